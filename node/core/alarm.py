@@ -1,0 +1,180 @@
+"""The life of an incident: rules, then ONE transition table, then code.
+
+Rules:
+
+1. An incident begins with a press and ends only with a reset by an authorised person; in between it stays latched.
+2. A further press starts the ladder anew: whatever had been reached was reached for an older press.
+3. The step only says what is known of the newest press: *stored* and *accepted* never take back what came after them.
+4. *Nobody has it* is left by a receipt, an acknowledgement, a further press or a reset; by nothing else.
+5. What isn't in the table is refused: it changes nothing.
+
+README.md's diagram is drawn from ``TRANSITIONS``; a test keeps them equal.
+"""
+
+from dataclasses import replace
+from enum import StrEnum
+
+from node.core.memory import Incident, Key, ListedIncident, Step
+from node.core.settings import AlarmClass, InputSettings, Lamp, Sound
+
+
+class Happening(StrEnum):
+    """What can happen to an incident."""
+
+    PRESSED = "pressed"
+    STORED = "stored"
+    ACCEPTED = "accepted by a broker"
+    UNSUBSCRIBED = "accepted, nobody subscribes"
+    RECEIVED = "receipt"
+    TIMED_OUT = "no receipt in time"
+    UNHEARD = "no monitor heard"
+    ACKNOWLEDGED = "acknowledged"
+    RESET = "reset"
+
+
+TRANSITIONS: dict[tuple[Step, Happening], Step] = {
+    (Step.NORMAL, Happening.PRESSED): Step.PRESSED,
+    #
+    (Step.PRESSED, Happening.PRESSED): Step.PRESSED,
+    (Step.PRESSED, Happening.STORED): Step.STORED,
+    (Step.PRESSED, Happening.ACCEPTED): Step.ACCEPTED,
+    (Step.PRESSED, Happening.UNSUBSCRIBED): Step.NOBODY,
+    (Step.PRESSED, Happening.RECEIVED): Step.RECEIVED,
+    (Step.PRESSED, Happening.TIMED_OUT): Step.NOBODY,
+    (Step.PRESSED, Happening.ACKNOWLEDGED): Step.ACKNOWLEDGED,
+    (Step.PRESSED, Happening.RESET): Step.NORMAL,
+    #
+    (Step.STORED, Happening.PRESSED): Step.PRESSED,
+    (Step.STORED, Happening.ACCEPTED): Step.ACCEPTED,
+    (Step.STORED, Happening.UNSUBSCRIBED): Step.NOBODY,
+    (Step.STORED, Happening.RECEIVED): Step.RECEIVED,
+    (Step.STORED, Happening.TIMED_OUT): Step.NOBODY,
+    (Step.STORED, Happening.ACKNOWLEDGED): Step.ACKNOWLEDGED,
+    (Step.STORED, Happening.RESET): Step.NORMAL,
+    #
+    (Step.ACCEPTED, Happening.PRESSED): Step.PRESSED,
+    (Step.ACCEPTED, Happening.RECEIVED): Step.RECEIVED,
+    (Step.ACCEPTED, Happening.TIMED_OUT): Step.NOBODY,
+    (Step.ACCEPTED, Happening.ACKNOWLEDGED): Step.ACKNOWLEDGED,
+    (Step.ACCEPTED, Happening.RESET): Step.NORMAL,
+    #
+    (Step.RECEIVED, Happening.PRESSED): Step.PRESSED,
+    (Step.RECEIVED, Happening.UNHEARD): Step.NOBODY,
+    (Step.RECEIVED, Happening.ACKNOWLEDGED): Step.ACKNOWLEDGED,
+    (Step.RECEIVED, Happening.RESET): Step.NORMAL,
+    #
+    (Step.ACKNOWLEDGED, Happening.PRESSED): Step.PRESSED,
+    (Step.ACKNOWLEDGED, Happening.RESET): Step.NORMAL,
+    #
+    (Step.NOBODY, Happening.PRESSED): Step.PRESSED,
+    (Step.NOBODY, Happening.RECEIVED): Step.RECEIVED,
+    (Step.NOBODY, Happening.ACKNOWLEDGED): Step.ACKNOWLEDGED,
+    (Step.NOBODY, Happening.RESET): Step.NORMAL,
+}
+
+_PHASES = {Step.RECEIVED: "received", Step.ACKNOWLEDGED: "acknowledged"}
+
+
+def follow(step: Step, happening: Happening) -> Step | None:
+    """Where the table leads; None when it refuses."""
+    return TRANSITIONS.get((step, happening))
+
+
+def phase(step: Step) -> str:
+    """The step as the ``alarm`` topic tells it: active, received or acknowledged."""
+    return _PHASES.get(step, "active")
+
+
+def press(
+    incident: Incident | None,
+    settings: InputSettings,
+    key: Key,
+    *,
+    at: float,
+    at_utc: float,
+    hushed: bool,
+    fault_shown: bool,
+    receipt_s: float,
+    sound_limit_s: float,
+) -> Incident:
+    """The incident after one more press of its input, which ``key`` numbers.
+
+    ``hushed``: a silent incident of this class or a worse one is open, so nothing may start to sound.
+    """
+    if incident is None:
+        incident = Incident(
+            id=str(key),
+            input=settings.name,
+            alarm_class=settings.alarm_class,
+            loud=settings.sound is Sound.LOUD,
+            lamp=settings.lamp,
+            step=Step.NORMAL,
+            press=key,
+            presses=0,
+            since_utc=at_utc,
+            fault_shown=fault_shown,
+        )
+    sounding_until = incident.sounding_until
+    if incident.loud and not hushed:
+        sounding_until = at + sound_limit_s
+    return replace(
+        incident,
+        step=TRANSITIONS[incident.step, Happening.PRESSED],
+        press=key,
+        presses=incident.presses + 1,
+        marks=frozenset(),
+        sounding_until=sounding_until,
+        receipt_due=at + receipt_s,
+    )
+
+
+def adopt(listed: ListedIncident, settings: InputSettings | None, *, at: float, receipt_s: float) -> Incident:
+    """An incident that only the broker remembers; ``settings`` is None for an input that isn't configured any more."""
+    return Incident(
+        id=listed.id,
+        input=listed.input,
+        alarm_class=listed.alarm_class,
+        loud=settings is not None and settings.sound is Sound.LOUD,
+        lamp=Lamp.SHOWN if settings is None else settings.lamp,
+        step=listed.step,
+        press=listed.press,
+        presses=listed.presses,
+        since_utc=listed.since_utc,
+        sounding_until=listed.sounding_until if settings is not None and settings.sound is Sound.LOUD else None,
+        receipt_due=at + receipt_s if listed.step is Step.PRESSED else None,
+        test=listed.test,
+    )
+
+
+def advance(incident: Incident, happening: Happening) -> Incident | None:
+    """The incident after ``happening``; None when the table refuses it. Not for presses and resets."""
+    step = follow(incident.step, happening)
+    if step is None:
+        return None
+    awaited = incident.receipt_due
+    if step in (Step.RECEIVED, Step.ACKNOWLEDGED, Step.NOBODY):
+        awaited = None
+    return replace(incident, step=step, receipt_due=awaited)
+
+
+def hushed(incidents: tuple[Incident, ...], alarm_class: AlarmClass) -> bool:
+    """Whether an open silent incident forbids sounds of this class to start."""
+    return any(not incident.loud and incident.alarm_class.rank >= alarm_class.rank for incident in incidents)
+
+
+def listed(incidents: tuple[Incident, ...]) -> tuple[ListedIncident, ...]:
+    """The open incidents as the ``alarm`` topic lists them, worst class first, then oldest press first."""
+    return tuple(
+        ListedIncident(
+            id=incident.id,
+            input=incident.input,
+            alarm_class=incident.alarm_class,
+            step=incident.step,
+            presses=incident.presses,
+            since_utc=incident.since_utc,
+            press=incident.press,
+            sounding_until=incident.sounding_until,
+            test=incident.test,
+        )
+        for incident in sorted(incidents, key=lambda each: -each.alarm_class.rank)
+    )

@@ -1,0 +1,151 @@
+"""Commands from the network, by protocol.md's rules: what is refused, and what the rest does.
+
+A refused command changes nothing, is answered with its reason, recorded and counted. A repeated id gets the first
+outcome again and does nothing. No command can hide an alarm raised after it: an acknowledgement may say how many
+presses its author saw, and a reset never ends what is still pressed.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from node.core import alarm, modes
+from node.core.contact import ContactState
+from node.core.effects import Reply, SendReply
+from node.core.events import CommandHeard
+from node.core.memory import Incident, Inhibit, Step
+from node.core.turn import Outcome, Turn
+
+TTL_LIMIT_S = 60.0
+OUTCOMES_KEPT = 1_000
+
+
+def decide(turn: Turn, command: CommandHeard) -> None:
+    """Do what a command asks for, or refuse it; answer either way, as far as the limits allow."""
+    known = turn.state.outcomes.get(command.id)
+    if known is not None:
+        _reply(turn, command, known.reply)
+        return
+    reason = _inadmissible(turn, command) or _ACTIONS[command.action](turn, command)
+    if reason is None:
+        _settle(turn, command, Reply(command.id, "done"))
+    elif turn.may_record_refusal():
+        turn.log("command-refused", command=command.action, subject=command.id, by=command.by, reason=reason)
+        _settle(turn, command, Reply(command.id, "refused", reason))
+
+
+def _settle(turn: Turn, command: CommandHeard, reply: Reply) -> None:
+    if command.id:
+        outcomes = {
+            command_id: outcome
+            for command_id, outcome in list(turn.state.outcomes.items())[-OUTCOMES_KEPT + 1 :]
+            if outcome.at > turn.now - 2 * TTL_LIMIT_S
+        }
+        outcomes[command.id] = Outcome(turn.now, reply)
+        turn.change(outcomes=outcomes)
+    _reply(turn, command, reply)
+
+
+def _reply(turn: Turn, command: CommandHeard, reply: Reply) -> None:
+    link = turn.state.supervision.link(command.link)
+    if link.up:
+        utc = turn.now + turn.state.utc_offset
+        synchronised = turn.state.supervision.synchronised is True
+        turn.sends.append(SendReply(link.name, link.session, reply, turn.state.seq, utc, synchronised))
+
+
+def _inadmissible(turn: Turn, command: CommandHeard) -> str | None:
+    """Why this command isn't even looked at; the order is from its form to its target."""
+    if command.malformed is not None:
+        return command.malformed
+    if command.retained:
+        return "retained"
+    if command.expiry_s is None:
+        return "no-expiry"
+    if command.expiry_s > command.ttl_s or command.ttl_s > TTL_LIMIT_S:
+        return "expiry-too-long"
+    if command.boot != turn.state.boot:
+        return "other-boot"
+    if command.action not in _ACTIONS:
+        return "unknown-action"
+    if turn.state.stopping:
+        return "stopping"
+    return None
+
+
+def _named(turn: Turn, command: CommandHeard) -> Incident | None:
+    return turn.state.incident(command.arguments["incident"])
+
+
+def _acknowledge(turn: Turn, command: CommandHeard) -> str | None:
+    incident = _named(turn, command)
+    if incident is None:
+        return "no-such-incident"
+    seen = command.arguments.get("presses")
+    if seen is not None and seen < incident.presses:
+        return "pressed-again"
+    acknowledged = alarm.advance(incident, alarm.Happening.ACKNOWLEDGED)
+    if acknowledged is None:
+        return "already-acknowledged"
+    turn.put_incident(turn.mark(acknowledged, Step.ACKNOWLEDGED))
+    turn.log_about("acknowledged", acknowledged, by=command.by)
+    return None
+
+
+def _reset(turn: Turn, command: CommandHeard) -> str | None:
+    incident = _named(turn, command)
+    if incident is None:
+        return "no-such-incident"
+    if not modes.inhibited(turn.state.inhibits, incident.input):
+        contact = turn.state.contact_state(incident.input)
+        if contact is not ContactState.NORMAL:
+            return f"input-{contact.value}"
+    turn.close_incident(incident)
+    turn.log_about("reset", incident, by=command.by, reason=command.arguments.get("reason"))
+    return None
+
+
+def _silence(turn: Turn, command: CommandHeard) -> str | None:
+    incident = _named(turn, command)
+    if incident is None:
+        return "no-such-incident"
+    if incident.sounding_until is None:
+        return "not-sounding"
+    turn.put_incident(replace(incident, sounding_until=None))
+    turn.log_about("silenced", incident, by=command.by)
+    return None
+
+
+def _identify(turn: Turn, command: CommandHeard) -> str | None:
+    if not turn.state.settings.has_buzzer:
+        return "no-buzzer"
+    if any(not incident.loud for incident in turn.state.incidents):
+        return "silent-incident-open"
+    for_s = command.arguments["for_s"]
+    turn.change(identify_until=turn.now + for_s)
+    turn.log("identified", by=command.by, for_s=for_s)
+    return None
+
+
+def _inhibit(turn: Turn, command: CommandHeard) -> str | None:
+    name, for_s = command.arguments["input"], command.arguments["for_s"]
+    if name not in turn.state.contacts:
+        return "no-such-input"
+    reason = command.arguments["reason"]
+    new = Inhibit(name, turn.now + for_s, command.by, reason)
+    turn.change(inhibits=modes.inhibit(turn.state.inhibits, new))
+    turn.log("inhibited", input=name, by=command.by, reason=reason, for_s=for_s)
+    return None
+
+
+def _probe(_turn: Turn, _command: CommandHeard) -> str | None:
+    return None
+
+
+_ACTIONS: dict[str, Callable[[Turn, CommandHeard], str | None]] = {
+    "acknowledge": _acknowledge,
+    "reset": _reset,
+    "silence": _silence,
+    "identify": _identify,
+    "inhibit": _inhibit,
+    "probe": _probe,
+}

@@ -1,0 +1,198 @@
+"""Composes the core: ``handle(state, event) -> (state, [effects])``. Nobody else decides.
+
+Rules:
+
+1. Time arrives as data: ``next_deadline(state)`` says when the next ``TimePassed`` is wanted. A stale one does nothing,
+   so there are no timers to keep, to cancel or to confuse.
+2. What sounds and shows comes first, then the record, then the links (effects.py).
+3. After each event the whole picture is compared with what was told: faults, the lamp, the buzzer, the retained alarm,
+   the events that may go out. No handler has to remember to tell.
+4. An event that nobody expects changes nothing and is recorded; it never raises.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+from node.core import commands, delivery, hearing, modes, outlook, presses, supervision
+from node.core import events as ev
+from node.core.contact import Contact
+from node.core.effects import Begin, CloseLinks, Effect, ReadClock, SendState
+from node.core.memory import Snapshot
+from node.core.settings import Settings
+from node.core.supervision import LinkState, Supervision
+from node.core.turn import State, Turn
+
+BEGIN_WITHIN_S = 0.5
+"""How long the start waits for the record: a button held at start must be an alarm within 1 s (hazards.md, H2)."""
+
+
+def start(settings: Settings, boot: str, at: float, utc_offset: float) -> State:
+    """The state of a node that has seen nothing yet. ``boot`` is 8 hex digits, ``at`` monotonic seconds."""
+    return State(
+        settings=settings,
+        boot=boot,
+        started_at=at,
+        now=at,
+        utc_offset=utc_offset,
+        contacts={each.name: Contact(unread_since=at, since=at) for each in settings.inputs},
+        supervision=Supervision(
+            started_at=at,
+            links=tuple(LinkState(name, since=at) for name in settings.links),
+            quiet_since=at + supervision.MONITOR_HEARD_S,
+        ),
+        heartbeat_due=at + settings.heartbeat_s,
+    )
+
+
+def handle(state: State, event: ev.Event) -> tuple[State, list[Effect]]:
+    """The state after this event, and what has to be done about it, in order."""
+    turn = Turn(replace(state, now=max(state.now, event.at)))
+    handler = _HANDLERS.get(type(event))
+    if handler is None:
+        turn.refuse(f"unexpected {type(event).__name__}")
+    else:
+        handler(turn, event)
+    return outlook.settle(turn)
+
+
+def next_deadline(state: State) -> float:
+    """The instant (monotonic) at which the controller wants a TimePassed, if nothing happens before."""
+    if not state.begun:
+        return state.started_at + BEGIN_WITHIN_S
+    instants = [
+        state.heartbeat_due,
+        delivery.next_turn(state.outbox),
+        modes.next_end(state.inhibits, state.identify_until),
+        supervision.next_silence(state.supervision),
+        outlook.next_condition(state),
+    ]
+    for incident in state.incidents:
+        instants += [each for each in (incident.receipt_due, incident.sounding_until) if each is not None]
+    for link in state.supervision.links:
+        instants += [each for each in (link.birth_again, link.stolen_until) if each is not None]
+    return min(instants, default=inf)
+
+
+def _time_passed(turn: Turn, _event: ev.TimePassed) -> None:
+    if not turn.state.begun:
+        if turn.now >= turn.state.started_at + BEGIN_WITHIN_S:
+            _begin(turn)
+        return
+    presses.time_passed(turn)
+    hearing.time_passed(turn)
+    turn.change(outbox=delivery.turn(turn.state.outbox, turn.now))
+    if turn.now >= turn.state.heartbeat_due:
+        turn.others.append(ReadClock())
+        outlook.beat(turn)
+
+
+def _clock_read(turn: Turn, event: ev.ClockRead) -> None:
+    turn.change(utc_offset=event.utc_offset)
+    turn.supervise(synchronised=event.synchronised)
+
+
+def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
+    if turn.state.stopping:
+        return
+    turn.log("stopped", reason=event.reason, for_s=event.back_in_s)
+    turn.change(stopping=True)
+    for link in turn.state.supervision.links:
+        if link.up:
+            stamp = outlook.stamp(turn)
+            turn.sends.append(
+                SendState(link.name, link.session, "offline", *stamp, reason=event.reason, back_in_s=event.back_in_s)
+            )
+    turn.others.append(CloseLinks())
+
+
+def _begin(turn: Turn, **fields: Any) -> None:
+    turn.log("started", **fields)
+    turn.change(begun=True)
+    turn.others.append(Begin())
+
+
+def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
+    """What the record remembers; late when the disk stalled at start, and then beside what has happened since."""
+    restored = event.restored
+    known = {incident.id for incident in turn.state.incidents} | set(turn.state.closed)
+    snapshot = restored.snapshot or Snapshot(at=turn.now)
+    shift = 0.0 if restored.same_kernel else turn.now - snapshot.at
+    incidents = tuple(presses.restore(incident, shift) for incident in snapshot.incidents if incident.id not in known)
+    inhibits = tuple(
+        replace(each, until=each.until + shift)
+        for each in snapshot.inhibits
+        if each.input in turn.state.contacts and not modes.inhibited(turn.state.inhibits, each.input)
+    )
+    turn.change(
+        incidents=(*incidents, *turn.state.incidents),
+        inhibits=(*inhibits, *turn.state.inhibits),
+        closed=(*restored.closed, *turn.state.closed),
+        outbox=delivery.refill(turn.state.outbox, restored.backlog, restored.more),
+    )
+    turn.supervise(monitor_known=turn.state.supervision.monitor_known or snapshot.monitor_known)
+    if turn.state.begun:
+        turn.log("record-loaded", previous=restored.previous)
+    else:
+        _begin(turn, previous=restored.previous)
+
+
+def _record_failed(turn: Turn, _event: ev.RecordFailed) -> None:
+    turn.supervise(record_failed=True, unstored={})
+    if not turn.state.begun:
+        _begin(turn)
+
+
+def _record_recovered(turn: Turn, _event: ev.RecordRecovered) -> None:
+    turn.supervise(record_failed=False)
+
+
+def _events_stored(turn: Turn, event: ev.EventsStored) -> None:
+    unstored = {key: at for key, at in turn.state.supervision.unstored.items() if key not in event.keys}
+    turn.supervise(unstored=unstored)
+    presses.stored(turn, event.keys)
+
+
+def _backlog_read(turn: Turn, event: ev.BacklogRead) -> None:
+    turn.change(outbox=delivery.refill(turn.state.outbox, event.entries, event.more))
+
+
+def _output_failed(turn: Turn, event: ev.OutputFailed) -> None:
+    failed = turn.state.supervision.outputs_failed
+    if event.output not in failed:
+        turn.supervise(outputs_failed=(*failed, event.output))
+
+
+def _messages_dropped(turn: Turn, event: ev.MessagesDropped) -> None:
+    turn.supervise(dropped=turn.state.supervision.dropped + event.count)
+
+
+def _command_heard(turn: Turn, event: ev.CommandHeard) -> None:
+    if hearing.known_link(turn, event.link):
+        commands.decide(turn, event)
+
+
+_HANDLERS: dict[type[ev.Event], Callable[[Turn, Any], None]] = {
+    ev.EdgeSeen: presses.edge_seen,
+    ev.LevelsRead: presses.levels_read,
+    ev.TimePassed: _time_passed,
+    ev.ClockRead: _clock_read,
+    ev.StopRequested: _stop_requested,
+    ev.OutputFailed: _output_failed,
+    ev.RecordLoaded: _record_loaded,
+    ev.RecordFailed: _record_failed,
+    ev.RecordRecovered: _record_recovered,
+    ev.EventsStored: _events_stored,
+    ev.BacklogRead: _backlog_read,
+    ev.LinkUp: hearing.link_up,
+    ev.LinkDown: hearing.link_down,
+    ev.PublishAnswered: hearing.publish_answered,
+    ev.StateHeard: hearing.state_heard,
+    ev.AlarmHeard: hearing.alarm_heard,
+    ev.CanaryHeard: hearing.canary_heard,
+    ev.ReceiptHeard: hearing.receipt_heard,
+    ev.MonitorHeard: hearing.monitor_heard,
+    ev.CommandHeard: _command_heard,
+    ev.MessagesDropped: _messages_dropped,
+}

@@ -1,0 +1,154 @@
+"""Which event goes out on which link, and when again.
+
+Rules:
+
+1. An event waits here until it is received: by a receipt, or, where no receipt is required, by PUBACK 0x00.
+2. A fresh alarm event goes out on every link at once. All else obeys the window: at most 20 unreceipted events are in
+   flight on a link, because a broker drops what a slow subscriber can't take, after answering 0x00 (protocol.md).
+3. Alarms come before telemetry, what was tried less often before what was tried more often, then the oldest first.
+4. A refused or unheard event leaves the flight and is set aside until its next turn: it never blocks the one behind it.
+5. Alarm events are sent again after ``receipt_s``, doubling to 5 minutes; telemetry after 5 minutes; everything when a
+   monitor is heard (again) or a link comes back.
+6. At most ``KEPT`` events wait in memory. Beyond that they are spilled: telemetry first, the oldest first. The record
+   has them, and is asked for them when there is room again.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from math import inf
+
+from node.core.memory import Key
+
+WINDOW = 20
+KEPT = 1_000
+REFILL = 200
+RESEND_LIMIT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One unreceipted event. ``order`` grows with age on the queue; ``due`` is its next turn, inf before it was sent.
+
+    ``flying`` and ``aside`` are the links on which it was sent, and on which it was answered without being received.
+    """
+
+    alarm: bool
+    order: int
+    attempts: int = 0
+    due: float = inf
+    flying: frozenset[str] = frozenset()
+    aside: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """All that waits, by key. ``spilled``: the record holds unreceipted events that aren't here."""
+
+    waiting: Mapping[Key, Waiting] = field(default_factory=dict)
+    next_order: int = 0
+    spilled: bool = False
+    asked: bool = False
+
+
+def add(outbox: Outbox, key: Key, alarm: bool) -> tuple[Outbox, Key | None]:
+    """The outbox with one more event, and the one that had to be spilled for it."""
+    waiting = dict(outbox.waiting)
+    waiting[key] = Waiting(alarm, outbox.next_order)
+    outbox = replace(outbox, waiting=waiting, next_order=outbox.next_order + 1)
+    if len(waiting) <= KEPT:
+        return outbox, None
+    spilled = min(waiting, key=lambda each: (waiting[each].alarm, waiting[each].order))
+    del waiting[spilled]
+    return replace(outbox, spilled=True), spilled
+
+
+def refill(outbox: Outbox, entries: Iterable[tuple[Key, bool]], more: bool) -> Outbox:
+    """The outbox with what the record brought back, as far as there is room."""
+    for key, alarm in entries:
+        if key in outbox.waiting:
+            continue
+        if len(outbox.waiting) >= KEPT:
+            return replace(outbox, spilled=True, asked=False)
+        outbox, _ = add(outbox, key, alarm)
+    return replace(outbox, spilled=more, asked=False)
+
+
+def wants_refill(outbox: Outbox) -> bool:
+    """Whether the record should be asked for what was spilled."""
+    return outbox.spilled and not outbox.asked and len(outbox.waiting) <= REFILL
+
+
+def remove(outbox: Outbox, key: Key) -> Outbox:
+    """The outbox without an event that was received."""
+    if key not in outbox.waiting:
+        return outbox
+    waiting = dict(outbox.waiting)
+    del waiting[key]
+    return replace(outbox, waiting=waiting)
+
+
+def send(outbox: Outbox, link: str, key: Key, at: float, receipt_s: float) -> Outbox:
+    """The outbox after this event was handed to this link."""
+    entry = outbox.waiting[key]
+    pause = min(RESEND_LIMIT_S, receipt_s * 2**entry.attempts) if entry.alarm else RESEND_LIMIT_S
+    due = at + pause if entry.due == inf else entry.due
+    return _with(outbox, key, replace(entry, due=due, flying=entry.flying | {link}, aside=entry.aside - {link}))
+
+
+def answered(outbox: Outbox, link: str, key: Key) -> Outbox:
+    """The broker answered, but that is no receipt: the event waits for its next turn out of the window's way."""
+    entry = outbox.waiting.get(key)
+    if entry is None or link not in entry.flying:
+        return outbox
+    return _with(outbox, key, replace(entry, flying=entry.flying - {link}, aside=entry.aside | {link}))
+
+
+def sendable(outbox: Outbox, link: str) -> list[Key]:
+    """What may go out on this link now, in its order."""
+    waiting = outbox.waiting
+    room = WINDOW - sum(1 for entry in waiting.values() if link in entry.flying)
+    if room <= 0:
+        return []
+    ready = [key for key, entry in waiting.items() if link not in entry.flying and link not in entry.aside]
+    ready.sort(key=lambda key: (not waiting[key].alarm, waiting[key].attempts, waiting[key].order))
+    return ready[:room]
+
+
+def forget_link(outbox: Outbox, link: str) -> Outbox:
+    """The outbox after a link came or went: nothing is in flight there."""
+    waiting = {
+        key: replace(entry, flying=entry.flying - {link}, aside=entry.aside - {link})
+        for key, entry in outbox.waiting.items()
+    }
+    return replace(outbox, waiting=waiting)
+
+
+def redeliver(outbox: Outbox) -> Outbox:
+    """The outbox after a monitor was heard: everything may go out again."""
+    return replace(outbox, waiting={key: _again(entry) for key, entry in outbox.waiting.items()})
+
+
+def turn(outbox: Outbox, at: float) -> Outbox:
+    """The outbox with everything that is due ready to go out once more."""
+    if next_turn(outbox) > at:
+        return outbox
+    waiting = {
+        key: replace(_again(entry), attempts=entry.attempts + 1) if entry.due <= at else entry
+        for key, entry in outbox.waiting.items()
+    }
+    return replace(outbox, waiting=waiting)
+
+
+def next_turn(outbox: Outbox) -> float:
+    """The instant of the next sending again; inf when there is none."""
+    return min((entry.due for entry in outbox.waiting.values()), default=inf)
+
+
+def _again(entry: Waiting) -> Waiting:
+    return replace(entry, due=inf, flying=frozenset(), aside=frozenset())
+
+
+def _with(outbox: Outbox, key: Key, entry: Waiting) -> Outbox:
+    waiting = dict(outbox.waiting)
+    waiting[key] = entry
+    return replace(outbox, waiting=waiting)

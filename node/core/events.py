@@ -1,0 +1,202 @@
+"""What can happen: frozen, in the past tense, each with ``at`` (monotonic seconds).
+
+Whoever puts one on the queue says when it happened; nothing here or behind it reads a clock. ``link`` is a broker's
+name, ``session`` counts the connections of this boot.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from node.core.memory import Key, ListedIncident, Restored
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The base: ``at`` is CLOCK_MONOTONIC in seconds."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSeen(Event):
+    """A pin changed; ``at`` is the edge's own time stamp, ``high`` the electrical level after it."""
+
+    input: str
+    high: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LevelsRead(Event):
+    """The sampler read every input: electrical level by name, None where the pin couldn't be read."""
+
+    levels: Mapping[str, bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFailed(Event):
+    """A pin couldn't be driven; ``output`` is "buzzer" or "lamp"."""
+
+    output: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed(Event):
+    """An instant that ``controller.next_deadline`` asked for has come. A stale one changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRead(Event):
+    """Wall clock minus monotonic clock, in seconds; synchronised is None where the machine can't tell."""
+
+    utc_offset: float
+    synchronised: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested(Event):
+    """The service is asked to end; ``back_in_s`` is the planned length, None where nobody said."""
+
+    reason: str
+    back_in_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLoaded(Event):
+    """The record was opened and says what it remembers."""
+
+    restored: Restored
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFailed(Event):
+    """The record can't be opened or written at the moment; its thread goes on trying."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRecovered(Event):
+    """The record can be written again, and holds what was kept for it meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventsStored(Event):
+    """These events are on the disk, synced."""
+
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogRead(Event):
+    """Unreceipted events read back from the record, alarms first; ``more`` when the record holds others."""
+
+    entries: tuple[tuple[Key, bool], ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp(Event):
+    """A broker answered CONNACK and SUBACK: from now on this session can publish."""
+
+    link: str
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown(Event):
+    """The session ended, or couldn't begin; ``taken_over`` when the broker said 0x8E (same client id)."""
+
+    link: str
+    session: int
+    reason: str
+    taken_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PublishAnswered(Event):
+    """PUBACK. ``code`` is MQTT 5's reason code; ``key`` names the event, None for other messages."""
+
+    link: str
+    session: int
+    topic: str
+    code: int
+    key: Key | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateHeard(Event):
+    """The node's own ``state`` topic: somebody's birth, will or goodbye under our name."""
+
+    link: str
+    boot: str
+    session: int
+    state: str
+    retained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmHeard(Event):
+    """The node's own ``alarm`` topic."""
+
+    link: str
+    boot: str
+    incidents: tuple[ListedIncident, ...]
+    retained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryHeard(Event):
+    """The node's own canary came back."""
+
+    link: str
+    boot: str
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptHeard(Event):
+    """A monitor holds the event ``key``."""
+
+    link: str
+    monitor: str
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorHeard(Event):
+    """A monitor's heartbeat or state; ``alive`` is False for a goodbye or a will."""
+
+    link: str
+    monitor: str
+    boot: str
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CommandHeard(Event):
+    """A command as it came. ``expiry_s`` is MQTT's message expiry, None where it had none.
+
+    ``arguments`` holds what the action needs, already typed by wire.py; ``malformed`` says what is wrong with it.
+    """
+
+    link: str
+    id: str
+    boot: str
+    action: str
+    by: str
+    ttl_s: float
+    expiry_s: float | None
+    retained: bool
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    malformed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesDropped(Event):
+    """This link dropped ``count`` messages: too many were waiting to be decided, or made no sense."""
+
+    link: str
+    count: int
+    reason: str

@@ -1,0 +1,183 @@
+"""What the links bring: they come and go, the broker answers, and others speak.
+
+Nothing heard here can end or hide an alarm; only a command can, by its own rules.
+"""
+
+from dataclasses import replace
+
+from node.core import alarm, delivery, outlook, presses, supervision
+from node.core import events as ev
+from node.core.alarm import Happening
+from node.core.effects import MarkReceived, SendCanary, SendState
+from node.core.memory import Key, Step
+from node.core.supervision import LinkState
+from node.core.turn import Turn
+
+NOBODY_SUBSCRIBES = 0x10
+
+BROKER = "broker"
+"""Who has an event that PUBACK alone marks as received."""
+
+
+def known_link(turn: Turn, name: str) -> LinkState | None:
+    """The link of this name; a message from a link that isn't configured is refused."""
+    for link in turn.state.supervision.links:
+        if link.name == name:
+            return link
+    turn.refuse("message from an unknown link")
+    return None
+
+
+def link_up(turn: Turn, event: ev.LinkUp) -> None:
+    """A session begins: the birth, a canary, then (outlook.py) the alarm, a heartbeat and what waits."""
+    link = known_link(turn, event.link)
+    if link is None:
+        return
+    link = LinkState(
+        name=link.name,
+        since=turn.now,
+        session=event.session,
+        up=True,
+        canary_due=turn.now + supervision.CANARY_BACK_S,
+        confirmed=link.confirmed,
+        stolen_until=link.stolen_until,
+        refused=link.refused,
+    )
+    turn.change_link(link)
+    turn.change(outbox=delivery.forget_link(turn.state.outbox, link.name))
+    _send_birth(turn, link)
+    turn.sends.append(SendCanary(link.name, link.session, *outlook.stamp(turn)))
+    outlook.beat_on(turn, link.name)
+
+
+def link_down(turn: Turn, event: ev.LinkDown) -> None:
+    """A session ended, or couldn't begin."""
+    link = known_link(turn, event.link)
+    if link is None:
+        return
+    if event.taken_over:
+        link = replace(link, stolen_until=turn.now + supervision.STOLEN_SHOWN_S)
+    if link.up:
+        turn.change(outbox=delivery.forget_link(turn.state.outbox, link.name))
+        link = replace(link, up=False, since=turn.now, answer_due=None, canary_due=None, birth_again=None)
+    turn.change_link(link)
+
+
+def publish_answered(turn: Turn, event: ev.PublishAnswered) -> None:
+    """PUBACK: the path lives; an event may be received by it, or refused."""
+    link = known_link(turn, event.link)
+    if link is None or event.session != link.session or not link.up:
+        return
+    turn.change_link(supervision.answer(link, event.topic, event.code, turn.now))
+    if event.key is None:
+        return
+    required = supervision.receipts_required(turn.state.settings, turn.state.supervision.monitor_known)
+    if event.code != 0 or not required:
+        turn.change(outbox=delivery.answered(turn.state.outbox, link.name, event.key))
+    if event.code < 0x80:
+        _event_accepted(turn, event.key, heard=event.code != NOBODY_SUBSCRIBES)
+        if event.code != NOBODY_SUBSCRIBES and not required:
+            _event_received(turn, event.key, BROKER)
+
+
+def receipt_heard(turn: Turn, event: ev.ReceiptHeard) -> None:
+    """A monitor holds an event. Whose receipts don't count is not listened to."""
+    if known_link(turn, event.link) is None:
+        return
+    monitors = turn.state.settings.monitors
+    if not monitors or event.monitor in monitors:
+        _event_received(turn, event.key, event.monitor)
+
+
+def monitor_heard(turn: Turn, event: ev.MonitorHeard) -> None:
+    """A monitor spoke; when it hadn't been there before, everything that waits goes out again."""
+    monitors = turn.state.settings.monitors
+    if known_link(turn, event.link) is None or (monitors and event.monitor not in monitors):
+        return
+    heard, fresh = supervision.hear_monitor(
+        turn.state.supervision, event.monitor, event.boot, turn.now, alive=event.alive
+    )
+    turn.change(supervision=heard)
+    if fresh:
+        turn.change(outbox=delivery.redeliver(turn.state.outbox))
+
+
+def state_heard(turn: Turn, event: ev.StateHeard) -> None:
+    """Our own ``state`` topic must hold our own birth; anything else is answered with it, at most once a second."""
+    link = known_link(turn, event.link)
+    if link is None or not link.up or turn.state.stopping:
+        return
+    if event.boot == turn.state.boot and event.session == link.session and event.state == "online":
+        turn.change_link(replace(link, confirmed=True))
+        return
+    if event.boot != turn.state.boot and link.confirmed:
+        link = replace(link, stolen_until=turn.now + supervision.STOLEN_SHOWN_S)
+    again = max(turn.now, link.birth_at + supervision.BIRTH_PAUSE_S)
+    link = replace(link, birth_again=again)
+    turn.change_link(link)
+    if again <= turn.now:
+        _send_birth(turn, link)
+
+
+def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
+    """The retained ``alarm``: an incident that nobody here remembers is adopted; one known as reset stays reset."""
+    link = known_link(turn, event.link)
+    if link is None or not link.up:
+        return
+    settings = turn.state.settings
+    for listed in event.incidents if event.retained else ():
+        known = turn.state.incident(listed.id) is not None or listed.id in turn.state.closed
+        if known or listed.id.startswith(f"{turn.state.boot}-"):
+            continue
+        configured = next((each for each in settings.inputs if each.name == listed.input), None)
+        incident = alarm.adopt(listed, configured, at=turn.now, receipt_s=settings.receipt_s)
+        turn.change(incidents=(incident, *turn.state.incidents))
+        turn.log_about("adopted", incident)
+    if event.boot != turn.state.boot or event.retained:
+        turn.change_link(replace(link, alarm_sent=None))
+
+
+def canary_heard(turn: Turn, event: ev.CanaryHeard) -> None:
+    """Our own canary came back: this session hears its own branch, and every retained value has come."""
+    link = known_link(turn, event.link)
+    if link is not None and link.up and event.boot == turn.state.boot and event.session == link.session:
+        turn.change_link(replace(link, canary_due=None, retained_read=True))
+
+
+def time_passed(turn: Turn) -> None:
+    """Monitors fall silent, a birth is due again, a theft is long ago."""
+    turn.change(supervision=supervision.forget_monitors(turn.state.supervision, turn.now))
+    for name in turn.state.settings.links:
+        link = turn.state.supervision.link(name)
+        if link.stolen_until is not None and turn.now >= link.stolen_until:
+            turn.change_link(replace(link, stolen_until=None))
+        if link.birth_again is not None and turn.now >= link.birth_again:
+            _send_birth(turn, turn.state.supervision.link(name))
+
+
+def _event_accepted(turn: Turn, key: Key, *, heard: bool) -> None:
+    waiting = turn.state.outbox.waiting.get(key)
+    for incident in turn.state.incidents:
+        if incident.press != key:
+            continue
+        if heard:
+            presses.climb(turn, incident, Happening.ACCEPTED, Step.ACCEPTED)
+        else:
+            marked = turn.mark(incident, Step.ACCEPTED)
+            turn.put_incident(marked)
+            if waiting is None or not waiting.flying:
+                presses.nobody(turn, marked, Happening.UNSUBSCRIBED)
+
+
+def _event_received(turn: Turn, key: Key, by: str) -> None:
+    for incident in turn.state.incidents:
+        if incident.press == key:
+            presses.climb(turn, incident, Happening.RECEIVED, Step.RECEIVED)
+    if key in turn.state.outbox.waiting:
+        turn.change(outbox=delivery.remove(turn.state.outbox, key))
+        turn.others.append(MarkReceived(key, by))
+
+
+def _send_birth(turn: Turn, link: LinkState) -> None:
+    turn.change_link(replace(link, birth_at=turn.now, birth_again=None))
+    turn.sends.append(SendState(link.name, link.session, "online", *outlook.stamp(turn)))

@@ -1,0 +1,110 @@
+"""What outlives a process: identities, the incident, and what a record or a retained topic brings back."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from node.core.settings import AlarmClass, Lamp
+
+
+class Key(NamedTuple):
+    """An event's identity: the boot (8 hex digits) that raised it and its number in that boot."""
+
+    boot: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.boot}-{self.seq}"
+
+
+class Step(StrEnum):
+    """How far the call for help has got. ``NORMAL``: there is no call (any more)."""
+
+    NORMAL = "normal"
+    PRESSED = "pressed"
+    STORED = "stored"
+    ACCEPTED = "accepted"
+    RECEIVED = "received"
+    ACKNOWLEDGED = "acknowledged"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One alarm from raised to reset.
+
+    ``id`` is the key of the event that raised it. ``press`` is the event that calls for help and awaits its receipt
+    (the newest press; after all monitors went silent, the event that says so), ``step`` how far that call has got,
+    ``marks`` which steps it was shown to reach. Instants are monotonic seconds; ``sounding_until`` is None when
+    this incident makes no sound, ``receipt_due`` None when no receipt is awaited. ``fault_shown``: the lamp showed a
+    fault when a discreet button was pressed, and must look the same afterwards.
+    """
+
+    id: str
+    input: str
+    alarm_class: AlarmClass
+    loud: bool
+    lamp: Lamp
+    step: Step
+    press: Key
+    presses: int
+    since_utc: float
+    marks: frozenset[Step] = frozenset()
+    sounding_until: float | None = None
+    receipt_due: float | None = None
+    fault_shown: bool = False
+    test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inhibit:
+    """An input out of service until ``until`` (monotonic seconds)."""
+
+    input: str
+    until: float
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a restart must bring back. ``at`` is when it was taken; a reboot shifts every instant by it."""
+
+    at: float
+    incidents: tuple[Incident, ...] = ()
+    inhibits: tuple[Inhibit, ...] = ()
+    monitor_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What the record remembers. ``same_kernel``: its monotonic instants are of this boot of the machine.
+
+    ``previous`` is the newest stored event of the previous boot; ``closed`` the newest incidents known as reset;
+    ``backlog`` unreceipted events as (key, is an alarm), alarms first; ``more`` when the record holds others.
+    """
+
+    snapshot: Snapshot | None = None
+    same_kernel: bool = True
+    previous: Key | None = None
+    closed: tuple[str, ...] = ()
+    backlog: tuple[tuple[Key, bool], ...] = ()
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListedIncident:
+    """An incident as the retained ``alarm`` topic lists it: all that another process needs to take it over.
+
+    Only ``sounding_until`` is monotonic; on the wire it is what is left of the sound.
+    """
+
+    id: str
+    input: str
+    alarm_class: AlarmClass
+    step: Step
+    presses: int
+    since_utc: float
+    press: Key
+    sounding_until: float | None = None
+    test: bool = False

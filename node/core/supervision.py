@@ -1,0 +1,207 @@
+"""Who is there and what doesn't work: links, monitors, and the faults that follow from them.
+
+Rules:
+
+1. A fault is never raised or cleared by hand: ``conditions`` says from the state alone what stands from which
+   instant, and the controller compares that with what it has told. So no path through the code can forget to clear one.
+2. A monitor counts as heard for 20 s after each of its messages (protocol.md: a lost monitor in 20 s).
+3. A link is a fault when it has been away for 3 s, or when a heartbeat has not been answered for 5 s: a dead path is
+   known in 15 s at the default period.
+4. A received alarm is worth as much as the monitor that holds it: where none is heard any more, nobody has it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import NamedTuple
+
+from node.core.contact import EDGE_GRACE_S, UNREADABLE_S, Contact
+from node.core.memory import Inhibit, Key, ListedIncident
+from node.core.settings import Receipts, Settings
+from node.errors import (
+    BROKER_UNREACHABLE,
+    CANARY_SILENT,
+    CLOCK_FREE,
+    EDGES_LOST,
+    INPUT_INHIBITED,
+    INPUT_UNREADABLE,
+    NO_MONITOR,
+    OUTPUT_FAILED,
+    PUBLISH_REFUSED,
+    RECORD_FAILED,
+    STOLEN_ID,
+    FaultKind,
+)
+
+MONITOR_HEARD_S = 20.0
+LINK_GRACE_S = 3.0
+HEARTBEAT_ANSWER_S = 5.0
+CANARY_BACK_S = 5.0
+STORE_GRACE_S = 3.0
+CLOCK_GRACE_S = 60.0
+STOLEN_SHOWN_S = 60.0
+BIRTH_PAUSE_S = 1.0
+
+GONE = ""
+"""The boot of a monitor that said goodbye: it runs out like a silent one, and counts as new when it returns."""
+
+
+class FaultId(NamedTuple):
+    """What makes two reports the same fault."""
+
+    code: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """One broker, as the core sees it.
+
+    ``since``: when it went up or down. ``answer_due``, ``canary_due``: deadlines of what was sent; None when nothing is
+    awaited. ``retained_read``: the canary came back, so every retained value has come too. ``confirmed``: our own
+    birth was heard on it in this boot. ``alarm_sent``: the list that was last published in this session.
+    ``birth_at``: when the birth was last published, ``birth_again``: when it has to be once more. ``refused``: topics
+    that the broker refused.
+    """
+
+    name: str
+    since: float
+    session: int = 0
+    up: bool = False
+    answer_due: float | None = None
+    canary_due: float | None = None
+    retained_read: bool = False
+    confirmed: bool = False
+    alarm_sent: tuple[ListedIncident, ...] | None = None
+    birth_at: float = -inf
+    birth_again: float | None = None
+    stolen_until: float | None = None
+    refused: tuple[str, ...] = ()
+    rtt_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeardMonitor:
+    """A monitor: when it last spoke, and which start of it."""
+
+    at: float
+    boot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """All of it. ``quiet_since`` is from when no monitor counts as heard, None while one does."""
+
+    started_at: float
+    links: tuple[LinkState, ...]
+    monitors: Mapping[str, HeardMonitor] = field(default_factory=dict)
+    monitor_known: bool = False
+    quiet_since: float | None = None
+    outputs_failed: tuple[str, ...] = ()
+    record_failed: bool = False
+    unstored: Mapping[Key, float] = field(default_factory=dict)
+    synchronised: bool | None = None
+    refused: int = 0
+    dropped: int = 0
+
+    def link(self, name: str) -> LinkState:
+        """The link of this name; KeyError where there is none."""
+        for each in self.links:
+            if each.name == name:
+                return each
+        raise KeyError(name)
+
+
+def receipts_required(settings: Settings, monitor_known: bool) -> bool:
+    """Whether only a monitor's receipt counts as received.
+
+    ``required``: always. ``none``: never; PUBACK 0x00 has to do. ``auto``: once a monitor was ever heard. Named
+    ``monitors`` make them required, whatever else is written.
+    """
+    if settings.monitors or settings.receipts is Receipts.REQUIRED:
+        return True
+    return settings.receipts is Receipts.AUTO and monitor_known
+
+
+def with_link(supervision: Supervision, link: LinkState) -> Supervision:
+    """The supervision with this link in the place of its namesake."""
+    return replace(supervision, links=tuple(link if each.name == link.name else each for each in supervision.links))
+
+
+def hear_monitor(supervision: Supervision, name: str, boot: str, at: float, *, alive: bool) -> tuple[Supervision, bool]:
+    """A monitor spoke; also tells whether it is one that hadn't been heard, or has started anew."""
+    monitors = dict(supervision.monitors)
+    known = monitors.get(name)
+    if alive:
+        monitors[name] = HeardMonitor(at, boot)
+        fresh = known is None or known.boot != boot
+        return replace(supervision, monitors=monitors, monitor_known=True, quiet_since=None), fresh
+    if known is not None:
+        monitors[name] = HeardMonitor(known.at, GONE)
+    return replace(supervision, monitors=monitors), False
+
+
+def forget_monitors(supervision: Supervision, at: float) -> Supervision:
+    """The supervision without the monitors that have been silent for too long."""
+    monitors = {name: heard for name, heard in supervision.monitors.items() if at < heard.at + MONITOR_HEARD_S}
+    if len(monitors) == len(supervision.monitors):
+        return supervision
+    quiet_since = supervision.quiet_since if monitors else at
+    return replace(supervision, monitors=monitors, quiet_since=quiet_since)
+
+
+def next_silence(supervision: Supervision) -> float:
+    """When the next monitor has been silent for too long; inf without monitors."""
+    return min((heard.at + MONITOR_HEARD_S for heard in supervision.monitors.values()), default=inf)
+
+
+def answer(link: LinkState, topic: str, code: int, at: float) -> LinkState:
+    """The link after a PUBACK: the path is alive, and the topic is refused (0x80 and above) or not."""
+    refused = tuple(each for each in link.refused if each != topic)
+    if code >= 0x80:
+        refused = (*refused, topic)
+    rtt_s = link.rtt_s
+    if link.answer_due is not None and topic.endswith("/heartbeat"):
+        rtt_s = at - (link.answer_due - HEARTBEAT_ANSWER_S)
+    return replace(link, answer_due=None, refused=refused, rtt_s=rtt_s)
+
+
+def conditions(
+    settings: Settings,
+    supervision: Supervision,
+    contacts: Mapping[str, Contact],
+    inhibits: tuple[Inhibit, ...],
+) -> Iterator[tuple[FaultKind, str, float]]:
+    """What is wrong: (kind, subject, the instant from which it is a fault)."""
+    for name, contact in contacts.items():
+        if contact.unread_since is not None:
+            yield INPUT_UNREADABLE, name, contact.unread_since + UNREADABLE_S
+        if contact.lost_since is not None:
+            yield EDGES_LOST, name, contact.lost_since + EDGE_GRACE_S
+    for output in supervision.outputs_failed:
+        yield OUTPUT_FAILED, output, -inf
+    for link in supervision.links:
+        yield from _link_conditions(link, several=len(supervision.links) > 1)
+    if receipts_required(settings, supervision.monitor_known) and supervision.quiet_since is not None:
+        yield NO_MONITOR, "", supervision.quiet_since
+    if supervision.record_failed:
+        yield RECORD_FAILED, "", -inf
+    elif supervision.unstored:
+        yield RECORD_FAILED, "", next(iter(supervision.unstored.values())) + STORE_GRACE_S
+    if supervision.synchronised is False:
+        yield CLOCK_FREE, "", supervision.started_at + CLOCK_GRACE_S
+    for inhibit in inhibits:
+        yield INPUT_INHIBITED, inhibit.input, -inf
+
+
+def _link_conditions(link: LinkState, *, several: bool) -> Iterator[tuple[FaultKind, str, float]]:
+    if not link.up:
+        yield BROKER_UNREACHABLE, link.name, link.since + LINK_GRACE_S
+    elif link.answer_due is not None:
+        yield BROKER_UNREACHABLE, link.name, link.answer_due
+    for topic in link.refused:
+        yield PUBLISH_REFUSED, f"{topic} on {link.name}" if several else topic, -inf
+    if link.canary_due is not None:
+        yield CANARY_SILENT, link.name, link.canary_due
+    if link.stolen_until is not None:
+        yield STOLEN_ID, link.name, -inf

@@ -1,0 +1,179 @@
+"""One decision in the making: the state as it changes, and what is asked for, until the controller puts it in order.
+
+A Turn lives inside one call of ``controller.handle`` and never leaves it, so the core stays pure from outside.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from node.core import delivery
+from node.core.contact import Contact, ContactState
+from node.core.delivery import Outbox
+from node.core.effects import Effect, LoggedEvent, Reply, ShowLadder, Spill
+from node.core.memory import Incident, Inhibit, Key, Snapshot, Step
+from node.core.settings import Settings
+from node.core.signals import BuzzerPattern, LampPattern
+from node.core.supervision import FaultId, LinkState, Supervision, with_link
+
+REFUSALS_PER_S = 10
+"""How many refusals a second are answered and recorded (protocol.md, "Commands"); all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command came to, kept so that a repeated id gets the same answer."""
+
+    at: float
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that the node knows. Mappings are never changed, only replaced.
+
+    ``now`` is the latest instant seen; it never goes back, though an edge's own stamp may be older. ``incidents`` in
+    the order of their newest presses, ``faults`` maps what was told to when it began (wall clock).
+    ``recent_refusals`` are the instants of the last few. ``begun``: the record has answered, or had its time, and the
+    first event is numbered.
+    """
+
+    settings: Settings
+    boot: str
+    started_at: float
+    now: float
+    utc_offset: float
+    contacts: Mapping[str, Contact]
+    supervision: Supervision
+    seq: int = 0
+    begun: bool = False
+    stopping: bool = False
+    incidents: tuple[Incident, ...] = ()
+    closed: tuple[str, ...] = ()
+    inhibits: tuple[Inhibit, ...] = ()
+    identify_until: float | None = None
+    outbox: Outbox = field(default_factory=Outbox)
+    faults: Mapping[FaultId, float] = field(default_factory=dict)
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    recent_refusals: tuple[float, ...] = ()
+    heartbeat_due: float = 0.0
+    buzzer: BuzzerPattern = BuzzerPattern.OFF
+    lamp: LampPattern | None = None
+    remembered: Snapshot | None = None
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """The open incident of this id."""
+        return next((each for each in self.incidents if each.id == incident_id), None)
+
+    def incident_of(self, name: str) -> Incident | None:
+        """The open incident of this input, the one with the newest press where there are two."""
+        return next((each for each in reversed(self.incidents) if each.input == name), None)
+
+    def contact_state(self, name: str) -> ContactState:
+        """The state of an input; normal for one that isn't configured any more."""
+        contact = self.contacts.get(name)
+        return ContactState.NORMAL if contact is None else contact.state
+
+
+@dataclass(slots=True)
+class Turn:
+    """``shows`` come first, then ``events`` are appended, then ``sends`` go out, then all ``others``."""
+
+    state: State
+    shows: list[Effect] = field(default_factory=list)
+    events: list[LoggedEvent] = field(default_factory=list)
+    sends: list[Effect] = field(default_factory=list)
+    others: list[Effect] = field(default_factory=list)
+
+    @property
+    def now(self) -> float:
+        """Monotonic seconds of this decision."""
+        return self.state.now
+
+    def change(self, **changes: Any) -> None:
+        """Replace fields of the state."""
+        self.state = replace(self.state, **changes)
+
+    def supervise(self, **changes: Any) -> None:
+        """Replace fields of the supervision."""
+        self.change(supervision=replace(self.state.supervision, **changes))
+
+    def change_link(self, link: LinkState) -> None:
+        """Put this link in the place of its namesake."""
+        self.change(supervision=with_link(self.state.supervision, link))
+
+    def next_key(self) -> Key:
+        """The identity of the event that is logged next."""
+        return Key(self.state.boot, self.state.seq + 1)
+
+    def log(self, kind: str, at: float | None = None, **fields: Any) -> Key:
+        """Number an event, hand it to the record, and let it wait for its receipt."""
+        key = self.next_key()
+        instant = self.now if at is None else at
+        event = LoggedEvent(
+            key=key,
+            kind=kind,
+            at=instant,
+            at_utc=instant + self.state.utc_offset,
+            synchronised=self.state.supervision.synchronised is True,
+            **fields,
+        )
+        self.events.append(event)
+        outbox, spilled = delivery.add(self.state.outbox, key, event.is_alarm)
+        self.change(seq=key.seq, outbox=outbox)
+        unstored = self.state.supervision.unstored
+        if len(unstored) < UNSTORED_WATCHED:
+            self.supervise(unstored={**unstored, key: self.now})
+        if spilled is not None:
+            self.others.append(Spill(spilled))
+        return key
+
+    def log_about(self, kind: str, incident: Incident, at: float | None = None, **fields: Any) -> Key:
+        """Log an event about an incident."""
+        return self.log(
+            kind,
+            at,
+            input=incident.input,
+            alarm_class=incident.alarm_class.value,
+            incident=incident.id,
+            presses=incident.presses,
+            test=incident.test,
+            **fields,
+        )
+
+    def may_record_refusal(self) -> bool:
+        """Count a refusal, and tell whether it may still be answered and recorded in this second."""
+        self.supervise(refused=self.state.supervision.refused + 1)
+        recent = tuple(at for at in self.state.recent_refusals if at > self.now - 1.0)
+        if len(recent) >= REFUSALS_PER_S:
+            return False
+        self.change(recent_refusals=(*recent, self.now))
+        return True
+
+    def refuse(self, what: str) -> None:
+        """Record that something unexpected came and changed nothing."""
+        if self.may_record_refusal():
+            self.log("unexpected", reason=what)
+
+    def put_incident(self, incident: Incident) -> None:
+        """Replace the incident of the same id where it stands."""
+        self.change(incidents=tuple(incident if each.id == incident.id else each for each in self.state.incidents))
+
+    def close_incident(self, incident: Incident) -> None:
+        """Forget an incident that was reset, and remember that it was."""
+        incidents = tuple(each for each in self.state.incidents if each.id != incident.id)
+        self.change(incidents=incidents, closed=(*self.state.closed, incident.id)[-CLOSED_KEPT:])
+
+    def mark(self, incident: Incident, step: Step, at: float | None = None) -> Incident:
+        """Show that this incident's call reached ``step``, once."""
+        if step in incident.marks:
+            return incident
+        self.shows.append(ShowLadder(self.now if at is None else at, incident.input, step))
+        return replace(incident, marks=incident.marks | {step})
+
+
+UNSTORED_WATCHED = 100
+"""How many events are watched until the disk has them; the oldest tells a stall as well as all would."""
+
+CLOSED_KEPT = 256
+"""How many resets are remembered, so that a retained alarm can't bring them back; a broker holds one list."""

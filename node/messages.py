@@ -1,0 +1,237 @@
+"""The messages of protocol v1: versioned, typed, and the only place where a field's name stands.
+
+Unknown fields are ignored, an unknown ``v`` is refused, no field carries a person. ``schemas`` is generated from the
+types.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from node.core.settings import AlarmClass
+
+PAYLOAD_LIMIT = 16 * 1024
+INCIDENTS_LIMIT = 64
+IDENTIFY_S = 10.0
+
+Id = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+Boot = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}$")]
+IncidentId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}-[1-9][0-9]{0,15}$")]
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+AtUtc = Annotated[str, msgspec.Meta(pattern=r"^[0-9-]{10}T[0-9:]{8}\.[0-9]{3}Z$")]
+Clock = Literal["synchronised", "free"]
+Phase = Literal["normal", "active", "received", "acknowledged"]
+EventKind = Literal[
+    "started",
+    "record-loaded",
+    "stopped",
+    "pressed",
+    "restored",
+    "nobody",
+    "acknowledged",
+    "silenced",
+    "sound-ended",
+    "reset",
+    "adopted",
+    "identified",
+    "inhibited",
+    "inhibit-ended",
+    "inhibited-press",
+    "fault-raised",
+    "fault-cleared",
+    "command-refused",
+    "unexpected",
+]
+
+
+class EventId(msgspec.Struct, frozen=True):
+    """An event's identity, together with the node."""
+
+    boot: Boot
+    seq: Seq
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What every message of a node carries; ``seq`` is that of its newest event."""
+
+    v: Literal[1] = 1
+    node: Id
+    boot: Boot
+    seq: Seq
+    at_utc: AtUtc
+    clock: Clock
+
+
+class State(Message, frozen=True, kw_only=True):
+    """Birth, goodbye and will: retained on ``state``."""
+
+    state: Literal["online", "offline", "lost"]
+    session: Count
+    reason: str | None = None
+    back_in_s: float | None = None
+
+
+class OpenIncident(msgspec.Struct, frozen=True, kw_only=True):
+    """One open incident. ``press`` awaits the receipt; ``sound_s`` is what is left of the sound."""
+
+    incident: IncidentId
+    alarm_class: AlarmClass = msgspec.field(name="class")
+    input: Id
+    phase: Phase
+    presses: Count
+    since: AtUtc
+    press: EventId
+    sound_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
+    test: bool = False
+
+
+class Alarm(Message, frozen=True, kw_only=True):
+    """All open incidents, worst first: retained on ``alarm``; ``phase`` is the worst one's."""
+
+    phase: Phase
+    incidents: Annotated[list[OpenIncident], msgspec.Meta(max_length=INCIDENTS_LIMIT)] = []
+
+
+class Event(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """One numbered thing that happened, on ``event``. ``age_ms`` is null for one from before the kernel's boot."""
+
+    kind: EventKind
+    input: Id | None = None
+    alarm_class: AlarmClass | None = msgspec.field(default=None, name="class")
+    incident: IncidentId | None = None
+    presses: Count | None = None
+    by: str | None = None
+    reason: str | None = None
+    command: str | None = None
+    fault: str | None = None
+    subject: str | None = None
+    for_s: float | None = None
+    previous: EventId | None = None
+    test: bool = False
+    age_ms: Count | None = None
+
+
+class InputHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One input: its state, that its wire isn't supervised, and how long it stays out of service."""
+
+    state: Literal["unknown", "normal", "active", "fault"]
+    wire: Literal["unsupervised"] = msgspec.field(default="unsupervised")
+    inhibited_s: float | None = None
+
+
+class StandingFault(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault, with what to do next."""
+
+    code: str
+    subject: str
+    since: AtUtc
+    text: str
+    next: str
+
+
+class LinkHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One broker connection."""
+
+    connected: bool
+    rtt_ms: float | None
+
+
+class HeartbeatMessage(Message, frozen=True, kw_only=True):
+    """How the node is, every ``period_s`` on ``heartbeat``, and at once when the faults change."""
+
+    period_s: float
+    uptime_s: float
+    inputs: dict[str, InputHealth]
+    faults: list[StandingFault]
+    links: dict[str, LinkHealth]
+    monitors: list[str]
+    incidents: Count
+    waiting: Count
+    spilled: bool
+    record_depth: Count
+    refused: Count
+    dropped: Count
+
+
+class Canary(Message, frozen=True, kw_only=True):
+    """A message to ourselves, on ``canary``."""
+
+    session: Count
+
+
+class ReplyMessage(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """The outcome of a command, on ``reply``; ``id`` is null where the command had none."""
+
+    id: str | None
+    outcome: Literal["done", "refused"]
+    reason: str | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """A monitor holds ``event``."""
+
+    v: Literal[1]
+    monitor: Id
+    event: EventId
+
+
+class MonitorMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A monitor's state or heartbeat, as far as a node reads it; a heartbeat has no ``state``."""
+
+    v: Literal[1]
+    monitor: Id
+    boot: Boot
+    state: Literal["online", "offline", "lost"] = "online"
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """A command on ``command``; which of the last fields an action needs stands in ``ARGUMENTS``."""
+
+    v: Literal[1]
+    id: Id
+    boot: Boot
+    ttl_s: Annotated[float, msgspec.Meta(gt=0)]
+    by: Id
+    action: Annotated[str, msgspec.Meta(max_length=63)]
+    incident: IncidentId | None = None
+    presses: Count | None = None
+    input: Id | None = None
+    for_s: Annotated[float, msgspec.Meta(ge=1, le=24 * 3600)] | None = None
+    reason: Id | None = None
+
+
+ARGUMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "acknowledge": (("incident",), ("presses",)),
+    "reset": (("incident",), ("reason",)),
+    "silence": (("incident",), ()),
+    "identify": ((), ("for_s",)),
+    "inhibit": (("input", "for_s", "reason"), ()),
+    "probe": ((), ()),
+}
+"""Of each action: the fields it needs, and those it may have."""
+
+LIMITS_S = {"identify": 60.0}
+"""Of an action: the longest ``for_s``, where it is less than the field's own."""
+
+_MESSAGES: tuple[type[msgspec.Struct], ...] = (
+    State,
+    Alarm,
+    Event,
+    HeartbeatMessage,
+    Canary,
+    ReplyMessage,
+    Receipt,
+    MonitorMessage,
+    Command,
+)
+
+
+def schemas() -> dict[str, Any]:
+    """A JSON Schema (2020-12) document of every message."""
+    _, components = msgspec.json.schema_components(_MESSAGES, ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "alarm-node protocol v1",
+        "$defs": dict(sorted(components.items())),
+    }

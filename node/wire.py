@@ -1,0 +1,328 @@
+"""Between the core and the broker: topics, and what the core means <-> what travels (messages.py, protocol.md).
+
+JSON in UTF-8, at most 16 KiB; whatever else comes is a ValueError with a reason, never a guess.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from node.core import alarm
+from node.core import events as ev
+from node.core.effects import Heartbeat, LoggedEvent, Reply
+from node.core.memory import Key, ListedIncident, Snapshot, Step
+from node.core.settings import AlarmClass
+from node.errors import FAULTS
+from node.messages import (
+    ARGUMENTS,
+    IDENTIFY_S,
+    INCIDENTS_LIMIT,
+    LIMITS_S,
+    PAYLOAD_LIMIT,
+    Alarm,
+    Canary,
+    Command,
+    Event,
+    EventId,
+    EventKind,
+    HeartbeatMessage,
+    Id,
+    InputHealth,
+    LinkHealth,
+    MonitorMessage,
+    OpenIncident,
+    Phase,
+    Receipt,
+    ReplyMessage,
+    StandingFault,
+    State,
+)
+
+MALFORMED_LIMIT = 160
+
+
+class _CommandId(msgspec.Struct, frozen=True):
+    id: Id
+
+
+class Wire:
+    """What a node says and hears. ``boot`` is 8 hex digits; ``root`` has no leading or trailing slash."""
+
+    def __init__(self, root: str, site: str, node: str, boot: str) -> None:
+        branch = f"{root}/{site}/node/{node}"
+        self.node = node
+        self.boot = boot
+        self.state_topic = f"{branch}/state"
+        self.alarm_topic = f"{branch}/alarm"
+        self.event_topic = f"{branch}/event"
+        self.heartbeat_topic = f"{branch}/heartbeat"
+        self.canary_topic = f"{branch}/canary"
+        self.reply_topic = f"{branch}/reply"
+        self.command_topic = f"{branch}/command"
+        self.receipt_topic = f"{branch}/receipt"
+        self.monitor_topics = (f"{root}/{site}/monitor/+/state", f"{root}/{site}/monitor/+/heartbeat")
+        self._monitors = f"{root}/{site}/monitor/"
+        self._readers = {
+            self.state_topic: self._read_state,
+            self.alarm_topic: self._read_alarm,
+            self.canary_topic: self._read_canary,
+            self.receipt_topic: self._read_receipt,
+            self.command_topic: self._read_command,
+        }
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """Every topic (filter) that a node listens to; never its own ``event``, which would hide 0x10."""
+        return (*self._readers, *self.monitor_topics)
+
+    def state(
+        self,
+        state: Literal["online", "offline", "lost"],
+        session: int,
+        seq: int,
+        at_utc: float,
+        synchronised: bool,
+        reason: str | None = None,
+        back_in_s: float | None = None,
+    ) -> bytes:
+        """The payload of a birth, a goodbye or a will."""
+        header = self._header(seq, at_utc, synchronised)
+        return _encode(State(state=state, session=session, reason=reason, back_in_s=back_in_s, **header))
+
+    def alarm(
+        self, incidents: Iterable[ListedIncident], now: float, seq: int, at_utc: float, synchronised: bool
+    ) -> bytes:
+        """The payload of the retained list; ``now`` is monotonic, for what is left of each sound."""
+        listed = [_open_incident(each, now) for each in incidents][:INCIDENTS_LIMIT]
+        phase: Phase = listed[0].phase if listed else "normal"
+        return _encode(Alarm(phase=phase, incidents=listed, **self._header(seq, at_utc, synchronised)))
+
+    def event(self, logged: LoggedEvent) -> bytes:
+        """An event as it is stored: everything but its age. Raises msgspec.ValidationError for an unknown kind."""
+        fields: dict[str, Any] = {
+            name: getattr(logged, name)
+            for name in ("input", "incident", "presses", "by", "reason", "command", "fault", "subject", "for_s", "test")
+        }
+        header = self._header(logged.key.seq, logged.at_utc, logged.synchronised)
+        message = Event(
+            kind=msgspec.convert(logged.kind, EventKind),
+            alarm_class=None if logged.alarm_class is None else AlarmClass(logged.alarm_class),
+            previous=None if logged.previous is None else EventId(*logged.previous),
+            **fields,
+            **header,
+        )
+        return _encode(message)
+
+    def heartbeat(self, heartbeat: Heartbeat, record_depth: int) -> bytes:
+        """The payload of a heartbeat; ``record_depth`` counts what waits to be written to the disk."""
+        message = HeartbeatMessage(
+            period_s=heartbeat.period_s,
+            uptime_s=round(heartbeat.uptime_s, 3),
+            inputs={each.name: _input_health(each.state, each.inhibited_s) for each in heartbeat.inputs},
+            faults=[_standing(fault.code, fault.subject, fault.since_utc) for fault in heartbeat.faults],
+            links={each.name: LinkHealth(connected=each.connected, rtt_ms=_ms(each.rtt_s)) for each in heartbeat.links},
+            monitors=list(heartbeat.monitors),
+            incidents=heartbeat.incidents,
+            waiting=heartbeat.waiting,
+            spilled=heartbeat.spilled,
+            record_depth=record_depth,
+            refused=heartbeat.refused,
+            dropped=heartbeat.dropped,
+            **self._header(heartbeat.seq, heartbeat.at_utc, heartbeat.synchronised),
+        )
+        return _encode(message)
+
+    def canary(self, session: int, seq: int, at_utc: float, synchronised: bool) -> bytes:
+        """The payload of a message to ourselves."""
+        return _encode(Canary(session=session, **self._header(seq, at_utc, synchronised)))
+
+    def reply(self, reply: Reply, seq: int, at_utc: float, synchronised: bool) -> bytes:
+        """The payload of a command's outcome."""
+        outcome: Literal["done", "refused"] = "done" if reply.outcome == "done" else "refused"
+        header = self._header(seq, at_utc, synchronised)
+        return _encode(ReplyMessage(id=reply.id or None, outcome=outcome, reason=reply.reason, **header))
+
+    def read(
+        self, link: str, topic: str, payload: bytes, *, retained: bool, expiry_s: float | None, at: float
+    ) -> ev.Event:
+        """What a message means. Raises ValueError, with a reason, for one that means nothing to a node."""
+        if len(payload) > PAYLOAD_LIMIT:
+            raise ValueError(f"more than {PAYLOAD_LIMIT} bytes")
+        try:
+            if topic == self.command_topic:
+                return self._read_command(link, payload, retained, at, expiry_s)
+            if topic.startswith(self._monitors):
+                return self._read_monitor(link, topic, payload, at)
+            reader = self._readers.get(topic)
+            if reader is None:
+                raise ValueError("unknown topic")
+            return reader(link, payload, retained, at)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise ValueError(f"unreadable: {error}") from error
+
+    def _header(self, seq: int, at_utc: float, synchronised: bool) -> dict[str, Any]:
+        clock = "synchronised" if synchronised else "free"
+        return {"node": self.node, "boot": self.boot, "seq": seq, "at_utc": rfc3339(at_utc), "clock": clock}
+
+    def _read_state(self, link: str, payload: bytes, retained: bool, at: float) -> ev.Event:
+        if not payload:
+            return ev.StateHeard(at, link, "", 0, "deleted", retained)
+        state = msgspec.json.decode(payload, type=State)
+        return ev.StateHeard(at, link, state.boot, state.session, state.state, retained)
+
+    def _read_alarm(self, link: str, payload: bytes, retained: bool, at: float) -> ev.Event:
+        if not payload:
+            return ev.AlarmHeard(at, link, "", (), retained)
+        message = msgspec.json.decode(payload, type=Alarm)
+        incidents = tuple(_listed(each, at) for each in message.incidents)
+        return ev.AlarmHeard(at, link, message.boot, incidents, retained)
+
+    def _read_canary(self, link: str, payload: bytes, retained: bool, at: float) -> ev.Event:
+        canary = msgspec.json.decode(payload, type=Canary)
+        return ev.CanaryHeard(at, link, canary.boot, canary.session)
+
+    def _read_receipt(self, link: str, payload: bytes, retained: bool, at: float) -> ev.Event:
+        receipt = msgspec.json.decode(payload, type=Receipt)
+        if retained:
+            raise ValueError("a receipt is never retained")
+        return ev.ReceiptHeard(at, link, receipt.monitor, Key(receipt.event.boot, receipt.event.seq))
+
+    def _read_monitor(self, link: str, topic: str, payload: bytes, at: float) -> ev.Event:
+        monitor = msgspec.json.decode(payload, type=MonitorMessage)
+        name, _, kind = topic.removeprefix(self._monitors).partition("/")
+        if name != monitor.monitor or kind not in ("state", "heartbeat"):
+            raise ValueError("a monitor speaks on its own branch only")
+        return ev.MonitorHeard(at, link, monitor.monitor, monitor.boot, monitor.state == "online")
+
+    def _read_command(
+        self, link: str, payload: bytes, retained: bool, at: float, expiry_s: float | None = None
+    ) -> ev.Event:
+        malformed = None
+        try:
+            command = msgspec.json.decode(payload, type=Command)
+            arguments, malformed = _arguments(command)
+        except msgspec.MsgspecError as error:
+            command_id = _command_id(payload)
+            malformed = f"malformed: {error}"[:MALFORMED_LIMIT]
+            return ev.CommandHeard(at, link, command_id, "", "", "", 0.0, expiry_s, retained, {}, malformed)
+        return ev.CommandHeard(
+            at,
+            link,
+            command.id,
+            command.boot,
+            command.action,
+            command.by,
+            command.ttl_s,
+            expiry_s,
+            retained,
+            arguments,
+            malformed,
+        )
+
+
+def with_age(body: bytes, age_s: float | None) -> bytes:
+    """A stored event with its age; None when the kernel has been booted since."""
+    event = msgspec.json.decode(body, type=Event)
+    age_ms = None if age_s is None else max(0, round(age_s * 1000))
+    return _encode(msgspec.structs.replace(event, age_ms=age_ms))
+
+
+def encode_snapshot(snapshot: Snapshot) -> bytes:
+    """What a restart must bring back, as the record keeps it."""
+    return _encode(snapshot)
+
+
+def decode_snapshot(body: bytes) -> Snapshot:
+    """The snapshot that ``encode_snapshot`` wrote; ValueError when it isn't one."""
+    try:
+        return msgspec.json.decode(body, type=Snapshot)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"unreadable snapshot: {error}") from error
+
+
+def rfc3339(utc: float) -> str:
+    """Seconds since 1970 as ``2026-11-22T12:00:00.000Z``; a clock beyond year 9999 is told as its end."""
+    clamped = min(max(utc, 0.0), 253402300799.0)
+    text = datetime.fromtimestamp(clamped, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def _encode(message: Any) -> bytes:
+    return msgspec.json.encode(message)
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _open_incident(listed: ListedIncident, now: float) -> OpenIncident:
+    left = 0.0 if listed.sounding_until is None else min(3600.0, max(0.0, listed.sounding_until - now))
+    return OpenIncident(
+        incident=listed.id,
+        alarm_class=listed.alarm_class,
+        input=listed.input,
+        phase=msgspec.convert(alarm.phase(listed.step), Phase),
+        presses=listed.presses,
+        since=rfc3339(listed.since_utc),
+        press=EventId(*listed.press),
+        sound_s=round(left, 3),
+        test=listed.test,
+    )
+
+
+_STEPS = {"received": Step.RECEIVED, "acknowledged": Step.ACKNOWLEDGED}
+
+
+def _listed(each: OpenIncident, at: float) -> ListedIncident:
+    try:
+        since = datetime.fromisoformat(each.since).timestamp()
+    except ValueError as error:
+        raise ValueError(f"no such instant: {each.since}") from error
+    return ListedIncident(
+        id=each.incident,
+        input=each.input,
+        alarm_class=each.alarm_class,
+        step=_STEPS.get(each.phase, Step.PRESSED),
+        presses=each.presses,
+        since_utc=since,
+        press=Key(each.press.boot, each.press.seq),
+        sounding_until=at + each.sound_s if each.sound_s > 0 else None,
+        test=each.test,
+    )
+
+
+def _input_health(state: str, inhibited_s: float | None) -> InputHealth:
+    known = msgspec.convert(state, Literal["unknown", "normal", "active", "fault"])
+    return InputHealth(state=known, inhibited_s=None if inhibited_s is None else round(inhibited_s, 3))
+
+
+def _standing(code: str, subject: str, since_utc: float) -> StandingFault:
+    kind = FAULTS[code]
+    return StandingFault(code=code, subject=subject, since=rfc3339(since_utc), text=kind.text, next=kind.next_step)
+
+
+def _command_id(payload: bytes) -> str:
+    try:
+        return msgspec.json.decode(payload, type=_CommandId).id
+    except msgspec.MsgspecError:
+        return ""
+
+
+def _arguments(command: Command) -> tuple[dict[str, Any], str | None]:
+    """The fields that the action needs, or what is wrong with them; an unknown action is the core's to refuse."""
+    needed, optional = ARGUMENTS.get(command.action, ((), ()))
+    arguments: dict[str, Any] = {}
+    for name in (*needed, *optional):
+        value = getattr(command, name)
+        if value is not None:
+            arguments[name] = value
+        elif name in needed:
+            return {}, f"malformed: {name} is missing"
+    if command.action == "identify":
+        arguments.setdefault("for_s", IDENTIFY_S)
+    limit_s = LIMITS_S.get(command.action)
+    if limit_s is not None and arguments["for_s"] > limit_s:
+        return {}, f"malformed: for_s is at most {limit_s:g}"
+    return arguments, None
