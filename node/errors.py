@@ -53,6 +53,12 @@ class ToolMissingError(AlarmNodeError):
     code = "E005"
 
 
+class SimulationError(AlarmNodeError):
+    """What the simulated wall was asked for can't be."""
+
+    code = "E006"
+
+
 @dataclass(frozen=True, slots=True)
 class FaultKind:
     """A kind of fault: ``text`` says what doesn't work and what that means, ``next_step`` what to do."""

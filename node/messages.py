@@ -55,7 +55,7 @@ class EventId(msgspec.Struct, frozen=True):
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What every message of a node carries; ``seq`` is that of its newest event."""
 
-    v: Literal[1] = 1
+    v: Literal[1]
     node: Id
     boot: Boot
     seq: Seq
@@ -94,7 +94,10 @@ class Alarm(Message, frozen=True, kw_only=True):
 
 
 class Event(Message, frozen=True, kw_only=True, omit_defaults=True):
-    """One numbered thing that happened, on ``event``. ``age_ms`` is null for one from before the kernel's boot."""
+    """One numbered thing that happened, on ``event``; fields that its kind doesn't use are left out.
+
+    ``age_ms`` is how long ago it happened when this copy was sent, null for one from before the kernel's boot.
+    """
 
     kind: EventKind
     input: Id | None = None
@@ -109,14 +112,14 @@ class Event(Message, frozen=True, kw_only=True, omit_defaults=True):
     for_s: float | None = None
     previous: EventId | None = None
     test: bool = False
-    age_ms: Count | None = None
+    age_ms: Count | None | msgspec.UnsetType = msgspec.UNSET
 
 
 class InputHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One input: its state, that its wire isn't supervised, and how long it stays out of service."""
 
     state: Literal["unknown", "normal", "active", "fault"]
-    wire: Literal["unsupervised"] = msgspec.field(default="unsupervised")
+    wire: Literal["unsupervised"]
     inhibited_s: float | None = None
 
 

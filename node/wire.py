@@ -140,9 +140,8 @@ class Wire:
 
     def reply(self, reply: Reply, seq: int, at_utc: float, synchronised: bool) -> bytes:
         """The payload of a command's outcome."""
-        outcome: Literal["done", "refused"] = "done" if reply.outcome == "done" else "refused"
         header = self._header(seq, at_utc, synchronised)
-        return _encode(ReplyMessage(id=reply.id or None, outcome=outcome, reason=reply.reason, **header))
+        return _encode(ReplyMessage(id=reply.id or None, outcome=reply.outcome, reason=reply.reason, **header))
 
     def read(
         self, link: str, topic: str, payload: bytes, *, retained: bool, expiry_s: float | None, at: float
@@ -164,7 +163,7 @@ class Wire:
 
     def _header(self, seq: int, at_utc: float, synchronised: bool) -> dict[str, Any]:
         clock = "synchronised" if synchronised else "free"
-        return {"node": self.node, "boot": self.boot, "seq": seq, "at_utc": rfc3339(at_utc), "clock": clock}
+        return {"v": 1, "node": self.node, "boot": self.boot, "seq": seq, "at_utc": rfc3339(at_utc), "clock": clock}
 
     def _read_state(self, link: str, payload: bytes, retained: bool, at: float) -> ev.Event:
         if not payload:
@@ -227,6 +226,14 @@ def with_age(body: bytes, age_s: float | None) -> bytes:
     event = msgspec.json.decode(body, type=Event)
     age_ms = None if age_s is None else max(0, round(age_s * 1000))
     return _encode(msgspec.structs.replace(event, age_ms=age_ms))
+
+
+def describe(body: bytes, received_by: str | None, received_at_utc: float | None) -> dict[str, Any]:
+    """A stored event for people and tools: its fields, who holds it, and since when."""
+    told: dict[str, Any] = msgspec.to_builtins(msgspec.json.decode(body, type=Event))
+    told["received_by"] = received_by
+    told["received_at_utc"] = None if received_at_utc is None else rfc3339(received_at_utc)
+    return told
 
 
 def encode_snapshot(snapshot: Snapshot) -> bytes:
@@ -295,7 +302,9 @@ def _listed(each: OpenIncident, at: float) -> ListedIncident:
 
 def _input_health(state: str, inhibited_s: float | None) -> InputHealth:
     known = msgspec.convert(state, Literal["unknown", "normal", "active", "fault"])
-    return InputHealth(state=known, inhibited_s=None if inhibited_s is None else round(inhibited_s, 3))
+    return InputHealth(
+        state=known, wire="unsupervised", inhibited_s=None if inhibited_s is None else round(inhibited_s, 3)
+    )
 
 
 def _standing(code: str, subject: str, since_utc: float) -> StandingFault:

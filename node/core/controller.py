@@ -110,7 +110,7 @@ def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
 def _begin(turn: Turn, **fields: Any) -> None:
     turn.log("started", **fields)
     turn.change(begun=True)
-    turn.others.append(Begin())
+    turn.firsts.append(Begin())
 
 
 def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:

@@ -5,6 +5,7 @@ to the record's thread and never waits), then what is sent.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from node.core.memory import Key, ListedIncident, Snapshot, Step
 from node.core.signals import BuzzerPattern, LampPattern
@@ -162,9 +163,9 @@ class SendAlarm(Send):
 
 @dataclass(frozen=True, slots=True)
 class SendState(Send):
-    """Publish the birth ("online") or the goodbye ("offline")."""
+    """Publish the birth or the goodbye."""
 
-    state: str
+    state: Literal["online", "offline"]
     seq: int
     at_utc: float
     synchronised: bool
@@ -186,7 +187,7 @@ class Reply:
     """The outcome of a command: ``outcome`` is "done" or "refused", then with its reason."""
 
     id: str
-    outcome: str
+    outcome: Literal["done", "refused"]
     reason: str | None = None
 
 

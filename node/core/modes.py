@@ -1,7 +1,7 @@
 """What people ask of a node for a while: an inhibited input, an identified node.
 
-Each has an actor and a mandatory end. Nothing here can hide a press that comes while the mode doesn't hold, and each mode
-that holds is told: an inhibited input is a standing fault.
+Each has an actor and a mandatory end. Nothing here can hide a press that comes while the mode doesn't hold, and each
+mode that holds is told: an inhibited input is a standing fault.
 """
 
 from collections.abc import Iterable

@@ -46,7 +46,17 @@ def settle(turn: Turn) -> tuple[State, list[Effect]]:
         turn.others.append(ReadBacklog(tuple(turn.state.outbox.waiting)))
     shows = _signals(turn)
     stored = _stored(turn)
-    return turn.state, [*shows, *turn.shows, *stored, *alarms, *urgent, *turn.sends, *waiting, *turn.others]
+    return turn.state, [
+        *turn.firsts,
+        *shows,
+        *turn.shows,
+        *stored,
+        *alarms,
+        *urgent,
+        *turn.sends,
+        *waiting,
+        *turn.others,
+    ]
 
 
 def stamp(turn: Turn) -> tuple[int, float, bool]:

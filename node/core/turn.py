@@ -77,9 +77,10 @@ class State:
 
 @dataclass(slots=True)
 class Turn:
-    """``shows`` come first, then ``events`` are appended, then ``sends`` go out, then all ``others``."""
+    """``firsts`` and ``shows`` before all; then ``events`` are appended, ``sends`` go out, and ``others`` follow."""
 
     state: State
+    firsts: list[Effect] = field(default_factory=list)
     shows: list[Effect] = field(default_factory=list)
     events: list[LoggedEvent] = field(default_factory=list)
     sends: list[Effect] = field(default_factory=list)

@@ -1,0 +1,8 @@
+"""``python -m node`` is ``alarm-node``."""
+
+import sys
+
+from node.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,229 @@
+"""The doctor: what of a node doesn't work, found without disturbing a service that runs.
+
+While the service runs, its own findings are read and nothing is touched: a second connection with the node's id would
+throw the service off its broker. Otherwise pins, state directory and brokers are tried, and given back.
+"""
+
+import queue
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from node import config, health, status, wire
+from node.core import events as ev
+from node.errors import FAULTS, AlarmNodeError, ConfigError
+from node.link import Incoming, Link, Outgoing, Priority, Subscription
+from node.panel import Panel, open_factory
+
+ANSWER_S = 5.0
+"""How long a broker may take; hazards.md: a subscription that is granted and silent is found by a canary only."""
+
+STALE_BEATS = 3
+LEVELS_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the answer. ``ok`` None: it can't be told. ``next_step`` is empty where nothing has to be done."""
+
+    ok: bool | None
+    text: str
+    next_step: str = ""
+
+    def __str__(self) -> str:
+        mark = {True: "ok     ", False: "FINDING", None: "UNKNOWN"}[self.ok]
+        return f"{mark} {self.text}" + (f". Next: {self.next_step}." if self.next_step else "")
+
+
+def examine(
+    path: Path, environ: Mapping[str, str], make_factory: Callable[[str], Any] = open_factory
+) -> Iterator[Finding]:
+    """Every finding about the node that this file describes, as soon as it is known."""
+    try:
+        settings = config.load(path)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield Finding(False, problem, "mend this line")
+        return
+    yield Finding(True, f"{path} is complete and consistent")
+    directory = config.state_directory(settings, environ)
+    try:
+        running = status.is_running(directory)
+    except OSError as error:
+        yield Finding(None, f"{directory}: {error.strerror}", "run this as root or as the service's user")
+        return
+    if running:
+        yield from _ask_service(settings, status.directory(directory, environ))
+        return
+    yield Finding(False, "the service doesn't run: a press does nothing", "start it: systemctl start alarm-node")
+    yield _try_directory(directory)
+    yield from _try_pins(settings, make_factory)
+    for broker in settings.brokers:
+        yield _try_broker(settings, broker)
+
+
+def _ask_service(settings: config.Config, where: Path) -> Iterator[Finding]:
+    found = status.read(where, time.monotonic(), health.kernel_boot())
+    if found is None:
+        yield Finding(
+            None,
+            f"the service runs, but left no findings in {where}",
+            "wait 10 s and try again; under systemd: RUNTIME_DIRECTORY=/run/alarm-node alarm-node check",
+        )
+        return
+    limit_s = STALE_BEATS * settings.settings.heartbeat_s
+    if found.age_s > limit_s:
+        yield Finding(
+            False,
+            f"the service has said nothing for {found.age_s:.0f} s",
+            "restart it, and look at its log: journalctl -u alarm-node",
+        )
+        return
+    yield Finding(True, f"the service runs, its last word is {found.age_s:.0f} s old")
+    for name, link in sorted(found.heartbeat["links"].items()):
+        if link["connected"]:
+            rtt = "" if link["rtt_ms"] is None else f", answers in {link['rtt_ms']:.1f} ms"
+            yield Finding(True, f"broker {name} is connected{rtt}")
+    for name, each in sorted(found.heartbeat["inputs"].items()):
+        yield Finding(each["state"] != "unknown", f"input {name} is {each['state']}, its wire is {each['wire']}")
+    for fault in found.heartbeat["faults"]:
+        about = f" ({fault['subject']})" if fault["subject"] else ""
+        yield Finding(False, f"{fault['code']}{about} {fault['text']}", fault["next"])
+    incidents = found.heartbeat["incidents"]
+    if incidents:
+        yield Finding(True, f"{incidents} open: alarm", "acknowledge it, go there, and reset it")
+
+
+def _try_directory(directory: Path) -> Finding:
+    probe = directory / f".probe-{secrets.token_hex(4)}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"probe")
+        probe.unlink()
+    except OSError as error:
+        kind = FAULTS["F020"]
+        return Finding(False, f"{directory}: {error.strerror}: {kind.text}", kind.next_step)
+    return Finding(True, f"{directory} can be written")
+
+
+def _try_pins(settings: config.Config, make_factory: Callable[[str], Any]) -> Iterator[Finding]:
+    heard: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
+    try:
+        factory = make_factory(settings.pin_factory)
+        panel = Panel(
+            factory,
+            settings.input_pins,
+            settings.buzzer_pin,
+            settings.lamp_pin,
+            put=heard.put,
+            sample_hz=settings.sample_hz,
+        )
+        panel.start()
+    except AlarmNodeError as error:
+        yield Finding(False, error.text, error.next_step)
+        return
+    try:
+        levels = _first_levels(heard)
+    finally:
+        panel.close()
+        factory.close()
+    for each in settings.settings.inputs:
+        pin = settings.input_pins[each.name]
+        high = levels.get(each.name)
+        if high is None:
+            kind = FAULTS["F001"]
+            yield Finding(False, f"input {each.name} (pin {pin}): {kind.text}", kind.next_step)
+        elif each.wiring.actuated(high):
+            text = f"input {each.name} (pin {pin}) is active: pressed, cut, or wired the other way round"
+            yield Finding(False, text, f"release it, or check the wire and wiring = {each.wiring.value!r}")
+        else:
+            yield Finding(True, f"input {each.name} (pin {pin}) is normal")
+
+
+def _first_levels(heard: "queue.SimpleQueue[ev.Event]") -> Mapping[str, bool | None]:
+    until = time.monotonic() + LEVELS_S
+    while (left := until - time.monotonic()) > 0:
+        try:
+            event = heard.get(timeout=left)
+        except queue.Empty:
+            break
+        if isinstance(event, ev.LevelsRead):
+            return event.levels
+    return {}
+
+
+def _try_broker(settings: config.Config, broker: config.Broker) -> Finding:
+    """Connect as the node, which must not run now, and listen for a canary of our own."""
+    boot = secrets.token_hex(4)
+    messages = wire.Wire(settings.root, settings.site, settings.node, boot)
+    heard: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
+
+    def read(message: Incoming) -> ev.Event:
+        return messages.read(
+            broker.name,
+            message.topic,
+            message.payload,
+            retained=message.retained,
+            expiry_s=message.expiry_s,
+            at=message.at,
+        )
+
+    def will(session: int) -> tuple[str, bytes]:
+        # Nobody is to believe that the node was there: it isn't, and a doctor that dies changes nothing about that.
+        return messages.state_topic, messages.state("lost", session, 0, time.time(), synchronised=False)
+
+    link = Link(
+        broker.name,
+        broker.host,
+        broker.port,
+        settings.node,
+        subscriptions=[Subscription(messages.canary_topic)],
+        will=will,
+        decode=read,
+        put=heard.put,
+    )
+    link.start()
+    try:
+        return _listen(broker.name, link, messages, heard, partial(time.monotonic))
+    finally:
+        link.close(1.0)
+        link.join(2.0)
+
+
+def _listen(
+    name: str,
+    link: Link,
+    messages: wire.Wire,
+    heard: "queue.SimpleQueue[ev.Event]",
+    clock: Callable[[], float],
+) -> Finding:
+    until = clock() + ANSWER_S
+    kind = FAULTS["F010"]
+    reason, sent_at = "no answer", None
+    while (left := until - clock()) > 0:
+        try:
+            event = heard.get(timeout=left)
+        except queue.Empty:
+            break
+        link.decided()
+        if isinstance(event, ev.LinkDown):
+            return Finding(False, f"broker {name}: {event.reason}: {kind.text}", kind.next_step)
+        if isinstance(event, ev.LinkUp):
+            kind, reason, sent_at = FAULTS["F012"], "no canary came back", clock()
+            payload = messages.canary(event.session, 0, time.time(), synchronised=False)
+            link.publish(
+                Outgoing(
+                    session=event.session,
+                    topic=messages.canary_topic,
+                    payload=payload,
+                    priority=Priority.CONTROL,
+                )
+            )
+        if isinstance(event, ev.CanaryHeard) and sent_at is not None:
+            rtt_ms = (clock() - sent_at) * 1000
+            return Finding(True, f"broker {name} answers; a canary came back in {rtt_ms:.1f} ms")
+    return Finding(False, f"broker {name}: {reason}: {kind.text}", kind.next_step)

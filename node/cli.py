@@ -1,0 +1,142 @@
+"""The commands. The only place that prints; logs go to standard error.
+
+Exit codes: 0 done, 1 findings (check) or a failure that the last line explains, 2 can't be told, or wrong usage.
+"""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from node import __version__, config
+from node.errors import AlarmNodeError, ConfigError
+
+DEFAULT_CONFIG = Path("/etc/alarm-node/node.toml")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    parsed = _parser().parse_args(arguments)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if parsed.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    command: Callable[[argparse.Namespace], int] = parsed.command
+    try:
+        return command(parsed)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        print(error, file=sys.stderr)
+    except AlarmNodeError as error:
+        print(error, file=sys.stderr)
+    except BrokenPipeError:
+        # The reader of our output has gone (`alarm-node log | head`): nobody is left to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="alarm-node", description="A panic button that is never silently dead.")
+    parser.add_argument("--version", action="version", version=f"alarm-node {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.add_argument("--verbose", action="store_true", help="log more than what facilities need")
+        added.set_defaults(command=command)
+        return added
+
+    def with_config(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s", metavar="FILE")
+
+    with_config(add("run", _run, "be the node: the service"))
+    with_config(add("check", _check, "what doesn't work, one line per finding with its next step"))
+    log = add("log", _log, "the record, newest last")
+    with_config(log)
+    log.add_argument("--json", action="store_true", help="one JSON object a line")
+    simulate = add("simulate", _simulate, "the same service on simulated pins: text in, JSON lines out")
+    with_config(simulate)
+    simulate.add_argument(
+        "--held", action="append", default=[], metavar="NAME", help="a button that is pressed before the start"
+    )
+    demo = add("demo", _demo, "a private broker and a simulated node on this machine: press it and watch")
+    demo.add_argument("--headless", action="store_true", help="play the whole story without a person")
+    return parser
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    # Imported here, as below: `check` and `log` shouldn't wait for what only the service needs.
+    from node.panel import open_factory  # noqa: PLC0415
+    from node.service import Service  # noqa: PLC0415
+
+    settings = config.load(parsed.config)
+    factory = open_factory(settings.pin_factory)
+    directory = config.state_directory(settings, os.environ)
+    service = Service(settings, factory, directory, environ=os.environ)
+    _stop_on_signals(service)
+    try:
+        service.run()
+    finally:
+        factory.close()
+    return 0
+
+
+def _stop_on_signals(service: Any) -> None:
+    def ask(number: int, _frame: object) -> None:
+        service.stop(signal.Signals(number).name.lower())
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+
+
+def _check(parsed: argparse.Namespace) -> int:
+    from node.check import examine  # noqa: PLC0415
+
+    logging.getLogger("node").setLevel(logging.ERROR)
+    outcomes = set()
+    for finding in examine(parsed.config, os.environ):
+        print(finding, flush=True)
+        outcomes.add(finding.ok)
+    return 1 if False in outcomes else 2 if None in outcomes else 0
+
+
+def _log(parsed: argparse.Namespace) -> int:
+    from node.record import read_log  # noqa: PLC0415
+    from node.wire import describe  # noqa: PLC0415
+
+    directory = config.state_directory(config.load(parsed.config), os.environ)
+    for row in read_log(directory):
+        print(json.dumps(describe(row.body, row.received_by, row.received_at_utc)) if parsed.json else _line(row))
+    return 0
+
+
+def _line(row: Any) -> str:
+    from node.wire import describe  # noqa: PLC0415
+
+    told = describe(row.body, row.received_by, row.received_at_utc)
+    shown = ("input", "class", "incident", "presses", "fault", "subject", "command", "reason", "by")
+    details = "  ".join(f"{name}={told[name]}" for name in shown if told.get(name) is not None)
+    holder = f"held by {row.received_by}" if row.received_by else "not received"
+    return f"{told['at_utc']}  {told['boot']}-{told['seq']:<5}  {told['kind']:<15}  {details}  [{holder}]"
+
+
+def _simulate(parsed: argparse.Namespace) -> int:
+    from node.simulate import run  # noqa: PLC0415
+
+    settings = config.load(parsed.config)
+    return run(settings, sys.stdin, sys.stdout, os.environ, held=parsed.held, on_service=_stop_on_signals)
+
+
+def _demo(parsed: argparse.Namespace) -> int:
+    from node import demo  # noqa: PLC0415
+
+    logging.getLogger().setLevel(logging.WARNING)
+    interactive = sys.stdin.isatty() and sys.stdout.isatty() and not parsed.headless
+    return demo.at_terminal() if interactive else demo.headless(sys.stdout)

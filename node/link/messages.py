@@ -1,0 +1,65 @@
+"""What goes through a link: a message in either direction, and what a link is told about its broker."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from node.core.events import Event
+from node.core.memory import Key
+
+
+class Priority(IntEnum):
+    """What overtakes what. State, canary and replies are control; heartbeats and telemetry leave some places free."""
+
+    ALARM = 0
+    CONTROL = 1
+    HEARTBEAT = 2
+    TELEMETRY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A topic filter. With ``retain_as_published`` a fresh message says too that its sender wanted it retained."""
+
+    topic: str
+    no_local: bool = False
+    retain_as_published: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message as it came. ``expiry_s`` is MQTT's message expiry, None where it had none; ``at`` monotonic seconds."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    expiry_s: float | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A message for one session and no other. A callable payload is made on the link's thread, right before sending."""
+
+    session: int
+    topic: str
+    payload: bytes | Callable[[], bytes]
+    priority: Priority
+    retain: bool = False
+    key: Key | None = None
+    expiry_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a link is told: where and as whom to connect, what to hear, what its will is and how to read a message."""
+
+    name: str
+    host: str
+    port: int
+    client_id: str
+    subscriptions: tuple[Subscription, ...]
+    will: Callable[[int], tuple[str, bytes]]
+    decode: Callable[[Incoming], Event | None]
+    keepalive_s: int
+    clock: Callable[[], float]

@@ -1,0 +1,29 @@
+"""How long the broker may take for an answer: 3 s, twice as long after each drop for silence, at most 24 s.
+
+A fixed deadline would livelock on a slow path: every connection would be given up just before its answer comes.
+"""
+
+CONNECT, SUBSCRIBE, PUBLISH = "CONNECT", "SUBSCRIBE", "a publish"
+
+ANSWER_S = 3.0
+ANSWER_MAX_S = 24.0
+
+
+class Patience:
+    """How long each kind of answer may take, in seconds; it outlives the sessions."""
+
+    def __init__(self) -> None:
+        self._limits = dict.fromkeys((CONNECT, SUBSCRIBE, PUBLISH), ANSWER_S)
+
+    def limit_s(self, kind: str) -> float:
+        """The deadline for an answer of this kind."""
+        return self._limits[kind]
+
+    def answered(self, kind: str, after_s: float) -> None:
+        """A quick answer makes its kind's deadline short again; a slow one must not, or a slow path would livelock."""
+        if after_s <= ANSWER_S:
+            self._limits[kind] = ANSWER_S
+
+    def overrun(self) -> None:
+        """Double them all: a path that is slow for one kind of answer is slow for every kind."""
+        self._limits = {kind: min(2 * limit_s, ANSWER_MAX_S) for kind, limit_s in self._limits.items()}

@@ -1,0 +1,380 @@
+"""One connection to the broker, from the name lookup to its end. It lives on the link's thread and nowhere else.
+
+    CONNECT --CONNACK--> SUBSCRIBE --SUBACK--> up --lost, silent, closed--> ended
+
+paho never writes while it is called: as long as it has something to write it asks for the socket to be watched, and
+``loop_write`` is called from one place. So whatever ends a connection ends it inside ``_turn``.
+"""
+
+import logging
+import math
+import os
+import selectors
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from typing import Concatenate, ParamSpec, cast
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from node.core.events import Event, LinkUp, PublishAnswered
+from node.link.hatch import Hatch, Kind
+from node.link.messages import Incoming, Outgoing, Terms
+from node.link.patience import CONNECT, PUBLISH, SUBSCRIBE, Patience
+
+UNSENDABLE = 0x83
+"""PublishAnswered's code for a message that couldn't be sent at all: MQTT's "implementation specific error"."""
+
+_PROTOCOL_BROKEN = 0x82
+_KEEPALIVE_TIMEOUT = 0x8D
+_SESSION_TAKEN_OVER = 0x8E
+
+_WINDOW = 20
+_RESERVED_PLACES = 4
+_MAXIMUM_PACKET_SIZE = 20 * 1024
+_HEADER_SIZE = 32
+_TCP_CONNECT_S = 5.0
+_TCP_SILENT_MS = 10_000
+_GOODBYE_S = 1.0
+_COMPLAINT_S = 1.0
+
+log = logging.getLogger(__name__)
+_P = ParamSpec("_P")
+_Callback = Callable[Concatenate["Session", _P], None]
+
+
+def _guarded(callback: _Callback[_P]) -> _Callback[_P]:
+    """The callback, but it can't raise: paho would hand that on from the midst of its own work."""
+
+    @wraps(callback)
+    def guarded(session: "Session", /, *args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            callback(session, *args, **kwargs)
+        except Exception:
+            if session.may_complain():
+                log.exception("link %s: session %d: a callback failed", session.name, session.number)
+
+    return guarded
+
+
+class Session:
+    """``reason`` says why it ended, and is empty until it does; ``up_at`` when it came up, None before."""
+
+    def __init__(self, terms: Terms, hatch: Hatch, patience: Patience, number: int) -> None:
+        self.name = terms.name
+        self.number = number
+        self.reason = ""
+        self.taken_over = False
+        self.said_goodbye = False
+        self.reached_broker = False
+        self.up_at: float | None = None
+        self._terms = terms
+        self._hatch = hatch
+        self._patience = patience
+        self._clock = terms.clock
+        self._awaited: str | None = CONNECT
+        self._asked_at = terms.clock()
+        self._window = _WINDOW
+        self._largest_packet = math.inf
+        self._in_flight: dict[int, tuple[Outgoing, float]] = {}
+        self._early: list[Event] = []
+        self._complaint_due = -math.inf
+        self._socket: socket.socket | None = None
+        self._client = self._new_client()
+
+    def run(self) -> None:
+        """Connect, and return when the session has ended."""
+        terms = self._terms
+        topic, payload = terms.will(self.number)
+        self._client.will_set(topic, payload, qos=1, retain=True)
+        properties = _properties(
+            PacketTypes.CONNECT,
+            SessionExpiryInterval=0,
+            ReceiveMaximum=_WINDOW,
+            MaximumPacketSize=_MAXIMUM_PACKET_SIZE,
+        )
+        try:
+            self._client.connect(terms.host, terms.port, terms.keepalive_s, clean_start=True, properties=properties)
+        except OSError as failure:
+            self.end(_told(failure))
+        self._asked_at = self._clock()
+        while not self.reason:
+            self._turn(self._hatch.wait(self._wake_at()))
+
+    def end(self, reason: str) -> None:
+        """End it; the first reason counts."""
+        self.reason = self.reason or reason
+
+    def drop(self) -> None:
+        """Shut the socket down, so that the broker publishes the will. paho's ``disconnect()`` would suppress it."""
+        dropped = self._forget_socket()
+        if dropped is not None:
+            with suppress(OSError):
+                dropped.shutdown(socket.SHUT_RDWR)
+            dropped.close()
+
+    def may_complain(self) -> bool:
+        """Whether it is time for a log line about what others send us: one a second."""
+        now = self._clock()
+        if now < self._complaint_due:
+            return False
+        self._complaint_due = now + _COMPLAINT_S
+        return True
+
+    def _new_client(self) -> Client:
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            self._terms.client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = _TCP_CONNECT_S
+        client.max_inflight_messages_set(0)
+        client.on_socket_open = self._socket_opened
+        client.on_socket_close = self._socket_closing
+        client.on_socket_register_write = self._writing_wanted
+        client.on_socket_unregister_write = self._writing_done
+        client.on_connect = self._connected
+        client.on_subscribe = self._subscribed
+        client.on_publish = self._published
+        client.on_message = self._heard
+        client.on_disconnect = self._disconnected
+        return client
+
+    def _turn(self, readiness: int) -> None:
+        readable = readiness & selectors.EVENT_READ
+        if readable:
+            self._client.loop_read()
+        if readiness & selectors.EVENT_WRITE:
+            self._client.loop_write()
+        if self._awaited != CONNECT:  # before CONNACK it gives up after one keepalive, which may be too soon
+            self._client.loop_misc()
+        if self._awaited is None:
+            self._publish_waiting()
+        if not readable:  # the answer may be among what is still to be read
+            self._mind_silence()
+        if self._socket is None:
+            self.end("connection lost")
+        if not self.reason and self._may_leave():
+            self._say_goodbye()
+
+    def _oldest_question(self) -> tuple[str, float] | None:
+        """What has been unanswered for the longest time, and since when."""
+        if self._awaited is not None:
+            return self._awaited, self._asked_at
+        return next(((PUBLISH, sent_at) for _, sent_at in self._in_flight.values()), None)
+
+    def _wake_at(self) -> float:
+        question = self._oldest_question()
+        silent_at = math.inf if question is None else question[1] + self._patience.limit_s(question[0])
+        return silent_at if self._hatch.closing_at is None else min(silent_at, self._hatch.closing_at)
+
+    def _mind_silence(self) -> None:
+        question = self._oldest_question()
+        if question is not None:
+            kind, since = question
+            limit_s = self._patience.limit_s(kind)
+            if self._clock() - since >= limit_s:
+                self._patience.overrun()
+                self.end(f"no answer to {kind} within {limit_s:g} s")
+
+    def _publish_waiting(self) -> None:
+        reserved = min(_RESERVED_PLACES, self._window // 2)
+        while not self.reason:
+            message = self._hatch.take(self._free_places(), reserved)
+            if message is None:
+                return
+            try:
+                mid = self._send(message)
+            except Exception:
+                log.exception("link %s: session %d: can't send to %s", self.name, self.number, message.topic)
+                self._answer(message, UNSENDABLE)
+            else:
+                self._in_flight[mid] = (message, self._clock())
+
+    def _free_places(self) -> int:
+        """Places in the window; with the loop, too, until a close: it may have stopped deciding by then."""
+        places = self._window
+        if self._hatch.closing_at is None:
+            places = min(places, self._hatch.room(Kind.ANSWER))
+        return places - len(self._in_flight)
+
+    def _send(self, message: Outgoing) -> int:
+        """The packet's id. Raises whatever is wrong with the message."""
+        properties = None
+        if message.expiry_s is not None:
+            properties = _properties(PacketTypes.PUBLISH, MessageExpiryInterval=message.expiry_s)
+        payload = message.payload() if callable(message.payload) else message.payload
+        if len(message.topic) + len(payload) + _HEADER_SIZE > self._largest_packet:
+            raise ValueError("larger than the broker takes")
+        sent = self._client.publish(message.topic, payload, qos=1, retain=message.retain, properties=properties)
+        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self.end("connection lost")
+        return sent.mid
+
+    def _answer(self, message: Outgoing, code: int) -> None:
+        answer = PublishAnswered(self._clock(), self.name, self.number, message.topic, code, message.key)
+        self._hatch.put(Kind.ANSWER, answer)
+
+    def _may_leave(self) -> bool:
+        if self._hatch.closing_at is None:
+            return False
+        settled = not self._in_flight and self._hatch.is_empty()
+        return settled or self._awaited is not None or self._clock() >= self._hatch.closing_at
+
+    def _say_goodbye(self) -> None:
+        """DISCONNECT, and wait for the broker's own close.
+
+        paho closes the socket right behind DISCONNECT. Over something unread that is a reset, which can overtake
+        DISCONNECT at the broker: then the will says that we are lost. A second descriptor keeps the connection.
+        """
+        self.said_goodbye = True
+        self.end("closed")
+        until = self._clock() + _GOODBYE_S
+        with socket.socket(fileno=os.dup(cast(socket.socket, self._socket).fileno())) as kept:
+            self._client.disconnect()
+            self._watch(selectors.EVENT_WRITE)
+            while self._client.socket() is not None and self._clock() < until:
+                if self._hatch.wait(until) & selectors.EVENT_WRITE:
+                    self._client.loop_write()
+            with suppress(OSError):
+                kept.shutdown(socket.SHUT_WR)
+                unread = True
+                while unread and self._clock() < until:
+                    kept.settimeout(max(0.001, until - self._clock()))
+                    unread = bool(kept.recv(4096))
+
+    # From here on: what paho calls.
+
+    @_guarded
+    def _socket_opened(self, _client: Client, _data: object, opened: object) -> None:
+        self.reached_broker = True
+        self._socket = cast(socket.socket, opened)
+        self._hatch.selector.register(self._socket, selectors.EVENT_READ)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_SILENT_MS)
+
+    @_guarded
+    def _socket_closing(self, _client: Client, _data: object, _closing: object) -> None:
+        self._forget_socket()
+
+    def _forget_socket(self) -> socket.socket | None:
+        forgotten, self._socket = self._socket, None
+        if forgotten is not None:
+            self._hatch.selector.unregister(forgotten)
+        return forgotten
+
+    @_guarded
+    def _writing_wanted(self, _client: Client, _data: object, _socket: object) -> None:
+        self._watch(selectors.EVENT_READ | selectors.EVENT_WRITE)
+
+    @_guarded
+    def _writing_done(self, _client: Client, _data: object, _socket: object) -> None:
+        self._watch(selectors.EVENT_READ)
+
+    def _watch(self, readiness: int) -> None:
+        if self._socket is not None:
+            self._hatch.selector.modify(self._socket, readiness)
+
+    @_guarded
+    def _connected(
+        self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        if code.is_failure:
+            self.end(f"refused: {_named(code)}")
+            return
+        now = self._clock()
+        self._patience.answered(CONNECT, now - self._asked_at)
+        self._window = min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW))
+        self._largest_packet = getattr(properties, "MaximumPacketSize", math.inf)
+        self._awaited, self._asked_at = SUBSCRIBE, now
+        client.subscribe(
+            [
+                (each.topic, SubscribeOptions(1, each.no_local, each.retain_as_published))
+                for each in self._terms.subscriptions
+            ]
+        )
+
+    @_guarded
+    def _subscribed(
+        self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        now = self._clock()
+        self._patience.answered(SUBSCRIBE, now - self._asked_at)
+        for subscription, code in zip(self._terms.subscriptions, codes, strict=False):
+            if code.is_failure:
+                log.warning("link %s: can't hear %s: %s", self.name, subscription.topic, _named(code))
+        log.info("link %s: session %d is up", self.name, self.number)
+        self._awaited = None
+        self.up_at = now
+        self._hatch.open_session(self.number)
+        self._hatch.put(Kind.SESSION, LinkUp(now, self.name, self.number))
+        for event in self._early:
+            self._hatch.put(Kind.HEARD, event)
+        self._early.clear()
+
+    @_guarded
+    def _published(
+        self, _client: Client, _data: object, mid: int, code: ReasonCode, _properties: Properties | None
+    ) -> None:
+        message, sent_at = self._in_flight.pop(mid)
+        self._patience.answered(PUBLISH, self._clock() - sent_at)
+        self._answer(message, code.value)
+
+    @_guarded
+    def _heard(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        if self._hatch.room(Kind.HEARD) <= len(self._early):
+            self._hatch.drop("too many")
+            return
+        expiry_s = getattr(message.properties, "MessageExpiryInterval", None)
+        try:
+            incoming = Incoming(message.topic, bytes(message.payload), message.retain, expiry_s, self._clock())
+            event = self._terms.decode(incoming)
+        except Exception as unreadable:  # noqa: BLE001 - whatever is wrong with a message, the connection isn't
+            self._hatch.drop("unreadable")
+            if self.may_complain():
+                log.warning("link %s: a message can't be read: %s", self.name, type(unreadable).__name__)
+            return
+        if event is None:
+            return
+        if self._awaited is None:
+            self._hatch.put(Kind.HEARD, event)
+        else:
+            self._early.append(event)
+
+    @_guarded
+    def _disconnected(
+        self, _client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self.taken_over = code.value == _SESSION_TAKEN_OVER
+            self.end("session taken over" if self.taken_over else f"ended by the broker: {_named(code)}")
+        elif code.value == _KEEPALIVE_TIMEOUT:
+            self.end(f"no answer to a ping within {self._terms.keepalive_s} s")
+        elif code.value == _PROTOCOL_BROKEN:
+            self.end("the broker doesn't keep to the protocol")
+        else:
+            self.end("connection lost")
+
+
+def _properties(packet: int, **values: int) -> Properties:
+    properties = Properties(packet)  # type: ignore[no-untyped-call]
+    for name, value in values.items():
+        setattr(properties, name, value)
+    return properties
+
+
+def _named(code: ReasonCode) -> str:
+    return f"{str(code).lower().replace('authorized', 'authorised')} (0x{code.value:02X})"
+
+
+def _told(failure: OSError) -> str:
+    if isinstance(failure, TimeoutError):
+        return f"no connection within {_TCP_CONNECT_S:g} s"
+    return (failure.strerror or str(failure)).lower()

@@ -1,0 +1,365 @@
+"""The superloop: queue -> controller -> effects.
+
+Rules:
+
+1. One thread decides. GPIO, MQTT and disk threads only put events on one queue; a callback does nothing else and can't
+   raise. Each link may have at most 64 undecided events on it; the rest are dropped and counted, so that no flood from
+   the network stands before a press.
+2. An alarm waits for nothing. Buzzer first; then the network and the disk are both handed the message at once, each on
+   its own thread; neither waits for the other.
+3. An alarm has two memories, the disk here and the retained topic on the broker; either alone brings it back.
+4. The record is append-only. A receipt marks an event as received; nothing is removed for having been sent.
+5. An unknown effect is a mistake in the program and raises. An unexpected event never raises: it changes nothing, and
+   is recorded.
+6. A stalled writer or link is a fault; its thread is abandoned at the end, never waited for.
+7. The level sampler reads the inputs beside the edges. What an edge lost is still an alarm, and the difference is a
+   fault.
+8. No command from the network can hold back, delay or hide an alarm that is raised after it.
+
+Threads (and who may make them wait):
+
+    main         this loop: the controller, and every effect         nobody
+    gpio         lgpio's or the driver of the mock pins: edges       the kernel
+    sampler      panel.py: levels                                    the kernel
+    player       panel.py: the waves of buzzer and lamp              the kernel
+    record       record.py: SQLite                                   the disk
+    link NAME    link.py, one for each broker                        the network, the name server
+    status       status.py: the newest heartbeat for the doctor      the disk or memory
+"""
+
+import logging
+import queue
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from node import config, health, status, wire
+from node.core import controller, effects
+from node.core import events as ev
+from node.core.memory import Step
+from node.errors import FAULTS, StateDirectoryError
+from node.link import Incoming, Link, Outgoing, Priority, Subscription
+from node.panel import Panel
+from node.record import Record, Row
+
+CLOCK_STEP_S = 0.5
+"""How far the wall clock may wander from the monotonic one before its labels follow."""
+
+CLOSE_S = 2.0
+RECORD_STOP_S = 3.0
+STATUS_STOP_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The seam for time: monotonic seconds, which decide, and wall seconds, which are labels."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+
+
+class Watcher(Protocol):
+    """Who looks on: ``run`` has its log, ``simulate`` writes JSON lines. Called on the loop's thread; mustn't wait."""
+
+    def ladder(self, at: float, name: str, step: Step) -> None:
+        """The call for help of this input reached a step."""
+
+    def lamp(self, at: float, pattern: object) -> None:
+        """The lamp was set to a pattern."""
+
+
+class LogWatcher:
+    """Writes the steps to the log."""
+
+    def ladder(self, at: float, name: str, step: Step) -> None:
+        """The call for help of this input reached a step."""
+        log.info("%s: %s", name, step.value)
+
+    def lamp(self, at: float, pattern: object) -> None:
+        """The lamp was set to a pattern."""
+        log.debug("lamp: %s", pattern)
+
+
+class Service:
+    """A whole node, from its pins to its brokers. ``factory`` is the pin factory; ``directory`` the state directory."""
+
+    def __init__(
+        self,
+        settings: config.Config,
+        factory: Any,
+        directory: Path,
+        *,
+        environ: Mapping[str, str],
+        watcher: Watcher | None = None,
+        clocks: Clocks | None = None,
+    ) -> None:
+        self.boot = secrets.token_hex(4)
+        self._clocks = clocks or Clocks()
+        self._watcher = watcher or LogWatcher()
+        self._config = settings
+        self._directory = directory
+        self._kernel_boot = health.kernel_boot()
+        self._queue: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
+        self._ended = False
+        self._wire = wire.Wire(settings.root, settings.site, settings.node, self.boot)
+        self._panel = Panel(
+            factory,
+            settings.input_pins,
+            settings.buzzer_pin,
+            settings.lamp_pin,
+            put=self._queue.put,
+            sample_hz=settings.sample_hz,
+            clock=self._clocks.monotonic,
+            on_output=lambda at, _name, pattern: self._watcher.lamp(at, pattern),
+        )
+        self._record = Record(
+            directory,
+            boot=self.boot,
+            kernel_boot=self._kernel_boot,
+            put=self._queue.put,
+            decode_snapshot=wire.decode_snapshot,
+            clock=self._clocks.monotonic,
+        )
+        where = status.directory(directory, environ)
+        self._status = status.Writer(where, self._kernel_boot, self._clocks.monotonic)
+        self._links = {broker.name: self._link(broker) for broker in settings.brokers}
+        now = self._clocks.monotonic()
+        self._state = controller.start(settings.settings, self.boot, now, self._clocks.wall() - now)
+        self._actions: dict[type[effects.Effect], Callable[[Any], None]] = {
+            effects.SetBuzzer: lambda effect: self._panel.set_buzzer(effect.pattern),
+            effects.SetLamp: lambda effect: self._panel.set_lamp(effect.pattern),
+            effects.ShowLadder: lambda effect: self._watcher.ladder(effect.at, effect.input, effect.step),
+            effects.SampleAt: lambda effect: self._panel.sample_at(effect.at),
+            effects.Append: self._append,
+            effects.Remember: lambda effect: self._record.remember(wire.encode_snapshot(effect.snapshot)),
+            effects.MarkReceived: lambda effect: self._record.mark_received(effect.key, effect.by, self._clocks.wall()),
+            effects.Spill: lambda effect: self._record.spill(effect.key),
+            effects.ReadBacklog: lambda effect: self._record.read_backlog(effect.known),
+            effects.Begin: self._begin,
+            effects.HurryLinks: self._hurry_links,
+            effects.CloseLinks: self._close_links,
+            effects.ReadClock: lambda _: self._queue.put(self._clock_read()),
+            effects.SendEvent: self._send_event,
+            effects.SendAlarm: self._send_alarm,
+            effects.SendState: self._send_state,
+            effects.SendCanary: self._send_canary,
+            effects.SendReply: self._send_reply,
+            effects.SendHeartbeat: self._send_heartbeat,
+            effects.WriteStatus: lambda effect: self._status.write(self._heartbeat(effect.heartbeat)),
+        }
+
+    def stop(self, reason: str, back_in_s: float | None = None) -> None:
+        """Ask the loop to end cleanly; from any thread, or a signal handler."""
+        self._queue.put(ev.StopRequested(self._clocks.monotonic(), reason, back_in_s))
+
+    def run(self) -> None:
+        """Be a node until ``stop``; then everything was said goodbye to, and every output is off.
+
+        Raises PanelError when a pin can't be used, AlreadyRunningError, StateDirectoryError.
+        """
+        lock = self._prepare()
+        log.info("%s/%s starts, boot %s", self._config.site, self._config.node, self.boot)
+        try:
+            self._record.start()
+            self._status.start()
+            self._decide(self._clock_read())
+            while not self._ended:
+                self._turn()
+        finally:
+            # The outputs first: whatever else hangs, nothing goes on sounding or shining.
+            self._panel.close()
+            if not self._record.stop(RECORD_STOP_S):
+                log.error("the record doesn't end: what it hadn't stored is only where it was sent")
+            self._status.stop(STATUS_STOP_S)
+            status.release(lock)
+
+    def _prepare(self) -> int | None:
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise StateDirectoryError(
+                f"the state directory {self._directory} is a file",
+                "move the file away, or choose another state_directory in [node]",
+            ) from error
+        except OSError as error:
+            log.warning("no state directory %s: %s", self._directory, error.strerror)
+        return status.hold(self._directory)
+
+    def _turn(self) -> None:
+        now = self._clocks.monotonic()
+        deadline = controller.next_deadline(self._state)
+        if now >= deadline:
+            self._decide(ev.TimePassed(now))
+            return
+        try:
+            event = self._queue.get(timeout=min(deadline - now, 3600.0))
+        except queue.Empty:
+            return
+        self._decide(event)
+
+    def _decide(self, event: ev.Event) -> None:
+        now = self._clocks.monotonic()
+        if abs(self._clocks.wall() - now - self._state.utc_offset) > CLOCK_STEP_S:
+            self._handle(self._clock_read())
+        self._handle(event)
+        link = getattr(event, "link", None)
+        if link is not None:
+            self._links[link].decided()
+        elif isinstance(event, ev.LevelsRead):
+            self._panel.decided()
+
+    def _handle(self, event: ev.Event) -> None:
+        try:
+            state, asked = controller.handle(self._state, event)
+        except Exception:
+            # What came from the network must not end the process that reads the button. The core is pure, so nothing
+            # has changed. For all other events the watchdog's restart is the honest answer.
+            if not hasattr(event, "link"):
+                raise
+            log.exception("a message from the network was not understood and is dropped")
+            return
+        self._state = state
+        for effect in asked:
+            self._perform(effect)
+
+    def _perform(self, effect: effects.Effect) -> None:
+        action = self._actions.get(type(effect))
+        if action is None:
+            raise TypeError(f"no hand for {type(effect).__name__}")
+        action(effect)
+
+    def _begin(self, _effect: effects.Begin) -> None:
+        self._panel.start()
+        for link in self._links.values():
+            link.start()
+
+    def _hurry_links(self, _effect: effects.HurryLinks) -> None:
+        for link in self._links.values():
+            link.hurry()
+
+    def _close_links(self, _effect: effects.CloseLinks) -> None:
+        for link in self._links.values():
+            link.close(CLOSE_S)
+        until = self._clocks.monotonic() + CLOSE_S + 1.0
+        for link in self._links.values():
+            if not link.join(max(0.0, until - self._clocks.monotonic())):
+                log.warning("%s: the link doesn't end, and is left behind", link.name)
+        self._ended = True
+        while not self._queue.empty():
+            self._decide(self._queue.get())
+
+    def _clock_read(self) -> ev.ClockRead:
+        now = self._clocks.monotonic()
+        return ev.ClockRead(now, self._clocks.wall() - now, health.clock_synchronised())
+
+    def _append(self, effect: effects.Append) -> None:
+        event = effect.event
+        _say(event)
+        row = Row(
+            key=event.key,
+            alarm=event.is_alarm,
+            at=event.at,
+            kernel_boot=self._kernel_boot,
+            body=self._wire.event(event),
+            closes=event.incident if event.kind == "reset" else None,
+        )
+        self._record.append(row, wire.encode_snapshot(effect.snapshot))
+
+    def _send_event(self, effect: effects.SendEvent) -> None:
+        row = self._record.row(effect.key)
+        if row is None:
+            log.error("event %s is to be sent, but its payload is gone", effect.key)
+            return
+        priority = Priority.ALARM if effect.alarm else Priority.TELEMETRY
+        self._send(effect, self._wire.event_topic, partial(self._aged, row), priority, key=effect.key)
+
+    def _aged(self, row: Row) -> bytes:
+        known = row.kernel_boot == self._kernel_boot
+        return wire.with_age(row.body, self._clocks.monotonic() - row.at if known else None)
+
+    def _send_alarm(self, effect: effects.SendAlarm) -> None:
+        now = self._clocks.monotonic()
+        payload = self._wire.alarm(effect.incidents, now, effect.seq, effect.at_utc, effect.synchronised)
+        self._send(effect, self._wire.alarm_topic, payload, Priority.ALARM, retain=True)
+
+    def _send_state(self, effect: effects.SendState) -> None:
+        payload = self._wire.state(
+            effect.state,
+            effect.session,
+            effect.seq,
+            effect.at_utc,
+            effect.synchronised,
+            effect.reason,
+            effect.back_in_s,
+        )
+        self._send(effect, self._wire.state_topic, payload, Priority.CONTROL, retain=True)
+
+    def _send_canary(self, effect: effects.SendCanary) -> None:
+        payload = self._wire.canary(effect.session, effect.seq, effect.at_utc, effect.synchronised)
+        self._send(effect, self._wire.canary_topic, payload, Priority.CONTROL)
+
+    def _send_reply(self, effect: effects.SendReply) -> None:
+        payload = self._wire.reply(effect.reply, effect.seq, effect.at_utc, effect.synchronised)
+        self._send(effect, self._wire.reply_topic, payload, Priority.CONTROL)
+
+    def _send_heartbeat(self, effect: effects.SendHeartbeat) -> None:
+        self._send(effect, self._wire.heartbeat_topic, self._heartbeat(effect.heartbeat), Priority.HEARTBEAT)
+
+    def _heartbeat(self, heartbeat: effects.Heartbeat) -> bytes:
+        return self._wire.heartbeat(heartbeat, self._record.depth)
+
+    def _send(
+        self,
+        effect: effects.Send,
+        topic: str,
+        payload: bytes | Callable[[], bytes],
+        priority: Priority,
+        *,
+        retain: bool = False,
+        key: Any = None,
+    ) -> None:
+        message = Outgoing(
+            session=effect.session, topic=topic, payload=payload, priority=priority, retain=retain, key=key
+        )
+        self._links[effect.link].publish(message)
+
+    def _link(self, broker: config.Broker) -> Link:
+        own_alarm = self._wire.alarm_topic
+        return Link(
+            broker.name,
+            broker.host,
+            broker.port,
+            self._config.node,
+            subscriptions=[Subscription(topic, no_local=topic == own_alarm) for topic in self._wire.subscriptions],
+            will=self._will,
+            decode=partial(self._read, broker.name),
+            put=self._queue.put,
+            clock=self._clocks.monotonic,
+        )
+
+    def _will(self, session: int) -> tuple[str, bytes]:
+        state = self._state
+        synchronised = state.supervision.synchronised is True
+        return self._wire.state_topic, self._wire.state("lost", session, state.seq, self._clocks.wall(), synchronised)
+
+    def _read(self, link: str, message: Incoming) -> ev.Event:
+        return self._wire.read(
+            link, message.topic, message.payload, retained=message.retained, expiry_s=message.expiry_s, at=message.at
+        )
+
+
+def _say(event: effects.LoggedEvent) -> None:
+    """What happened, for the log: a fault with its text and next step, anything else in a few words."""
+    if event.kind == "fault-raised":
+        kind = FAULTS[str(event.fault)]
+        about = f" ({event.subject})" if event.subject else ""
+        log.warning("%s%s %s. Next: %s.", kind.code, about, kind.text, kind.next_step)
+        return
+    details = (event.input, event.incident, event.fault, event.subject, event.reason, event.by)
+    log.info("%s %s", event.kind, " ".join(each for each in details if each))
