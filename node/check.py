@@ -17,7 +17,8 @@ from node import config, health, status, wire
 from node.core import events as ev
 from node.errors import FAULTS, AlarmNodeError, ConfigError
 from node.link import Incoming, Link, Outgoing, Priority, Subscription
-from node.panel import Panel, open_factory
+from node.panel import Panel
+from node.pins import open_factory
 
 ANSWER_S = 5.0
 """How long a broker may take; hazards.md: a subscription that is granted and silent is found by a canary only."""

@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(parsed: argparse.Namespace) -> int:
     # Imported here, as below: `check` and `log` shouldn't wait for what only the service needs.
-    from node.panel import open_factory  # noqa: PLC0415
+    from node.pins import open_factory  # noqa: PLC0415
     from node.service import Service  # noqa: PLC0415
 
     settings = config.load(parsed.config)

@@ -112,7 +112,7 @@ class Event(Message, frozen=True, kw_only=True, omit_defaults=True):
     for_s: float | None = None
     previous: EventId | None = None
     test: bool = False
-    age_ms: Count | None | msgspec.UnsetType = msgspec.UNSET
+    age_ms: Count | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class InputHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,6 +6,8 @@ Rules:
 2. A contact is wired to ground and beats the pull resistor, as on a real wall: a button that is held down before the
    node starts is low from its first look on.
 3. ``edges off`` takes the callbacks away, never the levels: only the sampler is left.
+4. Each contact that moves is told too, ``{"at":…,"input":"button","pressed":true}``, with the instant before it does:
+   what happens to it can be measured from there. Chatter is many such lines.
 
     bounce 3 ms  ‾‾|_|‾|_|‾‾|______________    then held, until it is released
     tap 40 ms    ‾‾|_______________|‾‾‾‾‾‾‾    normally open: pressed is low
@@ -36,6 +38,9 @@ log = logging.getLogger(__name__)
 OnLevel = Callable[[float, int, bool], None]
 """Told (monotonic seconds, BCM pin, level) whenever an output changes."""
 
+OnContact = Callable[[float, str, bool], None]
+"""Told (monotonic seconds, input, pressed) whenever a contact was moved."""
+
 MS_MAX = 60_000
 _PI_3B = "a02082"
 _CHATTER_S = (0.0005, 0.0015)
@@ -52,18 +57,20 @@ class WiredPin(MockPin):  # type: ignore[misc] # gpiozero has no types
 
     def set_contact(self, closed: bool) -> None:
         """Close the contact to ground, or open it and leave the level to the pull resistor."""
-        self.contact_closed = closed
-        if closed:
-            self.drive_low()
-        elif self.pull == "up":
-            self.drive_high()
+        with self._when_changed_lock:  # a press while the panel switches the pull resistor on must not be lost (H12)
+            self.contact_closed = closed
+            if closed:
+                self.drive_low()
+            elif self.pull == "up":
+                self.drive_high()
 
     def drive_high(self) -> None:
         """As MockPin's; but the level stays low while the contact is closed."""
-        if self.contact_closed:
-            self.drive_low()
-        else:
-            super().drive_high()
+        with self._when_changed_lock:
+            if self.contact_closed:
+                self.drive_low()
+            else:
+                super().drive_high()
 
     def _change_state(self, value: bool) -> bool:
         changed: bool = super()._change_state(value)
@@ -159,14 +166,17 @@ class Wall:
         inputs: Mapping[str, tuple[int, Wiring]],
         *,
         on_level: OnLevel = lambda at, pin, level: None,
+        on_contact: OnContact = lambda at, name, pressed: None,
         seed: int | None = None,
     ) -> None:
         self.factory = WiredFactory(on_level)
+        self._on_contact = on_contact
         self._pins = {name: self.factory.pin(pin) for name, (pin, _) in inputs.items()}
         self._wirings = {name: wiring for name, (_, wiring) in inputs.items()}
         self._random = random.Random(seed)  # noqa: S311 - chatter, no secret
+        self._pressed = dict.fromkeys(inputs, False)
         for name in inputs:
-            self.release(name)
+            self._move(name, actuated=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -222,6 +232,13 @@ class Wall:
                 pass
 
     def _actuate(self, name: str, actuated: bool) -> None:
+        at = time.monotonic()
+        self._move(name, actuated)
+        if self._pressed[name] is not actuated:
+            self._pressed[name] = actuated
+            self._on_contact(at, name, actuated)
+
+    def _move(self, name: str, actuated: bool) -> None:
         high = self._wirings[name].actuated(high=True) is actuated
         self._pins[name].set_contact(closed=not high)
 
@@ -258,7 +275,7 @@ class Lines:
 
 
 class Onlooker:
-    """Tells what a simulated node shows: the ladder, the lamp's pattern, the buzzer's level."""
+    """Tells what a simulated wall does and shows: contacts, the ladder, the lamp's pattern, the buzzer's level."""
 
     def __init__(self, lines: Lines, buzzer_pin: int | None) -> None:
         self._lines = lines
@@ -271,6 +288,10 @@ class Onlooker:
     def lamp(self, at: float, pattern: object) -> None:
         """The lamp was set to a pattern; its pin would only tell single flashes."""
         self._lines.change(at, output="lamp", pattern=str(pattern))
+
+    def contact(self, at: float, name: str, pressed: bool) -> None:
+        """A contact was moved."""
+        self._lines.change(at, input=name, pressed=pressed)
 
     def level(self, at: float, pin: int, level: bool) -> None:
         """An output pin changed."""
@@ -294,7 +315,7 @@ def run(
     """
     onlooker = Onlooker(Lines(output), settings.buzzer_pin)
     inputs = {each.name: (settings.input_pins[each.name], each.wiring) for each in settings.settings.inputs}
-    wall = Wall(inputs, on_level=onlooker.level)
+    wall = Wall(inputs, on_level=onlooker.level, on_contact=onlooker.contact)
     for name in held:
         if name not in inputs:
             raise SimulationError(f"no input is named {name!r}", f"choose among {', '.join(inputs)}")
