@@ -25,7 +25,7 @@ from contextlib import contextmanager
 
 from gpiozero import DigitalOutputDevice, Factory, InputDevice
 
-from node.core.events import EdgeSeen, Event, LevelsRead, OutputFailed
+from node.core.events import EdgeSeen, Event, LevelsRead, OutputFailed, OutputRecovered
 from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPattern, Wave
 from node.errors import PanelError
 
@@ -157,6 +157,8 @@ class _Output:
         level, seconds = self._wave[self._index]
         try:
             self._device.value = level
+            if self._failing:
+                self._outbox.hand_over(OutputRecovered(now, self.name))
             self._failing = False
         except Exception as problem:  # noqa: BLE001 - lgpio.error derives from Exception alone; the wave goes on trying
             if not self._failing:

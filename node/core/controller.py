@@ -164,6 +164,11 @@ def _output_failed(turn: Turn, event: ev.OutputFailed) -> None:
         turn.supervise(outputs_failed=(*failed, event.output))
 
 
+def _output_recovered(turn: Turn, event: ev.OutputRecovered) -> None:
+    failed = turn.state.supervision.outputs_failed
+    turn.supervise(outputs_failed=tuple(each for each in failed if each != event.output))
+
+
 def _messages_dropped(turn: Turn, event: ev.MessagesDropped) -> None:
     turn.supervise(dropped=turn.state.supervision.dropped + event.count)
 
@@ -180,6 +185,7 @@ _HANDLERS: dict[type[ev.Event], Callable[[Turn, Any], None]] = {
     ev.ClockRead: _clock_read,
     ev.StopRequested: _stop_requested,
     ev.OutputFailed: _output_failed,
+    ev.OutputRecovered: _output_recovered,
     ev.RecordLoaded: _record_loaded,
     ev.RecordFailed: _record_failed,
     ev.RecordRecovered: _record_recovered,

@@ -42,6 +42,13 @@ class OutputFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class OutputRecovered(Event):
+    """The same pin could be driven again."""
+
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed(Event):
     """An instant that ``controller.next_deadline`` asked for has come. A stale one changes nothing."""
 

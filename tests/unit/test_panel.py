@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from node.core.events import EdgeSeen, Event, LevelsRead, OutputFailed
+from node.core.events import EdgeSeen, Event, LevelsRead, OutputFailed, OutputRecovered
 from node.core.settings import Wiring
 from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPattern
 from node.errors import PanelError
@@ -461,7 +461,7 @@ def test_a_stalled_wave_goes_on_from_now(room: Room) -> None:
 
 
 def test_a_pin_that_fails_is_reported_once_and_tried_again(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One OutputFailed for each outage; the wave goes on trying, and sounds again by itself."""
+    """One OutputFailed for each outage; the wave goes on trying, sounds again by itself, and that is told too."""
     monkeypatch.setitem(BUZZER_WAVES, BuzzerPattern.ALARM, ((True, 0.001), (False, 0.001)))
     panel = room.started()
     attempts = itertools.count()
@@ -479,6 +479,7 @@ def test_a_pin_that_fails_is_reported_once_and_tried_again(room: Room, monkeypat
             _eventually(lambda tried=tried: next(attempts) > tried + 10)  # type: ignore[misc]
         assert (failed.output, failed.reason) == ("buzzer", "OSError: the chip has gone")
         assert room.inbox.rest(OutputFailed) == []
+        assert room.inbox.wait(OutputRecovered).output == "buzzer"
         assert room.next_level(BUZZER)[1] is True
         assert room.next_level(BUZZER)[1] is False
 
