@@ -1,0 +1,321 @@
+"""The durable memory: an append-only SQLite file, written by a thread of its own.
+
+Rules
+
+1. What the loop calls only queues: it never touches the disk and never waits for it. The writer answers with events.
+2. All that waits is one transaction, synced before ``EventsStored``. It may be written twice, but counts once.
+3. Events and receipts are only ever added. What a restart must know is one row: the newest snapshot.
+4. While the disk is away the newest items are kept: telemetry is let go first, then receipts, alarms last. An event
+   that is still held for sending isn't lost by that: the writer finds it there.
+5. After a failure nobody knows what the disk really kept (a lost sync, another card, a deleted file), so all that is
+   still in memory is written again.
+6. A damaged file is set aside, never deleted, and another one begun.
+
+Threads: the writer ("record") owns the connection. The lock guards memory alone and is never held during a write.
+"""
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from node.core.events import BacklogRead, Event, EventsStored, RecordFailed, RecordLoaded, RecordRecovered
+from node.core.memory import Key, Restored, Snapshot
+from node.record.file import (
+    CLOSING,
+    EXPECTED,
+    FILE_NAME,
+    PREVIOUS,
+    SNAPSHOT,
+    File,
+    LogRow,
+    Row,
+    is_damage,
+    move_aside,
+    open_to_read,
+    read_log,
+    read_unreceipted,
+    reason_of,
+)
+
+__all__ = ["FILE_NAME", "LogRow", "Record", "Row", "read_log"]
+
+_CLOSED = 256
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What waits for the writer, oldest first; of snapshots and questions (``known``) only the newest counts."""
+
+    rows: dict[Key, Row] = field(default_factory=dict)
+    receipts: dict[Key, tuple[str, float]] = field(default_factory=dict)
+    snapshot: bytes | None = None
+    known: frozenset[Key] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.receipts) or int(self.snapshot is not None)
+
+    def then(self, later: "_Batch") -> "_Batch":
+        """Both, as if they had been queued together."""
+        return _Batch(
+            rows=self.rows | later.rows,
+            receipts=later.receipts | self.receipts,
+            snapshot=self.snapshot if later.snapshot is None else later.snapshot,
+            known=self.known if later.known is None else later.known,
+        )
+
+
+class Record:
+    """The record, for the process whose boot is ``boot``; the loop may call every method but ``stop`` without waiting.
+
+    ``put`` takes the writer's events. In an outage ``kept`` items wait in memory at most, and the writer tries again
+    every ``retry_s`` seconds.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        boot: str,
+        kernel_boot: str,
+        put: Callable[[Event], None],
+        decode_snapshot: Callable[[bytes], Snapshot],
+        clock: Callable[[], float] = time.monotonic,
+        retry_s: float = 5.0,
+        kept: int = 2_000,
+    ) -> None:
+        self._path = directory / FILE_NAME
+        self._boot, self._kernel_boot = boot, kernel_boot
+        self._put, self._decode_snapshot, self._clock = put, decode_snapshot, clock
+        self._retry_s, self._kept = retry_s, kept
+        self._thread = threading.Thread(target=self._run, name="record", daemon=True)
+        self._stopping, self._wake = threading.Event(), threading.Event()
+
+        self._lock = threading.Lock()
+        self._queued, self._writing = _Batch(), _Batch()
+        self._payloads: dict[Key, Row] = {}
+        self._displaced: set[Key] = set()  # pushed out of the queue, but still among the payloads
+        self._let_go = 0
+        self._newest_snapshot: bytes | None = None
+
+        self._file: File | None = None
+        self._loaded = False
+        self._outage: str | None = None
+
+    def start(self) -> None:
+        """Open and load; ``RecordLoaded`` or ``RecordFailed`` follows."""
+        self._thread.start()
+
+    def append(self, row: Row, snapshot: bytes) -> None:
+        """Store an event together with what a restart must know after it; ``EventsStored`` follows."""
+        with self._lock:
+            self._payloads[row.key] = row
+            self._queued.rows[row.key] = row
+            self._queued.snapshot = self._newest_snapshot = snapshot
+            self._note_change()
+
+    def remember(self, snapshot: bytes) -> None:
+        """Store what a restart must know."""
+        with self._lock:
+            self._queued.snapshot = self._newest_snapshot = snapshot
+            self._note_change()
+
+    def mark_received(self, key: Key, by: str, at_utc: float) -> None:
+        """Note that ``by`` holds this event since ``at_utc`` (seconds since 1970); its payload is let go."""
+        with self._lock:
+            self._free(key)
+            self._queued.receipts.setdefault(key, (by, at_utc))
+            self._note_change()
+
+    def spill(self, key: Key) -> None:
+        """Let this event's payload go; once it is stored, ``read_backlog`` can bring it back."""
+        with self._lock:
+            self._free(key)
+
+    def read_backlog(self, known: Sequence[Key]) -> None:
+        """Ask for stored unreceipted events other than ``known``; one ``BacklogRead`` answers all that was asked."""
+        with self._lock:
+            self._queued.known = frozenset(known)
+            self._note_change()
+
+    def row(self, key: Key) -> Row | None:
+        """The event, to be sent; None once it was received or spilled."""
+        return self._payloads.get(key)
+
+    @property
+    def depth(self) -> int:
+        """How many events and receipts wait to be written (a snapshot counts where it waits alone)."""
+        with self._lock:
+            return len(self._writing) + len(self._queued)
+
+    def stop(self, timeout_s: float) -> bool:
+        """Write what waits, in one last try, and end; False if the thread hangs (it dies with the process)."""
+        if self._thread.ident is None:
+            return True
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    # The next three need the lock.
+
+    def _note_change(self) -> None:
+        self._shorten()
+        self._wake.set()
+
+    def _shorten(self) -> None:
+        rows, receipts = self._queued.rows, self._queued.receipts
+        order: Iterator[tuple[dict[Key, Any], Key]] = chain(
+            ((rows, key) for key, row in rows.items() if not row.alarm),
+            ((receipts, key) for key in receipts),
+            ((rows, key) for key, row in rows.items() if row.alarm),
+        )
+        for items, key in list(islice(order, max(0, len(rows) + len(receipts) - self._kept))):
+            del items[key]
+            if items is rows and key in self._payloads:
+                self._displaced.add(key)
+            else:
+                self._let_go += 1
+
+    def _free(self, key: Key) -> None:
+        self._payloads.pop(key, None)
+        if key in self._displaced:
+            self._displaced.remove(key)
+            self._let_go += 1
+
+    # From here on: the writer's thread.
+
+    def _run(self) -> None:
+        while True:
+            stopping = self._stopping.is_set()
+            try:
+                done = self._attempt()
+            except Exception:  # noqa: BLE001 -- the queue refused what a failure had to tell; it is told next time
+                _log.exception("the record's failure can't be reported")
+                done = False
+            if stopping:
+                break
+            if done:
+                self._wake.wait()
+                self._wake.clear()
+            else:
+                self._stopping.wait(self._retry_s)
+        self._close()
+        if left := self.depth:
+            _log.error("the record ends with %d items that couldn't be written", left)
+
+    def _attempt(self) -> bool:
+        try:
+            self._file = self._file or self._open()
+            self._write(self._file)
+        except Exception as failure:  # noqa: BLE001 -- whatever it was, the writer lives and tries again
+            return self._fail(failure) and self._attempt()
+        return True
+
+    def _open(self) -> "File":
+        try:
+            file = File(self._path)
+        except EXPECTED:
+            if not self._loaded:
+                with suppress(*EXPECTED):  # a card that can't be written may still remember
+                    self._load()
+            raise
+        try:
+            if not self._loaded:
+                self._load()
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _load(self) -> None:
+        with closing(open_to_read(self._path)) as connection:
+            stored = connection.execute(SNAPSHOT).fetchone()
+            previous = connection.execute(PREVIOUS, (self._boot,)).fetchone()
+            closed = connection.execute(CLOSING, (_CLOSED,)).fetchall()
+            rows, more = read_unreceipted(connection, frozenset())
+        restored = Restored(
+            snapshot=self._decoded(stored[0]) if stored else None,
+            same_kernel=not stored or stored[1] == self._kernel_boot,
+            previous=Key(*previous) if previous else None,
+            closed=tuple(incident for (incident,) in reversed(closed)),
+            backlog=self._hold(rows),
+            more=more,
+        )
+        self._put(RecordLoaded(self._clock(), restored))
+        self._loaded = True
+
+    def _decoded(self, snapshot: bytes) -> Snapshot | None:
+        try:
+            return self._decode_snapshot(snapshot)
+        except Exception:  # noqa: BLE001 -- it must not keep the record from being written
+            _log.exception("the stored snapshot makes no sense: only the broker knows what was open")
+            return None
+
+    def _hold(self, rows: Sequence[Row]) -> tuple[tuple[Key, bool], ...]:
+        with self._lock:
+            held = [row for row in rows if row.key not in self._queued.receipts]
+            self._payloads.update((row.key, row) for row in held)
+        return tuple((row.key, row.alarm) for row in held)
+
+    def _write(self, file: "File") -> None:
+        recovering = self._outage is not None
+        with self._lock:
+            batch, self._queued = self._queued, _Batch()
+            batch.rows |= {key: self._payloads[key] for key in self._displaced}
+            self._displaced.clear()
+            self._writing = batch
+            rows = list((self._payloads | batch.rows if recovering else batch.rows).values())
+            snapshot = self._newest_snapshot if recovering else batch.snapshot
+        rows.sort(key=lambda row: row.key.seq if row.key.boot == self._boot else -1)
+        stored = file.commit(rows, batch.receipts, snapshot, self._kernel_boot)
+        with self._lock:
+            self._writing = _Batch(known=batch.known)
+            let_go, self._let_go = self._let_go, 0
+        if stored:
+            self._put(EventsStored(self._clock(), stored))
+        if let_go:
+            _log.error("too much waited for the disk: %d items were let go, telemetry first", let_go)
+        if recovering:
+            self._outage = None
+            _log.info("the record can be written again")
+            self._put(RecordRecovered(self._clock()))
+        if batch.known is not None:
+            rows, more = read_unreceipted(file.connection, batch.known)
+            self._put(BacklogRead(self._clock(), self._hold(rows), more))
+            with self._lock:
+                self._writing = _Batch()
+
+    def _fail(self, failure: Exception) -> bool:
+        """Keep what waits, and say what happened; whether another try at once may help."""
+        self._close()
+        with self._lock:
+            self._queued, self._writing = self._writing.then(self._queued), _Batch()
+            self._shorten()
+        reason, replaced = reason_of(failure), False
+        if is_damage(failure):
+            try:
+                reason += f"; kept as {move_aside(self._path).name}"
+                replaced = True
+            except EXPECTED as second:
+                reason += f"; can't be set aside: {reason_of(second)}"
+        if reason != self._outage:
+            _log.error("the record can't be used: %s", reason, exc_info=not isinstance(failure, EXPECTED))
+        if self._outage is None:
+            self._put(RecordFailed(self._clock(), reason))
+        self._outage = reason
+        return replaced
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None

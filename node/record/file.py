@@ -1,0 +1,254 @@
+"""The record's file: an append-only SQLite database, and how it is opened, written, read and set aside.
+
+WAL with ``synchronous=FULL``: with NORMAL a power cut can take rows that were committed (hazards.md, "The Pi").
+"""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from node.core.memory import Key
+from node.errors import StateDirectoryError
+
+FILE_NAME = "record.sqlite"
+_VERSION = 1
+_BACKLOG = 1_000
+_LOG_PAGE = 500
+_BUSY_S = 5.0
+_DAMAGED_KEPT = 10  # a card that garbles every file mustn't be filled with them
+
+_SCHEMA = (
+    """CREATE TABLE events (
+        id INTEGER PRIMARY KEY, boot TEXT NOT NULL, seq INTEGER NOT NULL, alarm INTEGER NOT NULL, at REAL NOT NULL,
+        kernel_boot TEXT NOT NULL, body BLOB NOT NULL, closes TEXT, UNIQUE (boot, seq))""",
+    "CREATE INDEX events_to_send ON events (alarm DESC, id, boot, seq)",
+    "CREATE INDEX events_that_close ON events (id) WHERE closes IS NOT NULL",
+    """CREATE TABLE receipts (
+        boot TEXT NOT NULL, seq INTEGER NOT NULL, received_by TEXT NOT NULL, received_at_utc REAL NOT NULL,
+        PRIMARY KEY (boot, seq)) WITHOUT ROWID""",
+    "CREATE TABLE memory (name TEXT PRIMARY KEY, value BLOB NOT NULL, kernel_boot TEXT NOT NULL) WITHOUT ROWID",
+)
+_ADD_EVENT = """INSERT INTO events (boot, seq, alarm, at, kernel_boot, body, closes) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (boot, seq) DO NOTHING"""
+_ADD_RECEIPT = "INSERT INTO receipts VALUES (?, ?, ?, ?) ON CONFLICT (boot, seq) DO NOTHING"
+_REMEMBER = "INSERT OR REPLACE INTO memory VALUES ('snapshot', ?, ?)"
+SNAPSHOT = "SELECT value, kernel_boot FROM memory WHERE name = 'snapshot'"
+PREVIOUS = """SELECT boot, seq FROM events
+    WHERE boot = (SELECT boot FROM events WHERE boot != ? ORDER BY id DESC LIMIT 1) ORDER BY seq DESC LIMIT 1"""
+CLOSING = "SELECT closes FROM events WHERE closes IS NOT NULL ORDER BY id DESC LIMIT ?"
+_UNRECEIPTED = """SELECT boot, seq, alarm, at, kernel_boot, body, closes
+    FROM events LEFT JOIN receipts USING (boot, seq) WHERE received_by IS NULL ORDER BY alarm DESC, id"""
+_LOG = """SELECT id, boot, seq, alarm, at, kernel_boot, body, received_by, received_at_utc
+    FROM events LEFT JOIN receipts USING (boot, seq) WHERE id > ? ORDER BY id LIMIT ?"""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An event as it is stored: ``at`` in monotonic seconds of the machine's boot ``kernel_boot``, ``body`` as sent.
+
+    ``closes`` is the id of the incident that this event reset.
+    """
+
+    key: Key
+    alarm: bool
+    at: float
+    kernel_boot: str
+    body: bytes
+    closes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """An event as a reader sees it; ``received_by`` and ``received_at_utc`` are None as long as nobody holds it."""
+
+    key: Key
+    alarm: bool
+    at: float
+    kernel_boot: str
+    body: bytes
+    received_by: str | None
+    received_at_utc: float | None
+
+
+class UnusableError(Exception):
+    """SQLite opens the file, but it isn't a record for this program; the text says why."""
+
+
+EXPECTED = (OSError, sqlite3.Error, UnusableError)
+_UNSTORABLE = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError, ValueError)
+
+
+class File:
+    """The file, open for writing; only the thread that opened it may use it. Raises what is in ``EXPECTED``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.connection = _open_to_write(path)
+        self._opened = path.stat()
+
+    def commit(
+        self,
+        rows: Sequence[Row],
+        receipts: Mapping[Key, tuple[str, float]],
+        snapshot: bytes | None,
+        kernel_boot: str,
+    ) -> tuple[Key, ...]:
+        """Write all of it in one transaction; the keys of the events that are now on the disk."""
+        if not rows and not receipts and snapshot is None:
+            return ()
+        self.connection.execute("BEGIN IMMEDIATE")
+        stored = tuple(row.key for row in rows if self._add_event(row))
+        for key, (by, at_utc) in receipts.items():
+            self._add(key, _ADD_RECEIPT, (*key, by, at_utc))
+        if snapshot is not None:
+            self.connection.execute(_REMEMBER, (snapshot, kernel_boot))
+        self.connection.execute("COMMIT")
+        # SQLite goes on writing into a file that was deleted or replaced, and reports success.
+        if not os.path.samestat(self._path.stat(), self._opened):
+            raise UnusableError("another file has taken its place")
+        return stored
+
+    def close(self) -> None:
+        """Let go of the file, and of a transaction that didn't end."""
+        with suppress(sqlite3.Error):
+            self.connection.close()
+
+    def _add_event(self, row: Row) -> bool:
+        return self._add(row.key, _ADD_EVENT, (*row.key, row.alarm, row.at, row.kernel_boot, row.body, row.closes))
+
+    def _add(self, key: Key, statement: str, values: tuple[object, ...]) -> bool:
+        try:
+            self.connection.execute(statement, values)
+        except _UNSTORABLE as problem:  # one bad item never blocks the rest
+            _log.error("what belongs to event %s can't be stored and is let go: %s", key, problem)
+            return False
+        return True
+
+
+def read_log(directory: Path) -> Iterator[LogRow]:
+    """Everything the record holds, oldest first; it may be in use meanwhile. Raises StateDirectoryError."""
+    path = directory / FILE_NAME
+    as_its_user = "run this as root (sudo) or as the user that the node runs as"
+    try:
+        with closing(open_to_read(path)) as connection:
+            last = 0
+            # A page at a time: a reader that stays in one query keeps the writer's log from being folded in.
+            while page := connection.execute(_LOG, (last, _LOG_PAGE)).fetchall():
+                for _, boot, seq, alarm, *rest in page:
+                    yield LogRow(Key(boot, seq), bool(alarm), *rest)
+                last = page[-1][0]
+    except (FileNotFoundError, NotADirectoryError) as failure:
+        raise StateDirectoryError(
+            f"there is no record in {directory}", "check [node] state_directory, or start the node once"
+        ) from failure
+    except UnusableError as failure:
+        raise StateDirectoryError(f"{path} {failure}", "use the version of alarm-node that wrote it") from failure
+    except EXPECTED as failure:
+        raise StateDirectoryError(
+            f"{path} can't be read ({reason_of(failure)})",
+            "restart the node: it keeps a damaged record and begins another" if is_damage(failure) else as_its_user,
+        ) from failure
+
+
+def _open_to_write(path: Path) -> sqlite3.Connection:
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # SQLite gives its other files this mode
+    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    try:
+        version = _version(connection)
+        _set_pragma(connection, "journal_mode", "WAL", "wal")
+        _set_pragma(connection, "synchronous", "FULL", 2)
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in _SCHEMA if version == 0 else ():
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {_VERSION}")  # each time: it shows whether the disk can be written
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """The record for reading only, beside its writer or without one. Raises what is in ``EXPECTED``."""
+    path.stat()  # SQLite has one answer for a file that is missing and one that it may not read
+    try:
+        return _open_address(f"{path.absolute().as_uri()}?mode=ro")
+    except sqlite3.OperationalError as failure:
+        # A read-only file system takes no write-ahead log; where there is none, the file alone is the whole record.
+        log = Path(f"{path}-wal")
+        written = log.exists() and log.stat().st_size > 0
+        if written or _code(failure) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise
+        return _open_address(f"{path.absolute().as_uri()}?mode=ro&immutable=1")
+
+
+def _open_address(address: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(address, timeout=_BUSY_S, isolation_level=None, uri=True)
+    try:
+        if _version(connection) == 0:
+            raise UnusableError("holds no record")  # noqa: TRY301
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > _VERSION:
+        raise UnusableError(f"has version {version}, and this program knows {_VERSION}")
+    return version
+
+
+def _set_pragma(connection: sqlite3.Connection, name: str, value: str, wanted: str | int) -> None:
+    connection.execute(f"PRAGMA {name} = {value}")
+    real = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    if real != wanted:
+        raise UnusableError(f"has {name} {real} in place of {wanted}")
+
+
+def read_unreceipted(connection: sqlite3.Connection, known: frozenset[Key]) -> tuple[list[Row], bool]:
+    """The first of the unreceipted events that aren't ``known``, alarms before all others; whether there are more."""
+    with closing(connection.execute(_UNRECEIPTED)) as found:
+        others = (
+            Row(Key(boot, seq), bool(alarm), *rest) for boot, seq, alarm, *rest in found if Key(boot, seq) not in known
+        )
+        rows = list(islice(others, _BACKLOG + 1))
+    return rows[:_BACKLOG], len(rows) > _BACKLOG
+
+
+def move_aside(path: Path) -> Path:
+    """Give a damaged record another name; that name. Raises UnusableError where too many are kept already."""
+    names = (f"{path.name}.corrupt-{number}" for number in range(1, _DAMAGED_KEPT + 1))
+    name = next((name for name in names if not any(path.parent.glob(f"{name}*"))), None)
+    if name is None:
+        raise UnusableError(f"{_DAMAGED_KEPT} damaged ones are kept already")
+    for suffix in ("-wal", "-shm", ""):  # the file itself last: an interrupted move is begun again, and finds it
+        with suppress(FileNotFoundError):
+            Path(f"{path}{suffix}").rename(path.with_name(f"{name}{suffix}"))
+    return path.with_name(name)
+
+
+def _code(failure: BaseException) -> int:
+    """SQLite's primary result code; SQLITE_OK for what doesn't come from SQLite."""
+    return getattr(failure, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+
+
+def is_damage(failure: BaseException) -> bool:
+    """Whether the file itself is broken, and no other attempt will mend it."""
+    return _code(failure) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def reason_of(failure: BaseException) -> str:
+    """The failure in a few words."""
+    if isinstance(failure, OSError) and failure.strerror:
+        return failure.strerror
+    return str(failure) if isinstance(failure, EXPECTED) else f"{type(failure).__name__}: {failure}"
