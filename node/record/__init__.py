@@ -15,11 +15,9 @@ Threads: the writer ("record") owns the connection. The lock guards memory alone
 """
 
 import logging
-import os
-import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
