@@ -10,7 +10,7 @@ BIN := .venv/bin
 PACKAGES := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev mosquitto
 
 # Every branch of these is covered, or `make test` fails.
-COVERED := node/core/*,node/wire.py,node/config.py
+COVERED := node/core/*,node/wire.py,node/messages.py,node/config/*
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 PIP_TOOLS := pip-tools==7.6.2

@@ -1,0 +1,272 @@
+"""node.toml -> frozen, validated settings; every problem reported in one go.
+
+1. Each table of the file is a class below and each key one field of it: its type, what it must be, an example and a
+   default. A key is declared there and nowhere else; ``_build`` hands it on.
+2. Unknown tables and keys are refused, with the nearest known name. Their values aren't shown: one may be a secret.
+3. Each value is converted by itself, so that a wrong one hides no other. What is wrong is left out of rule 4.
+4. What several values must agree on stands in ``_RULES``, one function each.
+5. A problem is one line: the file, the table, the key, its value, what is allowed, and an example of it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from node.config.reader import (
+    Sections,
+    Table,
+    allowed,
+    be,
+    key_of,
+    parse,
+    read_table,
+    refusal,
+    repeated,
+    toml,
+    unknown_tables,
+)
+from node.core.settings import AlarmClass, InputSettings, Lamp, Receipts, Settings, Sound, Wiring
+
+DEFAULT_STATE_DIRECTORY = Path("/var/lib/alarm-node")
+_SOUND_LIMIT_S = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where a broker listens; ``name`` is ``host:port``, unique in a node."""
+
+    name: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All that node.toml says. ``input_pins`` maps an input's name to its BCM pin; ``root`` begins every topic."""
+
+    path: Path
+    node: str
+    site: str
+    location: str
+    root: str
+    state_directory: Path | None
+    pin_factory: str
+    sample_hz: float
+    input_pins: Mapping[str, int]
+    buzzer_pin: int | None
+    lamp_pin: int
+    brokers: tuple[Broker, ...]
+    settings: Settings
+
+
+_Id = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,62}\Z")]
+_ID = "1 to 63 lower-case letters, digits and hyphens that begin with a letter or digit"
+_Pin = Annotated[int, Meta(ge=0, le=27)]
+_PIN = "a BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the header)"
+_Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
+_AbsolutePath = Annotated[str, Meta(pattern=r"\A/[^\x00]*\Z")]
+_TopicRoot = Annotated[str, Meta(max_length=100, pattern=r"\A[^/+#$\x00-\x1f\x7f]+(/[^/+#$\x00-\x1f\x7f]+)*\Z")]
+_Host = Annotated[str, Meta(pattern=r"\A([^\s/:@]+|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[^\s/@]*)\Z")]
+
+
+class _Node(Struct, frozen=True, kw_only=True):
+    id: Annotated[_Id, be(_ID, "room-214")]
+    site: Annotated[_Id, be(_ID, "mitte")]
+    location: Annotated[_Line, be("1 to 200 characters on one line that say where to go", "2. OG, Zimmer 214")]
+    state_directory: Annotated[_AbsolutePath | None, be("an absolute path", "/var/lib/alarm-node")] = None
+    topic_root: Annotated[_TopicRoot, be('1 to 100 characters without "+", "#", "$" and empty levels', "alarm/v1")] = (
+        "alarm/v1"
+    )
+
+
+class _Panel(Struct, frozen=True, kw_only=True):
+    pin_factory: Annotated[
+        Literal["lgpio"],
+        be('"lgpio" (the mock factory is for "alarm-node simulate", which takes it whatever stands here)', "lgpio"),
+    ]
+    debounce_ms: Annotated[int, be("from 6 to 39 (whole milliseconds)", 20, ge=6, le=39)] = 20
+    sample_hz: Annotated[float, be("from 20 to 100 (samples a second)", 20, ge=20, le=100)] = 20.0
+
+
+class _Button(Struct, frozen=True, kw_only=True):
+    name: Annotated[_Id | None, be(_ID, "desk")] = None
+    pin: Annotated[_Pin, be(_PIN, 17)]
+    wiring: Annotated[Wiring, be('"normally-open" or "normally-closed"', "normally-open")]
+    alarm_class: Annotated[
+        AlarmClass,
+        be('"assist" (colleagues come), "threat" (guards come) or "amok" (everybody gets safe)', "threat"),
+    ] = field(name="class")
+    sound: Annotated[
+        Sound, be('"loud" or "silent" (no default: an alarm that can be heard may provoke an attacker)', "silent")
+    ]
+    lamp: Annotated[
+        Lamp | None, be('"shown" or "discreet" (a blinking lamp may betray the person who pressed)', "discreet")
+    ] = None
+
+
+class _Buzzer(Struct, frozen=True, kw_only=True):
+    pin: Annotated[_Pin, be(_PIN, 22)]
+    sound_limit_s: Annotated[
+        float, be("from 10 to 3600 (seconds; ends the sound, not the alarm)", 900, ge=10, le=3600)
+    ] = _SOUND_LIMIT_S
+
+
+class _Lamp(Struct, frozen=True, kw_only=True):
+    pin: Annotated[_Pin, be(_PIN, 23)]
+
+
+class _Broker(Struct, frozen=True, kw_only=True):
+    host: Annotated[_Host, be('a name or address alone, without spaces, "mqtt://" and port', "127.0.0.1")]
+    port: Annotated[int, be("a whole number from 1 to 65535", 1883, ge=1, le=65535)]
+
+
+class _Supervision(Struct, frozen=True, kw_only=True):
+    heartbeat_s: Annotated[
+        float,
+        be("from 1 to 60 (seconds; 10 is designed for the published idea of EN 50136-1 SP6 (20 s))", 10, ge=1, le=60),
+    ] = 10.0
+    receipt_s: Annotated[
+        float, be("from 5 to 60 (seconds without a receipt until an alarm is sent again)", 10, ge=5, le=60)
+    ] = 10.0
+    receipts: Annotated[Receipts, be('"auto" (required once a monitor was heard), "required" or "none"', "auto")] = (
+        Receipts.AUTO
+    )
+    monitors: Annotated[
+        tuple[_Id, ...], be(f"a list of at most 16 ids, each {_ID}", ["guard-desk"], max_length=16)
+    ] = ()
+
+
+_TABLES = {
+    table.name: table
+    for table in (
+        Table("node", _Node),
+        Table("panel", _Panel),
+        Table("button", _Button, most=16),
+        Table("buzzer", _Buzzer, required=False),
+        Table("lamp", _Lamp),
+        Table("broker", _Broker, most=4),
+        Table("supervision", _Supervision, required=False),
+    )
+}
+
+
+def load(path: Path) -> Config:
+    """Read node.toml; ConfigError with all its problems where it can't be used."""
+    document = parse(path)
+    problems = unknown_tables(document, _TABLES.values())
+    sections = {table.name: read_table(table, document, problems) for table in _TABLES.values()}
+    problems += [problem for rule in _RULES for problem in rule(sections)]
+    if problems:
+        raise refusal(path, *problems)
+    return _build(path, sections)
+
+
+def state_directory(config: Config, environ: Mapping[str, str]) -> Path:
+    """Where the record lives: the first of systemd's $STATE_DIRECTORY, else what node.toml says, else the default."""
+    given = environ.get("STATE_DIRECTORY", "").split(":")[0]
+    return Path(given) if given else config.state_directory or DEFAULT_STATE_DIRECTORY
+
+
+def _pins_carry_one_thing(sections: Sections) -> Iterator[str]:
+    everything = [section for table in sections.values() for section in table]
+    pins = [(section.place, section.values["pin"]) for section in everything if "pin" in section.values]
+    for place, pin, owner in repeated(pins):
+        yield f"{place} pin = {pin}: is the pin of {owner} already: give one of them another"
+
+
+def _buttons_are_told_apart(sections: Sections) -> Iterator[str]:
+    buttons = sections["button"]
+    names = [(section.place, section.values["name"]) for section in buttons if "name" in section.values]
+    if len(buttons) == 1:
+        return
+    for place in (place for place, name in names if name is None):
+        yield f"{place} name is missing: where there are several buttons it {allowed(key_of(_Button, 'name'))}"
+    for place, name, owner in repeated((place, name) for place, name in names if name is not None):
+        yield f'{place} name = "{name}": is the name of {owner} already: give one of them another'
+
+
+def _silent_buttons_choose_a_lamp(sections: Sections) -> Iterator[str]:
+    for section in sections["button"]:
+        match section.values:
+            case {"sound": Sound.SILENT, "lamp": None}:
+                yield f"{section.place} lamp is missing: for a silent button it {allowed(key_of(_Button, 'lamp'))}"
+            case {"sound": Sound.LOUD, "lamp": Lamp.DISCREET}:
+                yield f'{section.place} lamp = "discreet": must be "shown" or left out where sound = "loud"'
+
+
+def _loud_buttons_have_a_buzzer(sections: Sections) -> Iterator[str]:
+    loud = [section.place for section in sections["button"] if section.values.get("sound") is Sound.LOUD]
+    if loud and not sections["buzzer"]:
+        yield f'{_TABLES["buzzer"].missing} (it is for the sound = "loud" of {loud[0]})'
+
+
+def _brokers_are_different(sections: Sections) -> Iterator[str]:
+    # Two links to one broker have the same client id: they would throw each other off for ever.
+    whole = [section for section in sections["broker"] if section.values.keys() >= {"host", "port"}]
+    addresses = [(each.place, f"{each.values['host']}:{each.values['port']}".lower()) for each in whole]
+    for place, address, owner in repeated(addresses):
+        yield f"{place} host and port: {address} is {owner} already: leave one of them out"
+
+
+def _monitors_are_asked_for_receipts(sections: Sections) -> Iterator[str]:
+    for section in sections["supervision"]:
+        match section.values:
+            case {"receipts": Receipts.NONE, "monitors": (_, *_) as monitors}:
+                advice = 'leave monitors out, or write receipts = "required"'
+                yield f'{section.place} receipts = "none": contradicts monitors = {toml(monitors)}: {advice}'
+
+
+_RULES: tuple[Callable[[Sections], Iterator[str]], ...] = (
+    _pins_carry_one_thing,
+    _buttons_are_told_apart,
+    _silent_buttons_choose_a_lamp,
+    _loud_buttons_have_a_buzzer,
+    _brokers_are_different,
+    _monitors_are_asked_for_receipts,
+)
+
+
+def _build(path: Path, sections: Sections) -> Config:
+    """Sections without a problem, in the shapes that the program works with."""
+    node = _Node(**sections["node"][0].values)
+    panel = _Panel(**sections["panel"][0].values)
+    buttons = [_Button(**section.values) for section in sections["button"]]
+    buzzer = _Buzzer(**sections["buzzer"][0].values) if sections["buzzer"] else None
+    lamp = _Lamp(**sections["lamp"][0].values)
+    listed = [_Broker(**section.values) for section in sections["broker"]]
+    brokers = tuple(Broker(f"{each.host}:{each.port}", each.host, each.port) for each in listed)
+    supervision = _Supervision(**sections["supervision"][0].values) if sections["supervision"] else _Supervision()
+    inputs = tuple(
+        InputSettings(each.name or "button", each.wiring, each.alarm_class, each.sound, each.lamp or Lamp.SHOWN)
+        for each in buttons
+    )
+    settings = Settings(
+        inputs=inputs,
+        links=tuple(broker.name for broker in brokers),
+        debounce_s=panel.debounce_ms / 1000,
+        sound_limit_s=buzzer.sound_limit_s if buzzer else _SOUND_LIMIT_S,
+        heartbeat_s=supervision.heartbeat_s,
+        receipt_s=supervision.receipt_s,
+        receipts=supervision.receipts,
+        monitors=supervision.monitors,
+        has_buzzer=buzzer is not None,
+    )
+    return Config(
+        path=path,
+        node=node.id,
+        site=node.site,
+        location=node.location,
+        root=node.topic_root,
+        state_directory=Path(node.state_directory) if node.state_directory else None,
+        pin_factory=panel.pin_factory,
+        sample_hz=panel.sample_hz,
+        input_pins=MappingProxyType({each.name: button.pin for each, button in zip(inputs, buttons, strict=True)}),
+        buzzer_pin=buzzer.pin if buzzer else None,
+        lamp_pin=lamp.pin,
+        brokers=brokers,
+        settings=settings,
+    )

@@ -1,0 +1,174 @@
+"""A TOML file read by declarations: tables as msgspec Structs, what a value must be beside its type.
+
+Each value is converted by itself, so that a wrong one hides no other. A problem is one line in our own words: the
+place, the key, its value, what is allowed, and an example of it.
+"""
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from msgspec import Meta, Struct, ValidationError, convert
+from msgspec.structs import FieldInfo, fields
+
+from node.errors import ConfigError
+
+
+def be(allowed: str, example: object, **limits: Any) -> Meta:
+    """What a value must be: in words that follow "must be", as an example, and as msgspec's limits."""
+    return Meta(description=allowed, examples=[example], **limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the file; it is an array of tables (``[[name]]``) where ``most`` is above 1."""
+
+    name: str
+    keys: type[Struct]
+    required: bool = True
+    most: int = 1
+
+    @property
+    def heading(self) -> str:
+        """How the file begins it."""
+        return f"[[{self.name}]]" if self.most > 1 else f"[{self.name}]"
+
+    @property
+    def missing(self) -> str:
+        """What is wrong without this table, and what to write."""
+        lines = " / ".join(_example(key) for key in fields(self.keys) if key.required)
+        return f"{self.heading} is missing: write, each on a line of its own, {self.heading} / {lines}"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One table as it stands in the file: what is good of it, defaults included, by field name."""
+
+    place: str
+    values: dict[str, Any]
+
+
+Sections = Mapping[str, list[Section]]
+
+
+def refusal(path: Path, *problems: str) -> ConfigError:
+    """The error that tells all of these problems of a file."""
+    return ConfigError(tuple(f"{path}: {problem}" for problem in problems), str(path))
+
+
+def parse(path: Path) -> dict[str, Any]:
+    """The file as TOML; ConfigError, with the place, where it isn't."""
+    try:
+        content = path.read_bytes()
+    except OSError as failure:
+        advice = "check that the file exists and that this account may read it, or name another with --config"
+        raise refusal(path, f"can't be opened ({failure.strerror}): {advice}") from failure
+    try:
+        # Editors on Windows begin a file with a byte order mark.
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as failure:
+        place = _place(failure.object[: failure.start].decode())
+        raise refusal(path, f"isn't UTF-8 ({place}): save the file as UTF-8") from failure
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as failure:
+        reason = str(failure).replace("end of document", f"the end, {_place(text)}")
+        advice = 'mend this place (every line is [table] or key = value, texts stand in "quotes"), then check again'
+        raise refusal(path, f"isn't TOML: {reason}: {advice}") from failure
+
+
+def _place(before: str) -> str:
+    """The line and column that follow this beginning of a text, both from 1."""
+    lines = before.split("\n")
+    return f"line {len(lines)}, column {len(lines[-1]) + 1}"
+
+
+def unknown_tables(document: Mapping[str, Any], tables: Iterable[Table]) -> list[str]:
+    """What is wrong with the tables of a file: those that nobody has declared."""
+    headings = {table.name: table.heading for table in tables}
+    return [f"{_bare(name)} is unknown: {_nearest(name, headings)}" for name in document if name not in headings]
+
+
+def _nearest(name: str, known: Mapping[str, str]) -> str:
+    """The known name that ``name`` was probably meant to be, else all of them; ``known`` says how each is shown."""
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    return f"did you mean {known[near[0]]}?" if near else f"allowed here are {', '.join(known.values())}"
+
+
+def read_table(table: Table, document: Mapping[str, Any], problems: list[str]) -> list[Section]:
+    """Each table of this name with what is good of it; what isn't is added to ``problems``."""
+    found = document.get(table.name, [])
+    if found == []:
+        problems += [table.missing] if table.required else []
+        return []
+    entries = found if table.most > 1 else [found]
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        problems.append(f"{table.name} has the wrong shape: write {table.heading}, and its keys on the lines below")
+        return [Section(table.heading, {})]
+    if len(entries) > table.most:
+        problems.append(f"{table.heading} stands there {len(entries)} times: must be at most {table.most}")
+    places = [f"{table.heading} {number}" if table.most > 1 else table.heading for number in range(1, len(entries) + 1)]
+    return [_read_section(table, place, entry, problems) for place, entry in zip(places, entries, strict=True)]
+
+
+def _read_section(table: Table, place: str, entry: Mapping[str, Any], problems: list[str]) -> Section:
+    keys = {key.encode_name: key for key in fields(table.keys)}
+    shown = {name: f'"{name}"' for name in keys}
+    problems += [f"{place} {_bare(name)} is unknown: {_nearest(name, shown)}" for name in entry if name not in keys]
+    values: dict[str, Any] = {}
+    for name, key in keys.items():
+        if name in entry:
+            try:
+                values[key.name] = convert(entry[name], key.type)
+            except ValidationError:
+                problems.append(f"{place} {name} = {toml(entry[name])}: {allowed(key)}")
+        elif key.required:
+            problems.append(f"{place} {name} is missing: {allowed(key)}")
+        else:
+            values[key.name] = key.default
+    return Section(place, values)
+
+
+def allowed(key: FieldInfo) -> str:
+    """What the value of this key must be, with an example."""
+    return f"must be {_meta(key).description}, for example {_example(key)}"
+
+
+def _example(key: FieldInfo) -> str:
+    examples = _meta(key).examples or []
+    return f"{key.encode_name} = {toml(examples[0])}"
+
+
+def key_of(keys: type[Struct], name: str) -> FieldInfo:
+    """The declaration of a key, by its field's name."""
+    return next(key for key in fields(keys) if key.name == name)
+
+
+def _meta(key: FieldInfo) -> Meta:
+    """The outermost Meta of a key; the inner ones hold its type's limits."""
+    meta: Meta = key.type.__metadata__[-1]
+    return meta
+
+
+def _bare(name: str) -> str:
+    return name if re.fullmatch(r"[\w-]+", name) else toml(name)
+
+
+def toml(value: object) -> str:
+    """A value as node.toml writes it, cut to stay readable on one line."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def repeated(told: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any, str]]:
+    """Of (place, value) pairs, each whose value stood before: (place, value, where it stood first)."""
+    first: dict[Any, str] = {}
+    for place, value in told:
+        if value in first:
+            yield place, value, first[value]
+        first.setdefault(value, place)
