@@ -1,0 +1,150 @@
+"""A real mosquitto that belongs to the test: on a free loopback port, in a directory of its own, always reaped."""
+
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+READY_S = 20.0
+STOP_S = 10.0
+
+# Below the range from which the kernel takes ports for outgoing connections: a client that tries to connect while the
+# broker is down must neither take its port nor, by chance, connect to itself.
+_PORTS = range(20_000, 30_000)
+
+_CONNECT = b"\x10\x10\x00\x04MQTT\x04\x02\x00\x05\x00\x04wait"
+
+
+def free_port() -> int:
+    """A loopback port on which nothing listens."""
+    while True:
+        port = random.SystemRandom().choice(_PORTS)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+class Broker:
+    """A mosquitto that is started, stopped, killed and frozen at will, always on the same ``port``.
+
+    ``acl``: the text of an ACL file; None allows everything. Any user name is let in without a password, and clients
+    without one unless ``anonymous`` is False. ``persistent``: retained messages survive a stop and a start.
+    ``options``: more lines for mosquitto.conf.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        acl: str | None = None,
+        anonymous: bool = True,
+        persistent: bool = False,
+        options: Sequence[str] = (),
+    ) -> None:
+        self.port = free_port()
+        self.log = directory / "mosquitto.log"
+        self._config = directory / "mosquitto.conf"
+        self._process: subprocess.Popen[bytes] | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+        lines = [
+            f"listener {self.port} 127.0.0.1",
+            f"allow_anonymous {str(anonymous).lower()}",
+            "set_tcp_nodelay true",
+            "log_type all",
+            "user root",  # or, started by root, it becomes mosquitto and may not read its own directory
+        ]
+        if acl is not None:
+            (directory / "acl").write_text(acl, encoding="utf-8")
+            (directory / "acl").chmod(0o600)
+            lines.append(f"acl_file {directory / 'acl'}")
+        if persistent:
+            lines += ["persistence true", f"persistence_location {directory}/", "autosave_interval 1"]
+            lines += ["autosave_on_changes true"]
+        self._config.write_text("\n".join([*lines, *options, ""]), encoding="utf-8")
+
+    @property
+    def pid(self) -> int:
+        """The process that runs now."""
+        return self._running().pid
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        assert self._process is None, "it runs already"
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [_mosquitto(), "-c", str(self._config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + READY_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"mosquitto didn't start:\n{self.log.read_text(encoding='utf-8')}")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """End it as a service manager would; nothing where it doesn't run."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(signal.SIGCONT)
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        process = self._running()
+        process.kill()
+        process.wait()
+        self._process = None
+
+    def freeze(self) -> None:
+        """Let it hang: its sockets stay open and take what the kernel's buffers hold. Returns when it does."""
+        os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "it doesn't run"
+        return self._process
+
+    def _answers(self) -> bool:
+        """Whether it answers CONNECT, be it with a refusal."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=READY_S) as client:
+                client.sendall(_CONNECT)
+                return client.recv(1) == b"\x20"
+        except ConnectionError:
+            return False
+
+
+def _mosquitto() -> str:
+    found = shutil.which("mosquitto", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
+    assert found is not None, "mosquitto is missing; next: apt-get install mosquitto"
+    return found
