@@ -9,13 +9,12 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from node import config, health, status, wire
 from node.core import events as ev
-from node.errors import FAULTS, AlarmNodeError, ConfigError
+from node.errors import BROKER_UNREACHABLE, CANARY_SILENT, INPUT_UNREADABLE, RECORD_FAILED, AlarmNodeError, ConfigError
 from node.link import Incoming, Link, Outgoing, Priority, Subscription
 from node.panel import Panel
 from node.pins import open_factory
@@ -85,10 +84,15 @@ def _ask_service(settings: config.Config, where: Path) -> Iterator[Finding]:
         )
         return
     yield Finding(True, f"the service runs, its last word is {found.age_s:.0f} s old")
+    unreachable = {fault["subject"] for fault in found.heartbeat["faults"] if fault["code"] == BROKER_UNREACHABLE.code}
     for name, link in sorted(found.heartbeat["links"].items()):
+        if name in unreachable:
+            continue
         if link["connected"]:
             rtt = "" if link["rtt_ms"] is None else f", answers in {link['rtt_ms']:.1f} ms"
             yield Finding(True, f"broker {name} is connected{rtt}")
+        else:
+            yield Finding(None, f"broker {name} isn't connected at the moment", "wait 10 s and try again")
     for name, each in sorted(found.heartbeat["inputs"].items()):
         yield Finding(each["state"] != "unknown", f"input {name} is {each['state']}, its wire is {each['wire']}")
     for fault in found.heartbeat["faults"]:
@@ -100,14 +104,15 @@ def _ask_service(settings: config.Config, where: Path) -> Iterator[Finding]:
 
 
 def _try_directory(directory: Path) -> Finding:
-    probe = directory / f".probe-{secrets.token_hex(4)}"
+    """Where it is missing, its parent is tried: a directory that the doctor made wouldn't be the service's own."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        nearest = next(each for each in (directory, *directory.parents) if each.exists())
+        probe = nearest / f".probe-{secrets.token_hex(4)}"
         probe.write_bytes(b"probe")
         probe.unlink()
     except OSError as error:
-        kind = FAULTS["F020"]
-        return Finding(False, f"{directory}: {error.strerror}: {kind.text}", kind.next_step)
+        reason = f"{error.strerror}: {RECORD_FAILED.text}"
+        return Finding(False, f"{directory}: {reason}", RECORD_FAILED.next_step)
     return Finding(True, f"{directory} can be written")
 
 
@@ -115,34 +120,42 @@ def _try_pins(settings: config.Config, make_factory: Callable[[str], Any]) -> It
     heard: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
     try:
         factory = make_factory(settings.pin_factory)
-        panel = Panel(
-            factory,
-            settings.input_pins,
-            settings.buzzer_pin,
-            settings.lamp_pin,
-            put=heard.put,
-            sample_hz=settings.sample_hz,
-        )
-        panel.start()
+        try:
+            levels = _read_levels(settings, factory, heard)
+        finally:
+            factory.close()
     except AlarmNodeError as error:
         yield Finding(False, error.text, error.next_step)
         return
-    try:
-        levels = _first_levels(heard)
-    finally:
-        panel.close()
-        factory.close()
     for each in settings.settings.inputs:
         pin = settings.input_pins[each.name]
         high = levels.get(each.name)
         if high is None:
-            kind = FAULTS["F001"]
-            yield Finding(False, f"input {each.name} (pin {pin}): {kind.text}", kind.next_step)
+            text = f"input {each.name} (pin {pin}): {INPUT_UNREADABLE.text}"
+            yield Finding(False, text, INPUT_UNREADABLE.next_step)
         elif each.wiring.actuated(high):
             text = f"input {each.name} (pin {pin}) is active: pressed, cut, or wired the other way round"
             yield Finding(False, text, f"release it, or check the wire and wiring = {each.wiring.value!r}")
         else:
             yield Finding(True, f"input {each.name} (pin {pin}) is normal")
+
+
+def _read_levels(
+    settings: config.Config, factory: Any, heard: "queue.SimpleQueue[ev.Event]"
+) -> Mapping[str, bool | None]:
+    panel = Panel(
+        factory,
+        settings.input_pins,
+        settings.buzzer_pin,
+        settings.lamp_pin,
+        put=heard.put,
+        sample_hz=settings.sample_hz,
+    )
+    panel.start()
+    try:
+        return _first_levels(heard)
+    finally:
+        panel.close()
 
 
 def _first_levels(heard: "queue.SimpleQueue[ev.Event]") -> Mapping[str, bool | None]:
@@ -189,7 +202,7 @@ def _try_broker(settings: config.Config, broker: config.Broker) -> Finding:
     )
     link.start()
     try:
-        return _listen(broker.name, link, messages, heard, partial(time.monotonic))
+        return _listen(broker.name, link, messages, heard, time.monotonic)
     finally:
         link.close(1.0)
         link.join(2.0)
@@ -203,7 +216,7 @@ def _listen(
     clock: Callable[[], float],
 ) -> Finding:
     until = clock() + ANSWER_S
-    kind = FAULTS["F010"]
+    kind = BROKER_UNREACHABLE
     reason, sent_at = "no answer", None
     while (left := until - clock()) > 0:
         try:
@@ -214,7 +227,7 @@ def _listen(
         if isinstance(event, ev.LinkDown):
             return Finding(False, f"broker {name}: {event.reason}: {kind.text}", kind.next_step)
         if isinstance(event, ev.LinkUp):
-            kind, reason, sent_at = FAULTS["F012"], "no canary came back", clock()
+            kind, reason, sent_at = CANARY_SILENT, "no canary came back", clock()
             payload = messages.canary(event.session, 0, time.time(), synchronised=False)
             link.publish(
                 Outgoing(

@@ -1,7 +1,7 @@
-"""The messages of protocol v1: versioned, typed, and the only place where a field's name stands.
+r"""The messages of protocol v1: versioned, typed, and the only place where a field's name stands.
 
 Unknown fields are ignored, an unknown ``v`` is refused, no field carries a person. ``schemas`` is generated from the
-types.
+types. Patterns end in ``\Z``, because Python's ``$`` also matches before a newline at the end.
 """
 
 from typing import Annotated, Any, Literal
@@ -11,15 +11,21 @@ import msgspec
 from node.core.settings import AlarmClass
 
 PAYLOAD_LIMIT = 16 * 1024
-INCIDENTS_LIMIT = 64
+INCIDENTS_LIMIT = 48
+"""The longest list that keeps within PAYLOAD_LIMIT whatever its ids and numbers are."""
+
+FAULTS_LIMIT = 12
+MONITORS_LIMIT = 16
+"""How many of each a heartbeat lists, so that it keeps within PAYLOAD_LIMIT; ``faults_standing`` counts them all."""
+
 IDENTIFY_S = 10.0
 
-Id = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
-Boot = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}$")]
-IncidentId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}-[1-9][0-9]{0,15}$")]
+Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
+Boot = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}\Z")]
+IncidentId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[1-9][0-9]{0,15}\Z")]
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-AtUtc = Annotated[str, msgspec.Meta(pattern=r"^[0-9-]{10}T[0-9:]{8}\.[0-9]{3}Z$")]
+AtUtc = Annotated[str, msgspec.Meta(pattern=r"^[0-9-]{10}T[0-9:]{8}\.[0-9]{3}Z\Z")]
 Clock = Literal["synchronised", "free"]
 Phase = Literal["normal", "active", "received", "acknowledged"]
 EventKind = Literal[
@@ -147,6 +153,7 @@ class HeartbeatMessage(Message, frozen=True, kw_only=True):
     uptime_s: float
     inputs: dict[str, InputHealth]
     faults: list[StandingFault]
+    faults_standing: Count
     links: dict[str, LinkHealth]
     monitors: list[str]
     incidents: Count
@@ -236,5 +243,14 @@ def schemas() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "alarm-node protocol v1",
-        "$defs": dict(sorted(components.items())),
+        "$defs": _portable(dict(sorted(components.items()))),
     }
+
+
+def _portable(part: Any) -> Any:
+    r"""The same with patterns as JSON Schema knows them: ECMAScript has no ``\Z``, and its ``$`` means just that."""
+    if isinstance(part, dict):
+        return {name: _portable(each) for name, each in part.items()}
+    if isinstance(part, list):
+        return [_portable(each) for each in part]
+    return part.replace(r"\Z", "$") if isinstance(part, str) else part

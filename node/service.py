@@ -42,14 +42,17 @@ from node.core import controller, effects
 from node.core import events as ev
 from node.core.memory import Step
 from node.errors import FAULTS, StateDirectoryError
-from node.link import Incoming, Link, Outgoing, Priority, Subscription
+from node.link import Incoming, Link, Subscription
 from node.panel import Panel
+from node.post import Post
 from node.record import Record, Row
 
 CLOCK_STEP_S = 0.5
 """How far the wall clock may wander from the monotonic one before its labels follow."""
 
+LONGEST_WAIT_S = 3600.0
 CLOSE_S = 2.0
+GOODBYE_S = 1.5
 RECORD_STOP_S = 3.0
 STATUS_STOP_S = 0.5
 
@@ -129,6 +132,7 @@ class Service:
         where = status.directory(directory, environ)
         self._status = status.Writer(where, self._kernel_boot, self._clocks.monotonic)
         self._links = {broker.name: self._link(broker) for broker in settings.brokers}
+        self._post = Post(self._wire, self._record, self._links, self._kernel_boot, self._clocks.monotonic)
         now = self._clocks.monotonic()
         self._state = controller.start(settings.settings, self.boot, now, self._clocks.wall() - now)
         self._actions: dict[type[effects.Effect], Callable[[Any], None]] = {
@@ -145,13 +149,8 @@ class Service:
             effects.HurryLinks: self._hurry_links,
             effects.CloseLinks: self._close_links,
             effects.ReadClock: lambda _: self._queue.put(self._clock_read()),
-            effects.SendEvent: self._send_event,
-            effects.SendAlarm: self._send_alarm,
-            effects.SendState: self._send_state,
-            effects.SendCanary: self._send_canary,
-            effects.SendReply: self._send_reply,
-            effects.SendHeartbeat: self._send_heartbeat,
-            effects.WriteStatus: lambda effect: self._status.write(self._heartbeat(effect.heartbeat)),
+            **self._post.actions,
+            effects.WriteStatus: lambda effect: self._status.write(self._post.heartbeat(effect.heartbeat)),
         }
 
     def stop(self, reason: str, back_in_s: float | None = None) -> None:
@@ -192,13 +191,13 @@ class Service:
         return status.hold(self._directory)
 
     def _turn(self) -> None:
+        """One instant that is due, then one event: neither can starve the other."""
         now = self._clocks.monotonic()
-        deadline = controller.next_deadline(self._state)
-        if now >= deadline:
+        if now >= controller.next_deadline(self._state):
             self._decide(ev.TimePassed(now))
-            return
+        left = controller.next_deadline(self._state) - self._clocks.monotonic()
         try:
-            event = self._queue.get(timeout=min(deadline - now, 3600.0))
+            event = self._queue.get(timeout=min(max(left, 0.0), LONGEST_WAIT_S))
         except queue.Empty:
             return
         self._decide(event)
@@ -246,7 +245,7 @@ class Service:
     def _close_links(self, _effect: effects.CloseLinks) -> None:
         for link in self._links.values():
             link.close(CLOSE_S)
-        until = self._clocks.monotonic() + CLOSE_S + 1.0
+        until = self._clocks.monotonic() + CLOSE_S + GOODBYE_S
         for link in self._links.values():
             if not link.join(max(0.0, until - self._clocks.monotonic())):
                 log.warning("%s: the link doesn't end, and is left behind", link.name)
@@ -271,72 +270,22 @@ class Service:
         )
         self._record.append(row, wire.encode_snapshot(effect.snapshot))
 
-    def _send_event(self, effect: effects.SendEvent) -> None:
-        row = self._record.row(effect.key)
-        if row is None:
-            log.error("event %s is to be sent, but its payload is gone", effect.key)
-            return
-        priority = Priority.ALARM if effect.alarm else Priority.TELEMETRY
-        self._send(effect, self._wire.event_topic, partial(self._aged, row), priority, key=effect.key)
-
-    def _aged(self, row: Row) -> bytes:
-        known = row.kernel_boot == self._kernel_boot
-        return wire.with_age(row.body, self._clocks.monotonic() - row.at if known else None)
-
-    def _send_alarm(self, effect: effects.SendAlarm) -> None:
-        now = self._clocks.monotonic()
-        payload = self._wire.alarm(effect.incidents, now, effect.seq, effect.at_utc, effect.synchronised)
-        self._send(effect, self._wire.alarm_topic, payload, Priority.ALARM, retain=True)
-
-    def _send_state(self, effect: effects.SendState) -> None:
-        payload = self._wire.state(
-            effect.state,
-            effect.session,
-            effect.seq,
-            effect.at_utc,
-            effect.synchronised,
-            effect.reason,
-            effect.back_in_s,
-        )
-        self._send(effect, self._wire.state_topic, payload, Priority.CONTROL, retain=True)
-
-    def _send_canary(self, effect: effects.SendCanary) -> None:
-        payload = self._wire.canary(effect.session, effect.seq, effect.at_utc, effect.synchronised)
-        self._send(effect, self._wire.canary_topic, payload, Priority.CONTROL)
-
-    def _send_reply(self, effect: effects.SendReply) -> None:
-        payload = self._wire.reply(effect.reply, effect.seq, effect.at_utc, effect.synchronised)
-        self._send(effect, self._wire.reply_topic, payload, Priority.CONTROL)
-
-    def _send_heartbeat(self, effect: effects.SendHeartbeat) -> None:
-        self._send(effect, self._wire.heartbeat_topic, self._heartbeat(effect.heartbeat), Priority.HEARTBEAT)
-
-    def _heartbeat(self, heartbeat: effects.Heartbeat) -> bytes:
-        return self._wire.heartbeat(heartbeat, self._record.depth)
-
-    def _send(
-        self,
-        effect: effects.Send,
-        topic: str,
-        payload: bytes | Callable[[], bytes],
-        priority: Priority,
-        *,
-        retain: bool = False,
-        key: Any = None,
-    ) -> None:
-        message = Outgoing(
-            session=effect.session, topic=topic, payload=payload, priority=priority, retain=retain, key=key
-        )
-        self._links[effect.link].publish(message)
-
     def _link(self, broker: config.Broker) -> Link:
-        own_alarm = self._wire.alarm_topic
+        # A command that its sender wants retained is refused at once, not only when it comes back at the next start.
+        subscriptions = [
+            Subscription(
+                topic,
+                no_local=topic == self._wire.alarm_topic,
+                retain_as_published=topic == self._wire.command_topic,
+            )
+            for topic in self._wire.subscriptions
+        ]
         return Link(
             broker.name,
             broker.host,
             broker.port,
             self._config.node,
-            subscriptions=[Subscription(topic, no_local=topic == own_alarm) for topic in self._wire.subscriptions],
+            subscriptions=subscriptions,
             will=self._will,
             decode=partial(self._read, broker.name),
             put=self._queue.put,

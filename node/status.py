@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,22 +47,24 @@ def directory(state_directory: Path, environ: Mapping[str, str]) -> Path:
 def hold(state_directory: Path) -> int | None:
     """Take the lock until the process ends; returns its file descriptor.
 
-    Raises AlreadyRunningError when another service has it. None where there is no writing at all: a dead disk is a
-    fault of the record, and no reason not to start.
+    Raises AlreadyRunningError when another service has it. None where there is no writing or no locking at all: a dead
+    disk is a fault of the record, and no reason not to start.
     """
+    descriptor = None
     try:
-        descriptor = os.open(state_directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        log.warning("no lock in %s: %s", state_directory, error.strerror)
-        return None
-    try:
+        # Only to read: a card that went read-only mustn't hide the service that runs on it from `alarm-node check`.
+        descriptor = os.open(state_directory / _LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(descriptor)
+        release(descriptor)
         raise AlreadyRunningError(
             f"another alarm-node runs with the state directory {state_directory}",
             "stop it first (systemctl stop alarm-node), or give this one a state_directory of its own",
         ) from None
+    except OSError as error:
+        release(descriptor)
+        log.warning("no lock in %s: %s", state_directory, error.strerror)
+        return None
     return descriptor
 
 
@@ -91,7 +94,7 @@ def read(where: Path, now: float, kernel_boot: str) -> Status | None:
     try:
         found = msgspec.json.decode((where / _STATUS).read_bytes(), type=_File)
         heartbeat = msgspec.json.decode(found.heartbeat, type=dict[str, Any])
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, UnicodeError, msgspec.MsgspecError):
         return None
     if found.kernel_boot != kernel_boot:
         return None
@@ -105,7 +108,7 @@ class Writer:
         self._path = where / _STATUS
         self._kernel_boot = kernel_boot
         self._clock = clock
-        self._newest: bytes | None = None
+        self._newest: deque[bytes] = deque(maxlen=1)
         self._wake = threading.Event()
         self._ending = False
         self._failing = False
@@ -117,11 +120,11 @@ class Writer:
 
     def write(self, heartbeat: bytes) -> None:
         """Leave this heartbeat; one that is still waiting is dropped for it."""
-        self._newest = msgspec.json.encode(_File(self._clock(), self._kernel_boot, msgspec.Raw(heartbeat)))
+        self._newest.append(msgspec.json.encode(_File(self._clock(), self._kernel_boot, msgspec.Raw(heartbeat))))
         self._wake.set()
 
     def stop(self, timeout_s: float) -> None:
-        """End, after what waits was written; the file goes, since nobody stands behind it any more."""
+        """End; the file goes, since nobody stands behind it any more."""
         self._ending = True
         self._wake.set()
         if self._thread.is_alive():
@@ -131,9 +134,8 @@ class Writer:
         while not self._ending:
             self._wake.wait()
             self._wake.clear()
-            newest, self._newest = self._newest, None
-            if newest is not None:
-                self._replace(newest)
+            if self._newest:
+                self._replace(self._newest.popleft())
         try:
             self._path.unlink(missing_ok=True)
         except OSError as error:

@@ -17,9 +17,11 @@ from node.core.settings import AlarmClass
 from node.errors import FAULTS
 from node.messages import (
     ARGUMENTS,
+    FAULTS_LIMIT,
     IDENTIFY_S,
     INCIDENTS_LIMIT,
     LIMITS_S,
+    MONITORS_LIMIT,
     PAYLOAD_LIMIT,
     Alarm,
     Canary,
@@ -41,6 +43,9 @@ from node.messages import (
 )
 
 MALFORMED_LIMIT = 160
+
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What msgspec raises for a payload: no JSON or not as it should be, no UTF-8, nested too deeply."""
 
 
 class _CommandId(msgspec.Struct, frozen=True):
@@ -121,9 +126,10 @@ class Wire:
             period_s=heartbeat.period_s,
             uptime_s=round(heartbeat.uptime_s, 3),
             inputs={each.name: _input_health(each.state, each.inhibited_s) for each in heartbeat.inputs},
-            faults=[_standing(fault.code, fault.subject, fault.since_utc) for fault in heartbeat.faults],
+            faults=[_standing(each.code, each.subject, each.since_utc) for each in heartbeat.faults[:FAULTS_LIMIT]],
+            faults_standing=len(heartbeat.faults),
             links={each.name: LinkHealth(connected=each.connected, rtt_ms=_ms(each.rtt_s)) for each in heartbeat.links},
-            monitors=list(heartbeat.monitors),
+            monitors=list(heartbeat.monitors[:MONITORS_LIMIT]),
             incidents=heartbeat.incidents,
             waiting=heartbeat.waiting,
             spilled=heartbeat.spilled,
@@ -158,7 +164,7 @@ class Wire:
             if reader is None:
                 raise ValueError("unknown topic")
             return reader(link, payload, retained, at)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        except _UNREADABLE as error:
             raise ValueError(f"unreadable: {error}") from error
 
     def _header(self, seq: int, at_utc: float, synchronised: bool) -> dict[str, Any]:
@@ -202,7 +208,7 @@ class Wire:
         try:
             command = msgspec.json.decode(payload, type=Command)
             arguments, malformed = _arguments(command)
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             command_id = _command_id(payload)
             malformed = f"malformed: {error}"[:MALFORMED_LIMIT]
             return ev.CommandHeard(at, link, command_id, "", "", "", 0.0, expiry_s, retained, {}, malformed)
@@ -245,7 +251,7 @@ def decode_snapshot(body: bytes) -> Snapshot:
     """The snapshot that ``encode_snapshot`` wrote; ValueError when it isn't one."""
     try:
         return msgspec.json.decode(body, type=Snapshot)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise ValueError(f"unreadable snapshot: {error}") from error
 
 
@@ -315,7 +321,7 @@ def _standing(code: str, subject: str, since_utc: float) -> StandingFault:
 def _command_id(payload: bytes) -> str:
     try:
         return msgspec.json.decode(payload, type=_CommandId).id
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         return ""
 
 

@@ -1,0 +1,117 @@
+"""What is generated from the code and committed: the protocol's JSON Schemas and the README's state diagram.
+
+    python -m tests.support.generate
+
+writes all of it anew; tests/unit/test_generated.py tells when that is due.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from node.core import signals
+from node.core.alarm import TRANSITIONS, Happening
+from node.core.memory import Incident, Key, Step
+from node.core.settings import AlarmClass, Lamp
+from node.core.signals import LampPattern
+from node.messages import schemas
+
+COMMAND = "python -m tests.support.generate"
+BEGIN, END = "<!-- transitions -->", "<!-- /transitions -->"
+ROOT = Path(__file__).parents[2]
+
+Table = Mapping[tuple[Step, Happening], Step]
+
+_NORMAL = "[*]"
+_ANY = "any"
+_LOOKS = {
+    LampPattern.CALLING: "fast",
+    LampPattern.RECEIVED: "double flash",
+    LampPattern.ACKNOWLEDGED: "steady",
+    LampPattern.NOBODY: "slow, even",
+}
+
+
+def schema_document(_present: str = "") -> str:
+    """The text of deploy/protocol.schema.json."""
+    return json.dumps(schemas(), indent=2, ensure_ascii=False) + "\n"
+
+
+def with_diagram(present: str) -> str:
+    """This README with the diagram between its markers; ValueError where they are missing."""
+    before, begin, rest = present.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"no place for the diagram: write {BEGIN} and {END}, each on a line of its own")
+    return f"{before}{BEGIN}\n```mermaid\n{diagram()}```\n{END}{after}"
+
+
+def diagram(table: Table = TRANSITIONS) -> str:
+    """The transitions as Mermaid draws them.
+
+    What leads from every open step to one and the same is drawn once, from "any open call"; several happenings between
+    the same two steps share an edge.
+    """
+    states = [f'state "{step} (lamp: {_LOOKS[_lamp(step)]})" as {step}' for step in _open_steps(table)]
+    edges = [f"{source} --> {target}: {' / '.join(happenings)}" for (source, target), happenings in _edges(table)]
+    lines = [f'state "any open call" as {_ANY}', *states, *edges]
+    return "stateDiagram-v2\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def main() -> None:
+    """Write every generated document anew."""
+    for path, make in DOCUMENTS.items():
+        present = path.read_text(encoding="utf-8") if path.exists() else ""
+        path.write_text(make(present), encoding="utf-8")
+
+
+DOCUMENTS: dict[Path, Callable[[str], str]] = {
+    ROOT / "deploy" / "protocol.schema.json": schema_document,
+    ROOT / "README.md": with_diagram,
+}
+"""Each generated file, and what makes its text out of the present one."""
+
+
+def _open_steps(table: Table) -> list[Step]:
+    return list(dict.fromkeys(step for step, _ in table if step is not Step.NORMAL))
+
+
+def _edges(table: Table) -> list[tuple[tuple[str, str], list[Happening]]]:
+    """The happenings of each edge, by the names of its two ends, in the order of the table."""
+    edges: dict[tuple[str, str], list[Happening]] = {}
+    for (step, happening), target in table.items():
+        source = _ANY if step is not Step.NORMAL and _is_common(table, happening, target) else _name(step)
+        happenings = edges.setdefault((source, _name(target)), [])
+        if happening not in happenings:
+            happenings.append(happening)
+    return list(edges.items())
+
+
+def _is_common(table: Table, happening: Happening, target: Step) -> bool:
+    """Whether this leads from every open step to ``target``; from ``target`` itself it needn't lead anywhere."""
+    missing = {target: target}
+    return all(table.get((step, happening), missing.get(step)) is target for step in _open_steps(table))
+
+
+def _name(step: Step) -> str:
+    return _NORMAL if step is Step.NORMAL else step.value
+
+
+def _lamp(step: Step) -> LampPattern:
+    """What the lamp shows of a call that has got so far."""
+    incident = Incident(
+        id="0badcafe-1",
+        input="button",
+        alarm_class=AlarmClass.THREAT,
+        loud=True,
+        lamp=Lamp.SHOWN,
+        step=step,
+        press=Key("0badcafe", 1),
+        presses=1,
+        since_utc=0.0,
+    )
+    return signals.lamp([incident], faulty=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,376 @@
+"""The doctor's findings: each situation made with real files, a real broker and a simulated wall."""
+
+import errno
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gpiozero import DigitalOutputDevice
+
+from node import check, health, status
+from node.check import Finding, examine
+from node.core import effects as ef
+from node.core.settings import Wiring
+from node.errors import PanelError
+from node.simulate import Wall
+from tests.support.broker import Broker, free_port
+from tests.support.desk import BRANCH
+from tests.support.mqtt import Client
+from tests.support.node import NODE, SimulatedNode, write_config
+from tests.support.sayings import HEARTBEAT, WIRE
+
+PATIENCE_S = 20.0
+BUTTON, BUZZER = 17, 22
+CANARY = f"{BRANCH}/canary"
+
+NO_CANARY_BACK = "topic write #\n"
+"""Everything may be written, and whatever is subscribed is granted and silent."""
+
+
+def wall(wiring: Wiring = Wiring.NORMALLY_OPEN) -> Wall:
+    """A wall with the button of ``write_config``."""
+    return Wall({"button": (BUTTON, wiring)})
+
+
+def findings(config: Path, factory: Any = None, environ: dict[str, str] | None = None) -> list[Finding]:
+    """All that the doctor says of a node with this wall."""
+    pins = wall().factory if factory is None else factory
+    return list(examine(config, environ or {}, lambda name: pins))
+
+
+def about(found: list[Finding], subject: str) -> Finding:
+    """The one finding whose text has this in it."""
+    (one,) = (each for each in found if subject in each.text)
+    return one
+
+
+@pytest.fixture(autouse=True)
+def in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow this machine is, what answers is waited for."""
+    monkeypatch.setattr(check, "ANSWER_S", PATIENCE_S)
+    monkeypatch.setattr(check, "LEVELS_S", PATIENCE_S)
+
+
+def until_written(path: Path) -> None:
+    """Wait until another thread or process has left this file."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} didn't come"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def leave(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Makes a service that runs, as far as its files tell: ``leave(age_s=…, kernel_boot=…, **heartbeat)``."""
+    state = tmp_path / "state"
+    state.mkdir()
+    lock = status.hold(state)
+    writers: list[status.Writer] = []
+
+    def speak(age_s: float = 0.0, kernel_boot: str | None = None, **changed: Any) -> Path:
+        spoken_at = time.monotonic() - age_s
+        writer = status.Writer(state, health.kernel_boot() if kernel_boot is None else kernel_boot, lambda: spoken_at)
+        writer.start()
+        writers.append(writer)
+        writer.write(WIRE.heartbeat(replace(HEARTBEAT, **changed), record_depth=0))
+        until_written(state / "status.json")
+        return write_config(tmp_path, 1883)
+
+    yield speak
+    for writer in writers:
+        writer.stop(PATIENCE_S)
+    status.release(lock)
+
+
+@pytest.mark.parametrize(
+    ("finding", "line"),
+    [
+        (Finding(True, "all is well"), "ok      all is well"),
+        (Finding(False, "it is broken", "mend it"), "FINDING it is broken. Next: mend it."),
+        (Finding(None, "who knows", "look again"), "UNKNOWN who knows. Next: look again."),
+    ],
+)
+def test_a_finding_is_one_line(finding: Finding, line: str) -> None:
+    """A line begins with its mark and ends with the next step, where there is one."""
+    assert str(finding) == line
+
+
+def test_all_is_well_but_that_nothing_runs(tmp_path: Path, broker: Broker) -> None:
+    """With config, pins, directory and broker in order, the one finding is that the service doesn't run."""
+    config = write_config(tmp_path, broker.port)
+
+    found = findings(config)
+
+    assert [(each.ok, each.text.split(";")[0]) for each in found] == [
+        (True, f"{config} is complete and consistent"),
+        (False, "the service doesn't run: a press does nothing"),
+        (True, f"{tmp_path / 'state'} can be written"),
+        (True, "input button (pin 17) is normal"),
+        (True, f"broker 127.0.0.1:{broker.port} answers"),
+    ]
+
+
+def test_a_visit_leaves_no_trace(tmp_path: Path, broker: Broker) -> None:
+    """The building hears a canary and nothing else, the doctor says goodbye to the broker, and no file stays."""
+    config = write_config(tmp_path, broker.port)
+
+    with Client(broker.port, subscribe=["#"]) as building:
+        findings(config)
+        building.publish("after/the/visit", b"")
+        building.expect_topic("after/the/visit")
+        topics = [each.topic for each in building.received]
+
+    assert topics == [CANARY, "after/the/visit"]
+    assert f"Received DISCONNECT from {NODE}" in broker.log.read_text(encoding="utf-8")
+    assert {path.name for path in tmp_path.iterdir()} == {"broker", "node.toml"}
+
+
+def test_the_pins_are_given_back(tmp_path: Path) -> None:
+    """After a visit the pins can be used by whoever comes next."""
+    pins = wall().factory
+    config = write_config(tmp_path, free_port())
+
+    findings(config, pins)
+    again = findings(config, pins)
+
+    assert about(again, "input button").ok
+
+
+def test_every_problem_of_the_config_is_a_finding(tmp_path: Path) -> None:
+    """A config with problems is all that is looked at; each problem is a line that names its key."""
+    config = tmp_path / "node.toml"
+    config.write_text('[node]\nid = "Room 214"\nsite = "mitte"\nlocation = "here"\n', encoding="utf-8")
+
+    found = findings(config)
+
+    assert all(each.ok is False for each in found)
+    assert about(found, "[node] id").text.startswith(f'{config}: [node] id = "Room 214"')
+    assert about(found, "[[broker]] is missing").next_step == "mend this line"
+
+
+def test_a_missing_config_is_a_finding(tmp_path: Path) -> None:
+    """A config that isn't there is told like any other problem."""
+    (found,) = findings(tmp_path / "node.toml")
+
+    assert found.ok is False
+    assert "can't be opened (No such file or directory)" in found.text
+
+
+@pytest.mark.parametrize(
+    ("wiring", "pressed", "ok"),
+    [
+        (Wiring.NORMALLY_OPEN, True, False),
+        (Wiring.NORMALLY_CLOSED, True, False),
+        (Wiring.NORMALLY_CLOSED, False, True),
+    ],
+)
+def test_an_active_input_is_a_finding(wiring: Wiring, pressed: bool, ok: bool, tmp_path: Path) -> None:
+    """A button that is held, or a wire that is cut, is told with what to check; one at rest is in order."""
+    room = wall(wiring)
+    if pressed:
+        room.press("button")
+    button = {"pin": BUTTON, "wiring": wiring.value, "class": "threat", "sound": "loud"}
+    config = write_config(tmp_path, free_port(), buttons=[button])
+
+    found = about(findings(config, room.factory), "input button (pin 17)")
+
+    assert found.ok is ok
+    assert ("is active: pressed, cut, or wired the other way round" in found.text) is pressed
+    assert (f"check the wire and wiring = '{wiring}'" in found.next_step) is pressed
+
+
+def test_an_unreadable_input_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pin that can't be read is told as the fault that it would be."""
+    room = wall()
+
+    def broken() -> bool:
+        raise OSError("the chip has gone")
+
+    monkeypatch.setattr(room.factory.pin(BUTTON), "_get_state", broken)
+
+    found = about(findings(write_config(tmp_path, free_port()), room.factory), "input button")
+
+    assert found.ok is False
+    assert found.text == "input button (pin 17): an input can't be read: nobody knows whether it is pressed"
+
+
+def test_an_input_that_is_not_read_in_time_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pins that give no answer aren't waited for without end, and are not taken for normal."""
+    monkeypatch.setattr(check, "LEVELS_S", 0.0)
+
+    found = findings(write_config(tmp_path, free_port()))
+
+    assert about(found, "input button").ok is False
+
+
+def test_a_pin_that_is_taken_is_a_finding(tmp_path: Path) -> None:
+    """A pin that another program holds is named, with how to find that program; the brokers are still looked at."""
+    room = wall()
+
+    with DigitalOutputDevice(BUZZER, pin_factory=room.factory):
+        found = findings(write_config(tmp_path, free_port()), room.factory)
+
+    taken = about(found, "pin 22 can't be used for buzzer")
+    assert taken.ok is False
+    assert taken.next_step.startswith("look with gpioinfo")
+    assert about(found, "broker ").ok is False
+
+
+def test_a_machine_without_pins_is_a_finding(tmp_path: Path) -> None:
+    """Where the named pin factory can't be had, the reason is told."""
+    asked = []
+
+    def make_factory(name: str) -> Any:
+        asked.append(name)
+        raise PanelError("this machine has no GPIO", "run it on a Raspberry Pi")
+
+    found = list(examine(write_config(tmp_path, free_port()), {}, make_factory))
+
+    assert about(found, "no GPIO") == Finding(False, "this machine has no GPIO", "run it on a Raspberry Pi")
+    assert asked == ["lgpio"]
+
+
+def test_a_directory_that_cannot_be_written_is_a_finding(tmp_path: Path) -> None:
+    """A file in the place of the state directory is told as what it means for alarms."""
+    (tmp_path / "state").write_text("in the way", encoding="ascii")
+
+    found = about(findings(write_config(tmp_path, free_port())), str(tmp_path / "state"))
+
+    assert found.ok is False
+    assert "Not a directory: the record can't be written" in found.text
+    assert (tmp_path / "state").read_text(encoding="ascii") == "in the way"
+
+
+def test_a_directory_that_may_not_be_looked_at_cannot_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may not see whether a service runs disturbs nothing, and is told to come back as somebody else."""
+    config = write_config(tmp_path, free_port())
+
+    def refuse(_state_directory: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(status, "is_running", refuse)
+
+    found = list(examine(config, {}, lambda name: pytest.fail("the pins may be the service's")))
+
+    assert [each.ok for each in found] == [True, None]
+    assert found[1].text == f"{tmp_path / 'state'}: Permission denied"
+    assert found[1].next_step == "run this as root or as the service's user"
+
+
+def test_a_broker_that_is_away_is_a_finding(tmp_path: Path) -> None:
+    """Where nobody listens, the reason and what it means are told at once."""
+    port = free_port()
+
+    found = about(findings(write_config(tmp_path, port)), "broker ")
+
+    assert found.ok is False
+    assert found.text.startswith(f"broker 127.0.0.1:{port}: connection refused: a broker can't be reached")
+    assert found.next_step.startswith("check the cable, the network and the broker")
+
+
+def test_a_broker_that_says_nothing_is_a_finding(tmp_path: Path) -> None:
+    """A port that takes connections and never answers isn't waited for without end."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        found = about(findings(write_config(tmp_path, port)), "broker ")
+
+    assert found.ok is False
+    assert found.text.startswith(f"broker 127.0.0.1:{port}: no answer")
+
+
+def test_a_broker_that_lets_nobody_in_is_a_finding(tmp_path: Path) -> None:
+    """A refused connection is told with the broker's reason."""
+    with Broker(tmp_path / "broker", anonymous=False) as broker:
+        found = about(findings(write_config(tmp_path, broker.port)), "broker ")
+
+    assert found.ok is False
+    assert "not authorised" in found.text
+
+
+def test_a_subscription_that_is_granted_and_silent_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An access list that swallows what the node would hear is found by a canary that doesn't come back: F012."""
+    monkeypatch.setattr(check, "ANSWER_S", 5.0)
+
+    with Broker(tmp_path / "broker", acl=NO_CANARY_BACK) as broker:
+        found = about(findings(write_config(tmp_path, broker.port)), "broker ")
+
+    assert found.ok is False
+    assert "no canary came back: the node doesn't hear its own canary" in found.text
+    assert found.next_step.startswith("give the node's account the right to read and write its own branch")
+
+
+def test_each_broker_is_looked_at(tmp_path: Path, broker: Broker) -> None:
+    """One broker that is away hides nothing of another."""
+    away = free_port()
+
+    found = findings(write_config(tmp_path, away, broker.port))
+
+    assert [about(found, f"broker 127.0.0.1:{port}").ok for port in (away, broker.port)] == [False, True]
+
+
+def test_a_running_service_is_asked(leave: Callable[..., Path]) -> None:
+    """While the service runs its own words are told, and neither pins nor brokers are touched."""
+    config = leave(faults=(), inputs=(ef.InputReport("desk", "normal", None),), incidents=0)
+
+    found = list(examine(config, {}, lambda name: pytest.fail("the pins are the service's")))
+
+    assert found[1].ok
+    assert found[1].text.startswith("the service runs, its last word is ")
+    assert [(each.ok, each.text) for each in found[2:]] == [
+        (True, "broker 10.0.0.1:1883 is connected, answers in 4.2 ms"),
+        (None, "broker 10.0.0.2:1883 isn't connected at the moment"),
+        (True, "input desk is normal, its wire is unsupervised"),
+    ]
+
+
+def test_what_the_service_found_is_told(leave: Callable[..., Path]) -> None:
+    """Its faults come with their next step, an unknown input is a finding, and an open alarm says what to do."""
+    faults = (ef.FaultReport("F010", "10.0.0.2:1883", 0.0), ef.FaultReport("F020", "", 0.0))
+    config = leave(faults=faults, links=(ef.LinkReport("10.0.0.1:1883", True, None), HEARTBEAT.links[1]))
+
+    found = findings(config)
+
+    assert about(found, "10.0.0.1:1883").text == "broker 10.0.0.1:1883 is connected"
+    assert about(found, "10.0.0.2:1883").text.startswith("F010 (10.0.0.2:1883) a broker can't be reached")
+    assert about(found, "F020").text.startswith("F020 the record can't be written")
+    assert about(found, "F020").next_step.startswith("check the SD card")
+    assert [about(found, f"input {name} ").ok for name in ("desk", "door")] == [True, False]
+    assert about(found, "1 open: alarm") == Finding(True, "1 open: alarm", "acknowledge it, go there, and reset it")
+
+
+def test_a_service_that_fell_silent_is_a_finding(leave: Callable[..., Path]) -> None:
+    """Words older than three heartbeats say nothing of now, and are not told."""
+    found = findings(leave(age_s=31.0))
+
+    assert [each.ok for each in found] == [True, False]
+    assert found[1].text.startswith("the service has said nothing for ")
+    assert found[1].next_step.startswith("restart it")
+
+
+def test_a_service_that_left_no_word_cannot_be_told(leave: Callable[..., Path]) -> None:
+    """Words from before the machine was started are none: only that it runs is known, and where to look."""
+    found = findings(leave(kernel_boot="another"))
+
+    assert [each.ok for each in found] == [True, None]
+    assert "the service runs, but left no findings" in found[1].text
+    assert "RUNTIME_DIRECTORY=/run/alarm-node alarm-node check" in found[1].next_step
+
+
+def test_a_real_service_is_not_disturbed(tmp_path: Path, broker: Broker) -> None:
+    """A check beside a running node hears of it through its files, and its connection stays as it was."""
+    config = write_config(tmp_path, broker.port, heartbeat_s=2)
+    with SimulatedNode(config) as node:
+        until_written(tmp_path / "state" / "status.json")
+
+        found = findings(config)
+
+        assert about(found, "the service runs").ok
+        assert about(found, f"broker 127.0.0.1:{broker.port} is connected").ok
+        assert "taken over" not in node.log
+        assert node.quit() == 0

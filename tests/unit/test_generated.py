@@ -1,0 +1,92 @@
+"""What is generated and committed: it is what the code says today, and it says all of it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from node.core.alarm import TRANSITIONS, Happening
+from node.core.memory import Step
+from tests.support import generate
+from tests.support.generate import BEGIN, COMMAND, DOCUMENTS, END, ROOT, diagram, schema_document, with_diagram
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_the_committed_document_is_up_to_date(path: Path) -> None:
+    """Nobody changed the code without its documents, or a document by hand."""
+    committed = path.read_text(encoding="utf-8") if path.exists() else ""
+
+    fresh = DOCUMENTS[path](committed)
+
+    assert committed == fresh, f"{path.relative_to(ROOT)} is out of date. Next: {COMMAND}"
+
+
+def test_the_command_writes_every_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command that the failing test names mends what is out of date, and makes what is missing."""
+    readme, schema = tmp_path / "README.md", tmp_path / "schema.json"
+    readme.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    monkeypatch.setattr(generate, "DOCUMENTS", {readme: with_diagram, schema: schema_document})
+
+    generate.main()
+
+    assert readme.read_text(encoding="utf-8") == f"{BEGIN}\n```mermaid\n{diagram()}```\n{END}\n"
+    assert schema.read_text(encoding="utf-8") == schema_document()
+
+
+def test_the_diagram_has_every_transition_and_no_other() -> None:
+    """Read back, with what any open call does for every open step, the diagram is the table."""
+    steps = {step.value: step for step in Step} | {"[*]": Step.NORMAL}
+    opened = [step for step in Step if step is not Step.NORMAL]
+    drawn: dict[tuple[Step, Happening], Step] = {}
+
+    for source, target, label in re.findall(r"^ +(\S+) --> (\S+): (.+)$", diagram(), re.MULTILINE):
+        for happening in map(Happening, label.split(" / ")):
+            for step in opened if source == "any" else [steps[source]]:
+                drawn[step, happening] = steps[target]
+
+    already = drawn.pop((Step.ACKNOWLEDGED, Happening.ACKNOWLEDGED))
+    assert already is Step.ACKNOWLEDGED
+    assert drawn == TRANSITIONS
+
+
+def test_the_diagram_has_one_edge_between_two_steps() -> None:
+    """Several happenings that lead from one step to the same other share an edge."""
+    edges = re.findall(r"^ +(\S+ --> \S+): ", diagram(), re.MULTILINE)
+
+    assert len(edges) == len(set(edges))
+
+
+def test_the_diagram_shows_what_any_open_call_does_once() -> None:
+    """An edge from any open call is drawn exactly where every other open step has that transition."""
+    table = dict(TRANSITIONS)
+    del table[Step.STORED, Happening.RESET]
+
+    whole, without = diagram(), diagram(table)
+
+    assert "    any --> [*]: reset\n" in whole
+    assert whole.count("[*]: reset") == 1
+    assert "    any --> [*]: reset\n" not in without
+    assert without.count("[*]: reset") == 5
+
+
+def test_the_diagram_tells_the_lamp() -> None:
+    """Each step is drawn with what the lamp shows of it."""
+    assert 'state "accepted (lamp: fast)" as accepted' in diagram()
+    assert 'state "nobody (lamp: slow, even)" as nobody' in diagram()
+
+
+def test_the_diagram_takes_the_place_between_its_markers() -> None:
+    """What stood between the markers goes, and all around them stays."""
+    readme = f"# Above\n\n{BEGIN}\nan old one\n{END}\n\nBelow\n"
+
+    written = with_diagram(readme)
+
+    assert written == f"# Above\n\n{BEGIN}\n```mermaid\n{diagram()}```\n{END}\n\nBelow\n"
+    assert with_diagram(written) == written
+
+
+@pytest.mark.parametrize("readme", ["", f"{BEGIN}\n", f"{END}\n{BEGIN}\n"])
+def test_a_readme_without_markers_is_left_alone(readme: str) -> None:
+    """Without both markers, in their order, there is no place for the diagram, and the answer says what to write."""
+    with pytest.raises(ValueError, match=re.escape(f"write {BEGIN} and {END}")):
+        with_diagram(readme)

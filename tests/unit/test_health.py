@@ -1,0 +1,74 @@
+"""What the machine says of itself, compared with what it says to others."""
+
+import ctypes
+import shutil
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+
+from node import health
+
+ASK_ADJTIMEX = r"""
+#include <stdio.h>
+#include <sys/timex.h>
+
+int main(void)
+{
+    struct timex timex = {.modes = 0};
+
+    printf("%d %d %zu", adjtimex(&timex), TIME_ERROR, sizeof timex);
+    return 0;
+}
+"""
+
+
+def test_the_kernel_boot_is_that_of_proc() -> None:
+    """The boot id is what /proc holds, without its newline."""
+    boot = health.kernel_boot()
+
+    assert f"{boot}\n" == Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+    assert str(uuid.UUID(boot)) == boot
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["missing", "garbled"])
+def test_a_kernel_boot_that_cannot_be_read_is_empty(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without /proc nothing is known of the kernel's boot, and nothing is raised."""
+    path = tmp_path / "boot_id"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setattr(health, "_BOOT_ID", path)
+
+    assert health.kernel_boot() == ""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler to ask the kernel in its own words")
+def test_the_clock_is_as_the_kernel_tells_a_c_program(tmp_path: Path) -> None:
+    """The C library's own header and structure lead to the same answer, and to no more bytes than were set aside."""
+    program = tmp_path / "ask"
+    subprocess.run(["cc", "-x", "c", "-o", program, "-"], input=ASK_ADJTIMEX, text=True, check=True)
+
+    status, time_error, size = map(int, subprocess.check_output([program], text=True).split())
+
+    assert health.clock_synchronised() is (None if status < 0 else status != time_error)
+    assert size <= health._TIMEX_ROOM  # noqa: SLF001 - too little room would be a write beyond it
+
+
+@pytest.mark.parametrize(("status", "synchronised"), [(0, True), (1, True), (4, True), (5, False), (-1, None)], ids=str)
+def test_the_clock_is_free_while_nothing_steers_it(
+    status: int, synchronised: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TIME_ERROR means not synchronised, a refusal that it can't be told, and leap seconds don't matter."""
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: type("Library", (), {"adjtimex": lambda self, timex: status})())
+
+    assert health.clock_synchronised() is synchronised
+
+
+def test_a_machine_without_adjtimex_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A C library that doesn't have the call is no reason to raise."""
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+
+    assert health.clock_synchronised() is None

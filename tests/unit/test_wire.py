@@ -1,0 +1,207 @@
+"""What a node says, compared with literal texts (golden/), and what comes back unchanged from record and broker."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from node.core import events as ev
+from node.core.effects import FaultReport, InputReport
+from node.core.memory import Incident, Inhibit, Key, ListedIncident, Snapshot, Step
+from node.core.settings import AlarmClass, Lamp
+from node.errors import FAULTS
+from node.messages import INCIDENTS_LIMIT, PAYLOAD_LIMIT
+from node.wire import Wire, decode_snapshot, describe, encode_snapshot, rfc3339
+from tests.support.sayings import BOOT, BRANCH, HEARTBEAT, NOON, NOW, SAID, STAMP, WIRE, event, listed
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_is_said_is_golden(name: str) -> None:
+    """Each message is, byte for byte, the text in golden/ without its spaces."""
+    golden = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+
+    said = SAID[name].decode()
+
+    assert said == json.dumps(golden, separators=(",", ":"), ensure_ascii=False)
+
+
+def test_no_golden_text_is_forgotten() -> None:
+    """Every file in golden/ is compared with something."""
+    files = {path.stem for path in GOLDEN.iterdir()}
+
+    assert files == SAID.keys()
+
+
+def test_a_node_hears_only_what_it_has_to() -> None:
+    """A node subscribes to its own state, alarm, canary, receipt and command, and to the monitors; not to ``event``."""
+    own = {f"{BRANCH}/{name}" for name in ("state", "alarm", "canary", "receipt", "command")}
+    monitors = {f"alarm/v1/mitte/monitor/+/{name}" for name in ("state", "heartbeat")}
+
+    assert set(WIRE.subscriptions) == own | monitors
+
+
+@pytest.mark.parametrize(
+    ("utc", "text"),
+    [
+        (0.0, "1970-01-01T00:00:00.000Z"),
+        (-1.0, "1970-01-01T00:00:00.000Z"),
+        (951_782_400.25, "2000-02-29T00:00:00.250Z"),
+        (1_709_210_096.789, "2024-02-29T12:34:56.789Z"),
+        (NOON, "2026-11-22T12:00:00.000Z"),
+        (253_402_300_799.0, "9999-12-31T23:59:59.000Z"),
+        (253_402_300_800.0, "9999-12-31T23:59:59.000Z"),
+        (float("inf"), "9999-12-31T23:59:59.000Z"),
+    ],
+)
+def test_instants_are_rfc_3339(utc: float, text: str) -> None:
+    """Wall time is told to the millisecond in UTC, and clocks that are off by ages are told as 1970 or 9999."""
+    assert rfc3339(utc) == text
+
+
+def test_an_unknown_kind_is_never_said() -> None:
+    """An event of a kind that the protocol doesn't know is a mistake in the program, and raises."""
+    with pytest.raises(Exception, match="Invalid enum value"):
+        event("exploded")
+
+
+def test_the_longest_list_of_incidents_can_be_heard_again() -> None:
+    """However many are open and however long their names are, the list keeps the limit; the worst ones are in it."""
+    longest = listed(
+        int("9" * 16),
+        input="i" * 63,
+        step=Step.ACKNOWLEDGED,
+        presses=2**53,
+        press=Key(BOOT, 2**53),
+        sounding_until=NOW + 3599.999,
+    )
+    wire = Wire("alarm/v1", "mitte", "n" * 63, BOOT)
+
+    payload = wire.alarm([longest] * (INCIDENTS_LIMIT + 1), NOW, 2**53, NOON, True)
+
+    assert len(payload) <= PAYLOAD_LIMIT
+    assert adopted(payload, wire) == (longest,) * INCIDENTS_LIMIT
+
+
+def test_a_stored_event_is_described_for_people() -> None:
+    """A description has the event's fields, who holds it and since when; what isn't known is None."""
+    stored = event("inhibited", input="door", by="facilities", reason="cut-wire", for_s=3600.0)
+
+    told = describe(stored, "guard-desk", NOON)
+    unreceived = describe(stored, None, None)
+
+    assert (told["kind"], told["input"], told["for_s"]) == ("inhibited", "door", 3600.0)
+    assert (told["received_by"], told["received_at_utc"]) == ("guard-desk", "2026-11-22T12:00:00.000Z")
+    assert (unreceived["received_by"], unreceived["received_at_utc"]) == (None, None)
+    assert "age_ms" not in told
+
+
+def adopted(payload: bytes, wire: Wire = WIRE) -> tuple[ListedIncident, ...]:
+    """The incidents that another node would take over from a retained list, read at NOW."""
+    heard = wire.read("b", wire.alarm_topic, payload, retained=True, expiry_s=None, at=NOW)
+    assert isinstance(heard, ev.AlarmHeard)
+    return heard.incidents
+
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+ids = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)
+boots = st.from_regex(r"[0-9a-f]{8}", fullmatch=True)
+counts = st.integers(0, 2**53)
+keys = st.builds(Key, boots, counts)
+incident_ids = st.builds(lambda boot, seq: f"{boot}-{seq}", boots, st.integers(1, 10**16 - 1))
+instants = st.floats(-1e9, 1e9)
+dates = st.floats(0.0, 4e9)
+incidents = st.builds(
+    Incident,
+    id=incident_ids,
+    input=ids,
+    alarm_class=st.sampled_from(AlarmClass),
+    loud=st.booleans(),
+    lamp=st.sampled_from(Lamp),
+    step=st.sampled_from(Step),
+    press=keys,
+    presses=counts,
+    since_utc=st.floats(allow_nan=False, allow_infinity=False),
+    marks=st.frozensets(st.sampled_from(Step)),
+    sounding_until=st.none() | instants,
+    receipt_due=st.none() | instants,
+    fault_shown=st.booleans(),
+    test=st.booleans(),
+)
+snapshots = st.builds(
+    Snapshot,
+    at=instants,
+    incidents=st.lists(incidents, max_size=4).map(tuple),
+    inhibits=st.lists(st.builds(Inhibit, ids, instants, st.text(), st.text()), max_size=4).map(tuple),
+    monitor_known=st.booleans(),
+)
+lists = st.lists(
+    st.builds(
+        listed,
+        id=incident_ids,
+        input=ids,
+        alarm_class=st.sampled_from(AlarmClass),
+        step=st.sampled_from((Step.PRESSED, Step.RECEIVED, Step.ACKNOWLEDGED)),
+        presses=counts,
+        since_utc=dates,
+        press=keys,
+        sounding_until=st.none() | st.floats(NOW + 0.001, NOW + 3600.0),
+        test=st.booleans(),
+    ),
+    max_size=8,
+).map(tuple)
+
+
+@unhurried
+@given(snapshots)
+def test_a_snapshot_survives_the_record(snapshot: Snapshot) -> None:
+    """What a restart must bring back is read as it was written, to the last bit."""
+    assert decode_snapshot(encode_snapshot(snapshot)) == snapshot
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[1, 2]", b'{"at": "\xff"}', b'{"x": ' + b"[" * 9_000])
+def test_a_garbled_snapshot_is_refused(body: bytes) -> None:
+    """A snapshot that can't be read is a ValueError, whatever is wrong with it."""
+    with pytest.raises(ValueError, match="unreadable snapshot"):
+        decode_snapshot(body)
+
+
+@unhurried
+@given(lists)
+def test_a_list_of_incidents_survives_the_broker(incidents: tuple[ListedIncident, ...]) -> None:
+    """What a node adopts after its record was lost is what it had told; dates and sounds to the millisecond."""
+    heard = adopted(WIRE.alarm(incidents, NOW, *STAMP))
+
+    for each, told in zip(heard, incidents, strict=True):
+        assert each == replace(told, since_utc=each.since_utc, sounding_until=each.sounding_until)
+        assert each.since_utc == pytest.approx(told.since_utc, abs=0.0011)
+        assert each.sounding_until == pytest.approx(told.sounding_until, abs=0.0011)
+
+
+@pytest.mark.parametrize("step", [Step.STORED, Step.ACCEPTED, Step.NOBODY])
+def test_a_call_that_nobody_has_begins_anew_where_it_is_adopted(step: Step) -> None:
+    """Steps that readers can't tell apart are all active, and come back as pressed."""
+    assert adopted(WIRE.alarm([listed(step=step)], NOW, *STAMP)) == (listed(step=Step.PRESSED),)
+
+
+def test_a_heartbeat_keeps_within_the_limit_whatever_is_wrong() -> None:
+    """With every fault of every input and endless monitors it still fits, and says how many faults stand."""
+    worst = max(FAULTS.values(), key=lambda kind: len(kind.text) + len(kind.next_step))
+    subject = f"{'t' * 100}/{'s' * 63}/node/{'n' * 63}/heartbeat on {'h' * 253}:65535"
+    heartbeat = replace(
+        HEARTBEAT,
+        faults=tuple(FaultReport(worst.code, f"{subject}{number}", 0.0) for number in range(60)),
+        monitors=tuple(f"{number:063}" for number in range(100)),
+        inputs=tuple(InputReport(f"{number:063}", "unknown", 86400.0) for number in range(16)),
+    )
+
+    payload = WIRE.heartbeat(heartbeat, record_depth=2**53)
+
+    assert len(payload) <= PAYLOAD_LIMIT
+    assert msgspec.json.decode(payload)["faults_standing"] == 60
