@@ -1,0 +1,118 @@
+"""What a person who looks on knows by now: put together from what was seen, drawn by screen.py."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from node.core.memory import Step
+from node.core.signals import LampPattern
+from node.demo import tail
+from node.demo.seen import Heard, NodeEnded, Seen, Shown
+from node.messages import Alarm, HeartbeatMessage, OpenIncident, ReplyMessage, StandingFault, State
+
+PASSED_LIMIT = 200
+
+_REFUSALS = {
+    "input-active": "the button is still pressed: r lets go of it",
+    "already-acknowledged": "it is acknowledged already",
+    "no-such-incident": "the incident has ended already",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A message that went by; ``heartbeats``: how many of its sender's it stands for, 0 where it is none."""
+
+    at: float
+    sender: str
+    text: str
+    heartbeats: int = 0
+
+
+@dataclass(slots=True)
+class Picture:
+    """``at`` and its like are monotonic seconds; ``lamp`` is None where no node drives it.
+
+    The fields up to ``faults`` are set by whoever knows them; the rest follows from what was seen. ``last_words``: the
+    end of the log of a node that has ended. ``ladder``: when the newest press's call reached a step. ``note``: an
+    answer to the last key.
+    """
+
+    began_at: float
+    port: int
+    pressed: bool = False
+    broker_on: bool = False
+    desk_on: bool = True
+    node_on: bool = False
+    last_words: str = ""
+    faults: tuple[StandingFault, ...] = ()
+    note: str = ""
+    note_at: float = 0.0
+    ever_pressed: bool = False
+    lamp: LampPattern | None = None
+    lamp_at: float = 0.0
+    buzzer: bool = False
+    buzzer_at: float | None = None
+    ladder: dict[Step, float] = field(default_factory=dict)
+    incidents: list[OpenIncident] = field(default_factory=list)
+    state: str = ""
+    heartbeat_at: float | None = None
+    period_s: float = 0.0
+    passed: deque[Passed] = field(default_factory=lambda: deque(maxlen=PASSED_LIMIT))
+
+    def take(self, seen: Seen) -> None:
+        """Something more was seen."""
+        match seen:
+            case Shown():
+                self._take_shown(seen)
+            case Heard():
+                self._take_heard(seen)
+            case NodeEnded():
+                self.lamp = None
+                self.buzzer = False
+                self.buzzer_at = None
+
+    def answer(self, note: str, at: float) -> None:
+        """Say this in answer to a key; nothing for an empty note."""
+        self.note, self.note_at = note, at
+
+    def _take_shown(self, seen: Shown) -> None:
+        match seen.fields:
+            case {"output": "lamp", "pattern": str(pattern)}:
+                self.lamp, self.lamp_at = LampPattern(pattern), seen.at
+            case {"output": "buzzer", "level": bool(level)}:
+                self.buzzer, self.buzzer_at = level, seen.at
+            case {"ladder": str(step)}:
+                self._climb(Step(step), seen.at)
+
+    def _climb(self, step: Step, at: float) -> None:
+        if step is Step.PRESSED:
+            self.ladder.clear()
+            self.ever_pressed = True
+        elif step is not Step.NOBODY:
+            self.ladder.pop(Step.NOBODY, None)
+        self.ladder.setdefault(step, at)
+
+    def _take_heard(self, heard: Heard) -> None:
+        match heard.message:
+            case Alarm() as alarm:
+                self.incidents = alarm.incidents
+                if not alarm.incidents:
+                    self.ladder.clear()
+            case State() as state:
+                self.state = state.state
+            case HeartbeatMessage() as heartbeat:
+                self.heartbeat_at, self.period_s = heard.at, heartbeat.period_s
+            case ReplyMessage(outcome="refused", reason=reason):
+                self.answer(f"refused, {_REFUSALS.get(reason or '', reason)}", heard.at)
+        self._pass(heard)
+
+    def _pass(self, heard: Heard) -> None:
+        """Add it to what went by. A heartbeat takes the place of the one before, or they would push out all else."""
+        sender, heartbeats = tail.sender(heard), 0
+        if tail.is_heartbeat(heard):
+            before = next((each for each in self.passed if each.heartbeats and each.sender == sender), None)
+            heartbeats = 1
+            if before is not None:
+                self.passed.remove(before)
+                heartbeats += before.heartbeats
+        self.passed.append(Passed(heard.at, sender, tail.summary(heard), heartbeats))
