@@ -1,0 +1,104 @@
+"""A thousand taps of each kind on a real node: what is too short for a press, and what is just long enough."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.broker import Broker
+from tests.support.desk import Desk
+from tests.support.node import BUTTON, SimulatedNode, write_config
+
+TAPS = 1_000
+DEBOUNCE_S = 0.020
+BRUSH_S, BRUSH_AT_MOST_S = 0.005, 0.006
+PRESS_S, CHATTER_S = 0.040, 0.003
+PAUSE_S = 0.022
+
+PRESSED, BRUSHED = "pressed", "brushed"
+_BUTTONS = ({**BUTTON, "name": PRESSED}, {**BUTTON, "name": BRUSHED, "pin": 27})
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """What a contact really did (monotonic seconds), by the node's own lines; ``settled``: its last closing."""
+
+    pressed: float
+    settled: float
+    released: float
+
+    @property
+    def is_press(self) -> bool:
+        """Whether the machine was quick enough for it to be the press that was meant."""
+        return self.released - self.settled >= PRESS_S - CHATTER_S - 0.0005
+
+    @property
+    def is_brush(self) -> bool:
+        """The same, for a brush."""
+        return self.released - self.pressed <= BRUSH_AT_MOST_S
+
+    def covers(self, at: float) -> bool:
+        """Whether what was decided at this instant was decided by this tap."""
+        return self.pressed <= at <= self.released + DEBOUNCE_S
+
+
+def _press(node: SimulatedNode) -> Tap:
+    """40 ms, the first 3 of them chattering; longer where the machine was slow, never shorter."""
+    mark = node.mark
+    node.tell(f"button:{PRESSED} bounce {CHATTER_S * 1000:.0f}")
+    pressed = node.expect(since=mark, input=PRESSED, pressed=True)["at"]
+    _sleep_until(pressed + PRESS_S)
+    settled = max(line["at"] for line in node.lines(mark, pressed=True))
+    _sleep_until(settled + PRESS_S - CHATTER_S)
+    node.tell(f"button:{PRESSED} release")
+    released = node.expect(lambda line: line["at"] > settled, since=mark, input=PRESSED, pressed=False)["at"]
+    return Tap(pressed, settled, released)
+
+
+def _brush(node: SimulatedNode) -> Tap:
+    mark = node.mark
+    node.tell(f"button:{BRUSHED} tap {BRUSH_S * 1000:.0f}")
+    pressed = node.expect(since=mark, input=BRUSHED, pressed=True)["at"]
+    return Tap(pressed, pressed, node.expect(since=mark, input=BRUSHED, pressed=False)["at"])
+
+
+def _taps(node: SimulatedNode) -> tuple[list[Tap], list[Tap]]:
+    """All presses and brushes that it took to have enough of each, a brush in the pause after each press."""
+    presses: list[Tap] = []
+    brushes: list[Tap] = []
+    missing = [TAPS, TAPS]
+    while max(missing) > 0:
+        presses.append(_press(node))
+        brushes.append(_brush(node))
+        missing[0] -= presses[-1].is_press
+        missing[1] -= brushes[-1].is_brush
+        _sleep_until(presses[-1].released + PAUSE_S)
+    return presses, brushes
+
+
+def _sleep_until(at: float) -> None:
+    time.sleep(max(0.0, at - time.monotonic()))
+
+
+@pytest.mark.timeout(400)
+def test_a_thousand_short_taps_are_nothing_and_a_thousand_presses_are_all_events(tmp_path: Path) -> None:
+    """5 ms never raise an alarm; 40 ms with 3 ms of chatter always do, each as an event of its own.
+
+    A tap that a slow machine made into another one than was meant isn't judged; another one takes its place.
+    """
+    with Broker(tmp_path / "broker") as broker, Desk(broker.port) as desk:
+        config = write_config(tmp_path, broker.port, buttons=_BUTTONS)
+        with SimulatedNode(config) as node:
+            desk.receive("heartbeat")
+            presses, brushes = _taps(node)
+            pressed = [line["at"] for line in node.lines(ladder="pressed", input=PRESSED)]
+            alarmed = [line["at"] for line in node.lines(ladder="pressed", input=BRUSHED)]
+            desk.receive("event", kind="pressed", input=PRESSED, presses=len(pressed))
+
+    assert not [at for each in brushes if each.is_brush for at in alarmed if each.covers(at)]
+    assert all(sum(each.covers(at) for at in pressed) == 1 for each in presses if each.is_press)
+    assert TAPS <= len(pressed) <= len(presses)
+    events = {(each["boot"], each["seq"]): each for each in desk.events if each["kind"] == "pressed"}
+    numbers = sorted(each["presses"] for each in events.values() if each["input"] == PRESSED)
+    assert numbers == list(range(1, len(pressed) + 1))

@@ -1,0 +1,138 @@
+"""The other commands on the node's machine: check, log and run, beside a service and without one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.broker import Broker, free_port
+from tests.support.desk import Desk
+from tests.support.node import BUTTON, SimulatedNode, alarm_node, wait_until, write_config
+
+_GPIO = sorted(Path("/dev").glob("gpiochip*"))
+
+
+@pytest.mark.parametrize("command", ["check", "run", "simulate", "log"])
+def test_a_bad_config_is_refused_with_every_key_that_is_wrong(tmp_path: Path, command: str) -> None:
+    """Exit 1, one line for each problem, and nothing else is tried."""
+    button = {**BUTTON, "pin": 99, "colour": "red"}
+    del button["sound"]
+    config = write_config(tmp_path, 70_000, buttons=[button])
+
+    done = alarm_node(command, "--config", config, cwd=tmp_path)
+
+    lines = (done.stdout + done.stderr).splitlines()
+    assert done.returncode == 1
+    for key in ("pin", "colour", "sound", "port"):
+        assert [line for line in lines if "node.toml" in line and f" {key}" in line], f"{key} isn't named: {lines}"
+    assert not (tmp_path / "state").exists()
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(bool(_GPIO), reason=f"this machine has GPIO ({_GPIO})")
+def test_run_without_gpio_refuses_to_start_and_says_what_to_do(tmp_path: Path) -> None:
+    """A node without its inputs must not look alive: E002, the next step, and no connection to the broker."""
+    with Broker(tmp_path / "broker") as broker:
+        config = write_config(tmp_path, broker.port)
+
+        done = alarm_node("run", "--config", config, cwd=tmp_path)
+
+        assert "room-214" not in broker.log.read_text(encoding="utf-8")
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("E002 ")
+    assert "Next: " in last
+    assert "Traceback" not in done.stderr
+
+
+def test_check_reads_a_running_services_findings_and_leaves_it_alone(tmp_path: Path, broker: Broker) -> None:
+    """Exit 0 while all is well, 1 with what stands against it; the session at the broker stays the same one."""
+    config = write_config(tmp_path, broker.port, heartbeat_s=3)
+    status = tmp_path / "state" / "status.json"
+    with Desk(broker.port) as desk, SimulatedNode(config) as node:
+        wait_until(lambda: status.exists() and '"normal"' in status.read_text(encoding="utf-8"))
+        well = alarm_node("check", "--config", config, cwd=config.parent)
+        desk.order("inhibit", input="button", reason="cut-wire", for_s=600)
+        wait_until(lambda: "F040" in status.read_text(encoding="utf-8"))
+        ill = alarm_node("check", "--config", config, cwd=config.parent)
+        desk.order("probe")
+
+        assert [state["session"] for state in desk.heard("state")] == [1]
+        assert "session 1 is down" not in node.log
+
+    assert (well.returncode, ill.returncode) == (0, 1), well.stdout + ill.stdout
+    assert "the service runs" in well.stdout
+    assert "is connected" in well.stdout
+    (finding,) = [line for line in ill.stdout.splitlines() if line.startswith("FINDING")]
+    assert "F040 (button)" in finding
+    assert "Next: " in finding
+
+
+def test_check_without_a_service_tries_everything_itself(config: Path, desk: Desk) -> None:
+    """Exit 1: no service is the first finding; directory and broker are tried, and nothing is left at the broker."""
+    done = alarm_node("check", "--config", config, cwd=config.parent)
+
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1
+    assert any(line.startswith("FINDING the service doesn't run") for line in lines)
+    assert any(line.startswith("ok") and "can be written" in line for line in lines)
+    assert any(line.startswith("ok") and "a canary came back" in line for line in lines)
+    assert all("Next: " in line for line in lines if not line.startswith("ok"))
+    assert desk.client.received == []
+
+
+def test_check_names_a_broker_that_is_away_and_one_that_swallows_the_canary(tmp_path: Path) -> None:
+    """Nobody there, and an access list that lets nothing through, are two findings with two next steps."""
+    with Broker(tmp_path / "broker", acl="topic read #\n") as silent:
+        config = write_config(tmp_path, silent.port, free_port())
+
+        done = alarm_node("check", "--config", config, cwd=tmp_path)
+
+    findings = [line for line in done.stdout.splitlines() if line.startswith("FINDING broker")]
+    assert done.returncode == 1
+    assert len(findings) == 2
+    assert "canary" in findings[0]
+    assert "access list" in findings[0]
+    assert "can't be reached" in findings[1]
+
+
+def test_log_tells_the_record_while_the_service_runs_and_afterwards(config: Path, desk: Desk) -> None:
+    """Newest last, for people and as JSON, with who holds each event; the numbers are complete."""
+    with SimulatedNode(config) as node:
+        desk.receive("heartbeat")
+        node.tap()
+        incident = desk.expect("event", kind="pressed")["incident"]
+        desk.receive("event", kind="restored")
+        wait_until(lambda: "restored" in alarm_node("log", "--config", config, cwd=config.parent).stdout)
+        for_people = alarm_node("log", "--config", config, cwd=config.parent)
+        node.quit()
+    for_tools = alarm_node("log", "--json", "--config", config, cwd=config.parent)
+
+    assert [line.split()[2] for line in for_people.stdout.splitlines()] == ["started", "pressed", "restored"]
+    assert f"incident={incident}" in for_people.stdout.splitlines()[1]
+    events = [json.loads(line) for line in for_tools.stdout.splitlines()]
+    assert [event["kind"] for event in events] == ["started", "pressed", "restored", "stopped"]
+    assert [event["seq"] for event in events] == [1, 2, 3, 4]
+    assert {event["received_by"] for event in events} == {"broker"}
+    assert (for_people.returncode, for_tools.returncode) == (0, 0)
+
+
+def test_log_without_a_record_says_so(config: Path) -> None:
+    """Exit 1 and a next step, before the node was ever started."""
+    done = alarm_node("log", "--config", config, cwd=config.parent)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("E004 ")
+    assert "Next: " in done.stderr
+
+
+def test_two_services_never_share_a_state_directory(config: Path, node: SimulatedNode, desk: Desk) -> None:
+    """The second one ends with E003 before it connects; the first one isn't disturbed."""
+    second = alarm_node("simulate", "--config", config, cwd=config.parent)
+
+    assert second.returncode == 1
+    assert second.stderr.splitlines()[-1].startswith("E003 ")
+    assert "Next: " in second.stderr
+    desk.order("probe")
+    assert [state["session"] for state in desk.heard("state")] == [1]
+    assert node.is_alive
