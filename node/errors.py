@@ -108,15 +108,110 @@ NO_MONITOR = FaultKind(
     "no monitor is heard: alarms reach the broker, but nobody confirms that the building has them",
     "start a monitor, or check that its account may write to the monitors' branch",
 )
+NAME_NOT_FOUND = FaultKind(
+    "F015",
+    "a broker's name isn't found: alarms don't leave the node on this path",
+    "check host in [[broker]], and that a name server answers: getent hosts NAME",
+)
+NO_ROUTE = FaultKind(
+    "F016",
+    "no way leads to a broker: alarms don't leave the node on this path",
+    "check the cable or the Wi-Fi, the broker's address and the gateway: ip route get ADDRESS",
+)
+BROKER_UNTRUSTED = FaultKind(
+    "F017",
+    "a broker's certificate is by an authority that ca_file doesn't hold: it may be somebody else's broker",
+    "compare ca_file with the authority that signed the broker's certificate, and ask who runs the broker",
+)
+BROKER_EXPIRED = FaultKind(
+    "F018",
+    "a broker's certificate, or its authority's, has expired: the node doesn't talk to it",
+    "renew it at the broker; where its dates are good, set the node's clock: timedatectl",
+)
+BROKER_TOO_EARLY = FaultKind(
+    "F019",
+    "a broker's certificate, or its authority's, isn't valid yet: the node doesn't talk to it",
+    "set the node's clock (timedatectl); where that is right, wait, or have a certificate made that is valid today",
+)
 RECORD_FAILED = FaultKind(
     "F020",
     "the record can't be written: alarms are sent, but a power cut would forget them",
     "check the SD card (space, read-only, age); the node takes it back by itself",
 )
+BROKER_MISNAMED = FaultKind(
+    "F021",
+    "a broker's certificate is for another host name: it may be somebody else's broker",
+    "write the name that the certificate has as host in [[broker]], or have one made for that host",
+)
+LOGIN_REFUSED = FaultKind(
+    "F022",
+    "a broker refuses the node's login: its name, password or certificate",
+    "compare username, password_file and certificate_file with the account at the broker, whose log says more",
+)
+TLS_REFUSED = FaultKind(
+    "F023",
+    "a broker breaks off TLS: this port speaks none, or nothing as new as TLS 1.2",
+    "check port in [[broker]] (usually 8883), and let the broker offer TLS 1.2 or 1.3",
+)
+CERTIFICATE_EXPIRES = FaultKind(
+    "F024",
+    "a certificate expires soon: from then on alarms don't leave the node on this path",
+    "renew it where it is; the node takes its own files within a minute, the broker's when it connects again",
+)
+PLAIN_TEXT = FaultKind(
+    "F025",
+    "a broker is reached in plain text: whoever is on the network can read, forge and hold back alarms",
+    "give the broker a certificate, then write ca_file instead of insecure = true",
+)
+CREDENTIALS_UNUSABLE = FaultKind(
+    "F026",
+    "the node's certificate, key, authority or password for a broker can't be used as the files are now",
+    "see in the log which file and why (journalctl -u alarm-node), and mend it: it is taken within a minute",
+)
 CLOCK_FREE = FaultKind(
     "F030",
     "the clock isn't synchronised: dates in messages may be wrong (no decision depends on them)",
     "check that a time server is reachable: timedatectl timesync-status",
+)
+UNDER_VOLTAGE = FaultKind(
+    "F031",
+    "the supply voltage is too low: the node may freeze, and its SD card may lose what it holds",
+    "use the board's own power supply with a short, thick cable, and unplug what draws power from its USB",
+)
+TOO_HOT = FaultKind(
+    "F032",
+    "the processor is too hot: from 80 °C on it slows itself down",
+    "give the case air, and take it out of the sun and away from radiators",
+)
+MEMORY_LOW = FaultKind(
+    "F033",
+    "the memory is nearly used up: the kernel may end the node",
+    "find what takes it (ps aux --sort=-rss), end or restart that",
+)
+DISK_FULL = FaultKind(
+    "F034",
+    "the record's disk is nearly full: soon no alarm can be stored",
+    "make room (journalctl --vacuum-size=100M), or take a larger SD card",
+)
+DISK_READ_ONLY = FaultKind(
+    "F035",
+    "the record's disk is read-only: alarms are sent, but a power cut would forget them",
+    "replace the SD card: it turns read-only at the end of its life, or after damage",
+)
+NETWORK_DOWN = FaultKind(
+    "F036",
+    "the network interface is down: no alarm leaves the node over it",
+    "check the cable and the switch, or the name and password of the Wi-Fi: ip link",
+)
+HEALTH_UNREADABLE = FaultKind(
+    "F037",
+    "a reading of the machine's health fails or hangs: what it would tell is watched by nobody",
+    "look for the reason in the log (journalctl -u alarm-node), then restart the machine",
+)
+WATCHDOG_UNARMED = FaultKind(
+    "F038",
+    "the hardware watchdog isn't armed: a machine that freezes stays frozen",
+    "look for the reason in the log (journalctl -b | grep -i watchdog), then restart the machine",
 )
 INPUT_INHIBITED = FaultKind(
     "F040",
@@ -135,8 +230,27 @@ FAULTS: dict[str, FaultKind] = {
         CANARY_SILENT,
         STOLEN_ID,
         NO_MONITOR,
+        NAME_NOT_FOUND,
+        NO_ROUTE,
+        BROKER_UNTRUSTED,
+        BROKER_EXPIRED,
+        BROKER_TOO_EARLY,
         RECORD_FAILED,
+        BROKER_MISNAMED,
+        LOGIN_REFUSED,
+        TLS_REFUSED,
+        CERTIFICATE_EXPIRES,
+        PLAIN_TEXT,
+        CREDENTIALS_UNUSABLE,
         CLOCK_FREE,
+        UNDER_VOLTAGE,
+        TOO_HOT,
+        MEMORY_LOW,
+        DISK_FULL,
+        DISK_READ_ONLY,
+        NETWORK_DOWN,
+        HEALTH_UNREADABLE,
+        WATCHDOG_UNARMED,
         INPUT_INHIBITED,
     )
 }

@@ -128,19 +128,25 @@ def press(
     )
 
 
-def adopt(listed: ListedIncident, settings: InputSettings | None, *, at: float, receipt_s: float) -> Incident:
-    """An incident that only the broker remembers; ``settings`` is None for an input that isn't configured any more."""
+def adopt(
+    listed: ListedIncident, settings: InputSettings | None, key: Key, *, at: float, hushed: bool, receipt_s: float
+) -> Incident:
+    """An incident that only the broker remembers; ``settings`` is None for an input that isn't configured any more.
+
+    ``key`` numbers the event that says so: it calls for help from now on, since nobody here has the older one to send.
+    """
+    loud = settings is not None and settings.sound is Sound.LOUD
     return Incident(
         id=listed.id,
         input=listed.input,
         alarm_class=listed.alarm_class,
-        loud=settings is not None and settings.sound is Sound.LOUD,
+        loud=loud,
         lamp=Lamp.SHOWN if settings is None else settings.lamp,
         step=listed.step,
-        press=listed.press,
+        press=key,
         presses=listed.presses,
         since_utc=listed.since_utc,
-        sounding_until=listed.sounding_until if settings is not None and settings.sound is Sound.LOUD else None,
+        sounding_until=listed.sounding_until if loud and not hushed else None,
         receipt_due=at + receipt_s if listed.step is Step.PRESSED else None,
         test=listed.test,
     )

@@ -61,9 +61,7 @@ class Contact:
 
 def edge(contact: Contact, actuated: bool, at: float, debounce_s: float) -> Contact:
     """An edge to ``actuated`` at its own time stamp; one from before ``since`` counts as of ``since``."""
-    at = max(at, contact.since)
-    contact = _advance(contact, at, debounce_s)
-    return replace(contact, level=actuated, since=at, dissent_since=None, lost_since=None)
+    return replace(_turned(contact, actuated, at, debounce_s), lost_since=None)
 
 
 def sample(contact: Contact, actuated: bool | None, at: float, debounce_s: float) -> Contact:
@@ -77,16 +75,14 @@ def sample(contact: Contact, actuated: bool | None, at: float, debounce_s: float
         contact = replace(contact, level=actuated, since=at)
     if actuated is contact.level:
         if contact.dissent_since is not None:
-            contact = replace(contact, dissent_since=None)
+            contact = _agreed(contact, contact.dissent_since, at, debounce_s)
         reached = _advance(contact, at, debounce_s)
         return reached if reached.state is not contact.state else contact
     if contact.dissent_since is None:
         return replace(contact, dissent_since=at)
     if at - contact.dissent_since < debounce_s - _EPSILON:
         return contact
-    turned = max(contact.dissent_since, contact.since)
-    contact = _advance(contact, turned, debounce_s)
-    contact = replace(contact, level=actuated, since=turned, dissent_since=None)
+    contact = _turned(contact, actuated, contact.dissent_since, debounce_s)
     if contact.lost_since is None:
         contact = replace(contact, lost_since=at)
     return _advance(contact, at, debounce_s)
@@ -103,8 +99,24 @@ def next_sample(contact: Contact, at: float, debounce_s: float) -> float | None:
         return max(at, min(at + SAMPLE_STEP_S, contact.dissent_since + debounce_s))
     if contact.level is None or contact.state is _decided(contact.level):
         return None
+    if contact.unread_since is not None:
+        return at + SAMPLE_STEP_S
     missing = debounce_s - contact.integral if contact.level else contact.integral
     return max(at, min(at + SAMPLE_STEP_S, contact.since + missing))
+
+
+def _turned(contact: Contact, actuated: bool, at: float, debounce_s: float) -> Contact:
+    """The level changed at ``at``, or at ``since`` where that is later."""
+    at = max(at, contact.since)
+    return replace(_advance(contact, at, debounce_s), level=actuated, since=at, dissent_since=None)
+
+
+def _agreed(contact: Contact, dissent_since: float, at: float, debounce_s: float) -> Contact:
+    """Samples agree again. An actuated contact was let go meanwhile, unless they were only older than its edge."""
+    if not contact.level or dissent_since <= contact.since:
+        return replace(contact, dissent_since=None)
+    released = _turned(contact, False, dissent_since, debounce_s)
+    return _turned(released, True, at, debounce_s)
 
 
 def _decided(level: bool) -> ContactState:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from node.core import commands, delivery, hearing, modes, outlook, presses, supervision
+from node.core import alarm, commands, delivery, hearing, modes, outlook, presses, supervision
 from node.core import events as ev
 from node.core.contact import Contact
 from node.core.effects import Begin, CloseLinks, Effect, ReadClock, SendState
@@ -93,6 +93,14 @@ def _clock_read(turn: Turn, event: ev.ClockRead) -> None:
     turn.supervise(synchronised=event.synchronised)
 
 
+def _health_read(turn: Turn, event: ev.HealthRead) -> None:
+    turn.supervise(health_at=event.at, health_faults=event.faults)
+
+
+def _watchdog_read(turn: Turn, event: ev.WatchdogRead) -> None:
+    turn.supervise(watchdog_unarmed=not event.armed)
+
+
 def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
     if turn.state.stopping:
         return
@@ -100,6 +108,7 @@ def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
     turn.change(stopping=True)
     for link in turn.state.supervision.links:
         if link.up:
+            turn.change_link(replace(link, birth_again=None))
             stamp = outlook.stamp(turn)
             turn.sends.append(
                 SendState(link.name, link.session, "offline", *stamp, reason=event.reason, back_in_s=event.back_in_s)
@@ -110,7 +119,8 @@ def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
 def _begin(turn: Turn, **fields: Any) -> None:
     turn.log("started", **fields)
     turn.change(begun=True)
-    turn.firsts.append(Begin())
+    if not turn.state.stopping:
+        turn.firsts.append(Begin())
 
 
 def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
@@ -119,7 +129,12 @@ def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
     known = {incident.id for incident in turn.state.incidents} | set(turn.state.closed)
     snapshot = restored.snapshot or Snapshot(at=turn.now)
     shift = 0.0 if restored.same_kernel else turn.now - snapshot.at
-    incidents = tuple(presses.restore(incident, shift) for incident in snapshot.incidents if incident.id not in known)
+    since = turn.state.incidents
+    incidents = tuple(
+        presses.restore(incident, shift, hushed=alarm.hushed(since, incident.alarm_class))
+        for incident in snapshot.incidents
+        if incident.id not in known
+    )
     inhibits = tuple(
         replace(each, until=each.until + shift)
         for each in snapshot.inhibits
@@ -136,6 +151,7 @@ def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
         turn.log("record-loaded", previous=restored.previous)
     else:
         _begin(turn, previous=restored.previous)
+    presses.time_passed(turn)
 
 
 def _record_failed(turn: Turn, _event: ev.RecordFailed) -> None:
@@ -145,7 +161,7 @@ def _record_failed(turn: Turn, _event: ev.RecordFailed) -> None:
 
 
 def _record_recovered(turn: Turn, _event: ev.RecordRecovered) -> None:
-    turn.supervise(record_failed=False)
+    turn.supervise(record_failed=False, unstored={})
 
 
 def _events_stored(turn: Turn, event: ev.EventsStored) -> None:
@@ -183,6 +199,8 @@ _HANDLERS: dict[type[ev.Event], Callable[[Turn, Any], None]] = {
     ev.LevelsRead: presses.levels_read,
     ev.TimePassed: _time_passed,
     ev.ClockRead: _clock_read,
+    ev.HealthRead: _health_read,
+    ev.WatchdogRead: _watchdog_read,
     ev.StopRequested: _stop_requested,
     ev.OutputFailed: _output_failed,
     ev.OutputRecovered: _output_recovered,
@@ -193,6 +211,7 @@ _HANDLERS: dict[type[ev.Event], Callable[[Turn, Any], None]] = {
     ev.BacklogRead: _backlog_read,
     ev.LinkUp: hearing.link_up,
     ev.LinkDown: hearing.link_down,
+    ev.CredentialsSeen: hearing.credentials_seen,
     ev.PublishAnswered: hearing.publish_answered,
     ev.StateHeard: hearing.state_heard,
     ev.AlarmHeard: hearing.alarm_heard,

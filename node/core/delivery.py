@@ -5,6 +5,7 @@ Rules:
 1. An event waits here until it is received: by a receipt, or, where no receipt is required, by PUBACK 0x00.
 2. A fresh alarm event goes out on every link at once. All else obeys the window: at most 20 unreceipted events are in
    flight on a link, because a broker drops what a slow subscriber can't take, after answering 0x00 (protocol.md).
+   Telemetry in flight takes no alarm's place: for alarms only alarms count.
 3. Alarms come before telemetry, what was tried less often before what was tried more often, then the oldest first.
 4. A refused or unheard event leaves the flight and is set aside until its next turn: it never blocks the one behind it.
 5. Alarm events are sent again after ``receipt_s``, doubling to 5 minutes; telemetry after 5 minutes; everything when a
@@ -30,6 +31,7 @@ class Waiting:
     """One unreceipted event. ``order`` grows with age on the queue; ``due`` is its next turn, inf before it was sent.
 
     ``flying`` and ``aside`` are the links on which it was sent, and on which it was answered without being received.
+    ``retried``: it was taken from there once before its turn.
     """
 
     alarm: bool
@@ -38,6 +40,7 @@ class Waiting:
     due: float = inf
     flying: frozenset[str] = frozenset()
     aside: frozenset[str] = frozenset()
+    retried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,15 @@ def add(outbox: Outbox, key: Key, alarm: bool) -> tuple[Outbox, Key | None]:
         return outbox, None
     spilled = min(waiting, key=lambda each: (waiting[each].alarm, waiting[each].order))
     del waiting[spilled]
-    return replace(outbox, spilled=True), spilled
+    return replace(outbox, spilled=True, asked=False), spilled
 
 
 def refill(outbox: Outbox, entries: Iterable[tuple[Key, bool]], more: bool) -> Outbox:
-    """The outbox with what the record brought back, as far as there is room."""
+    """The outbox with what the record brought back, as far as there is room.
+
+    ``more``: the record holds others; so it does if something was spilled since it was asked.
+    """
+    more = more or (outbox.spilled and not outbox.asked)
     for key, alarm in entries:
         if key in outbox.waiting:
             continue
@@ -90,7 +97,7 @@ def remove(outbox: Outbox, key: Key) -> Outbox:
 def send(outbox: Outbox, link: str, key: Key, at: float, receipt_s: float) -> Outbox:
     """The outbox after this event was handed to this link."""
     entry = outbox.waiting[key]
-    pause = min(RESEND_LIMIT_S, receipt_s * 2**entry.attempts) if entry.alarm else RESEND_LIMIT_S
+    pause = min(RESEND_LIMIT_S, receipt_s * 2.0 ** min(entry.attempts, 32)) if entry.alarm else RESEND_LIMIT_S
     due = at + pause if entry.due == inf else entry.due
     return _with(outbox, key, replace(entry, due=due, flying=entry.flying | {link}, aside=entry.aside - {link}))
 
@@ -105,19 +112,30 @@ def answered(outbox: Outbox, link: str, key: Key) -> Outbox:
 
 def sendable(outbox: Outbox, link: str) -> list[Key]:
     """What may go out on this link now, in its order."""
-    waiting = outbox.waiting
-    room = WINDOW - sum(1 for entry in waiting.values() if link in entry.flying)
-    if room <= 0:
-        return []
-    ready = [key for key, entry in waiting.items() if link not in entry.flying and link not in entry.aside]
-    ready.sort(key=lambda key: (not waiting[key].alarm, waiting[key].attempts, waiting[key].order))
-    return ready[:room]
+    flying = [entry.alarm for entry in outbox.waiting.values() if link in entry.flying]
+    alarms = _ready(outbox, link, alarm=True)[: max(0, WINDOW - sum(flying))]
+    room = max(0, WINDOW - len(flying) - len(alarms))
+    return alarms + _ready(outbox, link, alarm=False)[:room] if room else alarms
 
 
 def forget_link(outbox: Outbox, link: str) -> Outbox:
     """The outbox after a link came or went: nothing is in flight there."""
     waiting = {
         key: replace(entry, flying=entry.flying - {link}, aside=entry.aside - {link})
+        for key, entry in outbox.waiting.items()
+    }
+    return replace(outbox, waiting=waiting)
+
+
+def retry(outbox: Outbox, link: str) -> Outbox:
+    """The outbox after this link's broker took what it had refused: each event set aside may try again, once a turn.
+
+    Only once, for a broker may refuse one event for ever and take all others.
+    """
+    waiting = {
+        key: replace(entry, aside=entry.aside - {link}, retried=True)
+        if link in entry.aside and not entry.retried
+        else entry
         for key, entry in outbox.waiting.items()
     }
     return replace(outbox, waiting=waiting)
@@ -144,8 +162,18 @@ def next_turn(outbox: Outbox) -> float:
     return min((entry.due for entry in outbox.waiting.values()), default=inf)
 
 
+def _ready(outbox: Outbox, link: str, *, alarm: bool) -> list[Key]:
+    waiting = outbox.waiting
+    ready = [
+        key
+        for key, entry in waiting.items()
+        if entry.alarm is alarm and link not in entry.flying and link not in entry.aside
+    ]
+    return sorted(ready, key=lambda key: (waiting[key].attempts, waiting[key].order))
+
+
 def _again(entry: Waiting) -> Waiting:
-    return replace(entry, due=inf, flying=frozenset(), aside=frozenset())
+    return replace(entry, due=inf, flying=frozenset(), aside=frozenset(), retried=False)
 
 
 def _with(outbox: Outbox, key: Key, entry: Waiting) -> Outbox:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from node.core.memory import Key, ListedIncident, Restored
+from node.errors import FaultKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,16 @@ class ClockRead(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class HealthRead(Event):
+    """The machine's health was read: all that is wrong with it now, as (kind, subject). The first one is due at once.
+
+    It is also a sign of life: when the next one doesn't come, the readings hang.
+    """
+
+    faults: tuple[tuple[FaultKind, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested(Event):
     """The service is asked to end; ``back_in_s`` is the planned length, None where nobody said."""
 
@@ -104,6 +115,13 @@ class BacklogRead(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WatchdogRead(Event):
+    """Whether the hardware watchdog that this installation relies on is armed."""
+
+    armed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LinkUp(Event):
     """A broker answered CONNACK and SUBACK: from now on this session can publish."""
 
@@ -113,12 +131,29 @@ class LinkUp(Event):
 
 @dataclass(frozen=True, slots=True)
 class LinkDown(Event):
-    """The session ended, or couldn't begin; ``taken_over`` when the broker said 0x8E (same client id)."""
+    """The session ended, or couldn't begin; ``taken_over`` when the broker said 0x8E (same client id).
+
+    ``problem``: the code of the fault that says why no session can begin, None where all that is known is that none is.
+    """
 
     link: str
     session: int
     reason: str
     taken_over: bool = False
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsSeen(Event):
+    """What is known now of what a link and its broker prove themselves with; it replaces what was seen before.
+
+    ``ends_utc``: when certificates expire (wall clock, seconds), by whose they are: "node", "authority" or "broker".
+    ``usable``: this node's files are in order; where they aren't, what they last held is used as long as it goes.
+    """
+
+    link: str
+    ends_utc: Mapping[str, float]
+    usable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +208,16 @@ class ReceiptHeard(Event):
 
 @dataclass(frozen=True, slots=True)
 class MonitorHeard(Event):
-    """A monitor's heartbeat or state; ``alive`` is False for a goodbye or a will."""
+    """A monitor's heartbeat or state; ``alive`` is False for a goodbye or a will.
+
+    ``birth``: it has just connected, so it may have missed what was sent before.
+    """
 
     link: str
     monitor: str
     boot: str
     alive: bool
+    birth: bool = False
 
 
 @dataclass(frozen=True, slots=True)

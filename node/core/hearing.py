@@ -31,7 +31,7 @@ def known_link(turn: Turn, name: str) -> LinkState | None:
 def link_up(turn: Turn, event: ev.LinkUp) -> None:
     """A session begins: the birth, a canary, then (outlook.py) the alarm, a heartbeat and what waits."""
     link = known_link(turn, event.link)
-    if link is None:
+    if link is None or turn.state.stopping:
         return
     link = LinkState(
         name=link.name,
@@ -42,12 +42,14 @@ def link_up(turn: Turn, event: ev.LinkUp) -> None:
         confirmed=link.confirmed,
         stolen_until=link.stolen_until,
         refused=link.refused,
+        certificates=link.certificates,
+        credentials_usable=link.credentials_usable,
     )
     turn.change_link(link)
     turn.change(outbox=delivery.forget_link(turn.state.outbox, link.name))
     _send_birth(turn, link)
     turn.sends.append(SendCanary(link.name, link.session, *outlook.stamp(turn)))
-    outlook.beat_on(turn, link.name)
+    outlook.greet(turn, link.name)
 
 
 def link_down(turn: Turn, event: ev.LinkDown) -> None:
@@ -60,7 +62,14 @@ def link_down(turn: Turn, event: ev.LinkDown) -> None:
     if link.up:
         turn.change(outbox=delivery.forget_link(turn.state.outbox, link.name))
         link = replace(link, up=False, since=turn.now, answer_due=None, canary_due=None, birth_again=None)
-    turn.change_link(link)
+    turn.change_link(replace(link, problem=event.problem))
+
+
+def credentials_seen(turn: Turn, event: ev.CredentialsSeen) -> None:
+    """A link has looked at its files, or its broker has shown a certificate."""
+    link = known_link(turn, event.link)
+    if link is not None:
+        turn.change_link(replace(link, certificates=event.ends_utc, credentials_usable=event.usable))
 
 
 def publish_answered(turn: Turn, event: ev.PublishAnswered) -> None:
@@ -68,7 +77,11 @@ def publish_answered(turn: Turn, event: ev.PublishAnswered) -> None:
     link = known_link(turn, event.link)
     if link is None or event.session != link.session or not link.up:
         return
-    turn.change_link(supervision.answer(link, event.topic, event.code, turn.now))
+    answered = supervision.answer(link, event.topic, event.code, turn.now)
+    turn.change_link(answered)
+    if len(answered.refused) < len(link.refused):
+        # The right was given back: what was refused for lack of it needn't wait for its own turn.
+        turn.change(outbox=delivery.retry(turn.state.outbox, link.name))
     if event.key is None:
         return
     required = supervision.receipts_required(turn.state.settings, turn.state.supervision.monitor_known)
@@ -86,6 +99,7 @@ def receipt_heard(turn: Turn, event: ev.ReceiptHeard) -> None:
         return
     monitors = turn.state.settings.monitors
     if not monitors or event.monitor in monitors:
+        turn.change(supervision=supervision.hear_receipt(turn.state.supervision, event.monitor, turn.now))
         _event_received(turn, event.key, event.monitor)
 
 
@@ -98,12 +112,15 @@ def monitor_heard(turn: Turn, event: ev.MonitorHeard) -> None:
         turn.state.supervision, event.monitor, event.boot, turn.now, alive=event.alive
     )
     turn.change(supervision=heard)
-    if fresh:
+    if fresh or event.birth:
         turn.change(outbox=delivery.redeliver(turn.state.outbox))
 
 
 def state_heard(turn: Turn, event: ev.StateHeard) -> None:
-    """Our own ``state`` topic must hold our own birth; anything else is answered with it, at most once a second."""
+    """Our own ``state`` topic must hold our own birth; anything else is answered with it, at most once a second.
+
+    A retained value was there before the birth that this session began with, so that was its answer already.
+    """
     link = known_link(turn, event.link)
     if link is None or not link.up or turn.state.stopping:
         return
@@ -112,6 +129,9 @@ def state_heard(turn: Turn, event: ev.StateHeard) -> None:
         return
     if event.boot != turn.state.boot and link.confirmed:
         link = replace(link, stolen_until=turn.now + supervision.STOLEN_SHOWN_S)
+    if event.retained:
+        turn.change_link(link)
+        return
     again = max(turn.now, link.birth_at + supervision.BIRTH_PAUSE_S)
     link = replace(link, birth_again=again)
     turn.change_link(link)
@@ -124,13 +144,20 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
     link = known_link(turn, event.link)
     if link is None or not link.up:
         return
-    settings = turn.state.settings
+    settings, before = turn.state.settings, turn.state.incidents
     for listed in event.incidents if event.retained else ():
         known = turn.state.incident(listed.id) is not None or listed.id in turn.state.closed
         if known or listed.id.startswith(f"{turn.state.boot}-"):
             continue
         configured = next((each for each in settings.inputs if each.name == listed.input), None)
-        incident = alarm.adopt(listed, configured, at=turn.now, receipt_s=settings.receipt_s)
+        incident = alarm.adopt(
+            listed,
+            configured,
+            turn.next_key(),
+            at=turn.now,
+            hushed=alarm.hushed(before, listed.alarm_class),
+            receipt_s=settings.receipt_s,
+        )
         turn.change(incidents=(incident, *turn.state.incidents))
         turn.log_about("adopted", incident)
     if event.boot != turn.state.boot or event.retained:
@@ -173,7 +200,7 @@ def _event_received(turn: Turn, key: Key, by: str) -> None:
     for incident in turn.state.incidents:
         if incident.press == key:
             presses.climb(turn, incident, Happening.RECEIVED, Step.RECEIVED)
-    if key in turn.state.outbox.waiting:
+    if key in turn.state.outbox.waiting or turn.state.outbox.spilled:
         turn.change(outbox=delivery.remove(turn.state.outbox, key))
         turn.others.append(MarkReceived(key, by))
 

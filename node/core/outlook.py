@@ -4,10 +4,11 @@ The order in which it is put together is the order in which it is acted on: what
 retained alarm, fresh alarm events, the birth and its like, what waits, then the rest.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
 
-from node.core import alarm, delivery, presses, signals, supervision
+from node.core import alarm, certificates, delivery, presses, signals, supervision
 from node.core.alarm import Happening
 from node.core.effects import (
     Append,
@@ -28,6 +29,10 @@ from node.core.effects import (
 from node.core.memory import Incident, Key, ListedIncident, Snapshot, Step
 from node.core.supervision import FaultId, LinkState
 from node.core.turn import State, Turn
+from node.errors import FaultKind
+
+REMEMBER_S = 60.0
+"""How much longer an inhibit or a sound may last for each loss of power."""
 
 _CALLING = (Step.PRESSED, Step.STORED, Step.ACCEPTED)
 
@@ -35,8 +40,7 @@ _CALLING = (Step.PRESSED, Step.STORED, Step.ACCEPTED)
 def settle(turn: Turn) -> tuple[State, list[Effect]]:
     """The state and the effects, in order, once every difference has been told."""
     _tell_unheard(turn)
-    changed = _tell_faults(turn)
-    if changed and turn.state.begun:
+    if _tell_faults(turn):
         beat(turn)
     alarms = _alarms(turn)
     urgent = _fresh_alarms(turn)
@@ -67,8 +71,12 @@ def stamp(turn: Turn) -> tuple[int, float, bool]:
 
 def next_condition(state: State) -> float:
     """When the next fault begins to stand, if nothing happens before; inf when none is in sight."""
-    found = supervision.conditions(state.settings, state.supervision, state.contacts, state.inhibits)
-    return min((since for _, _, since in found if since > state.now), default=inf)
+    return min((since for _, _, since in _conditions(state) if since > state.now), default=inf)
+
+
+def _conditions(state: State) -> Iterator[tuple[FaultKind, str, float]]:
+    yield from supervision.conditions(state.settings, state.supervision, state.contacts, state.inhibits)
+    yield from certificates.conditions(state.supervision.links, state.now, state.utc_offset)
 
 
 def beat(turn: Turn) -> None:
@@ -77,6 +85,12 @@ def beat(turn: Turn) -> None:
     for link in turn.state.supervision.links:
         if link.up:
             beat_on(turn, link.name)
+    turn.others.append(WriteStatus(_heartbeat(turn)))
+
+
+def greet(turn: Turn, name: str) -> None:
+    """A heartbeat on a link that has just come, and for the doctor, who asks who is connected."""
+    beat_on(turn, name)
     turn.others.append(WriteStatus(_heartbeat(turn)))
 
 
@@ -124,8 +138,9 @@ def _tell_unheard(turn: Turn) -> None:
 
 def _tell_faults(turn: Turn) -> bool:
     state = turn.state
-    found = supervision.conditions(state.settings, state.supervision, state.contacts, state.inhibits)
-    standing = {FaultId(kind.code, subject) for kind, subject, since in found if since <= turn.now}
+    if not state.begun:
+        return False
+    standing = {FaultId(kind.code, subject) for kind, subject, since in _conditions(state) if since <= turn.now}
     if standing == state.faults.keys():
         return False
     now_utc = turn.now + state.utc_offset
@@ -200,7 +215,7 @@ def _stored(turn: Turn) -> list[Effect]:
         monitor_known=turn.state.supervision.monitor_known,
     )
     known = turn.state.remembered
-    changed = known is None or replace(known, at=snapshot.at) != snapshot
+    changed = known is None or replace(known, at=snapshot.at) != snapshot or _aged(known, turn.now)
     if turn.events:
         turn.change(remembered=snapshot)
         return [Append(event, snapshot) for event in turn.events]
@@ -208,6 +223,12 @@ def _stored(turn: Turn) -> list[Effect]:
         turn.change(remembered=snapshot)
         return [Remember(snapshot)]
     return []
+
+
+def _aged(snapshot: Snapshot, now: float) -> bool:
+    """Whether time that runs out has to be noted: else a daily power cut would make an inhibit last for ever."""
+    running = snapshot.inhibits or any(incident.sounding_until is not None for incident in snapshot.incidents)
+    return bool(running) and now >= snapshot.at + REMEMBER_S
 
 
 def _lasting(incident: Incident) -> Incident:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from math import inf
 
 from node.core import alarm, contact, modes
 from node.core.alarm import Happening
@@ -27,6 +28,8 @@ def edge_seen(turn: Turn, event: EdgeSeen) -> None:
 def levels_read(turn: Turn, event: LevelsRead) -> None:
     """A sample of every input confirms or dissents."""
     settings = turn.state.settings
+    if event.at >= turn.state.sample_at:
+        turn.change(sample_at=inf)
     for name, high in event.levels.items():
         before = turn.state.contacts.get(name)
         if before is None:
@@ -43,7 +46,9 @@ def time_passed(turn: Turn) -> None:
     """Whatever was due by now: an unreadable input, a missing receipt, the end of a sound or of a mode."""
     for name, each in turn.state.contacts.items():
         unread = each.unread_since
-        if unread is not None and turn.now >= unread + contact.UNREADABLE_S and each.level is not None:
+        if each.level is None or unread is None:
+            continue
+        if turn.now >= max(unread, each.since) + contact.UNREADABLE_S:
             _put_contact(turn, name, contact.forget(each))
     for incident in turn.state.incidents:
         _incident_due(turn, incident)
@@ -107,13 +112,19 @@ def nobody(turn: Turn, incident: Incident, happening: Happening) -> None:
     turn.log_about("nobody", after, reason=happening.value)
 
 
-def restore(incident: Incident, shift: float) -> Incident:
-    """An incident as the record remembers it, on this machine's present monotonic clock; its press is stored."""
+def restore(incident: Incident, shift: float, *, hushed: bool) -> Incident:
+    """An incident as the record remembers it, on this machine's present monotonic clock; its press is stored.
+
+    ``hushed``: a silent incident that was opened since forbids its sound to start again.
+    """
+    sounding_until = None
+    if incident.sounding_until is not None and not hushed:
+        sounding_until = incident.sounding_until + shift
     return replace(
         incident,
         step=Step.STORED if incident.step is Step.PRESSED else incident.step,
         marks=frozenset(),
-        sounding_until=None if incident.sounding_until is None else incident.sounding_until + shift,
+        sounding_until=sounding_until,
         receipt_due=None if incident.receipt_due is None else incident.receipt_due + shift,
     )
 
@@ -147,8 +158,10 @@ def _incident_due(turn: Turn, incident: Incident) -> None:
 
 
 def _ask_for_sample(turn: Turn) -> None:
-    debounce_s = turn.state.settings.debounce_s
-    wanted = [contact.next_sample(each, turn.now, debounce_s) for each in turn.state.contacts.values()]
-    instants = [each for each in wanted if each is not None]
-    if instants:
-        turn.others.append(SampleAt(min(instants)))
+    """Ask for the next sample, unless one that comes no later was asked for: endless chatter mustn't flood the loop."""
+    state = turn.state
+    wanted = [contact.next_sample(each, turn.now, state.settings.debounce_s) for each in state.contacts.values()]
+    at = min((each for each in wanted if each is not None), default=inf)
+    if at < state.sample_at:
+        turn.change(sample_at=at)
+        turn.others.append(SampleAt(at))

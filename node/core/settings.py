@@ -66,7 +66,10 @@ class InputSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that the core needs to know. Durations in seconds; ``links`` are the brokers' names ("host:port")."""
+    """All that the core needs to know. Durations in seconds; ``links`` are the brokers' names ("host:port").
+
+    ``insecure_links`` are those of them that are reached in plain text over a network.
+    """
 
     inputs: tuple[InputSettings, ...]
     links: tuple[str, ...]
@@ -77,6 +80,7 @@ class Settings:
     receipts: Receipts = Receipts.AUTO
     monitors: tuple[str, ...] = ()
     has_buzzer: bool = True
+    insecure_links: tuple[str, ...] = ()
 
     def input(self, name: str) -> InputSettings:
         """The input of this name; KeyError where there is none."""

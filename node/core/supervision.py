@@ -6,7 +6,7 @@ Rules:
    instant, and the controller compares that with what it has told. So no path through the code can forget to clear one.
 2. A monitor counts as heard for 20 s after each of its messages (protocol.md: a lost monitor in 20 s).
 3. A link is a fault when it has been away for 3 s, or when a heartbeat has not been answered for 5 s: a dead path is
-   known in 15 s at the default period.
+   known in 15 s at the default period. Where it says why no session can begin, that is the fault instead, and at once.
 4. A received alarm is worth as much as the monitor that holds it: where none is heard any more, nobody has it.
 """
 
@@ -22,14 +22,19 @@ from node.errors import (
     BROKER_UNREACHABLE,
     CANARY_SILENT,
     CLOCK_FREE,
+    CREDENTIALS_UNUSABLE,
     EDGES_LOST,
+    FAULTS,
+    HEALTH_UNREADABLE,
     INPUT_INHIBITED,
     INPUT_UNREADABLE,
     NO_MONITOR,
     OUTPUT_FAILED,
+    PLAIN_TEXT,
     PUBLISH_REFUSED,
     RECORD_FAILED,
     STOLEN_ID,
+    WATCHDOG_UNARMED,
     FaultKind,
 )
 
@@ -39,8 +44,12 @@ HEARTBEAT_ANSWER_S = 5.0
 CANARY_BACK_S = 5.0
 STORE_GRACE_S = 3.0
 CLOCK_GRACE_S = 60.0
+HEALTH_STALE_S = 120.0
 STOLEN_SHOWN_S = 60.0
 BIRTH_PAUSE_S = 1.0
+
+MONITORS_KEPT = 64
+"""How many monitors are kept apart: whoever invents new ones by the second must not fill the memory."""
 
 GONE = ""
 """The boot of a monitor that said goodbye: it runs out like a silent one, and counts as new when it returns."""
@@ -61,7 +70,8 @@ class LinkState:
     awaited. ``retained_read``: the canary came back, so every retained value has come too. ``confirmed``: our own
     birth was heard on it in this boot. ``alarm_sent``: the list that was last published in this session.
     ``birth_at``: when the birth was last published, ``birth_again``: when it has to be once more. ``refused``: topics
-    that the broker refused.
+    that the broker refused. ``problem``: the code of the fault that says why it is down. ``certificates``: when they
+    expire (wall clock), by whose they are; ``credentials_usable``: this node's files for it are in order.
     """
 
     name: str
@@ -78,6 +88,9 @@ class LinkState:
     stolen_until: float | None = None
     refused: tuple[str, ...] = ()
     rtt_s: float | None = None
+    problem: str | None = None
+    certificates: Mapping[str, float] = field(default_factory=dict)
+    credentials_usable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +103,10 @@ class HeardMonitor:
 
 @dataclass(frozen=True, slots=True)
 class Supervision:
-    """All of it. ``quiet_since`` is from when no monitor counts as heard, None while one does."""
+    """All of it. ``quiet_since`` is from when no monitor counts as heard, None while one does.
+
+    ``health_at``: when the machine's health was last read, None before that began; ``health_faults``: what was found.
+    """
 
     started_at: float
     links: tuple[LinkState, ...]
@@ -101,6 +117,9 @@ class Supervision:
     record_failed: bool = False
     unstored: Mapping[Key, float] = field(default_factory=dict)
     synchronised: bool | None = None
+    health_at: float | None = None
+    health_faults: tuple[tuple[FaultKind, str], ...] = ()
+    watchdog_unarmed: bool = False
     refused: int = 0
     dropped: int = 0
 
@@ -132,6 +151,8 @@ def hear_monitor(supervision: Supervision, name: str, boot: str, at: float, *, a
     """A monitor spoke; also tells whether it is one that hadn't been heard, or has started anew."""
     monitors = dict(supervision.monitors)
     known = monitors.get(name)
+    if known is None and len(monitors) >= MONITORS_KEPT:
+        return supervision, False
     if alive:
         monitors[name] = HeardMonitor(at, boot)
         fresh = known is None or known.boot != boot
@@ -139,6 +160,15 @@ def hear_monitor(supervision: Supervision, name: str, boot: str, at: float, *, a
     if known is not None:
         monitors[name] = HeardMonitor(known.at, GONE)
     return replace(supervision, monitors=monitors), False
+
+
+def hear_receipt(supervision: Supervision, name: str, at: float) -> Supervision:
+    """A monitor gave a receipt: it is heard, though a receipt doesn't tell which start of it gave it."""
+    known = supervision.monitors.get(name)
+    if known is None and len(supervision.monitors) >= MONITORS_KEPT:
+        return supervision
+    heard = HeardMonitor(at, GONE if known is None else known.boot)
+    return replace(supervision, monitors={**supervision.monitors, name: heard}, monitor_known=True, quiet_since=None)
 
 
 def forget_monitors(supervision: Supervision, at: float) -> Supervision:
@@ -182,6 +212,8 @@ def conditions(
         yield OUTPUT_FAILED, output, -inf
     for link in supervision.links:
         yield from _link_conditions(link, several=len(supervision.links) > 1)
+    for name in settings.insecure_links:
+        yield PLAIN_TEXT, name, -inf
     if receipts_required(settings, supervision.monitor_known) and supervision.quiet_since is not None:
         yield NO_MONITOR, "", supervision.quiet_since
     if supervision.record_failed:
@@ -190,15 +222,25 @@ def conditions(
         yield RECORD_FAILED, "", next(iter(supervision.unstored.values())) + STORE_GRACE_S
     if supervision.synchronised is False:
         yield CLOCK_FREE, "", supervision.started_at + CLOCK_GRACE_S
+    for kind, subject in supervision.health_faults:
+        yield kind, subject, -inf
+    if supervision.health_at is not None:
+        yield HEALTH_UNREADABLE, "health", supervision.health_at + HEALTH_STALE_S
+    if supervision.watchdog_unarmed:
+        yield WATCHDOG_UNARMED, "", -inf
     for inhibit in inhibits:
         yield INPUT_INHIBITED, inhibit.input, -inf
 
 
 def _link_conditions(link: LinkState, *, several: bool) -> Iterator[tuple[FaultKind, str, float]]:
-    if not link.up:
+    if link.problem is not None:
+        yield FAULTS[link.problem], link.name, -inf
+    elif not link.up:
         yield BROKER_UNREACHABLE, link.name, link.since + LINK_GRACE_S
     elif link.answer_due is not None:
         yield BROKER_UNREACHABLE, link.name, link.answer_due
+    if not link.credentials_usable:
+        yield CREDENTIALS_UNUSABLE, link.name, -inf
     for topic in link.refused:
         yield PUBLISH_REFUSED, f"{topic} on {link.name}" if several else topic, -inf
     if link.canary_due is not None:

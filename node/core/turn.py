@@ -5,6 +5,7 @@ A Turn lives inside one call of ``controller.handle`` and never leaves it, so th
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 from node.core import delivery
@@ -34,8 +35,8 @@ class State:
 
     ``now`` is the latest instant seen; it never goes back, though an edge's own stamp may be older. ``incidents`` in
     the order of their newest presses, ``faults`` maps what was told to when it began (wall clock).
-    ``recent_refusals`` are the instants of the last few. ``begun``: the record has answered, or had its time, and the
-    first event is numbered.
+    ``recent_refusals`` are the instants of the last few. ``sample_at``: the next sample that was asked for, inf when
+    there is none. ``begun``: the record has answered, or had its time, and the first event is numbered.
     """
 
     settings: Settings
@@ -57,6 +58,7 @@ class State:
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     recent_refusals: tuple[float, ...] = ()
     heartbeat_due: float = 0.0
+    sample_at: float = inf
     buzzer: BuzzerPattern = BuzzerPattern.OFF
     lamp: LampPattern | None = None
     remembered: Snapshot | None = None

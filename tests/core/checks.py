@@ -1,0 +1,160 @@
+"""What holds after every event, whatever the test is about."""
+
+from dataclasses import replace
+
+from node.core import alarm, controller, delivery, signals
+from node.core.delivery import Outbox
+from node.core.effects import (
+    Append,
+    Begin,
+    Effect,
+    Remember,
+    SampleAt,
+    Send,
+    SendAlarm,
+    SendEvent,
+    SetBuzzer,
+    SetLamp,
+    ShowLadder,
+)
+from node.core.events import CommandHeard, Event, TimePassed
+from node.core.memory import ListedIncident, Step
+from node.core.signals import BuzzerPattern, LampPattern
+from node.core.turn import State
+
+_FIRST = (Begin, SetBuzzer, SetLamp, ShowLadder)
+_STORED = (Append, Remember)
+
+
+class Checks:
+    """Follows one process from its first event on."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._buzzer = BuzzerPattern.OFF
+        self._lamp: LampPattern | None = None
+        self._told: dict[tuple[str, int], tuple[ListedIncident, ...]] = {}
+
+    def check(self, event: Event, state: State, effects: list[Effect]) -> None:
+        """Fail unless this event may have led to this state with these effects."""
+        before, self._state = self._state, state
+        assert state.now == max(before.now, event.at), "time goes back, or further than the event says"
+        self._check_deadline(event, before, state)
+        self._check_order(effects)
+        self._check_numbers(before, state, effects)
+        self._check_signals(state, effects)
+        self._check_sends(state, effects)
+        self._check_outbox(state, effects)
+        self._check_latched(event, before, state)
+        self._check_pressed(state, effects)
+        self._check_refused(event, before, state, effects)
+
+    @staticmethod
+    def _check_deadline(event: Event, before: State, state: State) -> None:
+        if isinstance(event, TimePassed) and event.at == controller.next_deadline(before):
+            assert controller.next_deadline(state) > state.now, "a busy loop: what was due is still due"
+
+    @staticmethod
+    def _check_order(effects: list[Effect]) -> None:
+        ranks = [0 if isinstance(each, _FIRST) else 1 if isinstance(each, _STORED) else 2 for each in effects]
+        assert ranks == sorted(ranks), "what shows comes first, then the record, then all else"
+        fresh = {each.event.key for each in effects if isinstance(each, Append) and each.event.is_alarm}
+        for link in {each.link for each in effects if isinstance(each, Send)}:
+            keys = [each for each in effects if isinstance(each, Send) and each.link == link]
+            urgent = [
+                isinstance(each, SendAlarm) or (isinstance(each, SendEvent) and each.key in fresh) for each in keys
+            ]
+            assert urgent == sorted(urgent, reverse=True), "alarms go out before all else"
+
+    @staticmethod
+    def _check_numbers(before: State, state: State, effects: list[Effect]) -> None:
+        numbers = [each.event.key.seq for each in effects if isinstance(each, Append)]
+        assert numbers == list(range(before.seq + 1, state.seq + 1)), "an event without a number, or without a record"
+
+    def _check_signals(self, state: State, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, SetBuzzer):
+                assert effect.pattern is not self._buzzer, "the buzzer's pattern begins anew for nothing"
+                self._buzzer = effect.pattern
+            elif isinstance(effect, SetLamp):
+                assert effect.pattern is not self._lamp, "the lamp's pattern begins anew for nothing"
+                self._lamp = effect.pattern
+        assert self._buzzer is signals.buzzer(state.incidents, state.identify_until is not None)
+        if state.begun:
+            assert self._lamp is signals.lamp(state.incidents, bool(state.faults))
+
+    def _check_sends(self, state: State, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Send):
+                link = state.supervision.link(effect.link)
+                assert (link.up, link.session) == (True, effect.session), "sent on a link that isn't up"
+            if isinstance(effect, SendAlarm):
+                self._told[effect.link, effect.session] = effect.incidents
+        for link in state.supervision.links:
+            told = self._told.get((link.name, link.session))
+            if link.up and (state.incidents or told):
+                assert told is not None, "an open incident isn't told"
+                assert [_seen(each) for each in told] == [_seen(each) for each in alarm.listed(state.incidents)]
+
+    @staticmethod
+    def _check_outbox(state: State, effects: list[Effect]) -> None:
+        waiting = state.outbox.waiting
+        fresh = {each.event.key for each in effects if isinstance(each, Append)}
+        assert len(waiting) <= delivery.KEPT
+        for link in state.supervision.links:
+            flying = [entry.alarm for entry in waiting.values() if link.name in entry.flying]
+            sent = [each for each in effects if isinstance(each, SendEvent) and each.link == link.name]
+            assert link.up or not flying, "in flight on a link that is down"
+            if len(flying) > delivery.WINDOW:
+                assert all(each.alarm for each in sent), "telemetry overfills the window"
+            if sum(flying) > delivery.WINDOW:
+                assert all(each.key in fresh for each in sent), "only fresh alarms may overfill the window"
+        assert sum(isinstance(each, SampleAt) for each in effects) <= 1
+
+    @staticmethod
+    def _check_latched(event: Event, before: State, state: State) -> None:
+        gone = {each.id for each in before.incidents} - {each.id for each in state.incidents}
+        if gone:
+            assert isinstance(event, CommandHeard)
+            assert (event.action, {event.arguments["incident"]}) == ("reset", gone), "only a reset ends an incident"
+
+    @staticmethod
+    def _check_pressed(state: State, effects: list[Effect]) -> None:
+        shown = [each.input for each in effects if isinstance(each, ShowLadder) and each.step is Step.PRESSED]
+        logged = [each for each in effects if isinstance(each, Append) and each.event.kind == "pressed"]
+        assert shown == [each.event.input for each in logged], "an accepted press is one that was shown"
+        for append in logged:
+            incident, key = append.event.incident, append.event.key
+            assert incident in {each.id for each in append.snapshot.incidents}, "an accepted press isn't stored"
+            for link in state.supervision.links:
+                if link.up:
+                    lists = [
+                        each.incidents for each in effects if isinstance(each, SendAlarm) and each.link == link.name
+                    ]
+                    assert [incident in {each.id for each in told} for told in lists] == [True]
+                    assert SendEvent(link.name, link.session, key, alarm=True) in effects, (
+                        "an accepted press isn't sent"
+                    )
+
+    @staticmethod
+    def _check_refused(event: Event, before: State, state: State, effects: list[Effect]) -> None:
+        kinds = [each.event.kind for each in effects if isinstance(each, Append)]
+        if {"command-refused", "unexpected"}.intersection(kinds) and event.at <= before.now:
+            assert apart(before) == apart(state), "what is refused changes something"
+
+
+def apart(state: State) -> State:
+    """The state without what a refusal may leave behind: its event, its counters, its outcome."""
+    return replace(
+        state,
+        seq=0,
+        outbox=Outbox(),
+        outcomes={},
+        recent_refusals=(),
+        remembered=None,
+        supervision=replace(state.supervision, refused=0, unstored={}),
+    )
+
+
+def _seen(listed: ListedIncident) -> tuple[object, ...]:
+    return (listed.id, alarm.phase(listed.step), listed.presses, listed.press, listed.sounding_until)

@@ -1,0 +1,220 @@
+"""The life of an incident, by its table."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from node.core import alarm
+from node.core.alarm import TRANSITIONS, Happening
+from node.core.memory import Incident, Key, ListedIncident, Step
+from node.core.settings import AlarmClass, InputSettings, Lamp, Sound
+from tests.core.playbook import Playbook, Stage, button
+
+PRESS = Key("0000000a", 7)
+FURTHER = Key("0000000a", 9)
+BY_TIME_AND_HAND = {Happening.PRESSED, Happening.RESET}
+
+
+def incident(step: Step = Step.PRESSED, **changes: Any) -> Incident:
+    """An open incident that was raised a while ago, and calls since 100 s."""
+    made = Incident(
+        "0000000a-7", "button", AlarmClass.THREAT, True, Lamp.SHOWN, step, PRESS, 1, 17.0, receipt_due=110.0
+    )
+    return replace(made, **changes)
+
+
+def press(before: Incident | None, settings: InputSettings | None = None, **changes: Any) -> Incident:
+    """One press at 200 s."""
+    how = {"at": 200.0, "at_utc": 1.7e9, "hushed": False, "fault_shown": False, "receipt_s": 10.0, "sound_limit_s": 900}
+    return alarm.press(before, settings or button(), FURTHER, **{**how, **changes})
+
+
+@pytest.mark.parametrize("happening", list(Happening))
+@pytest.mark.parametrize("step", list(Step))
+def test_only_what_the_table_says_leads_anywhere(step: Step, happening: Happening) -> None:
+    """Each pair of step and happening leads where the table says, or is refused."""
+    expected = TRANSITIONS.get((step, happening))
+
+    assert alarm.follow(step, happening) is expected
+
+
+@pytest.mark.parametrize("happening", sorted(set(Happening) - BY_TIME_AND_HAND))
+@pytest.mark.parametrize("step", sorted(set(Step) - {Step.NORMAL}))
+def test_an_incident_moves_by_the_table_or_not_at_all(step: Step, happening: Happening) -> None:
+    """Nothing but the step changes, and whether a receipt is still awaited."""
+    before = incident(step)
+
+    after = alarm.advance(before, happening)
+
+    expected = TRANSITIONS.get((step, happening))
+    if expected is None:
+        assert after is None
+    else:
+        awaited = expected in (Step.PRESSED, Step.STORED, Step.ACCEPTED)
+        assert after == replace(before, step=expected, receipt_due=before.receipt_due if awaited else None)
+
+
+@pytest.mark.parametrize("step", sorted(set(Step) - {Step.NORMAL}))
+def test_a_further_press_starts_the_ladder_anew(step: Step) -> None:
+    """Whatever had been reached was reached for an older press."""
+    before = incident(step, marks=frozenset(Step), receipt_due=None)
+
+    after = press(before)
+
+    assert after == replace(
+        before,
+        step=Step.PRESSED,
+        press=FURTHER,
+        presses=2,
+        marks=frozenset(),
+        sounding_until=1_100.0,
+        receipt_due=210.0,
+    )
+
+
+@pytest.mark.parametrize("step", sorted(set(Step) - {Step.NORMAL}))
+def test_every_open_incident_can_be_reset(step: Step) -> None:
+    """A person may end it, however far it has got."""
+    assert alarm.follow(step, Happening.RESET) is Step.NORMAL
+
+
+@pytest.mark.parametrize("happening", sorted(set(Happening) - {Happening.PRESSED}))
+def test_without_a_press_there_is_no_incident(happening: Happening) -> None:
+    """Only a press begins one."""
+    assert alarm.follow(Step.NORMAL, happening) is None
+
+
+def test_nobody_has_it_is_left_by_a_receipt_an_acknowledgement_a_press_or_a_reset_alone() -> None:
+    """A broker that takes the alarm after all isn't somebody who has it."""
+    leaving = {happening for happening in Happening if alarm.follow(Step.NOBODY, happening)}
+
+    assert leaving == {Happening.RECEIVED, Happening.ACKNOWLEDGED, Happening.PRESSED, Happening.RESET}
+
+
+@pytest.mark.parametrize("happening", [Happening.STORED, Happening.ACCEPTED, Happening.UNSUBSCRIBED])
+@pytest.mark.parametrize("step", [Step.ACCEPTED, Step.RECEIVED, Step.ACKNOWLEDGED])
+def test_what_comes_late_takes_nothing_back(step: Step, happening: Happening) -> None:
+    """A slow disk or a second broker doesn't make the lamp say less than it did."""
+    assert alarm.follow(step, happening) is None
+
+
+@pytest.mark.parametrize(
+    ("step", "phase"),
+    [
+        (Step.PRESSED, "active"),
+        (Step.STORED, "active"),
+        (Step.ACCEPTED, "active"),
+        (Step.NOBODY, "active"),
+        (Step.RECEIVED, "received"),
+        (Step.ACKNOWLEDGED, "acknowledged"),
+    ],
+)
+def test_the_building_is_told_three_phases(step: Step, phase: str) -> None:
+    """Readers of the alarm topic needn't know the ladder."""
+    assert alarm.phase(step) == phase
+
+
+def test_a_first_press_raises_an_incident_named_after_its_event() -> None:
+    """It is what the settings say, and remembers what the lamp showed."""
+    settings = button("desk", alarm_class=AlarmClass.AMOK, sound=Sound.SILENT, lamp=Lamp.DISCREET)
+
+    raised = press(None, settings, fault_shown=True)
+
+    assert raised == Incident(
+        id="0000000a-9",
+        input="desk",
+        alarm_class=AlarmClass.AMOK,
+        loud=False,
+        lamp=Lamp.DISCREET,
+        step=Step.PRESSED,
+        press=FURTHER,
+        presses=1,
+        since_utc=1.7e9,
+        sounding_until=None,
+        receipt_due=210.0,
+        fault_shown=True,
+    )
+
+
+@pytest.mark.parametrize("sounding_until", [None, 150.0])
+def test_a_hushed_press_starts_no_sound_and_ends_none(sounding_until: float | None) -> None:
+    """What already sounds goes on: that it ended would betray somebody too."""
+    before = incident(sounding_until=sounding_until)
+
+    assert press(before, hushed=True).sounding_until == sounding_until
+
+
+@pytest.mark.parametrize("open_class", list(AlarmClass))
+@pytest.mark.parametrize("alarm_class", list(AlarmClass))
+@pytest.mark.parametrize("loud", [False, True])
+def test_a_silent_incident_hushes_its_class_and_below(
+    open_class: AlarmClass, alarm_class: AlarmClass, loud: bool
+) -> None:
+    """Amok is heard over a silent threat; assistance isn't."""
+    opened = incident(alarm_class=open_class, loud=loud)
+
+    assert alarm.hushed((opened,), alarm_class) is (not loud and open_class.rank >= alarm_class.rank)
+
+
+def test_the_list_is_worst_class_first_then_oldest_press_first() -> None:
+    """Who reads only the first line reads the worst."""
+    opened = tuple(
+        incident(id=f"0000000a-{number}", alarm_class=alarm_class)
+        for number, alarm_class in enumerate(
+            (AlarmClass.ASSIST, AlarmClass.THREAT, AlarmClass.AMOK, AlarmClass.THREAT, AlarmClass.ASSIST)
+        )
+    )
+
+    assert [each.id[-1] for each in alarm.listed(opened)] == ["2", "1", "3", "0", "4"]
+
+
+def test_the_list_says_what_another_process_needs_to_take_an_incident_over() -> None:
+    """And nothing that only this process understands."""
+    opened = incident(Step.RECEIVED, sounding_until=900.0, test=True)
+
+    assert alarm.listed((opened,)) == (
+        ListedIncident(
+            "0000000a-7", "button", AlarmClass.THREAT, Step.RECEIVED, 1, 17.0, PRESS, sounding_until=900.0, test=True
+        ),
+    )
+
+
+HAPPENINGS = {
+    Happening.STORED: lambda play: play.stored(),
+    Happening.ACCEPTED: lambda play: play.accepted(code=0),
+    Happening.UNSUBSCRIBED: lambda play: play.accepted(code=0x10),
+    Happening.RECEIVED: lambda play: play.receipt(),
+    Happening.TIMED_OUT: lambda play: play.wait(10.0),
+    Happening.ACKNOWLEDGED: lambda play: play.command("acknowledge", incident=play.incident),
+}
+
+WAYS: dict[Step, list[Happening]] = {
+    Step.PRESSED: [],
+    Step.STORED: [Happening.STORED],
+    Step.ACCEPTED: [Happening.ACCEPTED],
+    Step.RECEIVED: [Happening.RECEIVED],
+    Step.ACKNOWLEDGED: [Happening.ACKNOWLEDGED],
+    Step.NOBODY: [Happening.UNSUBSCRIBED],
+}
+
+
+def reach(play: Playbook, step: Step) -> Playbook:
+    """A pressed button, and a call for help that got this far."""
+    play.stalled = True
+    play.monitor().press()
+    for happening in WAYS[step]:
+        HAPPENINGS[happening](play)
+    assert play.state.incidents[0].step is step
+    return play.skip()
+
+
+@pytest.mark.parametrize("happening", list(HAPPENINGS))
+@pytest.mark.parametrize("step", list(WAYS))
+def test_what_comes_in_moves_an_incident_by_the_table(stage: Stage, step: Step, happening: Happening) -> None:
+    """Event by event through the controller: the table's step, or none."""
+    play = reach(stage(), step)
+
+    HAPPENINGS[happening](play.monitor()).skip()
+
+    assert play.state.incidents[0].step is TRANSITIONS.get((step, happening), step)

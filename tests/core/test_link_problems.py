@@ -1,0 +1,198 @@
+"""Why no session can begin: the fault that a link names itself, plain text, and certificates that run out."""
+
+import pytest
+
+from node.core.effects import SendHeartbeat, SetLamp
+from node.core.events import ClockRead, CredentialsSeen, LinkDown
+from node.core.signals import LampPattern
+from node.errors import BROKER_UNTRUSTED, CREDENTIALS_UNUSABLE, NO_ROUTE
+from tests.core.playbook import LINK, START, UTC_OFFSET, Playbook, Stage
+
+DAY_S = 86_400.0
+NOW_UTC = START + UTC_OFFSET
+
+
+def fail(play: Playbook, problem: str | None, link: str = LINK) -> Playbook:
+    """An attempt that comes to nothing."""
+    return play >> LinkDown(play.now, link, play.session(link), "no session", problem=problem)
+
+
+def see(play: Playbook, *, usable: bool = True, link: str = LINK, **ends_utc: float) -> Playbook:
+    """The link looks at certificates and files."""
+    return play >> CredentialsSeen(play.now, link, ends_utc, usable)
+
+
+def expiring(words: str, whose: str = "broker") -> tuple[str, str]:
+    """The fault of a certificate."""
+    return ("F024", f"{whose} certificate on {LINK}: {words}")
+
+
+def test_a_link_that_knows_why_names_the_fault_at_once(stage: Stage) -> None:
+    """No grace: a wrong authority doesn't get better by waiting. The lamp and a heartbeat over the other link tell."""
+    play = stage(links=("a", "b"), connected=False)
+    play.connect("b").monitor(link="b").wait(0.5).skip()
+
+    fail(play, BROKER_UNTRUSTED.code, "a")
+
+    assert play.faults() == [("F017", "a")]
+    (sent,) = play.take(SendHeartbeat)
+    assert [(fault.code, fault.subject) for fault in sent.heartbeat.faults] == [("F017", "a")]
+
+
+def test_a_named_fault_stands_in_the_place_of_the_unnamed_one(stage: Stage) -> None:
+    """One link that is down is one fault, however long it lasts."""
+    play = stage()
+
+    fail(play.link_down(), NO_ROUTE.code).wait(60.0).skip()
+
+    assert play.faults() == [("F016", LINK)]
+
+
+def test_a_link_that_knows_no_more_why_is_unreachable(stage: Stage) -> None:
+    """It has been away since it went, so nothing is waited for."""
+    play = stage()
+    fail(play.link_down(), NO_ROUTE.code).wait(3.0).skip()
+
+    fail(play, None)
+
+    assert play.faults() == [("F010", LINK)]
+    assert play.kinds() == ["fault-raised", "fault-cleared"]
+
+
+def test_another_reason_is_another_fault(stage: Stage) -> None:
+    """The next step follows what is wrong now."""
+    play = stage()
+    fail(play.link_down(), NO_ROUTE.code).skip()
+
+    fail(play, BROKER_UNTRUSTED.code).skip()
+
+    assert play.faults() == [("F017", LINK)]
+
+
+def test_a_session_ends_the_named_fault(stage: Stage) -> None:
+    """And a loss without a reason afterwards has its 3 s again."""
+    play = stage()
+    fail(play.link_down(), BROKER_UNTRUSTED.code).skip()
+
+    play.connect()
+
+    play.only(SetLamp) << [SetLamp(LampPattern.READY)]
+    assert play.faults() == []
+    play.link_down().wait(2.999).skip()
+    assert play.faults() == []
+
+
+def test_plain_text_over_a_network_is_a_standing_fault(stage: Stage) -> None:
+    """Of the link that has it alone, whether it is up or not."""
+    play = stage(links=("a", "b"), insecure_links=("b",))
+
+    play.link_down("b").wait(1.0).skip()
+
+    assert play.faults() == [("F025", "b")]
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [(31.0, None), (30.0, "within 30 days"), (14.0, "within 14 days"), (3.0, "within 3 days"), (0.0, "expired")],
+)
+def test_a_certificate_that_runs_out_is_a_fault_that_tells_how_soon(
+    stage: Stage, days: float, words: str | None
+) -> None:
+    """One step at a time."""
+    play = stage()
+
+    see(play, broker=NOW_UTC + days * DAY_S).skip()
+
+    assert play.faults() == ([] if words is None else [expiring(words)])
+
+
+def test_each_step_takes_the_place_of_the_one_before(stage: Stage) -> None:
+    """At its instant, without anybody looking at the certificate again."""
+    play = stage()
+    see(play, node=NOW_UTC + 14 * DAY_S + 10.0).skip()
+    assert play.faults() == [expiring("within 30 days", "node")]
+
+    play.wait(9.999).skip()
+    assert play.faults() == [expiring("within 30 days", "node")]
+    play.wait(0.001)
+
+    assert play.faults() == [expiring("within 14 days", "node")]
+    assert play.kinds() == ["fault-raised", "fault-cleared"]
+
+
+def test_certificates_are_faults_of_their_own(stage: Stage) -> None:
+    """Each of a link's, and each link's."""
+    play = stage(links=("a", "b"))
+
+    see(play, link="a", node=NOW_UTC + DAY_S, authority=NOW_UTC + 20 * DAY_S, broker=NOW_UTC + 300 * DAY_S)
+    see(play, link="b", node=NOW_UTC + DAY_S).skip()
+
+    assert play.faults() == [
+        ("F024", "authority certificate on a: within 30 days"),
+        ("F024", "node certificate on a: within 3 days"),
+        ("F024", "node certificate on b: within 3 days"),
+    ]
+
+
+def test_a_renewed_certificate_ends_its_fault(stage: Stage) -> None:
+    """What was seen last counts."""
+    play = stage()
+    see(play, node=NOW_UTC + DAY_S).skip()
+
+    see(play, node=NOW_UTC + 300 * DAY_S)
+
+    assert play.faults() == []
+    assert play.kinds() == ["fault-cleared"]
+
+
+def test_what_was_seen_outlasts_the_session(stage: Stage) -> None:
+    """A certificate runs out whether the link is up or not."""
+    play = stage()
+    see(play, usable=False, node=NOW_UTC + DAY_S)
+
+    play.link_down().connect().skip()
+
+    assert play.faults() == [expiring("within 3 days", "node"), ("F026", LINK)]
+
+
+def test_a_clock_that_is_set_moves_the_steps(stage: Stage) -> None:
+    """A certificate's end is wall time: here alone the wall clock decides."""
+    play = stage()
+    see(play, node=NOW_UTC + 20 * DAY_S).skip()
+
+    play >> ClockRead(play.now, UTC_OFFSET + 10 * DAY_S, True)
+    play.skip()
+
+    assert play.faults() == [expiring("within 14 days", "node")]
+
+
+def test_files_that_cannot_be_used_are_a_fault_while_the_link_lives_on(stage: Stage) -> None:
+    """What they last held is used as long as it goes, but a restart would end it."""
+    play = stage()
+
+    see(play, usable=False).skip()
+    assert play.faults() == [("F026", LINK)]
+    see(play)
+
+    assert play.faults() == []
+    assert play.kinds() == ["fault-cleared"]
+
+
+def test_a_link_that_is_down_for_its_files_is_one_fault(stage: Stage) -> None:
+    """Both ways to tell it come to the same."""
+    play = stage()
+
+    see(fail(play.link_down(), CREDENTIALS_UNUSABLE.code), usable=False).skip()
+
+    assert play.faults() == [("F026", LINK)]
+
+
+def test_credentials_of_an_unknown_link_change_nothing(stage: Stage) -> None:
+    """They are recorded as unexpected."""
+    play = stage()
+    links = play.state.supervision.links
+
+    see(play, link="stranger", usable=False)
+
+    assert play.state.supervision.links == links
+    assert play.kinds() == ["unexpected"]

@@ -1,0 +1,176 @@
+"""What can be seen and heard: which pattern, and that none of them means *evacuate*."""
+
+from dataclasses import replace
+from itertools import accumulate, pairwise
+
+import pytest
+
+from node.core import signals
+from node.core.memory import Incident, Key, Step
+from node.core.settings import AlarmClass, Lamp
+from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPattern, Wave
+
+WAVES = [*LAMP_WAVES.items(), *BUZZER_WAVES.items()]
+ALIKE = 0.25
+"""How much two durations may differ (as a part of the longer one) and still look or sound the same."""
+
+
+def shown(step: Step, **changes: object) -> Incident:
+    """An open incident of a shown, silent button."""
+    made = Incident("b-1", "button", AlarmClass.THREAT, False, Lamp.SHOWN, step, Key("b", 1), 1, 0.0)
+    return replace(made, **changes)  # type: ignore[arg-type] # fields by name
+
+
+def discreet(step: Step, **changes: object) -> Incident:
+    """An open incident of a discreet button."""
+    return shown(step, lamp=Lamp.DISCREET, **changes)
+
+
+def pulses(wave: Wave, rounds: int = 8) -> list[tuple[float, float]]:
+    """The wave as (on, off) pairs in seconds, played around several times; levels that follow each other are one."""
+    merged: list[tuple[bool, float]] = []
+    for level, seconds in wave * rounds:
+        before = merged.pop()[1] if merged and merged[-1][0] is level else 0.0
+        merged.append((level, before + seconds))
+    if merged[0][0] is False:
+        del merged[0]
+    return [(on, off) for (_, on), (_, off) in zip(merged[::2], merged[1::2], strict=False)]
+
+
+def alike(*durations: float) -> bool:
+    """Whether nobody would tell these apart."""
+    return max(durations) - min(durations) <= ALIKE * max(durations)
+
+
+def says_evacuate(wave: Wave) -> bool:
+    """Whether the wave has ISO 8201's shape at any tempo: groups of three like pulses, and a pause after each group."""
+    pairs = pulses(wave)
+    for (_, pause), first, second, third in zip(pairs, pairs[1:], pairs[2:], pairs[3:], strict=False):
+        gap = first[1]
+        like_pulses = alike(first[0], second[0], third[0]) and alike(gap, second[1])
+        if like_pulses and min(pause, third[1]) > 1.5 * gap:
+            return True
+    return False
+
+
+THREE = ((True, 0.5), (False, 0.5)) * 3
+
+
+@pytest.mark.parametrize(
+    "wave",
+    [
+        (*THREE, (False, 1.0)),
+        (*THREE, (False, 1.5)),
+        ((True, 0.45), (False, 0.55), (True, 0.5), (False, 0.5), (True, 0.55), (False, 1.5)),
+        ((False, 1.5), (True, 0.1), (False, 0.1), (True, 0.1), (False, 0.1), (True, 0.1)),
+    ],
+    ids=["exact", "with a longer pause", "by a careless hand", "fast, pause first"],
+)
+def test_the_evacuation_pattern_is_known_when_it_is_seen(wave: Wave) -> None:
+    """The detector finds what it is for."""
+    assert says_evacuate(wave)
+
+
+@pytest.mark.parametrize(
+    "wave",
+    [
+        ((True, 0.5), (False, 0.5)),
+        ((True, 0.5), (False, 0.5)) * 2 + ((False, 1.5),),
+        (*THREE, (True, 0.5), (False, 2.0)),
+    ],
+    ids=["even", "two", "four"],
+)
+def test_other_groups_are_not_taken_for_it(wave: Wave) -> None:
+    """One, two and four pulses mean nothing to anybody."""
+    assert not says_evacuate(wave)
+
+
+@pytest.mark.parametrize(("pattern", "wave"), WAVES, ids=[str(pattern) for pattern, _ in WAVES])
+def test_no_pattern_says_evacuate(pattern: str, wave: Wave) -> None:
+    """Three pulses and a pause are kept for evacuation (hazards.md)."""
+    assert not says_evacuate(wave), pattern
+
+
+@pytest.mark.parametrize(("pattern", "wave"), WAVES, ids=[str(pattern) for pattern, _ in WAVES])
+def test_a_wave_lasts(pattern: str, wave: Wave) -> None:
+    """Each part of it can be seen or heard."""
+    assert all(seconds >= 0.05 for _, seconds in wave), pattern
+
+
+def test_each_pattern_has_a_wave_of_its_own() -> None:
+    """Two patterns that look alike would say two things at once."""
+    assert set(LAMP_WAVES) == set(LampPattern)
+    assert set(BUZZER_WAVES) == set(BuzzerPattern)
+    assert len(set(LAMP_WAVES.values())) == len(LampPattern)
+    assert len(set(BUZZER_WAVES.values())) == len(BuzzerPattern)
+
+
+@pytest.mark.parametrize("pattern", list(LampPattern))
+def test_a_living_node_s_lamp_is_never_dark_for_long(pattern: LampPattern) -> None:
+    """A dark lamp is a dead node: whoever looks for 10 s sees a light."""
+    wave = LAMP_WAVES[pattern] * 3
+    starts = accumulate((seconds for _, seconds in wave), initial=0.0)
+
+    lit = [start for start, (level, _) in zip(starts, wave, strict=False) if level]
+
+    assert all(later - earlier <= 10.0 for earlier, later in pairwise(lit))
+
+
+def test_a_missing_flash_is_every_third_flash_of_ready() -> None:
+    """From afar it is the ready pattern; whoever counts knows that somebody is coming."""
+    ready = LAMP_WAVES[LampPattern.READY]
+
+    missing = LAMP_WAVES[LampPattern.READY_MISSING]
+
+    assert missing == (*ready, *ready, (False, sum(seconds for _, seconds in ready)))
+
+
+@pytest.mark.parametrize(
+    ("incidents", "faulty", "pattern"),
+    [
+        ([], False, LampPattern.READY),
+        ([], True, LampPattern.NOBODY),
+        ([shown(Step.PRESSED)], True, LampPattern.CALLING),
+        ([shown(Step.STORED)], False, LampPattern.CALLING),
+        ([shown(Step.ACCEPTED)], False, LampPattern.CALLING),
+        ([shown(Step.RECEIVED)], True, LampPattern.RECEIVED),
+        ([shown(Step.ACKNOWLEDGED)], True, LampPattern.ACKNOWLEDGED),
+        ([shown(Step.NOBODY)], False, LampPattern.NOBODY),
+        ([shown(Step.ACKNOWLEDGED), shown(Step.PRESSED)], False, LampPattern.CALLING),
+        ([shown(Step.PRESSED), shown(Step.ACKNOWLEDGED)], False, LampPattern.ACKNOWLEDGED),
+        ([discreet(Step.PRESSED)], False, LampPattern.READY),
+        ([discreet(Step.RECEIVED)], True, LampPattern.READY),
+        ([discreet(Step.NOBODY)], False, LampPattern.READY),
+        ([discreet(Step.PRESSED, fault_shown=True)], False, LampPattern.NOBODY),
+        ([discreet(Step.ACKNOWLEDGED)], True, LampPattern.READY_MISSING),
+        ([discreet(Step.ACKNOWLEDGED), discreet(Step.PRESSED)], False, LampPattern.READY),
+        ([shown(Step.RECEIVED), discreet(Step.ACKNOWLEDGED)], False, LampPattern.RECEIVED),
+        ([discreet(Step.PRESSED), shown(Step.PRESSED)], False, LampPattern.CALLING),
+    ],
+)
+def test_the_lamp(incidents: list[Incident], faulty: bool, pattern: LampPattern) -> None:
+    """The newest press of a shown button; else idle, as a discreet one must look; a fault shows when idle only."""
+    assert signals.lamp(incidents, faulty) is pattern
+
+
+@pytest.mark.parametrize(
+    ("incidents", "identifying", "pattern"),
+    [
+        ([], False, BuzzerPattern.OFF),
+        ([], True, BuzzerPattern.IDENTIFY),
+        ([shown(Step.PRESSED)], False, BuzzerPattern.OFF),
+        ([shown(Step.NOBODY)], True, BuzzerPattern.IDENTIFY),
+        ([shown(Step.PRESSED, sounding_until=9.0)], True, BuzzerPattern.ALARM),
+        ([shown(Step.ACKNOWLEDGED, sounding_until=9.0)], False, BuzzerPattern.ALARM),
+        ([shown(Step.NOBODY, sounding_until=9.0)], False, BuzzerPattern.NOBODY),
+        ([shown(Step.NOBODY), shown(Step.PRESSED, sounding_until=9.0)], False, BuzzerPattern.ALARM),
+        (
+            [shown(Step.NOBODY, sounding_until=9.0), shown(Step.RECEIVED, sounding_until=9.0)],
+            False,
+            BuzzerPattern.NOBODY,
+        ),
+    ],
+)
+def test_the_buzzer(incidents: list[Incident], identifying: bool, pattern: BuzzerPattern) -> None:
+    """An incident that sounds, and whether anybody has it; else somebody looks for the node; else nothing."""
+    assert signals.buzzer(incidents, identifying) is pattern
