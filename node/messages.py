@@ -28,6 +28,8 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 AtUtc = Annotated[str, msgspec.Meta(pattern=r"^[0-9-]{10}T[0-9:]{8}\.[0-9]{3}Z\Z")]
 Clock = Literal["synchronised", "free"]
 Phase = Literal["normal", "active", "received", "acknowledged"]
+StartedBy = Literal["boot", "watchdog", "restart"]
+Throttle = Literal["capped", "throttled", "soft-limit"]
 EventKind = Literal[
     "started",
     "record-loaded",
@@ -146,6 +148,67 @@ class LinkHealth(msgspec.Struct, frozen=True, kw_only=True):
     rtt_ms: float | None
 
 
+class UnderVoltage(msgspec.Struct, frozen=True, kw_only=True):
+    """The supply voltage: too low now, or at any time since the start (the firmware's own memory isn't reliable)."""
+
+    now: bool
+    seen: bool
+
+
+class Throttling(msgspec.Struct, frozen=True, kw_only=True):
+    """What the firmware does to the processor now, and what it did at any time since the start."""
+
+    now: tuple[Throttle, ...]
+    seen: tuple[Throttle, ...]
+
+
+class MemoryHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine's memory."""
+
+    available_bytes: Count
+    total_bytes: Count
+
+
+class DiskHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """The file system of the record; ``free_bytes`` is what the node may still use of it."""
+
+    free_bytes: Count
+    total_bytes: Count
+    read_only: bool
+
+
+class NetworkHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """The interface that leads to the network; ``signal_dbm`` only of a Wi-Fi that tells it."""
+
+    interface: str
+    up: bool | None
+    signal_dbm: float | None
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine, as it was read ``age_s`` ago; null is "no data": this machine doesn't have or doesn't tell it.
+
+    What is there but can't be read is null, too, and a fault besides. ``stuck`` is the reading that hangs.
+    ``started_by``: the machine's own start, its watchdog, or a restart of the node alone.
+    """
+
+    age_s: float | None = None
+    stuck: str | None = None
+    started_by: StartedBy | None = None
+    under_voltage: UnderVoltage | None = None
+    throttling: Throttling | None = None
+    cpu_c: float | None = None
+    memory: MemoryHealth | None = None
+    disk: DiskHealth | None = None
+    network: NetworkHealth | None = None
+    threads: Count | None = None
+    files: Count | None = None
+
+
+UNREAD = Health()
+"""The health of a machine that nobody has looked at."""
+
+
 class HeartbeatMessage(Message, frozen=True, kw_only=True):
     """How the node is, every ``period_s`` on ``heartbeat``, and at once when the faults change."""
 
@@ -162,6 +225,7 @@ class HeartbeatMessage(Message, frozen=True, kw_only=True):
     record_depth: Count
     refused: Count
     dropped: Count
+    health: Health
 
 
 class Canary(Message, frozen=True, kw_only=True):

@@ -9,13 +9,17 @@ from node import wire
 from node.core import effects
 from node.core.memory import Key
 from node.link import Link, Outgoing, Priority
+from node.messages import Health
 from node.record import Record, Row
 
 log = logging.getLogger(__name__)
 
 
 class Post:
-    """Hands messages to the links, on the loop's thread; none of them makes it wait. ``clock`` is monotonic seconds."""
+    """Hands messages to the links, on the loop's thread; none of them makes it wait.
+
+    ``health`` tells how the machine is, ``clock`` monotonic seconds.
+    """
 
     def __init__(
         self,
@@ -23,17 +27,19 @@ class Post:
         record: Record,
         links: Mapping[str, Link],
         kernel_boot: str,
+        health: Callable[[], Health],
         clock: Callable[[], float],
     ) -> None:
         self._wire = messages
         self._record = record
         self._links = links
         self._kernel_boot = kernel_boot
+        self._health = health
         self._clock = clock
 
     def heartbeat(self, heartbeat: effects.Heartbeat) -> bytes:
         """The payload of a heartbeat."""
-        return self._wire.heartbeat(heartbeat, self._record.depth)
+        return self._wire.heartbeat(heartbeat, self._record.depth, self._health())
 
     def send_event(self, effect: effects.SendEvent) -> None:
         """Send an event; its age is told by the clock at the moment of sending."""

@@ -23,12 +23,14 @@ from node.messages import (
     LIMITS_S,
     MONITORS_LIMIT,
     PAYLOAD_LIMIT,
+    UNREAD,
     Alarm,
     Canary,
     Command,
     Event,
     EventId,
     EventKind,
+    Health,
     HeartbeatMessage,
     Id,
     InputHealth,
@@ -120,7 +122,7 @@ class Wire:
         )
         return _encode(message)
 
-    def heartbeat(self, heartbeat: Heartbeat, record_depth: int) -> bytes:
+    def heartbeat(self, heartbeat: Heartbeat, record_depth: int, health: Health = UNREAD) -> bytes:
         """The payload of a heartbeat; ``record_depth`` counts what waits to be written to the disk."""
         message = HeartbeatMessage(
             period_s=heartbeat.period_s,
@@ -136,6 +138,7 @@ class Wire:
             record_depth=record_depth,
             refused=heartbeat.refused,
             dropped=heartbeat.dropped,
+            health=health,
             **self._header(heartbeat.seq, heartbeat.at_utc, heartbeat.synchronised),
         )
         return _encode(message)
@@ -151,15 +154,19 @@ class Wire:
 
     def read(
         self, link: str, topic: str, payload: bytes, *, retained: bool, expiry_s: float | None, at: float
-    ) -> ev.Event:
-        """What a message means. Raises ValueError, with a reason, for one that means nothing to a node."""
+    ) -> ev.Event | None:
+        """What a message means; None for a monitor's retained one, which says nothing of now.
+
+        Raises ValueError, with a reason, for one that means nothing to a node.
+        """
         if len(payload) > PAYLOAD_LIMIT:
             raise ValueError(f"more than {PAYLOAD_LIMIT} bytes")
         try:
             if topic == self.command_topic:
                 return self._read_command(link, payload, retained, at, expiry_s)
             if topic.startswith(self._monitors):
-                return self._read_monitor(link, topic, payload, at)
+                heard = self._read_monitor(link, topic, payload, at)
+                return None if retained else heard
             reader = self._readers.get(topic)
             if reader is None:
                 raise ValueError("unknown topic")
@@ -199,7 +206,8 @@ class Wire:
         name, _, kind = topic.removeprefix(self._monitors).partition("/")
         if name != monitor.monitor or kind not in ("state", "heartbeat"):
             raise ValueError("a monitor speaks on its own branch only")
-        return ev.MonitorHeard(at, link, monitor.monitor, monitor.boot, monitor.state == "online")
+        alive = monitor.state == "online"
+        return ev.MonitorHeard(at, link, monitor.monitor, monitor.boot, alive, birth=alive and kind == "state")
 
     def _read_command(
         self, link: str, payload: bytes, retained: bool, at: float, expiry_s: float | None = None

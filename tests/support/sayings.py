@@ -6,6 +6,7 @@ from typing import Any
 from node.core import effects as ef
 from node.core.memory import Key, ListedIncident, Step
 from node.core.settings import AlarmClass
+from node.messages import DiskHealth, Health, MemoryHealth, NetworkHealth, Throttling, UnderVoltage
 from node.wire import Wire, with_age
 
 BOOT, EARLIER = "0badcafe", "0000beef"
@@ -69,6 +70,19 @@ HEARTBEAT = ef.Heartbeat(
     spilled=True,
 )
 
+HEALTH = Health(
+    age_s=12.345,
+    started_by="boot",
+    under_voltage=UnderVoltage(now=False, seen=True),
+    throttling=Throttling(now=("capped",), seen=("capped", "throttled")),
+    cpu_c=48.85,
+    memory=MemoryHealth(available_bytes=655_360_000, total_bytes=952_320_000),
+    disk=DiskHealth(free_bytes=24_000_000_000, total_bytes=31_000_000_000, read_only=False),
+    network=NetworkHealth(interface="wlan0", up=True, signal_dbm=-61.0),
+    threads=12,
+    files=31,
+)
+
 SAID: dict[str, bytes] = {
     "state-online": WIRE.state("online", 3, *STAMP),
     "state-offline": WIRE.state("offline", 3, *STAMP, reason="sigterm", back_in_s=30.0),
@@ -94,7 +108,8 @@ SAID: dict[str, bytes] = {
     "event-command-refused": with_age(
         event("command-refused", command="reset", subject="order-1", by="guard-desk", reason="input-active"), 0.0
     ),
-    "heartbeat": WIRE.heartbeat(HEARTBEAT, record_depth=2),
+    "heartbeat": WIRE.heartbeat(HEARTBEAT, record_depth=2, health=HEALTH),
+    "heartbeat-without-data": WIRE.heartbeat(HEARTBEAT, record_depth=2),
     "canary": WIRE.canary(3, *STAMP),
     "reply-done": WIRE.reply(ef.Reply("order-1", "done"), *STAMP),
     "reply-refused": WIRE.reply(ef.Reply("order-1", "refused", "no-expiry"), *STAMP),

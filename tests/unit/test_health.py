@@ -1,4 +1,4 @@
-"""What the machine says of itself, compared with what it says to others."""
+"""What the kernel says of its boot and its clock, compared with what it says to others."""
 
 import ctypes
 import shutil
@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from node import health
+from node.health import kernel
+from tests.support.machine import make_tree
 
 ASK_ADJTIMEX = r"""
 #include <stdio.h>
@@ -33,16 +35,12 @@ def test_the_kernel_boot_is_that_of_proc() -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["missing", "garbled"])
-def test_a_kernel_boot_that_cannot_be_read_is_empty(
-    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kernel_boot_that_cannot_be_read_is_empty(content: bytes | None, tmp_path: Path) -> None:
     """Without /proc nothing is known of the kernel's boot, and nothing is raised."""
-    path = tmp_path / "boot_id"
     if content is not None:
-        path.write_bytes(content)
-    monkeypatch.setattr(health, "_BOOT_ID", path)
+        make_tree(tmp_path, {"proc/sys/kernel/random/boot_id": content})
 
-    assert health.kernel_boot() == ""
+    assert health.kernel_boot(tmp_path) == ""
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler to ask the kernel in its own words")
@@ -54,7 +52,7 @@ def test_the_clock_is_as_the_kernel_tells_a_c_program(tmp_path: Path) -> None:
     status, time_error, size = map(int, subprocess.check_output([program], text=True).split())
 
     assert health.clock_synchronised() is (None if status < 0 else status != time_error)
-    assert size <= health._TIMEX_ROOM  # noqa: SLF001 - too little room would be a write beyond it
+    assert size <= kernel._TIMEX_ROOM  # noqa: SLF001 - too little room would be a write beyond it
 
 
 @pytest.mark.parametrize(("status", "synchronised"), [(0, True), (1, True), (4, True), (5, False), (-1, None)], ids=str)

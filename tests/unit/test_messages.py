@@ -115,7 +115,8 @@ def test_a_schema_refuses_what_a_node_would(field: str, value: object) -> None:
 def test_there_is_a_schema_for_every_message() -> None:
     """The document holds a schema for each topic, and nothing but what they are made of."""
     messages = {"Event", "HeartbeatMessage", "ReplyMessage", "MonitorMessage", *HEARD_AS.values()}
-    parts = {"AlarmClass", "EventId", "InputHealth", "LinkHealth", "OpenIncident", "StandingFault"}
+    health = {"Health", "UnderVoltage", "Throttling", "MemoryHealth", "DiskHealth", "NetworkHealth"}
+    parts = {"AlarmClass", "EventId", "InputHealth", "LinkHealth", "OpenIncident", "StandingFault", *health}
 
     assert SCHEMAS["$defs"].keys() == messages | parts
 

@@ -14,7 +14,16 @@ from node.core.effects import FaultReport, InputReport
 from node.core.memory import Incident, Inhibit, Key, ListedIncident, Snapshot, Step
 from node.core.settings import AlarmClass, Lamp
 from node.errors import FAULTS
-from node.messages import INCIDENTS_LIMIT, PAYLOAD_LIMIT
+from node.messages import (
+    INCIDENTS_LIMIT,
+    PAYLOAD_LIMIT,
+    DiskHealth,
+    Health,
+    MemoryHealth,
+    NetworkHealth,
+    Throttling,
+    UnderVoltage,
+)
 from node.wire import Wire, decode_snapshot, describe, encode_snapshot, rfc3339
 from tests.support.sayings import BOOT, BRANCH, HEARTBEAT, NOON, NOW, SAID, STAMP, WIRE, event, listed
 
@@ -201,7 +210,21 @@ def test_a_heartbeat_keeps_within_the_limit_whatever_is_wrong() -> None:
         inputs=tuple(InputReport(f"{number:063}", "unknown", 86400.0) for number in range(16)),
     )
 
-    payload = WIRE.heartbeat(heartbeat, record_depth=2**53)
+    health = Health(
+        age_s=86_400.123,
+        stuck="started_by",
+        started_by="watchdog",
+        under_voltage=UnderVoltage(now=False, seen=False),
+        throttling=Throttling(now=("capped", "throttled", "soft-limit"), seen=("capped", "throttled", "soft-limit")),
+        cpu_c=100.123,
+        memory=MemoryHealth(available_bytes=2**53, total_bytes=2**53),
+        disk=DiskHealth(free_bytes=2**53, total_bytes=2**53, read_only=False),
+        network=NetworkHealth(interface="w" * 15, up=False, signal_dbm=-100.0),
+        threads=2**53,
+        files=2**53,
+    )
+
+    payload = WIRE.heartbeat(heartbeat, record_depth=2**53, health=health)
 
     assert len(payload) <= PAYLOAD_LIMIT
     assert msgspec.json.decode(payload)["faults_standing"] == 60

@@ -1,18 +1,17 @@
-"""Readers of the machine: what it says of its kernel and its clock. None of them waits for anything."""
+"""What the kernel says of its boot and of its clock. Neither waits for anything."""
 
 import ctypes
 from pathlib import Path
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TIME_ERROR = 5
 _TIMEX_ROOM = 512
 """struct timex takes 208 bytes on 64-bit Linux and less on 32-bit; adjtimex(2) never writes more."""
 
 
-def kernel_boot() -> str:
+def kernel_boot(root: Path = Path("/")) -> str:
     """The kernel's boot id: monotonic instants of another one mean nothing now. Empty where it can't be read."""
     try:
-        return _BOOT_ID.read_text(encoding="ascii").strip()
+        return (root / "proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except (OSError, UnicodeError):
         return ""
 
