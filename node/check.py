@@ -176,7 +176,7 @@ def _try_broker(settings: config.Config, broker: config.Broker) -> Finding:
     messages = wire.Wire(settings.root, settings.site, settings.node, boot)
     heard: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
 
-    def read(message: Incoming) -> ev.Event:
+    def read(message: Incoming) -> ev.Event | None:
         return messages.read(
             broker.name,
             message.topic,

@@ -32,6 +32,7 @@ from node.core.memory import Step
 from node.core.settings import Wiring
 from node.errors import SimulationError
 from node.service import Service
+from node.watchdog import Notifier
 
 log = logging.getLogger(__name__)
 
@@ -306,11 +307,13 @@ def run(
     environ: Mapping[str, str],
     *,
     held: Sequence[str] = (),
+    notifier: Notifier | None = None,
     on_service: Callable[[Service], None] = lambda service: None,
 ) -> int:
     """Be the node on simulated pins until the instructions end; returns the exit code.
 
-    ``held`` names the buttons that are pressed before the start. ``on_service`` is told the service before it runs.
+    ``held`` names the buttons that are pressed before the start, ``notifier`` tells the service manager. ``on_service``
+    is told the service before it runs.
     Raises what ``Service.run`` raises, and SimulationError for a name in ``held`` that isn't an input's.
     """
     onlooker = Onlooker(Lines(output), settings.buzzer_pin)
@@ -321,7 +324,7 @@ def run(
             raise SimulationError(f"no input is named {name!r}", f"choose among {', '.join(inputs)}")
         wall.press(name)
     directory = config.state_directory(settings, environ)
-    service = Service(settings, wall.factory, directory, environ=environ, watcher=onlooker)
+    service = Service(settings, wall.factory, directory, environ=environ, watcher=onlooker, notifier=notifier)
     on_service(service)
     driver = threading.Thread(target=_drive, args=(wall, instructions, service), name="wall", daemon=True)
     driver.start()

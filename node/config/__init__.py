@@ -1,11 +1,12 @@
 """node.toml -> frozen, validated settings; every problem reported in one go.
 
-1. Each table of the file is a class below and each key one field of it: its type, what it must be, an example and a
-   default. A key is declared there and nowhere else; ``_build`` hands it on.
+1. Each table of the file is a class below ([[broker]]: in brokers.py) and each key one field of it: its type, what it
+   must be, an example and a default. A key is declared there and nowhere else; ``_build`` hands it on.
 2. Unknown tables and keys are refused, with the nearest known name. Their values aren't shown: one may be a secret.
 3. Each value is converted by itself, so that a wrong one hides no other. What is wrong is left out of rule 4.
 4. What several values must agree on stands in ``_RULES``, one function each.
-5. A problem is one line: the file, the table, the key, its value, what is allowed, and an example of it.
+5. A problem is one line: the file, the table, the key, its value (unless that may be a secret), what is allowed, and an
+   example of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from node.config import brokers
+from node.config.brokers import Broker, BrokerKeys, Login, Tls
 from node.config.reader import (
     Sections,
     Table,
@@ -31,17 +34,10 @@ from node.config.reader import (
 )
 from node.core.settings import AlarmClass, InputSettings, Lamp, Receipts, Settings, Sound, Wiring
 
+__all__ = ["DEFAULT_STATE_DIRECTORY", "Broker", "Config", "Login", "Tls", "load", "state_directory"]
+
 DEFAULT_STATE_DIRECTORY = Path("/var/lib/alarm-node")
 _SOUND_LIMIT_S = 900.0
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where a broker listens; ``name`` is ``host:port``, unique in a node."""
-
-    name: str
-    host: str
-    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,6 @@ _PIN = "a BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the heade
 _Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
 _AbsolutePath = Annotated[str, Meta(pattern=r"\A/[^\x00]*\Z")]
 _TopicRoot = Annotated[str, Meta(max_length=100, pattern=r"\A[^/+#$\x00-\x1f\x7f]+(/[^/+#$\x00-\x1f\x7f]+)*\Z")]
-_Host = Annotated[str, Meta(pattern=r"\A([^\s/:@]+|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[^\s/@]*)\Z")]
 
 
 class _Node(Struct, frozen=True, kw_only=True):
@@ -119,11 +114,6 @@ class _Lamp(Struct, frozen=True, kw_only=True):
     pin: Annotated[_Pin, be(_PIN, 23)]
 
 
-class _Broker(Struct, frozen=True, kw_only=True):
-    host: Annotated[_Host, be('a name or address alone, without spaces, "mqtt://" and port', "127.0.0.1")]
-    port: Annotated[int, be("a whole number from 1 to 65535", 1883, ge=1, le=65535)]
-
-
 class _Supervision(Struct, frozen=True, kw_only=True):
     heartbeat_s: Annotated[
         float,
@@ -148,21 +138,26 @@ _TABLES = {
         Table("button", _Button, most=16),
         Table("buzzer", _Buzzer, required=False),
         Table("lamp", _Lamp),
-        Table("broker", _Broker, most=4),
+        Table("broker", BrokerKeys, most=4),
         Table("supervision", _Supervision, required=False),
     )
 }
 
 
-def load(path: Path) -> Config:
-    """Read node.toml; ConfigError with all its problems where it can't be used."""
+def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
+    """Read node.toml; ConfigError with all its problems where it can't be used.
+
+    ``environ`` says where the files lie that it names, and they are tried. None: nobody is going to open them.
+    """
     document = parse(path)
     problems = unknown_tables(document, _TABLES.values())
     sections = {table.name: read_table(table, document, problems) for table in _TABLES.values()}
-    problems += [problem for rule in _RULES for problem in rule(sections)]
+    problems += [problem for rule in (*_RULES, *brokers.RULES) for problem in rule(sections)]
+    if environ is not None:
+        problems += brokers.unreadable(sections, environ)
     if problems:
         raise refusal(path, *problems)
-    return _build(path, sections)
+    return _build(path, sections, environ or {})
 
 
 def state_directory(config: Config, environ: Mapping[str, str]) -> Path:
@@ -204,14 +199,6 @@ def _loud_buttons_have_a_buzzer(sections: Sections) -> Iterator[str]:
         yield f'{_TABLES["buzzer"].missing} (it is for the sound = "loud" of {loud[0]})'
 
 
-def _brokers_are_different(sections: Sections) -> Iterator[str]:
-    # Two links to one broker have the same client id: they would throw each other off for ever.
-    whole = [section for section in sections["broker"] if section.values.keys() >= {"host", "port"}]
-    addresses = [(each.place, f"{each.values['host']}:{each.values['port']}".lower()) for each in whole]
-    for place, address, owner in repeated(addresses):
-        yield f"{place} host and port: {address} is {owner} already: leave one of them out"
-
-
 def _monitors_are_asked_for_receipts(sections: Sections) -> Iterator[str]:
     for section in sections["supervision"]:
         match section.values:
@@ -225,20 +212,18 @@ _RULES: tuple[Callable[[Sections], Iterator[str]], ...] = (
     _buttons_are_told_apart,
     _silent_buttons_choose_a_lamp,
     _loud_buttons_have_a_buzzer,
-    _brokers_are_different,
     _monitors_are_asked_for_receipts,
 )
 
 
-def _build(path: Path, sections: Sections) -> Config:
+def _build(path: Path, sections: Sections, environ: Mapping[str, str]) -> Config:
     """Sections without a problem, in the shapes that the program works with."""
     node = _Node(**sections["node"][0].values)
     panel = _Panel(**sections["panel"][0].values)
     buttons = [_Button(**section.values) for section in sections["button"]]
     buzzer = _Buzzer(**sections["buzzer"][0].values) if sections["buzzer"] else None
     lamp = _Lamp(**sections["lamp"][0].values)
-    listed = [_Broker(**section.values) for section in sections["broker"]]
-    brokers = tuple(Broker(f"{each.host}:{each.port}", each.host, each.port) for each in listed)
+    listed = tuple(brokers.build(section, environ) for section in sections["broker"])
     supervision = _Supervision(**sections["supervision"][0].values) if sections["supervision"] else _Supervision()
     inputs = tuple(
         InputSettings(each.name or "button", each.wiring, each.alarm_class, each.sound, each.lamp or Lamp.SHOWN)
@@ -246,7 +231,8 @@ def _build(path: Path, sections: Sections) -> Config:
     )
     settings = Settings(
         inputs=inputs,
-        links=tuple(broker.name for broker in brokers),
+        links=tuple(broker.name for broker in listed),
+        insecure_links=tuple(broker.name for broker in listed if broker.insecure),
         debounce_s=panel.debounce_ms / 1000,
         sound_limit_s=buzzer.sound_limit_s if buzzer else _SOUND_LIMIT_S,
         heartbeat_s=supervision.heartbeat_s,
@@ -267,6 +253,6 @@ def _build(path: Path, sections: Sections) -> Config:
         input_pins=MappingProxyType({each.name: button.pin for each, button in zip(inputs, buttons, strict=True)}),
         buzzer_pin=buzzer.pin if buzzer else None,
         lamp_pin=lamp.pin,
-        brokers=brokers,
+        brokers=listed,
         settings=settings,
     )

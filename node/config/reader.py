@@ -19,9 +19,12 @@ from msgspec.structs import FieldInfo, fields
 from node.errors import ConfigError
 
 
-def be(allowed: str, example: object, **limits: Any) -> Meta:
-    """What a value must be: in words that follow "must be", as an example, and as msgspec's limits."""
-    return Meta(description=allowed, examples=[example], **limits)
+def be(allowed: str, example: object, *, secret: bool = False, **limits: Any) -> Meta:
+    """What a value must be: in words that follow "must be", as an example, and as msgspec's limits.
+
+    A ``secret`` one isn't shown when it is wrong.
+    """
+    return Meta(description=allowed, examples=[example], extra={"secret": secret}, **limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,8 @@ def _read_section(table: Table, place: str, entry: Mapping[str, Any], problems: 
             try:
                 values[key.name] = convert(entry[name], key.type)
             except ValidationError:
-                problems.append(f"{place} {name} = {toml(entry[name])}: {allowed(key)}")
+                value = "" if _is_secret(key) else f" = {toml(entry[name])}"
+                problems.append(f"{place} {name}{value}: {allowed(key)}")
         elif key.required:
             problems.append(f"{place} {name} is missing: {allowed(key)}")
         else:
@@ -153,6 +157,10 @@ def _meta(key: FieldInfo) -> Meta:
     """The outermost Meta of a key; the inner ones hold its type's limits."""
     meta: Meta = key.type.__metadata__[-1]
     return meta
+
+
+def _is_secret(key: FieldInfo) -> bool:
+    return bool((_meta(key).extra or {}).get("secret"))
 
 
 def _bare(name: str) -> str:

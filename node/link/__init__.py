@@ -13,6 +13,7 @@ Rules:
 5. A silent path is dropped by deadlines of our own: 3 s, twice as long after each such drop, at most 24 s, until an
    answer of the same kind comes within 3 s again. Dropping shuts the socket down, and the will follows.
 6. One bad message blocks nothing: what can't be read is dropped and counted, what can't be sent is answered as refused.
+7. Whatever is wrong with name, way, TLS or login: it is told as the fault that it is (problems.py), and tried again.
 """
 
 import logging
@@ -20,7 +21,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from node.config import Login, Tls
 from node.core.events import Event, LinkDown
+from node.link.credentials import Credentials
 from node.link.hatch import Hatch, Kind
 from node.link.messages import Incoming, Outgoing, Priority, Subscription, Terms
 from node.link.patience import Patience
@@ -40,6 +43,7 @@ class Link:
     ``subscriptions``: at least one. ``will`` makes topic and payload (retained, QoS 1) of a session's will. ``decode``
     makes an event of a message, or None to ignore it, and raises where it can't be read. Both run on the link's thread,
     as does ``put``. Each event that was put wants one ``decided()``, or the link soon neither publishes nor connects.
+    ``tls`` and ``login``: None for plain text, and for a broker that asks for no account.
     """
 
     def __init__(
@@ -53,11 +57,16 @@ class Link:
         will: Callable[[int], tuple[str, bytes]],
         decode: Callable[[Incoming], Event | None],
         put: Callable[[Event], None],
+        tls: Tls | None = None,
+        login: Login | None = None,
         keepalive_s: int = 10,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
-        self._terms = Terms(name, host, port, client_id, tuple(subscriptions), will, decode, keepalive_s, clock)
+        credentials = Credentials(name, tls, login)
+        self._terms = Terms(
+            name, host, port, client_id, tuple(subscriptions), will, decode, keepalive_s, clock, credentials
+        )
         self._clock = clock
         self._hatch = Hatch(name, put, clock)
         self._patience = Patience()
@@ -85,7 +94,7 @@ class Link:
         """Ask for the end: let what was handed over be answered (``timeout_s`` at most), then DISCONNECT, without will.
 
         Doesn't wait. A link that could say goodbye puts no LinkDown. Its thread ends at most a second after
-        ``timeout_s``, unless a name lookup or a TCP connect holds it.
+        ``timeout_s``, unless a name lookup, a TCP connect or a TLS handshake holds it.
         """
         self._hatch.close(self._clock() + timeout_s)
 
@@ -125,6 +134,12 @@ class Link:
         if session.up_at is not None or session.reason != self._told:
             log.warning("link %s: session %d is down: %s", self.name, session.number, session.reason)
         self._told = session.reason
-        self._hatch.put(
-            Kind.SESSION, LinkDown(now, self.name, session.number, session.reason, taken_over=session.taken_over)
+        down = LinkDown(
+            now,
+            self.name,
+            session.number,
+            session.reason,
+            taken_over=session.taken_over,
+            problem=None if session.problem is None else session.problem.code,
         )
+        self._hatch.put(Kind.SESSION, down)

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from node.core.events import Event
 from node.core.memory import Key
+from node.link.credentials import Credentials
 
 
 class Priority(IntEnum):
@@ -52,7 +53,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a link is told: where and as whom to connect, what to hear, what its will is and how to read a message."""
+    """What a link is told: where, as whom and by what proof to connect, what to hear, its will, how to read."""
 
     name: str
     host: str
@@ -63,3 +64,4 @@ class Terms:
     decode: Callable[[Incoming], Event | None]
     keepalive_s: int
     clock: Callable[[], float]
+    credentials: Credentials

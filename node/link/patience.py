@@ -3,7 +3,7 @@
 A fixed deadline would livelock on a slow path: every connection would be given up just before its answer comes.
 """
 
-CONNECT, SUBSCRIBE, PUBLISH = "CONNECT", "SUBSCRIBE", "a publish"
+HANDSHAKE, CONNECT, SUBSCRIBE, PUBLISH = "a TLS handshake", "CONNECT", "SUBSCRIBE", "a publish"
 
 ANSWER_S = 3.0
 ANSWER_MAX_S = 24.0
@@ -13,7 +13,7 @@ class Patience:
     """How long each kind of answer may take, in seconds; it outlives the sessions."""
 
     def __init__(self) -> None:
-        self._limits = dict.fromkeys((CONNECT, SUBSCRIBE, PUBLISH), ANSWER_S)
+        self._limits = dict.fromkeys((HANDSHAKE, CONNECT, SUBSCRIBE, PUBLISH), ANSWER_S)
 
     def limit_s(self, kind: str) -> float:
         """The deadline for an answer of this kind."""

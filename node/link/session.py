@@ -1,6 +1,6 @@
 """One connection to the broker, from the name lookup to its end. It lives on the link's thread and nowhere else.
 
-    CONNECT --CONNACK--> SUBSCRIBE --SUBACK--> up --lost, silent, closed--> ended
+    TCP --> TLS --> CONNECT --CONNACK--> SUBSCRIBE --SUBACK--> up --lost, silent, closed--> ended
 
 paho never writes while it is called: as long as it has something to write it asks for the socket to be watched, and
 ``loop_write`` is called from one place. So whatever ends a connection ends it inside ``_turn``.
@@ -23,10 +23,13 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from node.core.events import Event, LinkUp, PublishAnswered
+from node.core.events import CredentialsSeen, Event, LinkUp, PublishAnswered
+from node.errors import CREDENTIALS_UNUSABLE, FaultKind
+from node.link import problems
 from node.link.hatch import Hatch, Kind
 from node.link.messages import Incoming, Outgoing, Terms
-from node.link.patience import CONNECT, PUBLISH, SUBSCRIBE, Patience
+from node.link.patience import CONNECT, HANDSHAKE, PUBLISH, SUBSCRIBE, Patience
+from node.link.tls import HandshakeSilentError, TlsSocket
 
 UNSENDABLE = 0x83
 """PublishAnswered's code for a message that couldn't be sent at all: MQTT's "implementation specific error"."""
@@ -39,7 +42,7 @@ _WINDOW = 20
 _RESERVED_PLACES = 4
 _MAXIMUM_PACKET_SIZE = 20 * 1024
 _HEADER_SIZE = 32
-_TCP_CONNECT_S = 5.0
+_LOOK_S = 60.0
 _TCP_SILENT_MS = 10_000
 _GOODBYE_S = 1.0
 _COMPLAINT_S = 1.0
@@ -64,12 +67,16 @@ def _guarded(callback: _Callback[_P]) -> _Callback[_P]:
 
 
 class Session:
-    """``reason`` says why it ended, and is empty until it does; ``up_at`` when it came up, None before."""
+    """``reason`` says why it ended, and is empty until it does; ``up_at`` when it came up, None before.
+
+    ``problem`` is the fault that says why it couldn't begin, None where that is all that is known.
+    """
 
     def __init__(self, terms: Terms, hatch: Hatch, patience: Patience, number: int) -> None:
         self.name = terms.name
         self.number = number
         self.reason = ""
+        self.problem: FaultKind | None = None
         self.taken_over = False
         self.said_goodbye = False
         self.reached_broker = False
@@ -80,17 +87,24 @@ class Session:
         self._clock = terms.clock
         self._awaited: str | None = CONNECT
         self._asked_at = terms.clock()
+        self._look_at = terms.clock() + _LOOK_S
         self._window = _WINDOW
         self._largest_packet = math.inf
         self._in_flight: dict[int, tuple[Outgoing, float]] = {}
         self._early: list[Event] = []
         self._complaint_due = -math.inf
         self._socket: socket.socket | None = None
+        self._tls: TlsSocket | None = None
         self._client = self._new_client()
 
     def run(self) -> None:
         """Connect, and return when the session has ended."""
         terms = self._terms
+        self._look()
+        if not terms.credentials.ready:
+            self.end("the node's own files can't be used", CREDENTIALS_UNUSABLE)
+            return
+        self._prove()
         topic, payload = terms.will(self.number)
         self._client.will_set(topic, payload, qos=1, retain=True)
         properties = _properties(
@@ -101,15 +115,18 @@ class Session:
         )
         try:
             self._client.connect(terms.host, terms.port, terms.keepalive_s, clean_start=True, properties=properties)
-        except OSError as failure:
-            self.end(_told(failure))
+        except (OSError, UnicodeError) as failure:
+            if isinstance(failure, HandshakeSilentError):
+                self._patience.overrun()
+            self.end(*problems.told(failure))
         self._asked_at = self._clock()
         while not self.reason:
-            self._turn(self._hatch.wait(self._wake_at()))
+            self._turn(self._wait())
 
-    def end(self, reason: str) -> None:
+    def end(self, reason: str, problem: FaultKind | None = None) -> None:
         """End it; the first reason counts."""
-        self.reason = self.reason or reason
+        if not self.reason:
+            self.reason, self.problem = reason, problem
 
     def drop(self) -> None:
         """Shut the socket down, so that the broker publishes the will. paho's ``disconnect()`` would suppress it."""
@@ -134,7 +151,7 @@ class Session:
             protocol=MQTTProtocolVersion.MQTTv5,
             reconnect_on_failure=False,
         )
-        client.connect_timeout = _TCP_CONNECT_S
+        client.connect_timeout = problems.TCP_CONNECT_S
         client.max_inflight_messages_set(0)
         client.on_socket_open = self._socket_opened
         client.on_socket_close = self._socket_closing
@@ -147,6 +164,34 @@ class Session:
         client.on_disconnect = self._disconnected
         return client
 
+    def _look(self) -> None:
+        """Look at our files, and tell what is known of certificates when that has changed."""
+        self._look_at = self._clock() + _LOOK_S
+        self._terms.credentials.look()
+        self._tell_credentials()
+
+    def _tell_credentials(self) -> None:
+        credentials = self._terms.credentials
+        seen = credentials.seen()
+        if seen != credentials.told and self._hatch.room(Kind.HEARD) > 0:
+            credentials.told = seen
+            self._hatch.put(Kind.HEARD, CredentialsSeen(self._clock(), self.name, *seen))
+
+    def _prove(self) -> None:
+        credentials = self._terms.credentials
+        if credentials.context is not None:
+            credentials.context.handshake_s = self._patience.limit_s(HANDSHAKE)
+            self._client.tls_set_context(credentials.context)
+        if credentials.username is not None:
+            password = credentials.password
+            self._client.username_pw_set(credentials.username, password)  # type: ignore[arg-type] # bytes stay as they are
+
+    def _wait(self) -> int:
+        """How the socket is ready: at once where TLS has read more than was asked for, which no selector can see."""
+        held = self._tls is not None and self._socket is not None and self._tls.pending() > 0
+        readiness = self._hatch.wait(-math.inf if held else self._wake_at())
+        return readiness | selectors.EVENT_READ if held else readiness
+
     def _turn(self, readiness: int) -> None:
         readable = readiness & selectors.EVENT_READ
         if readable:
@@ -157,6 +202,8 @@ class Session:
             self._client.loop_misc()
         if self._awaited is None:
             self._publish_waiting()
+        if self._clock() >= self._look_at:
+            self._look()
         if not readable:  # the answer may be among what is still to be read
             self._mind_silence()
         if self._socket is None:
@@ -259,6 +306,11 @@ class Session:
         self._hatch.selector.register(self._socket, selectors.EVENT_READ)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_SILENT_MS)
+        if isinstance(opened, TlsSocket):
+            self._tls = opened
+            self._patience.answered(HANDSHAKE, opened.handshake_took_s)
+            self._terms.credentials.meet(cast(dict[str, object], opened.getpeercert()))
+            self._tell_credentials()
 
     @_guarded
     def _socket_closing(self, _client: Client, _data: object, _closing: object) -> None:
@@ -287,7 +339,7 @@ class Session:
         self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
         if code.is_failure:
-            self.end(f"refused: {_named(code)}")
+            self.end(*problems.refused(code))
             return
         now = self._clock()
         self._patience.answered(CONNECT, now - self._asked_at)
@@ -309,7 +361,7 @@ class Session:
         self._patience.answered(SUBSCRIBE, now - self._asked_at)
         for subscription, code in zip(self._terms.subscriptions, codes, strict=False):
             if code.is_failure:
-                log.warning("link %s: can't hear %s: %s", self.name, subscription.topic, _named(code))
+                log.warning("link %s: can't hear %s: %s", self.name, subscription.topic, problems.named(code))
         log.info("link %s: session %d is up", self.name, self.number)
         self._awaited = None
         self.up_at = now
@@ -354,11 +406,13 @@ class Session:
     ) -> None:
         if flags.is_disconnect_packet_from_server:
             self.taken_over = code.value == _SESSION_TAKEN_OVER
-            self.end("session taken over" if self.taken_over else f"ended by the broker: {_named(code)}")
+            self.end("session taken over" if self.taken_over else f"ended by the broker: {problems.named(code)}")
         elif code.value == _KEEPALIVE_TIMEOUT:
             self.end(f"no answer to a ping within {self._terms.keepalive_s} s")
         elif code.value == _PROTOCOL_BROKEN:
             self.end("the broker doesn't keep to the protocol")
+        elif self.up_at is None and self._tls is not None and self._tls.broken is not None:
+            self.end(*problems.broken(self._tls.broken))
         else:
             self.end("connection lost")
 
@@ -368,13 +422,3 @@ def _properties(packet: int, **values: int) -> Properties:
     for name, value in values.items():
         setattr(properties, name, value)
     return properties
-
-
-def _named(code: ReasonCode) -> str:
-    return f"{str(code).lower().replace('authorized', 'authorised')} (0x{code.value:02X})"
-
-
-def _told(failure: OSError) -> str:
-    if isinstance(failure, TimeoutError):
-        return f"no connection within {_TCP_CONNECT_S:g} s"
-    return (failure.strerror or str(failure)).lower()

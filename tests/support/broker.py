@@ -1,5 +1,6 @@
 """A real mosquitto that belongs to the test: on a free loopback port, in a directory of its own, always reaped."""
 
+import hashlib
 import os
 import random
 import shutil
@@ -7,10 +8,14 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from tests.support.certificates import Pair
 
 READY_S = 20.0
 STOP_S = 10.0
@@ -35,12 +40,21 @@ def free_port() -> int:
             return port
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What a broker shows, and whom it lets in: anybody, or clients with a certificate by the authority in a file."""
+
+    pair: Pair
+    clients_by: Path | None = None
+
+
 class Broker:
     """A mosquitto that is started, stopped, killed and frozen at will, always on the same ``port``.
 
-    ``acl``: the text of an ACL file; None allows everything. Any user name is let in without a password, and clients
-    without one unless ``anonymous`` is False. ``persistent``: retained messages survive a stop and a start.
-    ``options``: more lines for mosquitto.conf.
+    ``acl``: the text of an ACL file; None allows everything. Any user name is let in without a password unless there
+    are ``passwords`` (by user name), and clients without one unless ``anonymous`` is False. ``persistent``: retained
+    messages survive a stop and a start. ``options``: more lines for mosquitto.conf. ``tls``: it listens on ``tls_port``
+    too, and there in TLS alone.
     """
 
     def __init__(
@@ -51,8 +65,11 @@ class Broker:
         anonymous: bool = True,
         persistent: bool = False,
         options: Sequence[str] = (),
+        passwords: Mapping[str, str] | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self.port = free_port()
+        self.tls_port = free_port()
         self.log = directory / "mosquitto.log"
         self._config = directory / "mosquitto.conf"
         self._process: subprocess.Popen[bytes] | None = None
@@ -71,7 +88,17 @@ class Broker:
         if persistent:
             lines += ["persistence true", f"persistence_location {directory}/", "autosave_interval 1"]
             lines += ["autosave_on_changes true"]
-        self._config.write_text("\n".join([*lines, *options, ""]), encoding="utf-8")
+        if passwords is not None:
+            hashed = "".join(f"{user}:{_hashed(password)}\n" for user, password in passwords.items())
+            (directory / "passwords").write_text(hashed, encoding="ascii")
+            (directory / "passwords").chmod(0o600)
+            lines.append(f"password_file {directory / 'passwords'}")
+        lines += options
+        if tls is not None:
+            lines += [f"listener {self.tls_port} 127.0.0.1", f"certfile {tls.pair.certificate}"]
+            lines += [f"keyfile {tls.pair.key}"]
+            lines += ["require_certificate true", f"cafile {tls.clients_by}"] if tls.clients_by is not None else []
+        self._config.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
     @property
     def pid(self) -> int:
@@ -142,6 +169,12 @@ class Broker:
                 return client.recv(1) == b"\x20"
         except ConnectionError:
             return False
+
+
+def _hashed(password: str) -> str:
+    salt, rounds = os.urandom(12), 101
+    derived = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds)
+    return f"$7${rounds}${b64encode(salt).decode()}${b64encode(derived).decode()}"
 
 
 def _mosquitto() -> str:

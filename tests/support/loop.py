@@ -1,14 +1,16 @@
 """A link under test and the loop that decides its events; and brokers that are stranger than mosquitto."""
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TypeVar
 
+from node.config import Login, Tls
 from node.core.events import Event, PublishAnswered
 from node.core.memory import Key
 from node.link import Incoming, Link, Outgoing, Priority, Subscription
@@ -42,6 +44,9 @@ class Loop:
         port: int,
         *subscriptions: Subscription,
         client_id: str = "node",
+        host: str = "127.0.0.1",
+        tls: Tls | None = None,
+        login: Login | None = None,
         keepalive_s: int = 10,
         will: Callable[[int], tuple[str, bytes]] = lambda session: ("node/state", b"lost %d" % session),
         decode: Callable[[Incoming], Event | None] = decode,
@@ -53,13 +58,15 @@ class Loop:
         self._changed = threading.Condition()
         self.link = Link(
             "the-broker",
-            "127.0.0.1",
+            host,
             port,
             client_id,
             subscriptions=subscriptions or (Subscription("node/command"),),
             will=will,
             decode=decode,
             put=self.put,
+            tls=tls,
+            login=login,
             keepalive_s=keepalive_s,
         )
 
@@ -138,18 +145,23 @@ def listener() -> Iterator[socket.socket]:
 
 
 @contextmanager
-def strange_broker(*answers: bytes) -> Iterator[int]:
-    """The port of a broker that answers its first client's packets, one by one, with these bytes, then only reads."""
+def strange_broker(*answers: bytes, context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """The port of a broker that answers its first client's packets, one by one, with these bytes, then only reads.
+
+    With a server's ``context`` it does so in TLS, each answer in one record. A client that breaks off is left.
+    """
 
     def serve(listening: socket.socket) -> None:
-        client, _ = listening.accept()
-        with client:
-            client.settimeout(TIMEOUT_S)
-            for answer in answers:
-                client.recv(4096)
-                client.sendall(answer)
-            while client.recv(4096):
-                pass
+        plain, _ = listening.accept()
+        plain.settimeout(TIMEOUT_S)
+        with plain, suppress(ssl.SSLError, ConnectionError):
+            client = plain if context is None else context.wrap_socket(plain, server_side=True)
+            with client:
+                for answer in answers:
+                    client.recv(4096)
+                    client.sendall(answer)
+                while client.recv(4096):
+                    pass
 
     with listener() as listening:
         thread = threading.Thread(target=serve, args=(listening,))

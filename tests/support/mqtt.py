@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -33,7 +34,8 @@ class Received:
 class Client:
     """A client that is connected from entering it as a context to leaving it; it doesn't reconnect.
 
-    ``subscribe``: topic filters, granted before the context begins. ``will``: topic, payload and retain.
+    ``subscribe``: topic filters, granted before the context begins. ``will``: topic, payload and retain. ``ca_file``:
+    it talks TLS, with a broker whose certificate is by this authority.
     ``on_received`` is told each message on the client's own thread, where it may ``send`` but not wait.
     """
 
@@ -47,6 +49,7 @@ class Client:
         password: str | None = None,
         will: tuple[str, bytes, bool] | None = None,
         on_received: Callable[[Received], None] | None = None,
+        ca_file: Path | None = None,
     ) -> None:
         self._port = port
         self._on_received = on_received
@@ -64,6 +67,8 @@ class Client:
         self._client.on_subscribe = self._on_subscribe
         self._client.on_publish = self._on_publish
         self._client.on_message = self._on_message
+        if ca_file is not None:
+            self._client.tls_set(str(ca_file))
         if user is not None:
             self._client.username_pw_set(user, password)
         if will is not None:

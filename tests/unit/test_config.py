@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.config import Broker, Config, load, state_directory
+from node.config import Broker, Config, Login, Tls, load, state_directory
 from node.core.settings import AlarmClass, InputSettings, Lamp, Receipts, Settings, Sound, Wiring
 from node.errors import ConfigError
 
@@ -73,11 +73,17 @@ pin = 23
 
 [[broker]]
 host = "broker-a.example"
-port = 1883
+port = 8883
+ca_file = "/etc/alarm/ca.pem"
+certificate_file = "/etc/alarm/counter.pem"
+key_file = "/etc/alarm/counter.key"
+username = "Schalter 1"
+password_file = "/etc/alarm/password"
 
 [[broker]]
 host = "fd00::7"
 port = 65535
+insecure = true
 
 [supervision]
 heartbeat_s = 5
@@ -168,13 +174,22 @@ def test_a_full_file_is_taken_whole() -> None:
         input_pins={"desk": 17, "door": 27},
         buzzer_pin=22,
         lamp_pin=23,
-        brokers=(Broker("broker-a.example:1883", "broker-a.example", 1883), Broker("fd00::7:65535", "fd00::7", 65535)),
+        brokers=(
+            Broker(
+                "broker-a.example:8883",
+                "broker-a.example",
+                8883,
+                Tls(Path("/etc/alarm/ca.pem"), Path("/etc/alarm/counter.pem"), Path("/etc/alarm/counter.key")),
+                Login("Schalter 1", Path("/etc/alarm/password")),
+            ),
+            Broker("fd00::7:65535", "fd00::7", 65535, insecure=True),
+        ),
         settings=Settings(
             inputs=(
                 InputSettings("desk", Wiring.NORMALLY_CLOSED, AlarmClass.AMOK, Sound.SILENT, Lamp.DISCREET),
                 InputSettings("door", Wiring.NORMALLY_OPEN, AlarmClass.ASSIST, Sound.LOUD, Lamp.SHOWN),
             ),
-            links=("broker-a.example:1883", "fd00::7:65535"),
+            links=("broker-a.example:8883", "fd00::7:65535"),
             debounce_s=0.039,
             sound_limit_s=60.5,
             heartbeat_s=5.0,
@@ -182,6 +197,7 @@ def test_a_full_file_is_taken_whole() -> None:
             receipts=Receipts.REQUIRED,
             monitors=("guard-desk", "porter"),
             has_buzzer=True,
+            insecure_links=("fd00::7:65535",),
         ),
     )
 
@@ -224,9 +240,9 @@ WRONG_FILES = {
         changed(MINIMAL, "[lamp]\n", "[lamp]\nPIN = 1\n"),
         '[lamp] PIN is unknown: did you mean "pin"?',
     ),
-    "unknown key like none": (
+    "unknown key with a secret": (
         changed(MINIMAL, "port = 1883", 'port = 1883\npassword = "hunter2"'),
-        '[[broker]] 1 password is unknown: allowed here are "host", "port"',
+        '[[broker]] 1 password is unknown: did you mean "password_file"?',
     ),
     "unknown key that needs quotes": (
         changed(MINIMAL, "[lamp]\n", '[lamp]\n"a\\nb" = 1\n'),
@@ -348,7 +364,11 @@ WRONG_FILES = {
         '[[button]] 2 name = "desk": is the name of [[button]] 1 already: give one of them another',
     ),
     "one broker twice": (
-        MINIMAL + '[[broker]]\nhost = "other"\nport = 1883\n' + changed(BROKER, "127.0.0.1", "OTHER"),
+        (
+            MINIMAL
+            + '[[broker]]\nhost = "other"\nport = 1883\ninsecure = true\n'
+            + changed(changed(BROKER, "127.0.0.1", "OTHER"), "port = 1883", "port = 1883\ninsecure = true")
+        ),
         "[[broker]] 3 host and port: other:1883 is [[broker]] 2 already: leave one of them out",
     ),
     "too many brokers": (
@@ -513,6 +533,11 @@ LIMITS: dict[str, tuple[list[object], list[object]]] = {
     "sound_limit_s": ([10, 3600], [9.9, 3601, True]),
     "host": (["localhost", "::1", "fe80::1%eth0", "10.0.0.1"], ["", "a b", "mqtt://a", "a:1883", "u@a", "a\n", 1]),
     "port": ([1, 65535], [0, 65536, True, 1883.0, "1883"]),
+    "ca_file": (["/", "ca.pem", "/a b", ".a"], ["", "a/b", "./a", ".", "..", "a\x00", 1]),
+    "certificate_file": (["node.pem"], ["", "a/b"]),
+    "key_file": (["node.key"], ["", "a/b"]),
+    "username": (["a", "ü" * 200], ["", "x" * 201, "a\nb", 1]),
+    "insecure": ([True], ["true", 1]),
     "heartbeat_s": ([1, 60, 2.5], [0.9, 60.1, True]),
     "receipt_s": ([5, 60], [4.9, 61, True]),
     "receipts": (["auto"], ["always", False]),

@@ -60,7 +60,7 @@ def test_a_broker_that_refuses_the_client_says_why(tmp_path: Path) -> None:
     with Broker(tmp_path / "closed", anonymous=False) as broker, running(Loop(broker.port)) as loop:
         down = loop.next()
 
-    assert down == LinkDown(down.at, "the-broker", 1, "refused: not authorised (0x87)")
+    assert down == LinkDown(down.at, "the-broker", 1, "refused: not authorised (0x87)", problem="F022")
 
 
 def test_a_refused_connection_uses_no_session_number_up() -> None:
@@ -395,7 +395,7 @@ def test_a_callback_that_fails_ends_in_silence_and_not_in_paho(
 
 def test_a_host_that_swallows_everything_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A TCP connect has a deadline of its own."""
-    monkeypatch.setattr("node.link.session._TCP_CONNECT_S", 0.2)
+    monkeypatch.setattr("node.link.problems.TCP_CONNECT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
         with socket.create_connection(address), running(Loop(address[1])) as loop:

@@ -1,0 +1,196 @@
+"""[[broker]]: where a broker is, and what the node and the broker prove themselves with.
+
+1. ``ca_file`` makes it TLS. Without it only loopback is reached; anything else wants ``insecure = true``, and that is a
+   standing fault.
+2. A file is an absolute path, or a bare name: then it lies in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=).
+3. What a file holds isn't kept here and never shown: link/credentials.py reads it at each connection.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from node.config.reader import Section, Sections, allowed, be, key_of, repeated, toml
+
+_FILES = ("ca_file", "certificate_file", "key_file", "password_file")
+_PASSWORD_MAX = 65_535
+"""MQTT counts its bytes with two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files in PEM: the authorities that may sign the broker's certificate; this node's own and its key, or neither."""
+
+    ca_file: Path
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The account at the broker; the file holds the password on its one line."""
+
+    username: str
+    password_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where a broker listens; ``name`` is ``host:port``, unique in a node. ``insecure``: in plain text by a network."""
+
+    name: str
+    host: str
+    port: int
+    tls: Tls | None = None
+    login: Login | None = None
+    insecure: bool = False
+
+
+class PasswordError(ValueError):
+    """What a password file holds is no password; the text says why, and nothing of it."""
+
+
+_Host = Annotated[str, Meta(pattern=r"\A([^\s/:@]+|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[^\s/@]*)\Z")]
+_Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
+_File = Annotated[str, Meta(pattern=r"\A(/[^\x00]*|(?!\.\.?\Z)[^/\x00]+)\Z")]
+_FILE = "an absolute path, or the bare name of a file in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=)"
+
+
+class BrokerKeys(Struct, frozen=True, kw_only=True):
+    """The keys of one [[broker]]."""
+
+    host: Annotated[_Host, be('a name or address alone, without spaces, "mqtt://" and port', "127.0.0.1")]
+    port: Annotated[int, be("a whole number from 1 to 65535", 1883, ge=1, le=65535)]
+    ca_file: Annotated[_File | None, be(_FILE, "/etc/alarm-node/ca.pem")] = None
+    certificate_file: Annotated[_File | None, be(_FILE, "/etc/alarm-node/node.pem")] = None
+    key_file: Annotated[_File | None, be(_FILE, "/etc/alarm-node/node.key")] = None
+    username: Annotated[_Name | None, be("1 to 200 characters on one line", "room-214")] = None
+    password_file: Annotated[_File | None, be(_FILE, "/etc/alarm-node/password", secret=True)] = None
+    insecure: Annotated[bool, be("true or false", True)] = False
+
+
+def build(section: Section, environ: Mapping[str, str]) -> Broker:
+    """A section without a problem, in the shape that the program works with."""
+    keys = BrokerKeys(**section.values)
+    paths = _paths(section, environ)
+    ca, password = paths.get("ca_file"), paths.get("password_file")
+    return Broker(
+        name=f"{keys.host}:{keys.port}",
+        host=keys.host,
+        port=keys.port,
+        tls=None if ca is None else Tls(ca, paths.get("certificate_file"), paths.get("key_file")),
+        login=None if keys.username is None else Login(keys.username, password),
+        insecure=ca is None and not _is_loopback(keys.host),
+    )
+
+
+def files(broker: Broker) -> dict[str, Path]:
+    """The files that a broker names, by their key; one that isn't absolute is a bare name that wasn't looked up."""
+    named: dict[str, Path | None] = {}
+    if broker.tls is not None:
+        named |= {
+            "ca_file": broker.tls.ca_file,
+            "certificate_file": broker.tls.certificate_file,
+            "key_file": broker.tls.key_file,
+        }
+    if broker.login is not None:
+        named["password_file"] = broker.login.password_file
+    return {key: path for key, path in named.items() if path is not None}
+
+
+def why_unreadable(key: str, path: Path) -> str:
+    """Why the file of this key can't be used by this account, and what to do; empty where nothing is wrong with it."""
+    if not path.is_absolute():
+        return (
+            "is a bare name, and there is no $CREDENTIALS_DIRECTORY: write an absolute path, or let systemd give the "
+            "file to the service by LoadCredential=NAME:PATH"
+        )
+    try:
+        if key == "password_file":
+            read_password(path)
+        else:
+            path.open("rb").close()
+    except OSError as failure:
+        return f"can't be read ({failure.strerror}): check that the file exists and that the service may read it"
+    except PasswordError as failure:
+        return str(failure)
+    return ""
+
+
+def read_password(path: Path) -> bytes:
+    """The password that this file holds on its one line. OSError, or PasswordError where it holds none."""
+    password = path.read_bytes().removesuffix(b"\n").removesuffix(b"\r")
+    if not password:
+        raise PasswordError("is empty: write the password into it, on one line")
+    if b"\n" in password:
+        raise PasswordError("holds several lines: leave one, the password")
+    if len(password) > _PASSWORD_MAX:
+        raise PasswordError(f"is too long: MQTT takes {_PASSWORD_MAX} bytes")
+    return password
+
+
+def unreadable(sections: Sections, environ: Mapping[str, str]) -> Iterator[str]:
+    """What is wrong with the files that all brokers name."""
+    for section in sections["broker"]:
+        for key, path in _paths(section, environ).items():
+            problem = why_unreadable(key, path)
+            if problem:
+                # Whoever wrote the password in the place of its file must not find it in a log.
+                shown = "" if key == "password_file" else f" = {toml(section.values[key])}"
+                yield f"{section.place} {key}{shown}: {problem}"
+
+
+def _paths(section: Section, environ: Mapping[str, str]) -> dict[str, Path]:
+    named = {key: section.values[key] for key in _FILES if section.values.get(key) is not None}
+    return {key: Path(environ.get("CREDENTIALS_DIRECTORY", ""), written) for key, written in named.items()}
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return re.fullmatch(r"localhost\.?", host, re.IGNORECASE) is not None
+
+
+def _are_different(sections: Sections) -> Iterator[str]:
+    # Two links to one broker have the same client id: they would throw each other off for ever.
+    whole = [section for section in sections["broker"] if section.values.keys() >= {"host", "port"}]
+    addresses = [(each.place, f"{each.values['host']}:{each.values['port']}".lower()) for each in whole]
+    for place, address, owner in repeated(addresses):
+        yield f"{place} host and port: {address} is {owner} already: leave one of them out"
+
+
+def _are_encrypted_or_say_so(sections: Sections) -> Iterator[str]:
+    for section in sections["broker"]:
+        match section.values:
+            case {"host": str(host), "ca_file": None, "insecure": False} if not _is_loopback(host):
+                yield (
+                    f"{section.place} ca_file is missing: {toml(host)} is reached over a network, where plain text can "
+                    f"be read, forged and held back: it {allowed(key_of(BrokerKeys, 'ca_file'))} (TLS is usually on "
+                    "port 8883); or write insecure = true, which stays a fault"
+                )
+            case {"ca_file": str(), "insecure": True}:
+                yield f"{section.place} insecure = true: contradicts ca_file: leave one of them out"
+
+
+def _go_together(sections: Sections) -> Iterator[str]:
+    for section in sections["broker"]:
+        for name, needed in _NEEDS:
+            if section.values.get(name) is not None and section.values.get(needed, "") is None:
+                wanted = allowed(key_of(BrokerKeys, needed))
+                yield f"{section.place} {needed} is missing: where there is {name} it {wanted}"
+
+
+_NEEDS = (
+    ("certificate_file", "ca_file"),
+    ("certificate_file", "key_file"),
+    ("key_file", "certificate_file"),
+    ("password_file", "username"),
+)
+
+RULES: tuple[Callable[[Sections], Iterator[str]], ...] = (_are_different, _are_encrypted_or_say_so, _go_together)

@@ -1,0 +1,66 @@
+"""TLS by OpenSSL, with what a link needs beyond it: a deadline of its own, and why a broker broke a session off."""
+
+import ssl
+import time
+from typing import cast
+
+
+class HandshakeSilentError(OSError):
+    """The broker took the connection and gave no answer in TLS."""
+
+
+class HandshakeCutError(OSError):
+    """The broker took the connection and ended it without a word of TLS."""
+
+
+class TlsSocket(ssl.SSLSocket):
+    """Closes itself where its handshake fails.
+
+    ``handshake_took_s``: how long it took. ``broken``: with which error of TLS the session ended, None where it didn't.
+    With TLS 1.3 that is the only way to hear that the broker doesn't take our certificate: its word comes later.
+    """
+
+    handshake_took_s = 0.0
+    broken: ssl.SSLError | None = None
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Wait for its end, for as long as the context says."""
+        begun = time.monotonic()
+        limit_s = cast(TlsContext, self.context).handshake_s
+        self.settimeout(limit_s)
+        try:
+            super().do_handshake(block)
+        except BaseException as failure:
+            self.close()
+            if isinstance(failure, TimeoutError):
+                raise HandshakeSilentError(f"no answer to a TLS handshake within {limit_s:g} s") from failure
+            if isinstance(failure, ConnectionError | ssl.SSLEOFError):
+                raise HandshakeCutError("ended by the broker in the TLS handshake") from failure
+            raise
+        self.handshake_took_s = time.monotonic() - begun
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """As any socket's."""
+        try:
+            return super().recv(buflen, flags)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as failure:
+            self.broken = failure
+            raise
+
+
+class TlsContext(ssl.SSLContext):
+    """TLS 1.2 or later, the broker's certificate verified and for the host that was asked for.
+
+    ``handshake_s`` may be changed before each connection.
+    """
+
+    sslsocket_class = TlsSocket
+    handshake_s = 3.0
+
+    def __new__(cls) -> "TlsContext":
+        """A client's context without authorities: so far it trusts nobody."""
+        context = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
