@@ -1,4 +1,5 @@
-# Two commands for everybody: `make run` and `make test`. On a fresh Debian 12 both see to what they need by themselves:
+# Two commands for everybody: `make run` and `make test`; and `make install` for a Pi or PC that becomes a node.
+# On a fresh Debian 12 all see to what they need by themselves:
 # packages: Debian packages that are missing (apt-get, with sudo where not root), and nothing where all are there
 # .venv:    a virtual environment with the versions of tests/requirements.lock, again only after that file changed
 # Another interpreter: make PYTHON=/usr/local/bin/python3.12 ... (before there is a .venv)
@@ -7,12 +8,25 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 # systemd-python is built from its source: that is what the compiler and the -dev packages are for.
-PACKAGES := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev mosquitto
+BUILD_PACKAGES := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev
+PACKAGES := $(BUILD_PACKAGES) mosquitto systemd
 
 # Every branch of these is covered, or `make test` fails.
 COVERED := node/core/*,node/wire.py,node/messages.py,node/config/*
 
-PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+# Where `make install` puts things. DESTDIR goes before all of it, for packages and images: then nothing is asked of the
+# running system. A PC's hardware watchdog is left alone, unless HARDWARE_WATCHDOG=yes.
+DESTDIR ?=
+HOME_OF_NODE := /opt/alarm-node
+UNITS := /usr/local/lib/systemd
+INSTALLED := $(UNITS)/system/alarm-node.service /usr/local/lib/sysusers.d/alarm-node.conf \
+    /usr/local/lib/udev/rules.d/60-alarm-node.rules /usr/local/bin/alarm-node
+WATCHDOG_INSTALLED := $(UNITS)/system.conf.d/10-alarm-node-watchdog.conf \
+    $(UNITS)/system/alarm-node.service.d/10-hardware-watchdog.conf
+HARDWARE_WATCHDOG ?= $(shell grep -qsa 'Raspberry Pi' /proc/device-tree/model && echo yes || echo no)
+
+PIP_OPTIONS := --disable-pip-version-check --no-input --quiet
+PIP := $(BIN)/python -m pip $(PIP_OPTIONS)
 PIP_TOOLS := pip-tools==7.6.2
 
 SHELL := /bin/bash
@@ -21,7 +35,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types contracts bench packages lock clean
+.PHONY: help run test lint types contracts bench install uninstall packages lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -51,12 +65,78 @@ contracts: .venv/ready ## who may import whom
 bench: .venv/ready ## how long a press takes: distributions over 200 taps
 	@$(BIN)/python -m tests.bench.press
 
-# First setuptools, so that what is built here (systemd-python, this package) is built with the locked one.
-.venv/ready: pyproject.toml tests/requirements.lock | packages
-	@if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-	    echo "alarm-node needs Python 3.11 or later, and $(PYTHON) isn't. Next: make PYTHON=/path/to/python3.11" >&2
+install: PACKAGES := $(BUILD_PACKAGES)
+install: | packages ## make this machine a node (as root): program, account, units; asks nothing, starts nothing
+	@if [ -z "$(DESTDIR)" ] && [ $$EUID != 0 ]; then
+	    echo "This writes to /opt, /etc and /usr/local. Next: sudo make install" >&2
 	    exit 1
 	fi
+	$(CHECK_PYTHON)
+	# All of it is made beside the one that may be running, and takes its place at the end.
+	fresh='$(DESTDIR)$(HOME_OF_NODE).new'
+	source=$$(mktemp -d)
+	trap 'rm -rf "$$source" "$$fresh"' EXIT
+	echo "Installing alarm-node into $(DESTDIR)$(HOME_OF_NODE): this takes a minute"
+	rm -rf "$$fresh"
+	$(PYTHON) -m venv "$$fresh"
+	pip=("$$fresh/bin/python" -m pip $(PIP_OPTIONS))
+	sed -n '/^setuptools==/,$$p' deploy/requirements.lock | "$${pip[@]}" install --no-compile --require-hashes --requirement /dev/stdin
+	"$${pip[@]}" install --no-compile --require-hashes --use-pep517 --no-build-isolation --requirement deploy/requirements.lock
+	cp -R node pyproject.toml README.md LICENSE "$$source"
+	"$${pip[@]}" install --no-compile --no-deps --no-build-isolation "$$source"
+	grep -rlIF "$$fresh" "$$fresh/bin" "$$fresh/pyvenv.cfg" | xargs sed -i "s|$$fresh|$(HOME_OF_NODE)|g"
+	"$$fresh/bin/python" -m compileall -q -s "$$fresh" -p $(HOME_OF_NODE) "$$fresh/lib"
+	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node" deploy/INSTALL.md deploy/OPERATIONS.md deploy/wiring.svg LICENSE
+	chmod -R go=rX "$$fresh"
+	rm -rf '$(DESTDIR)$(HOME_OF_NODE)'
+	mv "$$fresh" '$(DESTDIR)$(HOME_OF_NODE)'
+	install -D --mode=644 deploy/systemd/alarm-node.service '$(DESTDIR)$(UNITS)/system/alarm-node.service'
+	install -D --mode=644 deploy/systemd/alarm-node.sysusers.conf '$(DESTDIR)/usr/local/lib/sysusers.d/alarm-node.conf'
+	install -D --mode=644 deploy/systemd/60-alarm-node.rules '$(DESTDIR)/usr/local/lib/udev/rules.d/60-alarm-node.rules'
+	install -d '$(DESTDIR)/usr/local/bin'
+	ln -sfn $(HOME_OF_NODE)/bin/alarm-node '$(DESTDIR)/usr/local/bin/alarm-node'
+	if [ "$(HARDWARE_WATCHDOG)" = yes ]; then
+	    install -D --mode=644 deploy/systemd/10-alarm-node-watchdog.conf '$(DESTDIR)$(UNITS)/system.conf.d/10-alarm-node-watchdog.conf'
+	    install -D --mode=644 deploy/systemd/alarm-node.service.d/10-hardware-watchdog.conf \
+	        '$(DESTDIR)$(UNITS)/system/alarm-node.service.d/10-hardware-watchdog.conf'
+	else
+	    rm -f $(WATCHDOG_INSTALLED:%='$(DESTDIR)%')
+	fi
+	config='$(DESTDIR)/etc/alarm-node/node.toml'
+	if [ ! -e "$$config" ]; then install -D --mode=644 deploy/node.example.toml "$$config"; fi
+	if [ -z "$(DESTDIR)" ]; then
+	    systemd-sysusers alarm-node.conf
+	    if [ -d /run/systemd/system ]; then
+	        systemctl daemon-reload
+	        udevadm control --reload && udevadm trigger --subsystem-match=gpio || true
+	        systemctl try-restart alarm-node.service
+	    fi
+	fi
+	echo "Installed. Nothing was started that didn't run before. Next:"
+	echo "  1. write what this room has into /etc/alarm-node/node.toml ($(HOME_OF_NODE)/share/doc/alarm-node/INSTALL.md)"
+	echo "  2. alarm-node check"
+	echo "  3. systemctl enable --now alarm-node"
+
+uninstall: ## take the program and its units away (as root); the record and the configuration stay
+	@if [ -z "$(DESTDIR)" ] && [ $$EUID != 0 ]; then
+	    echo "This removes from /opt and /usr/local. Next: sudo make uninstall" >&2
+	    exit 1
+	fi
+	running=
+	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then running=yes; fi
+	if [ "$$running" ]; then systemctl disable --now alarm-node.service || true; fi
+	rm -rf '$(DESTDIR)$(HOME_OF_NODE)'
+	rm -f $(INSTALLED:%='$(DESTDIR)%') $(WATCHDOG_INSTALLED:%='$(DESTDIR)%')
+	rmdir '$(DESTDIR)$(UNITS)/system/alarm-node.service.d' 2>/dev/null || true
+	if [ "$$running" ]; then systemctl daemon-reload; fi
+	echo "Removed. What a node knows was left where it is:"
+	echo "  the record         $(DESTDIR)/var/lib/alarm-node"
+	echo "  the configuration  $(DESTDIR)/etc/alarm-node"
+	echo "  the account        alarm-node (userdel alarm-node)"
+
+# First setuptools, so that what is built here (systemd-python, this package) is built with the locked one.
+.venv/ready: pyproject.toml tests/requirements.lock | packages
+	@$(CHECK_PYTHON)
 	if ! $(PIP) --version >/dev/null 2>&1; then
 	    echo "Making the virtual environment .venv"
 	    $(PYTHON) -m venv --clear .venv
@@ -66,6 +146,13 @@ bench: .venv/ready ## how long a press takes: distributions over 200 taps
 	$(PIP) install --require-hashes --use-pep517 --no-build-isolation --requirement tests/requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
+
+define CHECK_PYTHON
+if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+    echo "alarm-node needs Python 3.11 or later, and $(PYTHON) isn't. Next: make PYTHON=/path/to/python3.11" >&2
+    exit 1
+fi
+endef
 
 packages:
 	@if ! command -v dpkg-query >/dev/null; then
@@ -112,9 +199,12 @@ lock: | packages ## choose versions anew, as far as pyproject.toml asks for it (
 	trap 'rm -rf "$$tools"' EXIT
 	$(PYTHON) -m venv "$$tools"
 	"$$tools/bin/pip" --quiet install $(PIP_TOOLS)
-	CUSTOM_COMPILE_COMMAND="make lock" "$$tools/bin/pip-compile" --quiet --extra dev --generate-hashes --allow-unsafe \
-	    --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK_OPTIONS) \
-	    --output-file tests/requirements.lock pyproject.toml
+	compile=("$$tools/bin/pip-compile" --quiet --generate-hashes --allow-unsafe --strip-extras)
+	compile+=(--no-emit-index-url --no-emit-find-links --no-emit-trusted-host)
+	export CUSTOM_COMPILE_COMMAND="make lock"
+	"$${compile[@]}" --extra dev $(LOCK_OPTIONS) --output-file tests/requirements.lock pyproject.toml
+	# A node runs with the versions that the tests ran with.
+	"$${compile[@]}" --build-deps-for wheel --constraint tests/requirements.lock --output-file deploy/requirements.lock pyproject.toml
 
 clean: ## remove what the tools leave behind (.venv stays)
 	@rm -rf build ./*.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from node import __version__, config
+from node import __version__, config, watchdog
 from node.errors import AlarmNodeError, ConfigError
 
 DEFAULT_CONFIG = Path("/etc/alarm-node/node.toml")
@@ -22,14 +22,10 @@ DEFAULT_CONFIG = Path("/etc/alarm-node/node.toml")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     parsed = _parser().parse_args(arguments)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if parsed.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
     command: Callable[[argparse.Namespace], int] = parsed.command
     try:
-        return command(parsed)
+        with watchdog.logging_to(logging.DEBUG if parsed.verbose else logging.INFO, os.environ):
+            return command(parsed)
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
@@ -76,15 +72,16 @@ def _run(parsed: argparse.Namespace) -> int:
     from node.pins import open_factory  # noqa: PLC0415
     from node.service import Service  # noqa: PLC0415
 
-    settings = config.load(parsed.config)
-    factory = open_factory(settings.pin_factory)
-    directory = config.state_directory(settings, os.environ)
-    service = Service(settings, factory, directory, environ=os.environ)
-    _stop_on_signals(service)
-    try:
-        service.run()
-    finally:
-        factory.close()
+    with watchdog.notifying(os.environ) as notifier:
+        settings = config.load(parsed.config)
+        factory = open_factory(settings.pin_factory)
+        directory = config.state_directory(settings, os.environ)
+        service = Service(settings, factory, directory, environ=os.environ, notifier=notifier)
+        _stop_on_signals(service)
+        try:
+            service.run()
+        finally:
+            factory.close()
     return 0
 
 
@@ -130,8 +127,17 @@ def _line(row: Any) -> str:
 def _simulate(parsed: argparse.Namespace) -> int:
     from node.simulate import run  # noqa: PLC0415
 
-    settings = config.load(parsed.config)
-    return run(settings, sys.stdin, sys.stdout, os.environ, held=parsed.held, on_service=_stop_on_signals)
+    with watchdog.notifying(os.environ) as notifier:
+        settings = config.load(parsed.config)
+        return run(
+            settings,
+            sys.stdin,
+            sys.stdout,
+            os.environ,
+            held=parsed.held,
+            notifier=notifier,
+            on_service=_stop_on_signals,
+        )
 
 
 def _demo(parsed: argparse.Namespace) -> int:

@@ -11,7 +11,8 @@ Rules:
 4. The record is append-only. A receipt marks an event as received; nothing is removed for having been sent.
 5. An unknown effect is a mistake in the program and raises. An unexpected event never raises: it changes nothing, and
    is recorded.
-6. A stalled writer or link is a fault; its thread is abandoned at the end, never waited for.
+6. The watchdog is fed here and nowhere else, and only when the loop and the level sampler have made progress since the
+   last feed. A stalled writer or link is a fault; its thread is abandoned at the end, never waited for.
 7. The level sampler reads the inputs beside the edges. What an edge lost is still an alarm, and the difference is a
    fault.
 8. No command from the network can hold back, delay or hide an alarm that is raised after it.
@@ -25,6 +26,8 @@ Threads (and who may make them wait):
     record       record.py: SQLite                                   the disk
     link NAME    link.py, one for each broker                        the network, the name server
     status       status.py: the newest heartbeat for the doctor      the disk or memory
+    health       health/: how the machine is                         the disk, the kernel
+    notify, log  watchdog.py: what systemd and its journal are told  systemd, whoever reads the log
 """
 
 import logging
@@ -34,10 +37,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Protocol
 
-from node import config, health, status, wire
+from node import config, health, status, watchdog, wire, words
 from node.core import controller, effects
 from node.core import events as ev
 from node.core.memory import Step
@@ -55,6 +59,7 @@ CLOSE_S = 2.0
 GOODBYE_S = 1.5
 RECORD_STOP_S = 3.0
 STATUS_STOP_S = 0.5
+HEALTH_STOP_S = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +87,7 @@ class LogWatcher:
 
     def ladder(self, at: float, name: str, step: Step) -> None:
         """The call for help of this input reached a step."""
-        log.info("%s: %s", name, step.value)
+        log.info("%s: %s", name, step.value, extra={"ALARM_INPUT": name, "ALARM_STEP": step.value})
 
     def lamp(self, at: float, pattern: object) -> None:
         """The lamp was set to a pattern."""
@@ -90,7 +95,10 @@ class LogWatcher:
 
 
 class Service:
-    """A whole node, from its pins to its brokers. ``factory`` is the pin factory; ``directory`` the state directory."""
+    """A whole node, from its pins to its brokers.
+
+    ``factory`` is the pin factory; ``directory`` the state directory. ``notifier`` stays the caller's.
+    """
 
     def __init__(
         self,
@@ -100,11 +108,16 @@ class Service:
         *,
         environ: Mapping[str, str],
         watcher: Watcher | None = None,
+        notifier: watchdog.Notifier | None = None,
         clocks: Clocks | None = None,
     ) -> None:
         self.boot = secrets.token_hex(4)
         self._clocks = clocks or Clocks()
         self._watcher = watcher or LogWatcher()
+        self._environ = environ
+        self._notifier = notifier or watchdog.Notifier()
+        self._feed = watchdog.Feed(self._notifier.fed, self._notifier.feed_every_s)
+        self._ready = False
         self._config = settings
         self._directory = directory
         self._kernel_boot = health.kernel_boot()
@@ -132,7 +145,15 @@ class Service:
         where = status.directory(directory, environ)
         self._status = status.Writer(where, self._kernel_boot, self._clocks.monotonic)
         self._links = {broker.name: self._link(broker) for broker in settings.brokers}
-        self._post = Post(self._wire, self._record, self._links, self._kernel_boot, self._clocks.monotonic)
+        self._health = health.HealthReader(
+            directory,
+            put=self._queue.put,
+            clock=self._clocks.monotonic,
+            networked=any(not _is_loopback(broker.host) for broker in settings.brokers),
+        )
+        self._post = Post(
+            self._wire, self._record, self._links, self._kernel_boot, self._health.newest, self._clocks.monotonic
+        )
         now = self._clocks.monotonic()
         self._state = controller.start(settings.settings, self.boot, now, self._clocks.wall() - now)
         self._actions: dict[type[effects.Effect], Callable[[Any], None]] = {
@@ -167,7 +188,9 @@ class Service:
         try:
             self._record.start()
             self._status.start()
+            self._health.start()
             self._decide(self._clock_read())
+            self._look_after_watchdog()
             while not self._ended:
                 self._turn()
         finally:
@@ -175,6 +198,7 @@ class Service:
             self._panel.close()
             if not self._record.stop(RECORD_STOP_S):
                 log.error("the record doesn't end: what it hadn't stored is only where it was sent")
+            self._health.stop(HEALTH_STOP_S)
             self._status.stop(STATUS_STOP_S)
             status.release(lock)
 
@@ -195,7 +219,8 @@ class Service:
         now = self._clocks.monotonic()
         if now >= controller.next_deadline(self._state):
             self._decide(ev.TimePassed(now))
-        left = controller.next_deadline(self._state) - self._clocks.monotonic()
+        self._feed.turn(now)
+        left = min(controller.next_deadline(self._state), self._feed.due) - self._clocks.monotonic()
         try:
             event = self._queue.get(timeout=min(max(left, 0.0), LONGEST_WAIT_S))
         except queue.Empty:
@@ -212,6 +237,25 @@ class Service:
             self._links[link].decided()
         elif isinstance(event, ev.LevelsRead):
             self._panel.decided()
+            if any(level is not None for level in event.levels.values()):
+                self._feed.sampled()
+        self._tell_manager()
+
+    def _tell_manager(self) -> None:
+        """What changed for whoever asks systemd: after the effects, which may not wait for it."""
+        ready = self._ready or words.is_ready(self._state)
+        self._notifier.status(words.status(self._state, ready=ready))
+        if ready and not self._ready:
+            self._notifier.ready()
+        self._ready = ready
+        if self._state.stopping:
+            self._notifier.stopping()
+
+    def _look_after_watchdog(self) -> None:
+        why = watchdog.why_unarmed(self._environ)
+        if why is not None:
+            log.warning("the hardware watchdog isn't armed: %s", why)
+            self._decide(ev.WatchdogRead(self._clocks.monotonic(), armed=False))
 
     def _handle(self, event: ev.Event) -> None:
         try:
@@ -243,6 +287,7 @@ class Service:
             link.hurry()
 
     def _close_links(self, _effect: effects.CloseLinks) -> None:
+        self._tell_manager()
         for link in self._links.values():
             link.close(CLOSE_S)
         until = self._clocks.monotonic() + CLOSE_S + GOODBYE_S
@@ -272,12 +317,9 @@ class Service:
 
     def _link(self, broker: config.Broker) -> Link:
         # A command that its sender wants retained is refused at once, not only when it comes back at the next start.
+        # MQTT's no-local is used nowhere: a broker may then withhold the retained alarm of our own client id.
         subscriptions = [
-            Subscription(
-                topic,
-                no_local=topic == self._wire.alarm_topic,
-                retain_as_published=topic == self._wire.command_topic,
-            )
+            Subscription(topic, retain_as_published=topic == self._wire.command_topic)
             for topic in self._wire.subscriptions
         ]
         return Link(
@@ -297,18 +339,26 @@ class Service:
         synchronised = state.supervision.synchronised is True
         return self._wire.state_topic, self._wire.state("lost", session, state.seq, self._clocks.wall(), synchronised)
 
-    def _read(self, link: str, message: Incoming) -> ev.Event:
+    def _read(self, link: str, message: Incoming) -> ev.Event | None:
         return self._wire.read(
             link, message.topic, message.payload, retained=message.retained, expiry_s=message.expiry_s, at=message.at
         )
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _say(event: effects.LoggedEvent) -> None:
     """What happened, for the log: a fault with its text and next step, anything else in a few words."""
+    fields = words.fields(event)
     if event.kind == "fault-raised":
         kind = FAULTS[str(event.fault)]
         about = f" ({event.subject})" if event.subject else ""
-        log.warning("%s%s %s. Next: %s.", kind.code, about, kind.text, kind.next_step)
+        log.warning("%s%s %s. Next: %s.", kind.code, about, kind.text, kind.next_step, extra=fields)
         return
     details = (event.input, event.incident, event.fault, event.subject, event.reason, event.by)
-    log.info("%s %s", event.kind, " ".join(each for each in details if each))
+    log.info("%s %s", event.kind, " ".join(each for each in details if each), extra=fields)

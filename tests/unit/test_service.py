@@ -1,7 +1,10 @@
 """The superloop on a simulated wall, in this process: what it contains, what ends it, and how its outputs go off."""
 
 import logging
+import os
 import queue
+import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,16 +13,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from gpiozero import DigitalOutputDevice
 
-from node import config, status
+from node import config, health, status
 from node.core import controller, effects
 from node.core import events as ev
 from node.core.memory import Step
 from node.core.signals import LampPattern
 from node.core.turn import State
 from node.errors import AlreadyRunningError, PanelError, StateDirectoryError
+from node.health import limits
+from node.messages import Health
 from node.record import read_log
 from node.service import Clocks, LogWatcher, Service
 from node.simulate import Wall
@@ -360,6 +366,84 @@ def test_a_node_without_any_disk_still_calls(
     desk.expect_fault("F020")
     assert f"no state directory {room.directory}: Read-only file system" in caplog.text
     assert "F020 the record can't be written: alarms are sent, but a power cut would forget them. Next: " in caplog.text
+
+
+def test_the_heartbeat_tells_how_the_machine_is(room: Room, desk: Desk) -> None:
+    """What was read of this machine, and how long ago; the disk is that of the record."""
+    room.ready()
+
+    heartbeat = desk.expect("heartbeat", lambda message: message["health"]["age_s"] is not None)
+
+    told = msgspec.convert(heartbeat["health"], Health)
+    assert told.stuck is None
+    assert (told.threads or 0) >= len(("main", "health", "record", "status"))
+    assert (told.files or 0) > 0
+    assert told.memory is not None
+    assert 0 < told.memory.available_bytes <= told.memory.total_bytes
+    assert told.disk is not None
+    assert told.disk.total_bytes == shutil.disk_usage(room.directory).total
+
+
+def test_what_is_wrong_with_the_machine_is_told_and_stored(
+    room: Room, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a fault in a heartbeat of its own, and as an event."""
+    monkeypatch.setattr(limits, "LEAST_SHARE", 2.0)
+
+    room.start()
+
+    heartbeat = desk.expect_fault("F033")
+    assert heartbeat["health"]["memory"]["available_bytes"] > 0
+    assert desk.expect("event", kind="fault-raised", fault="F033")["subject"] == ""
+
+
+def test_a_reading_that_hangs_keeps_nothing_waiting(room: Room, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node starts, calls for help and ends as ever, and claims nothing of the machine."""
+    hanging, go_on = threading.Event(), threading.Event()
+
+    def hang(_path: Path) -> os.statvfs_result:
+        hanging.set()
+        go_on.wait()
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "statvfs", hang)
+    room.ready()
+    assert hanging.wait(PATIENCE_S)
+
+    room.press()
+    pressed = desk.expect("event", kind="pressed")
+    heartbeat = desk.expect("heartbeat")
+    room.service.stop("the test has ended")
+    failure = room.failure()
+    go_on.set()
+
+    assert pressed["presses"] == 1
+    assert (heartbeat["health"]["age_s"], heartbeat["health"]["memory"]) == (None, None)
+    assert failure is None
+
+
+@pytest.mark.parametrize(
+    ("host", "networked"), [("127.0.0.1", False), ("localhost", False), ("192.0.2.1", True), ("broker.example", True)]
+)
+def test_a_network_matters_where_a_broker_is_elsewhere(
+    host: str, networked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pulled cable is no fault of a node whose only broker is on its own machine."""
+    asked: list[bool] = []
+
+    class Reader(health.HealthReader):
+        def __init__(self, directory: Path, *, networked: bool, **others: Any) -> None:
+            asked.append(networked)
+            super().__init__(directory, networked=networked, **others)
+
+    monkeypatch.setattr(health, "HealthReader", Reader)
+    path = write_config(tmp_path, free_port())
+    text = path.read_text(encoding="utf-8").replace('"127.0.0.1"', f'"{host}"\ninsecure = true')
+    path.write_text(text, encoding="utf-8")
+
+    Room(path).leave()
+
+    assert asked == [networked]
 
 
 def test_the_log_tells_what_is_shown(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,242 @@
+"""What feeds the watchdog of a whole node, and what doesn't keep it from being fed."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node import config, watchdog
+from node.core.memory import Step
+from node.service import LogWatcher, Service
+from node.simulate import Wall
+from node.watchdog import notifying
+from tests.support.broker import free_port
+from tests.support.manager import Manager, watchdog_usec
+from tests.support.node import wait_until, write_config
+
+PATIENCE_S = 20.0
+WATCHDOG_S = 1.0
+BUTTON = 17
+FED = b"WATCHDOG=1"
+READY = b"READY=1"
+
+
+class Onlooker(LogWatcher):
+    """Looks on; once it is armed it keeps the loop waiting at the next step of the ladder, which nobody may do."""
+
+    def __init__(self) -> None:
+        self.armed = False
+        self.holds, self.goes_on = threading.Event(), threading.Event()
+
+    def ladder(self, at: float, name: str, step: Step) -> None:
+        """The call for help of this input reached a step."""
+        if self.armed:
+            self.holds.set()
+            assert self.goes_on.wait(PATIENCE_S)
+
+
+class Node:
+    """A node without a broker, and the service manager that it tells."""
+
+    def __init__(self, path: Path, manager: Manager) -> None:
+        settings = config.load(path)
+        self.manager = manager
+        self.directory = config.state_directory(settings, {})
+        inputs = {each.name: (settings.input_pins[each.name], each.wiring) for each in settings.settings.inputs}
+        self.wall = Wall(inputs)
+        self.onlooker = Onlooker()
+        self._settings = settings
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="service")
+        self.service: Service | None = None
+        self.outcome: Future[None] | None = None
+
+    def start(self) -> None:
+        """Run the service."""
+        self.outcome = self._thread.submit(self._run)
+
+    def leave(self) -> None:
+        """End the service, and wait for it."""
+        if self.service is not None:
+            self.service.stop("the test has ended")
+        if self.outcome is not None:
+            self.outcome.result(PATIENCE_S)
+        self._thread.shutdown()
+
+    def _run(self) -> None:
+        with notifying(os.environ) as notifier:
+            self.service = Service(
+                self._settings,
+                self.wall.factory,
+                self.directory,
+                environ={},
+                watcher=self.onlooker,
+                notifier=notifier,
+            )
+            self.service.run()
+
+    def wait_for_heartbeats(self, count: int) -> None:
+        """Wait until the loop has made so many, one a second, from now on."""
+        path = self.directory / "status.json"
+        wait_until(path.exists)
+        for _ in range(count):
+            last = path.read_bytes()
+            wait_until(lambda last=last: path.read_bytes() != last)  # type: ignore[misc] # bound for each turn
+
+    @property
+    def record(self) -> Path:
+        """The record's file."""
+        return self.directory / "record.sqlite"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Whoever writes this database waits."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+        connection.execute("ROLLBACK")
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
+    """A node whose watchdog wants to be fed; it isn't started."""
+    with Manager(tmp_path) as manager:
+        monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
+        monkeypatch.setenv("WATCHDOG_USEC", watchdog_usec(WATCHDOG_S))
+        made = Node(write_config(tmp_path, free_port(), heartbeat_s=1), manager)
+        yield made
+        made.leave()
+
+
+def test_an_absent_broker_is_no_failed_start(node: Node) -> None:
+    """READY comes without any broker; the fault follows, and the feeds go on."""
+    node.start()
+
+    before = node.manager.until(lambda message: message == READY)
+    after = node.manager.until(lambda message: b"fault F010" in message)
+    fed = node.manager.until(lambda message: message == FED)
+
+    assert before[0] == b"STATUS=starting, 0 of 1 brokers connected"
+    assert before[-2] == b"STATUS=ready, 0 of 1 brokers connected"
+    assert after[-1].startswith(b"STATUS=ready, 0 of 1 brokers connected, fault F010 (127.0.0.1:")
+    assert fed
+
+
+def test_a_stalled_writer_does_not_stop_the_feeding(node: Node) -> None:
+    """While the record can't write, F020 stands and the watchdog is fed: a dying disk is no restart loop."""
+    node.start()
+    node.manager.until(lambda message: message == READY)
+
+    with locked(node.record):
+        node.wall.press("button")
+        node.manager.until(lambda message: b"fault F020" in message)
+        fed = [node.manager.until(lambda message: message == FED) for _ in range(5)]
+
+    assert len(fed) == 5
+
+
+def test_a_stalled_writer_at_start_delays_ready_until_its_fault(node: Node) -> None:
+    """READY means that the record is open, or that everybody is told that it isn't."""
+    node.directory.mkdir()
+    with closing(sqlite3.connect(node.record)) as connection:
+        connection.execute("CREATE TABLE in_the_way (number INTEGER)")
+    with locked(node.record):
+        node.start()
+
+        told = node.manager.until(lambda message: message == READY)
+        fed = node.manager.until(lambda message: message == FED)
+
+    assert b"fault F020" in told[-2]
+    assert fed
+
+
+def test_a_stalled_sampler_stops_the_feeding(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pin whose reading never returns ends the feeds, though the loop goes on; they come back with the sampler."""
+    pin: Any = node.wall.factory.pin(BUTTON)
+    read = pin._get_state  # noqa: SLF001 - gpiozero's pins are read through it
+    stalled, goes_on = threading.Event(), threading.Event()
+
+    def hang() -> Any:
+        stalled.set()
+        assert goes_on.wait(PATIENCE_S)
+        return read()
+
+    node.start()
+    node.manager.until(lambda message: message == READY)
+    monkeypatch.setattr(pin, "_get_state", hang)
+    assert stalled.wait(PATIENCE_S)
+    node.manager.take()
+    node.wait_for_heartbeats(4)
+    told = node.manager.take()
+    goes_on.set()
+
+    assert told.count(FED) <= 1, "one feed may have been owed for readings from before"
+    assert node.manager.until(lambda message: message == FED)
+
+
+def test_a_stalled_loop_stops_the_feeding(node: Node) -> None:
+    """While the loop waits for whatever it shouldn't, nobody else feeds; when it goes on, it does."""
+    node.start()
+    node.manager.until(lambda message: message == READY)
+    node.onlooker.armed = True
+    node.wall.press("button")
+    assert node.onlooker.holds.wait(PATIENCE_S)
+    node.manager.take()
+
+    silent = node.manager.is_silent(2 * WATCHDOG_S) or node.manager.is_silent(4 * WATCHDOG_S)  # one may be on its way
+    node.onlooker.armed = False
+    node.onlooker.goes_on.set()
+
+    assert silent
+    assert node.manager.until(lambda message: message == FED)
+
+
+def test_readings_that_fail_are_no_progress(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sampler that turns and can read no pin at all (the chip is gone) doesn't feed; a new start may find it."""
+    pin: Any = node.wall.factory.pin(BUTTON)
+
+    def fail() -> Any:
+        raise OSError(19, "No such device")
+
+    node.start()
+    node.manager.until(lambda message: message == READY)
+    with monkeypatch.context() as broken:
+        broken.setattr(pin, "_get_state", fail)
+        node.manager.until(lambda message: b"fault F001 (button)" in message)
+        node.manager.take()
+        node.wait_for_heartbeats(2)
+        told = node.manager.take()
+
+    assert FED not in told
+    assert node.manager.until(lambda message: message == FED)
+
+
+def test_a_stop_is_told_before_the_goodbye(node: Node) -> None:
+    """The manager hears that the node is ending while it still says goodbye, and then nothing more."""
+    node.start()
+    node.manager.until(lambda message: message == READY)
+
+    node.leave()
+
+    told = node.manager.take()
+    assert told[-1] == b"STOPPING=1"
+    assert told[-2].startswith(b"STATUS=stopping, 0 of 1 brokers connected")
+
+
+def test_a_hardware_watchdog_that_is_not_armed_is_a_fault(
+    node: Node, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the installation relies on it, F038 stands from the start."""
+    monkeypatch.setattr(watchdog, "why_unarmed", lambda environ: "watchdog0 is inactive")
+
+    node.start()
+
+    node.manager.until(lambda message: b"fault F038" in message)
+    assert "the hardware watchdog isn't armed: watchdog0 is inactive" in caplog.text
+    assert "F038 the hardware watchdog isn't armed: a machine that freezes stays frozen. Next: " in caplog.text

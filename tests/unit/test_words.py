@@ -1,0 +1,162 @@
+"""How the node is, in plain words, and what the journal is told of an event."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from node.core import controller
+from node.core.contact import Contact, ContactState
+from node.core.effects import LoggedEvent
+from node.core.memory import Incident, Key, Step
+from node.core.settings import AlarmClass, InputSettings, Lamp, Settings, Sound, Wiring
+from node.core.supervision import FaultId
+from node.core.turn import State
+from node.words import fields, is_ready, status
+
+BOOT = "0badcafe"
+NOTIFICATION_MAX = 4096
+
+
+def node(*, up: Iterable[str] = ("a", "b"), **changes: Any) -> State:
+    """A node with two brokers and one button, which has read its button and stored all."""
+    button = InputSettings("button", Wiring.NORMALLY_OPEN, AlarmClass.THREAT, Sound.LOUD, Lamp.SHOWN)
+    state = controller.start(Settings((button,), ("a", "b")), BOOT, 0.0, 0.0)
+    links = tuple(replace(link, up=link.name in up) for link in state.supervision.links)
+    supervision = replace(state.supervision, links=links)
+    contacts = {"button": Contact(ContactState.NORMAL)}
+    settled: dict[str, Any] = {"begun": True, "contacts": contacts, "supervision": supervision}
+    return replace(state, **(settled | changes))
+
+
+def incident(name: str = "button", step: Step = Step.RECEIVED, **changes: Any) -> Incident:
+    """An open incident of this input."""
+    made: dict[str, Any] = {
+        "id": f"{BOOT}-1",
+        "input": name,
+        "alarm_class": AlarmClass.ASSIST,
+        "loud": True,
+        "lamp": Lamp.SHOWN,
+        "step": step,
+        "press": Key(BOOT, 1),
+        "presses": 1,
+        "since_utc": 0.0,
+    }
+    return Incident(**(made | changes))
+
+
+def faults(*told: tuple[str, str]) -> dict[FaultId, float]:
+    """These faults as they stand."""
+    return {FaultId(*each): 0.0 for each in told}
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (node(), "ready, 2 of 2 brokers connected"),
+        (node(up="a", faults=faults(("F010", "b"))), "ready, 1 of 2 brokers connected, fault F010 (b)"),
+        (
+            node(faults=faults(("F030", ""), ("F020", ""))),
+            "ready, 2 of 2 brokers connected, fault F020, fault F030",
+        ),
+        (node(incidents=(incident(),)), "ALARM button: received, 2 of 2 brokers connected"),
+        (
+            node(incidents=(incident(step=Step.NOBODY),), up="", faults=faults(("F010", "a"))),
+            "ALARM button: nobody has it, 0 of 2 brokers connected, fault F010 (a)",
+        ),
+        (
+            node(incidents=(incident(), incident("door", Step.PRESSED, alarm_class=AlarmClass.AMOK))),
+            "ALARM door: pressed, ALARM button: received, 2 of 2 brokers connected",
+        ),
+        (node(incidents=(incident(test=True),)), "TEST button: received, 2 of 2 brokers connected"),
+        (node(stopping=True), "stopping, 2 of 2 brokers connected"),
+    ],
+)
+def test_a_node_is_told_in_plain_words(state: State, words: str) -> None:
+    """An open alarm comes first, the worst before all; then the brokers, and each fault with what it is about."""
+    assert status(state, ready=True) == words
+
+
+def test_a_node_that_starts_says_so() -> None:
+    """Before it is ready it doesn't say that it is."""
+    assert status(node(up=""), ready=False) == "starting, 0 of 2 brokers connected"
+
+
+def test_the_words_stay_short() -> None:
+    """However much there is to tell, one notification holds it, and says how much more there is."""
+    name = "a" * 63
+    alarms = tuple(incident(name, id=f"{BOOT}-{number}") for number in range(48))
+    told = faults(*((f"F{number:03}", name * 2) for number in range(100)))
+
+    words = status(node(incidents=alarms, faults=told), ready=True)
+
+    assert len(words.encode()) < NOTIFICATION_MAX // 2
+    assert words.count("ALARM ") == 3
+    assert "45 more alarms, " in words
+    assert words.endswith(", 95 more faults")
+
+
+UNREAD = {"button": Contact()}
+
+
+@pytest.mark.parametrize(
+    ("state", "ready"),
+    [
+        (node(), True),
+        (node(up="", faults=faults(("F010", "a"), ("F010", "b"))), True),
+        (node(begun=False), False),
+        (node(contacts=UNREAD), False),
+        (node(contacts=UNREAD, faults=faults(("F001", "door"))), False),
+        (node(contacts=UNREAD, faults=faults(("F001", "button"))), True),
+    ],
+)
+def test_ready_is_what_knows_its_inputs(state: State, ready: bool) -> None:
+    """Every input was read, or its fault is raised; a broker that is away is a fault and not a failed start."""
+    assert is_ready(state) is ready
+
+
+@pytest.mark.parametrize(("code", "ready"), [("F010", False), ("F020", True)])
+def test_ready_is_what_stores_its_events(code: str, ready: bool) -> None:
+    """What the record was given is on the disk, or the record's fault is raised."""
+    state = node(faults=faults((code, "")))
+    state = replace(state, supervision=replace(state.supervision, unstored={Key(BOOT, 1): 0.0}))
+
+    assert is_ready(state) is ready
+
+
+def test_the_journal_is_told_what_is_known_of_an_event() -> None:
+    """Each field that the event has is one to search by; what it hasn't is no empty field."""
+    event = LoggedEvent(
+        key=Key(BOOT, 7),
+        kind="pressed",
+        at=0.0,
+        at_utc=0.0,
+        synchronised=True,
+        input="button",
+        alarm_class="threat",
+        incident=f"{BOOT}-7",
+        presses=1,
+        subject="",
+        test=True,
+    )
+
+    assert fields(event) == {
+        "ALARM_KEY": f"{BOOT}-7",
+        "ALARM_EVENT": "pressed",
+        "ALARM_INPUT": "button",
+        "ALARM_CLASS": "threat",
+        "ALARM_INCIDENT": f"{BOOT}-7",
+        "ALARM_PRESSES": "1",
+        "ALARM_TEST": "1",
+    }
+
+
+def test_a_fault_is_found_by_its_code() -> None:
+    """What facilities look up is a field."""
+    event = LoggedEvent(Key(BOOT, 7), "fault-raised", 0.0, 0.0, True, fault="F010", subject="broker-b:8883")
+
+    told = fields(event)
+
+    assert (told["ALARM_FAULT"], told["ALARM_SUBJECT"]) == ("F010", "broker-b:8883")
+    assert "ALARM_TEST" not in told
