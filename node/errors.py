@@ -213,6 +213,11 @@ WATCHDOG_UNARMED = FaultKind(
     "the hardware watchdog isn't armed: a machine that freezes stays frozen",
     "look for the reason in the log (journalctl -b | grep -i watchdog), then restart the machine",
 )
+INPUT_STUCK = FaultKind(
+    "F041",
+    "an input stays active: it is stuck, held or cut, and a further press can't be told",
+    "go there, free the button or mend its wire, then reset the alarm",
+)
 INPUT_INHIBITED = FaultKind(
     "F040",
     "an input is inhibited: pressing it raises no alarm",
@@ -252,5 +257,6 @@ FAULTS: dict[str, FaultKind] = {
         HEALTH_UNREADABLE,
         WATCHDOG_UNARMED,
         INPUT_INHIBITED,
+        INPUT_STUCK,
     )
 }

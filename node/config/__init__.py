@@ -85,6 +85,9 @@ class _Panel(Struct, frozen=True, kw_only=True):
     ]
     debounce_ms: Annotated[int, be("from 6 to 39 (whole milliseconds)", 20, ge=6, le=39)] = 20
     sample_hz: Annotated[float, be("from 20 to 100 (samples a second)", 20, ge=20, le=100)] = 20.0
+    stuck_s: Annotated[
+        float, be("from 5 to 600 (seconds until a button that stays pressed is a fault)", 30, ge=5, le=600)
+    ] = 30.0
 
 
 class _Button(Struct, frozen=True, kw_only=True):
@@ -144,20 +147,20 @@ _TABLES = {
 }
 
 
-def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
+def load(path: Path, environ: Mapping[str, str] = MappingProxyType({}), *, try_files: bool = False) -> Config:
     """Read node.toml; ConfigError with all its problems where it can't be used.
 
-    ``environ`` says where the files lie that it names, and they are tried. None: nobody is going to open them.
+    ``environ`` says where the files lie that it names; whoever is going to use them lets them be tried.
     """
     document = parse(path)
     problems = unknown_tables(document, _TABLES.values())
     sections = {table.name: read_table(table, document, problems) for table in _TABLES.values()}
     problems += [problem for rule in (*_RULES, *brokers.RULES) for problem in rule(sections)]
-    if environ is not None:
+    if try_files:
         problems += brokers.unreadable(sections, environ)
     if problems:
         raise refusal(path, *problems)
-    return _build(path, sections, environ or {})
+    return _build(path, sections, environ)
 
 
 def state_directory(config: Config, environ: Mapping[str, str]) -> Path:
@@ -234,6 +237,7 @@ def _build(path: Path, sections: Sections, environ: Mapping[str, str]) -> Config
         links=tuple(broker.name for broker in listed),
         insecure_links=tuple(broker.name for broker in listed if broker.insecure),
         debounce_s=panel.debounce_ms / 1000,
+        stuck_s=panel.stuck_s,
         sound_limit_s=buzzer.sound_limit_s if buzzer else _SOUND_LIMIT_S,
         heartbeat_s=supervision.heartbeat_s,
         receipt_s=supervision.receipt_s,

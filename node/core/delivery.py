@@ -113,9 +113,8 @@ def answered(outbox: Outbox, link: str, key: Key) -> Outbox:
 def sendable(outbox: Outbox, link: str) -> list[Key]:
     """What may go out on this link now, in its order."""
     flying = [entry.alarm for entry in outbox.waiting.values() if link in entry.flying]
-    alarms = _ready(outbox, link, alarm=True)[: max(0, WINDOW - sum(flying))]
-    room = max(0, WINDOW - len(flying) - len(alarms))
-    return alarms + _ready(outbox, link, alarm=False)[:room] if room else alarms
+    alarms = _ready(outbox, link, WINDOW - sum(flying), alarm=True)
+    return alarms + _ready(outbox, link, WINDOW - len(flying) - len(alarms), alarm=False)
 
 
 def forget_link(outbox: Outbox, link: str) -> Outbox:
@@ -162,14 +161,16 @@ def next_turn(outbox: Outbox) -> float:
     return min((entry.due for entry in outbox.waiting.values()), default=inf)
 
 
-def _ready(outbox: Outbox, link: str, *, alarm: bool) -> list[Key]:
+def _ready(outbox: Outbox, link: str, room: int, *, alarm: bool) -> list[Key]:
+    if room <= 0:
+        return []
     waiting = outbox.waiting
     ready = [
         key
         for key, entry in waiting.items()
         if entry.alarm is alarm and link not in entry.flying and link not in entry.aside
     ]
-    return sorted(ready, key=lambda key: (waiting[key].attempts, waiting[key].order))
+    return sorted(ready, key=lambda key: (waiting[key].attempts, waiting[key].order))[:room]
 
 
 def _again(entry: Waiting) -> Waiting:

@@ -38,7 +38,6 @@ def link_up(turn: Turn, event: ev.LinkUp) -> None:
         since=turn.now,
         session=event.session,
         up=True,
-        canary_due=turn.now + supervision.CANARY_BACK_S,
         confirmed=link.confirmed,
         stolen_until=link.stolen_until,
         refused=link.refused,
@@ -48,7 +47,7 @@ def link_up(turn: Turn, event: ev.LinkUp) -> None:
     turn.change_link(link)
     turn.change(outbox=delivery.forget_link(turn.state.outbox, link.name))
     _send_birth(turn, link)
-    turn.sends.append(SendCanary(link.name, link.session, *outlook.stamp(turn)))
+    _send_canary(turn, turn.state.supervision.link(link.name))
     outlook.greet(turn, link.name)
 
 
@@ -61,7 +60,9 @@ def link_down(turn: Turn, event: ev.LinkDown) -> None:
         link = replace(link, stolen_until=turn.now + supervision.STOLEN_SHOWN_S)
     if link.up:
         turn.change(outbox=delivery.forget_link(turn.state.outbox, link.name))
-        link = replace(link, up=False, since=turn.now, answer_due=None, canary_due=None, birth_again=None)
+        link = replace(
+            link, up=False, since=turn.now, answer_due=None, canary_due=None, canary_again=None, birth_again=None
+        )
     turn.change_link(replace(link, problem=event.problem))
 
 
@@ -180,6 +181,14 @@ def time_passed(turn: Turn) -> None:
             turn.change_link(replace(link, stolen_until=None))
         if link.birth_again is not None and turn.now >= link.birth_again:
             _send_birth(turn, turn.state.supervision.link(name))
+        if link.canary_again is not None and turn.now >= link.canary_again:
+            _send_canary(turn, turn.state.supervision.link(name))
+
+
+def _send_canary(turn: Turn, link: LinkState) -> None:
+    due, again = turn.now + supervision.CANARY_BACK_S, turn.now + supervision.CANARY_EVERY_S
+    turn.change_link(replace(link, canary_due=due, canary_again=again))
+    turn.sends.append(SendCanary(link.name, link.session, *outlook.stamp(turn)))
 
 
 def _event_accepted(turn: Turn, key: Key, *, heard: bool) -> None:

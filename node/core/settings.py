@@ -77,6 +77,7 @@ class Settings:
     sound_limit_s: float = 900.0
     heartbeat_s: float = 10.0
     receipt_s: float = 10.0
+    stuck_s: float = 30.0
     receipts: Receipts = Receipts.AUTO
     monitors: tuple[str, ...] = ()
     has_buzzer: bool = True

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import NamedTuple
 
-from node.core.contact import EDGE_GRACE_S, UNREADABLE_S, Contact
+from node.core.contact import EDGE_GRACE_S, UNREADABLE_S, Contact, ContactState
 from node.core.memory import Inhibit, Key, ListedIncident
 from node.core.settings import Receipts, Settings
 from node.errors import (
@@ -27,6 +27,7 @@ from node.errors import (
     FAULTS,
     HEALTH_UNREADABLE,
     INPUT_INHIBITED,
+    INPUT_STUCK,
     INPUT_UNREADABLE,
     NO_MONITOR,
     OUTPUT_FAILED,
@@ -42,6 +43,7 @@ MONITOR_HEARD_S = 20.0
 LINK_GRACE_S = 3.0
 HEARTBEAT_ANSWER_S = 5.0
 CANARY_BACK_S = 5.0
+CANARY_EVERY_S = 900.0
 STORE_GRACE_S = 3.0
 CLOCK_GRACE_S = 60.0
 HEALTH_STALE_S = 120.0
@@ -67,11 +69,12 @@ class LinkState:
     """One broker, as the core sees it.
 
     ``since``: when it went up or down. ``answer_due``, ``canary_due``: deadlines of what was sent; None when nothing is
-    awaited. ``retained_read``: the canary came back, so every retained value has come too. ``confirmed``: our own
-    birth was heard on it in this boot. ``alarm_sent``: the list that was last published in this session.
-    ``birth_at``: when the birth was last published, ``birth_again``: when it has to be once more. ``refused``: topics
-    that the broker refused. ``problem``: the code of the fault that says why it is down. ``certificates``: when they
-    expire (wall clock), by whose they are; ``credentials_usable``: this node's files for it are in order.
+    awaited. ``canary_again``: when the next canary flies. ``retained_read``: the canary came back, so every retained
+    value has come too. ``confirmed``: our own birth was heard on it in this boot. ``alarm_sent``: the list that was
+    last published in this session. ``birth_at``: when the birth was last published, ``birth_again``: when it has to
+    be once more. ``refused``: topics that the broker refused. ``problem``: the code of the fault that says why it is
+    down. ``certificates``: when they expire (wall clock), by whose they are; ``credentials_usable``: this node's
+    files for it are in order.
     """
 
     name: str
@@ -80,6 +83,7 @@ class LinkState:
     up: bool = False
     answer_due: float | None = None
     canary_due: float | None = None
+    canary_again: float | None = None
     retained_read: bool = False
     confirmed: bool = False
     alarm_sent: tuple[ListedIncident, ...] | None = None
@@ -208,6 +212,8 @@ def conditions(
             yield INPUT_UNREADABLE, name, contact.unread_since + UNREADABLE_S
         if contact.lost_since is not None:
             yield EDGES_LOST, name, contact.lost_since + EDGE_GRACE_S
+        if contact.state is ContactState.ACTIVE:
+            yield INPUT_STUCK, name, contact.changed_at + settings.stuck_s
     for output in supervision.outputs_failed:
         yield OUTPUT_FAILED, output, -inf
     for link in supervision.links:

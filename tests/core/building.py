@@ -27,7 +27,8 @@ from node.core.events import (
 from node.core.memory import Key
 from node.core.settings import AlarmClass, Lamp, Receipts, Sound, Wiring
 from node.errors import TOO_HOT, UNDER_VOLTAGE, FaultKind
-from tests.core.playbook import BRANCH, Playbook, button, make_settings
+from tests.core.house import button, make_settings
+from tests.core.playbook import BRANCH, Playbook
 
 INPUTS = (
     button("loud"),

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from node.core.settings import InputSettings
-from tests.core.playbook import Playbook, Stage, make_settings
+from tests.core.house import make_settings
+from tests.core.playbook import Playbook, Stage
 
 
 @pytest.fixture

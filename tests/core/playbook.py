@@ -47,7 +47,7 @@ from node.core.events import (
     TimePassed,
 )
 from node.core.memory import Key, Step
-from node.core.settings import AlarmClass, InputSettings, Lamp, Settings, Sound, Wiring
+from node.core.settings import Settings
 from node.core.turn import State
 from tests.core.checks import Checks
 from tests.core.outside import Broker, Disk
@@ -67,23 +67,6 @@ Stage = Callable[..., "Playbook"]
 """The fixture ``stage`` (conftest.py): begins a play."""
 
 _E = TypeVar("_E", bound=Effect)
-
-
-def button(
-    name: str = "button",
-    *,
-    wiring: Wiring = Wiring.NORMALLY_OPEN,
-    alarm_class: AlarmClass = AlarmClass.THREAT,
-    sound: Sound = Sound.LOUD,
-    lamp: Lamp = Lamp.SHOWN,
-) -> InputSettings:
-    """One button of the wall."""
-    return InputSettings(name, wiring, alarm_class, sound, lamp)
-
-
-def make_settings(*inputs: InputSettings, links: tuple[str, ...] = (LINK,), **others: Any) -> Settings:
-    """The settings of a node with these buttons (one loud one when none is given)."""
-    return Settings(inputs=inputs or (button(),), links=links, **others)
 
 
 class Playbook:

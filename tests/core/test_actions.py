@@ -16,7 +16,8 @@ from node.core.effects import (
 from node.core.memory import Step
 from node.core.settings import Sound
 from node.core.signals import BuzzerPattern, LampPattern
-from tests.core.playbook import Stage, button
+from tests.core.house import button
+from tests.core.playbook import Stage
 from tests.core.scenes import Logged, refusal
 
 SILENT = button("silent", sound=Sound.SILENT)

@@ -13,8 +13,9 @@ from node.core.events import (
 from node.core.memory import Key, ListedIncident, Step
 from node.core.settings import AlarmClass, Lamp
 from node.core.signals import BuzzerPattern, LampPattern
+from tests.core.house import button, make_settings
 from tests.core.outside import OLD_BOOT
-from tests.core.playbook import BOOT, LINK, UTC_OFFSET, Playbook, Stage, button, make_settings
+from tests.core.playbook import BOOT, LINK, UTC_OFFSET, Playbook, Stage
 
 NEXT = "0000000b"
 

@@ -9,7 +9,8 @@ from node.core import alarm
 from node.core.alarm import TRANSITIONS, Happening
 from node.core.memory import Incident, Key, ListedIncident, Step
 from node.core.settings import AlarmClass, InputSettings, Lamp, Sound
-from tests.core.playbook import Playbook, Stage, button
+from tests.core.house import button
+from tests.core.playbook import Playbook, Stage
 
 PRESS = Key("0000000a", 7)
 FURTHER = Key("0000000a", 9)

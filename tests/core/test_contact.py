@@ -1,27 +1,21 @@
-"""An input: what counts as a press, and what is known of a contact that says too little."""
-
-from itertools import pairwise
+"""An input: what counts as a press."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.core import contact, controller
-from node.core.contact import Contact, ContactState
-from node.core.effects import Append, SampleAt
+from node.core import controller
+from node.core.contact import ContactState
+from node.core.effects import Append
 from node.core.events import EdgeSeen, LevelsRead, RecordLoaded, TimePassed
 from node.core.memory import Restored
 from node.core.settings import Wiring
-from tests.core.playbook import START, Playbook, button, make_settings
-from tests.core.wall import BEAT_S, Wave, chattering, tap, train, watch
+from tests.core.house import button, make_settings
+from tests.core.playbook import START, Playbook
+from tests.core.wall import BEAT_S, Wave, chattering, quiet_wall, tap, train, watch
 
 DEBOUNCES_MS = range(6, 40)
-GAPS_S = st.lists(st.floats(0.0002, 0.0015), max_size=8)
-
-
-def wall(debounce_ms: float = 20) -> Playbook:
-    """A begun node with one button and no broker."""
-    return Playbook(make_settings(links=(), debounce_s=debounce_ms / 1000)).begin().skip()
+GAPS_S = st.lists(st.floats(0.0002, 0.0006), max_size=5)
 
 
 def presses(play: Playbook) -> list[float]:
@@ -32,7 +26,7 @@ def presses(play: Playbook) -> list[float]:
 @pytest.mark.parametrize("debounce_ms", DEBOUNCES_MS)
 def test_a_clean_press_of_40_ms_counts_once_at_each_debounce(debounce_ms: int) -> None:
     """The integrator is full after the debounce, so the press is decided and dated then."""
-    play = watch(wall(debounce_ms), tap(0.040))
+    play = watch(quiet_wall(debounce_ms), tap(0.040))
 
     assert presses(play) == [debounce_ms / 1000]
     assert play.kinds() == ["pressed", "restored"]
@@ -44,10 +38,7 @@ def test_a_press_of_40_ms_with_3_ms_of_chatter_counts_once(
     closing: list[float], opening: list[float], phase_s: float
 ) -> None:
     """Whatever the contact does in its first and last 3 ms, a person has pressed once."""
-    closing = closing[: max(0, next((n for n in range(len(closing)) if sum(closing[: n + 1]) > 0.003), len(closing)))]
-    opening = opening[: max(0, next((n for n in range(len(opening)) if sum(opening[: n + 1]) > 0.003), len(opening)))]
-
-    play = watch(wall(), chattering(0.040, closing, opening), phase_s=phase_s)
+    play = watch(quiet_wall(), chattering(0.040, closing, opening), phase_s=phase_s)
 
     assert len(presses(play)) == 1
 
@@ -56,7 +47,7 @@ def test_a_press_of_40_ms_with_3_ms_of_chatter_counts_once(
 @pytest.mark.parametrize("lost", [False, True])
 def test_a_pulse_of_5_ms_is_no_press_at_any_debounce(debounce_ms: int, lost: bool) -> None:
     """A spark on the line calls nobody, at any phase of the sampler."""
-    play = wall(debounce_ms)
+    play = quiet_wall(debounce_ms)
 
     for phase_ms in range(0, 50, 3):
         watch(play, tap(0.005), phase_s=phase_ms / 1000, lost=lost, rest_s=0.1)
@@ -68,7 +59,7 @@ def test_a_pulse_of_5_ms_is_no_press_at_any_debounce(debounce_ms: int, lost: boo
 @pytest.mark.parametrize("spacing_ms", [10, 10.5, 12.5, 15, 20, 25, 33, 50])
 def test_a_train_of_5_ms_pulses_is_no_press(debounce_ms: int, spacing_ms: float) -> None:
     """Interference doesn't add up: each pause takes away what the pulse before it brought."""
-    play = watch(wall(debounce_ms), train(100, 0.005, spacing_ms / 1000))
+    play = watch(quiet_wall(debounce_ms), train(100, 0.005, spacing_ms / 1000))
 
     assert play.kinds() == []
 
@@ -77,7 +68,7 @@ def test_a_train_of_5_ms_pulses_is_no_press(debounce_ms: int, spacing_ms: float)
 @pytest.mark.parametrize("pause_ms", [10, 10.5, 12.5, 15, 20, 25, 45])
 def test_a_train_of_5_ms_pulses_with_edges_lost_is_no_press(debounce_ms: int, pause_ms: float) -> None:
     """The sampler alone can't be fooled by pulses that pause for 10 ms or longer, whatever its phase."""
-    play = wall(debounce_ms)
+    play = quiet_wall(debounce_ms)
 
     for phase_ms in range(0, 50, 2):
         watch(play, train(20, 0.005, 0.005 + pause_ms / 1000), phase_s=phase_ms / 1000, lost=True, rest_s=0.1)
@@ -102,7 +93,7 @@ def test_edges_that_come_late_in_bursts_count_as_if_they_had_come_at_once(
     wave: Wave, count: int, phase_ms: int
 ) -> None:
     """Edges carry their own time: a burst is still told from a press, also with samples in between."""
-    play = wall()
+    play = quiet_wall()
 
     for wake_ms in range(0, 100, 7):
         watch(play, wave, wakes_s=(wake_ms / 1000, wake_ms / 1000 + 0.100), phase_s=phase_ms / 1000)
@@ -114,7 +105,7 @@ def test_edges_that_come_late_in_bursts_count_as_if_they_had_come_at_once(
 @pytest.mark.parametrize("phase_ms", range(50))
 def test_a_press_of_100_ms_counts_without_edges_at_any_phase_of_the_sampler(debounce_ms: int, phase_ms: int) -> None:
     """What an edge lost is still an alarm, decided while the button is held."""
-    play = watch(wall(debounce_ms), tap(0.100), lost=True, phase_s=phase_ms / 1000)
+    play = watch(quiet_wall(debounce_ms), tap(0.100), lost=True, phase_s=phase_ms / 1000)
 
     assert play.kinds() == ["pressed", "restored"]
     assert play.logged[-2].at - START <= 0.100
@@ -122,7 +113,7 @@ def test_a_press_of_100_ms_counts_without_edges_at_any_phase_of_the_sampler(debo
 
 def test_lost_edges_are_a_fault_within_2_s() -> None:
     """The alarm comes, and so does the fault that says why it came by the sampler."""
-    play = watch(wall(), tap(0.150), lost=True, rest_s=1.85)
+    play = watch(quiet_wall(), tap(0.150), lost=True, rest_s=1.85)
 
     assert play.faults() == [("F002", "button")]
     assert play.kinds() == ["pressed", "restored", "fault-raised"]
@@ -130,7 +121,7 @@ def test_lost_edges_are_a_fault_within_2_s() -> None:
 
 def test_the_next_edge_clears_the_fault_of_lost_edges() -> None:
     """The edge path lives again."""
-    play = watch(wall(), tap(0.150), lost=True, rest_s=2.0)
+    play = watch(quiet_wall(), tap(0.150), lost=True, rest_s=2.0)
 
     watch(play, tap(0.150), rest_s=2.0)
 
@@ -141,14 +132,14 @@ def test_the_next_edge_clears_the_fault_of_lost_edges() -> None:
 @pytest.mark.parametrize("wake_s", [0.1, 0.5, 0.9])
 def test_edges_that_come_within_a_second_after_all_are_no_fault(wake_s: float) -> None:
     """Late isn't lost; and what the samples have decided isn't decided again."""
-    play = watch(wall(), tap(0.150), wakes_s=[wake_s], rest_s=3.0)
+    play = watch(quiet_wall(), tap(0.150), wakes_s=[wake_s], rest_s=3.0)
 
     assert play.kinds() == ["pressed", "restored"]
 
 
 def test_a_lost_release_is_found_by_the_samples() -> None:
     """The input goes back to normal, so that the incident can be reset."""
-    play = wall()
+    play = quiet_wall()
     play.press()
 
     play.actuated["button"] = False
@@ -160,7 +151,7 @@ def test_a_lost_release_is_found_by_the_samples() -> None:
 
 def test_nothing_becomes_active_as_long_as_no_sample_agrees() -> None:
     """A held button whose level can't be read is not taken for a press for want of a second edge."""
-    play = wall()
+    play = quiet_wall()
     play >> EdgeSeen(play.now, "button", high=False)
 
     play >> TimePassed(play.now + 1.0)
@@ -170,7 +161,7 @@ def test_nothing_becomes_active_as_long_as_no_sample_agrees() -> None:
 
 def test_the_release_proves_a_press_that_no_sample_saw() -> None:
     """Both edges of a tap say how long it was."""
-    play = wall()
+    play = quiet_wall()
 
     play >> EdgeSeen(play.now, "button", high=False) >> EdgeSeen(play.now + 0.040, "button", high=True)
 
@@ -179,7 +170,7 @@ def test_the_release_proves_a_press_that_no_sample_saw() -> None:
 
 def test_a_gap_shorter_than_the_debounce_is_no_second_press() -> None:
     """A loose contact under a thumb presses once."""
-    play = watch(wall(), [(0.0, True), (0.100, False), (0.115, True), (0.300, False)])
+    play = watch(quiet_wall(), [(0.0, True), (0.100, False), (0.115, True), (0.300, False)])
 
     assert play.kinds() == ["pressed", "restored"]
 
@@ -219,138 +210,10 @@ def test_a_button_pressed_at_start_is_an_alarm_within_a_second_without_the_recor
     assert play.logged[-1].at - START < 1.0
 
 
-def test_before_the_first_sample_an_input_is_unknown() -> None:
-    """Unknown is never taken for normal."""
-    play = Playbook(make_settings(links=()))
-
-    assert play.state.contact_state("button") is ContactState.UNKNOWN
-
-
-@pytest.mark.parametrize(("after_s", "state"), [(4.99, ContactState.NORMAL), (5.0, ContactState.UNKNOWN)])
-def test_an_input_that_cannot_be_read_stays_what_it_was_for_5_s(after_s: float, state: ContactState) -> None:
-    """Then nothing is known of it any more, and that is a fault."""
-    play = wall()
-    play.actuated["button"] = None
-
-    play.sample().wait(after_s)
-
-    assert play.state.contact_state("button") is state
-    assert play.faults() == ([("F001", "button")] if after_s >= contact.UNREADABLE_S else [])
-
-
-def test_an_input_that_was_never_read_is_a_fault_5_s_after_the_start() -> None:
-    """A sampler that says nothing looks like a pin that can't be read."""
-    play = Playbook(make_settings(links=()), actuated={"button": None})
-    play.begin()
-
-    play.until(START + 5.0)
-
-    assert play.faults() == [("F001", "button")]
-
-
-def test_the_fault_ends_when_the_input_can_be_read_again() -> None:
-    """One good sample says what it is."""
-    play = wall()
-    play.actuated["button"] = None
-    play.sample().wait(6.0)
-
-    play.actuated["button"] = False
-    play.sample()
-
-    assert play.kinds() == ["fault-raised", "fault-cleared"]
-    assert play.state.contact_state("button") is ContactState.NORMAL
-
-
-def test_a_button_found_pressed_after_it_could_not_be_read_is_an_alarm() -> None:
-    """From unknown to active is a press, as at start."""
-    play = wall()
-    play.actuated["button"] = None
-    play.sample().wait(6.0)
-
-    play.actuated["button"] = True
-    play.sample().wait(0.1)
-
-    assert play.kinds() == ["fault-raised", "fault-cleared", "pressed"]
-
-
-def test_a_tap_counts_though_the_level_cannot_be_read() -> None:
-    """While a pin's level can't be read, its edges are still believed."""
-    play = wall()
-    play.actuated["button"] = None
-    play.sample().wait(6.0).skip()
-
-    play >> EdgeSeen(play.now, "button", high=False)
-    play >> TimePassed(play.now + 0.010)
-    play >> EdgeSeen(play.now + 0.040, "button", high=True)
-
-    assert play.kinds() == ["pressed"]
-
-
-def test_an_undecided_input_is_read_every_10_ms_until_it_is_decided() -> None:
-    """Rule 7 of the superloop; and no later than the decision is possible."""
-    play = wall(debounce_ms=25)
-    asked: list[float] = []
-
-    state, effects = controller.handle(play.state, EdgeSeen(play.now, "button", high=False))
-    while requests := [each.at for each in effects if isinstance(each, SampleAt)]:
-        asked += requests
-        state, effects = controller.handle(state, LevelsRead(requests[0], {"button": False}))
-
-    assert asked == [pytest.approx(START + each) for each in (0.010, 0.020, 0.025)]
-    assert state.contact_state("button") is ContactState.ACTIVE
-
-
-def test_a_decided_input_asks_for_no_sample() -> None:
-    """While all is quiet the sampler's own beat is enough."""
-    quiet = Contact(state=ContactState.NORMAL, level=False)
-
-    assert contact.next_sample(quiet, 1.0, 0.020) is None
-
-
-def test_an_undecided_input_that_cannot_be_read_does_not_make_the_sampler_spin() -> None:
-    """The reading that would decide it fails: the next one isn't wanted at once, but a step later."""
-    play = wall()
-    play.actuated["button"] = None
-    play.sample().skip()
-    before = play.samples
-
-    play >> EdgeSeen(play.now, "button", high=False)
-    play.actuated["button"] = None
-    play.wait(1.0)
-
-    assert play.samples - before <= 101
-
-
-def test_endless_chatter_does_not_make_the_sampler_spin() -> None:
-    """A contact that hums at 50 Hz is undecided for ever; it is read about every 10 ms, not once more for each edge."""
-    play = wall()
-
-    watch(play, train(100, 0.010, 0.020), rest_s=0.0)
-
-    assert play.samples <= 2.0 / 0.010 + 2.0 / BEAT_S + 2
-
-
-@given(st.lists(st.tuples(st.floats(0.0001, 0.060), st.booleans()), min_size=1, max_size=40))
-@settings(max_examples=150, deadline=None, print_blob=True)
-def test_edges_and_samples_in_any_order_keep_the_integral_in_its_bounds(steps: list[tuple[float, bool]]) -> None:
-    """Between 0 and the debounce; the timeline never goes back; a decision is never dated after it was made."""
-    at, seen = START, [Contact(since=START)]
-
-    for gap, is_edge in steps:
-        at += gap
-        level = len(seen) % 3 != 0
-        step = contact.edge if is_edge else contact.sample
-        seen.append(step(seen[-1], level, at, 0.020))
-
-    assert all(0.0 <= each.integral <= 0.020 for each in seen)
-    assert all(before.since <= after.since for before, after in pairwise(seen))
-    assert all(each.changed_at <= at for each in seen)
-
-
 @pytest.mark.parametrize("event", [EdgeSeen(START, "cellar", True), LevelsRead(START, {"cellar": True})])
 def test_an_input_that_does_not_exist_changes_nothing(event: EdgeSeen | LevelsRead) -> None:
     """It is recorded, since somebody must have miswired the program."""
-    play = wall()
+    play = quiet_wall()
     contacts = play.state.contacts
 
     play >> event

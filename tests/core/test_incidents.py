@@ -13,7 +13,8 @@ from node.core.effects import (
 from node.core.memory import Key, Step
 from node.core.settings import AlarmClass
 from node.core.signals import BuzzerPattern, LampPattern
-from tests.core.playbook import BOOT, LINK, UTC_OFFSET, Stage, button
+from tests.core.house import button
+from tests.core.playbook import BOOT, LINK, UTC_OFFSET, Stage
 from tests.core.scenes import Logged
 
 ASSIST = button("assist", alarm_class=AlarmClass.ASSIST)

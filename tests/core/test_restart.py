@@ -16,7 +16,8 @@ from node.core.effects import (
 from node.core.memory import Step
 from node.core.settings import AlarmClass, Lamp, Sound
 from node.core.signals import BuzzerPattern, LampPattern
-from tests.core.playbook import START, Playbook, Stage, button, make_settings
+from tests.core.house import button, make_settings
+from tests.core.playbook import START, Playbook, Stage
 from tests.core.scenes import Logged
 
 NEXT = "0000000b"

@@ -6,7 +6,8 @@ from node.core.effects import SendAlarm, SendEvent, SetBuzzer, SetLamp
 from node.core.memory import Step
 from node.core.settings import AlarmClass, Lamp, Sound
 from node.core.signals import BuzzerPattern, LampPattern
-from tests.core.playbook import Stage, button
+from tests.core.house import button
+from tests.core.playbook import Stage
 from tests.core.scenes import Logged
 
 ASSIST = button("assist", alarm_class=AlarmClass.ASSIST)

@@ -22,8 +22,9 @@ from node.core.events import (
 )
 from node.core.memory import Key, Restored
 from node.core.signals import BuzzerPattern, LampPattern
+from tests.core.house import make_settings
 from tests.core.outside import OLD_BOOT
-from tests.core.playbook import BOOT, LINK, START, UTC_OFFSET, Playbook, Stage, make_settings
+from tests.core.playbook import BOOT, LINK, START, UTC_OFFSET, Playbook, Stage
 from tests.core.scenes import Logged
 
 

@@ -9,6 +9,7 @@ from node.core.effects import (
     Heartbeat,
     InputReport,
     LinkReport,
+    SendCanary,
     SendEvent,
     SendHeartbeat,
     SetLamp,
@@ -161,12 +162,13 @@ def test_a_fault_that_ends_is_told_too(stage: Stage) -> None:
     assert [event.kind for event in play.logged][-1] == "fault-cleared"
 
 
+@pytest.mark.parametrize("code", [0x80, 0x87, 0x97])
 @pytest.mark.parametrize("topic", ["event", "alarm", "heartbeat", "state", "reply"])
-def test_a_refused_publish_is_a_fault_that_names_the_topic(stage: Stage, topic: str) -> None:
+def test_a_refused_publish_is_a_fault_that_names_the_topic(stage: Stage, topic: str, code: int) -> None:
     """In an immediate heartbeat: the broker's access list is wrong, and somebody must know."""
     play = stage()
 
-    play.answer(f"{BRANCH}/{topic}", code=0x87)
+    play.answer(f"{BRANCH}/{topic}", code=code)
 
     assert play.faults() == [("F011", f"{BRANCH}/{topic}")]
     (sent,) = play.take(SendHeartbeat)
@@ -286,3 +288,37 @@ def test_a_link_or_an_input_that_is_not_configured_is_a_mistake_of_the_program(s
         play.state.supervision.link("cellar")
     with pytest.raises(KeyError):
         play.settings.input("cellar")
+
+
+def test_a_button_that_stays_pressed_is_a_fault_and_still_an_alarm(stage: Stage) -> None:
+    """After ``stuck_s``; it is cleared when the button is let go, and the alarm stays until its reset."""
+    play = stage(stuck_s=30.0)
+    play.press().skip()
+    decided = play.now
+
+    play.until(decided + 29.9)
+    assert ("F041", "button") not in play.state.faults
+    play.until(decided + 30.0)
+    assert ("F041", "button") in play.state.faults
+    play.release().skip()
+
+    assert ("F041", "button") not in play.state.faults
+    assert len(play.state.incidents) == 1
+
+
+def test_a_canary_flies_every_15_minutes_and_its_silence_is_a_fault(stage: Stage) -> None:
+    """Rights can be taken away while a session lasts: only what comes back proves that it still hears."""
+    play = stage()
+    begin = play.now
+
+    play.until(begin + 899.0)
+    play.only(SendCanary) << []
+    play.until(begin + 900.0)
+    play.only(SendCanary) << [SendCanary]
+    play.canary().until(begin + 1800.0)
+    play.only(SendCanary) << [SendCanary]
+    assert play.state.faults == {}
+    play.until(begin + 1805.0)
+
+    assert ("F012", LINK) in play.state.faults
+    play.skip()
