@@ -9,13 +9,16 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from node import __version__, config, watchdog
 from node.errors import AlarmNodeError, ConfigError
 
+FOLLOW_S = 0.5
 DEFAULT_CONFIG = Path("/etc/alarm-node/node.toml")
 
 
@@ -57,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     log = add("log", _log, "the record, newest last")
     with_config(log)
     log.add_argument("--json", action="store_true", help="one JSON object a line")
+    log.add_argument("--follow", action="store_true", help="go on with what comes, until Ctrl-C")
     simulate = add("simulate", _simulate, "the same service on simulated pins: text in, JSON lines out")
     with_config(simulate)
     simulate.add_argument(
@@ -73,7 +77,7 @@ def _run(parsed: argparse.Namespace) -> int:
     from node.service import Service  # noqa: PLC0415
 
     with watchdog.notifying(os.environ) as notifier:
-        settings = config.load(parsed.config)
+        settings = config.load(parsed.config, os.environ, try_files=True)
         factory = open_factory(settings.pin_factory)
         directory = config.state_directory(settings, os.environ)
         service = Service(settings, factory, directory, environ=os.environ, notifier=notifier)
@@ -109,26 +113,32 @@ def _log(parsed: argparse.Namespace) -> int:
     from node.wire import describe  # noqa: PLC0415
 
     directory = config.state_directory(config.load(parsed.config), os.environ)
-    for row in read_log(directory):
-        print(json.dumps(describe(row.body, row.received_by, row.received_at_utc)) if parsed.json else _line(row))
+    wait = partial(time.sleep, FOLLOW_S) if parsed.follow else None
+    try:
+        for row in read_log(directory, wait):
+            told = describe(row.body, row.received_by, row.received_at_utc)
+            print(json.dumps(told) if parsed.json else _line(row, parsed.follow), flush=parsed.follow)
+    except KeyboardInterrupt:
+        return 0
     return 0
 
 
-def _line(row: Any) -> str:
+def _line(row: Any, following: bool) -> str:
     from node.wire import describe  # noqa: PLC0415
 
     told = describe(row.body, row.received_by, row.received_at_utc)
     shown = ("input", "class", "incident", "presses", "fault", "subject", "command", "reason", "by")
     details = "  ".join(f"{name}={told[name]}" for name in shown if told.get(name) is not None)
-    holder = f"held by {row.received_by}" if row.received_by else "not received"
-    return f"{told['at_utc']}  {told['boot']}-{told['seq']:<5}  {told['kind']:<15}  {details}  [{holder}]"
+    # A follower reads an event as soon as it is stored: that nobody holds it yet would say nothing.
+    holder = f"  [held by {row.received_by}]" if row.received_by else "" if following else "  [not received]"
+    return f"{told['at_utc']}  {told['boot']}-{told['seq']:<5}  {told['kind']:<15}  {details}{holder}"
 
 
 def _simulate(parsed: argparse.Namespace) -> int:
     from node.simulate import run  # noqa: PLC0415
 
     with watchdog.notifying(os.environ) as notifier:
-        settings = config.load(parsed.config)
+        settings = config.load(parsed.config, os.environ, try_files=True)
         return run(
             settings,
             sys.stdin,

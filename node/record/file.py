@@ -6,7 +6,7 @@ WAL with ``synchronous=FULL``: with NORMAL a power cut can take rows that were c
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -132,18 +132,28 @@ class File:
         return True
 
 
-def read_log(directory: Path) -> Iterator[LogRow]:
-    """Everything the record holds, oldest first; it may be in use meanwhile. Raises StateDirectoryError."""
+def read_log(directory: Path, wait: Callable[[], None] | None = None) -> Iterator[LogRow]:
+    """Everything the record holds, oldest first; it may be in use meanwhile. Raises StateDirectoryError.
+
+    With ``wait`` it goes on with what comes later, and calls that whenever all was told. Who holds an event is told
+    as it was when the event was read.
+    """
     path = directory / FILE_NAME
     as_its_user = "run this as root (sudo) or as the user that the node runs as"
     try:
         with closing(open_to_read(path)) as connection:
             last = 0
             # A page at a time: a reader that stays in one query keeps the writer's log from being folded in.
-            while page := connection.execute(_LOG, (last, _LOG_PAGE)).fetchall():
+            while True:
+                page = connection.execute(_LOG, (last, _LOG_PAGE)).fetchall()
                 for _, boot, seq, alarm, *rest in page:
                     yield LogRow(Key(boot, seq), bool(alarm), *rest)
-                last = page[-1][0]
+                if page:
+                    last = page[-1][0]
+                elif wait is None:
+                    return
+                else:
+                    wait()
     except (FileNotFoundError, NotADirectoryError) as failure:
         raise StateDirectoryError(
             f"there is no record in {directory}", "check [node] state_directory, or start the node once"

@@ -236,6 +236,22 @@ def test_an_appended_event_is_stored_whole(desk: Desk) -> None:
     assert record.depth == 0
 
 
+def test_a_follower_reads_what_comes_later(desk: Desk) -> None:
+    """When all was told it waits, and then goes on where it was."""
+    record, _ = desk.begin_loaded()
+    record.append(row(1, alarm=False), b"1")
+    desk.inbox.next(EventsStored)
+    waits = iter([2, 3])
+
+    def wait() -> None:
+        record.append(row(next(waits), alarm=True), b"1")
+        desk.inbox.next(EventsStored)
+
+    follower = read_log(desk.directory, wait)
+
+    assert [next(follower).key.seq for _ in range(3)] == [1, 2, 3]
+
+
 def test_events_are_stored_in_their_order(desk: Desk) -> None:
     """However the writer divides them into transactions, the order of 200 events stays."""
     record, _ = desk.begin_loaded()
