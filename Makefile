@@ -84,8 +84,9 @@ install: | packages ## make this machine a node (as root): program, account, uni
 	"$${pip[@]}" install --no-compile --require-hashes --use-pep517 --no-build-isolation --requirement deploy/requirements.lock
 	cp -R node pyproject.toml README.md LICENSE "$$source"
 	"$${pip[@]}" install --no-compile --no-deps --no-build-isolation "$$source"
+	"$${pip[@]}" uninstall --yes pip
 	grep -rlIF "$$fresh" "$$fresh/bin" "$$fresh/pyvenv.cfg" | xargs sed -i "s|$$fresh|$(HOME_OF_NODE)|g"
-	"$$fresh/bin/python" -m compileall -q -s "$$fresh" -p $(HOME_OF_NODE) "$$fresh/lib"
+	"$$fresh/bin/python" -m compileall -f -q -s "$$fresh" -p $(HOME_OF_NODE) "$$fresh/lib"
 	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node" deploy/INSTALL.md deploy/OPERATIONS.md deploy/wiring.svg LICENSE
 	chmod -R go=rX "$$fresh"
 	rm -rf '$(DESTDIR)$(HOME_OF_NODE)'

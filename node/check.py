@@ -6,15 +6,28 @@ throw the service off its broker. Otherwise pins, state directory and brokers ar
 
 import queue
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from node import config, health, status, wire
+from node.config.brokers import files, why_unreadable
 from node.core import events as ev
-from node.errors import BROKER_UNREACHABLE, CANARY_SILENT, INPUT_UNREADABLE, RECORD_FAILED, AlarmNodeError, ConfigError
+from node.errors import (
+    BROKER_UNREACHABLE,
+    CANARY_SILENT,
+    CERTIFICATE_EXPIRES,
+    FAULTS,
+    INPUT_UNREADABLE,
+    PLAIN_TEXT,
+    RECORD_FAILED,
+    AlarmNodeError,
+    ConfigError,
+)
 from node.link import Incoming, Link, Outgoing, Priority, Subscription
 from node.panel import Panel
 from node.pins import open_factory
@@ -22,8 +35,15 @@ from node.pins import open_factory
 ANSWER_S = 5.0
 """How long a broker may take; hazards.md: a subscription that is granted and silent is found by a canary only."""
 
+SERVICE_DIRECTORY = Path("/run/alarm-node")
+"""Where the service leaves its word under systemd: RuntimeDirectory= of deploy/systemd/alarm-node.service."""
+
 STALE_BEATS = 3
 LEVELS_S = 2.0
+EXPIRES_DAYS = 30
+DAY_S = 86_400.0
+
+_SECRETS = ("key_file", "password_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +64,7 @@ def examine(
 ) -> Iterator[Finding]:
     """Every finding about the node that this file describes, as soon as it is known."""
     try:
-        settings = config.load(path)
+        settings = config.load(path, environ)
     except ConfigError as error:
         for problem in error.problems:
             yield Finding(False, problem, "mend this line")
@@ -58,21 +78,25 @@ def examine(
         return
     if running:
         yield from _ask_service(settings, status.directory(directory, environ))
+        yield from _look_at_rights(settings)
         return
     yield Finding(False, "the service doesn't run: a press does nothing", "start it: systemctl start alarm-node")
     yield _try_directory(directory)
     yield from _try_pins(settings, make_factory)
+    yield from _look_at_files(settings)
+    yield from _look_at_rights(settings)
     for broker in settings.brokers:
-        yield _try_broker(settings, broker)
+        if all(path.is_absolute() for path in files(broker).values()):
+            yield from _try_broker(settings, broker)
 
 
 def _ask_service(settings: config.Config, where: Path) -> Iterator[Finding]:
-    found = status.read(where, time.monotonic(), health.kernel_boot())
+    found = _word(settings, where)
     if found is None:
         yield Finding(
             None,
-            f"the service runs, but left no findings in {where}",
-            "wait 10 s and try again; under systemd: RUNTIME_DIRECTORY=/run/alarm-node alarm-node check",
+            f"the service runs, but left no findings in {where} or {SERVICE_DIRECTORY}",
+            "wait 10 s and try again, as root",
         )
         return
     limit_s = STALE_BEATS * settings.settings.heartbeat_s
@@ -84,14 +108,12 @@ def _ask_service(settings: config.Config, where: Path) -> Iterator[Finding]:
         )
         return
     yield Finding(True, f"the service runs, its last word is {found.age_s:.0f} s old")
-    unreachable = {fault["subject"] for fault in found.heartbeat["faults"] if fault["code"] == BROKER_UNREACHABLE.code}
+    told = {(fault["code"], fault["subject"]) for fault in found.heartbeat["faults"]}
     for name, link in sorted(found.heartbeat["links"].items()):
-        if name in unreachable:
-            continue
-        if link["connected"]:
+        if link["connected"] and (BROKER_UNREACHABLE.code, name) not in told:
             rtt = "" if link["rtt_ms"] is None else f", answers in {link['rtt_ms']:.1f} ms"
             yield Finding(True, f"broker {name} is connected{rtt}")
-        else:
+        elif name not in {subject for _, subject in told}:
             yield Finding(None, f"broker {name} isn't connected at the moment", "wait 10 s and try again")
     for name, each in sorted(found.heartbeat["inputs"].items()):
         yield Finding(each["state"] != "unknown", f"input {name} is {each['state']}, its wire is {each['wire']}")
@@ -101,6 +123,17 @@ def _ask_service(settings: config.Config, where: Path) -> Iterator[Finding]:
     incidents = found.heartbeat["incidents"]
     if incidents:
         yield Finding(True, f"{incidents} open: alarm", "acknowledge it, go there, and reset it")
+
+
+def _word(settings: config.Config, where: Path) -> status.Status | None:
+    """What the service last said; whoever asks isn't started by systemd, and doesn't know its $RUNTIME_DIRECTORY."""
+    now, kernel_boot = time.monotonic(), health.kernel_boot()
+    found = status.read(where, now, kernel_boot)
+    if found is None:
+        found = status.read(SERVICE_DIRECTORY, now, kernel_boot)
+        if found is not None and found.heartbeat.get("node") != settings.node:
+            return None
+    return found
 
 
 def _try_directory(directory: Path) -> Finding:
@@ -114,6 +147,30 @@ def _try_directory(directory: Path) -> Finding:
         reason = f"{error.strerror}: {RECORD_FAILED.text}"
         return Finding(False, f"{directory}: {reason}", RECORD_FAILED.next_step)
     return Finding(True, f"{directory} can be written")
+
+
+def _look_at_files(settings: config.Config) -> Iterator[Finding]:
+    """Whether the files can be read that brokers name; what they hold is seen when the broker is tried."""
+    for broker in settings.brokers:
+        for key, path in files(broker).items():
+            about = f"broker {broker.name}: {key}"
+            if not path.is_absolute():
+                text = f"{about} is a bare name: systemd hands the file to the service, and to nobody else"
+                yield Finding(None, text, "start the service, then check again: it says itself what it can't use")
+            elif problem := why_unreadable(key, path):
+                yield Finding(False, f"{about} {problem}", "mend it, or run this as root or as the service's user")
+
+
+def _look_at_rights(settings: config.Config) -> Iterator[Finding]:
+    """Who else may read what is the node's alone."""
+    for broker in settings.brokers:
+        for key, path in files(broker).items():
+            if key not in _SECRETS:
+                continue
+            with suppress(OSError):
+                if path.stat().st_mode & stat.S_IROTH:
+                    text = f"broker {broker.name}: every account of this machine may read {key} {path}"
+                    yield Finding(False, text, f"take that right away: chmod o-rwx {path}")
 
 
 def _try_pins(settings: config.Config, make_factory: Callable[[str], Any]) -> Iterator[Finding]:
@@ -170,8 +227,10 @@ def _first_levels(heard: "queue.SimpleQueue[ev.Event]") -> Mapping[str, bool | N
     return {}
 
 
-def _try_broker(settings: config.Config, broker: config.Broker) -> Finding:
+def _try_broker(settings: config.Config, broker: config.Broker) -> Iterator[Finding]:
     """Connect as the node, which must not run now, and listen for a canary of our own."""
+    if broker.insecure:
+        yield Finding(False, f"broker {broker.name}: {PLAIN_TEXT.code} {PLAIN_TEXT.text}", PLAIN_TEXT.next_step)
     boot = secrets.token_hex(4)
     messages = wire.Wire(settings.root, settings.site, settings.node, boot)
     heard: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
@@ -199,10 +258,12 @@ def _try_broker(settings: config.Config, broker: config.Broker) -> Finding:
         will=will,
         decode=read,
         put=heard.put,
+        tls=broker.tls,
+        login=broker.login,
     )
     link.start()
     try:
-        return _listen(broker.name, link, messages, heard, time.monotonic)
+        yield from _listen(broker.name, link, messages, heard, time.monotonic)
     finally:
         link.close(1.0)
         link.join(2.0)
@@ -214,18 +275,22 @@ def _listen(
     messages: wire.Wire,
     heard: "queue.SimpleQueue[ev.Event]",
     clock: Callable[[], float],
-) -> Finding:
+) -> Iterator[Finding]:
     until = clock() + ANSWER_S
     kind = BROKER_UNREACHABLE
-    reason, sent_at = "no answer", None
+    reason, sent_at, found = "no answer", None, None
+    ends_utc: Mapping[str, float] = {}
     while (left := until - clock()) > 0:
         try:
             event = heard.get(timeout=left)
         except queue.Empty:
             break
         link.decided()
+        if isinstance(event, ev.CredentialsSeen):
+            ends_utc = event.ends_utc
         if isinstance(event, ev.LinkDown):
-            return Finding(False, f"broker {name}: {event.reason}: {kind.text}", kind.next_step)
+            kind, reason = FAULTS[event.problem or BROKER_UNREACHABLE.code], event.reason
+            break
         if isinstance(event, ev.LinkUp):
             kind, reason, sent_at = CANARY_SILENT, "no canary came back", clock()
             payload = messages.canary(event.session, 0, time.time(), synchronised=False)
@@ -239,5 +304,18 @@ def _listen(
             )
         if isinstance(event, ev.CanaryHeard) and sent_at is not None:
             rtt_ms = (clock() - sent_at) * 1000
-            return Finding(True, f"broker {name} answers; a canary came back in {rtt_ms:.1f} ms")
-    return Finding(False, f"broker {name}: {reason}: {kind.text}", kind.next_step)
+            found = Finding(True, f"broker {name} answers; a canary came back in {rtt_ms:.1f} ms")
+            break
+    yield found or Finding(False, f"broker {name}: {reason}: {kind.code} {kind.text}", kind.next_step)
+    for whose, end_utc in sorted(ends_utc.items()):
+        yield _how_long(f"broker {name}: the {whose} certificate", end_utc)
+
+
+def _how_long(certificate: str, end_utc: float) -> Finding:
+    day = time.strftime("%Y-%m-%d", time.gmtime(end_utc))
+    days = (end_utc - time.time()) / DAY_S
+    if days > EXPIRES_DAYS:
+        return Finding(True, f"{certificate} is good until {day}")
+    when = f"expires in {days:.0f} days, on {day}" if days > 0 else f"expired on {day}"
+    text = f"{certificate} {when}: {CERTIFICATE_EXPIRES.code} {CERTIFICATE_EXPIRES.text}"
+    return Finding(False, text, CERTIFICATE_EXPIRES.next_step)

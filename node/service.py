@@ -37,15 +37,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Protocol
 
 from node import config, health, status, watchdog, wire, words
+from node.config.brokers import is_loopback
 from node.core import controller, effects
 from node.core import events as ev
 from node.core.memory import Step
-from node.errors import FAULTS, StateDirectoryError
+from node.errors import StateDirectoryError
 from node.link import Incoming, Link, Subscription
 from node.panel import Panel
 from node.post import Post
@@ -149,7 +149,7 @@ class Service:
             directory,
             put=self._queue.put,
             clock=self._clocks.monotonic,
-            networked=any(not _is_loopback(broker.host) for broker in settings.brokers),
+            networked=any(not is_loopback(broker.host) for broker in settings.brokers),
         )
         self._post = Post(
             self._wire, self._record, self._links, self._kernel_boot, self._health.newest, self._clocks.monotonic
@@ -304,7 +304,8 @@ class Service:
 
     def _append(self, effect: effects.Append) -> None:
         event = effect.event
-        _say(event)
+        level = logging.WARNING if event.kind == "fault-raised" else logging.INFO
+        log.log(level, "%s", words.sentence(event), extra=words.fields(event))
         row = Row(
             key=event.key,
             alarm=event.is_alarm,
@@ -331,6 +332,8 @@ class Service:
             will=self._will,
             decode=partial(self._read, broker.name),
             put=self._queue.put,
+            tls=broker.tls,
+            login=broker.login,
             clock=self._clocks.monotonic,
         )
 
@@ -343,22 +346,3 @@ class Service:
         return self._wire.read(
             link, message.topic, message.payload, retained=message.retained, expiry_s=message.expiry_s, at=message.at
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _say(event: effects.LoggedEvent) -> None:
-    """What happened, for the log: a fault with its text and next step, anything else in a few words."""
-    fields = words.fields(event)
-    if event.kind == "fault-raised":
-        kind = FAULTS[str(event.fault)]
-        about = f" ({event.subject})" if event.subject else ""
-        log.warning("%s%s %s. Next: %s.", kind.code, about, kind.text, kind.next_step, extra=fields)
-        return
-    details = (event.input, event.incident, event.fault, event.subject, event.reason, event.by)
-    log.info("%s %s", event.kind, " ".join(each for each in details if each), extra=fields)

@@ -19,14 +19,14 @@ from node.core.contact import ContactState
 from node.core.memory import ListedIncident, Step
 from node.core.supervision import FaultId
 from node.core.turn import State
-from node.errors import INPUT_UNREADABLE, RECORD_FAILED
+from node.errors import FAULTS, INPUT_UNREADABLE, RECORD_FAILED
 
 INCIDENTS_SHOWN = 3
 FAULTS_SHOWN = 5
 
 _CALLS = {Step.NOBODY: "nobody has it"}
 
-_FIELDS = {
+FIELDS = {
     "ALARM_EVENT": "kind",
     "ALARM_INPUT": "input",
     "ALARM_CLASS": "alarm_class",
@@ -43,9 +43,19 @@ _FIELDS = {
 
 def fields(event: effects.LoggedEvent) -> dict[str, str]:
     """What is known of an event, as fields by which the journal can be searched."""
-    found = {name: getattr(event, attribute) for name, attribute in _FIELDS.items()}
+    found = {name: getattr(event, attribute) for name, attribute in FIELDS.items()}
     known = {name: str(value) for name, value in found.items() if value not in (None, "")}
     return {"ALARM_KEY": str(event.key), **known, **({"ALARM_TEST": "1"} if event.test else {})}
+
+
+def sentence(event: effects.LoggedEvent) -> str:
+    """What happened, on one line: a fault with its text and next step, anything else in a few words."""
+    if event.kind == "fault-raised":
+        kind = FAULTS[str(event.fault)]
+        about = f" ({event.subject})" if event.subject else ""
+        return f"{kind.code}{about} {kind.text}. Next: {kind.next_step}."
+    details = (event.input, event.incident, event.fault, event.subject, event.reason, event.by)
+    return " ".join(each for each in (event.kind, *details) if each)
 
 
 def is_ready(state: State) -> bool:

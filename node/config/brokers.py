@@ -85,7 +85,7 @@ def build(section: Section, environ: Mapping[str, str]) -> Broker:
         port=keys.port,
         tls=None if ca is None else Tls(ca, paths.get("certificate_file"), paths.get("key_file")),
         login=None if keys.username is None else Login(keys.username, password),
-        insecure=ca is None and not _is_loopback(keys.host),
+        insecure=ca is None and not is_loopback(keys.host),
     )
 
 
@@ -150,7 +150,8 @@ def _paths(section: Section, environ: Mapping[str, str]) -> dict[str, Path]:
     return {key: Path(environ.get("CREDENTIALS_DIRECTORY", ""), written) for key, written in named.items()}
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether what is said to this host stays on this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -168,7 +169,7 @@ def _are_different(sections: Sections) -> Iterator[str]:
 def _are_encrypted_or_say_so(sections: Sections) -> Iterator[str]:
     for section in sections["broker"]:
         match section.values:
-            case {"host": str(host), "ca_file": None, "insecure": False} if not _is_loopback(host):
+            case {"host": str(host), "ca_file": None, "insecure": False} if not is_loopback(host):
                 yield (
                     f"{section.place} ca_file is missing: {toml(host)} is reached over a network, where plain text can "
                     f"be read, forged and held back: it {allowed(key_of(BrokerKeys, 'ca_file'))} (TLS is usually on "

@@ -9,9 +9,12 @@
 
 import logging
 import ssl
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from paho.mqtt.client import Client
 
 from node.config.brokers import Login, PasswordError, Tls, read_password
 from node.link import x509
@@ -21,6 +24,9 @@ NODE, AUTHORITY, BROKER = "node", "authority", "broker"
 """Whose certificate it is."""
 
 Seen = tuple[Mapping[str, float], bool]
+"""When the certificates expire (wall clock, seconds), by whose they are; and whether all files are in order."""
+
+_TICK_NS = 1_000_000_000
 
 log = logging.getLogger(__name__)
 
@@ -32,50 +38,64 @@ class UnusableError(Exception):
 class Credentials:
     """Of one link; they outlive its sessions. Until ``look`` was called nothing is known.
 
-    ``context`` is None without TLS, ``username`` and ``password`` without a login. ``ready``: there is something to
-    connect with. ``told``: what the loop knows, for whoever tells it.
+    ``ready``: there is something to connect with. ``problem``: which file can't be used as it is, and why; empty where
+    all are in order.
     """
 
     def __init__(self, name: str, tls: Tls | None = None, login: Login | None = None) -> None:
-        self.context: TlsContext | None = None
-        self.username = None if login is None else login.username
-        self.password: bytes | None = None
         self.ready = False
-        self.told: Seen = ({}, True)
+        self.problem = ""
         self._name = name
         self._tls = tls
+        self._context: TlsContext | None = None
+        self._username = None if login is None else login.username
+        self._password: bytes | None = None
         self._password_file = None if login is None else login.password_file
-        self._problem = ""
         self._stamps: list[tuple[int, ...]] | None = None
         self._authorities: list[Mapping[str, Any]] = []
         self._node_ends: float | None = None
         self._broker: Mapping[str, Any] | None = None
+        self._told: Seen = ({}, True)
 
     def look(self) -> None:
         """Read the files if one of them has changed, or couldn't be used the last time."""
         try:
+            now_ns = time.time_ns()
             stamps = [_stamp(path) for path in self._paths()]
             if stamps != self._stamps:
                 self._stamps = None
                 self._read()
-                self._stamps = stamps
+                # Two changes within a tick of the file system's clock would look like one.
+                self._stamps = stamps if all(now_ns - changed > _TICK_NS for *_, changed in stamps) else None
             problem = ""
         except UnusableError as unusable:
             problem = str(unusable)
-        if problem and problem != self._problem:
+        if problem and problem != self.problem:
             log.warning("link %s: credentials can't be used: %s", self._name, problem)
-        elif self._problem and not problem:
+        elif self.problem and not problem:
             log.info("link %s: credentials can be used again", self._name)
-        self._problem = problem
+        self.problem = problem
 
     def meet(self, certificate: Mapping[str, Any]) -> None:
         """The broker has shown this certificate, as ``getpeercert`` gives it, and it was accepted."""
         self._broker = certificate
 
-    def seen(self) -> Seen:
-        """When the certificates expire (wall clock, seconds), by whose they are; and whether all files are in order."""
+    def equip(self, client: Client, handshake_s: float) -> None:
+        """Let this client, which isn't connected yet, use them; its TLS handshake may take so long."""
+        if self._context is not None:
+            self._context.handshake_s = handshake_s
+            client.tls_set_context(self._context)
+        if self._username is not None:
+            client.username_pw_set(self._username, self._password)  # type: ignore[arg-type] # it takes bytes as they are
+
+    def news(self) -> Seen | None:
+        """What is known now, where that is something else than what this has last told: None where it isn't."""
         ends = {NODE: self._node_ends, AUTHORITY: self._authority_ends(), BROKER: _ends(self._broker)}
-        return {whose: end for whose, end in ends.items() if end is not None}, not self._problem
+        seen = {whose: end for whose, end in ends.items() if end is not None}, not self.problem
+        if seen == self._told:
+            return None
+        self._told = seen
+        return seen
 
     def _paths(self) -> list[Path]:
         tls = self._tls
@@ -90,8 +110,8 @@ class Credentials:
             context = _trusting(self._tls.ca_file)
             if self._tls.certificate_file is not None and self._tls.key_file is not None:
                 node_ends = _show(context, self._tls.certificate_file, self._tls.key_file)
-        self.password, self.context, self._node_ends = password, context, node_ends
-        self._authorities = [] if context is None else list(context.get_ca_certs())
+        self._password, self._context, self._node_ends = password, context, node_ends
+        self._authorities = [] if context is None else _authorities(context)
         self.ready = True
 
     def _authority_ends(self) -> float | None:
@@ -106,8 +126,18 @@ class Credentials:
         return max((end for end in ends if end is not None), default=None)
 
 
+def _authorities(context: TlsContext) -> list[Mapping[str, Any]]:
+    try:
+        return list(context.get_ca_certs())
+    except (ssl.SSLError, ValueError):
+        return []  # their dates are good to know, and no reason not to connect
+
+
 def _ends(certificate: Mapping[str, Any] | None) -> float | None:
-    return None if certificate is None else ssl.cert_time_to_seconds(certificate["notAfter"])
+    try:
+        return None if certificate is None else ssl.cert_time_to_seconds(certificate["notAfter"])
+    except ValueError:
+        return None
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -144,7 +174,7 @@ def _trusting(path: Path) -> TlsContext:
     return context
 
 
-def _show(context: TlsContext, certificate: Path, key: Path) -> float:
+def _show(context: TlsContext, certificate: Path, key: Path) -> float | None:
     """Let the context show this certificate to the broker; returns when it expires (wall clock, seconds)."""
     pem = _content(certificate)
     _content(key)

@@ -102,9 +102,9 @@ class Session:
         terms = self._terms
         self._look()
         if not terms.credentials.ready:
-            self.end("the node's own files can't be used", CREDENTIALS_UNUSABLE)
+            self.end(f"the node's own files can't be used: {terms.credentials.problem}", CREDENTIALS_UNUSABLE)
             return
-        self._prove()
+        terms.credentials.equip(self._client, self._patience.limit_s(HANDSHAKE))
         topic, payload = terms.will(self.number)
         self._client.will_set(topic, payload, qos=1, retain=True)
         properties = _properties(
@@ -171,20 +171,10 @@ class Session:
         self._tell_credentials()
 
     def _tell_credentials(self) -> None:
-        credentials = self._terms.credentials
-        seen = credentials.seen()
-        if seen != credentials.told and self._hatch.room(Kind.HEARD) > 0:
-            credentials.told = seen
-            self._hatch.put(Kind.HEARD, CredentialsSeen(self._clock(), self.name, *seen))
-
-    def _prove(self) -> None:
-        credentials = self._terms.credentials
-        if credentials.context is not None:
-            credentials.context.handshake_s = self._patience.limit_s(HANDSHAKE)
-            self._client.tls_set_context(credentials.context)
-        if credentials.username is not None:
-            password = credentials.password
-            self._client.username_pw_set(credentials.username, password)  # type: ignore[arg-type] # bytes stay as they are
+        if self._hatch.room(Kind.HEARD) > 0:
+            news = self._terms.credentials.news()
+            if news is not None:
+                self._hatch.put(Kind.HEARD, CredentialsSeen(self._clock(), self.name, *news))
 
     def _wait(self) -> int:
         """How the socket is ready: at once where TLS has read more than was asked for, which no selector can see."""

@@ -2,7 +2,11 @@
 
 import ssl
 import time
-from typing import cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 class HandshakeSilentError(OSError):
@@ -38,6 +42,18 @@ class TlsSocket(ssl.SSLSocket):
                 raise HandshakeCutError("ended by the broker in the TLS handshake") from failure
             raise
         self.handshake_took_s = time.monotonic() - begun
+
+    def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
+        """As any socket's."""
+        try:
+            return super().send(data, flags)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except OSError:
+            # The broker has hung up, and why may still lie unread.
+            with suppress(OSError):
+                self.recv()
+            raise
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """As any socket's."""

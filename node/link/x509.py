@@ -2,7 +2,8 @@
 
     Certificate { TBSCertificate { [version], serial, algorithm, issuer, Validity { not before, not after }, … } … }
 
-The file was taken by OpenSSL before, so what isn't a certificate doesn't come here.
+OpenSSL has taken the file before it comes here. What it took and this can't read has no date: that is no reason not to
+connect.
 """
 
 import re
@@ -15,9 +16,12 @@ _VERSION = 0xA0
 _UTC_TIME = 0x17
 
 
-def ends_utc(pem: str) -> float:
-    """The instant (wall clock, seconds) at which the first of these certificates expires. ValueError without any."""
-    return min(_end(ssl.PEM_cert_to_DER_cert(each)) for each in _PEM.findall(pem))
+def ends_utc(pem: str) -> float | None:
+    """The instant (wall clock, seconds) at which the first of these certificates expires; None where none is read."""
+    try:
+        return min((_end(ssl.PEM_cert_to_DER_cert(each)) for each in _PEM.findall(pem)), default=None)
+    except (ValueError, IndexError):
+        return None
 
 
 def _end(certificate: bytes) -> float:

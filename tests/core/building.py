@@ -1,5 +1,6 @@
 """A building for Hypothesis: fingers, contacts, disk, brokers, monitors and desks, in any order."""
 
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -14,6 +15,7 @@ from node.core.events import (
     BacklogRead,
     ClockRead,
     CredentialsSeen,
+    Event,
     HealthRead,
     LinkDown,
     OutputFailed,
@@ -26,9 +28,9 @@ from node.core.events import (
 )
 from node.core.memory import Key
 from node.core.settings import AlarmClass, Lamp, Receipts, Sound, Wiring
-from node.errors import TOO_HOT, UNDER_VOLTAGE, FaultKind
+from node.errors import TOO_HOT, UNDER_VOLTAGE
 from tests.core.house import button, make_settings
-from tests.core.playbook import BRANCH, Playbook
+from tests.core.playbook import BRANCH, UTC_OFFSET, Playbook
 
 INPUTS = (
     button("loud"),
@@ -49,6 +51,25 @@ FLAWS: tuple[dict[str, Any], ...] = (
     {"id": "c1"},
 )
 
+CHANGES: tuple[Callable[[float], Event], ...] = (
+    lambda at: RecordFailed(at, "full"),
+    RecordRecovered,
+    lambda at: OutputFailed(at, "buzzer", "EIO"),
+    lambda at: OutputRecovered(at, "buzzer"),
+    lambda at: HealthRead(at, ((UNDER_VOLTAGE, ""), (TOO_HOT, ""))),
+    lambda at: HealthRead(at, ()),
+    lambda at: WatchdogRead(at, armed=False),
+    lambda at: ClockRead(at, 0.0, synchronised=False),
+    lambda at: ClockRead(at, 2e9, synchronised=True),
+)
+LINK_CHANGES: tuple[Callable[[float, str], Event], ...] = (
+    lambda at, link: StateHeard(at, link, FOREIGN, 1, "online", retained=False),
+    lambda at, link: StateHeard(at, link, "", 0, "deleted", retained=False),
+    lambda at, link: AlarmHeard(at, link, FOREIGN, (), retained=False),
+    lambda at, link: CredentialsSeen(at, link, {"broker": UTC_OFFSET + at + 86_400.0}, usable=False),
+    lambda at, link: CredentialsSeen(at, link, {}, usable=True),
+)
+
 names = st.sampled_from([each.name for each in INPUTS])
 links = st.sampled_from(LINKS)
 codes = st.sampled_from([0, 0, 0x10, 0x87])
@@ -67,6 +88,8 @@ class Building(RuleBasedStateMachine):
             self.patch.setattr(delivery, name, value)
         self.boots = (f"{number:08x}" for number in count(11))
         self.remembered: set[str] = set()
+        self.ended: set[str] = set()
+        self.in_time = False
         self.asked: tuple[Key, ...] | None = None
 
     @initialize(
@@ -93,6 +116,10 @@ class Building(RuleBasedStateMachine):
             missing = self.remembered - {each.id for each in self.play.state.incidents} - set(self.play.state.closed)
             assert not missing, "the record remembered an incident, and the node doesn't"
             self.remembered.clear()
+        if self.in_time:
+            assert self.ended.isdisjoint(each.id for each in self.play.state.incidents), (
+                "a reset incident is open again"
+            )
 
     def up(self) -> list[str]:
         """The links that are up."""
@@ -156,18 +183,13 @@ class Building(RuleBasedStateMachine):
         self.play >> TimePassed(self.play.now - early_s)
         self.look()
 
-    @rule(offset=st.floats(0, 2e9), synchronised=st.sampled_from([True, False, None]))
-    def set_the_clock(self, offset: float, synchronised: bool | None) -> None:
-        """Somebody sets the wall clock."""
-        self.play >> ClockRead(self.play.now, offset, synchronised)
-        self.look()
-
     # The machine.
 
     @precondition(lambda self: not self.play.loaded)
     @rule()
     def record_loads(self) -> None:
         """In time or late."""
+        self.in_time = not self.play.state.begun
         self.play.begin()
         self.look()
 
@@ -176,24 +198,10 @@ class Building(RuleBasedStateMachine):
         """Nothing comes back from the disk for a while."""
         self.play.stalled = stalled
 
-    @rule(failed=st.booleans())
-    def record_fails_or_recovers(self, failed: bool) -> None:
-        """The disk says so itself."""
-        self.play >> (RecordFailed(self.play.now, "full") if failed else RecordRecovered(self.play.now))
-        self.look()
-
-    @rule(
-        faults=st.sampled_from([(), ((UNDER_VOLTAGE, ""),), ((UNDER_VOLTAGE, ""), (TOO_HOT, ""))]), armed=st.booleans()
-    )
-    def health_is_read(self, faults: tuple[tuple[FaultKind, str], ...], armed: bool) -> None:
-        """What else is wrong with the machine."""
-        self.play >> HealthRead(self.play.now, faults) >> WatchdogRead(self.play.now, armed)
-        self.look()
-
-    @rule(output=st.sampled_from(["buzzer", "lamp"]), failed=st.booleans())
-    def output_fails_or_recovers(self, output: str, failed: bool) -> None:
-        """A pin can't be driven."""
-        self.play >> (OutputFailed(self.play.now, output, "EIO") if failed else OutputRecovered(self.play.now, output))
+    @rule(change=st.sampled_from(CHANGES))
+    def machine_changes(self, change: Callable[[float], Event]) -> None:
+        """The disk, the outputs, the health, the watchdog or the clock say something."""
+        self.play >> change(self.play.now)
         self.look()
 
     @precondition(lambda self: self.asked is not None and self.play.loaded)
@@ -222,13 +230,6 @@ class Building(RuleBasedStateMachine):
         self.play >> LinkDown(self.play.now, link, self.play.session(link), "gone", taken_over, problem)
         self.look()
 
-    @rule(link=links, days=st.sampled_from([-1, 0, 3, 14, 30, 31]), usable=st.booleans())
-    def credentials_are_seen(self, link: str, days: int, usable: bool) -> None:
-        """Certificates that expire some day, or that day."""
-        ends_utc = self.play.now + self.play.state.utc_offset + days * 86_400.0
-        self.play >> CredentialsSeen(self.play.now, link, {"broker": ends_utc}, usable)
-        self.look()
-
     @rule(link=links, number=index, code=codes)
     def answer_an_event(self, link: str, number: int, code: int) -> None:
         """The broker answers any event that was ever sent, most likely a recent one."""
@@ -236,14 +237,16 @@ class Building(RuleBasedStateMachine):
             self.play.accepted(self.play.sent[-1 - number % len(self.play.sent)].key, code=code, link=link)
             self.look()
 
-    @rule(refused=index, code=codes)
-    def answer_all_but_one(self, refused: int, code: int) -> None:
-        """Both brokers take what they are sent, except for one event that they never take."""
+    @rule(refused=index, code=codes, receipts=st.booleans())
+    def answer_all_but_one(self, refused: int, code: int, receipts: bool) -> None:
+        """Brokers take all but one event, and a monitor that says nothing else may hold all but that one."""
         bad = list(self.play.state.outbox.waiting)[refused % max(1, len(self.play.state.outbox.waiting)) :][:1]
-        for _ in range(20):
+        for _ in range(40):
             sent, self.play.sent = self.play.sent, []
             for send in sent:
                 self.play.accepted(send.key, code=code if send.key in bad else 0, link=send.link)
+                if receipts and send.key not in bad:
+                    self.play.receipt(send.key, link=send.link)
             self.look()
             if not self.play.sent:
                 return
@@ -260,17 +263,10 @@ class Building(RuleBasedStateMachine):
         """Heartbeats stay unanswered though the connection stands."""
         self.play.unanswered = unanswered
 
-    @rule(link=links, state=st.sampled_from(["online", "offline", "lost", "deleted"]), own=st.booleans())
-    def state_is_heard(self, link: str, state: str, own: bool) -> None:
-        """Our own topic, written by whom ever."""
-        boot = self.play.state.boot if own else FOREIGN
-        self.play >> StateHeard(self.play.now, link, boot, self.play.session(link), state, retained=False)
-        self.look()
-
-    @rule(link=links)
-    def list_is_heard(self, link: str) -> None:
-        """Somebody says under our name that all is normal."""
-        self.play >> AlarmHeard(self.play.now, link, FOREIGN, (), retained=False)
+    @rule(link=links, change=st.sampled_from(LINK_CHANGES))
+    def something_is_heard(self, link: str, change: Callable[[float, str], Event]) -> None:
+        """On our own topics, written by whom ever; or the link looks at its certificates."""
+        self.play >> change(self.play.now, link)
         self.look()
 
     # The building.

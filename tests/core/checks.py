@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from node.core import alarm, controller, delivery, signals
+from node.core.contact import ContactState
 from node.core.delivery import Outbox
 from node.core.effects import (
     Append,
@@ -13,6 +14,7 @@ from node.core.effects import (
     Send,
     SendAlarm,
     SendEvent,
+    SendState,
     SetBuzzer,
     SetLamp,
     ShowLadder,
@@ -47,6 +49,8 @@ class Checks:
         self._check_outbox(state, effects)
         self._check_latched(event, before, state)
         self._check_pressed(state, effects)
+        self._check_active(state)
+        self._check_stopping(before, effects)
         self._check_refused(event, before, state, effects)
 
     @staticmethod
@@ -135,6 +139,18 @@ class Checks:
                     assert SendEvent(link.name, link.session, key, alarm=True) in effects, (
                         "an accepted press isn't sent"
                     )
+
+    @staticmethod
+    def _check_active(state: State) -> None:
+        inhibited = {each.input for each in state.inhibits}
+        for name, contact in state.contacts.items():
+            if contact.state is ContactState.ACTIVE and name not in inhibited:
+                assert state.incident_of(name) is not None, "an active input without an alarm"
+
+    @staticmethod
+    def _check_stopping(before: State, effects: list[Effect]) -> None:
+        if before.stopping:
+            assert not any(isinstance(each, Begin | SendState) for each in effects), "a node that stops comes to life"
 
     @staticmethod
     def _check_refused(event: Event, before: State, state: State, effects: list[Effect]) -> None:

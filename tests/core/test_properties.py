@@ -33,14 +33,16 @@ class Life(Building):
         self.remembered |= {each.id for each in before.disk.snapshot.incidents} if before.disk.snapshot else set()
         if before.loaded:
             assert self.remembered == {each.id for each in before.state.incidents}, "an open incident isn't stored"
+        self.ended = set(before.disk.closed) - self.remembered
         self.play = before.next_process(boot=next(self.boots), reboot=reboot, away_s=away_s)
-        self.asked = None
+        self.asked, self.in_time = None, False
 
     @rule(away_s=st.sampled_from([0.0, 1_000.0]))
     def restart_without_a_record(self, away_s: float) -> None:
         """The record was deleted meanwhile: what a broker lists is open once it was read there."""
         before = self.play
         self.remembered.clear()
+        self.ended.clear()
         self.play = Playbook(
             before.settings,
             boot=next(self.boots),
@@ -107,7 +109,7 @@ class Life(Building):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=250,
+    max_examples=400,
     stateful_step_count=40,
     deadline=None,
     print_blob=True,

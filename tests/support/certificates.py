@@ -27,14 +27,14 @@ class Pair:
 
 
 class Authority:
-    """Signs certificates. Its own is good from yesterday until ``days`` from now; ``file`` holds it."""
+    """Signs certificates. Its own is good until ``days`` from now, since a day at least; ``file`` holds it."""
 
     def __init__(self, file: Path, name: str = "test authority", days: float = 3_650.0) -> None:
         self.file = file
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
         self._serial = 1
-        builder = self._builder(self._name, self._key.public_key(), -1.0, days)
+        builder = self._builder(self._name, self._key.public_key(), min(-1.0, days - 1.0), days)
         certificate = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(
             self._key, hashes.SHA256()
         )

@@ -25,9 +25,16 @@ _STARTS = re.compile(r"starts, boot ([0-9a-f]{8})")
 
 
 def write_config(
-    directory: Path, *ports: int, buttons: Sequence[Mapping[str, object]] = (BUTTON,), **supervision: object
+    directory: Path,
+    *ports: int,
+    buttons: Sequence[Mapping[str, object]] = (BUTTON,),
+    brokers: Sequence[Mapping[str, object]] = (),
+    **supervision: object,
 ) -> Path:
-    """The path of a node.toml with its state directory beside it; ``ports`` of brokers, ``supervision`` its keys."""
+    """The path of a node.toml with its state directory beside it; ``supervision`` its keys.
+
+    ``ports`` of plain brokers on this machine, ``brokers`` the keys of others.
+    """
     tables: list[tuple[str, Mapping[str, object]]] = [
         ("[node]", {"id": NODE, "site": SITE, "location": "2. OG", "state_directory": str(directory / "state")}),
         ("[panel]", {"pin_factory": "lgpio"}),
@@ -35,6 +42,7 @@ def write_config(
         ("[buzzer]", {"pin": 22}),
         ("[lamp]", {"pin": 23}),
         *(("[[broker]]", {"host": "127.0.0.1", "port": port}) for port in ports),
+        *(("[[broker]]", broker) for broker in brokers),
         ("[supervision]", supervision),
     ]
     lines = [line for name, keys in tables for line in (name, *(f"{key} = {json.dumps(keys[key])}" for key in keys))]

@@ -268,7 +268,7 @@ def test_a_broker_that_is_away_is_a_finding(tmp_path: Path) -> None:
     found = about(findings(write_config(tmp_path, port)), "broker ")
 
     assert found.ok is False
-    assert found.text.startswith(f"broker 127.0.0.1:{port}: connection refused: a broker can't be reached")
+    assert found.text.startswith(f"broker 127.0.0.1:{port}: connection refused: F010 a broker can't be reached")
     assert found.next_step.startswith("check the cable, the network and the broker")
 
 
@@ -283,12 +283,12 @@ def test_a_broker_that_says_nothing_is_a_finding(tmp_path: Path) -> None:
 
 
 def test_a_broker_that_lets_nobody_in_is_a_finding(tmp_path: Path) -> None:
-    """A refused connection is told with the broker's reason."""
+    """A refused connection is told with the broker's reason, and as the fault that it would be."""
     with Broker(tmp_path / "broker", anonymous=False) as broker:
         found = about(findings(write_config(tmp_path, broker.port)), "broker ")
 
     assert found.ok is False
-    assert "not authorised" in found.text
+    assert "not authorised (0x87): F022 a broker refuses the node's login" in found.text
 
 
 def test_a_subscription_that_is_granted_and_silent_is_a_finding(
@@ -301,7 +301,7 @@ def test_a_subscription_that_is_granted_and_silent_is_a_finding(
         found = about(findings(write_config(tmp_path, broker.port)), "broker ")
 
     assert found.ok is False
-    assert "no canary came back: the node doesn't hear its own canary" in found.text
+    assert "no canary came back: F012 the node doesn't hear its own canary" in found.text
     assert found.next_step.startswith("give the node's account the right to read and write its own branch")
 
 
@@ -359,7 +359,24 @@ def test_a_service_that_left_no_word_cannot_be_told(leave: Callable[..., Path]) 
 
     assert [each.ok for each in found] == [True, None]
     assert "the service runs, but left no findings" in found[1].text
-    assert "RUNTIME_DIRECTORY=/run/alarm-node alarm-node check" in found[1].next_step
+    assert found[1].next_step == "wait 10 s and try again, as root"
+
+
+@pytest.mark.parametrize(("node", "answers"), [("room-214", True), ("room-215", False)])
+def test_a_service_under_systemd_is_asked_where_it_speaks(
+    leave: Callable[..., Path], node: str, answers: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its word lies in the runtime directory, which the asker's environment doesn't name; another node's isn't ours."""
+    config = leave()
+    runtime = tmp_path / "run"
+    runtime.mkdir()
+    word = (tmp_path / "state" / "status.json").rename(runtime / "status.json")
+    word.write_bytes(word.read_bytes().replace(b'"node":"room-214"', f'"node":"{node}"'.encode()))
+    monkeypatch.setattr(check, "SERVICE_DIRECTORY", runtime)
+
+    found = findings(config)
+
+    assert found[1].text.startswith("the service runs, its last word is ") is answers
 
 
 def test_a_real_service_is_not_disturbed(tmp_path: Path, broker: Broker) -> None:

@@ -49,7 +49,7 @@ def read(broker: str, environ: dict[str, str] | None = None) -> Config:
     """The configuration of a node with these lines in [[broker]]."""
     path = Path("node.toml")
     path.write_text(BEFORE + broker, encoding="utf-8")
-    return load(path, environ)
+    return load(path, environ or {}, try_files=environ is not None)
 
 
 def problems(broker: str, environ: dict[str, str] | None = None) -> list[str]:

@@ -1,20 +1,20 @@
 """A link over TLS and with a login: by real sockets, against a real mosquitto and stranger ones."""
 
+import socket
 import ssl
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
-from node.config import Login, Tls
+from node.config import Login
 from node.core.events import CredentialsSeen, Event, LinkDown, LinkUp, PublishAnswered
 from node.link import Incoming, Priority, Subscription
-from node.link.tls import TlsContext
+from node.link.tls import TlsContext, TlsSocket
 from tests.support.broker import Broker, free_port
 from tests.support.broker import Tls as Shown
 from tests.support.certificates import Authority, Pair
@@ -32,44 +32,13 @@ from tests.support.loop import (
 )
 from tests.support.mqtt import Client
 from tests.support.proxy import Proxy
-
-LOOPBACK = "127.0.0.1"
-DAY_S = 86_400.0
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    """The building's own."""
-    return Authority(tmp_path / "ca.pem")
-
-
-@pytest.fixture
-def secure(tmp_path: Path, authority: Authority) -> Iterator[Broker]:
-    """A started mosquitto with a good certificate."""
-    with _broker(tmp_path, authority) as started:
-        yield started
-
-
-def _broker(
-    tmp_path: Path, authority: Authority, *, clients: bool = False, passwords: dict[str, str] | None = None
-) -> Broker:
-    pair = authority.issue("broker", tmp_path, LOOPBACK)
-    shown = Shown(pair, authority.file if clients else None)
-    return Broker(tmp_path / "secure", tls=shown, passwords=passwords, anonymous=passwords is None)
-
-
-def _own(authority: Authority, pair: Pair | None = None) -> Tls:
-    return Tls(authority.file) if pair is None else Tls(authority.file, pair.certificate, pair.key)
+from tests.support.secure import LOOPBACK, secure_broker, tls_of
 
 
 def _server(pair: Pair) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
     return context
-
-
-def _in_days(days: float) -> float:
-    return (datetime.now(UTC) + timedelta(days=days)).timestamp()
 
 
 # What can be wrong. Each gives the loop of a link for which it is.
@@ -79,7 +48,7 @@ Failure = Callable[[ExitStack, Path, Authority], Loop]
 
 def _with_certificate(authority: Authority, pair: Pair, stack: ExitStack, tmp_path: Path) -> Loop:
     broker = stack.enter_context(Broker(tmp_path / "broker", tls=Shown(pair)))
-    return Loop(broker.tls_port, tls=_own(authority))
+    return Loop(broker.tls_port, tls=tls_of(authority))
 
 
 def _expired(stack: ExitStack, tmp_path: Path, authority: Authority) -> Loop:
@@ -103,8 +72,8 @@ def _misnamed(stack: ExitStack, tmp_path: Path, authority: Authority) -> Loop:
 
 
 def _misnamed_for_a_name(stack: ExitStack, tmp_path: Path, authority: Authority) -> Loop:
-    broker = stack.enter_context(_broker(tmp_path, authority))
-    return Loop(broker.tls_port, host="localhost", tls=_own(authority))
+    broker = stack.enter_context(secure_broker(tmp_path, authority))
+    return Loop(broker.tls_port, host="localhost", tls=tls_of(authority))
 
 
 def _unknown_authority(stack: ExitStack, tmp_path: Path, authority: Authority) -> Loop:
@@ -118,16 +87,16 @@ def _forged_authority(stack: ExitStack, tmp_path: Path, authority: Authority) ->
 
 
 def _no_such_name(_stack: ExitStack, _tmp_path: Path, authority: Authority) -> Loop:
-    return Loop(8883, host="no-such-broker.invalid", tls=_own(authority))
+    return Loop(8883, host="no-such-broker.invalid", tls=tls_of(authority))
 
 
 def _impossible_name(_stack: ExitStack, _tmp_path: Path, authority: Authority) -> Loop:
-    return Loop(8883, host="x" * 64 + ".example", tls=_own(authority))
+    return Loop(8883, host="x" * 64 + ".example", tls=tls_of(authority))
 
 
 def _no_route(_stack: ExitStack, _tmp_path: Path, authority: Authority) -> Loop:
     # No TCP leads to a multicast address, whatever network this machine has.
-    return Loop(8883, host="224.0.0.1", tls=_own(authority))
+    return Loop(8883, host="224.0.0.1", tls=tls_of(authority))
 
 
 def _no_route_in_plain_text(_stack: ExitStack, _tmp_path: Path, _authority: Authority) -> Loop:
@@ -137,28 +106,28 @@ def _no_route_in_plain_text(_stack: ExitStack, _tmp_path: Path, _authority: Auth
 def _with_login(login: Login | None) -> Failure:
     def fail(stack: ExitStack, tmp_path: Path, authority: Authority) -> Loop:
         (tmp_path / "password").write_bytes(b"hunter3\n")
-        broker = stack.enter_context(_broker(tmp_path, authority, passwords={"room-214": "hunter2"}))
+        broker = stack.enter_context(secure_broker(tmp_path, authority, passwords={"room-214": "hunter2"}))
         file = tmp_path / "password"
         given = None if login is None else Login(login.username, login.password_file and file)
-        return Loop(broker.tls_port, tls=_own(authority), login=given)
+        return Loop(broker.tls_port, tls=tls_of(authority), login=given)
 
     return fail
 
 
 def _no_certificate(stack: ExitStack, tmp_path: Path, authority: Authority) -> Loop:
-    broker = stack.enter_context(_broker(tmp_path, authority, clients=True))
-    return Loop(broker.tls_port, tls=_own(authority))
+    broker = stack.enter_context(secure_broker(tmp_path, authority, clients=True))
+    return Loop(broker.tls_port, tls=tls_of(authority))
 
 
 def _foreign_certificate(stack: ExitStack, tmp_path: Path, authority: Authority) -> Loop:
-    broker = stack.enter_context(_broker(tmp_path, authority, clients=True))
+    broker = stack.enter_context(secure_broker(tmp_path, authority, clients=True))
     foreign = Authority(tmp_path / "other.pem", "another authority").issue("room-214", tmp_path)
-    return Loop(broker.tls_port, tls=_own(authority, foreign))
+    return Loop(broker.tls_port, tls=tls_of(authority, foreign))
 
 
 def _own_certificate_expired(stack: ExitStack, tmp_path: Path, authority: Authority) -> Loop:
-    broker = stack.enter_context(_broker(tmp_path, authority, clients=True))
-    return Loop(broker.tls_port, tls=_own(authority, authority.issue("room-214", tmp_path, begins_days=-2, days=-1)))
+    broker = stack.enter_context(secure_broker(tmp_path, authority, clients=True))
+    return Loop(broker.tls_port, tls=tls_of(authority, authority.issue("room-214", tmp_path, begins_days=-2, days=-1)))
 
 
 def _foreign_certificate_in_tls_1_2(stack: ExitStack, tmp_path: Path, authority: Authority) -> Loop:
@@ -167,16 +136,16 @@ def _foreign_certificate_in_tls_1_2(stack: ExitStack, tmp_path: Path, authority:
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(authority.file)
     foreign = Authority(tmp_path / "other.pem", "another authority").issue("room-214", tmp_path)
-    return Loop(stack.enter_context(strange_broker(context=context)), tls=_own(authority, foreign))
+    return Loop(stack.enter_context(strange_broker(context=context)), tls=tls_of(authority, foreign))
 
 
 def _plain_port(stack: ExitStack, tmp_path: Path, authority: Authority) -> Loop:
     broker = stack.enter_context(Broker(tmp_path / "plain"))
-    return Loop(broker.port, tls=_own(authority))
+    return Loop(broker.port, tls=tls_of(authority))
 
 
 def _talks_something_else(stack: ExitStack, _tmp_path: Path, authority: Authority) -> Loop:
-    return Loop(stack.enter_context(strange_broker(b"220 mail.example ESMTP\r\n")), tls=_own(authority))
+    return Loop(stack.enter_context(strange_broker(b"220 mail.example ESMTP\r\n")), tls=tls_of(authority))
 
 
 def _tls_1_1(stack: ExitStack, tmp_path: Path, authority: Authority) -> Loop:
@@ -186,7 +155,7 @@ def _tls_1_1(stack: ExitStack, tmp_path: Path, authority: Authority) -> Loop:
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = ssl.TLSVersion.TLSv1
         context.maximum_version = ssl.TLSVersion.TLSv1_1
-    return Loop(stack.enter_context(strange_broker(context=context)), tls=_own(authority))
+    return Loop(stack.enter_context(strange_broker(context=context)), tls=tls_of(authority))
 
 
 FAILURES: dict[str, tuple[Failure, str, str]] = {
@@ -242,7 +211,7 @@ def test_no_failure_ends_the_retries(tmp_path: Path, authority: Authority, fail:
 
 def test_a_refused_connection_is_no_more_than_that(authority: Authority) -> None:
     """A broker that is being restarted has its 3 s."""
-    with running(Loop(free_port(), tls=_own(authority))) as loop:
+    with running(Loop(free_port(), tls=tls_of(authority))) as loop:
         down = loop.expect(LinkDown)
 
     assert (down.reason, down.problem) == ("connection refused", None)
@@ -250,7 +219,7 @@ def test_a_refused_connection_is_no_more_than_that(authority: Authority) -> None
 
 def test_a_broker_that_hangs_up_in_the_handshake_is_told(authority: Authority) -> None:
     """As one that doesn't speak TLS there."""
-    with listener() as listening, running(Loop(listening.getsockname()[1], tls=_own(authority))) as loop:
+    with listener() as listening, running(Loop(listening.getsockname()[1], tls=tls_of(authority))) as loop:
         client, _ = listening.accept()
         client.close()
         down = loop.expect(LinkDown)
@@ -263,7 +232,7 @@ def test_a_broker_that_is_silent_in_the_handshake_gets_more_time(
 ) -> None:
     """Twice as much after each drop, or a slow path would never come up; and no more than silence is claimed."""
     monkeypatch.setattr("node.link.patience.ANSWER_S", 0.2)
-    with listener() as listening, running(Loop(listening.getsockname()[1], tls=_own(authority))) as loop:
+    with listener() as listening, running(Loop(listening.getsockname()[1], tls=tls_of(authority))) as loop:
         downs = [loop.expect(LinkDown) for _ in range(2)]
 
     assert [(down.reason, down.problem) for down in downs] == [
@@ -275,7 +244,7 @@ def test_a_broker_that_is_silent_in_the_handshake_gets_more_time(
 def test_a_slow_path_comes_up_in_the_end(secure: Broker, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a fixed deadline would end every handshake."""
     monkeypatch.setattr("node.link.patience.ANSWER_S", 0.3)
-    with Proxy(secure.tls_port, delay_s=0.3) as proxy, running(Loop(proxy.port, tls=_own(authority))) as loop:
+    with Proxy(secure.tls_port, delay_s=0.3) as proxy, running(Loop(proxy.port, tls=tls_of(authority))) as loop:
         up = loop.expect(LinkUp)
 
     assert up.session >= 1
@@ -284,11 +253,11 @@ def test_a_slow_path_comes_up_in_the_end(secure: Broker, authority: Authority, m
 def test_an_alarm_arrives_over_tls_with_certificate_and_login(tmp_path: Path, authority: Authority) -> None:
     """A broker that asks for both gets both, and answers as any other."""
     (tmp_path / "password").write_bytes(b"hunter2\n")
-    own = _own(authority, authority.issue("room-214", tmp_path))
+    own = tls_of(authority, authority.issue("room-214", tmp_path))
     login = Login("room-214", tmp_path / "password")
     accounts = {"room-214": "hunter2", "desk": "secret"}
     with (
-        _broker(tmp_path, authority, clients=True, passwords=accounts) as broker,
+        secure_broker(tmp_path, authority, clients=True, passwords=accounts) as broker,
         Client(broker.port, subscribe=["node/#"], user="desk", password="secret") as desk,  # noqa: S106 - a test's
         running(Loop(broker.tls_port, tls=own, login=login)) as loop,
     ):
@@ -309,8 +278,8 @@ def test_a_password_is_in_no_log(tmp_path: Path, authority: Authority, caplog: p
     (tmp_path / "password").write_bytes(b"hunter3\n")
     login = Login("room-214", tmp_path / "password")
     with (
-        _broker(tmp_path, authority, passwords={"room-214": "hunter2"}) as broker,
-        running(Loop(broker.tls_port, tls=_own(authority), login=login)) as loop,
+        secure_broker(tmp_path, authority, passwords={"room-214": "hunter2"}) as broker,
+        running(Loop(broker.tls_port, tls=tls_of(authority), login=login)) as loop,
     ):
         loop.expect(LinkDown)
         (tmp_path / "password").write_bytes(b"hunter3\nhunter4\n")
@@ -339,7 +308,7 @@ def test_messages_in_one_record_are_all_heard(tmp_path: Path, authority: Authori
     many = b"".join(publish_packet(b"node/command", b"%d" % number) for number in range(30))
     with (
         strange_broker(CONNACK, SUBACK + many, context=context) as port,
-        running(Loop(port, tls=_own(authority))) as loop,
+        running(Loop(port, tls=tls_of(authority))) as loop,
     ):
         heard = [loop.expect(Heard).message.payload for _ in range(30)]
 
@@ -351,7 +320,7 @@ def test_large_messages_pass_both_ways(secure: Broker, authority: Authority) -> 
     large = b"x" * 18_000
     with (
         Client(secure.port, subscribe=["node/event"]) as client,
-        running(Loop(secure.tls_port, tls=_own(authority))) as loop,
+        running(Loop(secure.tls_port, tls=tls_of(authority))) as loop,
     ):
         session = loop.expect(LinkUp).session
         for _ in range(2 * WINDOW):
@@ -370,7 +339,7 @@ def test_a_dropped_session_leaves_its_will(secure: Broker, authority: Authority)
     with (
         Proxy(secure.tls_port) as proxy,
         Client(secure.port, subscribe=["node/state"]) as client,
-        running(Loop(proxy.port, tls=_own(authority))) as loop,
+        running(Loop(proxy.port, tls=tls_of(authority))) as loop,
     ):
         session = loop.expect(LinkUp).session
         proxy.swallow_answers()
@@ -392,7 +361,7 @@ def test_a_goodbye_over_unread_messages_leaves_no_will(secure: Broker, authority
         return None
 
     with Client(secure.port, subscribe=["node/state"]) as client:
-        flooded = Loop(secure.tls_port, Subscription("flood"), decode=decode_late, tls=_own(authority))
+        flooded = Loop(secure.tls_port, Subscription("flood"), decode=decode_late, tls=tls_of(authority))
         with running(flooded) as loop:
             loop.expect(LinkUp)
             for _ in range(3 * WINDOW):
@@ -409,212 +378,38 @@ def test_a_goodbye_over_unread_messages_leaves_no_will(secure: Broker, authority
     assert "Received DISCONNECT from node" in secure.log.read_text(encoding="utf-8")
 
 
-# Certificates that run out and are renewed.
+def test_why_a_broker_hung_up_is_heard_even_when_a_write_finds_it_out(tmp_path: Path, authority: Authority) -> None:
+    """With TLS 1.3 the handshake is over for us before the broker has looked at our certificate."""
+    context = _server(authority.issue("broker", tmp_path, LOOPBACK))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(authority.file)
+    refused = threading.Event()
+
+    def serve(listening: socket.socket) -> None:
+        plain, _ = listening.accept()
+        with plain, suppress(ssl.SSLError):
+            context.wrap_socket(plain, server_side=True)
+        refused.set()
+
+    trusting = TlsContext()
+    trusting.load_verify_locations(authority.file)
+    with listener() as listening:
+        thread = threading.Thread(target=serve, args=(listening,))
+        thread.start()
+        with trusting.wrap_socket(
+            socket.create_connection(listening.getsockname()), server_hostname=LOOPBACK
+        ) as client:
+            assert refused.wait(TIMEOUT_S)
+            client.setblocking(False)
+            _send_until_it_fails(client)
+        thread.join(TIMEOUT_S)
+
+    assert isinstance(client, TlsSocket)
+    assert client.broken is not None
+    assert client.broken.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 
 
-def test_what_certificates_last_is_told_before_the_session(tmp_path: Path, authority: Authority) -> None:
-    """Our own and the authority's before any broker was met; and the broker's when it is."""
-    own = _own(authority, authority.issue("room-214", tmp_path, days=20))
-    with _broker(tmp_path, authority, clients=True) as broker, running(Loop(broker.tls_port, tls=own)) as loop:
-        before, after, up = loop.next(), loop.next(), loop.next()
-
-    assert isinstance(before, CredentialsSeen)
-    assert isinstance(after, CredentialsSeen)
-    assert isinstance(up, LinkUp)
-    assert before.ends_utc == pytest.approx({"node": _in_days(20), "authority": _in_days(3_650)}, abs=3_600)
-    assert after.ends_utc == pytest.approx({**before.ends_utc, "broker": _in_days(365)}, abs=3_600)
-    assert before.usable
-    assert after.usable
-
-
-def test_only_the_authority_that_signed_is_told(tmp_path: Path, secure: Broker, authority: Authority) -> None:
-    """Another one in the same file may have run out long ago: during a change there are two."""
-    old = Authority(tmp_path / "old.pem", "the one before", days=2)
-    newer = Authority(tmp_path / "newer.pem", "the one to come", days=9_000)
-    both = tmp_path / "all.pem"
-    both.write_bytes(b"# \xc3\xa4lter\n" + b"".join(each.file.read_bytes() for each in (old, authority, newer)))
-    with running(Loop(secure.tls_port, tls=Tls(both))) as loop:
-        before, after = loop.expect(CredentialsSeen), loop.expect(CredentialsSeen)
-
-    assert before.ends_utc == pytest.approx({"authority": _in_days(9_000)}, abs=3_600)
-    assert after.ends_utc["authority"] == pytest.approx(_in_days(3_650), abs=3_600)
-
-
-def test_a_plain_link_has_no_credentials_to_tell(broker: Broker) -> None:
-    """Its first word is that it is up."""
-    with running(Loop(broker.port)) as loop:
-        event = loop.next()
-
-    assert isinstance(event, LinkUp)
-
-
-def test_a_renewed_certificate_is_taken_without_a_restart(tmp_path: Path, authority: Authority) -> None:
-    """A node whose certificate the broker refuses is let in when the file holds a better one."""
-    foreign = Authority(tmp_path / "other.pem", "another authority").issue("room-214", tmp_path)
-    with (
-        _broker(tmp_path, authority, clients=True) as broker,
-        running(Loop(broker.tls_port, tls=_own(authority, foreign))) as loop,
-    ):
-        assert loop.expect(LinkDown).problem == "F022"
-
-        renewed = authority.issue("room-214", tmp_path)
-        up = loop.expect(LinkUp)
-
-    assert renewed == foreign
-    assert up.session >= 1
-
-
-def test_a_renewed_authority_and_password_are_taken_without_a_restart(tmp_path: Path, authority: Authority) -> None:
-    """Both are looked at for each attempt."""
-    (tmp_path / "password").write_bytes(b"hunter3\n")
-    trusted = Authority(tmp_path / "trusted.pem", "another authority")
-    login = Login("room-214", tmp_path / "password")
-    with (
-        _broker(tmp_path, authority, passwords={"room-214": "hunter2"}) as broker,
-        running(Loop(broker.tls_port, tls=_own(trusted), login=login)) as loop,
-    ):
-        first = loop.expect(LinkDown)
-        trusted.file.write_bytes(authority.file.read_bytes())
-        second = loop.expect(LinkDown, lambda down: down.problem != first.problem)
-        (tmp_path / "password").write_bytes(b"hunter2\n")
-        loop.expect(LinkUp)
-
-    assert (first.problem, second.problem) == ("F017", "F022")
-
-
-def test_a_renewed_certificate_of_the_broker_is_seen(tmp_path: Path, authority: Authority) -> None:
-    """When the link comes back."""
-    with _broker(tmp_path, authority) as broker, running(Loop(broker.tls_port, tls=_own(authority))) as loop:
-        loop.expect(LinkUp)
-
-        broker.stop()
-        authority.issue("broker", tmp_path, LOOPBACK, days=700)
-        broker.start()
-        seen = loop.expect(CredentialsSeen)
-        loop.expect(LinkUp)
-
-    assert seen.ends_utc["broker"] == pytest.approx(_in_days(700), abs=3_600)
-
-
-def test_what_is_renewed_in_a_session_is_seen_in_it(
-    tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A connection may last for months: a fault that was mended must not. The session stays."""
-    monkeypatch.setattr("node.link.session._LOOK_S", 0.05)
-    pair = authority.issue("room-214", tmp_path, days=2)
-    with (
-        _broker(tmp_path, authority, clients=True) as broker,
-        running(Loop(broker.tls_port, tls=_own(authority, pair))) as loop,
-    ):
-        loop.expect(LinkUp)
-
-        pair.certificate.write_bytes(b"")
-        unusable = loop.expect(CredentialsSeen)
-        authority.issue("room-214", tmp_path, days=200)
-        renewed = loop.next()
-
-    assert not unusable.usable
-    assert unusable.ends_utc["node"] == pytest.approx(_in_days(2), abs=3_600)
-    assert isinstance(renewed, CredentialsSeen)
-    assert renewed.usable
-    assert renewed.ends_utc["node"] == pytest.approx(_in_days(200), abs=3_600)
-
-
-def test_what_was_read_is_used_when_the_files_are_gone(tmp_path: Path, authority: Authority) -> None:
-    """A card that dies doesn't keep the node from its broker; but it is told."""
-    (tmp_path / "password").write_bytes(b"hunter2\n")
-    pair = authority.issue("room-214", tmp_path)
-    login = Login("room-214", tmp_path / "password")
-    own = Tls(tmp_path / "trusted.pem", pair.certificate, pair.key)
-    own.ca_file.write_bytes(authority.file.read_bytes())
-    with (
-        _broker(tmp_path, authority, clients=True, passwords={"room-214": "hunter2"}) as broker,
-        running(Loop(broker.tls_port, tls=own, login=login)) as loop,
-    ):
-        first = loop.expect(LinkUp)
-
-        for file in (own.ca_file, pair.certificate, pair.key, tmp_path / "password"):
-            file.unlink()
-        broker.kill()
-        broker.start()
-        seen = loop.expect(CredentialsSeen)
-        second = loop.expect(LinkUp)
-
-    assert not seen.usable
-    assert second.session > first.session
-
-
-def _swap(a: Path, b: Path) -> None:
-    first, second = a.read_bytes(), b.read_bytes()
-    a.write_bytes(second)
-    b.write_bytes(first)
-
-
-def _spoil_authority(own: Tls, _authority: Authority, _tmp_path: Path) -> None:
-    own.ca_file.write_text("rubbish\n", encoding="ascii")
-
-
-def _spoil_certificate(own: Tls, _authority: Authority, _tmp_path: Path) -> None:
-    assert own.certificate_file is not None
-    own.certificate_file.write_text("rubbish\n", encoding="ascii")
-
-
-def _spoil_key(own: Tls, _authority: Authority, _tmp_path: Path) -> None:
-    assert own.key_file is not None
-    own.key_file.write_bytes(b"")
-
-
-def _take_other_key(own: Tls, authority: Authority, tmp_path: Path) -> None:
-    assert own.key_file is not None
-    _swap(own.key_file, authority.issue("room-215", tmp_path).key)
-
-
-def _hide_key(_own: Tls, authority: Authority, tmp_path: Path) -> None:
-    authority.issue("room-214", tmp_path, passphrase="hunter2")  # noqa: S106 - a test's
-
-
-def _make_key_a_directory(own: Tls, _authority: Authority, _tmp_path: Path) -> None:
-    assert own.key_file is not None
-    own.key_file.unlink()
-    own.key_file.mkdir()
-
-
-NO_PAIR = "no certificate, or no key without a passphrase, in PEM"
-SPOILT: dict[str, tuple[Callable[[Tls, Authority, Path], None], str]] = {
-    "authority": (_spoil_authority, "trusted.pem holds no certificate in PEM"),
-    "certificate": (_spoil_certificate, NO_PAIR),
-    "key": (_spoil_key, NO_PAIR),
-    "another's key": (_take_other_key, "room-214.key isn't the key of "),
-    "a key with a passphrase": (_hide_key, NO_PAIR),
-    "a key that is a directory": (_make_key_a_directory, "room-214.key: Is a directory"),
-}
-
-
-@pytest.mark.parametrize(("spoil", "words"), SPOILT.values(), ids=SPOILT.keys())
-def test_files_that_cannot_be_used_are_told_and_tried_again(
-    tmp_path: Path,
-    secure: Broker,
-    authority: Authority,
-    caplog: pytest.LogCaptureFixture,
-    spoil: Callable[[Tls, Authority, Path], None],
-    words: str,
-) -> None:
-    """Nobody is asked for a passphrase, the log says which file and why, and mended files are taken."""
-    pair = authority.issue("room-214", tmp_path)
-    own = Tls(tmp_path / "trusted.pem", pair.certificate, pair.key)
-    own.ca_file.write_bytes(authority.file.read_bytes())
-    spoil(own, authority, tmp_path)
-    with running(Loop(secure.tls_port, tls=own)) as loop:
-        seen = loop.expect(CredentialsSeen)
-        downs = [loop.expect(LinkDown) for _ in range(2)]
-        if pair.key.is_dir():
-            pair.key.rmdir()
-        authority.issue("room-214", tmp_path)
-        own.ca_file.write_bytes(authority.file.read_bytes())
-        mended = loop.expect(CredentialsSeen)
-        loop.expect(LinkUp)
-
-    assert (seen.ends_utc, seen.usable, mended.usable) == ({}, False, True)
-    assert {(down.session, down.problem) for down in downs} == {(1, "F026")}
-    assert caplog.text.count("credentials can't be used: ") == 1
-    assert words in caplog.text
+def _send_until_it_fails(client: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            client.send(b"CONNECT")

@@ -1,0 +1,190 @@
+"""The installed unit under a real systemd: a Debian of its own, booted by systemd-nspawn, with the pins simulated.
+
+READY, STATUS, the watchdog, the hardening and the journal's fields are real; there is no network and no GPIO.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deploy.test_install import make
+from tests.support.node import write_config
+
+PYTHON = "/usr/bin/python3"
+PACKAGES = "systemd,systemd-sysv,dbus,python3,libsystemd0,mosquitto"
+
+WALL = """
+[Service]
+ExecStartPre=/bin/sh -c 'mkfifo -m 666 /run/wall'
+ExecStart=/bin/sh -c 'exec sleep infinity 3<>/run/wall'
+"""
+
+SIMULATED = """
+[Unit]
+Requires=wall.service mosquitto.service
+After=wall.service mosquitto.service
+[Service]
+StandardInput=file:/run/wall
+StandardOutput=null
+StandardError=journal
+ExecStartPre=/opt/alarm-node/bin/python /probe.py
+ExecStart=
+ExecStart=/opt/alarm-node/bin/alarm-node simulate
+"""
+
+PROBE = """
+import os, sys
+from gpiozero.pins.lgpio import LGPIOFactory
+from node import health
+print(os.getcwd(), file=sys.stderr)
+print("clock", health.clock_synchronised(), file=sys.stderr)
+"""
+
+STORY = """#!/bin/sh
+set -u
+show() { systemctl show alarm-node --property="$1" --value; }
+until_is() { for turn in $(seq 300); do case "$(show "$1")" in $2) return ;; esac; sleep 0.1; done; }
+until_is ActiveState active
+show StatusText >/told/ready
+for turn in $(seq 30); do
+    # A container has a boot id of its own, but not where the unit has a /proc of its own: ask from there.
+    nsenter --mount --target=$(show MainPID) alarm-node check >/told/check 2>&1
+    if grep 'last word' /told/check >/dev/null; then break; fi
+    sleep 1
+done
+echo 'button press' >/run/wall
+until_is StatusText 'ALARM*'
+show StatusText >/told/alarm
+cat /proc/$(show MainPID)/status >/told/process
+kill -STOP $(show MainPID)
+until_is NRestarts 1
+until_is ActiveState active
+until_is StatusText 'ALARM*'
+show StatusText >/told/restarted
+systemctl stop alarm-node
+show Result >/told/result
+systemctl show --property=RuntimeWatchdogUSec --value >/told/hardware
+systemd-analyze security --no-pager --threshold=15 alarm-node >/told/security && touch /told/secure
+journalctl --unit=alarm-node --output=json >/told/journal
+poweroff
+"""
+
+
+def program(name: str) -> str:
+    """The path of a program that is needed; the tests are skipped where it is missing."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is missing; next: apt-get install systemd-container mmdebstrap")
+    return found
+
+
+def run(*command: str | Path, timeout_s: float = 300.0) -> None:
+    """Run a program to its end; it has to succeed."""
+    done = subprocess.run(
+        list(map(str, command)), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What a machine left that was installed, booted, pressed, frozen, and switched off."""
+    if os.geteuid() != 0:
+        pytest.skip("a Debian can be booted by root alone")
+    nspawn, debstrap = program("systemd-nspawn"), program("mmdebstrap")
+    suite = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text(encoding="utf-8").splitlines())
+    root = tmp_path_factory.mktemp("booted") / "root"
+    run(debstrap, "--variant=minbase", f"--include={PACKAGES}", suite["VERSION_CODENAME"], root)
+    make("install", root, HARDWARE_WATCHDOG="yes", PYTHON=PYTHON)
+    units = root / "etc/systemd/system"
+    config = write_config(tmp_path_factory.mktemp("config"), 1883)
+    lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
+    (root / "etc/alarm-node/node.toml").write_text(
+        "".join(line for line in lines if not line.startswith("state_directory")), encoding="utf-8"
+    )
+    (units / "wall.service").write_text(WALL, encoding="utf-8")
+    (units / "alarm-node.service.d").mkdir()
+    (units / "alarm-node.service.d/simulated.conf").write_text(SIMULATED, encoding="utf-8")
+    (units / "story.service").write_text("[Service]\nExecStart=/story\n", encoding="utf-8")
+    (root / "story").write_text(STORY, encoding="utf-8")
+    (root / "story").chmod(0o755)
+    (root / "probe.py").write_text(PROBE, encoding="utf-8")
+    (root / "told").mkdir()
+    run("systemctl", f"--root={root}", "enable", "alarm-node.service")
+    run("systemctl", f"--root={root}", "add-wants", "multi-user.target", "story.service")
+    options = ["--register=no", "--keep-unit", "--quiet", "--machine=alarm-node-test", "--private-network"]
+    # Or the container itself would forbid to ask for the clock, whatever the unit allows.
+    options += ["--capability=CAP_SYS_TIME", "--system-call-filter=adjtimex clock_adjtime"]
+    run(nspawn, *options, "-D", root, "-b")
+    yield root / "told"
+    shutil.rmtree(root)
+
+
+pytestmark = pytest.mark.timeout(900)
+
+
+def text(told: Path, name: str) -> str:
+    """What the story noted."""
+    return (told / name).read_text(encoding="utf-8").strip()
+
+
+def journal(told: Path) -> list[dict[str, Any]]:
+    """The service's lines in the journal."""
+    return [json.loads(line) for line in text(told, "journal").splitlines()]
+
+
+def test_systemd_knows_how_the_node_is(told: Path) -> None:
+    """READY arrives, and the status is told: ready, in alarm, and in alarm again after the restart."""
+    assert text(told, "ready").startswith("ready, ")
+    assert text(told, "alarm").startswith("ALARM button: ")
+    assert text(told, "restarted").startswith("ALARM button: ")
+
+
+def test_a_frozen_node_is_restarted_by_its_watchdog(told: Path) -> None:
+    """Nobody fed: systemd ended it, started it anew, and the alarm is the same one."""
+    lines = journal(told)
+    pressed = [line for line in lines if line.get("ALARM_EVENT") == "pressed"]
+
+    assert any("Watchdog timeout" in str(line["MESSAGE"]) for line in lines)
+    assert len(pressed) == 1
+    assert pressed[0]["ALARM_INPUT"] == "button"
+    assert pressed[0]["ALARM_INCIDENT"] == pressed[0]["ALARM_KEY"]
+    assert text(told, "result") == "success"
+
+
+def test_the_journal_has_fields(told: Path) -> None:
+    """A fault is found by its code, with its priority; a container has no hardware watchdog, and the unit wants one."""
+    (fault,) = [line for line in journal(told) if line.get("ALARM_FAULT") == "F038"][:1]
+
+    assert fault["PRIORITY"] == "4"
+    assert fault["SYSLOG_IDENTIFIER"] == "alarm-node"
+    assert fault["ALARM_EVENT"] == "fault-raised"
+
+
+def test_the_hardening_lets_the_node_work(told: Path) -> None:
+    """Lgpio loads and writes in its own directory, the clock can be asked for, and no capability is left."""
+    said = [str(line["MESSAGE"]) for line in journal(told)]
+    process = dict(line.split(":\t", 1) for line in text(told, "process").splitlines() if ":\t" in line)
+
+    assert "/run/alarm-node" in said
+    assert {line for line in said if line.startswith("clock ")} in ({"clock True"}, {"clock False"})
+    assert int(process["CapBnd"], 16) == 0
+    assert (process["NoNewPrivs"], process["Seccomp"]) == ("1", "2")
+    assert (told / "secure").exists(), text(told, "security")
+
+
+def test_the_hardware_watchdog_would_be_armed(told: Path) -> None:
+    """The manager's drop-in is read where it was installed."""
+    assert text(told, "hardware") == "14s"
+
+
+def test_the_doctor_asks_the_service(told: Path) -> None:
+    """`alarm-node check`, as people call it, reads what the service left, though nobody told it where."""
+    assert "the service runs, its last word is " in text(told, "check")
+    assert "FINDING F038 the hardware watchdog isn't armed" in text(told, "check")

@@ -1,0 +1,85 @@
+"""The guides for people say what the code says: every fault, error, event and field, and nothing that is gone."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from node import words
+from node.errors import FAULTS, AlarmNodeError
+from node.messages import EventKind
+from node.service import Service  # noqa: F401 - so that every error that the service may end with is known
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+OPERATIONS = (DEPLOY / "OPERATIONS.md").read_text(encoding="utf-8")
+INSTALL = (DEPLOY / "INSTALL.md").read_text(encoding="utf-8")
+GUIDES = {"OPERATIONS.md": OPERATIONS, "INSTALL.md": INSTALL}
+SECTIONS = dict(re.findall(r"^### (\S+)\n(.*?)(?=^#|\Z)", OPERATIONS, re.MULTILINE | re.DOTALL))
+
+
+def first_column(heading: str) -> list[str]:
+    """What the table below this heading is about."""
+    part = OPERATIONS.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| ([\w-]+) \|", part, re.MULTILINE)[2:]
+
+
+def errors(kind: type[AlarmNodeError] = AlarmNodeError) -> set[str]:
+    """The codes of all errors that a command ends with."""
+    return {code for each in kind.__subclasses__() for code in (each.code, *errors(each))}
+
+
+def test_every_fault_is_there_and_no_other() -> None:
+    """Who looks a code up finds it, in the order of the codes."""
+    told = [code for code in SECTIONS if code.startswith("F")]
+
+    assert told == sorted(FAULTS)
+
+
+@pytest.mark.parametrize("code", sorted(FAULTS))
+def test_a_fault_has_meaning_risk_and_next_step(code: str) -> None:
+    """The section begins with the node's own words, and says what that means, what may happen, and what to do."""
+    section = SECTIONS[code]
+
+    assert section.startswith(f"\n**{FAULTS[code].text}**\n")
+    assert re.findall(r"^- (\w+): \S.{15,}", section, re.MULTILINE) == ["Meaning", "Risk", "Next"]
+
+
+def test_every_error_is_there_and_no_other() -> None:
+    """Why a node doesn't start is found by its code."""
+    told = {code for code in SECTIONS if code.startswith("E")}
+
+    assert told == errors()
+
+
+def test_every_event_is_there_and_no_other() -> None:
+    """The list of events is the protocol's."""
+    assert first_column("Events") == list(get_args(EventKind))
+
+
+def test_every_field_is_there_and_no_other() -> None:
+    """What the journal can be searched by is what the node writes."""
+    written = {*words.FIELDS, "ALARM_KEY", "ALARM_TEST", "ALARM_STEP"}
+
+    assert set(first_column("Fields in the journal")) == written
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_every_link_leads_somewhere(guide: str) -> None:
+    """Each file and each place that a guide points to exists."""
+    for target in re.findall(r"\]\(([^)]+)\)", GUIDES[guide]):
+        name, _, place = target.partition("#")
+        assert (DEPLOY / name).exists(), target
+        headings = re.findall(r"^#+ (.*)$", GUIDES[name or guide], re.MULTILINE) if place else []
+        assert not place or place in {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def test_the_wiring_is_that_of_the_example() -> None:
+    """The pins in the guide and in its picture are those that node.example.toml has."""
+    example = tomllib.loads((DEPLOY / "node.example.toml").read_text(encoding="utf-8"))
+    picture = (DEPLOY / "wiring.svg").read_text(encoding="utf-8")
+    pins = {example["button"][0]["pin"], example["buzzer"]["pin"], example["lamp"]["pin"]}
+
+    assert {int(pin) for pin in re.findall(r"\| GPIO(\d+), pin", INSTALL)} == pins
+    assert {int(pin) for pin in re.findall(r">GPIO(\d+)<", picture)} == pins

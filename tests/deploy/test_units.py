@@ -1,0 +1,141 @@
+"""The units that make a node of a machine: systemd finds nothing wrong with them, and little left to take away."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SYSTEMD = Path(__file__).parents[2] / "deploy" / "systemd"
+UNIT = SYSTEMD / "alarm-node.service"
+EXPOSURE_MAX = 1.5
+PROGRAM = "/opt/alarm-node/bin/alarm-node"
+
+
+def systemd_tool(name: str) -> str:
+    """The path of one of systemd's programs; the test is skipped where it is missing."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is missing; next: apt-get install systemd")
+    return found
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end."""
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=60, check=False)
+
+
+def settings(path: Path) -> dict[str, list[str]]:
+    """What a unit sets, by name."""
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(r"^(\w+)=(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE):
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
+    """`systemd-analyze verify` says nothing at all."""
+    verify = systemd_tool("systemd-analyze")
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text(encoding="utf-8").replace(PROGRAM, sys.executable), encoding="utf-8")
+
+    outcome = run(verify, "verify", "--man=no", unit)
+
+    assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
+
+
+def test_a_mistake_in_the_unit_would_be_found(tmp_path: Path) -> None:
+    """The test above can fail: a setting with a typing mistake is told."""
+    verify = systemd_tool("systemd-analyze")
+    unit = tmp_path / UNIT.name
+    text = UNIT.read_text(encoding="utf-8").replace(PROGRAM, "/bin/true")
+    unit.write_text(text.replace("ProtectHome=", "ProtectHouse="), encoding="utf-8")
+
+    outcome = run(verify, "verify", "--man=no", unit)
+
+    assert "ProtectHouse" in outcome.stderr
+
+
+def test_little_is_exposed() -> None:
+    """`systemd-analyze security` gives at most 1.5 (0 is the best, 10 the worst)."""
+    analyze = systemd_tool("systemd-analyze")
+
+    outcome = run(analyze, "security", "--no-pager", "--offline=true", f"--threshold={round(EXPOSURE_MAX * 10)}", UNIT)
+
+    assert outcome.returncode == 0, outcome.stdout
+
+
+def test_what_is_left_open_is_needed() -> None:
+    """Each thing that isn't taken away is one that the node uses: a new one has to be thought about."""
+    analyze = systemd_tool("systemd-analyze")
+
+    outcome = run(analyze, "security", "--offline=true", "--json=short", UNIT)
+
+    left = {each["json_field"] for each in json.loads(outcome.stdout) if float(each.get("exposure") or 0) > 0}
+    assert left == {
+        "DeviceAllow",  # the pins
+        "SupplementaryGroups",  # who may open them
+        "ProcSubset",  # which board it is
+        "ProtectClock",  # whether the clock is synchronised
+        "SystemCallFilter_clock",
+        "SystemCallFilter_privileged",
+        "IPAddressDeny",  # the brokers, wherever they are
+        "PrivateNetwork",
+        "RestrictAddressFamilies_AF_INET_INET6",
+        "RestrictAddressFamilies_AF_UNIX",  # systemd and its journal
+        "RootDirectoryOrRootImage",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Type", "notify"),
+        ("Restart", "always"),
+        ("StartLimitIntervalSec", "0"),
+        ("DevicePolicy", "closed"),
+        ("DeviceAllow", "char-gpiochip rw"),
+        ("ProtectSystem", "strict"),
+        ("StateDirectory", "alarm-node"),
+        ("StateDirectoryMode", "0700"),
+        ("RuntimeDirectory", "alarm-node"),
+        ("CapabilityBoundingSet", ""),
+        ("ProcSubset", "all"),
+        ("User", "alarm-node"),
+    ],
+)
+def test_the_unit_keeps_what_the_node_relies_on(name: str, value: str) -> None:
+    """What no score tells: the pins by their kind, no limit that ends in silence, a directory of one's own."""
+    assert settings(UNIT)[name] == [value]
+
+
+def test_lgpio_writes_where_it_may() -> None:
+    """Its pipes go into the runtime directory (hazards.md, H6)."""
+    assert "LG_WD=%t/alarm-node" in settings(UNIT)["Environment"]
+
+
+def test_the_watchdogs_leave_time_for_each_other() -> None:
+    """The service is restarted before the hardware gives the machine up, and a Pi can count to 15 s at most."""
+    service = float(settings(UNIT)["WatchdogSec"][0])
+    hardware = float(settings(SYSTEMD / "10-alarm-node-watchdog.conf")["RuntimeWatchdogSec"][0])
+
+    assert service < hardware <= 14
+
+
+def test_the_account_is_made(tmp_path: Path) -> None:
+    """Sysusers makes the account without a shell, its group, and its place in the group of the pins; again, nothing."""
+    sysusers = systemd_tool("systemd-sysusers")
+    (tmp_path / "etc").mkdir()
+    account = SYSTEMD / "alarm-node.sysusers.conf"
+
+    first = run(sysusers, f"--root={tmp_path}", account)
+    passwd = (tmp_path / "etc/passwd").read_text(encoding="utf-8")
+    second = run(sysusers, f"--root={tmp_path}", account)
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert re.search(r"^alarm-node:x:\d+:\d+:alarm-node:/var/lib/alarm-node:/usr/sbin/nologin$", passwd, re.MULTILINE)
+    assert re.search(r"^gpio:x:\d+:alarm-node$", (tmp_path / "etc/group").read_text(encoding="utf-8"), re.MULTILINE)
+    assert (tmp_path / "etc/passwd").read_text(encoding="utf-8") == passwd

@@ -1,0 +1,149 @@
+"""A node as a process, with brokers that it reaches by TLS, and others that it can't reach: told over a healthy one."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support import broker as brokers
+from tests.support.broker import Broker
+from tests.support.certificates import Authority, Pair
+from tests.support.desk import Desk, faults
+from tests.support.node import SimulatedNode, alarm_node, write_config
+from tests.support.secure import LOOPBACK, secure_broker
+
+Keys = dict[str, object]
+
+
+def _keys(authority: Authority, port: int, **others: object) -> Keys:
+    return {"host": LOOPBACK, "port": port, "ca_file": str(authority.file), **others}
+
+
+def test_presses_arrive_over_tls_with_a_certificate_and_a_login(tmp_path: Path) -> None:
+    """The node proves who it is, hears its receipts, and says that nothing is wrong."""
+    authority = Authority(tmp_path / "ca.pem")
+    pair = authority.issue("room-214", tmp_path)
+    (tmp_path / "password").write_text("hunter2\n", encoding="ascii")
+    with secure_broker(tmp_path, authority, clients=True) as broker:
+        keys = _keys(
+            authority,
+            broker.tls_port,
+            certificate_file=str(pair.certificate),
+            key_file=str(pair.key),
+            username="room-214",
+            password_file=str(tmp_path / "password"),
+        )
+        with (
+            Desk(broker.port, receipts=True) as desk,
+            SimulatedNode(write_config(tmp_path, brokers=[keys])) as node,
+        ):
+            desk.beat()
+            for number in range(1, 6):
+                node.tap()
+                desk.receive("event", kind="pressed", presses=number)
+            node.expect(ladder="received")
+            heartbeat = desk.expect("heartbeat", lambda message: message["incidents"] == 1)
+            code = node.quit()
+            desk.receive("state", state="offline")
+
+    assert code == 0
+    assert {fault for fault in faults(heartbeat) if fault not in {"F030", "F036"}} == set()
+    assert "hunter2" not in node.log
+    assert "u'room-214'" in broker.log.read_text(encoding="utf-8")
+
+
+def _with(pair_of: Callable[[Authority, Path], Pair]) -> Callable[[ExitStack, Path, Authority], Keys]:
+    def make(stack: ExitStack, directory: Path, authority: Authority) -> Keys:
+        shown = brokers.Tls(pair_of(authority, directory))
+        broker = stack.enter_context(Broker(directory / "broker", tls=shown))
+        return _keys(authority, broker.tls_port)
+
+    return make
+
+
+def _refused(stack: ExitStack, directory: Path, authority: Authority) -> Keys:
+    broker = stack.enter_context(secure_broker(directory, authority, passwords={"room-214": "hunter2"}))
+    (directory / "password").write_text("hunter3", encoding="ascii")
+    return _keys(authority, broker.tls_port, username="room-214", password_file=str(directory / "password"))
+
+
+def _plain(stack: ExitStack, directory: Path, authority: Authority) -> Keys:
+    return _keys(authority, stack.enter_context(Broker(directory / "plain")).port)
+
+
+def _unknown(_stack: ExitStack, directory: Path, authority: Authority) -> Keys:
+    return {**_keys(authority, 8883), "host": "no-such-broker.invalid"}
+
+
+def _away(_stack: ExitStack, directory: Path, authority: Authority) -> Keys:
+    return {**_keys(authority, 8883), "host": "224.0.0.1"}
+
+
+def _spoilt(_stack: ExitStack, directory: Path, authority: Authority) -> Keys:
+    directory.mkdir()
+    (directory / "rubbish.pem").write_text("rubbish", encoding="ascii")
+    return {**_keys(authority, 8884), "ca_file": str(directory / "rubbish.pem")}
+
+
+def _in_plain_text(_stack: ExitStack, directory: Path, authority: Authority) -> Keys:
+    return {"host": "224.0.0.1", "port": 1883, "insecure": True}
+
+
+BROKERS: Mapping[str, tuple[Callable[[ExitStack, Path, Authority], Keys], str]] = {
+    "foreign": (_with(lambda _, path: Authority(path / "x.pem", "another").issue("broker", path, LOOPBACK)), "F017"),
+    "expired": (_with(lambda ours, path: ours.issue("broker", path, LOOPBACK, begins_days=-9, days=-1)), "F018"),
+    "early": (_with(lambda ours, path: ours.issue("broker", path, LOOPBACK, begins_days=1)), "F019"),
+    "misnamed": (_with(lambda ours, path: ours.issue("broker", path, "broker.example")), "F021"),
+    "refused": (_refused, "F022"),
+    "plain": (_plain, "F023"),
+    "unknown": (_unknown, "F015"),
+    "away": (_away, "F016"),
+    "ending": (_with(lambda ours, path: ours.issue("broker", path, LOOPBACK, days=10)), "F024"),
+    "in plain text": (_in_plain_text, "F025"),
+    "spoilt": (_spoilt, "F026"),
+}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("foreign", "expired", "early"),
+        ("misnamed", "refused", "plain"),
+        ("unknown", "away", "ending"),
+        ("in plain text", "spoilt"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_wrong_on_one_path_is_told_over_another(
+    tmp_path: Path, broker: Broker, desk: Desk, names: tuple[str, ...]
+) -> None:
+    """Each with its own fault, which names the broker, within 5 s of the start; and a press still arrives."""
+    authority = Authority(tmp_path / "ca.pem")
+    with ExitStack() as stack:
+        listed = [BROKERS[name][0](stack, tmp_path / name.replace(" ", "-"), authority) for name in names]
+        with SimulatedNode(write_config(tmp_path, broker.port, brokers=listed)) as node:
+            birth = desk.receive("state", state="online")
+            raised = [desk.receive("event", kind="fault-raised", fault=BROKERS[name][1]) for name in names]
+            standing = desk.expect(
+                "heartbeat", lambda message: {BROKERS[name][1] for name in names} <= {*faults(message)}
+            )
+            node.tap()
+            desk.receive("event", kind="pressed")
+
+    told = faults(standing)
+    for name, keys in zip(names, listed, strict=True):
+        assert f"{keys['host']}:{keys['port']}" in told[BROKERS[name][1]]
+    assert max(each.at for each in raised) - birth.at < 5.0
+
+
+def test_a_node_that_cannot_read_its_password_says_so_and_does_not_start(tmp_path: Path) -> None:
+    """With the key and the next step, and nothing of what may be secret."""
+    (tmp_path / "password").write_text("hunter2\nhunter3\n", encoding="ascii")
+    keys = {"host": LOOPBACK, "port": 1883, "username": "room-214", "password_file": str(tmp_path / "password")}
+
+    done = alarm_node("simulate", "--config", write_config(tmp_path, brokers=[keys]), cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "[[broker]] 1 password_file: holds several lines: leave one, the password" in done.stderr
+    assert "hunter" not in done.stdout + done.stderr
