@@ -5,7 +5,8 @@ Threads:
 - gpiozero's own (lgpio has one for all inputs of a process) call ``_Input.edge_seen``, which puts an event and can't
   raise: a single exception there would silence every input without a word (hazards.md, H1).
 - ``sampler`` reads every input at each beat and at each instant that ``sample_at`` asks for. After a stall it reads
-  once, not once for each beat it missed; while ``UNDECIDED_MAX`` of its readings wait for the loop, it adds none.
+  once, not once for each beat it missed; while ``UNDECIDED_MAX`` of its readings wait for the loop, it adds none, and
+  the lamp is dark: a node whose loop is dead mustn't flash *ready*.
 - ``player`` continues the waves of both outputs. The first level of a wave is set on the thread that asks for it: an
   alarm waits for no thread to wake up. A held level costs no wake-up.
 
@@ -37,6 +38,7 @@ TICKS_FUTURE_S = 0.05
 """An edge's time stamp outside of these, seen from its arrival, is from another clock (old kernels use wall time)."""
 
 _JOIN_S = 2.0
+_DARK: Wave = ((False, 1.0),)
 
 log = logging.getLogger(__name__)
 
@@ -206,6 +208,8 @@ class Panel:
         self._sampling = threading.Condition()  # guards _requests, _undecided
         self._requests: list[float] = []
         self._undecided = 0
+        self._lamp: LampPattern | None = None
+        self._dark = False
         self._playing = threading.Condition()  # guards _outputs
 
     def start(self) -> None:
@@ -230,6 +234,7 @@ class Panel:
     def set_lamp(self, pattern: LampPattern) -> None:
         """Show this pattern from its beginning. Before the start and after the end: nothing."""
         at = self._clock()
+        self._lamp, self._dark = pattern, False
         if self._play("lamp", LAMP_WAVES[pattern]) and self._on_output is not None:
             self._on_output(at, "lamp", pattern)
 
@@ -244,6 +249,9 @@ class Panel:
         """The loop has taken one ``LevelsRead``; to be called for each of them."""
         with self._sampling:
             self._undecided = max(0, self._undecided - 1)
+        if self._dark and self._lamp is not None:
+            self._dark = False
+            self._play("lamp", LAMP_WAVES[self._lamp])
 
     def close(self) -> None:
         """Outputs off, threads ended, pins released; the second time, nothing."""
@@ -305,6 +313,9 @@ class Panel:
             self._undecided += not full
         if full:
             self.samples_skipped += 1
+            if not self._dark:
+                self._dark = True
+                self._play("lamp", _DARK)
             self._outbox.remark("full", f"{UNDECIDED_MAX} samples wait to be decided: the sampler adds none meanwhile")
         elif self._outbox.hand_over(LevelsRead(at, {each.name: each.level() for each in self._inputs})):
             self.samples += 1

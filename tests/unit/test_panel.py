@@ -339,6 +339,20 @@ def test_samples_that_nobody_decides_do_not_pile_up(room: Room) -> None:
     assert panel.samples == UNDECIDED_MAX + 1
 
 
+def test_a_loop_that_decides_nothing_makes_the_lamp_dark(room: Room) -> None:
+    """A dark lamp is a dead node: it doesn't go on flashing by itself, and comes back with the loop."""
+    panel = room.started(sample_hz=2000.0)
+    panel.set_lamp(LampPattern.ACKNOWLEDGED)
+    assert room.next_level(LAMP)[1] is True
+
+    assert room.next_level(LAMP)[1] is False
+    assert len(room.inbox.rest(LevelsRead)) >= UNDECIDED_MAX
+    for _ in range(UNDECIDED_MAX):
+        panel.decided()
+
+    assert room.next_level(LAMP)[1] is True
+
+
 # Outputs
 
 
