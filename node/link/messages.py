@@ -23,7 +23,6 @@ class Subscription:
     """A topic filter. With ``retain_as_published`` a fresh message says too that its sender wanted it retained."""
 
     topic: str
-    no_local: bool = False
     retain_as_published: bool = False
 
 

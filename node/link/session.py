@@ -338,7 +338,7 @@ class Session:
         self._awaited, self._asked_at = SUBSCRIBE, now
         client.subscribe(
             [
-                (each.topic, SubscribeOptions(1, each.no_local, each.retain_as_published))
+                (each.topic, SubscribeOptions(1, retainAsPublished=each.retain_as_published))
                 for each in self._terms.subscriptions
             ]
         )

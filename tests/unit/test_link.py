@@ -73,19 +73,6 @@ def test_a_subscription_can_ask_how_a_fresh_message_was_published(broker: Broker
     assert heard.retained == retain
 
 
-def test_a_message_that_the_link_published_itself_can_be_kept_out(broker: Broker) -> None:
-    """With no_local a link doesn't hear itself."""
-    subscriptions = Subscription("node/state", no_local=True), Subscription("node/canary")
-    with running(Loop(broker.port, *subscriptions)) as loop:
-        session = loop.expect(LinkUp).session
-
-        loop.publish(session, "node/state", b"online")
-        loop.publish(session, "node/canary", b"tweet")
-        heard = loop.expect(Heard).message
-
-    assert heard.topic == "node/canary"
-
-
 @pytest.mark.parametrize(("expiry_s", "heard_s"), [(None, None), (60, 60)])
 def test_a_message_expiry_is_heard(broker: Broker, expiry_s: int | None, heard_s: float | None) -> None:
     """MQTT's message expiry arrives in seconds, and its absence as None."""
