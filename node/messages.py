@@ -277,7 +277,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 ARGUMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "acknowledge": (("incident",), ("presses",)),
-    "reset": (("incident",), ("reason",)),
+    "reset": (("incident",), ("presses", "reason")),
     "silence": (("incident",), ()),
     "identify": ((), ("for_s",)),
     "inhibit": (("input", "for_s", "reason"), ()),

@@ -1,8 +1,8 @@
 """Commands from the network, by protocol.md's rules: what is refused, and what the rest does.
 
 A refused command changes nothing, is answered with its reason, recorded and counted. A repeated id gets the first
-outcome again and does nothing. No command can hide an alarm raised after it: an acknowledgement may say how many
-presses its author saw, and a reset never ends what is still pressed.
+outcome again and does nothing. No command can hide an alarm raised after it: an acknowledgement and a reset may say how
+many presses their author saw, and a reset never ends what is still pressed.
 """
 
 from collections.abc import Callable
@@ -76,12 +76,17 @@ def _named(turn: Turn, command: CommandHeard) -> Incident | None:
     return turn.state.incident(command.arguments["incident"])
 
 
+def _has_seen_less(incident: Incident, command: CommandHeard) -> bool:
+    """Whether there was a further press that the command's author says not to have seen."""
+    seen = command.arguments.get("presses")
+    return seen is not None and seen < incident.presses
+
+
 def _acknowledge(turn: Turn, command: CommandHeard) -> str | None:
     incident = _named(turn, command)
     if incident is None:
         return "no-such-incident"
-    seen = command.arguments.get("presses")
-    if seen is not None and seen < incident.presses:
+    if _has_seen_less(incident, command):
         return "pressed-again"
     acknowledged = alarm.advance(incident, alarm.Happening.ACKNOWLEDGED)
     if acknowledged is None:
@@ -95,6 +100,8 @@ def _reset(turn: Turn, command: CommandHeard) -> str | None:
     incident = _named(turn, command)
     if incident is None:
         return "no-such-incident"
+    if _has_seen_less(incident, command):
+        return "pressed-again"
     if not modes.inhibited(turn.state.inhibits, incident.input):
         contact = turn.state.contact_state(incident.input)
         if contact is not ContactState.NORMAL:

@@ -128,7 +128,7 @@ def state_heard(turn: Turn, event: ev.StateHeard) -> None:
     if event.boot == turn.state.boot and event.session == link.session and event.state == "online":
         turn.change_link(replace(link, confirmed=True))
         return
-    if event.boot != turn.state.boot and link.confirmed:
+    if event.boot not in ("", turn.state.boot) and link.confirmed:
         link = replace(link, stolen_until=turn.now + supervision.STOLEN_SHOWN_S)
     if event.retained:
         turn.change_link(link)

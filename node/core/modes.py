@@ -9,9 +9,6 @@ from math import inf
 
 from node.core.memory import Inhibit
 
-INHIBIT_LIMIT_S = 24 * 3600.0
-IDENTIFY_LIMIT_S = 60.0
-
 
 def inhibited(inhibits: Iterable[Inhibit], name: str) -> bool:
     """Whether this input is out of service."""

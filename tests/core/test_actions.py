@@ -61,6 +61,18 @@ def test_an_acknowledgement_of_fewer_presses_than_there_are_is_refused(stage: St
     assert play.replies() == ([Reply("c1", "done")] if done else [refusal("pressed-again")])
 
 
+@pytest.mark.parametrize(("seen", "done"), [(1, False), (2, True)])
+def test_a_reset_of_fewer_presses_than_there_are_is_refused(stage: Stage, seen: int, done: bool) -> None:
+    """Somebody has pressed again since: that call isn't over because an older one is."""
+    play = stage()
+    play.tap().tap().skip()
+
+    play.command("reset", incident=play.incident, presses=seen)
+
+    assert play.replies() == ([Reply("c1", "done")] if done else [refusal("pressed-again")])
+    assert len(play.state.incidents) == (0 if done else 1)
+
+
 def test_a_press_after_the_acknowledgement_calls_again(stage: Stage) -> None:
     """No command can hide an alarm that is raised after it."""
     play = stage()

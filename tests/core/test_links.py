@@ -314,3 +314,14 @@ def test_a_monitor_that_connects_again_gets_what_waits(stage: Stage) -> None:
     play >> MonitorHeard(play.now, LINK, "desk", "m0000001", alive=True, birth=True)
 
     assert play.pressed in [send.key for send in play.take(SendEvent)]
+
+
+def test_a_state_that_was_deleted_is_put_back_and_is_no_theft(stage: Stage) -> None:
+    """Nobody speaks as us: somebody emptied the topic."""
+    play = stage()
+    hear_state(play, BOOT, 1).wait(2.0).skip()
+
+    play >> StateHeard(play.now, LINK, "", 0, "deleted", retained=False)
+
+    assert births(play) == [(LINK, "online")]
+    assert play.state.supervision.link(LINK).stolen_until is None

@@ -109,7 +109,7 @@ class Life(Building):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=400,
+    max_examples=250,
     stateful_step_count=40,
     deadline=None,
     print_blob=True,

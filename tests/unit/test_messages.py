@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from node import core
-from node.core import controller, modes
+from node.core import controller
 from node.core import effects as ef
 from node.core import events as ev
 from node.core.memory import Restored
@@ -166,9 +166,9 @@ def test_the_core_knows_every_action(action: str) -> None:
     assert replies[0].reason != "unknown-action"
 
 
-def test_the_limits_are_those_of_the_modes() -> None:
-    """What a command may ask for at most is what the core's modes allow."""
+def test_every_mode_ends_within_a_day_and_a_chirp_within_a_minute() -> None:
+    """What a command may ask for at most."""
     for_s = next(each for each in SCHEMAS["$defs"][Command.__name__]["properties"]["for_s"]["anyOf"] if "type" in each)
 
-    assert for_s["maximum"] == modes.INHIBIT_LIMIT_S
-    assert LIMITS_S == {"identify": modes.IDENTIFY_LIMIT_S}
+    assert for_s["maximum"] == 24 * 3600
+    assert LIMITS_S == {"identify": 60.0}
