@@ -38,7 +38,8 @@ class TlsSocket(ssl.SSLSocket):
             self.close()
             if isinstance(failure, TimeoutError):
                 raise HandshakeSilentError(f"no answer to a TLS handshake within {limit_s:g} s") from failure
-            if isinstance(failure, ConnectionError | ssl.SSLEOFError):
+            # The same end has one of three names, by the version of Python.
+            if isinstance(failure, ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
                 raise HandshakeCutError("ended by the broker in the TLS handshake") from failure
             raise
         self.handshake_took_s = time.monotonic() - begun
