@@ -111,6 +111,7 @@ class Link:
                     self._attempt()
                     self._hatch.rest()
                 except Exception:
+                    # A thread that ended here would be a path that is silently dead.
                     log.exception("link %s: its thread met something unexpected, and goes on", self.name)
                     time.sleep(_STUMBLE_S)
 

@@ -230,6 +230,7 @@ class Session:
             try:
                 mid = self._send(message)
             except Exception:
+                # One message that can't be sent mustn't block the alarm behind it.
                 log.exception("link %s: session %d: can't send to %s", self.name, self.number, message.topic)
                 self._answer(message, UNSENDABLE)
             else:
