@@ -200,7 +200,7 @@ lock: | packages ## choose versions anew, as far as pyproject.toml asks for it (
 	trap 'rm -rf "$$tools"' EXIT
 	$(PYTHON) -m venv "$$tools"
 	"$$tools/bin/pip" --quiet install $(PIP_TOOLS)
-	compile=("$$tools/bin/pip-compile" --quiet --generate-hashes --allow-unsafe --strip-extras)
+	compile=("$$tools/bin/pip-compile" --quiet --generate-hashes --allow-unsafe --no-strip-extras)
 	compile+=(--no-emit-index-url --no-emit-find-links --no-emit-trusted-host)
 	export CUSTOM_COMPILE_COMMAND="make lock"
 	"$${compile[@]}" --extra dev $(LOCK_OPTIONS) --output-file tests/requirements.lock pyproject.toml
