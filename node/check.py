@@ -16,7 +16,10 @@ from typing import Any
 
 from node import config, health, status, wire
 from node.config.brokers import files, why_unreadable
+from node.core import contact
 from node.core import events as ev
+from node.core.line import ContactState
+from node.core.settings import InputSettings, Role
 from node.errors import (
     BROKER_UNREACHABLE,
     CANARY_SILENT,
@@ -25,6 +28,7 @@ from node.errors import (
     INPUT_UNREADABLE,
     PLAIN_TEXT,
     RECORD_FAILED,
+    WIRE_FAULTY,
     AlarmNodeError,
     ConfigError,
 )
@@ -116,7 +120,8 @@ def _ask_service(settings: config.Config, where: Path) -> Iterator[Finding]:
         elif name not in {subject for _, subject in told}:
             yield Finding(None, f"broker {name} isn't connected at the moment", "wait 10 s and try again")
     for name, each in sorted(found.heartbeat["inputs"].items()):
-        yield Finding(each["state"] != "unknown", f"input {name} is {each['state']}, its wire is {each['wire']}")
+        is_known = each["state"] not in ("unknown", "fault")
+        yield Finding(is_known, f"{each['kind']} {name} is {each['state']}, its wire is {each['wire']}")
     for fault in found.heartbeat["faults"]:
         about = f" ({fault['subject']})" if fault["subject"] else ""
         yield Finding(False, f"{fault['code']}{about} {fault['text']}", fault["next"])
@@ -185,16 +190,41 @@ def _try_pins(settings: config.Config, make_factory: Callable[[str], Any]) -> It
         yield Finding(False, error.text, error.next_step)
         return
     for each in settings.settings.inputs:
-        pin = settings.input_pins[each.name]
-        high = levels.get(each.name)
-        if high is None:
-            text = f"input {each.name} (pin {pin}): {INPUT_UNREADABLE.text}"
-            yield Finding(False, text, INPUT_UNREADABLE.next_step)
-        elif each.wiring.actuated(high):
-            text = f"input {each.name} (pin {pin}) is active: pressed, cut, or wired the other way round"
-            yield Finding(False, text, f"release it, or check the wire and wiring = {each.wiring.value!r}")
-        else:
-            yield Finding(True, f"input {each.name} (pin {pin}) is normal")
+        yield _look_at_input(each, settings.line_pins, levels)
+
+
+def _look_at_input(each: InputSettings, line_pins: Mapping[str, int], levels: Mapping[str, bool | None]) -> Finding:
+    pins = " and ".join(str(line_pins[line]) for line in each.lines)
+    kind = each.role.kind
+    about = (kind if each.name == kind else f"{kind} {each.name}") + f" (pin {pins})"
+    wire = "" if each.wiring.is_supervised else ", its wire is unsupervised"
+    state = contact.read(each.wiring, [levels.get(line) for line in each.lines])
+    match state:
+        case ContactState.UNKNOWN:
+            return Finding(False, f"{about}: {INPUT_UNREADABLE.text}", INPUT_UNREADABLE.next_step)
+        case ContactState.FAULT:
+            return Finding(False, f"{about}: {WIRE_FAULTY.code} {WIRE_FAULTY.text}", WIRE_FAULTY.next_step)
+        case ContactState.ACTIVE:
+            what, next_step = _ACTIVE[each.role]
+            return Finding(not next_step, f"{about} is active: {what}{wire}", next_step.format(each.wiring.value))
+        case ContactState.NORMAL:
+            return Finding(True, f"{about} is normal{wire}")
+
+
+_CLOSE = "close the door, or check the wire and wiring = '{}'"
+_ACTIVE = {
+    Role.BUTTON: (
+        "pressed, cut, or wired the other way round",
+        "release it, or check the wire and wiring = '{}'",
+    ),
+    Role.DOOR_ALARM: ("open, cut, or wired the other way round", _CLOSE),
+    Role.DOOR_HELD_OPEN: ("the door is open", ""),
+    Role.DOOR_REPORT: ("the door is open", ""),
+    Role.DOOR_INCIDENT_ONLY: ("the door is open", ""),
+    Role.TAMPER: ("the case is open", "close the case, or check the switch and wiring = '{}'"),
+    Role.RESET: ("the key is turned", "turn it back, or check the switch and wiring = '{}'"),
+}
+"""What it means that an input of this role is active, and what to do where that isn't as it should be."""
 
 
 def _read_levels(
@@ -202,7 +232,7 @@ def _read_levels(
 ) -> Mapping[str, bool | None]:
     panel = Panel(
         factory,
-        settings.input_pins,
+        settings.line_pins,
         settings.buzzer_pin,
         settings.lamp_pin,
         put=heard.put,

@@ -213,15 +213,30 @@ WATCHDOG_UNARMED = FaultKind(
     "the hardware watchdog isn't armed: a machine that freezes stays frozen",
     "look for the reason in the log (journalctl -b | grep -i watchdog), then restart the machine",
 )
+INPUT_INHIBITED = FaultKind(
+    "F040",
+    "an input is inhibited: pressing it raises no alarm",
+    "mend what it was inhibited for; it comes back by itself at the given end",
+)
 INPUT_STUCK = FaultKind(
     "F041",
     "an input stays active: it is stuck, held or cut, and a further press can't be told",
     "go there, free the button or mend its wire, then reset the alarm",
 )
-INPUT_INHIBITED = FaultKind(
-    "F040",
-    "an input is inhibited: pressing it raises no alarm",
-    "mend what it was inhibited for; it comes back by itself at the given end",
+INPUT_CHATTERS = FaultKind(
+    "F042",
+    "an input chatters: its first press is an alarm, further ones can't be told",
+    "go there, fasten its wires, and replace a worn button; it counts as calm after 30 s of quiet",
+)
+WIRE_FAULTY = FaultKind(
+    "F043",
+    "the two sides of an input contradict each other: a wire is cut or shorted, and a press may not count",
+    "go there, and compare both wires and the ground wire with the wiring in INSTALL.md; then press it for a test",
+)
+CASE_OPEN = FaultKind(
+    "F044",
+    "the case is open, or its tamper switch is cut: somebody may be at the wires",
+    "go there, look at the wires, and close the case",
 )
 
 FAULTS: dict[str, FaultKind] = {
@@ -258,5 +273,8 @@ FAULTS: dict[str, FaultKind] = {
         WATCHDOG_UNARMED,
         INPUT_INHIBITED,
         INPUT_STUCK,
+        INPUT_CHATTERS,
+        WIRE_FAULTY,
+        CASE_OPEN,
     )
 }

@@ -28,6 +28,8 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 AtUtc = Annotated[str, msgspec.Meta(pattern=r"^[0-9-]{10}T[0-9:]{8}\.[0-9]{3}Z\Z")]
 Clock = Literal["synchronised", "free"]
 Phase = Literal["normal", "active", "received", "acknowledged"]
+InputKind = Literal["button", "door", "tamper", "reset"]
+InputState = Literal["unknown", "normal", "active", "fault"]
 StartedBy = Literal["boot", "watchdog", "restart"]
 Throttle = Literal["capped", "throttled", "soft-limit"]
 EventKind = Literal[
@@ -36,11 +38,16 @@ EventKind = Literal[
     "stopped",
     "pressed",
     "restored",
+    "opened",
+    "held-open",
+    "closed",
     "nobody",
     "acknowledged",
     "silenced",
     "sound-ended",
     "reset",
+    "reset-refused",
+    "key-turned",
     "adopted",
     "identified",
     "inhibited",
@@ -124,10 +131,11 @@ class Event(Message, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class InputHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One input: its state, that its wire isn't supervised, and how long it stays out of service."""
+    """One input: what it is, its state, whether its wire is supervised, and how long it stays out of service."""
 
-    state: Literal["unknown", "normal", "active", "fault"]
-    wire: Literal["unsupervised"]
+    kind: InputKind
+    state: InputState
+    wire: Literal["supervised", "unsupervised"]
     inhibited_s: float | None = None
 
 

@@ -126,7 +126,7 @@ class Service:
         self._wire = wire.Wire(settings.root, settings.site, settings.node, self.boot)
         self._panel = Panel(
             factory,
-            settings.input_pins,
+            settings.line_pins,
             settings.buzzer_pin,
             settings.lamp_pin,
             put=self._queue.put,
@@ -235,6 +235,8 @@ class Service:
         link = getattr(event, "link", None)
         if link is not None:
             self._links[link].decided()
+        elif isinstance(event, ev.EdgeSeen):
+            self._panel.edge_decided(event.line)
         elif isinstance(event, ev.LevelsRead):
             self._panel.decided()
             if any(level is not None for level in event.levels.values()):

@@ -11,7 +11,7 @@ import msgspec
 
 from node.core import alarm
 from node.core import events as ev
-from node.core.effects import Heartbeat, LoggedEvent, Reply
+from node.core.effects import Heartbeat, InputReport, LoggedEvent, Reply
 from node.core.memory import Key, ListedIncident, Snapshot, Step
 from node.core.settings import AlarmClass
 from node.errors import FAULTS
@@ -34,6 +34,8 @@ from node.messages import (
     HeartbeatMessage,
     Id,
     InputHealth,
+    InputKind,
+    InputState,
     LinkHealth,
     MonitorMessage,
     OpenIncident,
@@ -127,7 +129,7 @@ class Wire:
         message = HeartbeatMessage(
             period_s=heartbeat.period_s,
             uptime_s=round(heartbeat.uptime_s, 3),
-            inputs={each.name: _input_health(each.state, each.inhibited_s) for each in heartbeat.inputs},
+            inputs={each.name: _input_health(each) for each in heartbeat.inputs},
             faults=[_standing(each.code, each.subject, each.since_utc) for each in heartbeat.faults[:FAULTS_LIMIT]],
             faults_standing=len(heartbeat.faults),
             links={each.name: LinkHealth(connected=each.connected, rtt_ms=_ms(each.rtt_s)) for each in heartbeat.links},
@@ -314,10 +316,12 @@ def _listed(each: OpenIncident, at: float) -> ListedIncident:
     )
 
 
-def _input_health(state: str, inhibited_s: float | None) -> InputHealth:
-    known = msgspec.convert(state, Literal["unknown", "normal", "active", "fault"])
+def _input_health(report: InputReport) -> InputHealth:
     return InputHealth(
-        state=known, wire="unsupervised", inhibited_s=None if inhibited_s is None else round(inhibited_s, 3)
+        kind=msgspec.convert(report.kind, InputKind),
+        state=msgspec.convert(report.state, InputState),
+        wire="supervised" if report.supervised else "unsupervised",
+        inhibited_s=None if report.inhibited_s is None else round(report.inhibited_s, 3),
     )
 
 

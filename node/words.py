@@ -15,7 +15,7 @@ Rules:
 from collections.abc import Sequence
 
 from node.core import alarm, effects
-from node.core.contact import ContactState
+from node.core.line import ContactState
 from node.core.memory import ListedIncident, Step
 from node.core.supervision import FaultId
 from node.core.turn import State

@@ -1,7 +1,7 @@
 """node.toml -> frozen, validated settings; every problem reported in one go.
 
-1. Each table of the file is a class below ([[broker]]: in brokers.py) and each key one field of it: its type, what it
-   must be, an example and a default. A key is declared there and nowhere else; ``_build`` hands it on.
+1. Each table of the file is a class below, or in inputs.py or brokers.py, and each key one field of it: its type, what
+   it must be, an example and a default. A key is declared there and nowhere else; ``_build`` hands it on.
 2. Unknown tables and keys are refused, with the nearest known name. Their values aren't shown: one may be a secret.
 3. Each value is converted by itself, so that a wrong one hides no other. What is wrong is left out of rule 4.
 4. What several values must agree on stands in ``_RULES``, one function each.
@@ -15,24 +15,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
-from node.config import brokers
+from node.config import brokers, inputs
 from node.config.brokers import Broker, BrokerKeys, Login, Tls
-from node.config.reader import (
-    Sections,
-    Table,
-    allowed,
-    be,
-    key_of,
-    parse,
-    read_table,
-    refusal,
-    repeated,
-    toml,
-    unknown_tables,
-)
-from node.core.settings import AlarmClass, InputSettings, Lamp, Receipts, Settings, Sound, Wiring
+from node.config.inputs import ID, PIN, Id, Pin
+from node.config.reader import Sections, Table, be, parse, read_table, refusal, repeated, toml, unknown_tables
+from node.core.settings import Receipts, Settings
 
 __all__ = ["DEFAULT_STATE_DIRECTORY", "Broker", "Config", "Login", "Tls", "load", "state_directory"]
 
@@ -42,7 +31,7 @@ _SOUND_LIMIT_S = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All that node.toml says. ``input_pins`` maps an input's name to its BCM pin; ``root`` begins every topic."""
+    """All that node.toml says. ``line_pins`` maps a line's name to its BCM pin; ``root`` begins every topic."""
 
     path: Path
     node: str
@@ -52,25 +41,21 @@ class Config:
     state_directory: Path | None
     pin_factory: str
     sample_hz: float
-    input_pins: Mapping[str, int]
+    line_pins: Mapping[str, int]
     buzzer_pin: int | None
     lamp_pin: int
     brokers: tuple[Broker, ...]
     settings: Settings
 
 
-_Id = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,62}\Z")]
-_ID = "1 to 63 lower-case letters, digits and hyphens that begin with a letter or digit"
-_Pin = Annotated[int, Meta(ge=0, le=27)]
-_PIN = "a BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the header)"
 _Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
 _AbsolutePath = Annotated[str, Meta(pattern=r"\A/[^\x00]*\Z")]
 _TopicRoot = Annotated[str, Meta(max_length=100, pattern=r"\A[^/+#$\x00-\x1f\x7f]+(/[^/+#$\x00-\x1f\x7f]+)*\Z")]
 
 
 class _Node(Struct, frozen=True, kw_only=True):
-    id: Annotated[_Id, be(_ID, "room-214")]
-    site: Annotated[_Id, be(_ID, "mitte")]
+    id: Annotated[Id, be(ID, "room-214")]
+    site: Annotated[Id, be(ID, "mitte")]
     location: Annotated[_Line, be("1 to 200 characters on one line that say where to go", "2. OG, Zimmer 214")]
     state_directory: Annotated[_AbsolutePath | None, be("an absolute path", "/var/lib/alarm-node")] = None
     topic_root: Annotated[_TopicRoot, be('1 to 100 characters without "+", "#", "$" and empty levels', "alarm/v1")] = (
@@ -88,33 +73,26 @@ class _Panel(Struct, frozen=True, kw_only=True):
     stuck_s: Annotated[
         float, be("from 5 to 600 (seconds until a button that stays pressed is a fault)", 30, ge=5, le=600)
     ] = 30.0
-
-
-class _Button(Struct, frozen=True, kw_only=True):
-    name: Annotated[_Id | None, be(_ID, "desk")] = None
-    pin: Annotated[_Pin, be(_PIN, 17)]
-    wiring: Annotated[Wiring, be('"normally-open" or "normally-closed"', "normally-open")]
-    alarm_class: Annotated[
-        AlarmClass,
-        be('"assist" (colleagues come), "threat" (guards come) or "amok" (everybody gets safe)', "threat"),
-    ] = field(name="class")
-    sound: Annotated[
-        Sound, be('"loud" or "silent" (no default: an alarm that can be heard may provoke an attacker)', "silent")
-    ]
-    lamp: Annotated[
-        Lamp | None, be('"shown" or "discreet" (a blinking lamp may betray the person who pressed)', "discreet")
-    ] = None
+    chatter_presses: Annotated[
+        int,
+        be(
+            "from 10 to 10000 (how often an input may be pressed in 10 minutes before it chatters)",
+            60,
+            ge=10,
+            le=10_000,
+        ),
+    ] = 60
 
 
 class _Buzzer(Struct, frozen=True, kw_only=True):
-    pin: Annotated[_Pin, be(_PIN, 22)]
+    pin: Annotated[Pin, be(PIN, 22)]
     sound_limit_s: Annotated[
         float, be("from 10 to 3600 (seconds; ends the sound, not the alarm)", 900, ge=10, le=3600)
     ] = _SOUND_LIMIT_S
 
 
 class _Lamp(Struct, frozen=True, kw_only=True):
-    pin: Annotated[_Pin, be(_PIN, 23)]
+    pin: Annotated[Pin, be(PIN, 23)]
 
 
 class _Supervision(Struct, frozen=True, kw_only=True):
@@ -128,9 +106,7 @@ class _Supervision(Struct, frozen=True, kw_only=True):
     receipts: Annotated[Receipts, be('"auto" (required once a monitor was heard), "required" or "none"', "auto")] = (
         Receipts.AUTO
     )
-    monitors: Annotated[
-        tuple[_Id, ...], be(f"a list of at most 16 ids, each {_ID}", ["guard-desk"], max_length=16)
-    ] = ()
+    monitors: Annotated[tuple[Id, ...], be(f"a list of at most 16 ids, each {ID}", ["guard-desk"], max_length=16)] = ()
 
 
 _TABLES = {
@@ -138,7 +114,7 @@ _TABLES = {
     for table in (
         Table("node", _Node),
         Table("panel", _Panel),
-        Table("button", _Button, most=16),
+        *inputs.TABLES,
         Table("buzzer", _Buzzer, required=False),
         Table("lamp", _Lamp),
         Table("broker", BrokerKeys, most=4),
@@ -155,7 +131,7 @@ def load(path: Path, environ: Mapping[str, str] = MappingProxyType({}), *, try_f
     document = parse(path)
     problems = unknown_tables(document, _TABLES.values())
     sections = {table.name: read_table(table, document, problems) for table in _TABLES.values()}
-    problems += [problem for rule in (*_RULES, *brokers.RULES) for problem in rule(sections)]
+    problems += [problem for rule in _RULES for problem in rule(sections)]
     if try_files:
         problems += brokers.unreadable(sections, environ)
     if problems:
@@ -171,33 +147,18 @@ def state_directory(config: Config, environ: Mapping[str, str]) -> Path:
 
 def _pins_carry_one_thing(sections: Sections) -> Iterator[str]:
     everything = [section for table in sections.values() for section in table]
-    pins = [(section.place, section.values["pin"]) for section in everything if "pin" in section.values]
+    pins = [
+        (f"{section.place} {key}", section.values[key])
+        for section in everything
+        for key in ("pin", "pin_nc")
+        if section.values.get(key) is not None
+    ]
     for place, pin, owner in repeated(pins):
-        yield f"{place} pin = {pin}: is the pin of {owner} already: give one of them another"
+        yield f"{place} = {pin}: is the pin of {owner.rpartition(' ')[0]} already: give one of them another"
 
 
-def _buttons_are_told_apart(sections: Sections) -> Iterator[str]:
-    buttons = sections["button"]
-    names = [(section.place, section.values["name"]) for section in buttons if "name" in section.values]
-    if len(buttons) == 1:
-        return
-    for place in (place for place, name in names if name is None):
-        yield f"{place} name is missing: where there are several buttons it {allowed(key_of(_Button, 'name'))}"
-    for place, name, owner in repeated((place, name) for place, name in names if name is not None):
-        yield f'{place} name = "{name}": is the name of {owner} already: give one of them another'
-
-
-def _silent_buttons_choose_a_lamp(sections: Sections) -> Iterator[str]:
-    for section in sections["button"]:
-        match section.values:
-            case {"sound": Sound.SILENT, "lamp": None}:
-                yield f"{section.place} lamp is missing: for a silent button it {allowed(key_of(_Button, 'lamp'))}"
-            case {"sound": Sound.LOUD, "lamp": Lamp.DISCREET}:
-                yield f'{section.place} lamp = "discreet": must be "shown" or left out where sound = "loud"'
-
-
-def _loud_buttons_have_a_buzzer(sections: Sections) -> Iterator[str]:
-    loud = [section.place for section in sections["button"] if section.values.get("sound") is Sound.LOUD]
+def _loud_inputs_have_a_buzzer(sections: Sections) -> Iterator[str]:
+    loud = inputs.loud(sections)
     if loud and not sections["buzzer"]:
         yield f'{_TABLES["buzzer"].missing} (it is for the sound = "loud" of {loud[0]})'
 
@@ -212,10 +173,10 @@ def _monitors_are_asked_for_receipts(sections: Sections) -> Iterator[str]:
 
 _RULES: tuple[Callable[[Sections], Iterator[str]], ...] = (
     _pins_carry_one_thing,
-    _buttons_are_told_apart,
-    _silent_buttons_choose_a_lamp,
-    _loud_buttons_have_a_buzzer,
+    *inputs.RULES,
+    _loud_inputs_have_a_buzzer,
     _monitors_are_asked_for_receipts,
+    *brokers.RULES,
 )
 
 
@@ -223,21 +184,18 @@ def _build(path: Path, sections: Sections, environ: Mapping[str, str]) -> Config
     """Sections without a problem, in the shapes that the program works with."""
     node = _Node(**sections["node"][0].values)
     panel = _Panel(**sections["panel"][0].values)
-    buttons = [_Button(**section.values) for section in sections["button"]]
     buzzer = _Buzzer(**sections["buzzer"][0].values) if sections["buzzer"] else None
     lamp = _Lamp(**sections["lamp"][0].values)
     listed = tuple(brokers.build(section, environ) for section in sections["broker"])
     supervision = _Supervision(**sections["supervision"][0].values) if sections["supervision"] else _Supervision()
-    inputs = tuple(
-        InputSettings(each.name or "button", each.wiring, each.alarm_class, each.sound, each.lamp or Lamp.SHOWN)
-        for each in buttons
-    )
+    wired = inputs.build(sections)
     settings = Settings(
-        inputs=inputs,
+        inputs=tuple(each.settings for each in wired),
         links=tuple(broker.name for broker in listed),
         insecure_links=tuple(broker.name for broker in listed if broker.insecure),
         debounce_s=panel.debounce_ms / 1000,
         stuck_s=panel.stuck_s,
+        chatter_presses=panel.chatter_presses,
         sound_limit_s=buzzer.sound_limit_s if buzzer else _SOUND_LIMIT_S,
         heartbeat_s=supervision.heartbeat_s,
         receipt_s=supervision.receipt_s,
@@ -254,7 +212,7 @@ def _build(path: Path, sections: Sections, environ: Mapping[str, str]) -> Config
         state_directory=Path(node.state_directory) if node.state_directory else None,
         pin_factory=panel.pin_factory,
         sample_hz=panel.sample_hz,
-        input_pins=MappingProxyType({each.name: button.pin for each, button in zip(inputs, buttons, strict=True)}),
+        line_pins=MappingProxyType({name: pin for each in wired for name, pin in each.line_pins.items()}),
         buzzer_pin=buzzer.pin if buzzer else None,
         lamp_pin=lamp.pin,
         brokers=listed,

@@ -8,8 +8,7 @@ many presses their author saw, and a reset never ends what is still pressed.
 from collections.abc import Callable
 from dataclasses import replace
 
-from node.core import alarm, modes
-from node.core.contact import ContactState
+from node.core import alarm, modes, presses
 from node.core.effects import Reply, SendReply
 from node.core.events import CommandHeard
 from node.core.memory import Incident, Inhibit, Step
@@ -102,13 +101,7 @@ def _reset(turn: Turn, command: CommandHeard) -> str | None:
         return "no-such-incident"
     if _has_seen_less(incident, command):
         return "pressed-again"
-    if not modes.inhibited(turn.state.inhibits, incident.input):
-        contact = turn.state.contact_state(incident.input)
-        if contact is not ContactState.NORMAL:
-            return f"input-{contact.value}"
-    turn.close_incident(incident)
-    turn.log_about("reset", incident, by=command.by, reason=command.arguments.get("reason"))
-    return None
+    return presses.reset(turn, incident, command.by, command.arguments.get("reason"))
 
 
 def _silence(turn: Turn, command: CommandHeard) -> str | None:

@@ -15,9 +15,9 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from node.core import alarm, commands, delivery, hearing, modes, outlook, presses, supervision
+from node.core import alarm, commands, contact, delivery, hearing, inputs, modes, outlook, presses, supervision
 from node.core import events as ev
-from node.core.contact import Contact
+from node.core.chatter import Chatter
 from node.core.effects import Begin, CloseLinks, Effect, ReadClock, SendState
 from node.core.memory import Snapshot
 from node.core.settings import Settings
@@ -36,7 +36,8 @@ def start(settings: Settings, boot: str, at: float, utc_offset: float) -> State:
         started_at=at,
         now=at,
         utc_offset=utc_offset,
-        contacts={each.name: Contact(unread_since=at, since=at) for each in settings.inputs},
+        contacts={each.name: contact.unread(each.wiring, at) for each in settings.inputs},
+        chatters={each.name: Chatter() for each in settings.inputs},
         supervision=Supervision(
             started_at=at,
             links=tuple(LinkState(name, since=at) for name in settings.links),
@@ -64,6 +65,7 @@ def next_deadline(state: State) -> float:
     instants = [
         state.heartbeat_due,
         delivery.next_turn(state.outbox),
+        inputs.next_instant(state),
         modes.next_end(state.inhibits, state.identify_until),
         supervision.next_silence(state.supervision),
         outlook.next_condition(state),
@@ -80,6 +82,7 @@ def _time_passed(turn: Turn, _event: ev.TimePassed) -> None:
         if turn.now >= turn.state.started_at + BEGIN_WITHIN_S:
             _begin(turn)
         return
+    inputs.time_passed(turn)
     presses.time_passed(turn)
     hearing.time_passed(turn)
     turn.change(outbox=delivery.turn(turn.state.outbox, turn.now))
@@ -151,6 +154,7 @@ def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
         turn.log("record-loaded", previous=restored.previous)
     else:
         _begin(turn, previous=restored.previous)
+    inputs.time_passed(turn)
     presses.time_passed(turn)
 
 
@@ -195,8 +199,9 @@ def _command_heard(turn: Turn, event: ev.CommandHeard) -> None:
 
 
 _HANDLERS: dict[type[ev.Event], Callable[[Turn, Any], None]] = {
-    ev.EdgeSeen: presses.edge_seen,
-    ev.LevelsRead: presses.levels_read,
+    ev.EdgeSeen: inputs.edge_seen,
+    ev.EdgesDropped: inputs.edges_dropped,
+    ev.LevelsRead: inputs.levels_read,
     ev.TimePassed: _time_passed,
     ev.ClockRead: _clock_read,
     ev.HealthRead: _health_read,

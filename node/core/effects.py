@@ -212,10 +212,16 @@ class FaultReport:
 
 @dataclass(frozen=True, slots=True)
 class InputReport:
-    """An input as a heartbeat tells it; ``inhibited_s`` is the time until it comes back, None when in service."""
+    """An input as a heartbeat tells it.
+
+    ``kind``: button, door, tamper or reset. ``supervised``: a cut or shorted wire would be told from a press.
+    ``inhibited_s``: the time until it comes back, None when in service.
+    """
 
     name: str
+    kind: str
     state: str
+    supervised: bool
     inhibited_s: float | None
 
 

@@ -21,15 +21,23 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class EdgeSeen(Event):
-    """A pin changed; ``at`` is the edge's own time stamp, ``high`` the electrical level after it."""
+    """A line (a pin of an input) changed; ``at`` is the edge's own time stamp, ``high`` the level after it."""
 
-    input: str
+    line: str
     high: bool
 
 
 @dataclass(frozen=True, slots=True)
+class EdgesDropped(Event):
+    """A line changed so often that ``count`` of its edges weren't even looked at; the sampler goes on reading it."""
+
+    line: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class LevelsRead(Event):
-    """The sampler read every input: electrical level by name, None where the pin couldn't be read."""
+    """The sampler read every line: electrical level by name, None where the pin couldn't be read."""
 
     levels: Mapping[str, bool | None]
 

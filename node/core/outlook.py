@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
 
-from node.core import alarm, certificates, delivery, presses, signals, supervision
+from node.core import alarm, certificates, delivery, inputs, presses, signals, supervision
 from node.core.alarm import Happening
 from node.core.effects import (
     Append,
@@ -27,6 +27,7 @@ from node.core.effects import (
     WriteStatus,
 )
 from node.core.memory import Incident, Key, ListedIncident, Snapshot, Step
+from node.core.settings import InputSettings
 from node.core.supervision import FaultId, LinkState
 from node.core.turn import State, Turn
 from node.errors import FaultKind
@@ -75,7 +76,8 @@ def next_condition(state: State) -> float:
 
 
 def _conditions(state: State) -> Iterator[tuple[FaultKind, str, float]]:
-    yield from supervision.conditions(state.settings, state.supervision, state.contacts, state.inhibits)
+    yield from inputs.conditions(state)
+    yield from supervision.conditions(state.settings, state.supervision, state.inhibits)
     yield from certificates.conditions(state.supervision.links, state.now, state.utc_offset)
 
 
@@ -113,7 +115,7 @@ def _heartbeat(turn: Turn) -> Heartbeat:
         at_utc=at_utc,
         synchronised=synchronised,
         uptime_s=turn.now - state.started_at,
-        inputs=tuple(InputReport(name, each.state.value, ends.get(name)) for name, each in state.contacts.items()),
+        inputs=tuple(_input_report(state, each, ends.get(each.name)) for each in inputs.told(state)),
         faults=tuple(FaultReport(fault.code, fault.subject, since) for fault, since in state.faults.items()),
         links=tuple(LinkReport(link.name, link.up, link.rtt_s) for link in state.supervision.links),
         monitors=tuple(sorted(state.supervision.monitors)),
@@ -123,6 +125,11 @@ def _heartbeat(turn: Turn) -> Heartbeat:
         dropped=state.supervision.dropped,
         spilled=state.outbox.spilled,
     )
+
+
+def _input_report(state: State, settings: InputSettings, inhibited_s: float | None) -> InputReport:
+    known = state.contacts[settings.name].state.value
+    return InputReport(settings.name, settings.role.kind, known, settings.wiring.is_supervised, inhibited_s)
 
 
 def _tell_unheard(turn: Turn) -> None:

@@ -1,68 +1,29 @@
-"""From an input's edges and levels to incidents, and what time and the record do to them."""
+"""From a press to a reset: incidents, and what time and the record do to them."""
 
 from collections.abc import Iterable
 from dataclasses import replace
-from math import inf
 
-from node.core import alarm, contact, modes
+from node.core import alarm, modes
 from node.core.alarm import Happening
-from node.core.contact import Contact, ContactState
-from node.core.effects import HurryLinks, SampleAt
-from node.core.events import EdgeSeen, LevelsRead
+from node.core.effects import HurryLinks
+from node.core.line import ContactState
 from node.core.memory import Incident, Key, Step
 from node.core.turn import Turn
 
 
-def edge_seen(turn: Turn, event: EdgeSeen) -> None:
-    """An edge moves its input's timeline by its own time stamp."""
-    before = turn.state.contacts.get(event.input)
-    if before is None:
-        turn.refuse("edge of an unknown input")
-        return
-    settings = turn.state.settings
-    actuated = settings.input(event.input).wiring.actuated(event.high)
-    _follow(turn, event.input, contact.edge(before, actuated, event.at, settings.debounce_s))
-    _ask_for_sample(turn)
-
-
-def levels_read(turn: Turn, event: LevelsRead) -> None:
-    """A sample of every input confirms or dissents."""
-    settings = turn.state.settings
-    if event.at >= turn.state.sample_at:
-        turn.change(sample_at=inf)
-    for name, high in event.levels.items():
-        before = turn.state.contacts.get(name)
-        if before is None:
-            turn.refuse("level of an unknown input")
-            continue
-        actuated = None if high is None else settings.input(name).wiring.actuated(high)
-        after = contact.sample(before, actuated, event.at, settings.debounce_s)
-        if after is not before:
-            _follow(turn, name, after)
-    _ask_for_sample(turn)
-
-
 def time_passed(turn: Turn) -> None:
-    """Whatever was due by now: an unreadable input, a missing receipt, the end of a sound or of a mode."""
-    for name, each in turn.state.contacts.items():
-        unread = each.unread_since
-        if each.level is None or unread is None:
-            continue
-        if turn.now >= max(unread, each.since) + contact.UNREADABLE_S:
-            _put_contact(turn, name, contact.forget(each))
+    """Whatever was due by now: a missing receipt, the end of a sound or of being identified."""
     for incident in turn.state.incidents:
         _incident_due(turn, incident)
-    for inhibit in modes.ended(turn.state.inhibits, turn.now):
-        turn.change(inhibits=tuple(each for each in turn.state.inhibits if each is not inhibit))
-        turn.log("inhibit-ended", input=inhibit.input)
-        if turn.state.contact_state(inhibit.input) is ContactState.ACTIVE:
-            press(turn, inhibit.input, turn.now)
     if turn.state.identify_until is not None and turn.now >= turn.state.identify_until:
         turn.change(identify_until=None)
 
 
-def press(turn: Turn, name: str, at: float) -> None:
-    """A press of this input was decided at ``at``: an incident is raised, or its ladder starts anew."""
+def press(turn: Turn, name: str, at: float, kind: str) -> None:
+    """A press of this input was decided at ``at``: an incident is raised, or its ladder starts anew.
+
+    ``kind`` is how the event is called; for a door that isn't "pressed".
+    """
     state = turn.state
     if modes.inhibited(state.inhibits, name):
         turn.log("inhibited-press", at, input=name)
@@ -81,7 +42,7 @@ def press(turn: Turn, name: str, at: float) -> None:
         receipt_s=state.settings.receipt_s,
         sound_limit_s=state.settings.sound_limit_s,
     )
-    turn.log_about("pressed", after, at)
+    turn.log_about(kind, after, at)
     turn.change(incidents=(*others, turn.mark(after, Step.PRESSED, at)))
     turn.others.append(HurryLinks())
 
@@ -112,6 +73,17 @@ def nobody(turn: Turn, incident: Incident, happening: Happening) -> None:
     turn.log_about("nobody", after, reason=happening.value)
 
 
+def reset(turn: Turn, incident: Incident, by: str, reason: str | None = None) -> str | None:
+    """End an incident for an authorised person; why not, where its input is still active or nobody knows."""
+    if not modes.inhibited(turn.state.inhibits, incident.input):
+        state = turn.state.contact_state(incident.input)
+        if state is not ContactState.NORMAL:
+            return f"input-{state.value}"
+    turn.close_incident(incident)
+    turn.log_about("reset", incident, by=by, reason=reason)
+    return None
+
+
 def restore(incident: Incident, shift: float, *, hushed: bool) -> Incident:
     """An incident as the record remembers it, on this machine's present monotonic clock; its press is stored.
 
@@ -129,25 +101,6 @@ def restore(incident: Incident, shift: float, *, hushed: bool) -> Incident:
     )
 
 
-def _follow(turn: Turn, name: str, after: Contact) -> None:
-    before = turn.state.contacts[name]
-    _put_contact(turn, name, after)
-    if after.state is before.state:
-        return
-    if after.state is ContactState.ACTIVE:
-        press(turn, name, after.changed_at)
-    elif before.state is ContactState.ACTIVE:
-        incident = turn.state.incident_of(name)
-        if incident is None:
-            turn.log("restored", after.changed_at, input=name)
-        else:
-            turn.log_about("restored", incident, after.changed_at)
-
-
-def _put_contact(turn: Turn, name: str, after: Contact) -> None:
-    turn.change(contacts={**turn.state.contacts, name: after})
-
-
 def _incident_due(turn: Turn, incident: Incident) -> None:
     if incident.sounding_until is not None and turn.now >= incident.sounding_until:
         incident = replace(incident, sounding_until=None)
@@ -155,13 +108,3 @@ def _incident_due(turn: Turn, incident: Incident) -> None:
         turn.log_about("sound-ended", incident)
     if incident.receipt_due is not None and turn.now >= incident.receipt_due:
         nobody(turn, incident, Happening.TIMED_OUT)
-
-
-def _ask_for_sample(turn: Turn) -> None:
-    """Ask for the next sample, unless one that comes no later was asked for: endless chatter mustn't flood the loop."""
-    state = turn.state
-    wanted = [contact.next_sample(each, turn.now, state.settings.debounce_s) for each in state.contacts.values()]
-    at = min((each for each in wanted if each is not None), default=inf)
-    if at < state.sample_at:
-        turn.change(sample_at=at)
-        turn.others.append(SampleAt(at))

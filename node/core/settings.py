@@ -5,14 +5,28 @@ from enum import StrEnum
 
 
 class Wiring(StrEnum):
-    """How a button's contact is wired between its pin (pulled up) and ground."""
+    """How an input's contact is wired between its lines (each a pin, pulled up) and ground.
+
+    A changeover contact has two lines: number 0 is closed while it is actuated, number 1 while it isn't.
+    """
 
     NORMALLY_OPEN = "normally-open"
     NORMALLY_CLOSED = "normally-closed"
+    CHANGEOVER = "changeover"
 
-    def actuated(self, high: bool) -> bool:
-        """Whether a pin at this electrical level says that the contact is actuated."""
-        return high if self is Wiring.NORMALLY_CLOSED else not high
+    @property
+    def lines(self) -> int:
+        """How many lines an input has that is wired so."""
+        return 2 if self.is_supervised else 1
+
+    @property
+    def is_supervised(self) -> bool:
+        """Whether a cut or shorted wire can be told from a press."""
+        return self is Wiring.CHANGEOVER
+
+    def actuated(self, high: bool, number: int = 0) -> bool:
+        """Whether the line of this number, at this electrical level, says that the contact is actuated."""
+        return high if self is Wiring.NORMALLY_CLOSED or number == 1 else not high
 
 
 class AlarmClass(StrEnum):
@@ -45,6 +59,28 @@ class Lamp(StrEnum):
     DISCREET = "discreet"
 
 
+class Role(StrEnum):
+    """What an input is for, and so what follows when it becomes active: core/inputs.py."""
+
+    BUTTON = "button"
+    DOOR_ALARM = "door-alarm"
+    DOOR_HELD_OPEN = "door-held-open"
+    DOOR_REPORT = "door-report"
+    DOOR_INCIDENT_ONLY = "door-incident-only"
+    TAMPER = "tamper"
+    RESET = "reset"
+
+    @property
+    def kind(self) -> str:
+        """The thing on the wall: button, door, tamper or reset."""
+        return self.value.partition("-")[0]
+
+    @property
+    def raises_alarm(self) -> bool:
+        """Whether it can begin an incident."""
+        return self in (Role.BUTTON, Role.DOOR_ALARM, Role.DOOR_HELD_OPEN)
+
+
 class Receipts(StrEnum):
     """What counts as received: see ``supervision.receipts_required``."""
 
@@ -55,13 +91,23 @@ class Receipts(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InputSettings:
-    """One wired thing. ``name`` is unique in a node and matches ``[a-z0-9][a-z0-9-]{0,62}``."""
+    """One wired thing. ``name`` is unique in a node and matches ``[a-z0-9][a-z0-9-]{0,62}``.
+
+    What raises no alarm has class, sound and lamp for nothing. ``held_open_s``: how long such a door may stand open.
+    """
 
     name: str
     wiring: Wiring
-    alarm_class: AlarmClass
-    sound: Sound
-    lamp: Lamp
+    alarm_class: AlarmClass = AlarmClass.ASSIST
+    sound: Sound = Sound.SILENT
+    lamp: Lamp = Lamp.SHOWN
+    role: Role = Role.BUTTON
+    held_open_s: float = 60.0
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The names of its lines, in the order of ``Wiring``; no input is named like a second one."""
+        return (self.name, f"{self.name}.nc")[: self.wiring.lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +124,7 @@ class Settings:
     heartbeat_s: float = 10.0
     receipt_s: float = 10.0
     stuck_s: float = 30.0
+    chatter_presses: float = 60.0
     receipts: Receipts = Receipts.AUTO
     monitors: tuple[str, ...] = ()
     has_buzzer: bool = True
@@ -88,4 +135,11 @@ class Settings:
         for each in self.inputs:
             if each.name == name:
                 return each
+        raise KeyError(name)
+
+    def line(self, name: str) -> tuple[InputSettings, int]:
+        """The input that has the line of this name, and the line's number there; KeyError where there is none."""
+        for each in self.inputs:
+            if name in each.lines:
+                return each, each.lines.index(name)
         raise KeyError(name)

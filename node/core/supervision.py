@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import NamedTuple
 
-from node.core.contact import EDGE_GRACE_S, UNREADABLE_S, Contact, ContactState
 from node.core.memory import Inhibit, Key, ListedIncident
 from node.core.settings import Receipts, Settings
 from node.errors import (
@@ -23,12 +22,9 @@ from node.errors import (
     CANARY_SILENT,
     CLOCK_FREE,
     CREDENTIALS_UNUSABLE,
-    EDGES_LOST,
     FAULTS,
     HEALTH_UNREADABLE,
     INPUT_INHIBITED,
-    INPUT_STUCK,
-    INPUT_UNREADABLE,
     NO_MONITOR,
     OUTPUT_FAILED,
     PLAIN_TEXT,
@@ -201,19 +197,9 @@ def answer(link: LinkState, topic: str, code: int, at: float) -> LinkState:
 
 
 def conditions(
-    settings: Settings,
-    supervision: Supervision,
-    contacts: Mapping[str, Contact],
-    inhibits: tuple[Inhibit, ...],
+    settings: Settings, supervision: Supervision, inhibits: tuple[Inhibit, ...]
 ) -> Iterator[tuple[FaultKind, str, float]]:
-    """What is wrong: (kind, subject, the instant from which it is a fault)."""
-    for name, contact in contacts.items():
-        if contact.unread_since is not None:
-            yield INPUT_UNREADABLE, name, contact.unread_since + UNREADABLE_S
-        if contact.lost_since is not None:
-            yield EDGES_LOST, name, contact.lost_since + EDGE_GRACE_S
-        if contact.state is ContactState.ACTIVE:
-            yield INPUT_STUCK, name, contact.changed_at + settings.stuck_s
+    """What is wrong, beside inputs and certificates: (kind, subject, the instant from which it is a fault)."""
     for output in supervision.outputs_failed:
         yield OUTPUT_FAILED, output, -inf
     for link in supervision.links:

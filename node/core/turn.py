@@ -9,9 +9,11 @@ from math import inf
 from typing import Any
 
 from node.core import delivery
-from node.core.contact import Contact, ContactState
+from node.core.chatter import Chatter
+from node.core.contact import Contact
 from node.core.delivery import Outbox
 from node.core.effects import Effect, LoggedEvent, Reply, ShowLadder, Spill
+from node.core.line import ContactState
 from node.core.memory import Incident, Inhibit, Key, Snapshot, Step
 from node.core.settings import Settings
 from node.core.signals import BuzzerPattern, LampPattern
@@ -34,9 +36,10 @@ class State:
     """All that the node knows. Mappings are never changed, only replaced.
 
     ``now`` is the latest instant seen; it never goes back, though an edge's own stamp may be older. ``incidents`` in
-    the order of their newest presses, ``faults`` maps what was told to when it began (wall clock).
-    ``recent_refusals`` are the instants of the last few. ``sample_at``: the next sample that was asked for, inf when
-    there is none. ``begun``: the record has answered, or had its time, and the first event is numbered.
+    the order of their newest presses, ``faults`` maps what was told to when it began (wall clock). ``held_due``: when a
+    door that stands open will have been held open, by its name. ``recent_refusals`` are the instants of the last few.
+    ``sample_at``: the next sample that was asked for, inf when there is none. ``begun``: the record has answered, or
+    had its time, and the first event is numbered.
     """
 
     settings: Settings
@@ -45,6 +48,7 @@ class State:
     now: float
     utc_offset: float
     contacts: Mapping[str, Contact]
+    chatters: Mapping[str, Chatter]
     supervision: Supervision
     seq: int = 0
     begun: bool = False
@@ -52,6 +56,7 @@ class State:
     incidents: tuple[Incident, ...] = ()
     closed: tuple[str, ...] = ()
     inhibits: tuple[Inhibit, ...] = ()
+    held_due: Mapping[str, float] = field(default_factory=dict)
     identify_until: float | None = None
     outbox: Outbox = field(default_factory=Outbox)
     faults: Mapping[FaultId, float] = field(default_factory=dict)

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from node.core import alarm, controller, delivery, signals
-from node.core.contact import ContactState
 from node.core.delivery import Outbox
 from node.core.effects import (
     Append,
@@ -20,7 +19,9 @@ from node.core.effects import (
     ShowLadder,
 )
 from node.core.events import CommandHeard, Event, TimePassed
+from node.core.line import ContactState
 from node.core.memory import ListedIncident, Step
+from node.core.settings import Role
 from node.core.signals import BuzzerPattern, LampPattern
 from node.core.turn import State
 
@@ -144,7 +145,8 @@ class Checks:
     def _check_active(state: State) -> None:
         inhibited = {each.input for each in state.inhibits}
         for name, contact in state.contacts.items():
-            if contact.state is ContactState.ACTIVE and name not in inhibited:
+            at_once = state.settings.input(name).role in (Role.BUTTON, Role.DOOR_ALARM)
+            if at_once and contact.state is ContactState.ACTIVE and name not in inhibited:
                 assert state.incident_of(name) is not None, "an active input without an alarm"
 
     @staticmethod

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from node.core.settings import AlarmClass, InputSettings, Lamp, Settings, Sound, Wiring
+from node.core.settings import AlarmClass, InputSettings, Lamp, Role, Settings, Sound, Wiring
 from tests.core.playbook import LINK
 
 
@@ -16,6 +16,17 @@ def button(
 ) -> InputSettings:
     """One button of the wall."""
     return InputSettings(name, wiring, alarm_class, sound, lamp)
+
+
+def door(role: Role, name: str = "door", **others: Any) -> InputSettings:
+    """A door with a contact that opens with it; loud where it can alarm."""
+    how = {"alarm_class": AlarmClass.THREAT, "sound": Sound.LOUD} if role.raises_alarm else {}
+    return InputSettings(name, Wiring.NORMALLY_CLOSED, role=role, **{**how, **others})
+
+
+def switch(role: Role, wiring: Wiring = Wiring.NORMALLY_OPEN) -> InputSettings:
+    """The tamper switch or the reset key."""
+    return InputSettings(role.kind, wiring, role=role)
 
 
 def make_settings(*inputs: InputSettings, links: tuple[str, ...] = (LINK,), **others: Any) -> Settings:

@@ -47,7 +47,7 @@ from node.core.events import (
     TimePassed,
 )
 from node.core.memory import Key, Step
-from node.core.settings import Settings
+from node.core.settings import InputSettings, Settings
 from node.core.turn import State
 from tests.core.checks import Checks
 from tests.core.outside import Broker, Disk
@@ -89,6 +89,7 @@ class Playbook:
         self.remembered = self.disk.restored()
         self.brokers = dict(brokers or {name: Broker(name) for name in settings.links})
         self.actuated: dict[str, bool | None] = dict(actuated or {each.name: False for each in settings.inputs})
+        self.wires: dict[str, bool] = {}
         self.logged: list[LoggedEvent] = []
         self.sent: list[SendEvent] = []
         self.samples = 0
@@ -206,17 +207,40 @@ class Playbook:
         """Read every input now."""
         self.samples += 1
         self._requests = [at for at in self._requests if at > self.now]
-        levels = {
-            each.name: None if (level := self.actuated[each.name]) is None else each.wiring.actuated(level)
-            for each in self.settings.inputs
-        }
-        return self >> LevelsRead(self.now, levels)
+        return self >> LevelsRead(
+            self.now, {line: level for each in self.settings.inputs for line, level in self._levels(each).items()}
+        )
 
     def edge(self, name: str, actuated: bool, at: float | None = None) -> Self:
-        """An edge comes in now; ``at`` is its own time stamp, where that is another one."""
+        """An edge of each of its lines comes in now; ``at`` is its own time stamp, where that is another one."""
+        before = self._levels(self.settings.input(name))
         self.actuated[name] = actuated
-        high = self.settings.input(name).wiring.actuated(actuated)
-        return self >> EdgeSeen(self.now if at is None else at, name, high)
+        return self._edges(name, before, self.now if at is None else at)
+
+    def wire(self, name: str, high: bool | None) -> Self:
+        """All lines of an input are high (cut) or low (shorted to ground), or its cable is mended (None)."""
+        before = self._levels(self.settings.input(name))
+        self.wires.pop(name, None)
+        if high is not None:
+            self.wires[name] = high
+        return self._edges(name, before, self.now)
+
+    def _levels(self, settings: InputSettings) -> dict[str, bool | None]:
+        actuated = self.actuated[settings.name]
+        return {
+            line: None
+            if actuated is None
+            else self.wires.get(settings.name, settings.wiring.actuated(actuated, number))
+            for number, line in enumerate(settings.lines)
+        }
+
+    def _edges(self, name: str, before: Mapping[str, bool | None], at: float) -> Self:
+        """A single line's edge comes even where it tells nothing new; of two, those that change."""
+        levels = self._levels(self.settings.input(name))
+        for line, high in levels.items():
+            if high is not None and (len(levels) == 1 or high is not before[line]):
+                self >> EdgeSeen(at, line, high)
+        return self
 
     def press(self, name: str = "button") -> Self:
         """Actuate a button, and wait until that is decided."""

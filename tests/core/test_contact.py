@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.core import controller
-from node.core.contact import ContactState
 from node.core.effects import Append
 from node.core.events import EdgeSeen, LevelsRead, RecordLoaded, TimePassed
+from node.core.line import ContactState
 from node.core.memory import Restored
 from node.core.settings import Wiring
 from tests.core.house import button, make_settings

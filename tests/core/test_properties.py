@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from node.core.contact import ContactState
 from node.core.events import RecordRecovered, StopRequested
+from node.core.line import ContactState
 from node.core.memory import Step
 from tests.core.building import INPUTS, LINKS, Building
 from tests.core.playbook import EVENT_TOPIC, Playbook

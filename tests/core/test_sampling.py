@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.core import contact, controller
-from node.core.contact import Contact, ContactState
+from node.core import controller, line
 from node.core.effects import SampleAt
 from node.core.events import EdgeSeen, LevelsRead, TimePassed
+from node.core.line import ContactState, Line
 from tests.core.house import make_settings
 from tests.core.playbook import START, Playbook
 from tests.core.wall import BEAT_S, quiet_wall, train, watch
@@ -31,7 +31,7 @@ def test_an_input_that_cannot_be_read_stays_what_it_was_for_5_s(after_s: float, 
     play.sample().wait(after_s)
 
     assert play.state.contact_state("button") is state
-    assert play.faults() == ([("F001", "button")] if after_s >= contact.UNREADABLE_S else [])
+    assert play.faults() == ([("F001", "button")] if after_s >= line.UNREADABLE_S else [])
 
 
 def test_an_input_that_was_never_read_is_a_fault_5_s_after_the_start() -> None:
@@ -98,9 +98,9 @@ def test_an_undecided_input_is_read_every_10_ms_until_it_is_decided() -> None:
 
 def test_a_decided_input_asks_for_no_sample() -> None:
     """While all is quiet the sampler's own beat is enough."""
-    quiet = Contact(state=ContactState.NORMAL, level=False)
+    quiet = Line(state=ContactState.NORMAL, level=False)
 
-    assert contact.next_sample(quiet, 1.0, 0.020) is None
+    assert line.next_sample(quiet, 1.0, 0.020) is None
 
 
 def test_an_undecided_input_that_cannot_be_read_does_not_make_the_sampler_spin() -> None:
@@ -130,12 +130,12 @@ def test_endless_chatter_does_not_make_the_sampler_spin() -> None:
 @settings(max_examples=150, deadline=None, print_blob=True)
 def test_edges_and_samples_in_any_order_keep_the_integral_in_its_bounds(steps: list[tuple[float, bool]]) -> None:
     """Between 0 and the debounce; the timeline never goes back; a decision is never dated after it was made."""
-    at, seen = START, [Contact(since=START)]
+    at, seen = START, [Line(since=START)]
 
     for gap, is_edge in steps:
         at += gap
         level = len(seen) % 3 != 0
-        step = contact.edge if is_edge else contact.sample
+        step = line.edge if is_edge else line.sample
         seen.append(step(seen[-1], level, at, 0.020))
 
     assert all(0.0 <= each.integral <= 0.020 for each in seen)

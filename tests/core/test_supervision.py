@@ -60,7 +60,7 @@ def test_a_heartbeat_says_how_the_node_is(stage: Stage) -> None:
         at_utc=START + 13.0 + UTC_OFFSET,
         synchronised=False,
         uptime_s=13.0,
-        inputs=(InputReport("button", "active", START + 0.020 + 60.0 - (START + 13.0)),),
+        inputs=(InputReport("button", "button", "active", False, START + 0.020 + 60.0 - (START + 13.0)),),
         faults=(
             FaultReport("F040", "button", START + 0.020 + UTC_OFFSET),
             FaultReport("F010", "b", START + 3.0 + UTC_OFFSET),

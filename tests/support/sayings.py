@@ -56,7 +56,10 @@ HEARTBEAT = ef.Heartbeat(
     at_utc=NOON,
     synchronised=True,
     uptime_s=3600.0004,
-    inputs=(ef.InputReport("desk", "active", None), ef.InputReport("door", "unknown", 59.9996)),
+    inputs=(
+        ef.InputReport("desk", "button", "active", True, None),
+        ef.InputReport("door", "door", "unknown", False, 59.9996),
+    ),
     faults=(
         ef.FaultReport("F011", f"{BRANCH}/event on 10.0.0.2:1883", NOON - 5.0),
         ef.FaultReport("F020", "", NOON - 1.5),

@@ -16,12 +16,13 @@ from node.check import Finding, examine
 from node.core import effects as ef
 from node.core.settings import Wiring
 from node.errors import PanelError
-from node.simulate import Wall
+from node.simulate.wall import Wall
 from tests.support.broker import Broker, free_port
 from tests.support.desk import BRANCH
 from tests.support.mqtt import Client
 from tests.support.node import NODE, SimulatedNode, write_config
 from tests.support.sayings import HEARTBEAT, WIRE
+from tests.support.walls import wall_of
 
 PATIENCE_S = 20.0
 BUTTON, BUZZER = 17, 22
@@ -33,7 +34,7 @@ NO_CANARY_BACK = "topic write #\n"
 
 def wall(wiring: Wiring = Wiring.NORMALLY_OPEN) -> Wall:
     """A wall with the button of ``write_config``."""
-    return Wall({"button": (BUTTON, wiring)})
+    return wall_of({"button": (BUTTON, wiring)})
 
 
 def findings(config: Path, factory: Any = None, environ: dict[str, str] | None = None) -> list[Finding]:
@@ -109,7 +110,7 @@ def test_all_is_well_but_that_nothing_runs(tmp_path: Path, broker: Broker) -> No
         (True, f"{config} is complete and consistent"),
         (False, "the service doesn't run: a press does nothing"),
         (True, f"{tmp_path / 'state'} can be written"),
-        (True, "input button (pin 17) is normal"),
+        (True, "button (pin 17) is normal, its wire is unsupervised"),
         (True, f"broker 127.0.0.1:{broker.port} answers"),
     ]
 
@@ -137,7 +138,7 @@ def test_the_pins_are_given_back(tmp_path: Path) -> None:
     findings(config, pins)
     again = findings(config, pins)
 
-    assert about(again, "input button").ok
+    assert about(again, "button (pin 17)").ok
 
 
 def test_every_problem_of_the_config_is_a_finding(tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_an_active_input_is_a_finding(wiring: Wiring, pressed: bool, ok: bool, t
     button = {"pin": BUTTON, "wiring": wiring.value, "class": "threat", "sound": "loud"}
     config = write_config(tmp_path, free_port(), buttons=[button])
 
-    found = about(findings(config, room.factory), "input button (pin 17)")
+    found = about(findings(config, room.factory), "button (pin 17)")
 
     assert found.ok is ok
     assert ("is active: pressed, cut, or wired the other way round" in found.text) is pressed
@@ -192,10 +193,10 @@ def test_an_unreadable_input_is_a_finding(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(room.factory.pin(BUTTON), "_get_state", broken)
 
-    found = about(findings(write_config(tmp_path, free_port()), room.factory), "input button")
+    found = about(findings(write_config(tmp_path, free_port()), room.factory), "button (pin 17)")
 
     assert found.ok is False
-    assert found.text == "input button (pin 17): an input can't be read: nobody knows whether it is pressed"
+    assert found.text == "button (pin 17): an input can't be read: nobody knows whether it is pressed"
 
 
 def test_an_input_that_is_not_read_in_time_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +205,7 @@ def test_an_input_that_is_not_read_in_time_is_a_finding(tmp_path: Path, monkeypa
 
     found = findings(write_config(tmp_path, free_port()))
 
-    assert about(found, "input button").ok is False
+    assert about(found, "button (pin 17)").ok is False
 
 
 def test_a_pin_that_is_taken_is_a_finding(tmp_path: Path) -> None:
@@ -316,7 +317,7 @@ def test_each_broker_is_looked_at(tmp_path: Path, broker: Broker) -> None:
 
 def test_a_running_service_is_asked(leave: Callable[..., Path]) -> None:
     """While the service runs its own words are told, and neither pins nor brokers are touched."""
-    config = leave(faults=(), inputs=(ef.InputReport("desk", "normal", None),), incidents=0)
+    config = leave(faults=(), inputs=(ef.InputReport("desk", "button", "normal", False, None),), incidents=0)
 
     found = list(examine(config, {}, lambda name: pytest.fail("the pins are the service's")))
 
@@ -325,7 +326,7 @@ def test_a_running_service_is_asked(leave: Callable[..., Path]) -> None:
     assert [(each.ok, each.text) for each in found[2:]] == [
         (True, "broker 10.0.0.1:1883 is connected, answers in 4.2 ms"),
         (None, "broker 10.0.0.2:1883 isn't connected at the moment"),
-        (True, "input desk is normal, its wire is unsupervised"),
+        (True, "button desk is normal, its wire is unsupervised"),
     ]
 
 
@@ -340,7 +341,7 @@ def test_what_the_service_found_is_told(leave: Callable[..., Path]) -> None:
     assert about(found, "10.0.0.2:1883").text.startswith("F010 (10.0.0.2:1883) a broker can't be reached")
     assert about(found, "F020").text.startswith("F020 the record can't be written")
     assert about(found, "F020").next_step.startswith("check the SD card")
-    assert [about(found, f"input {name} ").ok for name in ("desk", "door")] == [True, False]
+    assert [about(found, f"{name} is ").ok for name in ("button desk", "door door")] == [True, False]
     assert about(found, "1 open: alarm") == Finding(True, "1 open: alarm", "acknowledge it, go there, and reset it")
 
 

@@ -11,12 +11,12 @@ from node import check, health, status
 from node.check import Finding, examine
 from node.core import effects as ef
 from node.core.settings import Wiring
-from node.simulate import Wall
 from tests.support.broker import Broker
 from tests.support.certificates import Authority, Pair
 from tests.support.node import wait_until, write_config
 from tests.support.sayings import HEARTBEAT, WIRE
 from tests.support.secure import LOOPBACK, in_days, secure_broker
+from tests.support.walls import wall_of
 
 PATIENCE_S = 20.0
 EXPIRES = "F024 a certificate expires soon: from then on alarms don't leave the node on this path"
@@ -32,7 +32,7 @@ def in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 def findings(tmp_path: Path, keys: Mapping[str, object], environ: Mapping[str, str] | None = None) -> list[Finding]:
     """What the doctor says of a broker with these keys."""
     config = write_config(tmp_path, brokers=[{"host": LOOPBACK, **keys}])
-    pins = Wall({"button": (17, Wiring.NORMALLY_OPEN)}).factory
+    pins = wall_of({"button": (17, Wiring.NORMALLY_OPEN)}).factory
     return [each for each in examine(config, environ or {}, lambda name: pins) if each.text.startswith("broker ")]
 
 

@@ -140,7 +140,7 @@ def test_a_minimal_file_takes_every_default() -> None:
         state_directory=None,
         pin_factory="lgpio",
         sample_hz=20.0,
-        input_pins={"button": 17},
+        line_pins={"button": 17},
         buzzer_pin=None,
         lamp_pin=23,
         brokers=(Broker("127.0.0.1:1883", "127.0.0.1", 1883),),
@@ -171,7 +171,7 @@ def test_a_full_file_is_taken_whole() -> None:
         state_directory=Path("/srv/alarm"),
         pin_factory="lgpio",
         sample_hz=50.0,
-        input_pins={"desk": 17, "door": 27},
+        line_pins={"desk": 17, "door": 27},
         buzzer_pin=22,
         lamp_pin=23,
         brokers=(
@@ -223,12 +223,12 @@ def test_receipts_may_be_none_without_monitors() -> None:
     assert (config.settings.receipts, config.settings.monitors) == (Receipts.NONE, ())
 
 
-def test_input_pins_cannot_be_changed() -> None:
+def test_line_pins_cannot_be_changed() -> None:
     """What was read is frozen, mappings included."""
     config = read(MINIMAL)
 
     with pytest.raises(TypeError):
-        config.input_pins["button"] = 4  # type: ignore[index]
+        config.line_pins["button"] = 4  # type: ignore[index]
 
 
 WRONG_FILES = {
@@ -254,7 +254,8 @@ WRONG_FILES = {
     ),
     "key above the tables": (
         "x = 17\n" + MINIMAL,
-        "x is unknown: allowed here are [node], [panel], [[button]], [buzzer], [lamp], [[broker]], [supervision]",
+        "x is unknown: allowed here are [node], [panel], [[button]], [[door]], [tamper], [reset], [buzzer], [lamp], "
+        "[[broker]], [supervision]",
     ),
     "out of range": (
         changed(MINIMAL, 'pin_factory = "lgpio"', 'pin_factory = "lgpio"\ndebounce_ms = 50'),

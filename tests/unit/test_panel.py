@@ -18,7 +18,7 @@ from node.core.settings import Wiring
 from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPattern
 from node.errors import PanelError
 from node.panel import UNDECIDED_MAX, Panel
-from node.simulate import Wall
+from tests.support.walls import wall_of
 
 PATIENCE_S = 20.0
 DESK, DOOR, BUZZER, LAMP = 17, 27, 22, 23
@@ -66,13 +66,13 @@ class Room:
         self.inbox = Inbox()
         self.levels: queue.SimpleQueue[tuple[float, int, bool]] = queue.SimpleQueue()
         wirings = {name: (pin, Wiring.NORMALLY_OPEN) for name, pin in INPUTS.items()}
-        self.wall = Wall(wirings, on_level=lambda at, pin, level: self.levels.put((at, pin, level)))
+        self.wall = wall_of(wirings, on_level=lambda at, pin, level: self.levels.put((at, pin, level)))
         self.panels: list[Panel] = []
 
     def panel(self, **changed: Any) -> Panel:
         """A panel on this wall's pins, closed when the test ends."""
         arguments: dict[str, Any] = {
-            "input_pins": INPUTS,
+            "line_pins": INPUTS,
             "buzzer_pin": BUZZER,
             "lamp_pin": LAMP,
             "put": self.inbox.put,
@@ -160,7 +160,7 @@ def test_edges_arrive_with_their_own_time(room: Room) -> None:
 
     low = room.inbox.wait(EdgeSeen)
     high = room.inbox.wait(EdgeSeen)
-    assert (low.input, low.high, high.input, high.high) == ("desk", False, "desk", True)
+    assert (low.line, low.high, high.line, high.high) == ("desk", False, "desk", True)
     assert before <= low.at <= between <= high.at <= time.monotonic()
 
 
@@ -171,7 +171,7 @@ def test_edges_survive_the_garbage_collector(room: Room) -> None:
     gc.collect()
     room.wall.press("desk")
 
-    assert room.inbox.wait(EdgeSeen).input == "desk"
+    assert room.inbox.wait(EdgeSeen).line == "desk"
 
 
 def test_a_broken_queue_does_not_end_the_edge_path(room: Room) -> None:
@@ -307,7 +307,7 @@ def test_an_input_that_cannot_be_read_is_none_and_the_others_go_on(
 
     assert room.inbox.wait(LevelsRead).levels == {"desk": True, "door": True}
     assert [record.getMessage() for record in caplog.records] == [
-        "input desk can't be read (OSError: the chip has gone)"
+        "line desk can't be read (OSError: the chip has gone)"
     ]
 
 
@@ -568,7 +568,7 @@ def test_the_end_leaves_everything_off_and_released(room: Room) -> None:
     assert set(threading.enumerate()) <= threads
     room.started()
     room.wall.press("desk")
-    assert room.inbox.wait(EdgeSeen).input == "desk"
+    assert room.inbox.wait(EdgeSeen).line == "desk"
 
 
 def test_a_panel_at_rest_ends_too(room: Room) -> None:
@@ -600,9 +600,9 @@ def test_an_output_that_cannot_be_switched_off_leaves_the_other_off(
 @pytest.mark.parametrize(
     ("changed", "name"),
     [
-        pytest.param({"input_pins": {"desk": DESK, "spare": DESK}}, "spare", id="two inputs on one pin"),
-        pytest.param({"input_pins": {"desk": DESK, "spare": LAMP}}, "spare", id="an input on the lamp"),
-        pytest.param({"input_pins": {"desk": 99}}, "desk", id="no such pin"),
+        pytest.param({"line_pins": {"desk": DESK, "spare": DESK}}, "spare", id="two inputs on one pin"),
+        pytest.param({"line_pins": {"desk": DESK, "spare": LAMP}}, "spare", id="an input on the lamp"),
+        pytest.param({"line_pins": {"desk": 99}}, "desk", id="no such pin"),
         pytest.param({"lamp_pin": BUZZER}, "lamp", id="both outputs on one pin"),
     ],
 )

@@ -28,7 +28,7 @@ from node.health import limits
 from node.messages import Health
 from node.record import read_log
 from node.service import Clocks, LogWatcher, Service
-from node.simulate import Wall
+from node.simulate.wall import Wall
 from tests.support.broker import Broker, free_port
 from tests.support.desk import Desk
 from tests.support.node import write_config
@@ -71,8 +71,11 @@ class Room:
         self.directory = config.state_directory(settings, {})
         self.levels: list[tuple[int, bool]] = []
         self.onlooker = Onlooker()
-        inputs = {each.name: (settings.input_pins[each.name], each.wiring) for each in settings.settings.inputs}
-        self.wall = Wall(inputs, on_level=lambda at, pin, level: self.levels.append((pin, level)))
+        self.wall = Wall(
+            settings.settings.inputs,
+            settings.line_pins,
+            on_level=lambda at, pin, level: self.levels.append((pin, level)),
+        )
         self.service = Service(
             settings,
             self.wall.factory,

@@ -14,7 +14,7 @@ import pytest
 from node import config, watchdog
 from node.core.memory import Step
 from node.service import LogWatcher, Service
-from node.simulate import Wall
+from node.simulate.wall import Wall
 from node.watchdog import notifying
 from tests.support.broker import free_port
 from tests.support.manager import Manager, watchdog_usec
@@ -48,8 +48,7 @@ class Node:
         settings = config.load(path)
         self.manager = manager
         self.directory = config.state_directory(settings, {})
-        inputs = {each.name: (settings.input_pins[each.name], each.wiring) for each in settings.settings.inputs}
-        self.wall = Wall(inputs)
+        self.wall = Wall(settings.settings.inputs, settings.line_pins)
         self.onlooker = Onlooker()
         self._settings = settings
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="service")

@@ -14,7 +14,10 @@ from gpiozero import DigitalOutputDevice, InputDevice
 
 from node.core.settings import Wiring
 from node.core.signals import LampPattern
-from node.simulate import Action, Instruction, Lines, Wall, parse
+from node.simulate import Lines
+from node.simulate.instructions import Action, Instruction, carry_out, parse
+from node.simulate.wall import Wall
+from tests.support.walls import wall_of
 
 DESK, DOOR, BUZZER = 17, 27, 22
 OPEN, CLOSED = Wiring.NORMALLY_OPEN, Wiring.NORMALLY_CLOSED
@@ -67,7 +70,7 @@ def restless() -> Iterator[None]:
 
 
 def _wall(wiring: Wiring = OPEN, **options: Any) -> Wall:
-    return Wall({"desk": (DESK, wiring)}, **options)
+    return wall_of({"desk": (DESK, wiring)}, **options)
 
 
 # Contacts
@@ -93,7 +96,7 @@ def test_a_press_and_a_release_move_the_contact_as_it_is_wired(
 @pytest.mark.parametrize("pin", [pytest.param(DESK, id="pull switched on"), pytest.param(2, id="fixed pull-up")])
 def test_a_closed_contact_beats_the_pull_resistor(listen: Callable[..., Listener], pin: int) -> None:
     """A button held down while the device is made is low from its first look on, and high when it is released."""
-    wall = Wall({"desk": (pin, OPEN)})
+    wall = wall_of({"desk": (pin, OPEN)})
     wall.press("desk")
 
     listener = listen(wall, pin)
@@ -138,12 +141,12 @@ def test_pressing_twice_is_one_edge(listen: Callable[..., Listener]) -> None:
 
 def test_two_inputs_move_by_themselves(listen: Callable[..., Listener]) -> None:
     """A press on one input leaves the other alone."""
-    wall = Wall({"desk": (DESK, OPEN), "door": (DOOR, CLOSED)})
+    wall = wall_of({"desk": (DESK, OPEN), "door": (DOOR, CLOSED)})
     desk, door = listen(wall, DESK), listen(wall, DOOR)
 
     wall.press("door")
 
-    assert wall.names == ("desk", "door")
+    assert wall.kinds == {"desk": "button", "door": "button"}
     assert (desk.levels, door.levels) == ([], [True])
 
 
@@ -288,13 +291,13 @@ def test_two_walls_share_nothing(listen: Callable[..., Listener]) -> None:
 )
 def test_a_line_is_understood(line: str, expected: Instruction | None) -> None:
     """Each instruction, in any capitals and spacing; blank lines and comments ask for nothing."""
-    assert parse(line, ["desk"]) == expected
+    assert parse(line, {"desk": "button"}) == expected
 
 
 @pytest.mark.parametrize("line", ["button:door bounce 5", "button:DOOR BOUNCE 5"])
 def test_one_of_several_inputs_is_named(line: str) -> None:
     """Where there are several inputs the name says which."""
-    assert parse(line, ["desk", "door"]) == Instruction(Action.BOUNCE, "door", 5)
+    assert parse(line, {"desk": "button", "door": "button"}) == Instruction(Action.BOUNCE, "door", 5)
 
 
 @pytest.mark.parametrize(
@@ -325,7 +328,7 @@ def test_one_of_several_inputs_is_named(line: str) -> None:
 def test_a_bad_line_says_what_is_allowed(line: str, names: list[str], text: str) -> None:
     """What isn't understood is refused with a text that helps."""
     with pytest.raises(ValueError, match="allowed are") as caught:
-        parse(line, names)
+        parse(line, dict.fromkeys(names, "button"))
 
     assert text in str(caught.value)
 
@@ -347,9 +350,9 @@ def test_instructions_are_carried_out(listen: Callable[..., Listener], lines: li
     listener = listen(wall)
 
     for line in lines:
-        instruction = parse(line, wall.names)
+        instruction = parse(line, wall.kinds)
         assert instruction is not None
-        wall.carry_out(instruction)
+        carry_out(instruction, wall)
 
     first_and_last = listener.levels[:1] + listener.levels[1:][-1:]  # what is between is chatter
     assert first_and_last == levels

@@ -207,7 +207,7 @@ def test_a_heartbeat_keeps_within_the_limit_whatever_is_wrong() -> None:
         HEARTBEAT,
         faults=tuple(FaultReport(worst.code, f"{subject}{number}", 0.0) for number in range(60)),
         monitors=tuple(f"{number:063}" for number in range(100)),
-        inputs=tuple(InputReport(f"{number:063}", "unknown", 86400.0) for number in range(16)),
+        inputs=tuple(InputReport(f"{number:063}", "button", "unknown", False, 86400.0) for number in range(26)),
     )
 
     health = Health(

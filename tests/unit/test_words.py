@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from node.core import controller
-from node.core.contact import Contact, ContactState
+from node.core.contact import Contact, unread
 from node.core.effects import LoggedEvent
+from node.core.line import ContactState, Line
 from node.core.memory import Incident, Key, Step
 from node.core.settings import AlarmClass, InputSettings, Lamp, Settings, Sound, Wiring
 from node.core.supervision import FaultId
@@ -25,7 +26,7 @@ def node(*, up: Iterable[str] = ("a", "b"), **changes: Any) -> State:
     state = controller.start(Settings((button,), ("a", "b")), BOOT, 0.0, 0.0)
     links = tuple(replace(link, up=link.name in up) for link in state.supervision.links)
     supervision = replace(state.supervision, links=links)
-    contacts = {"button": Contact(ContactState.NORMAL)}
+    contacts = {"button": Contact((Line(),), ContactState.NORMAL)}
     settled: dict[str, Any] = {"begun": True, "contacts": contacts, "supervision": supervision}
     return replace(state, **(settled | changes))
 
@@ -97,7 +98,7 @@ def test_the_words_stay_short() -> None:
     assert words.endswith(", 95 more faults")
 
 
-UNREAD = {"button": Contact()}
+UNREAD = {"button": unread(Wiring.NORMALLY_OPEN, 0.0)}
 
 
 @pytest.mark.parametrize(

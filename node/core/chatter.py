@@ -1,0 +1,78 @@
+"""A contact that moves more often than people move it: a loose wire, a worn spring, interference.
+
+Rules:
+
+1. In 10 minutes each input may have ``chatter_presses`` decided changes (doors that people walk through ten times as
+   many), and 50 times as many edges, because a worn contact bounces. Both are leaky buckets of that size.
+2. One that overflows means chatter, until nothing has overflowed for 30 s. It is a fault.
+3. While it chatters an input tells nothing but a press that begins an incident: that is always an alarm. So a wire that
+   swings in the wind floods neither the record nor the guards.
+"""
+
+from dataclasses import dataclass, replace
+
+from node.core.settings import Role
+
+WINDOW_S = 600.0
+CALM_S = 30.0
+EDGES_PER_PRESS = 50
+WALKED_THROUGH = 10
+
+_DOORWAYS = (Role.DOOR_HELD_OPEN, Role.DOOR_REPORT, Role.DOOR_INCIDENT_ONLY)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """How full it was at an instant (monotonic seconds)."""
+
+    filled: float = 0.0
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chatter:
+    """One input's changes and edges.
+
+    ``until`` is when it counts as calm again, None while it does. ``withheld``: something it did wasn't told.
+    """
+
+    presses: Bucket = Bucket()
+    edges: Bucket = Bucket()
+    until: float | None = None
+    withheld: bool = False
+
+
+def allowance(role: Role, chatter_presses: float) -> float:
+    """How many decided changes an input of this role may have in ``WINDOW_S``."""
+    return chatter_presses * (WALKED_THROUGH if role in _DOORWAYS else 1)
+
+
+def changed(chatter: Chatter, at: float, allowed: float) -> Chatter:
+    """One more decided change."""
+    bucket, overflows = _pour(chatter.presses, 1, at, allowed)
+    return _noted(replace(chatter, presses=bucket), at, overflows=overflows)
+
+
+def moved(chatter: Chatter, count: int, at: float, allowed: float) -> Chatter:
+    """So many more edges."""
+    bucket, overflows = _pour(chatter.edges, count, at, allowed * EDGES_PER_PRESS)
+    return _noted(replace(chatter, edges=bucket), at, overflows=overflows)
+
+
+def calmed(chatter: Chatter, at: float) -> Chatter:
+    """The chatter at ``at``: over, where its end has come. The same one where nothing changes."""
+    if chatter.until is None or at < chatter.until:
+        return chatter
+    return replace(chatter, until=None)
+
+
+def _pour(bucket: Bucket, amount: float, at: float, size: float) -> tuple[Bucket, bool]:
+    drained = max(0.0, at - bucket.at) * size / WINDOW_S
+    filled = max(0.0, bucket.filled - drained) + amount
+    return Bucket(min(filled, size), max(at, bucket.at)), filled > size
+
+
+def _noted(chatter: Chatter, at: float, *, overflows: bool) -> Chatter:
+    if not overflows:
+        return chatter
+    return replace(chatter, until=max(at + CALM_S, chatter.until or 0.0))

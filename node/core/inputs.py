@@ -1,0 +1,307 @@
+"""From edges and levels to what an input's becoming active or normal leads to, by its role.
+
+Rules:
+
+1. A button and an alarm door raise an alarm at once, a door that is held open after ``held_open_s`` of it.
+2. A report door's state is told. An incident-only door's is told while an incident is open, and nowhere else: whom a
+   door lets through is nobody's business on other days.
+3. A tamper switch is a fault for as long as it is active, and so is the wire of a supervised input.
+4. Turning the reset key ends each incident that a command might end now. A key that is found turned, at the start or
+   after it couldn't be read, has not been turned by anybody.
+5. An inhibited input does nothing. When that ends and it is active, that counts as if it became active now.
+6. A chattering input tells only a press that begins an incident (chatter.py).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from math import inf
+
+from node.core import chatter, contact, modes, presses
+from node.core.chatter import Chatter
+from node.core.contact import Contact
+from node.core.effects import SampleAt
+from node.core.events import EdgesDropped, EdgeSeen, LevelsRead
+from node.core.line import EDGE_GRACE_S, UNREADABLE_S, ContactState
+from node.core.settings import InputSettings, Role
+from node.core.turn import State, Turn
+from node.errors import (
+    CASE_OPEN,
+    EDGES_LOST,
+    INPUT_CHATTERS,
+    INPUT_STUCK,
+    INPUT_UNREADABLE,
+    WIRE_FAULTY,
+    FaultKind,
+)
+
+KEY = "key-switch"
+"""Who has reset an incident at the wall."""
+
+
+def edge_seen(turn: Turn, event: EdgeSeen) -> None:
+    """An edge moves its line's timeline by its own time stamp."""
+    found = _input_of(turn, event.line)
+    if found is None:
+        turn.refuse("edge of an unknown line")
+        return
+    settings, number = found
+    _moved(turn, settings, 1)
+    before = turn.state.contacts[settings.name]
+    actuated = settings.wiring.actuated(event.high, number)
+    _follow(turn, settings, contact.edge(before, number, actuated, event.at, turn.state.settings.debounce_s))
+    _ask_for_sample(turn)
+
+
+def edges_dropped(turn: Turn, event: EdgesDropped) -> None:
+    """Nobody looked at these edges; that there were so many says enough."""
+    found = _input_of(turn, event.line)
+    if found is None:
+        turn.refuse("edges of an unknown line")
+    else:
+        _moved(turn, found[0], event.count)
+
+
+def levels_read(turn: Turn, event: LevelsRead) -> None:
+    """A sample of every line confirms or dissents."""
+    if event.at >= turn.state.sample_at:
+        turn.change(sample_at=inf)
+    unknown = set(event.levels)
+    for settings in turn.state.settings.inputs:
+        unknown.difference_update(settings.lines)
+        if not event.levels.keys() >= set(settings.lines):
+            continue
+        before = turn.state.contacts[settings.name]
+        actuated = [
+            None if (high := event.levels[name]) is None else settings.wiring.actuated(high, number)
+            for number, name in enumerate(settings.lines)
+        ]
+        after = contact.sample(before, actuated, event.at, turn.state.settings.debounce_s)
+        if after is not before:
+            _follow(turn, settings, after)
+    if unknown:
+        turn.refuse("level of an unknown line")
+    _ask_for_sample(turn)
+
+
+def time_passed(turn: Turn) -> None:
+    """Whatever was due by now: an unreadable input, a door held open, the end of chatter or of an inhibit."""
+    for settings in turn.state.settings.inputs:
+        name = settings.name
+        expired = contact.expire(turn.state.contacts[name], turn.now)
+        if expired is not turn.state.contacts[name]:
+            _put_contact(turn, name, expired)
+            _stop_waiting(turn, name)
+        calmed = chatter.calmed(turn.state.chatters[name], turn.now)
+        if calmed is not turn.state.chatters[name]:
+            _calm(turn, settings, calmed)
+        if turn.now >= turn.state.held_due.get(name, inf):
+            _stop_waiting(turn, name)
+            presses.press(turn, name, turn.now, "held-open")
+    for inhibit in modes.ended(turn.state.inhibits, turn.now):
+        turn.change(inhibits=tuple(each for each in turn.state.inhibits if each is not inhibit))
+        turn.log("inhibit-ended", input=inhibit.input)
+        if turn.state.contact_state(inhibit.input) is ContactState.ACTIVE:
+            _found_active(turn, turn.state.settings.input(inhibit.input))
+
+
+def next_instant(state: State) -> float:
+    """When time is wanted for an input; inf when it isn't. What is unreadable is a fault, and comes with these."""
+    instants = [*state.held_due.values()]
+    instants += [each.until for each in state.chatters.values() if each.until is not None]
+    return min(instants, default=inf)
+
+
+def conditions(state: State) -> Iterator[tuple[FaultKind, str, float]]:
+    """What is wrong with inputs: (kind, subject, the instant from which it is a fault)."""
+    for settings in state.settings.inputs:
+        name = settings.name
+        known = state.contacts[name]
+        for each in known.lines:
+            if each.unread_since is not None:
+                yield INPUT_UNREADABLE, name, each.unread_since + UNREADABLE_S
+            if each.lost_since is not None:
+                yield EDGES_LOST, name, each.lost_since + EDGE_GRACE_S
+        chattering = state.chatters[name].until is not None
+        if chattering:
+            yield INPUT_CHATTERS, name, -inf
+        if modes.inhibited(state.inhibits, name):
+            continue
+        if settings.role is Role.TAMPER:
+            if chattering or known.state is ContactState.ACTIVE:
+                yield CASE_OPEN, name, -inf
+        elif known.state is ContactState.ACTIVE and settings.role in (Role.BUTTON, Role.RESET):
+            yield INPUT_STUCK, name, known.changed_at + state.settings.stuck_s
+        if known.state is ContactState.FAULT and not chattering:
+            yield WIRE_FAULTY, name, -inf
+
+
+def told(state: State) -> Iterator[InputSettings]:
+    """The inputs whose state may be told now."""
+    for settings in state.settings.inputs:
+        if settings.role is not Role.DOOR_INCIDENT_ONLY or state.incidents:
+            yield settings
+
+
+def _input_of(turn: Turn, name: str) -> tuple[InputSettings, int] | None:
+    try:
+        return turn.state.settings.line(name)
+    except KeyError:
+        return None
+
+
+def _follow(turn: Turn, settings: InputSettings, after: Contact) -> None:
+    name = settings.name
+    before = turn.state.contacts[name]
+    _put_contact(turn, name, after)
+    if after.state is before.state:
+        return
+    if after.state is not ContactState.NORMAL:
+        allowed = chatter.allowance(settings.role, turn.state.settings.chatter_presses)
+        _put_chatter(turn, name, chatter.changed(turn.state.chatters[name], after.changed_at, allowed))
+    if after.state is not ContactState.ACTIVE:
+        _stop_waiting(turn, name)
+    if _is_limited(turn, name):
+        _put_chatter(turn, name, replace(turn.state.chatters[name], withheld=True))
+        return
+    if after.state is ContactState.ACTIVE:
+        if settings.role is not Role.RESET or before.state is not ContactState.UNKNOWN:
+            _became_active(turn, settings, after.changed_at)
+    elif after.state is ContactState.NORMAL and before.state is not ContactState.UNKNOWN:
+        _BECAME_NORMAL.get(settings.role, _ignore)(turn, settings, after.changed_at)
+
+
+def _calm(turn: Turn, settings: InputSettings, calmed: Chatter) -> None:
+    """It chatters no more; what was kept back meanwhile comes to how the input is now."""
+    _put_chatter(turn, settings.name, replace(calmed, withheld=False))
+    if not calmed.withheld:
+        return
+    match turn.state.contact_state(settings.name):
+        case ContactState.ACTIVE:
+            _found_active(turn, settings)
+        case ContactState.NORMAL:
+            _BECAME_NORMAL.get(settings.role, _ignore)(turn, settings, turn.now)
+
+
+def _is_limited(turn: Turn, name: str) -> bool:
+    """Whether what this input does isn't told: it chatters, and its alarm (if it raises any) is open already."""
+    if turn.state.chatters[name].until is None:
+        return False
+    raises = turn.state.settings.input(name).role in (Role.BUTTON, Role.DOOR_ALARM)
+    return not raises or turn.state.incident_of(name) is not None
+
+
+def _became_active(turn: Turn, settings: InputSettings, at: float) -> None:
+    if settings.role is not Role.TAMPER and modes.inhibited(turn.state.inhibits, settings.name):
+        if settings.role.raises_alarm or settings.role is Role.RESET:
+            turn.log("inhibited-press", at, input=settings.name)
+        return
+    _BECAME_ACTIVE.get(settings.role, _ignore)(turn, settings, at)
+
+
+def _found_active(turn: Turn, settings: InputSettings) -> None:
+    """It is active, and nobody saw it become so. That is a press all the same, but nobody has turned a key."""
+    if settings.role is not Role.RESET:
+        _became_active(turn, settings, turn.now)
+
+
+def _ignore(_turn: Turn, _settings: InputSettings, _at: float) -> None:
+    """The state is all there is to it."""
+
+
+def _press_button(turn: Turn, settings: InputSettings, at: float) -> None:
+    presses.press(turn, settings.name, at, "pressed")
+
+
+def _open_alarm_door(turn: Turn, settings: InputSettings, at: float) -> None:
+    presses.press(turn, settings.name, at, "opened")
+
+
+def _begin_to_wait(turn: Turn, settings: InputSettings, at: float) -> None:
+    turn.change(held_due={**turn.state.held_due, settings.name: at + settings.held_open_s})
+
+
+def _stop_waiting(turn: Turn, name: str) -> None:
+    if name in turn.state.held_due:
+        turn.change(held_due={other: due for other, due in turn.state.held_due.items() if other != name})
+
+
+def _report(kind: str) -> Callable[[Turn, InputSettings, float], None]:
+    def report(turn: Turn, settings: InputSettings, at: float) -> None:
+        if not modes.inhibited(turn.state.inhibits, settings.name):
+            turn.log(kind, at, input=settings.name)
+
+    return report
+
+
+def _report_in_incident(kind: str) -> Callable[[Turn, InputSettings, float], None]:
+    def report(turn: Turn, settings: InputSettings, at: float) -> None:
+        if turn.state.incidents and not modes.inhibited(turn.state.inhibits, settings.name):
+            newest = turn.state.incidents[-1]
+            turn.log(kind, at, input=settings.name, incident=newest.id, test=newest.test)
+
+    return report
+
+
+def _turn_key(turn: Turn, settings: InputSettings, at: float) -> None:
+    turn.log("key-turned", at, input=settings.name)
+    for incident in turn.state.incidents:
+        reason = presses.reset(turn, incident, by=KEY)
+        if reason is not None:
+            turn.log_about("reset-refused", incident, by=KEY, reason=reason)
+
+
+def _release_button(turn: Turn, settings: InputSettings, at: float) -> None:
+    incident = turn.state.incident_of(settings.name)
+    if incident is None:
+        turn.log("restored", at, input=settings.name)
+    else:
+        turn.log_about("restored", incident, at)
+
+
+def _close_alarming_door(turn: Turn, settings: InputSettings, at: float) -> None:
+    incident = turn.state.incident_of(settings.name)
+    if incident is not None:
+        turn.log_about("closed", incident, at)
+
+
+_Reaction = Callable[[Turn, InputSettings, float], None]
+
+_BECAME_ACTIVE: dict[Role, _Reaction] = {
+    Role.BUTTON: _press_button,
+    Role.DOOR_ALARM: _open_alarm_door,
+    Role.DOOR_HELD_OPEN: _begin_to_wait,
+    Role.DOOR_REPORT: _report("opened"),
+    Role.DOOR_INCIDENT_ONLY: _report_in_incident("opened"),
+    Role.RESET: _turn_key,
+}
+
+_BECAME_NORMAL: dict[Role, _Reaction] = {
+    Role.BUTTON: _release_button,
+    Role.DOOR_ALARM: _close_alarming_door,
+    Role.DOOR_HELD_OPEN: _close_alarming_door,
+    Role.DOOR_REPORT: _report("closed"),
+    Role.DOOR_INCIDENT_ONLY: _report_in_incident("closed"),
+}
+
+
+def _moved(turn: Turn, settings: InputSettings, count: int) -> None:
+    allowed = chatter.allowance(settings.role, turn.state.settings.chatter_presses)
+    _put_chatter(turn, settings.name, chatter.moved(turn.state.chatters[settings.name], count, turn.now, allowed))
+
+
+def _put_contact(turn: Turn, name: str, after: Contact) -> None:
+    turn.change(contacts={**turn.state.contacts, name: after})
+
+
+def _put_chatter(turn: Turn, name: str, after: Chatter) -> None:
+    turn.change(chatters={**turn.state.chatters, name: after})
+
+
+def _ask_for_sample(turn: Turn) -> None:
+    """Ask for the next sample, unless one that comes no later was asked for: endless chatter mustn't flood the loop."""
+    state = turn.state
+    wanted = [contact.next_sample(each, turn.now, state.settings.debounce_s) for each in state.contacts.values()]
+    at = min((each for each in wanted if each is not None), default=inf)
+    if at < state.sample_at:
+        turn.change(sample_at=at)
+        turn.others.append(SampleAt(at))

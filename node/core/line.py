@@ -1,0 +1,150 @@
+r"""One line (a GPIO pin): what its edges and samples say -> normal, active or unknown. contact.py makes inputs of them.
+
+Rules:
+
+1. An up/down integrator debounces: ``integral`` grows while the contact is actuated and shrinks while it isn't,
+   between 0 and ``debounce_s``. At the top the line is active, at 0 normal; in between it stays what it was.
+2. Edges move the timeline, by their own time stamps. A burst that arrives late is still told from a press.
+3. Samples only confirm or dissent. Nothing becomes active because no edge came: a sample has to agree first.
+4. Samples that dissent for ``debounce_s`` in a row win: an edge was lost. If it doesn't arrive within a second after
+   all, the edge path has a fault (``lost_since``).
+5. Unknown is never taken for normal. A line that can't be read stays what it was for 5 s and is then unknown.
+
+    contact   ___|‾|_|‾‾‾‾‾‾‾‾‾‾‾‾|_|‾|_____________
+    integral  ___/‾\\/‾‾‾‾20 ms‾‾‾‾\\/‾\\____________
+    state     normal____|active‾‾‾‾‾‾‾‾‾‾‾‾‾|normal
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+SAMPLE_STEP_S = 0.010
+"""How often an undecided line is read (architecture.md, rule 7)."""
+
+EDGE_GRACE_S = 1.0
+"""How late an edge may come before it counts as lost; hazards.md H1 wants the fault within 2 s."""
+
+UNREADABLE_S = 5.0
+"""How long a line may stay unread before it is a fault (style.md, habit 4)."""
+
+_EPSILON = 1e-9  # 20 ms added up from floats may end a hair under 20 ms
+
+
+class ContactState(StrEnum):
+    """What is known of an input. ``FAULT``: its wire is; only of a wiring that is supervised, and never of a line."""
+
+    UNKNOWN = "unknown"
+    NORMAL = "normal"
+    ACTIVE = "active"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line's debounce.
+
+    ``level``: the contact is actuated, as far as edges and samples told; None before the first. ``integral`` (seconds)
+    holds at the instant ``since``. ``changed_at`` is when ``state`` was decided. ``dissent_since``: the first of the
+    samples in a row that contradict ``level``. ``lost_since``: when samples won over an edge that is still missing.
+    ``unread_since``: the first of the samples in a row that couldn't be read (at start: since the start).
+    """
+
+    state: ContactState = ContactState.UNKNOWN
+    level: bool | None = None
+    since: float = 0.0
+    integral: float = 0.0
+    changed_at: float = 0.0
+    dissent_since: float | None = None
+    lost_since: float | None = None
+    unread_since: float | None = None
+
+
+def edge(line: Line, actuated: bool, at: float, debounce_s: float) -> Line:
+    """An edge to ``actuated`` at its own time stamp; one from before ``since`` counts as of ``since``."""
+    return replace(_turned(line, actuated, at, debounce_s), lost_since=None)
+
+
+def sample(line: Line, actuated: bool | None, at: float, debounce_s: float) -> Line:
+    """A level read at ``at``; None when it couldn't be read."""
+    if actuated is None:
+        since = at if line.unread_since is None else line.unread_since
+        return replace(line, unread_since=since, dissent_since=None)
+    if line.unread_since is not None:
+        line = replace(line, unread_since=None)
+    if line.level is None:
+        line = replace(line, level=actuated, since=at)
+    if actuated is line.level:
+        if line.dissent_since is not None:
+            line = _agreed(line, line.dissent_since, at, debounce_s)
+        return advance(line, at, debounce_s)
+    if line.dissent_since is None:
+        return replace(line, dissent_since=at)
+    if at - line.dissent_since < debounce_s - _EPSILON:
+        return line
+    line = _turned(line, actuated, line.dissent_since, debounce_s)
+    if line.lost_since is None:
+        line = replace(line, lost_since=at)
+    return _advance(line, at, debounce_s)
+
+
+def advance(line: Line, at: float, debounce_s: float) -> Line:
+    """The line at ``at`` if its level has held until then: untouched, unless that decides it."""
+    reached = _advance(line, at, debounce_s)
+    return reached if reached.state is not line.state else line
+
+
+def expire(line: Line, at: float) -> Line:
+    """The line at ``at``: where it couldn't be read for 5 s, nothing is known of it any more."""
+    if line.level is None or line.unread_since is None or at < max(line.unread_since, line.since) + UNREADABLE_S:
+        return line
+    return replace(line, state=ContactState.UNKNOWN, level=None, integral=0.0, dissent_since=None)
+
+
+def next_sample(line: Line, at: float, debounce_s: float) -> float | None:
+    """When this line wants to be read next, beside the sampler's own beat; None when it is decided."""
+    if line.dissent_since is not None:
+        return max(at, min(at + SAMPLE_STEP_S, line.dissent_since + debounce_s))
+    if line.level is None or line.state is _decided(line.level):
+        return None
+    if line.unread_since is not None:
+        return at + SAMPLE_STEP_S
+    missing = debounce_s - line.integral if line.level else line.integral
+    return max(at, min(at + SAMPLE_STEP_S, line.since + missing))
+
+
+def _turned(line: Line, actuated: bool, at: float, debounce_s: float) -> Line:
+    """The level changed at ``at``, or at ``since`` where that is later."""
+    at = max(at, line.since)
+    return replace(_advance(line, at, debounce_s), level=actuated, since=at, dissent_since=None)
+
+
+def _agreed(line: Line, dissent_since: float, at: float, debounce_s: float) -> Line:
+    """Samples agree again. An actuated line was let go meanwhile, unless they were only older than its edge."""
+    if not line.level or dissent_since <= line.since:
+        return replace(line, dissent_since=None)
+    released = _turned(line, False, dissent_since, debounce_s)
+    return _turned(released, True, at, debounce_s)
+
+
+def _decided(level: bool) -> ContactState:
+    return ContactState.ACTIVE if level else ContactState.NORMAL
+
+
+def _advance(line: Line, to: float, debounce_s: float) -> Line:
+    """Integrate the level up to ``to``; a decision is dated at the crossing and the timeline stops there."""
+    if line.level is None:
+        return line
+    span = max(0.0, to - line.since)
+    if line.level:
+        missing = debounce_s - line.integral
+        integral = min(debounce_s, line.integral + span)
+    else:
+        missing = line.integral
+        integral = max(0.0, line.integral - span)
+    if span < missing - _EPSILON:
+        return replace(line, integral=integral, since=max(to, line.since))
+    crossing = line.since + missing
+    full = debounce_s if line.level else 0.0
+    state = _decided(line.level)
+    changed_at = line.changed_at if line.state is state else crossing
+    return replace(line, integral=full, since=crossing, state=state, changed_at=changed_at)
