@@ -186,7 +186,9 @@ def time_passed(turn: Turn) -> None:
 
 
 def _send_canary(turn: Turn, link: LinkState) -> None:
-    due, again = turn.now + supervision.CANARY_BACK_S, turn.now + supervision.CANARY_EVERY_S
+    # One that is still awaited stays so: the next one doesn't clear the fault, only a canary that comes back does.
+    due = turn.now + supervision.CANARY_BACK_S if link.canary_due is None else link.canary_due
+    again = turn.now + supervision.CANARY_EVERY_S
     turn.change_link(replace(link, canary_due=due, canary_again=again))
     turn.sends.append(SendCanary(link.name, link.session, *outlook.stamp(turn)))
 

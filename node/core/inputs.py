@@ -166,8 +166,15 @@ def _follow(turn: Turn, settings: InputSettings, after: Contact) -> None:
     if after.state is ContactState.ACTIVE:
         if settings.role is not Role.RESET or before.state is not ContactState.UNKNOWN:
             _became_active(turn, settings, after.changed_at)
-    elif after.state is ContactState.NORMAL and before.state is not ContactState.UNKNOWN:
+    elif after.state is ContactState.NORMAL and _was_active(turn, name, before):
         _BECAME_NORMAL.get(settings.role, _ignore)(turn, settings, after.changed_at)
+
+
+def _was_active(turn: Turn, name: str, before: Contact) -> bool:
+    """Whether it is news that the input is normal; after a fault of its wire, only to those who know of its alarm."""
+    if before.state is ContactState.FAULT:
+        return turn.state.incident_of(name) is not None
+    return before.state is ContactState.ACTIVE
 
 
 def _calm(turn: Turn, settings: InputSettings, calmed: Chatter) -> None:

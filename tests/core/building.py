@@ -15,6 +15,7 @@ from node.core.events import (
     BacklogRead,
     ClockRead,
     CredentialsSeen,
+    EdgesDropped,
     Event,
     HealthRead,
     LinkDown,
@@ -27,9 +28,9 @@ from node.core.events import (
     WatchdogRead,
 )
 from node.core.memory import Key
-from node.core.settings import AlarmClass, Lamp, Receipts, Sound, Wiring
+from node.core.settings import AlarmClass, Lamp, Receipts, Role, Sound, Wiring
 from node.errors import TOO_HOT, UNDER_VOLTAGE
-from tests.core.house import button, make_settings
+from tests.core.house import button, door, make_settings, switch
 from tests.core.playbook import BRANCH, UTC_OFFSET, Playbook
 
 INPUTS = (
@@ -38,6 +39,13 @@ INPUTS = (
         "silent", wiring=Wiring.NORMALLY_CLOSED, alarm_class=AlarmClass.AMOK, sound=Sound.SILENT, lamp=Lamp.DISCREET
     ),
     button("mild", alarm_class=AlarmClass.ASSIST),
+    button("pair", wiring=Wiring.CHANGEOVER),
+    door(Role.DOOR_ALARM, "escape"),
+    door(Role.DOOR_HELD_OPEN, "held", held_open_s=10.0, wiring=Wiring.CHANGEOVER),
+    door(Role.DOOR_REPORT, "front"),
+    door(Role.DOOR_INCIDENT_ONLY, "back"),
+    switch(Role.TAMPER),
+    switch(Role.RESET, Wiring.CHANGEOVER),
 )
 LINKS = ("a", "b")
 FOREIGN = "0000000f"
@@ -100,7 +108,7 @@ class Building(RuleBasedStateMachine):
     )
     def switch_on(self, receipts: Receipts, monitors: tuple[str, ...], held: bool, connected: bool) -> None:
         """The first process ever, on one of several buildings."""
-        made = make_settings(*INPUTS, links=LINKS, receipts=receipts, monitors=monitors)
+        made = make_settings(*INPUTS, links=LINKS, receipts=receipts, monitors=monitors, chatter_presses=10)
         actuated = {each.name: held and each.name == "loud" for each in INPUTS}
         self.play = Playbook(made, actuated=actuated)
         if connected:
@@ -145,6 +153,18 @@ class Building(RuleBasedStateMachine):
         """The contact bounces; some of it counts, some doesn't."""
         for gap in gaps:
             self.play.edge(name, not self.play.actuated[name]).wait(gap)
+        self.look()
+
+    @rule(name=names, wire=st.sampled_from([True, False, None]))
+    def wire_breaks_or_is_mended(self, name: str, wire: bool | None) -> None:
+        """A cable is cut or shorted, or somebody mends it."""
+        self.play.wire(name, wire).wait(0.050)
+        self.look()
+
+    @rule(name=names, count=st.sampled_from([1, 100, 100_000]))
+    def edges_are_dropped(self, name: str, count: int) -> None:
+        """A line hums."""
+        self.play >> EdgesDropped(self.play.now, name, count)
         self.look()
 
     @rule(name=names, late_s=st.floats(0, 2))

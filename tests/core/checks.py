@@ -13,12 +13,15 @@ from node.core.effects import (
     Send,
     SendAlarm,
     SendEvent,
+    SendHeartbeat,
     SendState,
     SetBuzzer,
     SetLamp,
     ShowLadder,
+    WriteStatus,
 )
 from node.core.events import CommandHeard, Event, TimePassed
+from node.core.inputs import KEY
 from node.core.line import ContactState
 from node.core.memory import ListedIncident, Step
 from node.core.settings import Role
@@ -27,6 +30,7 @@ from node.core.turn import State
 
 _FIRST = (Begin, SetBuzzer, SetLamp, ShowLadder)
 _STORED = (Append, Remember)
+CALLS = ("pressed", "opened", "held-open")
 
 
 class Checks:
@@ -48,9 +52,10 @@ class Checks:
         self._check_signals(state, effects)
         self._check_sends(state, effects)
         self._check_outbox(state, effects)
-        self._check_latched(event, before, state)
+        self._check_latched(event, before, state, effects)
         self._check_pressed(state, effects)
         self._check_active(state)
+        self._check_private(state, effects)
         self._check_stopping(before, effects)
         self._check_refused(event, before, state, effects)
 
@@ -117,16 +122,25 @@ class Checks:
         assert sum(isinstance(each, SampleAt) for each in effects) <= 1
 
     @staticmethod
-    def _check_latched(event: Event, before: State, state: State) -> None:
+    def _check_latched(event: Event, before: State, state: State, effects: list[Effect]) -> None:
         gone = {each.id for each in before.incidents} - {each.id for each in state.incidents}
-        if gone:
+        logged = [each.event for each in effects if isinstance(each, Append)]
+        resets = {each.incident: each.by for each in logged if each.kind == "reset"}
+        assert gone <= resets.keys(), "an incident ended, and nobody is told"
+        if gone and "key-turned" in {each.kind for each in logged}:
+            assert set(resets.values()) == {KEY}
+        elif gone:
             assert isinstance(event, CommandHeard)
             assert (event.action, {event.arguments["incident"]}) == ("reset", gone), "only a reset ends an incident"
 
     @staticmethod
     def _check_pressed(state: State, effects: list[Effect]) -> None:
         shown = [each.input for each in effects if isinstance(each, ShowLadder) and each.step is Step.PRESSED]
-        logged = [each for each in effects if isinstance(each, Append) and each.event.kind == "pressed"]
+        logged = [
+            each
+            for each in effects
+            if isinstance(each, Append) and each.event.kind in CALLS and each.event.presses is not None
+        ]
         assert shown == [each.event.input for each in logged], "an accepted press is one that was shown"
         for append in logged:
             incident, key = append.event.incident, append.event.key
@@ -148,6 +162,16 @@ class Checks:
             at_once = state.settings.input(name).role in (Role.BUTTON, Role.DOOR_ALARM)
             if at_once and contact.state is ContactState.ACTIVE and name not in inhibited:
                 assert state.incident_of(name) is not None, "an active input without an alarm"
+
+    @staticmethod
+    def _check_private(state: State, effects: list[Effect]) -> None:
+        private = {each.name for each in state.settings.inputs if each.role is Role.DOOR_INCIDENT_ONLY}
+        for effect in effects:
+            if isinstance(effect, Append) and effect.event.input in private:
+                assert effect.event.incident is not None or effect.event.kind in ("inhibited", "inhibit-ended")
+            if isinstance(effect, SendHeartbeat | WriteStatus):
+                told = {each.name for each in effect.heartbeat.inputs}
+                assert not told & private or effect.heartbeat.incidents, "a door is told that is nobody's business"
 
     @staticmethod
     def _check_stopping(before: State, effects: list[Effect]) -> None:

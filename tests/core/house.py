@@ -21,7 +21,7 @@ def button(
 def door(role: Role, name: str = "door", **others: Any) -> InputSettings:
     """A door with a contact that opens with it; loud where it can alarm."""
     how = {"alarm_class": AlarmClass.THREAT, "sound": Sound.LOUD} if role.raises_alarm else {}
-    return InputSettings(name, Wiring.NORMALLY_CLOSED, role=role, **{**how, **others})
+    return InputSettings(name, role=role, **{"wiring": Wiring.NORMALLY_CLOSED, **how, **others})
 
 
 def switch(role: Role, wiring: Wiring = Wiring.NORMALLY_OPEN) -> InputSettings:

@@ -81,6 +81,7 @@ class Playbook:
         disk: Disk | None = None,
         brokers: Mapping[str, Broker] | None = None,
         actuated: Mapping[str, bool | None] | None = None,
+        wires: Mapping[str, bool] | None = None,
     ) -> None:
         self.settings = settings
         self.state: State = controller.start(settings, boot, at, UTC_OFFSET)
@@ -89,7 +90,7 @@ class Playbook:
         self.remembered = self.disk.restored()
         self.brokers = dict(brokers or {name: Broker(name) for name in settings.links})
         self.actuated: dict[str, bool | None] = dict(actuated or {each.name: False for each in settings.inputs})
-        self.wires: dict[str, bool] = {}
+        self.wires = dict(wires or {})
         self.logged: list[LoggedEvent] = []
         self.sent: list[SendEvent] = []
         self.samples = 0
@@ -219,20 +220,20 @@ class Playbook:
 
     def wire(self, name: str, high: bool | None) -> Self:
         """All lines of an input are high (cut) or low (shorted to ground), or its cable is mended (None)."""
-        before = self._levels(self.settings.input(name))
-        self.wires.pop(name, None)
-        if high is not None:
-            self.wires[name] = high
+        settings = self.settings.input(name)
+        before = self._levels(settings)
+        for line in settings.lines:
+            self.wires.pop(line, None)
+            if high is not None:
+                self.wires[line] = high
         return self._edges(name, before, self.now)
 
     def _levels(self, settings: InputSettings) -> dict[str, bool | None]:
         actuated = self.actuated[settings.name]
-        return {
-            line: None
-            if actuated is None
-            else self.wires.get(settings.name, settings.wiring.actuated(actuated, number))
-            for number, line in enumerate(settings.lines)
-        }
+        if actuated is None:
+            return dict.fromkeys(settings.lines)
+        by_contact = {line: settings.wiring.actuated(actuated, number) for number, line in enumerate(settings.lines)}
+        return {line: self.wires.get(line, high) for line, high in by_contact.items()}
 
     def _edges(self, name: str, before: Mapping[str, bool | None], at: float) -> Self:
         """A single line's edge comes even where it tells nothing new; of two, those that change."""
@@ -356,6 +357,7 @@ class Playbook:
             disk=self.disk,
             brokers=self.brokers,
             actuated=self.actuated,
+            wires=self.wires,
         )
         play.remembered = replace(play.remembered, same_kernel=not reboot)
         return play

@@ -74,6 +74,7 @@ class Life(Building):
             play.begin()
         play.stalled = play.unanswered = False
         play.actuated = dict.fromkeys(play.actuated, False)
+        play.wires.clear()
         play >> RecordRecovered(play.now)
         for link in LINKS:
             play.connect(link)

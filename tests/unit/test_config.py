@@ -254,8 +254,10 @@ WRONG_FILES = {
     ),
     "key above the tables": (
         "x = 17\n" + MINIMAL,
-        "x is unknown: allowed here are [node], [panel], [[button]], [[door]], [tamper], [reset], [buzzer], [lamp], "
-        "[[broker]], [supervision]",
+        (
+            "x is unknown: allowed here are [node], [panel], [[button]], [[door]], [tamper], [reset], [buzzer], "
+            "[lamp], [[broker]], [supervision]"
+        ),
     ),
     "out of range": (
         changed(MINIMAL, 'pin_factory = "lgpio"', 'pin_factory = "lgpio"\ndebounce_ms = 50'),
