@@ -20,6 +20,7 @@ Pin = Annotated[int, Meta(ge=0, le=27)]
 PIN = "a BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the header)"
 
 HELD_OPEN_S = 60.0
+_HeldOpen = Annotated[float, Meta(ge=5, le=3600)]
 
 _CLASS = be('"assist" (colleagues come), "threat" (guards come) or "amok" (everybody gets safe)', "threat")
 _SOUND = be('"loud" or "silent" (no default: an alarm that can be heard may provoke an attacker)', "silent")
@@ -58,9 +59,7 @@ class _Door(_Wired, frozen=True, kw_only=True):
             "report",
         ),
     ]
-    held_open_s: Annotated[
-        float | None, be('from 5 to 3600 (seconds; for mode = "held-open")', HELD_OPEN_S, ge=5, le=3600)
-    ] = None
+    held_open_s: Annotated[_HeldOpen | None, be('from 5 to 3600 (seconds; for mode = "held-open")', HELD_OPEN_S)] = None
     alarm_class: Annotated[AlarmClass | None, _CLASS] = field(name="class", default=None)
     sound: Annotated[Sound | None, _SOUND] = None
     lamp: Annotated[Lamp | None, _LAMP] = None

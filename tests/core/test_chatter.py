@@ -5,7 +5,7 @@ import pytest
 from node.core import chatter
 from node.core.effects import Append, SampleAt
 from node.core.events import EdgesDropped, EdgeSeen
-from node.core.settings import InputSettings, Role
+from node.core.settings import InputSettings, Role, Wiring
 from tests.core.house import button, door, switch
 from tests.core.playbook import Playbook, Stage
 from tests.core.wall import quiet_wall, train, watch
@@ -99,6 +99,18 @@ def test_what_was_kept_back_comes_to_how_the_input_is_when_it_calms(stage: Stage
     play.wait(30.0)
 
     assert "restored" in play.kinds()
+
+
+def test_a_wire_that_is_cut_when_the_chatter_ends_is_told_as_that(stage: Stage) -> None:
+    """It was the wire, and now it has come off."""
+    play = chattering(stage, button(wiring=Wiring.CHANGEOVER))
+
+    play.wire("button", high=True).wait(1.0).skip()
+    assert play.faults() == [CHATTERS]
+    play.wait(30.0)
+
+    assert play.faults() == [("F043", "button")]
+    assert "pressed" not in play.kinds()
 
 
 def test_presses_at_a_person_s_pace_never_chatter(stage: Stage) -> None:

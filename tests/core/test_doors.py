@@ -155,6 +155,20 @@ def test_a_door_held_open_at_start_has_its_time_from_then_on() -> None:
     assert len(play.state.incidents) == 1
 
 
+def test_a_door_that_is_inhibited_while_it_stands_open_calls_nobody_until_that_ends(stage: Stage) -> None:
+    """Its time runs out within the inhibit, and begins anew after it."""
+    play = stage(HELD)
+    play.press("door").wait(10.0).command("inhibit", input="door", for_s=60.0, reason="movers").skip()
+
+    play.wait(30.0)
+    assert doings(play, "door") == [("inhibited-press", None)]
+    play.wait(59.9)
+    assert doings(play, "door") == [("inhibit-ended", None)]
+    play.wait(0.2)
+
+    assert [kind for kind, _ in doings(play, "door")] == ["held-open"]
+
+
 # Doors that tell their state.
 
 

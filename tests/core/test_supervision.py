@@ -321,4 +321,7 @@ def test_a_canary_flies_every_15_minutes_and_its_silence_is_a_fault(stage: Stage
     play.until(begin + 1805.0)
 
     assert ("F012", LINK) in play.state.faults
-    play.skip()
+    play.until(begin + 2702.0).skip()
+    assert ("F012", LINK) in play.state.faults, "the next canary flew, and none came back"
+    play.canary().skip()
+    assert play.state.faults == {}

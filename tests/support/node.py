@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import IO, Any, Self
 
 NODE, SITE = "room-214", "mitte"
@@ -29,23 +29,26 @@ def write_config(
     *ports: int,
     buttons: Sequence[Mapping[str, object]] = (BUTTON,),
     brokers: Sequence[Mapping[str, object]] = (),
+    tables: Sequence[tuple[str, Mapping[str, object]]] = (),
+    panel: Mapping[str, object] = MappingProxyType({}),
     **supervision: object,
 ) -> Path:
-    """The path of a node.toml with its state directory beside it; ``supervision`` its keys.
+    """The path of a node.toml with its state directory beside it; ``panel`` and ``supervision`` more of their keys.
 
-    ``ports`` of plain brokers on this machine, ``brokers`` the keys of others.
+    ``ports`` of plain brokers on this machine, ``brokers`` the keys of others; ``tables`` whatever else it has.
     """
-    tables: list[tuple[str, Mapping[str, object]]] = [
+    written: list[tuple[str, Mapping[str, object]]] = [
         ("[node]", {"id": NODE, "site": SITE, "location": "2. OG", "state_directory": str(directory / "state")}),
-        ("[panel]", {"pin_factory": "lgpio"}),
+        ("[panel]", {"pin_factory": "lgpio", **panel}),
         *(("[[button]]", button) for button in buttons),
         ("[buzzer]", {"pin": 22}),
         ("[lamp]", {"pin": 23}),
         *(("[[broker]]", {"host": "127.0.0.1", "port": port}) for port in ports),
         *(("[[broker]]", broker) for broker in brokers),
         ("[supervision]", supervision),
+        *tables,
     ]
-    lines = [line for name, keys in tables for line in (name, *(f"{key} = {json.dumps(keys[key])}" for key in keys))]
+    lines = [line for name, keys in written for line in (name, *(f"{key} = {json.dumps(keys[key])}" for key in keys))]
     path = directory / "node.toml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

@@ -14,9 +14,9 @@ from gpiozero import DigitalOutputDevice
 from node import check, health, status
 from node.check import Finding, examine
 from node.core import effects as ef
-from node.core.settings import Wiring
-from node.errors import PanelError
-from node.simulate.wall import Wall
+from node.core.settings import InputSettings, Wiring
+from node.errors import WIRE_FAULTY, PanelError
+from node.simulate.wall import Wall, Wire
 from tests.support.broker import Broker, free_port
 from tests.support.desk import BRANCH
 from tests.support.mqtt import Client
@@ -182,6 +182,48 @@ def test_an_active_input_is_a_finding(wiring: Wiring, pressed: bool, ok: bool, t
     assert found.ok is ok
     assert ("is active: pressed, cut, or wired the other way round" in found.text) is pressed
     assert (f"check the wire and wiring = '{wiring}'" in found.next_step) is pressed
+
+
+CHANGEOVER = {"pin": BUTTON, "pin_nc": 27, "wiring": "changeover", "class": "threat", "sound": "loud"}
+ALARM = {"mode": "alarm", "class": "threat", "sound": "loud", "lamp": "shown"}
+
+
+@pytest.mark.parametrize(
+    ("table", "keys", "ok", "text", "next_step"),
+    [
+        ("[[door]]", {"mode": "report"}, True, "door (pin 5) is active: the door is open", ""),
+        ("[[door]]", {**ALARM, "mode": "held-open"}, True, "door (pin 5) is active: the door is open", ""),
+        ("[[door]]", ALARM, False, "door (pin 5) is active: open, cut, or wired", "close the door, or check"),
+        ("[tamper]", {}, False, "tamper (pin 5) is active: the case is open", "close the case, or check"),
+        ("[reset]", {}, False, "reset (pin 5) is active: the key is turned", "turn it back, or check"),
+    ],
+)
+def test_what_an_active_input_means_depends_on_what_it_is(
+    tmp_path: Path, table: str, keys: dict[str, object], ok: bool, text: str, next_step: str
+) -> None:
+    """An open door is in order where opening it raises no alarm."""
+    wired = {"pin": 5, "wiring": "normally-closed", **keys}
+    config = write_config(tmp_path, free_port(), tables=[(table, wired)])
+
+    found = about(findings(config), text)
+
+    assert found.ok is ok
+    assert found.text.endswith(", its wire is unsupervised")
+    assert found.next_step.startswith(next_step)
+
+
+@pytest.mark.parametrize("wire", Wire)
+def test_the_doctor_tells_a_broken_wire_from_a_press(tmp_path: Path, wire: Wire) -> None:
+    """Of a supervised input, whose two pins are named."""
+    config = write_config(tmp_path, free_port(), buttons=[CHANGEOVER])
+    room = Wall([InputSettings("button", Wiring.CHANGEOVER)], {"button": BUTTON, "button.nc": 27})
+    room.wire("button", wire)
+
+    found = about(findings(config, room.factory), "button (pin 17 and 27)")
+
+    assert found.ok is (wire is Wire.INTACT)
+    assert found.text.endswith("is normal" if found.ok else f": F043 {WIRE_FAULTY.text}")
+    assert found.next_step == ("" if found.ok else WIRE_FAULTY.next_step)
 
 
 def test_an_unreadable_input_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

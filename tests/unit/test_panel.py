@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from node.core.events import EdgeSeen, Event, LevelsRead, OutputFailed, OutputRecovered
+from node.core.events import EdgesDropped, EdgeSeen, Event, LevelsRead, OutputFailed, OutputRecovered
 from node.core.settings import Wiring
 from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPattern
 from node.errors import PanelError
 from node.panel import UNDECIDED_MAX, Panel
+from node.panel.devices import EDGES_MAX
 from tests.support.walls import wall_of
 
 PATIENCE_S = 20.0
@@ -35,6 +36,8 @@ class Inbox:
 
     def __init__(self) -> None:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self.seen_edges: list[str] = []
+        """The lines of all edges so far."""
         self.refused: list[type[Event]] = []
         """Each type listed here is refused once, with an exception."""
 
@@ -43,6 +46,8 @@ class Inbox:
         if type(event) in self.refused:
             self.refused.remove(type(event))
             raise RuntimeError("the queue is broken")
+        if isinstance(event, EdgeSeen):
+            self.seen_edges.append(event.line)
         self.events.put(event)
 
     def wait(self, kind: type[E], which: Callable[[E], bool] = lambda event: True) -> E:
@@ -183,6 +188,38 @@ def test_a_broken_queue_does_not_end_the_edge_path(room: Room) -> None:
     room.wall.release("desk")
 
     assert room.inbox.wait(EdgeSeen).high is True
+
+
+def test_a_line_that_hums_stands_before_nobody(room: Room) -> None:
+    """Of each line 64 edges wait for the loop; the rest is counted and told, and another line's edge has its place."""
+    panel = room.started()
+    edges = 2 * EDGES_MAX + 10
+    for number in range(edges):
+        (room.wall.release if number % 2 else room.wall.press)("desk")
+    room.wall.press("door")
+    panel.sample_at(0.0)
+
+    dropped = room.inbox.wait(EdgesDropped)
+
+    assert (dropped.line, dropped.count) == ("desk", edges - EDGES_MAX)
+    assert room.inbox.seen_edges == ["desk"] * EDGES_MAX + ["door"]
+
+
+def test_an_edge_that_is_decided_makes_room_for_another(room: Room) -> None:
+    """And what was told as dropped isn't told again."""
+    panel = room.started()
+    for number in range(EDGES_MAX + 1):
+        (room.wall.release if number % 2 else room.wall.press)("desk")
+    panel.sample_at(0.0)
+    assert room.inbox.wait(EdgesDropped).count == 1
+
+    panel.edge_decided("desk")
+    (room.wall.press if room.pin(DESK).state else room.wall.release)("desk")
+    panel.sample_at(0.0)
+    room.inbox.wait(LevelsRead)
+
+    assert len(room.inbox.seen_edges) == EDGES_MAX + 1
+    assert room.inbox.rest(EdgesDropped) == []
 
 
 @pytest.mark.parametrize(
