@@ -16,11 +16,12 @@ from node import config
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "node.example.toml"
 LINES = tuple(EXAMPLE.read_text(encoding="utf-8").splitlines())
 KEY = re.compile(r"#?([a-z_]+) = ")
+HEADING = re.compile(r"#?(\[+([a-z]+)\]+)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Lines of one table, from ``start`` on, that are used together once their "#" is taken away."""
+    """Lines, from ``start`` on, that are used together once their "#" is taken away: of one table, or a whole one."""
 
     start: int
     keys: tuple[str, ...]
@@ -29,7 +30,10 @@ class Alternative:
         return f"line {self.start + 1}: {', '.join(self.keys)}"
 
     def lines(self) -> list[str]:
-        """The example with this alternative in the place of what it replaces."""
+        """The example with this alternative in the place of what it replaces; a whole table replaces nothing."""
+        if HEADING.match(LINES[self.start]):
+            mine = range(self.start, self.start + 1 + len(self.keys))
+            return [line.removeprefix("#") if number in mine else line for number, line in enumerate(LINES)]
         heading = max(number for number in range(self.start) if LINES[number].startswith("["))
         end = next((number for number in range(self.start, len(LINES)) if LINES[number].startswith("[")), len(LINES))
         mine = range(self.start, self.start + len(self.keys))
@@ -42,7 +46,7 @@ class Alternative:
 
 
 def alternatives() -> Iterator[Alternative]:
-    """Each run of commented keys; a key that comes again begins another one."""
+    """Each run of commented keys, with the commented heading before it; a key that comes again begins another one."""
     start = 0
     keys: list[str] = []
     for number, line in enumerate((*LINES, "")):
@@ -51,7 +55,8 @@ def alternatives() -> Iterator[Alternative]:
             yield Alternative(start, tuple(keys))
             keys = []
         if found is not None:
-            start = start if keys else number
+            is_headed = number > 0 and LINES[number - 1].startswith("#[")
+            start = start if keys else number - is_headed
             keys.append(found[1])
 
 
@@ -63,8 +68,8 @@ def shown() -> dict[str, dict[str, list[Any]]]:
     values: dict[str, dict[str, list[Any]]] = {}
     table = ""
     for line in LINES:
-        if line.startswith("["):
-            table = line.strip("[]")
+        if heading := HEADING.match(line):
+            table = heading[2]
             values.setdefault(table, {})
         elif KEY.match(line):
             ((key, value),) = tomllib.loads(line.removeprefix("#")).items()
@@ -124,7 +129,7 @@ def test_every_key_is_explained() -> None:
     for paragraph in "\n".join(LINES).split("\n\n"):
         lines = paragraph.splitlines()
         for line in lines:
-            table = line if line.startswith("[") else table
+            table = heading[1] if (heading := HEADING.match(line)) else table
             found = KEY.match(line)
             if found is not None and (table, found[1]) not in seen:
                 seen.add((table, found[1]))
