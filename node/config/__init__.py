@@ -1,7 +1,7 @@
 """node.toml -> frozen, validated settings; every problem reported in one go.
 
 1. Each table of the file is a class below, or in inputs.py or brokers.py, and each key one field of it: its type, what
-   it must be, an example and a default. A key is declared there and nowhere else; ``_build`` hands it on.
+   it means and must be, an example and a default. A key is declared there and nowhere else; ``_build`` hands it on.
 2. Unknown tables and keys are refused, with the nearest known name. Their values aren't shown: one may be a secret.
 3. Each value is converted by itself, so that a wrong one hides no other. What is wrong is left out of rule 4.
 4. What several values must agree on stands in ``_RULES``, one function each.
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -23,7 +23,17 @@ from node.config.inputs import ID, PIN, Id, Pin
 from node.config.reader import Sections, Table, be, parse, read_table, refusal, repeated, toml, unknown_tables
 from node.core.settings import Receipts, Settings
 
-__all__ = ["DEFAULT_STATE_DIRECTORY", "Broker", "Config", "Login", "Tls", "load", "state_directory"]
+__all__ = [
+    "DEFAULT_STATE_DIRECTORY",
+    "TABLES",
+    "Broker",
+    "Config",
+    "Login",
+    "Tls",
+    "load",
+    "problems_of",
+    "state_directory",
+]
 
 DEFAULT_STATE_DIRECTORY = Path("/var/lib/alarm-node")
 _SOUND_LIMIT_S = 900.0
@@ -54,33 +64,42 @@ _TopicRoot = Annotated[str, Meta(max_length=100, pattern=r"\A[^/+#$\x00-\x1f\x7f
 
 
 class _Node(Struct, frozen=True, kw_only=True):
-    id: Annotated[Id, be(ID, "room-214")]
-    site: Annotated[Id, be(ID, "mitte")]
+    id: Annotated[Id, "the node's name on the broker; each node of a building has another", be(ID, "room-214")]
+    site: Annotated[Id, "the building's name, the same for all its nodes and monitors", be(ID, "mitte")]
     location: Annotated[_Line, be("1 to 200 characters on one line that say where to go", "2. OG, Zimmer 214")]
-    state_directory: Annotated[_AbsolutePath | None, be("an absolute path", "/var/lib/alarm-node")] = None
-    topic_root: Annotated[_TopicRoot, be('1 to 100 characters without "+", "#", "$" and empty levels', "alarm/v1")] = (
-        "alarm/v1"
-    )
+    state_directory: Annotated[
+        _AbsolutePath | None,
+        "where the record lies; a service takes systemd's instead",
+        be("an absolute path", "/var/lib/alarm-node"),
+    ] = None
+    topic_root: Annotated[
+        _TopicRoot,
+        "what every topic begins with; the broker's access list and the monitors have the same",
+        be('1 to 100 characters without "+", "#", "$" and empty levels', "alarm/v1"),
+    ] = "alarm/v1"
 
 
 class _Panel(Struct, frozen=True, kw_only=True):
     pin_factory: Annotated[
         Literal["lgpio"],
+        "who drives the pins",
         be('"lgpio" (the mock factory is for "alarm-node simulate", which takes it whatever stands here)', "lgpio"),
     ]
-    debounce_ms: Annotated[int, be("from 6 to 39 (whole milliseconds)", 20, ge=6, le=39)] = 20
-    sample_hz: Annotated[float, be("from 20 to 100 (samples a second)", 20, ge=20, le=100)] = 20.0
+    debounce_ms: Annotated[
+        int,
+        "how long a contact must be closed before it counts",
+        be("from 6 to 39 (whole milliseconds)", 20, ge=6, le=39),
+    ] = 20
+    sample_hz: Annotated[
+        float,
+        "how often the inputs are read beside the edges, so that none is missed",
+        be("from 20 to 100 (samples a second)", 20, ge=20, le=100),
+    ] = 20.0
     stuck_s: Annotated[
         float, be("from 5 to 600 (seconds until a button that stays pressed is a fault)", 30, ge=5, le=600)
     ] = 30.0
     chatter_presses: Annotated[
-        int,
-        be(
-            "from 10 to 10000 (how often an input may be pressed in 10 minutes before it chatters)",
-            60,
-            ge=10,
-            le=10_000,
-        ),
+        int, be("from 10 to 10000 (presses of an input in 10 minutes, beyond which it chatters)", 60, ge=10, le=10_000)
     ] = 60
 
 
@@ -98,18 +117,25 @@ class _Lamp(Struct, frozen=True, kw_only=True):
 class _Supervision(Struct, frozen=True, kw_only=True):
     heartbeat_s: Annotated[
         float,
+        "how often the node says how it is",
         be("from 1 to 60 (seconds; 10 is designed for the published idea of EN 50136-1 SP6 (20 s))", 10, ge=1, le=60),
     ] = 10.0
     receipt_s: Annotated[
         float, be("from 5 to 60 (seconds without a receipt until an alarm is sent again)", 10, ge=5, le=60)
     ] = 10.0
-    receipts: Annotated[Receipts, be('"auto" (required once a monitor was heard), "required" or "none"', "auto")] = (
-        Receipts.AUTO
-    )
-    monitors: Annotated[tuple[Id, ...], be(f"a list of at most 16 ids, each {ID}", ["guard-desk"], max_length=16)] = ()
+    receipts: Annotated[
+        Receipts,
+        "whether a monitor must confirm an alarm",
+        be('"auto" (required once a monitor was heard), "required" or "none"', "auto"),
+    ] = Receipts.AUTO
+    monitors: Annotated[
+        tuple[Id, ...],
+        "the only monitors whose receipts count, which are then required",
+        be(f"a list of at most 16 ids, each {ID}", ["guard-desk"], max_length=16),
+    ] = ()
 
 
-_TABLES = {
+TABLES = {
     table.name: table
     for table in (
         Table("node", _Node),
@@ -128,15 +154,24 @@ def load(path: Path, environ: Mapping[str, str] = MappingProxyType({}), *, try_f
 
     ``environ`` says where the files lie that it names; whoever is going to use them lets them be tried.
     """
-    document = parse(path)
-    problems = unknown_tables(document, _TABLES.values())
-    sections = {table.name: read_table(table, document, problems) for table in _TABLES.values()}
-    problems += [problem for rule in _RULES for problem in rule(sections)]
+    sections, problems = _read(parse(path))
     if try_files:
         problems += brokers.unreadable(sections, environ)
     if problems:
         raise refusal(path, *problems)
     return _build(path, sections, environ)
+
+
+def problems_of(document: Mapping[str, Any]) -> list[str]:
+    """What is wrong with what a file says, a line each; ``reader.lacking`` tells what is only missing."""
+    return _read(document)[1]
+
+
+def _read(document: Mapping[str, Any]) -> tuple[Sections, list[str]]:
+    problems = unknown_tables(document, TABLES.values())
+    sections = {table.name: read_table(table, document, problems) for table in TABLES.values()}
+    problems += [problem for rule in _RULES for problem in rule(sections)]
+    return sections, problems
 
 
 def state_directory(config: Config, environ: Mapping[str, str]) -> Path:
@@ -160,7 +195,7 @@ def _pins_carry_one_thing(sections: Sections) -> Iterator[str]:
 def _loud_inputs_have_a_buzzer(sections: Sections) -> Iterator[str]:
     loud = inputs.loud(sections)
     if loud and not sections["buzzer"]:
-        yield f'{_TABLES["buzzer"].missing} (it is for the sound = "loud" of {loud[0]})'
+        yield f'{TABLES["buzzer"].missing} (it is for the sound = "loud" of {loud[0]})'
 
 
 def _monitors_are_asked_for_receipts(sections: Sections) -> Iterator[str]:

@@ -64,14 +64,34 @@ _FILE = "an absolute path, or the bare name of a file in $CREDENTIALS_DIRECTORY 
 class BrokerKeys(Struct, frozen=True, kw_only=True):
     """The keys of one [[broker]]."""
 
-    host: Annotated[_Host, be('a name or address alone, without spaces, "mqtt://" and port', "127.0.0.1")]
+    host: Annotated[
+        _Host,
+        "where the broker is; with TLS a name that its certificate has",
+        be('a name or address alone, without spaces, "mqtt://" and port', "127.0.0.1"),
+    ]
     port: Annotated[int, be("a whole number from 1 to 65535", 1883, ge=1, le=65535)]
-    ca_file: Annotated[_File | None, be(_FILE, "/etc/alarm-node/ca.pem")] = None
-    certificate_file: Annotated[_File | None, be(_FILE, "/etc/alarm-node/node.pem")] = None
-    key_file: Annotated[_File | None, be(_FILE, "/etc/alarm-node/node.key")] = None
-    username: Annotated[_Name | None, be("1 to 200 characters on one line", "room-214")] = None
-    password_file: Annotated[_File | None, be(_FILE, "/etc/alarm-node/password", secret=True)] = None
-    insecure: Annotated[bool, be("true or false", True)] = False
+    ca_file: Annotated[
+        _File | None,
+        "the authority that signed the broker's certificate; makes it TLS",
+        be(_FILE, "/etc/alarm-node/ca.pem"),
+    ] = None
+    certificate_file: Annotated[
+        _File | None, "the node's own certificate, instead of a password", be(_FILE, "/etc/alarm-node/node.pem")
+    ] = None
+    key_file: Annotated[_File | None, "the key of that certificate", be(_FILE, "/etc/alarm-node/node.key")] = None
+    username: Annotated[
+        _Name | None,
+        "the account at the broker, usually the node's id",
+        be("1 to 200 characters on one line", "room-214"),
+    ] = None
+    password_file: Annotated[
+        _File | None,
+        "holds the account's password, alone on one line",
+        be(_FILE, "/etc/alarm-node/password", secret=True),
+    ] = None
+    insecure: Annotated[
+        bool, "plain text over a network, for a trial only: it stays a fault", be("true or false", True)
+    ] = False
 
 
 def build(section: Section, environ: Mapping[str, str]) -> Broker:

@@ -36,23 +36,32 @@ class DoorMode(StrEnum):
     INCIDENT_ONLY = "incident-only"
 
 
+_NAME = "its name in messages; needed, and different, where there are several"
+_WIRING = "how the contact is while nobody presses; closed is better: a cut wire is then an alarm; changeover is best"
+_CLASS_IS = "how the building reacts"
+_SOUND_IS = "whether a press sounds the buzzer"
+_LAMP_IS = "whether the lamp tells about a press"
+
+
 class _Wired(Struct, frozen=True, kw_only=True):
     pin: Annotated[Pin, be(PIN, 17)]
-    wiring: Annotated[Wiring, be('"normally-open", "normally-closed" or "changeover"', "normally-open")]
+    wiring: Annotated[Wiring, _WIRING, be('"normally-open", "normally-closed" or "changeover"', "normally-open")]
     pin_nc: Annotated[Pin | None, be(f"the pin of a changeover contact's normally closed side, {PIN}", 27)] = None
 
 
 class _Button(_Wired, frozen=True, kw_only=True):
-    name: Annotated[Id | None, be(ID, "desk")] = None
-    alarm_class: Annotated[AlarmClass, _CLASS] = field(name="class")
-    sound: Annotated[Sound, _SOUND]
-    lamp: Annotated[Lamp | None, _LAMP] = None
+    name: Annotated[Id | None, _NAME, be(ID, "desk")] = None
+    alarm_class: Annotated[AlarmClass, _CLASS_IS, _CLASS] = field(name="class")
+    sound: Annotated[Sound, _SOUND_IS, _SOUND]
+    lamp: Annotated[Lamp | None, _LAMP_IS, _LAMP] = None
 
 
 class _Door(_Wired, frozen=True, kw_only=True):
-    name: Annotated[Id | None, be(ID, "escape-door")] = None
+    pin: Annotated[Pin, be(PIN, 5)]
+    name: Annotated[Id | None, _NAME, be(ID, "escape-door")] = None
     mode: Annotated[
         DoorMode,
+        "what an open door leads to",
         be(
             '"alarm" (opening it is an alarm), "held-open" (being open for held_open_s is one), "report" (its state is '
             'told) or "incident-only" (told while an incident is open, and never else)',
@@ -60,17 +69,21 @@ class _Door(_Wired, frozen=True, kw_only=True):
         ),
     ]
     held_open_s: Annotated[_HeldOpen | None, be('from 5 to 3600 (seconds; for mode = "held-open")', HELD_OPEN_S)] = None
-    alarm_class: Annotated[AlarmClass | None, _CLASS] = field(name="class", default=None)
-    sound: Annotated[Sound | None, _SOUND] = None
-    lamp: Annotated[Lamp | None, _LAMP] = None
+    alarm_class: Annotated[AlarmClass | None, _CLASS_IS, _CLASS] = field(name="class", default=None)
+    sound: Annotated[Sound | None, _SOUND_IS, _SOUND] = None
+    lamp: Annotated[Lamp | None, _LAMP_IS, _LAMP] = None
 
 
 class _Tamper(_Wired, frozen=True, kw_only=True):
     """Active while the case is open."""
 
+    pin: Annotated[Pin, be(PIN, 12)]
+
 
 class _Reset(_Wired, frozen=True, kw_only=True):
     """Active while the key is turned."""
+
+    pin: Annotated[Pin, be(PIN, 13)]
 
 
 TABLES = (

@@ -10,8 +10,9 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from msgspec import Meta, Struct, ValidationError, convert
 from msgspec.structs import FieldInfo, fields
@@ -22,7 +23,8 @@ from node.errors import ConfigError
 def be(allowed: str, example: object, *, secret: bool = False, **limits: Any) -> Meta:
     """What a value must be: in words that follow "must be", as an example, and as msgspec's limits.
 
-    A ``secret`` one isn't shown when it is wrong.
+    A ``secret`` one isn't shown when it is wrong. Where these words don't say what the key is for, a text before them
+    does: ``Annotated[float, "how often the node says how it is", be("from 1 to 60 (seconds)", 10, ge=1, le=60)]``.
     """
     return Meta(description=allowed, examples=[example], extra={"secret": secret}, **limits)
 
@@ -42,9 +44,18 @@ class Table:
         return f"[[{self.name}]]" if self.most > 1 else f"[{self.name}]"
 
     @property
+    def declared(self) -> tuple[FieldInfo, ...]:
+        """Its keys, in the order in which they are declared."""
+        return fields(self.keys)
+
+    def flag(self, key: FieldInfo) -> str:
+        """How a command line gives this key of it."""
+        return f"--{self.name}-{key.encode_name}".replace("_", "-")
+
+    @property
     def missing(self) -> str:
         """What is wrong without this table, and what to write."""
-        lines = " / ".join(_example(key) for key in fields(self.keys) if key.required)
+        lines = " / ".join(example(key) for key in self.declared if key.required)
         return f"{self.heading} is missing: write, each on a line of its own, {self.heading} / {lines}"
 
 
@@ -57,6 +68,15 @@ class Section:
 
 
 Sections = Mapping[str, list[Section]]
+
+
+def lacking(problem: str) -> tuple[str, str, str] | None:
+    """What this problem says is missing: the table, the key ("" for a whole table), and what to write.
+
+    None where something is wrong instead.
+    """
+    found = re.fullmatch(r"\[+(\w+)\]+(?: \d+)?(?: (\w+))? is missing: (.*)", problem)
+    return (found[1], found[2] or "", found[3]) if found else None
 
 
 def refusal(path: Path, *problems: str) -> ConfigError:
@@ -120,7 +140,7 @@ def read_table(table: Table, document: Mapping[str, Any], problems: list[str]) -
 
 
 def _read_section(table: Table, place: str, entry: Mapping[str, Any], problems: list[str]) -> Section:
-    keys = {key.encode_name: key for key in fields(table.keys)}
+    keys = {key.encode_name: key for key in table.declared}
     shown = {name: f'"{name}"' for name in keys}
     problems += [f"{place} {_bare(name)} is unknown: {_nearest(name, shown)}" for name in entry if name not in keys]
     values: dict[str, Any] = {}
@@ -140,17 +160,45 @@ def _read_section(table: Table, place: str, entry: Mapping[str, Any], problems: 
 
 def allowed(key: FieldInfo) -> str:
     """What the value of this key must be, with an example."""
-    return f"must be {_meta(key).description}, for example {_example(key)}"
+    return f"must be {_meta(key).description}, for example {example(key)}"
 
 
-def _example(key: FieldInfo) -> str:
+def example(key: FieldInfo) -> str:
+    """A line of the file that is allowed for this key."""
+    return f"{key.encode_name} = {toml(example_value(key))}"
+
+
+def example_value(key: FieldInfo) -> Any:
+    """A value that is allowed for this key."""
     examples = _meta(key).examples or []
-    return f"{key.encode_name} = {toml(examples[0])}"
+    return examples[0]
+
+
+def choices(key: FieldInfo) -> tuple[str, ...]:
+    """The values of which this key has one, as the file writes them without quotes; empty where they are endless."""
+    declared = get_args(key.type)[0]
+    if declared is bool:
+        return ("true", "false")
+    kinds = get_args(declared) or (declared,)
+    literals = [kind for kind in kinds if isinstance(kind, str)]
+    enums = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Enum)]
+    return (*literals, *(str(member.value) for enum in enums for member in enum))
 
 
 def key_of(keys: type[Struct], name: str) -> FieldInfo:
     """The declaration of a key, by its field's name."""
     return next(key for key in fields(keys) if key.name == name)
+
+
+def purpose(key: FieldInfo) -> str:
+    """What this key is for; empty where what it must be says that too."""
+    return next((text for text in key.type.__metadata__ if isinstance(text, str)), "")
+
+
+def meaning(key: FieldInfo) -> str:
+    """What this key is for and what it must be, in sentences."""
+    said = filter(None, [purpose(key), _meta(key).description])
+    return " ".join(f"{text[0].upper()}{text[1:]}." for text in said)
 
 
 def _meta(key: FieldInfo) -> Meta:
@@ -169,8 +217,13 @@ def _bare(name: str) -> str:
 
 def toml(value: object) -> str:
     """A value as node.toml writes it, cut to stay readable on one line."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = written(value)
     return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def written(value: object) -> str:
+    """A value as node.toml writes it."""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def repeated(told: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any, str]]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from msgspec import NODEFAULT
-from msgspec.structs import fields
 
 from node import config
 
@@ -77,8 +76,7 @@ def shown() -> dict[str, dict[str, list[Any]]]:
     return values
 
 
-_TABLES = config._TABLES  # noqa: SLF001 - all that node.toml may have stands there
-DECLARED = [(table.name, key) for table in _TABLES.values() for key in fields(table.keys)]
+DECLARED = [(table.name, key) for table in config.TABLES.values() for key in table.declared]
 
 
 def test_the_example_loads_as_it_is() -> None:

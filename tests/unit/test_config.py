@@ -2,13 +2,15 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.config import Broker, Config, Login, Tls, load, state_directory
+from node.config import TABLES, Broker, Config, Login, Tls, load, problems_of, state_directory
+from node.config.reader import choices, key_of, lacking
 from node.core.settings import AlarmClass, InputSettings, Lamp, Receipts, Settings, Sound, Wiring
 from node.errors import ConfigError
 
@@ -606,6 +608,56 @@ def test_a_file_written_from_the_answers_loads() -> None:
     config = read(mended)
 
     assert config.settings.inputs[0].lamp is Lamp.DISCREET
+
+
+@pytest.mark.parametrize(
+    ("content", "lacks"),
+    [
+        (MINIMAL.replace('site = "mitte"\n', ""), ("node", "site")),
+        (MINIMAL.replace(LAMP, ""), ("lamp", "")),
+        (MINIMAL.replace(BUTTON, ""), ("button", "")),
+        (MINIMAL.replace('lamp = "shown"\n', ""), ("button", "lamp")),
+        (MINIMAL.replace('silent"\nlamp = "shown', "loud"), ("buzzer", "")),
+        (MINIMAL.replace("127.0.0.1", "broker.example"), ("broker", "ca_file")),
+        (MINIMAL + 'password_file = "/secret"\n', ("broker", "username")),
+        (MINIMAL + BUTTON.replace("17", "27").replace("pin", 'name = "desk"\npin'), ("button", "name")),
+    ],
+)
+def test_what_is_only_missing_can_be_told_from_what_is_wrong(content: str, lacks: tuple[str, str]) -> None:
+    """Whoever asks for it learns the table and the key from the problem, and what to write."""
+    (problem,) = problems_of(tomllib.loads(content))
+
+    found = lacking(problem)
+
+    assert found is not None
+    assert found[:2] == lacks
+    assert problem.endswith(found[2])
+    assert "must be" in found[2] or found[2].startswith("write")
+
+
+@pytest.mark.parametrize("content", [MINIMAL.replace("17", "99"), MINIMAL.replace("17", "23"), MINIMAL + "[dor]\n"])
+def test_what_is_wrong_is_not_missing(content: str) -> None:
+    """A value that isn't allowed, one that contradicts another, and a stranger aren't mended by an answer."""
+    (problem,) = problems_of(tomllib.loads(content))
+
+    assert lacking(problem) is None
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "among"),
+    [
+        ("button", "sound", ("loud", "silent")),
+        ("button", "lamp", ("shown", "discreet")),
+        ("panel", "pin_factory", ("lgpio",)),
+        ("broker", "insecure", ("true", "false")),
+        ("button", "pin", ()),
+        ("node", "location", ()),
+        ("supervision", "monitors", ()),
+    ],
+)
+def test_a_key_tells_its_choices(table: str, name: str, among: tuple[str, ...]) -> None:
+    """The few values that it may have, and nothing where they are endless."""
+    assert choices(key_of(TABLES[table].keys, name)) == among
 
 
 ANYTHING = st.recursive(
