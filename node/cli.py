@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from node import __version__, config, watchdog
-from node.errors import AlarmNodeError, ConfigError
+from node.config.reader import meaning
+from node.errors import AlarmNodeError
 
 FOLLOW_S = 0.5
 DEFAULT_CONFIG = Path("/etc/alarm-node/node.toml")
@@ -29,12 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with watchdog.logging_to(logging.DEBUG if parsed.verbose else logging.INFO, os.environ):
             return command(parsed)
-    except ConfigError as error:
-        for problem in error.problems:
-            print(problem, file=sys.stderr)
-        print(error, file=sys.stderr)
     except AlarmNodeError as error:
-        print(error, file=sys.stderr)
+        print(*error.problems, error, sep="\n", file=sys.stderr)
     except BrokenPipeError:
         # The reader of our output has gone (`alarm-node log | head`): nobody is left to be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -55,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     def with_config(added: argparse.ArgumentParser) -> None:
         added.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s", metavar="FILE")
 
+    _with_keys(add("init", _init, "write node.toml: asks at a terminal, and takes flags anywhere"))
     with_config(add("run", _run, "be the node: the service"))
     with_config(add("check", _check, "what doesn't work, one line per finding with its next step"))
     log = add("log", _log, "the record, newest last")
@@ -69,6 +67,36 @@ def _parser() -> argparse.ArgumentParser:
     demo = add("demo", _demo, "a private broker and a simulated node on this machine: press it and watch")
     demo.add_argument("--headless", action="store_true", help="play the whole story without a person")
     return parser
+
+
+def _with_keys(init: argparse.ArgumentParser) -> None:
+    init.usage = "%(prog)s [-h] [--force] [--TABLE-KEY VALUE ...] [FILE]"
+    init.add_argument("file", nargs="?", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s", metavar="FILE")
+    init.add_argument("--force", action="store_true", help="replace a file that is there")
+    for table in config.TABLES.values():
+        group = init.add_argument_group(table.heading)
+        for key in table.declared:
+            text = meaning(key).replace("%", "%%")
+            group.add_argument(table.flag(key), dest=f"{table.name}.{key.encode_name}", metavar="VALUE", help=text)
+
+
+def _init(parsed: argparse.Namespace) -> int:
+    from node import init  # noqa: PLC0415
+
+    given = {name: text for name, text in vars(parsed).items() if "." in name and text is not None}
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    init.run(parsed.file, given, _ask if interactive else None, print, force=parsed.force)
+    if parsed.file == DEFAULT_CONFIG:
+        print(f"\n{parsed.file} is written. Next:\n  alarm-node check\n  systemctl enable --now alarm-node")
+    else:
+        print(f"\n{parsed.file} is written. Next:\n  alarm-node check --config {parsed.file}")
+    return 0
+
+
+def _ask(prompt: str) -> str:
+    # Not as input(prompt): that one goes to standard error.
+    print(prompt, end="", flush=True)
+    return input()
 
 
 def _run(parsed: argparse.Namespace) -> int:

@@ -11,6 +11,8 @@ class AlarmNodeError(Exception):
     """An expected failure: ``str()`` is ``E001 what happened. Next: what to do``."""
 
     code = "E000"
+    problems: tuple[str, ...] = ()
+    """What is told before it, a line each."""
 
     def __init__(self, text: str, next_step: str) -> None:
         super().__init__(f"{self.code} {text}. Next: {next_step}.")
@@ -57,6 +59,16 @@ class SimulationError(AlarmNodeError):
     """What the simulated wall was asked for can't be."""
 
     code = "E006"
+
+
+class InitError(AlarmNodeError):
+    """A node.toml isn't written: what was answered doesn't do, or the file can't be, or mustn't be, replaced."""
+
+    code = "E007"
+
+    def __init__(self, text: str, next_step: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(text, next_step)
+        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,293 @@
+"""``alarm-node init``: a node.toml of what this room has, from answers or from flags.
+
+1. Nothing about a key stands here. What it means, must be and is by default are node/config's, and so is what is asked:
+   whatever config finds missing, in the order of the file. An answer counts once config has nothing against it, so a
+   silent button is asked for its lamp at once, and a pin that is taken is refused at once.
+2. What has no default gets none here. Only pins and ports are offered: a wrong one is found by the first test.
+3. Nothing is written before everything is answered, nor before ``config.load`` has taken it. Then the file takes its
+   place in one step; that of a file which people have written only if they say so.
+"""
+
+import errno
+import os
+import shlex
+import stat
+import textwrap
+import tomllib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from msgspec import ValidationError, convert
+from msgspec.structs import FieldInfo
+
+from node import config
+from node.config.brokers import is_loopback
+from node.config.reader import Table, allowed, choices, example, example_value, lacking, meaning, purpose, written
+from node.errors import InitError
+
+EXPLAINED = Path("/opt/alarm-node/share/doc/alarm-node/node.example.toml")
+"""Every key at length. `make install` puts it there, and a copy of it where there is no node.toml yet."""
+
+_HEADER = f"""\
+# What this room has, for alarm-node. Every key at length, with all alternatives:
+# {EXPLAINED}
+#
+# Change it, then try it: alarm-node check. The service reads it when it starts: systemctl restart alarm-node.
+#
+# Lines that begin with "# " explain. Where a key or a [table] follows the "#" at once it is a default, or an example:
+# take the "#" away to use it.
+"""
+_TLS_PORT = 8883
+_OFFERED = ("pin", "port")
+_MAY_FOLLOW = (("broker.ca_file", "broker.username"), ("broker.username", "broker.password_file"))
+"""Whoever has answered the first is asked for the second too, and may leave it out."""
+
+Answers = dict[str, Any]
+"""What is answered, each value under its "table.key"."""
+Ask = Callable[[str], str]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A key to ask for; ``wanted`` says what it must be, and what makes that necessary where it depends on others."""
+
+    table: Table
+    key: FieldInfo
+    wanted: str
+    optional: bool = False
+
+    @property
+    def name(self) -> str:
+        """Under which the answer is kept."""
+        return f"{self.table.name}.{self.key.encode_name}"
+
+    @property
+    def by_flag(self) -> str:
+        """What to add to a command line."""
+        wanted = self.wanted
+        for key in self.table.declared:
+            shown = example_value(key)
+            typed = shlex.quote(shown if isinstance(shown, str) else written(shown))
+            wanted = wanted.replace(example(key), f"{self.table.flag(key)} {typed}")
+        return f"{self.table.flag(self.key)} is missing: {wanted}"
+
+
+_DECLARED = [Question(table, key, allowed(key)) for table in config.TABLES.values() for key in table.declared]
+QUESTIONS = {question.name: question for question in _DECLARED}
+
+
+def run(path: Path, given: Mapping[str, str], ask: Ask | None, tell: Tell, *, force: bool = False) -> None:
+    """Write this file from what flags gave, as text by "table.key", and from the answers of whoever can be asked."""
+    _may_be_written(path, force=force)
+    answers = answers_of(given)
+    missing = [question.by_flag for question in questions(answers)] if ask is None else []
+    if wrong := (*missing, *_objections(answers)):
+        count = "1 flag is" if len(wrong) == 1 else f"{len(wrong)} flags are"
+        raise InitError(f"{count} missing or wrong: nothing was written", "mend the lines above, then try again", wrong)
+    if ask is not None:
+        tell(f"This writes {path}.\nEnter takes what stands in [brackets]. Ctrl-C ends it, and nothing is written.")
+        try:
+            answers = interview(answers, ask, tell)
+        except (KeyboardInterrupt, EOFError):
+            tell("")
+            raise InitError("stopped before the last answer: nothing was written", "begin again") from None
+    write(path, text(answers), force=force)
+
+
+def answers_of(given: Mapping[str, str]) -> Answers:
+    """What flags gave, as values, and what can't be otherwise."""
+    needed = {name: choices(question.key) for name, question in QUESTIONS.items() if question.key.required}
+    foregone = {name: found[0] for name, found in needed.items() if len(found) == 1}
+    return foregone | {name: value(QUESTIONS[name].key, typed) for name, typed in given.items()}
+
+
+def questions(answers: Answers) -> list[Question]:
+    """What is still missing, in the order of the file."""
+    wanted: dict[str, str] = {}
+    for problem in config.problems_of(_document(answers)):
+        match lacking(problem):
+            case (table, "", _):
+                keys = [key for key in config.TABLES[table].declared if key.required]
+                wanted |= {f"{table}.{key.encode_name}": allowed(key) for key in keys}
+            case (table, key, why):
+                wanted[f"{table}.{key}"] = why
+    return [replace(question, wanted=wanted[name]) for name, question in QUESTIONS.items() if name in wanted]
+
+
+def interview(answers: Answers, ask: Ask, tell: Tell) -> Answers:
+    """These answers, and those to every question that is left."""
+    while missing := questions(answers):
+        answers = answers | _answer(missing[0], answers, ask, tell)
+    for before, name in _MAY_FOLLOW:
+        if before in answers and name not in answers:
+            answers = answers | _answer(replace(QUESTIONS[name], optional=True), answers, ask, tell)
+    return answers
+
+
+def _answer(question: Question, answers: Answers, ask: Ask, tell: Tell) -> Answers:
+    """What is answered to this question, which is asked until config has nothing against it."""
+    name, offer = question.key.encode_name, _offer(question, answers)
+    shown = f" [{offer}]" if offer else " [none]" if question.optional else ""
+    tell("\n" + _wrapped(": ".join(filter(None, [f"{question.table.heading} {name}", purpose(question.key)])), 80))
+    tell(_wrapped(question.wanted, 80, "  "))
+    while True:
+        typed = ask(f"{name}{shown} = ").strip() or offer
+        if question.optional and not typed:
+            return {}
+        answer = _understood(question, typed)
+        objections = _objections(answers | answer)
+        if not objections:
+            return answer
+        for objection in objections:
+            tell(_wrapped(objection, 80))
+
+
+def _offer(question: Question, answers: Answers) -> str:
+    """What Enter stands for, if config has nothing against it; empty for what nobody may choose by a habit."""
+    name, offered = question.key.encode_name, example_value(question.key)
+    if name not in _OFFERED:
+        return ""
+    if name == "port" and not is_loopback(answers.get("broker.host", "")):
+        offered = _TLS_PORT
+    return "" if _objections(answers | {question.name: offered}) else str(offered)
+
+
+def _understood(question: Question, typed: str) -> Answers:
+    """The answer that this is: a value, or a line for the same table as examples show it (``insecure = true``)."""
+    name, equals, rest = typed.partition("=")
+    other = f"{question.table.name}.{name.strip()}"
+    if equals and other in QUESTIONS:
+        return {other: value(QUESTIONS[other].key, rest.strip())}
+    return {question.name: value(question.key, typed)}
+
+
+def value(key: FieldInfo, typed: str) -> Any:
+    """What this stands for: as node.toml has it, or a text without its quotes, whichever the key can have."""
+    candidates = [*_toml(typed), typed]
+    for candidate in candidates:
+        with suppress(ValidationError):
+            convert(candidate, key.type)
+            return candidate
+    return candidates[0]
+
+
+def _toml(typed: str) -> list[Any]:
+    try:
+        return [tomllib.loads(f"value = {typed}")["value"]]
+    except (ValueError, RecursionError):
+        return []
+
+
+def _objections(answers: Answers) -> list[str]:
+    """What is wrong with what is answered; what is missing is none of it."""
+    unprintable = [name for name, answer in answers.items() if not str(answer).isprintable()]
+    return [
+        *(f"{name} has a character that can't be printed: type it anew" for name in unprintable),
+        *(problem for problem in config.problems_of(_document(answers)) if lacking(problem) is None),
+    ]
+
+
+def _document(answers: Answers) -> dict[str, Any]:
+    """The answers as config reads them from a file."""
+    tables: dict[str, dict[str, Any]] = {}
+    for name, answer in answers.items():
+        table, _, key = name.partition(".")
+        tables.setdefault(table, {})[key] = answer
+    return {name: [keys] if config.TABLES[name].most > 1 else keys for name, keys in tables.items()}
+
+
+def text(answers: Answers) -> str:
+    """The file: what is answered, and every other key commented out, with its default or an example."""
+    return "\n".join([_HEADER, *(_lines(table, answers) for table in config.TABLES.values())])
+
+
+def _lines(table: Table, answers: Answers) -> str:
+    names = {f"{table.name}.{key.encode_name}": key for key in table.declared}
+    used = not names.keys().isdisjoint(answers) or not any(key.required for key in table.declared)
+    keys = [_key_lines(key, answers.get(name)) for name, key in names.items()]
+    lines = [table.heading if used else f"#{table.heading}", "\n\n".join(keys)]
+    if used and table.most > 1:
+        needed = [f"#{example(key)}" for key in table.declared if key.required]
+        lines += ["", f"# One more {table.name}, of {table.most} at most:", f"#{table.heading}", *needed]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _key_lines(key: FieldInfo, answer: Any) -> str:
+    if answer is not None:
+        said, line = "", f"{key.encode_name} = {written(answer)}"
+    elif key.required or key.default in (None, ()):
+        said, line = " For example:", f"#{example(key)}"
+    else:
+        said, line = " The default:", f"#{key.encode_name} = {written(key.default)}"
+    return "\n".join([_wrapped(meaning(key) + said, 118, "# "), line])
+
+
+def _wrapped(said: str, width: int, indent: str = "") -> str:
+    # A line of the file that is shown within a text stays in one piece.
+    glued = said.replace(" = ", "\0=\0")
+    filled = textwrap.fill(
+        glued, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return filled.replace("\0", " ")
+
+
+def write(path: Path, content: str, *, force: bool = False) -> None:
+    """Put this into the file in one step, once config has taken it; a power cut leaves either file, and whole."""
+    target = Path(os.path.realpath(path))
+    fresh = target.with_name(f".{target.name}.new")
+    _may_be_written(path, force=force)
+    try:
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
+        fresh.unlink(missing_ok=True)
+        with fresh.open("x", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        config.load(fresh)
+        fresh.replace(target)
+        _sync(target.parent)
+    except OSError as failure:
+        raise _unwritable(path, failure) from failure
+    finally:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+
+
+def _sync(directory: Path) -> None:
+    opened = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _may_be_written(path: Path, *, force: bool) -> None:
+    """InitError where the file can't be written or mustn't be replaced: nobody answers ten questions for nothing."""
+    target = Path(os.path.realpath(path))
+    try:
+        if not target.parent.is_dir():
+            raise InitError(f"{path} can't be written: its directory isn't there", f"mkdir -p {target.parent}")
+        if target.exists():
+            _may_be_replaced(path, target, force=force)
+        if not os.access(target.parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as failure:
+        raise _unwritable(path, failure) from failure
+
+
+def _may_be_replaced(path: Path, target: Path, *, force: bool) -> None:
+    if not target.is_file():
+        raise InitError(f"{path} isn't a file", "name another one")
+    # What `make install` has put there was written by nobody who could miss it.
+    pristine = EXPLAINED.is_file() and EXPLAINED.read_bytes() == target.read_bytes()
+    if not force and not pristine:
+        raise InitError(f"{path} is there already, and stays as it is", "name another file, or replace it with --force")
+
+
+def _unwritable(path: Path, failure: OSError) -> InitError:
+    return InitError(f"{path} can't be written ({failure.strerror})", "run it as root (sudo), or name another file")
