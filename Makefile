@@ -87,7 +87,7 @@ install: | packages ## make this machine a node (as root): program, account, uni
 	"$${pip[@]}" uninstall --yes pip
 	grep -rlIF "$$fresh" "$$fresh/bin" "$$fresh/pyvenv.cfg" | xargs sed -i "s|$$fresh|$(HOME_OF_NODE)|g"
 	"$$fresh/bin/python" -m compileall -f -q -s "$$fresh" -p $(HOME_OF_NODE) "$$fresh/lib"
-	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node" deploy/INSTALL.md deploy/OPERATIONS.md deploy/wiring.svg LICENSE
+	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node" deploy/INSTALL.md deploy/OPERATIONS.md deploy/node.example.toml deploy/wiring.svg LICENSE
 	chmod -R go=rX "$$fresh"
 	rm -rf '$(DESTDIR)$(HOME_OF_NODE)'
 	mv "$$fresh" '$(DESTDIR)$(HOME_OF_NODE)'
@@ -114,7 +114,7 @@ install: | packages ## make this machine a node (as root): program, account, uni
 	    fi
 	fi
 	echo "Installed. Nothing was started that didn't run before. Next:"
-	echo "  1. write what this room has into /etc/alarm-node/node.toml ($(HOME_OF_NODE)/share/doc/alarm-node/INSTALL.md)"
+	echo "  1. alarm-node init, which writes what this room has ($(HOME_OF_NODE)/share/doc/alarm-node/INSTALL.md)"
 	echo "  2. alarm-node check"
 	echo "  3. systemctl enable --now alarm-node"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from node import __version__
+from node import __version__, init
 from tests.support.node import write_config
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +20,7 @@ GIVEN = {
     PROGRAM / "bin/alarm-node",
     PROGRAM / "share/doc/alarm-node/INSTALL.md",
     PROGRAM / "share/doc/alarm-node/OPERATIONS.md",
+    PROGRAM / "share/doc/alarm-node/node.example.toml",
     UNITS / "system/alarm-node.service",
     Path("usr/local/lib/sysusers.d/alarm-node.conf"),
     Path("usr/local/lib/udev/rules.d/60-alarm-node.rules"),
@@ -107,6 +108,14 @@ def test_everything_is_where_it_belongs(installed: Path, built_before: set[Path]
     assert outside_program(installed) == {path for path in GIVEN if PROGRAM not in path.parents}
     assert (installed / "usr/local/bin/alarm-node").readlink() == Path("/opt/alarm-node/bin/alarm-node")
     assert built() == built_before
+
+
+def test_the_first_configuration_is_known_as_the_example(installed: Path) -> None:
+    """`alarm-node init` replaces it without --force: it finds the same bytes in the documentation."""
+    first = installed / "etc/alarm-node/node.toml"
+    example = installed / init.EXPLAINED.relative_to("/")
+
+    assert first.read_bytes() == example.read_bytes()
 
 
 def test_everybody_may_read_it_and_its_owner_alone_may_change_it(installed: Path) -> None:
