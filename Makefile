@@ -19,8 +19,12 @@ COVERED := node/core/*,node/wire.py,node/messages.py,node/config/*
 DESTDIR ?=
 HOME_OF_NODE := /opt/alarm-node
 UNITS := /usr/local/lib/systemd
+COMPLETION_OF_BASH := /usr/local/share/bash-completion/completions/alarm-node
+COMPLETION_OF_ZSH := /usr/local/share/zsh/site-functions/_alarm-node
+COMPLETION_OF_FISH := /usr/local/share/fish/vendor_completions.d/alarm-node.fish
 INSTALLED := $(UNITS)/system/alarm-node.service /usr/local/lib/sysusers.d/alarm-node.conf \
-    /usr/local/lib/udev/rules.d/60-alarm-node.rules /usr/local/bin/alarm-node
+    /usr/local/lib/udev/rules.d/60-alarm-node.rules /usr/local/bin/alarm-node \
+    $(COMPLETION_OF_BASH) $(COMPLETION_OF_ZSH) $(COMPLETION_OF_FISH)
 WATCHDOG_INSTALLED := $(UNITS)/system.conf.d/10-alarm-node-watchdog.conf \
     $(UNITS)/system/alarm-node.service.d/10-hardware-watchdog.conf
 HARDWARE_WATCHDOG ?= $(shell grep -qsa 'Raspberry Pi' /proc/device-tree/model && echo yes || echo no)
@@ -94,6 +98,9 @@ install: | packages ## make this machine a node (as root): program, account, uni
 	install -D --mode=644 deploy/systemd/alarm-node.service '$(DESTDIR)$(UNITS)/system/alarm-node.service'
 	install -D --mode=644 deploy/systemd/alarm-node.sysusers.conf '$(DESTDIR)/usr/local/lib/sysusers.d/alarm-node.conf'
 	install -D --mode=644 deploy/systemd/60-alarm-node.rules '$(DESTDIR)/usr/local/lib/udev/rules.d/60-alarm-node.rules'
+	install -D --mode=644 deploy/completion/alarm-node.bash '$(DESTDIR)$(COMPLETION_OF_BASH)'
+	install -D --mode=644 deploy/completion/_alarm-node '$(DESTDIR)$(COMPLETION_OF_ZSH)'
+	install -D --mode=644 deploy/completion/alarm-node.fish '$(DESTDIR)$(COMPLETION_OF_FISH)'
 	install -d '$(DESTDIR)/usr/local/bin'
 	ln -sfn $(HOME_OF_NODE)/bin/alarm-node '$(DESTDIR)/usr/local/bin/alarm-node'
 	if [ "$(HARDWARE_WATCHDOG)" = yes ]; then

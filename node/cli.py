@@ -25,7 +25,7 @@ DEFAULT_CONFIG = Path("/etc/alarm-node/node.toml")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    parsed = _parser().parse_args(arguments)
+    parsed = parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = parsed.command
     try:
         with watchdog.logging_to(logging.DEBUG if parsed.verbose else logging.INFO, os.environ):
@@ -38,10 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="alarm-node", description="A panic button that is never silently dead.")
-    parser.add_argument("--version", action="version", version=f"alarm-node {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """The commands and their flags; the shells' completion is drawn from it (tests/support/completion.py)."""
+    made = argparse.ArgumentParser(prog="alarm-node", description="A panic button that is never silently dead.")
+    made.add_argument("--version", action="version", version=f"alarm-node {__version__}")
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
@@ -66,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo = add("demo", _demo, "a private broker and a simulated node on this machine: press it and watch")
     demo.add_argument("--headless", action="store_true", help="play the whole story without a person")
-    return parser
+    return made
 
 
 def _with_keys(init: argparse.ArgumentParser) -> None:

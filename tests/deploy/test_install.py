@@ -25,6 +25,9 @@ GIVEN = {
     Path("usr/local/lib/sysusers.d/alarm-node.conf"),
     Path("usr/local/lib/udev/rules.d/60-alarm-node.rules"),
     Path("usr/local/bin/alarm-node"),
+    Path("usr/local/share/bash-completion/completions/alarm-node"),
+    Path("usr/local/share/fish/vendor_completions.d/alarm-node.fish"),
+    Path("usr/local/share/zsh/site-functions/_alarm-node"),
     Path("etc/alarm-node/node.toml"),
 }
 ARMED = {

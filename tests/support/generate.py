@@ -1,4 +1,4 @@
-"""What is generated from the code and committed: the protocol's JSON Schemas and the README's state diagram.
+"""What is generated from the code and committed: JSON Schemas, the README's state diagram, the shells' completion.
 
     python -m tests.support.generate
 
@@ -7,6 +7,7 @@ writes all of it anew; tests/unit/test_generated.py tells when that is due.
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from node.core import signals
@@ -15,6 +16,7 @@ from node.core.memory import Incident, Key, Step
 from node.core.settings import AlarmClass, Lamp
 from node.core.signals import LampPattern
 from node.messages import schemas
+from tests.support.completion import script
 
 COMMAND = "python -m tests.support.generate"
 BEGIN, END = "<!-- transitions -->", "<!-- /transitions -->"
@@ -62,12 +64,16 @@ def main() -> None:
     """Write every generated document anew."""
     for path, make in DOCUMENTS.items():
         present = path.read_text(encoding="utf-8") if path.exists() else ""
+        path.parent.mkdir(exist_ok=True)
         path.write_text(make(present), encoding="utf-8")
 
 
 DOCUMENTS: dict[Path, Callable[[str], str]] = {
     ROOT / "deploy" / "protocol.schema.json": schema_document,
     ROOT / "README.md": with_diagram,
+    ROOT / "deploy" / "completion" / "alarm-node.bash": partial(script, "bash"),
+    ROOT / "deploy" / "completion" / "_alarm-node": partial(script, "zsh"),
+    ROOT / "deploy" / "completion" / "alarm-node.fish": partial(script, "fish"),
 }
 """Each generated file, and what makes its text out of the present one."""
 

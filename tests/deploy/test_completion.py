@@ -1,0 +1,86 @@
+"""What Tab makes of a line: the committed scripts in real shells. Where one isn't installed it is skipped."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[2] / "deploy" / "completion"
+BASH = """\
+source "$1"; shift
+found=$(complete -p alarm-node); found=${found##*-F }
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+"${found%% *}"
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+FISH = 'source $argv[1]; complete -C "$argv[2..]"'
+LINES = [
+    (["ch"], ["check"]),
+    (["init", "--button-so"], ["--button-sound"]),
+    (["init", "--button-sound", ""], ["loud", "silent"]),
+    (["init", "--broker-insecure", ""], ["false", "true"]),
+    (["init", "no"], ["node.toml"]),
+    (["init", "--broker-ca-file", "c"], ["ca.pem"]),
+    (["check", "--config", "n"], ["node.toml"]),
+    (["log", "--config", "node.toml", "--fo"], ["--follow"]),
+    (["demo", "--config"], []),
+]
+
+
+def needs(shell: str) -> pytest.MarkDecorator:
+    """Skips a test on a machine without this shell."""
+    return pytest.mark.skipif(shutil.which(shell) is None, reason=f"there is no {shell} here")
+
+
+def said(cwd: Path, *command: str) -> list[str]:
+    """The lines that a shell prints, in the order of the alphabet, each without its description."""
+    ran = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=30, check=True)
+    assert ran.stderr == ""
+    return sorted(line.partition("\t")[0] for line in ran.stdout.splitlines() if line)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Where the line is typed."""
+    (tmp_path / "node.toml").touch()
+    (tmp_path / "ca.pem").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(("words", "completed"), LINES, ids=" ".join)
+def test_bash_completes(directory: Path, words: list[str], completed: list[str]) -> None:
+    """By the function that the script has registered for the command."""
+    script = str(SCRIPTS / "alarm-node.bash")
+
+    found = said(directory, "bash", "-c", BASH, "bash", script, "alarm-node", *words)
+
+    assert found == completed
+
+
+@needs("fish")
+@pytest.mark.parametrize(("words", "completed"), LINES, ids=" ".join)
+def test_fish_completes(directory: Path, words: list[str], completed: list[str]) -> None:
+    """As it would at its prompt."""
+    script = str(SCRIPTS / "alarm-node.fish")
+
+    found = said(directory, "fish", "--no-config", "-c", FISH, script, "alarm-node", *words)
+
+    assert found == completed
+
+
+@needs("zsh")
+def test_zsh_reads_its_script() -> None:
+    """It is free of mistakes for the shell; whether it completes was tried by hand."""
+    script = str(SCRIPTS / "_alarm-node")
+
+    assert said(SCRIPTS, "zsh", "-f", "-n", script) == []
+
+
+def test_every_command_is_completed() -> None:
+    """At the first word nothing but the commands."""
+    script = str(SCRIPTS / "alarm-node.bash")
+
+    found = said(SCRIPTS, "bash", "-c", BASH, "bash", script, "alarm-node", "")
+
+    assert found == ["check", "demo", "init", "log", "run", "simulate"]
