@@ -7,7 +7,7 @@
 
 _shtab_alarm_node_subparsers=(init run check log simulate demo)
 
-_shtab_alarm_node_init_option_strings=(-h --help --verbose --force --node-id --node-site --node-location --node-state-directory --node-topic-root --panel-pin-factory --panel-debounce-ms --panel-sample-hz --panel-stuck-s --button-name --button-pin --button-wiring --button-class --button-sound --button-lamp --buzzer-pin --buzzer-sound-limit-s --lamp-pin --broker-host --broker-port --broker-ca-file --broker-certificate-file --broker-key-file --broker-username --broker-password-file --broker-insecure --supervision-heartbeat-s --supervision-receipt-s --supervision-receipts --supervision-monitors)
+_shtab_alarm_node_init_option_strings=(-h --help --verbose --force --node-id --node-site --node-location --node-state-directory --node-topic-root --panel-pin-factory --panel-debounce-ms --panel-sample-hz --panel-stuck-s --panel-chatter-presses --button-pin --button-wiring --button-pin-nc --button-name --button-class --button-sound --button-lamp --door-pin --door-wiring --door-pin-nc --door-name --door-mode --door-held-open-s --door-class --door-sound --door-lamp --tamper-pin --tamper-wiring --tamper-pin-nc --reset-pin --reset-wiring --reset-pin-nc --buzzer-pin --buzzer-sound-limit-s --lamp-pin --broker-host --broker-port --broker-ca-file --broker-certificate-file --broker-key-file --broker-username --broker-password-file --broker-insecure --supervision-heartbeat-s --supervision-receipt-s --supervision-receipts --supervision-monitors)
 _shtab_alarm_node_run_option_strings=(-h --help --verbose --config)
 _shtab_alarm_node_check_option_strings=(-h --help --verbose --config)
 _shtab_alarm_node_log_option_strings=(-h --help --verbose --config --json --follow)
@@ -27,10 +27,17 @@ _shtab_alarm_node_log___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_node_simulate___config_COMPGEN=_shtab_compgen_files
 
 _shtab_alarm_node_init___panel_pin_factory_choices=(lgpio)
-_shtab_alarm_node_init___button_wiring_choices=(normally-open normally-closed)
+_shtab_alarm_node_init___button_wiring_choices=(normally-open normally-closed changeover)
 _shtab_alarm_node_init___button_class_choices=(assist threat amok)
 _shtab_alarm_node_init___button_sound_choices=(loud silent)
 _shtab_alarm_node_init___button_lamp_choices=(shown discreet)
+_shtab_alarm_node_init___door_wiring_choices=(normally-open normally-closed changeover)
+_shtab_alarm_node_init___door_mode_choices=(alarm held-open report incident-only)
+_shtab_alarm_node_init___door_class_choices=(assist threat amok)
+_shtab_alarm_node_init___door_sound_choices=(loud silent)
+_shtab_alarm_node_init___door_lamp_choices=(shown discreet)
+_shtab_alarm_node_init___tamper_wiring_choices=(normally-open normally-closed changeover)
+_shtab_alarm_node_init___reset_wiring_choices=(normally-open normally-closed changeover)
 _shtab_alarm_node_init___broker_insecure_choices=(true false)
 _shtab_alarm_node_init___supervision_receipts_choices=(auto required none)
 _shtab_alarm_node_pos_0_choices=(init run check log simulate demo)

@@ -51,7 +51,7 @@ function _shtab_alarm_node_using
 end
 
 set -g _shtab_alarm_node_commands init run check log simulate demo
-set -g _shtab_alarm_node_opts_with_value --broker-ca-file --broker-certificate-file --broker-host --broker-insecure --broker-key-file --broker-password-file --broker-port --broker-username --button-class --button-lamp --button-name --button-pin --button-sound --button-wiring --buzzer-pin --buzzer-sound-limit-s --config --held --lamp-pin --node-id --node-location --node-site --node-state-directory --node-topic-root --panel-debounce-ms --panel-pin-factory --panel-sample-hz --panel-stuck-s --supervision-heartbeat-s --supervision-monitors --supervision-receipt-s --supervision-receipts
+set -g _shtab_alarm_node_opts_with_value --broker-ca-file --broker-certificate-file --broker-host --broker-insecure --broker-key-file --broker-password-file --broker-port --broker-username --button-class --button-lamp --button-name --button-pin --button-pin-nc --button-sound --button-wiring --buzzer-pin --buzzer-sound-limit-s --config --door-class --door-held-open-s --door-lamp --door-mode --door-name --door-pin --door-pin-nc --door-sound --door-wiring --held --lamp-pin --node-id --node-location --node-site --node-state-directory --node-topic-root --panel-chatter-presses --panel-debounce-ms --panel-pin-factory --panel-sample-hz --panel-stuck-s --reset-pin --reset-pin-nc --reset-wiring --supervision-heartbeat-s --supervision-monitors --supervision-receipt-s --supervision-receipts --tamper-pin --tamper-pin-nc --tamper-wiring
 
 complete -c alarm-node -e
 complete -c alarm-node -f
@@ -71,12 +71,29 @@ complete -c alarm-node -n '_shtab_alarm_node_using init' -l panel-pin-factory -x
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l panel-debounce-ms -x -d 'How long a contact must be closed before it counts. From 6 to 39 (whole milliseconds).'
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l panel-sample-hz -x -d 'How often the inputs are read beside the edges, so that none is missed. From 20 to 100 (samples a second).'
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l panel-stuck-s -x -d 'From 5 to 600 (seconds until a button that stays pressed is a fault).'
-complete -c alarm-node -n '_shtab_alarm_node_using init' -l button-name -x -d 'Its name in messages; needed, and different, where there are several. 1 to 63 lower-case letters, digits and hyphens that begin with a letter or digit.'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l panel-chatter-presses -x -d 'From 10 to 10000 (presses of an input in 10 minutes, beyond which it chatters).'
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l button-pin -x -d 'A BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the header).'
-complete -c alarm-node -n '_shtab_alarm_node_using init' -l button-wiring -xka "normally-open normally-closed" -d 'How the contact is while nobody presses; closed is better: a cut wire is then an alarm. "normally-open" or "normally-closed".'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l button-wiring -xka "normally-open normally-closed changeover" -d 'How the contact is while nobody presses; closed is better: a cut wire is then an alarm; changeover is best. "normally-open", "normally-closed" or "changeover".'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l button-pin-nc -x -d 'The pin of a changeover contact'"'"'s normally closed side, a BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the header).'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l button-name -x -d 'Its name in messages; needed, and different, where there are several. 1 to 63 lower-case letters, digits and hyphens that begin with a letter or digit.'
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l button-class -xka "assist threat amok" -d 'How the building reacts. "assist" (colleagues come), "threat" (guards come) or "amok" (everybody gets safe).'
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l button-sound -xka "loud silent" -d 'Whether a press sounds the buzzer. "loud" or "silent" (no default: an alarm that can be heard may provoke an attacker).'
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l button-lamp -xka "shown discreet" -d 'Whether the lamp tells about a press. "shown" or "discreet" (a blinking lamp may betray the person who pressed).'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l door-pin -x -d 'A BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the header).'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l door-wiring -xka "normally-open normally-closed changeover" -d 'How the contact is while nobody presses; closed is better: a cut wire is then an alarm; changeover is best. "normally-open", "normally-closed" or "changeover".'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l door-pin-nc -x -d 'The pin of a changeover contact'"'"'s normally closed side, a BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the header).'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l door-name -x -d 'Its name in messages; needed, and different, where there are several. 1 to 63 lower-case letters, digits and hyphens that begin with a letter or digit.'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l door-mode -xka "alarm held-open report incident-only" -d 'What an open door leads to. "alarm" (opening it is an alarm), "held-open" (being open for held_open_s is one), "report" (its state is told) or "incident-only" (told while an incident is open, and never else).'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l door-held-open-s -x -d 'From 5 to 3600 (seconds; for mode = "held-open").'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l door-class -xka "assist threat amok" -d 'How the building reacts. "assist" (colleagues come), "threat" (guards come) or "amok" (everybody gets safe).'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l door-sound -xka "loud silent" -d 'Whether a press sounds the buzzer. "loud" or "silent" (no default: an alarm that can be heard may provoke an attacker).'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l door-lamp -xka "shown discreet" -d 'Whether the lamp tells about a press. "shown" or "discreet" (a blinking lamp may betray the person who pressed).'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l tamper-pin -x -d 'A BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the header).'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l tamper-wiring -xka "normally-open normally-closed changeover" -d 'How the contact is while nobody presses; closed is better: a cut wire is then an alarm; changeover is best. "normally-open", "normally-closed" or "changeover".'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l tamper-pin-nc -x -d 'The pin of a changeover contact'"'"'s normally closed side, a BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the header).'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l reset-pin -x -d 'A BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the header).'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l reset-wiring -xka "normally-open normally-closed changeover" -d 'How the contact is while nobody presses; closed is better: a cut wire is then an alarm; changeover is best. "normally-open", "normally-closed" or "changeover".'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l reset-pin-nc -x -d 'The pin of a changeover contact'"'"'s normally closed side, a BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the header).'
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l buzzer-pin -x -d 'A BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the header).'
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l buzzer-sound-limit-s -x -d 'From 10 to 3600 (seconds; ends the sound, not the alarm).'
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l lamp-pin -x -d 'A BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the header).'
