@@ -75,14 +75,17 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> N
         time.sleep(0.02)
 
 
-def _command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "node", *map(str, arguments)]
+PROGRAM = ("-m", "node")
 
 
-def _environment(directory: Path) -> dict[str, str]:
+def _command(*arguments: str | Path, program: Sequence[str] = PROGRAM) -> list[str]:
+    return [sys.executable, *program, *map(str, arguments)]
+
+
+def _environment(directory: Path, more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     # lgpio writes its pipes into its working directory, and importing it may change that directory (hazards.md, H6).
     kept = {name: value for name, value in os.environ.items() if not name.endswith("_DIRECTORY")}
-    return {**kept, "PYTHONPATH": str(_ROOT), "LG_WD": str(directory)}
+    return {**kept, "PYTHONPATH": str(_ROOT), "LG_WD": str(directory), **more}
 
 
 @dataclass(slots=True)
@@ -118,11 +121,23 @@ class Pages:
 
 
 class SimulatedNode:
-    """``alarm-node simulate``, from entering it as a context to leaving it; ``arguments`` beside ``--config``."""
+    """``alarm-node simulate``, from entering it as a context to leaving it; ``arguments`` beside ``--config``.
 
-    def __init__(self, config: Path, *arguments: str) -> None:
+    ``program`` is what Python starts in the place of alarm-node, ``prefix`` a command that starts Python (for a network
+    of its own), ``environ`` more of the environment.
+    """
+
+    def __init__(
+        self,
+        config: Path,
+        *arguments: str,
+        program: Sequence[str] = PROGRAM,
+        prefix: Sequence[str] = (),
+        environ: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._config = config
         self._arguments = arguments
+        self._program, self._prefix, self._environ = program, prefix, environ
         self._told = Pages()
         self._logged = Pages()
 
@@ -227,13 +242,13 @@ class SimulatedNode:
     def __enter__(self) -> Self:
         directory = self._config.parent
         self._process = subprocess.Popen(
-            _command("simulate", "--config", self._config, *self._arguments),
+            [*self._prefix, *_command("simulate", "--config", self._config, *self._arguments, program=self._program)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             cwd=directory,
-            env=_environment(directory),
+            env=_environment(directory, self._environ),
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -1,0 +1,135 @@
+"""What a campaign is, and how it is run: so many tries, each with a seed of its own, each with one invariant.
+
+A try that breaks the invariant raises AssertionError; it is told with its number and kind, and can be repeated alone:
+
+    python -m tests.campaigns --seed 7 --try kill:17
+
+Rules:
+
+1. All that is random in a try comes from its own seed, which is made of the campaign's name, the run's seed and its
+   number. What the machine does meanwhile isn't random, and not the same: a try that breaks may hold when repeated.
+2. A try owns a directory of its own, and whatever it starts; it reaps that however it ends.
+3. What this machine lacks is told as skipped, never as passed.
+"""
+
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Figures = Mapping[str, float]
+"""What a try has measured, by name; of each the worst (largest) is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try: its number, its kind (one of the campaign's), all of its chance, and an empty directory.
+
+    ``defect`` is the deliberate defect that is switched on in the node, "" for none.
+    """
+
+    number: int
+    kind: str
+    random: random.Random
+    directory: Path
+    defect: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """``attempt`` is called ``full`` times, or ``short`` times within `make test`, ``parallel`` of them at once.
+
+    ``kinds`` are gone around. ``missing`` says what this machine lacks for it, "" where it can be run.
+    """
+
+    name: str
+    invariant: str
+    full: int
+    short: int
+    attempt: Callable[[Try], Figures | None]
+    kinds: tuple[str, ...] = ("",)
+    parallel: int = 1
+    missing: Callable[[], str] = lambda: ""
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A try that broke the invariant, or couldn't be made."""
+
+    number: int
+    kind: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a campaign. ``worst`` is the largest of each figure that was measured."""
+
+    name: str
+    invariant: str
+    tried: int = 0
+    broken: list[Break] = field(default_factory=list)
+    skipped: str = ""
+    seconds: float = 0.0
+    worst: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        """One word: held, BROKEN or skipped."""
+        return "skipped" if self.skipped else "BROKEN" if self.broken else "held"
+
+
+def run(
+    campaign: Campaign,
+    seed: int,
+    *,
+    numbers: Iterable[int],
+    defect: str = "",
+    on_try: Callable[[Result], None] = lambda result: None,
+    stop_at: int = 5,
+) -> Result:
+    """Make these tries; ``on_try`` is told after each. After ``stop_at`` broken ones no other is begun."""
+    result = Result(campaign.name, campaign.invariant)
+    result.skipped = campaign.missing()
+    if result.skipped:
+        return result
+    begin = time.monotonic()
+    waiting = iter(numbers)
+    running: set[Future[tuple[Break | None, Figures]]] = set()
+    with ThreadPoolExecutor(campaign.parallel, thread_name_prefix=campaign.name) as pool:
+        while True:
+            while len(running) < campaign.parallel and len(result.broken) < stop_at:
+                number = next(waiting, None)
+                if number is None:
+                    break
+                running.add(pool.submit(_try, campaign, seed, number, defect))
+            if not running:
+                break
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                broken, figures = future.result()
+                result.tried += 1
+                result.broken += [broken] if broken is not None else []
+                for name, value in figures.items():
+                    result.worst[name] = max(value, result.worst.get(name, value))
+                result.seconds = time.monotonic() - begin
+                on_try(result)
+    return result
+
+
+def _try(campaign: Campaign, seed: int, number: int, defect: str) -> tuple[Break | None, Figures]:
+    kind = campaign.kinds[number % len(campaign.kinds)]
+    chance = random.Random(f"{campaign.name}/{seed}/{number}")  # noqa: S311 - the same tries for the same seed
+    directory = Path(tempfile.mkdtemp(prefix=f"{campaign.name}-{number}-"))
+    try:
+        figures = campaign.attempt(Try(number, kind, chance, directory, defect))
+    except Exception as failure:  # noqa: BLE001 - a try that can't be made hasn't held, whatever it raised
+        name = "" if isinstance(failure, AssertionError) else f"{type(failure).__name__}: "
+        return Break(number, kind, f"{name}{failure}"), {}
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return None, figures or {}

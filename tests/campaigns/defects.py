@@ -1,0 +1,29 @@
+"""Deliberate defects: a node with one of them switched on must make a campaign fail, or the campaign proves nothing.
+
+    python -m tests.campaigns.defects NAME simulate --config node.toml
+
+is ``alarm-node simulate`` with that defect. Nothing of this is in the package: each one replaces a function of it.
+"""
+
+import sys
+from collections.abc import Callable
+
+from node import cli
+
+DEFECTS: dict[str, Callable[[], None]] = {}
+"""What switches each defect on, by its name."""
+
+
+def command(defect: str) -> list[str]:
+    """How Python starts alarm-node with this defect, or without any."""
+    return ["-m", "tests.campaigns.defects", defect] if defect else ["-m", "node"]
+
+
+def main() -> int:
+    """Switch the defect on, and be alarm-node."""
+    DEFECTS[sys.argv[1]]()
+    return cli.main(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
