@@ -8,8 +8,8 @@ Rules:
    sends anything again by itself: what wasn't answered is the record's to send again.
 3. A session gets its number before CONNECT, because the will carries it. An attempt that finds no broker uses none up:
    its LinkDown names the number that it would have had. LinkUp comes before anything that was heard in its session.
-4. The loop isn't flooded: at most 64 events of a link are undecided (hatch.py). What is heard beyond that is dropped
-   and counted; publishing and connecting wait.
+4. Nothing is flooded: at most 64 events of a link are undecided, and while 64 messages wait for the broker nothing more
+   is heard (hatch.py). What is heard beyond that is dropped and counted; publishing and connecting wait.
 5. A silent path is dropped by deadlines of our own: 3 s, twice as long after each such drop, at most 24 s, until an
    answer of the same kind comes within 3 s again. Dropping shuts the socket down, and the will follows.
 6. One bad message blocks nothing: what can't be read is dropped and counted, what can't be sent is answered as refused.

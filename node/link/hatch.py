@@ -2,6 +2,7 @@
 
 Of at most 64 undecided events 40 may be messages, 20 answers, 2 a session's LinkUp and LinkDown, 2 MessagesDropped.
 The loop decides in the order in which they were put, so that a plain ``decided()`` says whose room is free again.
+While ``BACKLOG`` messages wait to be sent there is no room for heard ones: what they lead to couldn't go out either.
 """
 
 import heapq
@@ -22,6 +23,10 @@ BACK_OFF_S = 0.25
 BACK_OFF_MAX_S = 5.0
 TICK_S = 1.0
 """The longest sleep: paho's keepalive is looked after in between."""
+
+BACKLOG = 64
+"""How long the queue to the broker may be before nothing more is heard: whoever asks faster than it takes the answers
+must not fill the memory."""
 
 _REPORT_S = 1.0
 
@@ -152,6 +157,8 @@ class Hatch:
 
     def room(self, kind: Kind) -> int:
         """How many more events of this kind may be put."""
+        if kind is Kind.HEARD and len(self._outbox) >= BACKLOG:
+            return 0
         return self._room[kind]
 
     def put(self, kind: Kind, event: Event) -> None:

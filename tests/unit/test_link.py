@@ -238,6 +238,25 @@ def test_a_flood_leaves_room_for_answers_and_is_counted(tmp_path: Path, monkeypa
     assert {event.reason for event in events if isinstance(event, MessagesDropped)} == {"too many"}
 
 
+def test_while_too_much_waits_to_be_sent_nothing_more_is_heard(broker: Broker) -> None:
+    """Each message may ask for an answer: who asks faster than the broker takes them must not fill the memory."""
+    with Client(broker.port) as client, running(Loop(broker.port)) as loop:
+        session = loop.expect(LinkUp).session
+        for _ in range(WINDOW + hatch.BACKLOG):
+            loop.publish(session, "node/event")
+        assert loop.wait_for(WINDOW)  # nothing of this is decided, so the rest waits
+
+        client.publish("node/command", b"unheard")
+        dropped = loop.expect(MessagesDropped)
+        for _ in range(hatch.BACKLOG):
+            loop.expect(PublishAnswered)
+        client.publish("node/command", b"heard")
+        heard = loop.expect(Heard)
+
+    assert dropped == MessagesDropped(dropped.at, "the-broker", 1, "too many")
+    assert heard.message.payload == b"heard"
+
+
 def _count(events: list[Event], kind: type[Event]) -> int:
     return sum(isinstance(event, kind) for event in events)
 
