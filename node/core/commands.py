@@ -1,8 +1,9 @@
 """Commands from the network, by protocol.md's rules: what is refused, and what the rest does.
 
 A refused command changes nothing, is answered with its reason, recorded and counted. A repeated id gets the first
-outcome again and does nothing. No command can hide an alarm raised after it: an acknowledgement and a reset may say how
-many presses their author saw, and a reset never ends what is still pressed.
+outcome again and does nothing. Of both kinds at most 10 a second are answered. No command can hide an alarm raised
+after it: an acknowledgement and a reset may say how many presses their author saw, and a reset never ends what is still
+pressed.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,8 @@ def decide(turn: Turn, command: CommandHeard) -> None:
     """Do what a command asks for, or refuse it; answer either way, as far as the limits allow."""
     known = turn.state.outcomes.get(command.id)
     if known is not None:
-        _reply(turn, command, known.reply)
+        if turn.may_answer():
+            _reply(turn, command, known.reply)
         return
     reason = _inadmissible(turn, command) or _ACTIONS[command.action](turn, command)
     if reason is None:

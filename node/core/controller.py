@@ -73,7 +73,8 @@ def next_deadline(state: State) -> float:
     for incident in state.incidents:
         instants += [each for each in (incident.receipt_due, incident.sounding_until) if each is not None]
     for link in state.supervision.links:
-        instants += [each for each in (link.birth_again, link.canary_again, link.stolen_until) if each is not None]
+        wanted = (link.birth_again, link.alarm_again, link.canary_again, link.stolen_until)
+        instants += [each for each in wanted if each is not None]
     return min(instants, default=inf)
 
 

@@ -9,7 +9,7 @@ Rules:
 3. Alarms come before telemetry, what was tried less often before what was tried more often, then the oldest first.
 4. A refused or unheard event leaves the flight and is set aside until its next turn: it never blocks the one behind it.
 5. Alarm events are sent again after ``receipt_s``, doubling to 5 minutes; telemetry after 5 minutes; everything when a
-   monitor is heard (again) or a link comes back.
+   monitor is heard (again), at most once a second, or a link comes back.
 6. At most ``KEPT`` events wait in memory. Beyond that they are spilled: telemetry first, the oldest first. The record
    has them, and is asked for them when there is room again.
 """
@@ -24,6 +24,7 @@ WINDOW = 20
 KEPT = 1_000
 REFILL = 200
 RESEND_LIMIT_S = 300.0
+REDELIVERY_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,17 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """All that waits, by key. ``spilled``: the record holds unreceipted events that aren't here."""
+    """All that waits, by key. ``spilled``: the record holds unreceipted events that aren't here.
+
+    ``redelivered_at``: when everything last went out again for a monitor, ``redelivery_due``: when it has to once more.
+    """
 
     waiting: Mapping[Key, Waiting] = field(default_factory=dict)
     next_order: int = 0
     spilled: bool = False
     asked: bool = False
+    redelivered_at: float = -inf
+    redelivery_due: float = inf
 
 
 def add(outbox: Outbox, key: Key, alarm: bool) -> tuple[Outbox, Key | None]:
@@ -140,15 +146,24 @@ def retry(outbox: Outbox, link: str) -> Outbox:
     return replace(outbox, waiting=waiting)
 
 
-def redeliver(outbox: Outbox) -> Outbox:
-    """The outbox after a monitor was heard: everything may go out again."""
-    return replace(outbox, waiting={key: _again(entry) for key, entry in outbox.waiting.items()})
+def redeliver(outbox: Outbox, at: float) -> Outbox:
+    """The outbox after a monitor was heard: everything may go out again, now or a second after the last time.
+
+    Each copy of a monitor's birth asks for it: a storm of them must not stand before a fresh alarm.
+    """
+    due = outbox.redelivered_at + REDELIVERY_PAUSE_S
+    if at < due:
+        return replace(outbox, redelivery_due=due)
+    waiting = {key: _again(entry) for key, entry in outbox.waiting.items()}
+    return replace(outbox, waiting=waiting, redelivered_at=at, redelivery_due=inf)
 
 
 def turn(outbox: Outbox, at: float) -> Outbox:
     """The outbox with everything that is due ready to go out once more."""
     if next_turn(outbox) > at:
         return outbox
+    if outbox.redelivery_due <= at:
+        outbox = redeliver(outbox, at)
     waiting = {
         key: replace(_again(entry), attempts=entry.attempts + 1) if entry.due <= at else entry
         for key, entry in outbox.waiting.items()
@@ -158,7 +173,7 @@ def turn(outbox: Outbox, at: float) -> Outbox:
 
 def next_turn(outbox: Outbox) -> float:
     """The instant of the next sending again; inf when there is none."""
-    return min((entry.due for entry in outbox.waiting.values()), default=inf)
+    return min((outbox.redelivery_due, *(entry.due for entry in outbox.waiting.values())))
 
 
 def _ready(outbox: Outbox, link: str, room: int, *, alarm: bool) -> list[Key]:

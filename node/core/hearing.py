@@ -61,7 +61,14 @@ def link_down(turn: Turn, event: ev.LinkDown) -> None:
     if link.up:
         turn.change(outbox=delivery.forget_link(turn.state.outbox, link.name))
         link = replace(
-            link, up=False, since=turn.now, answer_due=None, canary_due=None, canary_again=None, birth_again=None
+            link,
+            up=False,
+            since=turn.now,
+            answer_due=None,
+            canary_due=None,
+            canary_again=None,
+            birth_again=None,
+            alarm_again=None,
         )
     turn.change_link(replace(link, problem=event.problem))
 
@@ -114,7 +121,7 @@ def monitor_heard(turn: Turn, event: ev.MonitorHeard) -> None:
     )
     turn.change(supervision=heard)
     if fresh or event.birth:
-        turn.change(outbox=delivery.redeliver(turn.state.outbox))
+        turn.change(outbox=delivery.redeliver(turn.state.outbox, turn.now))
 
 
 def state_heard(turn: Turn, event: ev.StateHeard) -> None:
@@ -141,7 +148,11 @@ def state_heard(turn: Turn, event: ev.StateHeard) -> None:
 
 
 def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
-    """The retained ``alarm``: an incident that nobody here remembers is adopted; one known as reset stays reset."""
+    """The retained ``alarm``: an incident that nobody here remembers is adopted; one known as reset stays reset.
+
+    Our topic must say what we said last: what somebody else writes on it, be it a copy of an old one of our own, is
+    answered with that, at most once a second.
+    """
     link = known_link(turn, event.link)
     if link is None or not link.up:
         return
@@ -161,8 +172,12 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
         )
         turn.change(incidents=(incident, *turn.state.incidents))
         turn.log_about("adopted", incident)
-    if event.boot != turn.state.boot or event.retained:
+    if event.retained:
         turn.change_link(replace(link, alarm_sent=None))
+    elif event.boot != turn.state.boot or not outlook.is_told(link, event.incidents):
+        again = max(turn.now, link.alarm_answered_at + supervision.ALARM_PAUSE_S)
+        turn.change_link(replace(link, alarm_again=again))
+        _say_alarm_again(turn, link.name)
 
 
 def canary_heard(turn: Turn, event: ev.CanaryHeard) -> None:
@@ -181,8 +196,16 @@ def time_passed(turn: Turn) -> None:
             turn.change_link(replace(link, stolen_until=None))
         if link.birth_again is not None and turn.now >= link.birth_again:
             _send_birth(turn, turn.state.supervision.link(name))
+        _say_alarm_again(turn, name)
         if link.canary_again is not None and turn.now >= link.canary_again:
             _send_canary(turn, turn.state.supervision.link(name))
+
+
+def _say_alarm_again(turn: Turn, name: str) -> None:
+    """Where that is due; outlook.py finds that it isn't told, and tells it."""
+    link = turn.state.supervision.link(name)
+    if link.alarm_again is not None and turn.now >= link.alarm_again:
+        turn.change_link(replace(link, alarm_sent=None, alarm_answered_at=turn.now, alarm_again=None))
 
 
 def _send_canary(turn: Turn, link: LinkState) -> None:

@@ -184,8 +184,18 @@ def _alarms(turn: Turn) -> list[Effect]:
         told = link.alarm_sent is not None and _phases(link.alarm_sent) == _phases(wanted)
         if link.up and readable and not told:
             sends.append(SendAlarm(link.name, link.session, wanted, *stamp(turn)))
-            turn.change_link(replace(link, alarm_sent=wanted))
+            turn.change_link(replace(link, alarm_sent=wanted, alarm_again=None))
     return sends
+
+
+def is_told(link: LinkState, heard: tuple[ListedIncident, ...]) -> bool:
+    """Whether this list, as it came back from the broker, is the one that was published last."""
+    return link.alarm_sent is not None and _as_heard(link.alarm_sent) == _as_heard(heard)
+
+
+def _as_heard(incidents: tuple[ListedIncident, ...]) -> list[tuple[str, str, int, Key]]:
+    """What of a list is the same after its way to the broker and back: instants are rounded, and sounds run out."""
+    return [(each.id, alarm.phase(each.step), each.presses, each.press) for each in incidents]
 
 
 def _phases(incidents: tuple[ListedIncident, ...]) -> tuple[ListedIncident, ...]:

@@ -45,6 +45,7 @@ CLOCK_GRACE_S = 60.0
 HEALTH_STALE_S = 120.0
 STOLEN_SHOWN_S = 60.0
 BIRTH_PAUSE_S = 1.0
+ALARM_PAUSE_S = 1.0
 
 MONITORS_KEPT = 64
 """How many monitors are kept apart: whoever invents new ones by the second must not fill the memory."""
@@ -68,8 +69,9 @@ class LinkState:
     awaited. ``canary_again``: when the next canary flies. ``retained_read``: the canary came back, so every retained
     value has come too. ``confirmed``: our own birth was heard on it in this boot. ``alarm_sent``: the list that was
     last published in this session. ``birth_at``: when the birth was last published, ``birth_again``: when it has to
-    be once more. ``refused``: topics that the broker refused. ``problem``: the code of the fault that says why it is
-    down. ``certificates``: when they expire (wall clock), by whose they are; ``credentials_usable``: this node's
+    be once more. ``alarm_answered_at``: when the list was last put back over somebody else's, ``alarm_again``: when it
+    has to be once more. ``refused``: topics that the broker refused. ``problem``: the code of the fault that says why
+    it is down. ``certificates``: when they expire (wall clock), by whose they are; ``credentials_usable``: this node's
     files for it are in order.
     """
 
@@ -85,6 +87,8 @@ class LinkState:
     alarm_sent: tuple[ListedIncident, ...] | None = None
     birth_at: float = -inf
     birth_again: float | None = None
+    alarm_answered_at: float = -inf
+    alarm_again: float | None = None
     stolen_until: float | None = None
     refused: tuple[str, ...] = ()
     rtt_s: float | None = None

@@ -19,8 +19,9 @@ from node.core.settings import Settings
 from node.core.signals import BuzzerPattern, LampPattern
 from node.core.supervision import FaultId, LinkState, Supervision, with_link
 
-REFUSALS_PER_S = 10
-"""How many refusals a second are answered and recorded (protocol.md, "Commands"); all are counted."""
+ANSWERS_PER_S = 10
+"""How many refusals and repetitions a second are answered, and recorded (protocol.md, "Commands"); all refusals are
+counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,9 @@ class State:
 
     ``now`` is the latest instant seen; it never goes back, though an edge's own stamp may be older. ``incidents`` in
     the order of their newest presses, ``faults`` maps what was told to when it began (wall clock). ``held_due``: when a
-    door that stands open will have been held open, by its name. ``recent_refusals`` are the instants of the last few.
-    ``sample_at``: the next sample that was asked for, inf when there is none. ``begun``: the record has answered, or
-    had its time, and the first event is numbered.
+    door that stands open will have been held open, by its name. ``recent_answers`` are the instants of the last few
+    refusals and repetitions that were answered. ``sample_at``: the next sample that was asked for, inf when there is
+    none. ``begun``: the record has answered, or had its time, and the first event is numbered.
     """
 
     settings: Settings
@@ -61,7 +62,7 @@ class State:
     outbox: Outbox = field(default_factory=Outbox)
     faults: Mapping[FaultId, float] = field(default_factory=dict)
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
-    recent_refusals: tuple[float, ...] = ()
+    recent_answers: tuple[float, ...] = ()
     heartbeat_due: float = 0.0
     sample_at: float = inf
     buzzer: BuzzerPattern = BuzzerPattern.OFF
@@ -152,10 +153,14 @@ class Turn:
     def may_record_refusal(self) -> bool:
         """Count a refusal, and tell whether it may still be answered and recorded in this second."""
         self.supervise(refused=self.state.supervision.refused + 1)
-        recent = tuple(at for at in self.state.recent_refusals if at > self.now - 1.0)
-        if len(recent) >= REFUSALS_PER_S:
+        return self.may_answer()
+
+    def may_answer(self) -> bool:
+        """Whether one more refusal or repetition may be answered in this second."""
+        recent = tuple(at for at in self.state.recent_answers if at > self.now - 1.0)
+        if len(recent) >= ANSWERS_PER_S:
             return False
-        self.change(recent_refusals=(*recent, self.now))
+        self.change(recent_answers=(*recent, self.now))
         return True
 
     def refuse(self, what: str) -> None:

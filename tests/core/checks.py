@@ -192,7 +192,7 @@ def apart(state: State) -> State:
         seq=0,
         outbox=Outbox(),
         outcomes={},
-        recent_refusals=(),
+        recent_answers=(),
         remembered=None,
         supervision=replace(state.supervision, refused=0, unstored={}),
     )

@@ -1,6 +1,7 @@
 """Commands from the network: in which form, how often, and what is answered."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from node.core.effects import (
 )
 from node.core.events import StopRequested
 from node.core.signals import BuzzerPattern
-from node.core.turn import REFUSALS_PER_S
+from node.core.turn import ANSWERS_PER_S
 from tests.core.checks import apart
 from tests.core.playbook import LINK, UTC_OFFSET, Playbook, Stage
 from tests.core.scenes import Logged, refusal
@@ -112,7 +113,7 @@ def test_a_repeated_id_gets_the_first_outcome_and_does_nothing(stage: Stage, rep
 
     how[repeat]()
 
-    assert play.state == before
+    assert play.state == replace(before, recent_answers=play.state.recent_answers)
     assert play.replies() == [Reply("again", "done")]
 
 
@@ -131,31 +132,43 @@ def test_at_most_ten_refusals_a_second_are_answered_and_recorded(stage: Stage) -
     """A flood of nonsense fills neither the record nor the line; all of it is counted."""
     play = stage()
 
-    for _ in range(3 * REFUSALS_PER_S):
+    for _ in range(3 * ANSWERS_PER_S):
         play.command("open-door")
 
-    assert len(play.take(SendReply)) == REFUSALS_PER_S
-    assert len([event for event in play.logged if event.kind == "command-refused"]) == REFUSALS_PER_S
-    assert play.state.supervision.refused == 3 * REFUSALS_PER_S
+    assert len(play.take(SendReply)) == ANSWERS_PER_S
+    assert len([event for event in play.logged if event.kind == "command-refused"]) == ANSWERS_PER_S
+    assert play.state.supervision.refused == 3 * ANSWERS_PER_S
+
+
+def test_at_most_ten_repetitions_a_second_are_answered(stage: Stage) -> None:
+    """A storm of copies of one command fills no queue, and none of them does anything."""
+    play = stage()
+    play.command("probe", id="once").skip()
+
+    for _ in range(3 * ANSWERS_PER_S):
+        play.command("probe", id="once")
+
+    assert play.replies() == [Reply("once", "done")] * ANSWERS_PER_S
+    assert play.state.supervision.refused == 0
 
 
 def test_after_a_second_refusals_are_answered_again(stage: Stage) -> None:
     """The limit is for each second."""
     play = stage()
-    for _ in range(2 * REFUSALS_PER_S):
+    for _ in range(2 * ANSWERS_PER_S):
         play.command("open-door")
     play.wait(1.0).skip()
 
     play.command("open-door")
 
-    assert play.replies() == [refusal("unknown-action", 2 * REFUSALS_PER_S + 1)]
+    assert play.replies() == [refusal("unknown-action", 2 * ANSWERS_PER_S + 1)]
 
 
 def test_a_flood_of_nonsense_does_not_refuse_a_good_command(stage: Stage) -> None:
     """What can be done is done."""
     play = stage()
     play.tap()
-    for _ in range(3 * REFUSALS_PER_S):
+    for _ in range(3 * ANSWERS_PER_S):
         play.command("open-door")
     play.skip()
 

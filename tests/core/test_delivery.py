@@ -180,11 +180,25 @@ def test_a_monitor_that_said_goodbye_counts_as_new_when_it_returns(stage: Stage,
     play = stage()
     if alive_before:
         play.monitor()
-    play.monitor(alive=False).press().skip()
+    play.monitor(alive=False).press().wait(1.0).skip()
 
     play.monitor()
 
     assert play.pressed in sent(play)
+
+
+def test_a_storm_of_births_sends_everything_again_once_a_second(stage: Stage) -> None:
+    """Copies of a monitor's birth, or of two starts of it, mustn't bury a fresh alarm; the last one is still heeded."""
+    play = stage(receipts=Receipts.REQUIRED, receipt_s=60.0, heartbeat_s=3_600.0)
+    play.press().wait(5.0).skip()
+
+    for number in range(25):
+        play.monitor(boot=f"m000000{number % 2}").wait(0.1)
+    again = sent(play).count(play.pressed)
+    play.wait(30.0)
+
+    assert again == 3
+    assert sent(play).count(play.pressed) == 1
 
 
 def test_a_link_that_comes_back_carries_everything_again(stage: Stage) -> None:

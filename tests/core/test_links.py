@@ -225,11 +225,44 @@ def test_a_foreign_list_is_overwritten(stage: Stage) -> None:
 
 
 def test_our_own_list_is_not_answered(stage: Stage) -> None:
-    """A broker that ignores no-local sends back what we said."""
+    """We hear what we said: instants are rounded by then, and the sound has gone on."""
     play = stage()
-    play.press().skip()
+    play.press()
+    (said,) = play.take(SendAlarm)
+    heard = tuple(replace(each, since_utc=round(each.since_utc), sounding_until=None) for each in said.incidents)
 
-    play >> AlarmHeard(play.now, LINK, BOOT, (), retained=False) << []
+    play >> AlarmHeard(play.now, LINK, BOOT, heard, retained=False) << []
+
+
+@pytest.mark.parametrize("boot", [BOOT, FOREIGN])
+def test_whatever_overwrites_the_list_is_answered_at_most_once_a_second(stage: Stage, boot: str) -> None:
+    """Be it a copy of an old one of our own; a storm of them mustn't bury a fresh alarm, and the last word is ours."""
+    play = stage(heartbeat_s=3_600.0)
+    play.monitor().press().wait(5.0).skip()
+
+    for _ in range(25):
+        play >> AlarmHeard(play.now, LINK, boot, (), retained=False)
+        play.wait(0.1)
+    answered = play.take(SendAlarm)
+    play.wait(1.0)
+
+    assert [[each.id for each in send.incidents] for send in answered] == [[play.incident]] * 3
+    play.only(SendAlarm) << [SendAlarm]
+
+
+def test_a_list_that_changes_does_not_wait_for_the_answer_to_a_foreign_one(stage: Stage) -> None:
+    """And is that answer."""
+    play = stage(heartbeat_s=3_600.0)
+    for _ in range(2):
+        play >> AlarmHeard(play.now, LINK, FOREIGN, (), retained=False)
+    play.skip()
+
+    play.press()
+    (sent,) = play.take(SendAlarm)
+    play.monitor().wait(5.0)
+
+    assert [each.id for each in sent.incidents] == [play.incident]
+    play.only(SendAlarm) << []
 
 
 def test_what_comes_on_a_link_that_is_down_is_late(stage: Stage) -> None:
@@ -276,7 +309,7 @@ def test_what_nobody_expects_changes_nothing_and_is_recorded(stage: Stage, event
         before,
         seq=before.seq + 1,
         outbox=play.state.outbox,
-        recent_refusals=play.state.recent_refusals,
+        recent_answers=play.state.recent_answers,
         remembered=play.state.remembered,
         supervision=replace(before.supervision, refused=1, unstored=play.state.supervision.unstored),
     )
@@ -308,7 +341,7 @@ def test_what_was_retained_before_the_birth_is_not_answered_again(stage: Stage) 
 def test_a_monitor_that_connects_again_gets_what_waits(stage: Stage) -> None:
     """It may have missed what was published while it was away for a moment, though its boot is the same."""
     play = stage(monitors=("desk",))
-    play.monitor().press().skip()
+    play.monitor().press().wait(1.0).skip()
     play.accepted(code=0x10).skip()
 
     play >> MonitorHeard(play.now, LINK, "desk", "m0000001", alive=True, birth=True)
