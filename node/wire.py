@@ -159,8 +159,21 @@ class Wire:
     ) -> ev.Event | None:
         """What a message means; None for a monitor's retained one, which says nothing of now.
 
-        Raises ValueError, with a reason, for one that means nothing to a node.
+        Raises ValueError, with a reason, for one that means nothing to a node. Only on our own ``state`` and ``alarm``
+        even that has a meaning: somebody wrote over what we said, and readers to come would find it there.
         """
+        try:
+            return self._read(link, topic, payload, retained, expiry_s, at)
+        except ValueError:
+            if topic == self.state_topic:
+                return ev.StateHeard(at, link, "", 0, "unreadable", retained)
+            if topic == self.alarm_topic:
+                return ev.AlarmHeard(at, link, "", (), retained)
+            raise
+
+    def _read(
+        self, link: str, topic: str, payload: bytes, retained: bool, expiry_s: float | None, at: float
+    ) -> ev.Event | None:
         if len(payload) > PAYLOAD_LIMIT:
             raise ValueError(f"more than {PAYLOAD_LIMIT} bytes")
         try:
@@ -181,14 +194,10 @@ class Wire:
         return {"v": 1, "node": self.node, "boot": self.boot, "seq": seq, "at_utc": rfc3339(at_utc), "clock": clock}
 
     def _read_state(self, link: str, payload: bytes, retained: bool, at: float) -> ev.Event:
-        if not payload:
-            return ev.StateHeard(at, link, "", 0, "deleted", retained)
         state = msgspec.json.decode(payload, type=State)
         return ev.StateHeard(at, link, state.boot, state.session, state.state, retained)
 
     def _read_alarm(self, link: str, payload: bytes, retained: bool, at: float) -> ev.Event:
-        if not payload:
-            return ev.AlarmHeard(at, link, "", (), retained)
         message = msgspec.json.decode(payload, type=Alarm)
         incidents = tuple(_listed(each, at) for each in message.incidents)
         return ev.AlarmHeard(at, link, message.boot, incidents, retained)

@@ -177,7 +177,10 @@ class PublishAnswered(Event):
 
 @dataclass(frozen=True, slots=True)
 class StateHeard(Event):
-    """The node's own ``state`` topic: somebody's birth, will or goodbye under our name."""
+    """The node's own ``state`` topic: somebody's birth, will or goodbye under our name.
+
+    Without ``boot``: it was deleted, or somebody wrote what can't be read.
+    """
 
     link: str
     boot: str
@@ -188,7 +191,7 @@ class StateHeard(Event):
 
 @dataclass(frozen=True, slots=True)
 class AlarmHeard(Event):
-    """The node's own ``alarm`` topic."""
+    """The node's own ``alarm`` topic. Without ``boot``: it was deleted, or somebody wrote what can't be read."""
 
     link: str
     boot: str

@@ -91,7 +91,9 @@ def test_a_client_with_the_nodes_id_is_a_fault_and_the_node_comes_back(
     desk.receive("event", kind="pressed")
 
 
-@pytest.mark.parametrize("payload", [json.dumps(FORGED).encode(), b""], ids=["foreign birth", "deleted"])
+@pytest.mark.parametrize(
+    "payload", [json.dumps(FORGED).encode(), b"", b"\xff"], ids=["foreign birth", "deleted", "unreadable"]
+)
 def test_a_birth_that_is_overwritten_is_put_back(
     broker: Broker, desk: Desk, node: SimulatedNode, payload: bytes
 ) -> None:
@@ -102,6 +104,24 @@ def test_a_birth_that_is_overwritten_is_put_back(
 
     desk.receive("state", boot=node.boot, state="online")
     assert _retained_state(broker)["boot"] == node.boot
+
+
+@pytest.mark.parametrize("what", ["a copy of an old one", "foreign", "deleted", "unreadable"])
+def test_a_list_of_alarms_that_is_overwritten_is_put_back(
+    broker: Broker, desk: Desk, node: SimulatedNode, what: str
+) -> None:
+    """Whatever somebody else writes on the node's alarm, who comes later finds the open incident there."""
+    old = desk.receive("alarm", phase="normal").payload
+    foreign = json.dumps({**json.loads(old), "boot": FORGED["boot"]}).encode()
+    payload = {"a copy of an old one": old, "foreign": foreign, "deleted": b"", "unreadable": b"\xff"}[what]
+    node.tap()
+    desk.receive("alarm", phase="received")  # by the broker: there is no monitor
+
+    desk.client.publish(f"{BRANCH}/alarm", payload, retain=True)
+
+    desk.receive("alarm", phase="received")
+    with Client(broker.port, subscribe=[f"{BRANCH}/alarm"]) as late:
+        assert decoded(late.expect_topic(f"{BRANCH}/alarm"))["phase"] == "received"
 
 
 def test_a_monitor_that_falls_silent_leaves_an_alarm_that_nobody_has(broker: Broker, config: Path) -> None:
