@@ -190,10 +190,6 @@ def _output_recovered(turn: Turn, event: ev.OutputRecovered) -> None:
     turn.supervise(outputs_failed=tuple(each for each in failed if each != event.output))
 
 
-def _messages_dropped(turn: Turn, event: ev.MessagesDropped) -> None:
-    turn.supervise(dropped=turn.state.supervision.dropped + event.count)
-
-
 def _command_heard(turn: Turn, event: ev.CommandHeard) -> None:
     if hearing.known_link(turn, event.link):
         commands.decide(turn, event)
@@ -225,5 +221,5 @@ _HANDLERS: dict[type[ev.Event], Callable[[Turn, Any], None]] = {
     ev.ReceiptHeard: hearing.receipt_heard,
     ev.MonitorHeard: hearing.monitor_heard,
     ev.CommandHeard: _command_heard,
-    ev.MessagesDropped: _messages_dropped,
+    ev.MessagesDropped: hearing.messages_dropped,
 }

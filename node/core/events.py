@@ -250,9 +250,12 @@ class CommandHeard(Event):
     malformed: str | None = None
 
 
+TOO_MANY = "too many"
+
+
 @dataclass(frozen=True, slots=True)
 class MessagesDropped(Event):
-    """This link dropped ``count`` messages: too many were waiting to be decided, or made no sense."""
+    """This link dropped ``count`` messages: ``TOO_MANY`` were waiting to be decided, or they made no sense."""
 
     link: str
     count: int

@@ -140,11 +140,8 @@ def state_heard(turn: Turn, event: ev.StateHeard) -> None:
     if event.retained:
         turn.change_link(link)
         return
-    again = max(turn.now, link.birth_at + supervision.BIRTH_PAUSE_S)
-    link = replace(link, birth_again=again)
-    turn.change_link(link)
-    if again <= turn.now:
-        _send_birth(turn, link)
+    turn.change_link(_with_birth_again(turn, link))
+    _say_birth_again(turn, link.name)
 
 
 def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
@@ -175,8 +172,7 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
     if event.retained:
         turn.change_link(replace(link, alarm_sent=None))
     elif event.boot != turn.state.boot or not outlook.is_told(link, event.incidents):
-        again = max(turn.now, link.alarm_answered_at + supervision.ALARM_PAUSE_S)
-        turn.change_link(replace(link, alarm_again=again))
+        turn.change_link(_with_alarm_again(turn, link))
         _say_alarm_again(turn, link.name)
 
 
@@ -187,6 +183,17 @@ def canary_heard(turn: Turn, event: ev.CanaryHeard) -> None:
         turn.change_link(replace(link, canary_due=None, retained_read=True))
 
 
+def messages_dropped(turn: Turn, event: ev.MessagesDropped) -> None:
+    """Counted. What nobody looked at may have been on our own topics: what we said there is said again."""
+    turn.supervise(dropped=turn.state.supervision.dropped + event.count)
+    link = known_link(turn, event.link)
+    if link is None or not link.up or turn.state.stopping or event.reason != ev.TOO_MANY:
+        return
+    turn.change_link(_with_alarm_again(turn, _with_birth_again(turn, link)))
+    _say_birth_again(turn, link.name)
+    _say_alarm_again(turn, link.name)
+
+
 def time_passed(turn: Turn) -> None:
     """Monitors fall silent, a birth is due again, a theft is long ago."""
     turn.change(supervision=supervision.forget_monitors(turn.state.supervision, turn.now))
@@ -194,11 +201,25 @@ def time_passed(turn: Turn) -> None:
         link = turn.state.supervision.link(name)
         if link.stolen_until is not None and turn.now >= link.stolen_until:
             turn.change_link(replace(link, stolen_until=None))
-        if link.birth_again is not None and turn.now >= link.birth_again:
-            _send_birth(turn, turn.state.supervision.link(name))
+        _say_birth_again(turn, name)
         _say_alarm_again(turn, name)
         if link.canary_again is not None and turn.now >= link.canary_again:
             _send_canary(turn, turn.state.supervision.link(name))
+
+
+def _with_birth_again(turn: Turn, link: LinkState) -> LinkState:
+    return replace(link, birth_again=max(turn.now, link.birth_at + supervision.BIRTH_PAUSE_S))
+
+
+def _with_alarm_again(turn: Turn, link: LinkState) -> LinkState:
+    return replace(link, alarm_again=max(turn.now, link.alarm_answered_at + supervision.ALARM_PAUSE_S))
+
+
+def _say_birth_again(turn: Turn, name: str) -> None:
+    """Where that is due."""
+    link = turn.state.supervision.link(name)
+    if link.birth_again is not None and turn.now >= link.birth_again:
+        _send_birth(turn, link)
 
 
 def _say_alarm_again(turn: Turn, name: str) -> None:

@@ -23,7 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from node.core.events import CredentialsSeen, Event, LinkUp, PublishAnswered
+from node.core.events import TOO_MANY, CredentialsSeen, Event, LinkUp, PublishAnswered
 from node.errors import CREDENTIALS_UNUSABLE, FaultKind
 from node.link import problems
 from node.link.hatch import Hatch, Kind
@@ -373,7 +373,7 @@ class Session:
     @_guarded
     def _heard(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         if self._hatch.room(Kind.HEARD) <= len(self._early):
-            self._hatch.drop("too many")
+            self._hatch.drop(TOO_MANY)
             return
         expiry_s = getattr(message.properties, "MessageExpiryInterval", None)
         try:

@@ -14,12 +14,14 @@ from node.core.effects import (
     WriteStatus,
 )
 from node.core.events import (
+    TOO_MANY,
     AlarmHeard,
     CanaryHeard,
     CommandHeard,
     Event,
     LinkDown,
     LinkUp,
+    MessagesDropped,
     MonitorHeard,
     PublishAnswered,
     ReceiptHeard,
@@ -250,6 +252,30 @@ def test_whatever_overwrites_the_list_is_answered_at_most_once_a_second(stage: S
     play.only(SendAlarm) << [SendAlarm]
 
 
+def test_what_was_dropped_unseen_is_answered_as_if_it_were_a_foreign_birth_and_list(stage: Stage) -> None:
+    """One of too many messages may have been on our own topics, and would stay there; once a second at most."""
+    play = stage(heartbeat_s=3_600.0)
+    play.press().wait(5.0).skip()
+
+    play >> MessagesDropped(play.now, LINK, 7, TOO_MANY) >> MessagesDropped(play.now, LINK, 7, TOO_MANY)
+    at_once = play.only(SendState, SendAlarm)
+    play.wait(2.0)
+
+    at_once << [SendAlarm, SendState]
+    play.only(SendState, SendAlarm) << [SendAlarm, SendState]
+    assert play.state.supervision.dropped == 14
+
+
+def test_what_was_dropped_unread_was_on_topics_of_others(stage: Stage) -> None:
+    """On our own even the unreadable is answered by itself."""
+    play = stage(heartbeat_s=3_600.0)
+    play.press().wait(5.0).skip()
+
+    play >> MessagesDropped(play.now, LINK, 7, "unreadable") << []
+
+    assert play.state.supervision.dropped == 7
+
+
 def test_a_list_that_changes_does_not_wait_for_the_answer_to_a_foreign_one(stage: Stage) -> None:
     """And is that answer."""
     play = stage(heartbeat_s=3_600.0)
@@ -291,6 +317,7 @@ def test_what_comes_on_a_link_that_is_down_is_late(stage: Stage) -> None:
         CanaryHeard(START, "cellar", BOOT, 1),
         ReceiptHeard(START, "cellar", "desk", Key(BOOT, 1)),
         MonitorHeard(START, "cellar", "desk", "m0000001", alive=True),
+        MessagesDropped(START, "cellar", 0, TOO_MANY),
         CommandHeard(START, "cellar", "c1", BOOT, "probe", "guard-desk", 10.0, 10.0, retained=False),
         Event(START),
     ],
