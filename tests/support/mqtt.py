@@ -65,6 +65,7 @@ class Client:
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_subscribe = self._on_subscribe
+        self._client.on_unsubscribe = self._on_subscribe
         self._client.on_publish = self._on_publish
         self._client.on_message = self._on_message
         if ca_file is not None:
@@ -83,6 +84,13 @@ class Client:
     def subscribe(self, *filters: str) -> None:
         """Subscribe at QoS 1, and wait for SUBACK."""
         rc, mid = self._client.subscribe([(each, SubscribeOptions(qos=1)) for each in filters])
+        assert rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+        assert mid is not None
+        self._answer(mid)
+
+    def unsubscribe(self, *filters: str) -> None:
+        """Hear no more of these, and wait for UNSUBACK."""
+        rc, mid = self._client.unsubscribe(list(filters))
         assert rc == MQTTErrorCode.MQTT_ERR_SUCCESS
         assert mid is not None
         self._answer(mid)
