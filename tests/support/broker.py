@@ -81,18 +81,17 @@ class Broker:
             "log_type all",
             "user root",  # or, started by root, it becomes mosquitto and may not read its own directory
         ]
+        self._acl = directory / "acl"
+        self._passwords = directory / "passwords"
         if acl is not None:
-            (directory / "acl").write_text(acl, encoding="utf-8")
-            (directory / "acl").chmod(0o600)
-            lines.append(f"acl_file {directory / 'acl'}")
+            _write_secret(self._acl, acl)
+            lines.append(f"acl_file {self._acl}")
         if persistent:
             lines += ["persistence true", f"persistence_location {directory}/", "autosave_interval 1"]
             lines += ["autosave_on_changes true"]
         if passwords is not None:
-            hashed = "".join(f"{user}:{_hashed(password)}\n" for user, password in passwords.items())
-            (directory / "passwords").write_text(hashed, encoding="ascii")
-            (directory / "passwords").chmod(0o600)
-            lines.append(f"password_file {directory / 'passwords'}")
+            _write_secret(self._passwords, _accounts(passwords))
+            lines.append(f"password_file {self._passwords}")
         lines += options
         if tls is not None:
             lines += [f"listener {self.tls_port} 127.0.0.1", f"certfile {tls.pair.certificate}"]
@@ -148,6 +147,25 @@ class Broker:
         """Let it go on."""
         os.kill(self.pid, signal.SIGCONT)
 
+    def allow(self, acl: str) -> None:
+        """From now on this ACL holds; there must have been one from the start."""
+        _write_secret(self._acl, acl)
+        self.reload()
+
+    def let_in(self, passwords: Mapping[str, str]) -> None:
+        """From now on these accounts hold; there must have been some from the start. Who isn't let in is thrown off."""
+        _write_secret(self._passwords, _accounts(passwords))
+        self.reload()
+
+    def reload(self) -> None:
+        """Let it read its files anew: ACL, accounts and certificates. Returns when it does so, before all else."""
+        before = self._reloads()
+        os.kill(self.pid, signal.SIGHUP)
+        deadline = time.monotonic() + READY_S
+        while self._reloads() == before:
+            assert time.monotonic() < deadline, "mosquitto doesn't reload"
+            time.sleep(0.01)
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -161,6 +179,9 @@ class Broker:
         assert self._process is not None, "it doesn't run"
         return self._process
 
+    def _reloads(self) -> int:
+        return self.log.read_bytes().count(b"Reloading config.")
+
     def _answers(self) -> bool:
         """Whether it answers CONNECT, be it with a refusal."""
         try:
@@ -169,6 +190,15 @@ class Broker:
                 return client.recv(1) == b"\x20"
         except ConnectionError:
             return False
+
+
+def _write_secret(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)
+
+
+def _accounts(passwords: Mapping[str, str]) -> str:
+    return "".join(f"{user}:{_hashed(password)}\n" for user, password in passwords.items())
 
 
 def _hashed(password: str) -> str:

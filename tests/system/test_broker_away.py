@@ -1,7 +1,5 @@
 """The broker goes, comes back, or refuses: what was pressed meanwhile arrives, and what it won't take is told."""
 
-import os
-import signal
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +9,7 @@ import pytest
 
 from tests.support.broker import Broker
 from tests.support.desk import BRANCH, Desk, faults
-from tests.support.node import SimulatedNode, wait_until, write_config
+from tests.support.node import SimulatedNode, write_config
 
 PRESSES = 50
 TAP_MS = 45
@@ -88,9 +86,7 @@ def test_a_refused_event_is_a_fault_that_names_the_topic_at_once(tmp_path: Path)
             assert not node.lines(ladder="accepted")
             assert not desk.events
 
-            (tmp_path / "broker" / "acl").write_text("topic readwrite #\n", encoding="utf-8")
-            os.kill(broker.pid, signal.SIGHUP)
-            wait_until(lambda: "Reloading config" in broker.log.read_text(encoding="utf-8"))
+            broker.allow("topic readwrite #\n")
             node.tap()
 
             node.expect(ladder="accepted")
