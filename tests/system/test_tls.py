@@ -1,7 +1,9 @@
 """A node as a process, with brokers that it reaches by TLS, and others that it can't reach: told over a healthy one."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from tests.support import broker as brokers
 from tests.support.broker import Broker
 from tests.support.certificates import Authority, Pair
 from tests.support.desk import Desk, faults
-from tests.support.node import SimulatedNode, alarm_node, write_config
+from tests.support.node import NODE, SimulatedNode, alarm_node, write_config
 from tests.support.secure import LOOPBACK, secure_broker
 
 Keys = dict[str, object]
@@ -53,49 +55,85 @@ def test_presses_arrive_over_tls_with_a_certificate_and_a_login(tmp_path: Path) 
     assert "u'room-214'" in broker.log.read_text(encoding="utf-8")
 
 
-def _with(pair_of: Callable[[Authority, Path], Pair]) -> Callable[[ExitStack, Path, Authority], Keys]:
-    def make(stack: ExitStack, directory: Path, authority: Authority) -> Keys:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What node.toml says of a broker, and the broker, where there is one."""
+
+    keys: Keys
+    broker: Broker | None = None
+
+
+Make = Callable[[ExitStack, Path, Authority], Way]
+
+
+def _with(pair_of: Callable[[Authority, Path], Pair]) -> Make:
+    """A broker that shows this certificate."""
+
+    def make(stack: ExitStack, directory: Path, authority: Authority) -> Way:
         shown = brokers.Tls(pair_of(authority, directory))
         broker = stack.enter_context(Broker(directory / "broker", tls=shown))
-        return _keys(authority, broker.tls_port)
+        return Way(_keys(authority, broker.tls_port), broker)
 
     return make
 
 
-def _refused(stack: ExitStack, directory: Path, authority: Authority) -> Keys:
-    broker = stack.enter_context(secure_broker(directory, authority, passwords={"room-214": "hunter2"}))
+def _showing(pair_of: Callable[[Authority, Path], Pair]) -> Make:
+    """A broker that asks for a certificate by the building's own authority, and a node that shows it this one."""
+
+    def make(stack: ExitStack, directory: Path, authority: Authority) -> Way:
+        broker = stack.enter_context(secure_broker(directory, authority, clients=True))
+        own = pair_of(authority, directory)
+        keys = _keys(authority, broker.tls_port, certificate_file=str(own.certificate), key_file=str(own.key))
+        return Way(keys, broker)
+
+    return make
+
+
+def _showing_none(stack: ExitStack, directory: Path, authority: Authority) -> Way:
+    broker = stack.enter_context(secure_broker(directory, authority, clients=True))
+    return Way(_keys(authority, broker.tls_port), broker)
+
+
+def _refused(stack: ExitStack, directory: Path, authority: Authority) -> Way:
+    shown = brokers.Tls(authority.issue("broker", directory, LOOPBACK))
+    broker = stack.enter_context(Broker(directory / "broker", tls=shown, passwords={NODE: "hunter2"}))
     (directory / "password").write_text("hunter3", encoding="ascii")
-    return _keys(authority, broker.tls_port, username="room-214", password_file=str(directory / "password"))
+    keys = _keys(authority, broker.tls_port, username=NODE, password_file=str(directory / "password"))
+    return Way(keys, broker)
 
 
-def _plain(stack: ExitStack, directory: Path, authority: Authority) -> Keys:
-    return _keys(authority, stack.enter_context(Broker(directory / "plain")).port)
+def _plain(stack: ExitStack, directory: Path, authority: Authority) -> Way:
+    broker = stack.enter_context(Broker(directory / "plain"))
+    return Way(_keys(authority, broker.port), broker)
 
 
-def _unknown(_stack: ExitStack, directory: Path, authority: Authority) -> Keys:
-    return {**_keys(authority, 8883), "host": "no-such-broker.invalid"}
+def _unknown(_stack: ExitStack, _directory: Path, authority: Authority) -> Way:
+    return Way({**_keys(authority, 8883), "host": "no-such-broker.invalid"})
 
 
-def _away(_stack: ExitStack, directory: Path, authority: Authority) -> Keys:
-    return {**_keys(authority, 8883), "host": "224.0.0.1"}
+def _away(_stack: ExitStack, _directory: Path, authority: Authority) -> Way:
+    return Way({**_keys(authority, 8883), "host": "224.0.0.1"})
 
 
-def _spoilt(_stack: ExitStack, directory: Path, authority: Authority) -> Keys:
-    directory.mkdir()
-    (directory / "rubbish.pem").write_text("rubbish", encoding="ascii")
-    return {**_keys(authority, 8884), "ca_file": str(directory / "rubbish.pem")}
+def _spoilt(stack: ExitStack, directory: Path, authority: Authority) -> Way:
+    broker = stack.enter_context(secure_broker(directory, authority))
+    (directory / "spoilt.pem").write_text("rubbish", encoding="ascii")
+    return Way({**_keys(authority, broker.tls_port), "ca_file": str(directory / "spoilt.pem")}, broker)
 
 
-def _in_plain_text(_stack: ExitStack, directory: Path, authority: Authority) -> Keys:
-    return {"host": "224.0.0.1", "port": 1883, "insecure": True}
+def _in_plain_text(_stack: ExitStack, _directory: Path, _authority: Authority) -> Way:
+    return Way({"host": "224.0.0.1", "port": 1883, "insecure": True})
 
 
-BROKERS: Mapping[str, tuple[Callable[[ExitStack, Path, Authority], Keys], str]] = {
+BROKERS: Mapping[str, tuple[Make, str]] = {
     "foreign": (_with(lambda _, path: Authority(path / "x.pem", "another").issue("broker", path, LOOPBACK)), "F017"),
     "expired": (_with(lambda ours, path: ours.issue("broker", path, LOOPBACK, begins_days=-9, days=-1)), "F018"),
     "early": (_with(lambda ours, path: ours.issue("broker", path, LOOPBACK, begins_days=1)), "F019"),
     "misnamed": (_with(lambda ours, path: ours.issue("broker", path, "broker.example")), "F021"),
     "refused": (_refused, "F022"),
+    "showing none": (_showing_none, "F022"),
+    "showing a foreign one": (_showing(lambda _, path: Authority(path / "x.pem", "another").issue(NODE, path)), "F022"),
+    "showing an expired one": (_showing(lambda ours, path: ours.issue(NODE, path, begins_days=-9, days=-1)), "F022"),
     "plain": (_plain, "F023"),
     "unknown": (_unknown, "F015"),
     "away": (_away, "F016"),
@@ -111,7 +149,9 @@ BROKERS: Mapping[str, tuple[Callable[[ExitStack, Path, Authority], Keys], str]] 
         ("foreign", "expired", "early"),
         ("misnamed", "refused", "plain"),
         ("unknown", "away", "ending"),
-        ("in plain text", "spoilt"),
+        ("in plain text", "spoilt", "showing none"),
+        ("showing a foreign one",),
+        ("showing an expired one",),
     ],
     ids=" ".join,
 )
@@ -121,9 +161,9 @@ def test_what_is_wrong_on_one_path_is_told_over_another(
     """Each with its own fault, which names the broker, within 5 s of the start; and a press still arrives."""
     authority = Authority(tmp_path / "ca.pem")
     with ExitStack() as stack:
-        listed = [BROKERS[name][0](stack, tmp_path / name.replace(" ", "-"), authority) for name in names]
+        listed = [BROKERS[name][0](stack, tmp_path / name.replace(" ", "-"), authority).keys for name in names]
         with SimulatedNode(write_config(tmp_path, broker.port, brokers=listed)) as node:
-            birth = desk.receive("state", state="online")
+            begun_at, _ = node.expect_log("starts, boot")
             raised = [desk.receive("event", kind="fault-raised", fault=BROKERS[name][1]) for name in names]
             standing = desk.expect(
                 "heartbeat", lambda message: {BROKERS[name][1] for name in names} <= {*faults(message)}
@@ -134,7 +174,62 @@ def test_what_is_wrong_on_one_path_is_told_over_another(
     told = faults(standing)
     for name, keys in zip(names, listed, strict=True):
         assert f"{keys['host']}:{keys['port']}" in told[BROKERS[name][1]]
-    assert max(each.at for each in raised) - birth.at < 5.0
+    assert max(each.at for each in raised) - begun_at < 5.0
+
+
+Mend = Callable[[Way, Path, Authority], None]
+
+
+def _renew(way: Way, directory: Path, authority: Authority) -> None:
+    """The broker gets a good certificate in the place of the bad one."""
+    assert way.broker is not None
+    authority.issue("broker", directory, LOOPBACK)
+    way.broker.reload()
+
+
+def _certify(_way: Way, directory: Path, authority: Authority) -> None:
+    """The node gets a good certificate in the place of the bad one."""
+    authority.issue(NODE, directory)
+
+
+def _write_password(_way: Way, directory: Path, _authority: Authority) -> None:
+    (directory / "password").write_text("hunter2", encoding="ascii")
+
+
+def _write_authority(_way: Way, directory: Path, authority: Authority) -> None:
+    shutil.copy(authority.file, directory / "spoilt.pem")
+
+
+MENDED: Mapping[str, Mend] = {
+    "foreign": _renew,
+    "expired": _renew,
+    "early": _renew,
+    "misnamed": _renew,
+    "refused": _write_password,
+    "showing a foreign one": _certify,
+    "showing an expired one": _certify,
+    "spoilt": _write_authority,
+}
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_a_path_that_was_mended_comes_up_by_itself(tmp_path: Path, broker: Broker, desk: Desk, name: str) -> None:
+    """No failure ends the retries: the same node clears the fault, and its presses go that way too."""
+    authority = Authority(tmp_path / "ca.pem")
+    make, code = BROKERS[name]
+    with ExitStack() as stack:
+        way = make(stack, tmp_path / "other", authority)
+        assert way.broker is not None
+        with SimulatedNode(write_config(tmp_path, broker.port, brokers=[way.keys])) as node:
+            desk.receive("event", kind="fault-raised", fault=code)
+
+            MENDED[name](way, tmp_path / "other", authority)
+            desk.receive("event", kind="fault-cleared", fault=code)
+            desk.receive("heartbeat", lambda message: all(link["connected"] for link in message["links"].values()))
+            with Desk(way.broker.port) as other:
+                node.tap()
+                for each in (desk, other):
+                    each.receive("event", kind="pressed", presses=1)
 
 
 def test_a_node_that_cannot_read_its_password_says_so_and_does_not_start(tmp_path: Path) -> None:
