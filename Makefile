@@ -11,6 +11,9 @@ BIN := .venv/bin
 BUILD_PACKAGES := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev
 PACKAGES := $(BUILD_PACKAGES) mosquitto systemd
 
+# What the tests need beside that: a Debian that is booted with the installed unit, and the shells that complete.
+TEST_PACKAGES := mmdebstrap systemd-container fish zsh
+
 # Every branch of these is covered, or `make test` fails.
 COVERED := node/core/*,node/wire.py,node/messages.py,node/config/*
 
@@ -47,6 +50,7 @@ help: ## this list
 run: .venv/ready ## the demo: press a button and watch; without a terminal it plays the story by itself
 	@$(BIN)/alarm-node demo
 
+test: PACKAGES += $(TEST_PACKAGES)
 test: lint types contracts ## everything that must hold: lint, types, import contracts, tests and their coverage
 	@echo "Tests:"
 	$(BIN)/python -m pytest --cov --cov-report=
