@@ -95,7 +95,7 @@ install: | packages ## make this machine a node (as root): program, account, uni
 	"$${pip[@]}" uninstall --yes pip
 	grep -rlIF "$$fresh" "$$fresh/bin" "$$fresh/pyvenv.cfg" | xargs sed -i "s|$$fresh|$(HOME_OF_NODE)|g"
 	"$$fresh/bin/python" -m compileall -f -q -s "$$fresh" -p $(HOME_OF_NODE) "$$fresh/lib"
-	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node" deploy/INSTALL.md deploy/OPERATIONS.md deploy/node.example.toml deploy/wiring.svg LICENSE
+	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node" deploy/INSTALL.md deploy/OPERATIONS.md deploy/node.example.toml deploy/wiring.svg deploy/changeover.svg deploy/lamp-card.svg LICENSE
 	chmod -R go=rX "$$fresh"
 	rm -rf '$(DESTDIR)$(HOME_OF_NODE)'
 	mv "$$fresh" '$(DESTDIR)$(HOME_OF_NODE)'

@@ -111,6 +111,7 @@ class Alarm(Message, frozen=True, kw_only=True):
 class Event(Message, frozen=True, kw_only=True, omit_defaults=True):
     """One numbered thing that happened, on ``event``; fields that its kind doesn't use are left out.
 
+    Pressed, opened or held-open with ``presses`` is a call for help: it begins ``incident``, or calls once more.
     ``age_ms`` is how long ago it happened when this copy was sent, null for one from before the kernel's boot.
     """
 
