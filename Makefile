@@ -53,7 +53,7 @@ run: .venv/ready ## the demo: press a button and watch; without a terminal it pl
 test: PACKAGES += $(TEST_PACKAGES)
 test: lint types contracts ## everything that must hold: lint, types, import contracts, tests and their coverage
 	@echo "Tests:"
-	$(BIN)/python -m pytest --cov --cov-report=
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --cov --cov-report=
 	echo "Coverage of $(COVERED):"
 	$(BIN)/coverage report --include='$(COVERED)' --fail-under=100
 
