@@ -148,7 +148,6 @@ def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
         incidents=(*incidents, *turn.state.incidents),
         inhibits=(*inhibits, *turn.state.inhibits),
         closed=(*restored.closed, *turn.state.closed),
-        outbox=delivery.refill(turn.state.outbox, restored.backlog, restored.more),
     )
     turn.supervise(monitor_known=turn.state.supervision.monitor_known or snapshot.monitor_known)
     if turn.state.begun:

@@ -80,16 +80,14 @@ class Snapshot:
 class Restored:
     """What the record remembers. ``same_kernel``: its monotonic instants are of this boot of the machine.
 
-    ``previous`` is the newest stored event of the previous boot; ``closed`` the newest incidents known as reset;
-    ``backlog`` unreceipted events as (key, is an alarm), alarms first; ``more`` when the record holds others.
+    ``previous`` is the newest stored event of the previous boot; ``closed`` the newest incidents known as reset. What
+    nobody has received yet follows by itself (``BacklogRead``).
     """
 
     snapshot: Snapshot | None = None
     same_kernel: bool = True
     previous: Key | None = None
     closed: tuple[str, ...] = ()
-    backlog: tuple[tuple[Key, bool], ...] = ()
-    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

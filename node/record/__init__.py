@@ -19,57 +19,33 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
 from node.core.events import BacklogRead, Event, EventsStored, RecordFailed, RecordLoaded, RecordRecovered
 from node.core.memory import Key, Restored, Snapshot
+from node.record.batch import Batch
 from node.record.file import (
-    CLOSING,
     EXPECTED,
     FILE_NAME,
-    PREVIOUS,
-    SNAPSHOT,
     File,
-    LogRow,
     Row,
     is_damage,
     move_aside,
     open_to_read,
-    read_log,
     read_unreceipted,
     reason_of,
 )
+from node.record.log import LogRow, read_log
+from node.record.schema import CLOSING, PREVIOUS, SNAPSHOT
 
 __all__ = ["FILE_NAME", "LogRow", "Record", "Row", "read_log"]
 
 _CLOSED = 256
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What waits for the writer, oldest first; of snapshots and questions (``known``) only the newest counts."""
-
-    rows: dict[Key, Row] = field(default_factory=dict)
-    receipts: dict[Key, tuple[str, float]] = field(default_factory=dict)
-    snapshot: bytes | None = None
-    known: frozenset[Key] | None = None
-
-    def __len__(self) -> int:
-        return len(self.rows) + len(self.receipts) or int(self.snapshot is not None)
-
-    def then(self, later: "_Batch") -> "_Batch":
-        """Both, as if they had been queued together."""
-        return _Batch(
-            rows=self.rows | later.rows,
-            receipts=later.receipts | self.receipts,
-            snapshot=self.snapshot if later.snapshot is None else later.snapshot,
-            known=self.known if later.known is None else later.known,
-        )
 
 
 class Record:
@@ -99,18 +75,18 @@ class Record:
         self._stopping, self._wake = threading.Event(), threading.Event()
 
         self._lock = threading.Lock()
-        self._queued, self._writing = _Batch(), _Batch()
+        self._queued, self._writing = Batch(), Batch()
         self._payloads: dict[Key, Row] = {}
         self._displaced: set[Key] = set()  # pushed out of the queue, but still among the payloads
         self._let_go = 0
         self._newest_snapshot: bytes | None = None
 
         self._file: File | None = None
-        self._loaded = False
+        self._loaded = self._caught_up = False
         self._outage: str | None = None
 
     def start(self) -> None:
-        """Open and load; ``RecordLoaded`` or ``RecordFailed`` follows."""
+        """Open and load; ``RecordLoaded`` follows, and then ``BacklogRead``; or ``RecordFailed``."""
         self._thread.start()
 
     def append(self, row: Row, snapshot: bytes) -> None:
@@ -219,38 +195,40 @@ class Record:
             return self._fail(failure) and self._attempt()
         return True
 
-    def _open(self) -> "File":
+    def _open(self) -> File:
+        # Reading is quick where writing stalls, and a card that can't be written may still remember.
+        with suppress(*EXPECTED):
+            self._load()
+        file = File(self._path)
         try:
-            file = File(self._path)
-        except EXPECTED:
-            if not self._loaded:
-                with suppress(*EXPECTED):  # a card that can't be written may still remember
-                    self._load()
-            raise
-        try:
-            if not self._loaded:
-                self._load()
+            self._load()
         except BaseException:
             file.close()
             raise
         return file
 
     def _load(self) -> None:
+        """Tell what the file remembers, once; what was open first, since the start waits for that."""
+        if self._caught_up:
+            return
         with closing(open_to_read(self._path)) as connection:
-            stored = connection.execute(SNAPSHOT).fetchone()
-            previous = connection.execute(PREVIOUS, (self._boot,)).fetchone()
-            closed = connection.execute(CLOSING, (_CLOSED,)).fetchall()
+            if not self._loaded:
+                self._put(RecordLoaded(self._clock(), self._restored(connection)))
+                self._loaded = True
             rows, more = read_unreceipted(connection, frozenset())
-        restored = Restored(
+        self._put(BacklogRead(self._clock(), self._hold(rows), more))
+        self._caught_up = True
+
+    def _restored(self, connection: Connection) -> Restored:
+        stored = connection.execute(SNAPSHOT).fetchone()
+        previous = connection.execute(PREVIOUS, (self._boot,)).fetchone()
+        closed = connection.execute(CLOSING, (_CLOSED,)).fetchall()
+        return Restored(
             snapshot=self._decoded(stored[0]) if stored else None,
             same_kernel=not stored or stored[1] == self._kernel_boot,
             previous=Key(*previous) if previous else None,
             closed=tuple(incident for (incident,) in reversed(closed)),
-            backlog=self._hold(rows),
-            more=more,
         )
-        self._put(RecordLoaded(self._clock(), restored))
-        self._loaded = True
 
     def _decoded(self, snapshot: bytes) -> Snapshot | None:
         try:
@@ -265,10 +243,10 @@ class Record:
             self._payloads.update((row.key, row) for row in held)
         return tuple((row.key, row.alarm) for row in held)
 
-    def _write(self, file: "File") -> None:
+    def _write(self, file: File) -> None:
         recovering = self._outage is not None
         with self._lock:
-            batch, self._queued = self._queued, _Batch()
+            batch, self._queued = self._queued, Batch()
             batch.rows |= {key: self._payloads[key] for key in self._displaced}
             self._displaced.clear()
             self._writing = batch
@@ -277,7 +255,7 @@ class Record:
         rows.sort(key=lambda row: row.key.seq if row.key.boot == self._boot else -1)
         stored = file.commit(rows, batch.receipts, snapshot, self._kernel_boot)
         with self._lock:
-            self._writing = _Batch(known=batch.known)
+            self._writing = Batch(known=batch.known)
             let_go, self._let_go = self._let_go, 0
         if stored:
             self._put(EventsStored(self._clock(), stored))
@@ -291,13 +269,13 @@ class Record:
             rows, more = read_unreceipted(file.connection, batch.known)
             self._put(BacklogRead(self._clock(), self._hold(rows), more))
             with self._lock:
-                self._writing = _Batch()
+                self._writing = Batch()
 
     def _fail(self, failure: Exception) -> bool:
         """Keep what waits, and say what happened; whether another try at once may help."""
         self._close()
         with self._lock:
-            self._queued, self._writing = self._writing.then(self._queued), _Batch()
+            self._queued, self._writing = self._writing.then(self._queued), Batch()
             self._shorten()
         reason, replaced = reason_of(failure), False
         if is_damage(failure):

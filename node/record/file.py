@@ -6,46 +6,24 @@ WAL with ``synchronous=FULL``: with NORMAL a power cut can take rows that were c
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from node.core.memory import Key
-from node.errors import StateDirectoryError
+from node.record.schema import UNRECEIPTED, UNRECEIPTED_IN_1, UPGRADES, VERSION
 
 FILE_NAME = "record.sqlite"
-_VERSION = 1
 _BACKLOG = 1_000
-_LOG_PAGE = 500
 _BUSY_S = 5.0
 _DAMAGED_KEPT = 10  # a card that garbles every file mustn't be filled with them
 
-_SCHEMA = (
-    """CREATE TABLE events (
-        id INTEGER PRIMARY KEY, boot TEXT NOT NULL, seq INTEGER NOT NULL, alarm INTEGER NOT NULL, at REAL NOT NULL,
-        kernel_boot TEXT NOT NULL, body BLOB NOT NULL, closes TEXT, UNIQUE (boot, seq))""",
-    "CREATE INDEX events_to_send ON events (alarm DESC, id, boot, seq)",
-    "CREATE INDEX events_that_close ON events (id) WHERE closes IS NOT NULL",
-    """CREATE TABLE receipts (
-        boot TEXT NOT NULL, seq INTEGER NOT NULL, received_by TEXT NOT NULL, received_at_utc REAL NOT NULL,
-        PRIMARY KEY (boot, seq)) WITHOUT ROWID""",
-    "CREATE TABLE memory (name TEXT PRIMARY KEY, value BLOB NOT NULL, kernel_boot TEXT NOT NULL) WITHOUT ROWID",
-)
 _ADD_EVENT = """INSERT INTO events (boot, seq, alarm, at, kernel_boot, body, closes) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (boot, seq) DO NOTHING"""
 _ADD_RECEIPT = "INSERT INTO receipts VALUES (?, ?, ?, ?) ON CONFLICT (boot, seq) DO NOTHING"
 _REMEMBER = "INSERT OR REPLACE INTO memory VALUES ('snapshot', ?, ?)"
-SNAPSHOT = "SELECT value, kernel_boot FROM memory WHERE name = 'snapshot'"
-PREVIOUS = """SELECT boot, seq FROM events
-    WHERE boot = (SELECT boot FROM events WHERE boot != ? ORDER BY id DESC LIMIT 1) ORDER BY seq DESC LIMIT 1"""
-CLOSING = "SELECT closes FROM events WHERE closes IS NOT NULL ORDER BY id DESC LIMIT ?"
-_UNRECEIPTED = """SELECT boot, seq, alarm, at, kernel_boot, body, closes
-    FROM events LEFT JOIN receipts USING (boot, seq) WHERE received_by IS NULL ORDER BY alarm DESC, id"""
-_LOG = """SELECT id, boot, seq, alarm, at, kernel_boot, body, received_by, received_at_utc
-    FROM events LEFT JOIN receipts USING (boot, seq) WHERE id > ? ORDER BY id LIMIT ?"""
-
 _log = logging.getLogger(__name__)
 
 
@@ -62,19 +40,6 @@ class Row:
     kernel_boot: str
     body: bytes
     closes: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LogRow:
-    """An event as a reader sees it; ``received_by`` and ``received_at_utc`` are None as long as nobody holds it."""
-
-    key: Key
-    alarm: bool
-    at: float
-    kernel_boot: str
-    body: bytes
-    received_by: str | None
-    received_at_utc: float | None
 
 
 class UnusableError(Exception):
@@ -132,41 +97,6 @@ class File:
         return True
 
 
-def read_log(directory: Path, wait: Callable[[], None] | None = None) -> Iterator[LogRow]:
-    """Everything the record holds, oldest first; it may be in use meanwhile. Raises StateDirectoryError.
-
-    With ``wait`` it goes on with what comes later, and calls that whenever all was told. Who holds an event is told
-    as it was when the event was read.
-    """
-    path = directory / FILE_NAME
-    as_its_user = "run this as root (sudo) or as the user that the node runs as"
-    try:
-        with closing(open_to_read(path)) as connection:
-            last = 0
-            # A page at a time: a reader that stays in one query keeps the writer's log from being folded in.
-            while True:
-                page = connection.execute(_LOG, (last, _LOG_PAGE)).fetchall()
-                for _, boot, seq, alarm, *rest in page:
-                    yield LogRow(Key(boot, seq), bool(alarm), *rest)
-                if page:
-                    last = page[-1][0]
-                elif wait is None:
-                    return
-                else:
-                    wait()
-    except (FileNotFoundError, NotADirectoryError) as failure:
-        raise StateDirectoryError(
-            f"there is no record in {directory}", "check [node] state_directory, or start the node once"
-        ) from failure
-    except UnusableError as failure:
-        raise StateDirectoryError(f"{path} {failure}", "use the version of alarm-node that wrote it") from failure
-    except EXPECTED as failure:
-        raise StateDirectoryError(
-            f"{path} can't be read ({reason_of(failure)})",
-            "restart the node: it keeps a damaged record and begins another" if is_damage(failure) else as_its_user,
-        ) from failure
-
-
 def _open_to_write(path: Path) -> sqlite3.Connection:
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # SQLite gives its other files this mode
@@ -176,9 +106,9 @@ def _open_to_write(path: Path) -> sqlite3.Connection:
         _set_pragma(connection, "journal_mode", "WAL", "wal")
         _set_pragma(connection, "synchronous", "FULL", 2)
         connection.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA if version == 0 else ():
+        for statement in chain.from_iterable(UPGRADES[version:]):
             connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {_VERSION}")  # each time: it shows whether the disk can be written
+        connection.execute(f"PRAGMA user_version = {VERSION}")  # each time: it shows whether the disk can be written
         connection.execute("COMMIT")
     except BaseException:
         connection.close()
@@ -213,8 +143,8 @@ def _open_address(address: str) -> sqlite3.Connection:
 
 def _version(connection: sqlite3.Connection) -> int:
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version > _VERSION:
-        raise UnusableError(f"has version {version}, and this program knows {_VERSION}")
+    if version > VERSION:
+        raise UnusableError(f"has version {version}, and this program knows {VERSION}")
     return version
 
 
@@ -227,7 +157,8 @@ def _set_pragma(connection: sqlite3.Connection, name: str, value: str, wanted: s
 
 def read_unreceipted(connection: sqlite3.Connection, known: frozenset[Key]) -> tuple[list[Row], bool]:
     """The first of the unreceipted events that aren't ``known``, alarms before all others; whether there are more."""
-    with closing(connection.execute(_UNRECEIPTED)) as found:
+    statement = UNRECEIPTED if _version(connection) == VERSION else UNRECEIPTED_IN_1
+    with closing(connection.execute(statement)) as found:
         others = (
             Row(Key(boot, seq), bool(alarm), *rest) for boot, seq, alarm, *rest in found if Key(boot, seq) not in known
         )

@@ -47,16 +47,13 @@ class Disk:
         waiting = [(key, alarm) for key, alarm in self.rows.items() if key not in kept]
         return tuple(sorted(waiting, key=lambda each: not each[1]))
 
-    def restored(self, *, same_kernel: bool = True, limit: int = 1_000) -> Restored:
-        """What a new process is told."""
-        waiting = self.unreceipted()
+    def restored(self, *, same_kernel: bool = True) -> Restored:
+        """What a new process is told first."""
         return Restored(
             snapshot=self.snapshot,
             same_kernel=same_kernel,
             previous=next(reversed(self.rows), None),
             closed=tuple(self.closed[-CLOSED_KEPT:]),
-            backlog=waiting[:limit],
-            more=len(waiting) > limit,
         )
 
 

@@ -32,6 +32,7 @@ from node.core.effects import (
     ShowLadder,
 )
 from node.core.events import (
+    BacklogRead,
     CanaryHeard,
     CommandHeard,
     EdgeSeen,
@@ -88,6 +89,7 @@ class Playbook:
         self.now = at
         self.disk = disk or Disk()
         self.remembered = self.disk.restored()
+        self.outstanding = self.disk.unreceipted()
         self.brokers = dict(brokers or {name: Broker(name) for name in settings.links})
         self.actuated: dict[str, bool | None] = dict(actuated or {each.name: False for each in settings.inputs})
         self.wires = dict(wires or {})
@@ -260,7 +262,8 @@ class Playbook:
     def load(self) -> Self:
         """The record says what it remembered when this process started, and writes from now on."""
         self.loaded = True
-        return self >> RecordLoaded(self.now, self.remembered)
+        self >> RecordLoaded(self.now, self.remembered)
+        return self >> BacklogRead(self.now, self.outstanding, more=False) if self.outstanding else self
 
     def begin(self) -> Self:
         """The record answers, and the inputs are read for the first time."""

@@ -18,6 +18,7 @@ import pytest
 
 import node.record
 import node.record.file
+import node.record.schema
 from node.core.events import BacklogRead, Event, EventsStored, RecordFailed, RecordLoaded, RecordRecovered
 from node.core.memory import Key, Restored, Snapshot
 from node.errors import StateDirectoryError
@@ -43,6 +44,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self.backlog = BacklogRead(NOW, (), more=False)
         self.refused: list[type[Event]] = []
         """Each type listed here is refused once, with an exception."""
 
@@ -58,6 +60,12 @@ class Inbox:
         event = self.events.get(timeout=PATIENCE_S)
         assert isinstance(event, kind), event
         return event
+
+    def loaded(self) -> RecordLoaded:
+        """The next events are what the record remembers, and then its ``backlog``."""
+        loaded = self.next(RecordLoaded)
+        self.backlog = self.next(BacklogRead)
+        return loaded
 
     def until_stored(self, *keys: Key) -> None:
         """Wait until all of these are stored; nothing else may happen meanwhile."""
@@ -98,7 +106,7 @@ class Desk:
     def begin_loaded(self, **changed: Any) -> tuple[Record, Restored]:
         """The same, with what it remembers."""
         record = self.begin(**changed)
-        return record, self.inbox.next(RecordLoaded).restored
+        return record, self.inbox.loaded().restored
 
     def fill(self, *rows: Row, received: tuple[Key, ...] = (), boot: str = EARLIER, snapshot: bytes = b"1") -> None:
         """Let an earlier process store all this and end."""
@@ -214,7 +222,7 @@ def test_an_empty_directory_gets_a_record_that_remembers_nothing(desk: Desk) -> 
     mask = os.umask(0)
     try:
         desk.begin()
-        loaded = desk.inbox.next(RecordLoaded)
+        loaded = desk.inbox.loaded()
     finally:
         os.umask(mask)
 
@@ -285,11 +293,11 @@ def test_all_that_waits_is_one_transaction(desk: Desk, tap: Tap) -> None:
     record.remember(b"3")
 
     record.start()
-    desk.inbox.next(RecordLoaded)
+    desk.inbox.loaded()
     desk.inbox.until_stored(Key(BOOT, 1), Key(BOOT, 2))
 
     begun = len(tap.statements) - tap.statements[::-1].index("BEGIN IMMEDIATE")
-    words = [" ".join(statement.split()[:4]) for statement in tap.statements[begun:]]
+    words = [" ".join(statement.split()[:4]) for statement in dict.fromkeys(tap.statements[begun:])]
     assert words == [
         "INSERT INTO events (boot,",
         "INSERT INTO events (boot,",
@@ -368,7 +376,7 @@ def test_a_stalled_disk_stalls_no_caller(desk: Desk, monkeypatch: pytest.MonkeyP
 STORE_AND_TELL = """
 import queue, sys
 from pathlib import Path
-from node.core.events import EventsStored, RecordLoaded
+from node.core.events import BacklogRead, EventsStored, RecordLoaded
 from node.core.memory import Key, Snapshot
 from node.record import Record, Row
 events = queue.SimpleQueue()
@@ -382,7 +390,7 @@ while True:
     stored = False
     while not stored:
         event = events.get()
-        assert isinstance(event, (RecordLoaded, EventsStored)), event
+        assert isinstance(event, (RecordLoaded, BacklogRead, EventsStored)), event
         stored = isinstance(event, EventsStored)
     print(seq, flush=True)
 """
@@ -407,10 +415,10 @@ def test_what_was_told_as_stored_survives_a_kill(desk: Desk) -> None:
     _, restored = desk.begin_loaded()
 
     assert len(told) >= 30
-    assert [key for key, _ in restored.backlog][: len(told)] == [Key(EARLIER, seq) for seq in told]
+    assert [key for key, _ in desk.inbox.backlog.entries][: len(told)] == [Key(EARLIER, seq) for seq in told]
     assert restored.snapshot is not None
     assert restored.snapshot.at >= told[-1]
-    assert keys_of(desk.directory) == [key for key, _ in restored.backlog]
+    assert keys_of(desk.directory) == [key for key, _ in desk.inbox.backlog.entries]
 
 
 # What a restart learns
@@ -447,7 +455,7 @@ def test_a_snapshot_that_makes_no_sense_is_no_obstacle(desk: Desk, caplog: pytes
     record.append(row(1), b"1")
     desk.inbox.until_stored(Key(BOOT, 1))
 
-    assert restored == Restored(None, True, Key(EARLIER, 1), (), ((Key(EARLIER, 1), True),))
+    assert restored == Restored(None, True, Key(EARLIER, 1), ())
     assert "snapshot makes no sense" in caplog.text
 
 
@@ -486,10 +494,15 @@ def test_the_backlog_is_what_nobody_received(desk: Desk) -> None:
     rows = [row(seq, boot=EARLIER, alarm=seq in (3, 5, 6)) for seq in range(1, 7)]
     desk.fill(*rows, received=(Key(EARLIER, 2), Key(EARLIER, 5)))
 
-    record, restored = desk.begin_loaded()
+    record, _ = desk.begin_loaded()
 
-    assert [(key.seq, alarm) for key, alarm in restored.backlog] == [(3, True), (6, True), (1, False), (4, False)]
-    assert not restored.more
+    assert [(key.seq, alarm) for key, alarm in desk.inbox.backlog.entries] == [
+        (3, True),
+        (6, True),
+        (1, False),
+        (4, False),
+    ]
+    assert not desk.inbox.backlog.more
     assert record.row(Key(EARLIER, 3)) == rows[2]
     assert record.row(Key(EARLIER, 5)) is None
 
@@ -499,10 +512,10 @@ def test_a_thousand_events_come_back_at_once(desk: Desk, stored: int, more: bool
     """The backlog has a limit, and says when the record holds others."""
     desk.fill(*(row(seq, boot=EARLIER) for seq in range(1, stored + 1)))
 
-    _, restored = desk.begin_loaded()
+    desk.begin_loaded()
 
-    assert len(restored.backlog) == 1_000
-    assert restored.more is more
+    assert len(desk.inbox.backlog.entries) == 1_000
+    assert desk.inbox.backlog.more is more
 
 
 @pytest.mark.parametrize(("stored", "more"), [(1_010, False), (1_011, True)])
@@ -519,6 +532,86 @@ def test_the_rest_of_the_backlog_can_be_read_later(desk: Desk, stored: int, more
     assert len(read.entries) == 1_000
     assert read.more is more
     assert record.row(Key(EARLIER, 11)) == row(11, boot=EARLIER, alarm=False)
+
+
+# A record of an earlier version
+
+VERSION_1 = """
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY, boot TEXT NOT NULL, seq INTEGER NOT NULL, alarm INTEGER NOT NULL, at REAL NOT NULL,
+        kernel_boot TEXT NOT NULL, body BLOB NOT NULL, closes TEXT, UNIQUE (boot, seq));
+    CREATE INDEX events_to_send ON events (alarm DESC, id, boot, seq);
+    CREATE INDEX events_that_close ON events (id) WHERE closes IS NOT NULL;
+    CREATE TABLE receipts (
+        boot TEXT NOT NULL, seq INTEGER NOT NULL, received_by TEXT NOT NULL, received_at_utc REAL NOT NULL,
+        PRIMARY KEY (boot, seq)) WITHOUT ROWID;
+    CREATE TABLE memory (name TEXT PRIMARY KEY, value BLOB NOT NULL, kernel_boot TEXT NOT NULL) WITHOUT ROWID;
+    INSERT INTO events (boot, seq, alarm, at, kernel_boot, body, closes) VALUES
+        ('0000cafe', 1, 0, 1.5, 'kernel-1', x'7b7d', NULL), ('0000cafe', 2, 1, 2.5, 'kernel-1', x'7b7d', NULL),
+        ('0000cafe', 3, 1, 3.5, 'kernel-1', x'7b7d', 'incident-2');
+    INSERT INTO receipts VALUES ('0000cafe', 2, 'guard-desk', 5.0);
+    INSERT INTO memory VALUES ('snapshot', x'3432', 'kernel-1');
+    PRAGMA user_version = 1;
+    PRAGMA journal_mode = WAL;
+"""
+
+
+def leave_version_1(path: Path) -> None:
+    """Make the file that the first alarm-node would have left."""
+    with closing(CONNECT(path)) as connection:
+        connection.executescript(VERSION_1)
+
+
+def test_a_record_of_version_1_is_kept_and_goes_on(desk: Desk) -> None:
+    """All that it remembers comes back, what is outstanding too; new events and receipts count as in a new file."""
+    leave_version_1(desk.path)
+
+    record, restored = desk.begin_loaded()
+    backlog = desk.inbox.backlog
+    record.append(row(1), b"43")
+    desk.inbox.until_stored(Key(BOOT, 1))
+    record.mark_received(Key(EARLIER, 3), "guard-desk", 6.0)
+    record.read_backlog([])
+
+    assert restored == Restored(Snapshot(at=42.0), True, Key(EARLIER, 3), ("incident-2",))
+    assert backlog.entries == ((Key(EARLIER, 3), True), (Key(EARLIER, 1), False))
+    assert desk.inbox.next(BacklogRead).entries == ((Key(BOOT, 1), True), (Key(EARLIER, 1), False))
+    found = [(each.key, each.received_by) for each in read_log(desk.directory)]
+    assert found == [
+        (Key(EARLIER, 1), None),
+        (Key(EARLIER, 2), "guard-desk"),
+        (Key(EARLIER, 3), "guard-desk"),
+        (Key(BOOT, 1), None),
+    ]
+
+
+def test_a_record_of_version_1_is_upgraded_whole_or_not_at_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure leaves the file as it was, the next try upgrades it, and what it remembers comes back at once."""
+    leave_version_1(desk.path)
+    upgrades = node.record.schema.UPGRADES
+    monkeypatch.setattr(node.record.file, "UPGRADES", (*upgrades[:-1], (*upgrades[-1], "a mistake")))
+
+    record, restored = desk.begin_loaded()
+    backlog, failed = desk.inbox.backlog, desk.inbox.next(RecordFailed)
+    with closing(CONNECT(desk.path)) as reader:
+        version = reader.execute("PRAGMA user_version").fetchone()
+        tables = reader.execute("SELECT count(*) FROM sqlite_master WHERE name = 'outstanding'").fetchone()
+    monkeypatch.setattr(node.record.file, "UPGRADES", upgrades)
+    record.append(row(1), b"43")
+
+    assert (version, tables) == ((1,), (0,))
+    assert restored.snapshot == Snapshot(at=42.0)
+    assert backlog.entries == ((Key(EARLIER, 3), True), (Key(EARLIER, 1), False))
+    assert "syntax error" in failed.reason
+    desk.inbox.until_stored(Key(EARLIER, 1), Key(EARLIER, 3), Key(BOOT, 1))
+    desk.inbox.next(RecordRecovered)
+
+
+def test_the_log_of_version_1_can_be_read(desk: Desk) -> None:
+    """On a card that was taken out of a machine, nothing is upgraded by looking."""
+    leave_version_1(desk.path)
+
+    assert keys_of(desk.directory) == [Key(EARLIER, seq) for seq in (1, 2, 3)]
 
 
 # Receipts and payloads
@@ -562,7 +655,7 @@ def test_a_spilled_event_is_stored_and_comes_back(desk: Desk) -> None:
     spilled = record.row(Key(BOOT, 1))
 
     record.start()
-    desk.inbox.next(RecordLoaded)
+    desk.inbox.loaded()
     desk.inbox.until_stored(Key(BOOT, 1))
     record.read_backlog([])
     read = desk.inbox.next(BacklogRead)
@@ -579,9 +672,9 @@ def test_a_receipt_that_still_waits_counts_for_the_backlog(desk: Desk) -> None:
     record.mark_received(Key(EARLIER, 1), "guard-desk", 5.0)
 
     record.start()
-    restored = desk.inbox.next(RecordLoaded).restored
+    desk.inbox.loaded()
 
-    assert restored.backlog == ((Key(EARLIER, 2), True),)
+    assert desk.inbox.backlog.entries == ((Key(EARLIER, 2), True),)
     assert record.row(Key(EARLIER, 1)) is None
 
 
@@ -615,7 +708,7 @@ def break_directory_for_file(path: Path) -> Callable[[], object]:
 def break_newer_version(path: Path) -> Callable[[], object]:
     """A later alarm-node left its record, in a shape that this one can't know."""
     with closing(CONNECT(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     return path.unlink
 
 
@@ -623,7 +716,7 @@ BREAKAGES = [
     (break_nothing_there, "No such file or directory"),
     (break_file_for_directory, "Not a directory"),
     (break_directory_for_file, "unable to open database file"),
-    (break_newer_version, "has version 2, and this program knows 1"),
+    (break_newer_version, "has version 3, and this program knows 2"),
 ]
 
 
@@ -643,7 +736,7 @@ def test_an_outage_from_the_start_is_told_once_and_ends(
     repair()
 
     assert told == [RecordFailed(NOW, reason)]
-    assert desk.inbox.next(RecordLoaded).restored == Restored()
+    assert desk.inbox.loaded().restored == Restored()
     desk.inbox.until_stored(Key(BOOT, 1), Key(BOOT, 2))
     assert desk.inbox.next(RecordRecovered) == RecordRecovered(NOW)
     assert keys_of(desk.directory) == [Key(BOOT, 1), Key(BOOT, 2)]
@@ -693,7 +786,7 @@ def test_what_comes_during_a_write_that_fails_is_joined_to_it(
     monkeypatch.setattr(node.record.file, "_BUSY_S", 0.5)
     record = desk.record()
     record.start()
-    desk.inbox.next(RecordLoaded)
+    desk.inbox.loaded()
     while tap.begun.acquire(blocking=False):
         pass
 
@@ -737,7 +830,7 @@ def test_each_outage_is_told_anew(desk: Desk) -> None:
     record = desk.begin()
     desk.inbox.next(RecordFailed)
     repair()
-    desk.inbox.next(RecordLoaded)
+    desk.inbox.loaded()
     desk.inbox.next(RecordRecovered)
 
     desk.path.rename(desk.directory / "elsewhere")
@@ -808,7 +901,7 @@ def test_in_a_long_outage_telemetry_is_let_go_first(desk: Desk, caplog: pytest.L
     depth = record.depth
 
     record.start()
-    desk.inbox.next(RecordLoaded)
+    desk.inbox.loaded()
     kept = [1, 2, 3, 4, 15, 16, 17, 18, 19, 20]
     desk.inbox.until_stored(*(Key(BOOT, seq) for seq in kept))
     record.append(row(21), b"1")
@@ -847,7 +940,7 @@ def test_receipts_are_let_go_before_alarms(desk: Desk, caplog: pytest.LogCapture
         record.mark_received(Key(BOOT, seq), "guard-desk", 5.0)
 
     record.start()
-    desk.inbox.next(RecordLoaded)
+    desk.inbox.loaded()
     desk.inbox.until_stored(*(Key(BOOT, seq) for seq in range(1, 9)))
     assert record.stop(PATIENCE_S)
 
@@ -863,7 +956,7 @@ def test_the_newest_alarms_are_kept_when_there_is_nothing_else(desk: Desk) -> No
         record.spill(Key(BOOT, seq))
 
     record.start()
-    desk.inbox.next(RecordLoaded)
+    desk.inbox.loaded()
     desk.inbox.until_stored(*(Key(BOOT, seq) for seq in range(3, 13)))
     assert record.stop(PATIENCE_S)
 
@@ -885,7 +978,7 @@ def test_what_is_held_for_sending_is_stored_too(desk: Desk, broken: bool, caplog
     else:
         record.start()
 
-    desk.inbox.next(RecordLoaded)
+    desk.inbox.loaded()
     desk.inbox.until_stored(*(Key(BOOT, seq) for seq in range(1, 31)))
     assert record.stop(PATIENCE_S)
 
@@ -902,7 +995,7 @@ def test_what_is_received_meanwhile_needs_no_room(desk: Desk, caplog: pytest.Log
     record.spill(Key(BOOT, 1))
 
     record.start()
-    desk.inbox.next(RecordLoaded)
+    desk.inbox.loaded()
     desk.inbox.until_stored(Key(BOOT, 2), Key(BOOT, 3))
     assert record.stop(PATIENCE_S)
 
@@ -927,7 +1020,7 @@ def test_one_bad_item_never_blocks_the_rest(desk: Desk, spoiled: Row, caplog: py
     record.append(row(3), b"3")
 
     record.start()
-    desk.inbox.next(RecordLoaded)
+    desk.inbox.loaded()
     stored = desk.inbox.next(EventsStored)
 
     assert stored.keys == (Key(BOOT, 1), Key(BOOT, 3))
@@ -942,7 +1035,7 @@ def test_an_unexpected_exception_is_an_outage(desk: Desk, kind: type[Event], cap
     record.append(row(1), b"1")
 
     record.start()
-    told = [desk.inbox.events.get(timeout=PATIENCE_S) for _ in range(4)]
+    told = [desk.inbox.events.get(timeout=PATIENCE_S) for _ in range(5)]
 
     assert RecordFailed(NOW, "RuntimeError: the queue is broken") in told
     assert told[-2:] == [EventsStored(NOW, (Key(BOOT, 1),)), RecordRecovered(NOW)]
@@ -987,7 +1080,7 @@ def test_a_damaged_record_is_set_aside_and_kept(desk: Desk, garble: Callable[[Pa
     record.append(row(1), b"1")
 
     assert desk.inbox.next(RecordFailed).reason == f"{reason}; kept as record.sqlite.corrupt-1"
-    assert desk.inbox.next(RecordLoaded).restored == Restored()
+    assert desk.inbox.loaded().restored == Restored()
     desk.inbox.until_stored(Key(BOOT, 1))
     desk.inbox.next(RecordRecovered)
     assert (desk.directory / "record.sqlite.corrupt-1").read_bytes()[HEAD:] == damaged[HEAD:]
@@ -1048,13 +1141,13 @@ def test_a_card_that_became_read_only_still_remembers(tmpfs: Desk, end: str, rea
     subprocess.run(remount, check=True)
 
     record = tmpfs.begin()
-    restored = tmpfs.inbox.next(RecordLoaded).restored
+    restored = tmpfs.inbox.loaded().restored
     failed = tmpfs.inbox.next(RecordFailed)
     record.append(row(1), b"43")
     subprocess.run([*remount[:2], "remount,rw", remount[-1]], check=True)
 
     assert restored.snapshot is not None
-    assert restored.backlog[0] == (Key(EARLIER, 1), True)
+    assert tmpfs.inbox.backlog.entries[0] == (Key(EARLIER, 1), True)
     assert failed.reason == reason
     tmpfs.inbox.until_stored(Key(BOOT, 1))
     tmpfs.inbox.next(RecordRecovered)
@@ -1161,7 +1254,7 @@ UNREADABLE = [
     (spoil_directory, "there is no record in", "check [node] state_directory"),
     (spoil_empty, "holds no record", "use the version of alarm-node that wrote it"),
     (spoil_garbage, "file is not a database", "restart the node"),
-    (spoil_version, "has version 2, and this program knows 1", "use the version of alarm-node that wrote it"),
+    (spoil_version, "has version 3, and this program knows 2", "use the version of alarm-node that wrote it"),
 ]
 
 

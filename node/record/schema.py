@@ -1,0 +1,46 @@
+"""What the record's file holds, and how a file of an earlier version becomes one of today's.
+
+A new file goes through the same steps as the oldest one: what has no table yet is version 0. Nothing but the triggers
+decides what is outstanding, so no path through the code can forget it.
+"""
+
+UPGRADES: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE events (
+            id INTEGER PRIMARY KEY, boot TEXT NOT NULL, seq INTEGER NOT NULL, alarm INTEGER NOT NULL, at REAL NOT NULL,
+            kernel_boot TEXT NOT NULL, body BLOB NOT NULL, closes TEXT, UNIQUE (boot, seq))""",
+        "CREATE INDEX events_to_send ON events (alarm DESC, id, boot, seq)",
+        "CREATE INDEX events_that_close ON events (id) WHERE closes IS NOT NULL",
+        """CREATE TABLE receipts (
+            boot TEXT NOT NULL, seq INTEGER NOT NULL, received_by TEXT NOT NULL, received_at_utc REAL NOT NULL,
+            PRIMARY KEY (boot, seq)) WITHOUT ROWID""",
+        "CREATE TABLE memory (name TEXT PRIMARY KEY, value BLOB NOT NULL, kernel_boot TEXT NOT NULL) WITHOUT ROWID",
+    ),
+    (
+        "DROP INDEX events_to_send",
+        # What nobody holds yet: a start finds it at once, however much the record holds.
+        """CREATE TABLE outstanding (
+            alarm INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (alarm DESC, id)) WITHOUT ROWID""",
+        """INSERT INTO outstanding SELECT alarm, id
+            FROM events LEFT JOIN receipts USING (boot, seq) WHERE received_by IS NULL""",
+        """CREATE TRIGGER event_is_added AFTER INSERT ON events
+            WHEN NOT EXISTS (SELECT 1 FROM receipts WHERE boot = NEW.boot AND seq = NEW.seq)
+            BEGIN INSERT INTO outstanding VALUES (NEW.alarm, NEW.id); END""",
+        """CREATE TRIGGER event_is_received AFTER INSERT ON receipts
+            BEGIN DELETE FROM outstanding
+                WHERE (alarm, id) IN (SELECT alarm, id FROM events WHERE boot = NEW.boot AND seq = NEW.seq); END""",
+    ),
+)
+"""Of each version: the statements that make it of the one before."""
+
+VERSION = len(UPGRADES)
+
+SNAPSHOT = "SELECT value, kernel_boot FROM memory WHERE name = 'snapshot'"
+PREVIOUS = """SELECT boot, seq FROM events
+    WHERE boot = (SELECT boot FROM events WHERE boot != ? ORDER BY id DESC LIMIT 1) ORDER BY seq DESC LIMIT 1"""
+CLOSING = "SELECT closes FROM events WHERE closes IS NOT NULL ORDER BY id DESC LIMIT ?"
+
+UNRECEIPTED = """SELECT boot, seq, events.alarm, at, kernel_boot, body, closes
+    FROM outstanding CROSS JOIN events USING (id) ORDER BY outstanding.alarm DESC, outstanding.id"""
+UNRECEIPTED_IN_1 = """SELECT boot, seq, alarm, at, kernel_boot, body, closes
+    FROM events LEFT JOIN receipts USING (boot, seq) WHERE received_by IS NULL ORDER BY alarm DESC, id"""
