@@ -145,22 +145,32 @@ def _log(parsed: argparse.Namespace) -> int:
     wait = partial(time.sleep, FOLLOW_S) if parsed.follow else None
     try:
         for row in read_log(directory, wait):
-            told = describe(row.body, row.received_by, row.received_at_utc)
-            print(json.dumps(told) if parsed.json else _line(row, parsed.follow), flush=parsed.follow)
+            told = describe(row.body, row.received_by, row.received_at_utc, row.steps)
+            print(json.dumps(told) if parsed.json else _line(told, parsed.follow), flush=parsed.follow)
     except KeyboardInterrupt:
         return 0
     return 0
 
 
-def _line(row: Any, following: bool) -> str:
-    from node.wire import describe  # noqa: PLC0415
-
-    told = describe(row.body, row.received_by, row.received_at_utc)
+def _line(told: dict[str, Any], following: bool) -> str:
     shown = ("input", "class", "incident", "presses", "fault", "subject", "command", "reason", "by")
     details = "  ".join(f"{name}={told[name]}" for name in shown if told.get(name) is not None)
     # A follower reads an event as soon as it is stored: that nobody holds it yet would say nothing.
-    holder = f"  [held by {row.received_by}]" if row.received_by else "" if following else "  [not received]"
+    holder = f"  [held by {told['received_by']}]" if told["received_by"] else "" if following else "  [not received]"
+    details += _steps(told["steps_ms"])
     return f"{told['at_utc']}  {told['boot']}-{told['seq']:<5}  {told['kind']:<15}  {details}{holder}"
+
+
+def _steps(steps_ms: dict[str, float | None]) -> str:
+    """How long the call took to each step: ``stored 4 ms, received 31 ms``."""
+    reached = [f"{step} {_after(ms)}" for step, ms in steps_ms.items()]
+    return f"  {', '.join(reached)}" if reached else ""
+
+
+def _after(ms: float | None) -> str:
+    if ms is None:
+        return "after a restart of the machine"
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
 
 
 def _simulate(parsed: argparse.Namespace) -> int:

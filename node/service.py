@@ -159,7 +159,7 @@ class Service:
         self._actions: dict[type[effects.Effect], Callable[[Any], None]] = {
             effects.SetBuzzer: lambda effect: self._panel.set_buzzer(effect.pattern),
             effects.SetLamp: lambda effect: self._panel.set_lamp(effect.pattern),
-            effects.ShowLadder: lambda effect: self._watcher.ladder(effect.at, effect.input, effect.step),
+            effects.ShowLadder: self._show_ladder,
             effects.SampleAt: lambda effect: self._panel.sample_at(effect.at),
             effects.Append: self._append,
             effects.Remember: lambda effect: self._record.remember(wire.encode_snapshot(effect.snapshot)),
@@ -303,6 +303,11 @@ class Service:
     def _clock_read(self) -> ev.ClockRead:
         now = self._clocks.monotonic()
         return ev.ClockRead(now, self._clocks.wall() - now, health.clock_synchronised())
+
+    def _show_ladder(self, effect: effects.ShowLadder) -> None:
+        self._watcher.ladder(effect.at, effect.input, effect.step)
+        if effect.step is not Step.PRESSED:  # that is the event itself
+            self._record.note_step(effect.press, effect.step.value, effect.at)
 
     def _append(self, effect: effects.Append) -> None:
         event = effect.event

@@ -253,11 +253,20 @@ def with_age(body: bytes, age_s: float | None) -> bytes:
     return _encode(msgspec.structs.replace(event, age_ms=age_ms))
 
 
-def describe(body: bytes, received_by: str | None, received_at_utc: float | None) -> dict[str, Any]:
-    """A stored event for people and tools: its fields, who holds it, and since when."""
+def describe(
+    body: bytes,
+    received_by: str | None,
+    received_at_utc: float | None,
+    steps: Iterable[tuple[str, float | None]] = (),
+) -> dict[str, Any]:
+    """A stored event for people and tools: its fields, who holds it and since when, and how its call went on.
+
+    ``steps``: how long after it each step was reached (seconds), None where that isn't known.
+    """
     told: dict[str, Any] = msgspec.to_builtins(msgspec.json.decode(body, type=Event))
     told["received_by"] = received_by
     told["received_at_utc"] = None if received_at_utc is None else rfc3339(received_at_utc)
+    told["steps_ms"] = {step: _ms(after_s) for step, after_s in steps}
     return told
 
 

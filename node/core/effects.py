@@ -32,11 +32,12 @@ class SetLamp(Effect):
 
 @dataclass(frozen=True, slots=True)
 class ShowLadder(Effect):
-    """The call for help of ``input`` reached ``step`` for the first time, at ``at``."""
+    """The call for help of ``input`` reached ``step`` for the first time; ``press`` is the event that calls."""
 
     at: float
     input: str
     step: Step
+    press: Key
 
 
 @dataclass(frozen=True, slots=True)

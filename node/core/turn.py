@@ -181,7 +181,7 @@ class Turn:
         """Show that this incident's call reached ``step``, once."""
         if step in incident.marks:
             return incident
-        self.shows.append(ShowLadder(self.now if at is None else at, incident.input, step))
+        self.shows.append(ShowLadder(self.now if at is None else at, incident.input, step, incident.press))
         return replace(incident, marks=incident.marks | {step})
 
 

@@ -110,6 +110,14 @@ class Record:
             self._queued.receipts.setdefault(key, (by, at_utc))
             self._note_change()
 
+    def note_step(self, key: Key, step: str, at: float) -> None:
+        """Note when the call of this event reached a step: written with whatever comes next, so that nothing waits."""
+        with self._lock:
+            steps = self._queued.steps
+            steps.setdefault((key, step), at)
+            if len(steps) > self._kept:
+                del steps[next(iter(steps))]
+
     def spill(self, key: Key) -> None:
         """Let this event's payload go; once it is stored, ``read_backlog`` can bring it back."""
         with self._lock:
@@ -253,7 +261,7 @@ class Record:
             rows = list((self._payloads | batch.rows if recovering else batch.rows).values())
             snapshot = self._newest_snapshot if recovering else batch.snapshot
         rows.sort(key=lambda row: row.key.seq if row.key.boot == self._boot else -1)
-        stored = file.commit(rows, batch.receipts, snapshot, self._kernel_boot)
+        stored = file.commit(rows, batch.receipts, batch.steps, snapshot, self._kernel_boot)
         with self._lock:
             self._writing = Batch(known=batch.known)
             let_go, self._let_go = self._let_go, 0

@@ -8,10 +8,14 @@ from node.record.file import Row
 
 @dataclass(slots=True)
 class Batch:
-    """What waits, oldest first; of snapshots and questions (``known``) only the newest counts."""
+    """What waits, oldest first; of snapshots and questions (``known``) only the newest counts.
+
+    ``steps``: when the call of an event reached which step; they count for nothing and wait for what is written next.
+    """
 
     rows: dict[Key, Row] = field(default_factory=dict)
     receipts: dict[Key, tuple[str, float]] = field(default_factory=dict)
+    steps: dict[tuple[Key, str], float] = field(default_factory=dict)
     snapshot: bytes | None = None
     known: frozenset[Key] | None = None
 
@@ -23,6 +27,7 @@ class Batch:
         return Batch(
             rows=self.rows | later.rows,
             receipts=later.receipts | self.receipts,
+            steps=later.steps | self.steps,
             snapshot=self.snapshot if later.snapshot is None else later.snapshot,
             known=self.known if later.known is None else later.known,
         )

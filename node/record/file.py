@@ -23,6 +23,7 @@ _DAMAGED_KEPT = 10  # a card that garbles every file mustn't be filled with them
 _ADD_EVENT = """INSERT INTO events (boot, seq, alarm, at, kernel_boot, body, closes) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (boot, seq) DO NOTHING"""
 _ADD_RECEIPT = "INSERT INTO receipts VALUES (?, ?, ?, ?) ON CONFLICT (boot, seq) DO NOTHING"
+_ADD_STEP = "INSERT OR IGNORE INTO steps VALUES (?, ?, ?, ?, ?)"
 _REMEMBER = "INSERT OR REPLACE INTO memory VALUES ('snapshot', ?, ?)"
 _log = logging.getLogger(__name__)
 
@@ -62,16 +63,19 @@ class File:
         self,
         rows: Sequence[Row],
         receipts: Mapping[Key, tuple[str, float]],
+        steps: Mapping[tuple[Key, str], float],
         snapshot: bytes | None,
         kernel_boot: str,
     ) -> tuple[Key, ...]:
         """Write all of it in one transaction; the keys of the events that are now on the disk."""
-        if not rows and not receipts and snapshot is None:
+        if not rows and not receipts and not steps and snapshot is None:
             return ()
         self.connection.execute("BEGIN IMMEDIATE")
         stored = tuple(row.key for row in rows if self._add_event(row))
         for key, (by, at_utc) in receipts.items():
             self._add(key, _ADD_RECEIPT, (*key, by, at_utc))
+        for (key, step), at in steps.items():
+            self._add(key, _ADD_STEP, (*key, step, at, kernel_boot))
         if snapshot is not None:
             self.connection.execute(_REMEMBER, (snapshot, kernel_boot))
         self.connection.execute("COMMIT")
@@ -102,7 +106,7 @@ def _open_to_write(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # SQLite gives its other files this mode
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     try:
-        version = _version(connection)
+        version = version_of(connection)
         _set_pragma(connection, "journal_mode", "WAL", "wal")
         _set_pragma(connection, "synchronous", "FULL", 2)
         connection.execute("BEGIN IMMEDIATE")
@@ -133,7 +137,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 def _open_address(address: str) -> sqlite3.Connection:
     connection = sqlite3.connect(address, timeout=_BUSY_S, isolation_level=None, uri=True)
     try:
-        if _version(connection) == 0:
+        if version_of(connection) == 0:
             raise UnusableError("holds no record")  # noqa: TRY301
     except BaseException:
         connection.close()
@@ -141,7 +145,8 @@ def _open_address(address: str) -> sqlite3.Connection:
     return connection
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def version_of(connection: sqlite3.Connection) -> int:
+    """The version of the file, 0 for one that holds nothing yet. Raises UnusableError for one of the future."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
         raise UnusableError(f"has version {version}, and this program knows {VERSION}")
@@ -157,7 +162,7 @@ def _set_pragma(connection: sqlite3.Connection, name: str, value: str, wanted: s
 
 def read_unreceipted(connection: sqlite3.Connection, known: frozenset[Key]) -> tuple[list[Row], bool]:
     """The first of the unreceipted events that aren't ``known``, alarms before all others; whether there are more."""
-    statement = UNRECEIPTED if _version(connection) == VERSION else UNRECEIPTED_IN_1
+    statement = UNRECEIPTED if version_of(connection) == VERSION else UNRECEIPTED_IN_1
     with closing(connection.execute(statement)) as found:
         others = (
             Row(Key(boot, seq), bool(alarm), *rest) for boot, seq, alarm, *rest in found if Key(boot, seq) not in known

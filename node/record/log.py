@@ -4,19 +4,24 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from sqlite3 import Connection
 
 from node.core.memory import Key
 from node.errors import StateDirectoryError
-from node.record.file import EXPECTED, FILE_NAME, UnusableError, is_damage, open_to_read, reason_of
+from node.record.file import EXPECTED, FILE_NAME, UnusableError, is_damage, open_to_read, reason_of, version_of
 
 _PAGE = 500
 _LOG = """SELECT id, boot, seq, alarm, at, kernel_boot, body, received_by, received_at_utc
     FROM events LEFT JOIN receipts USING (boot, seq) WHERE id > ? ORDER BY id LIMIT ?"""
+_STEPS = "SELECT step, at, kernel_boot FROM steps WHERE boot = ? AND seq = ? ORDER BY kernel_boot != ?, at"
 
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """An event as a reader sees it; ``received_by`` and ``received_at_utc`` are None as long as nobody holds it."""
+    """An event as a reader sees it; ``received_by`` and ``received_at_utc`` are None as long as nobody holds it.
+
+    ``steps``: how long after it its call reached each step (seconds), None where the machine was booted in between.
+    """
 
     key: Key
     alarm: bool
@@ -25,13 +30,14 @@ class LogRow:
     body: bytes
     received_by: str | None
     received_at_utc: float | None
+    steps: tuple[tuple[str, float | None], ...] = ()
 
 
 def read_log(directory: Path, wait: Callable[[], None] | None = None) -> Iterator[LogRow]:
     """Everything the record holds, oldest first; it may be in use meanwhile. Raises StateDirectoryError.
 
-    With ``wait`` it goes on with what comes later, and calls that whenever all was told. Who holds an event is told
-    as it was when the event was read.
+    With ``wait`` it goes on with what comes later, and calls that whenever all was told. Who holds an event, and
+    how far its call has got, is told as it was when the event was read.
     """
     path = directory / FILE_NAME
     as_its_user = "run this as root (sudo) or as the user that the node runs as"
@@ -41,8 +47,9 @@ def read_log(directory: Path, wait: Callable[[], None] | None = None) -> Iterato
             # A page at a time: a reader that stays in one query keeps the writer's log from being folded in.
             while True:
                 page = connection.execute(_LOG, (last, _PAGE)).fetchall()
-                for _, boot, seq, alarm, *rest in page:
-                    yield LogRow(Key(boot, seq), bool(alarm), *rest)
+                for _, boot, seq, alarm, at, kernel_boot, body, by, by_utc in page:
+                    steps = _steps(connection, boot, seq, at, kernel_boot) if alarm else ()
+                    yield LogRow(Key(boot, seq), bool(alarm), at, kernel_boot, body, by, by_utc, steps)
                 if page:
                     last = page[-1][0]
                 elif wait is None:
@@ -60,3 +67,12 @@ def read_log(directory: Path, wait: Callable[[], None] | None = None) -> Iterato
             f"{path} can't be read ({reason_of(failure)})",
             "restart the node: it keeps a damaged record and begins another" if is_damage(failure) else as_its_user,
         ) from failure
+
+
+def _steps(
+    connection: Connection, boot: str, seq: int, pressed: float, kernel_boot: str
+) -> tuple[tuple[str, float | None], ...]:
+    if version_of(connection) == 1:
+        return ()
+    found = connection.execute(_STEPS, (boot, seq, kernel_boot))
+    return tuple((step, at - pressed if kernel == kernel_boot else None) for step, at, kernel in found)

@@ -29,6 +29,10 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
         """CREATE TRIGGER event_is_received AFTER INSERT ON receipts
             BEGIN DELETE FROM outstanding
                 WHERE (alarm, id) IN (SELECT alarm, id FROM events WHERE boot = NEW.boot AND seq = NEW.seq); END""",
+        # When the call of an event reached which step: monotonic seconds of the machine's boot ``kernel_boot``.
+        """CREATE TABLE steps (
+            boot TEXT NOT NULL, seq INTEGER NOT NULL, step TEXT NOT NULL, at REAL NOT NULL, kernel_boot TEXT NOT NULL,
+            PRIMARY KEY (boot, seq, step)) WITHOUT ROWID""",
     ),
 )
 """Of each version: the statements that make it of the one before."""

@@ -32,7 +32,7 @@ def test_an_acknowledgement_shows_at_the_place_of_the_alarm(stage: Stage) -> Non
 
     play << [
         SetLamp(LampPattern.ACKNOWLEDGED),
-        ShowLadder(play.now, "button", Step.ACKNOWLEDGED),
+        ShowLadder(play.now, "button", Step.ACKNOWLEDGED, play.pressed),
         Logged("acknowledged", incident=play.incident, by="guard-desk"),
         SendAlarm,
         SendEvent,

@@ -53,7 +53,7 @@ def test_an_escape_door_that_opens_is_an_alarm_at_once(stage: Stage) -> None:
     play << [
         SetBuzzer(BuzzerPattern.ALARM),
         SetLamp(LampPattern.CALLING),
-        ShowLadder(play.now, "door", Step.PRESSED),
+        ShowLadder(play.now, "door", Step.PRESSED, key),
         Logged("opened", key=key, incident=str(key), alarm_class="threat", presses=1),
         SendAlarm,
         SendEvent(LINK, 1, key, alarm=True),

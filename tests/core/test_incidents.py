@@ -36,7 +36,7 @@ def test_a_press_sounds_first_and_waits_for_nothing(stage: Stage) -> None:
     play << [
         SetBuzzer(BuzzerPattern.ALARM),
         SetLamp(LampPattern.CALLING),
-        ShowLadder(at, "button", Step.PRESSED),
+        ShowLadder(at, "button", Step.PRESSED, key),
         Logged("pressed", key=key, incident=str(key)),
         SendAlarm,
         SendAlarm,
@@ -107,7 +107,7 @@ def test_a_further_press_is_counted_and_starts_the_ladder_anew(stage: Stage) -> 
 
     play << [
         SetLamp(LampPattern.CALLING),
-        ShowLadder(play.now, "button", Step.PRESSED),
+        ShowLadder(play.now, "button", Step.PRESSED, play.pressed),
         Logged("pressed", incident=incident, presses=2),
         SendAlarm,
         SendEvent(LINK, 1, play.pressed, alarm=True),

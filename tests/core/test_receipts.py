@@ -27,7 +27,7 @@ def test_a_receipt_is_noted_and_ends_the_sending(stage: Stage) -> None:
 
     play << [
         SetLamp(LampPattern.RECEIVED),
-        ShowLadder(play.now, "button", Step.RECEIVED),
+        ShowLadder(play.now, "button", Step.RECEIVED, play.pressed),
         Remember,
         SendAlarm,
         SendAlarm,
@@ -47,7 +47,7 @@ def test_nobody_has_it_when_no_receipt_comes_in_time(stage: Stage) -> None:
     play << [
         SetBuzzer(BuzzerPattern.NOBODY),
         SetLamp(LampPattern.NOBODY),
-        ShowLadder(play.now, "button", Step.NOBODY),
+        ShowLadder(play.now, "button", Step.NOBODY, play.pressed),
         Logged("nobody", incident=play.incident, presses=1, reason="no receipt in time"),
         SendAlarm,
         SendEvent(LINK, 1, play.newest("nobody"), alarm=True),
@@ -65,7 +65,7 @@ def test_a_receipt_that_comes_late_ends_nobody_has_it(stage: Stage) -> None:
     play << [
         SetBuzzer(BuzzerPattern.ALARM),
         SetLamp(LampPattern.RECEIVED),
-        ShowLadder(play.now, "button", Step.RECEIVED),
+        ShowLadder(play.now, "button", Step.RECEIVED, play.pressed),
         Remember,
         SendAlarm,
         MarkReceived(play.pressed, "desk"),
@@ -82,8 +82,8 @@ def test_nobody_subscribes_is_nobody_has_it_at_once(stage: Stage) -> None:
     play << [
         SetBuzzer(BuzzerPattern.NOBODY),
         SetLamp(LampPattern.NOBODY),
-        ShowLadder(play.now, "button", Step.ACCEPTED),
-        ShowLadder(play.now, "button", Step.NOBODY),
+        ShowLadder(play.now, "button", Step.ACCEPTED, play.pressed),
+        ShowLadder(play.now, "button", Step.NOBODY, play.pressed),
         Logged("nobody", incident=play.incident, reason="accepted, nobody subscribes"),
         SendAlarm,
         SendEvent(LINK, 1, play.newest("nobody"), alarm=True),
@@ -168,8 +168,8 @@ def test_without_monitors_the_broker_s_word_is_a_receipt(stage: Stage) -> None:
 
     play << [
         SetLamp(LampPattern.RECEIVED),
-        ShowLadder(play.now, "button", Step.ACCEPTED),
-        ShowLadder(play.now, "button", Step.RECEIVED),
+        ShowLadder(play.now, "button", Step.ACCEPTED, play.pressed),
+        ShowLadder(play.now, "button", Step.RECEIVED, play.pressed),
         Remember,
         SendAlarm,
         MarkReceived(play.pressed, "broker"),

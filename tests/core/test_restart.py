@@ -101,7 +101,7 @@ def test_a_button_held_at_a_restart_is_a_press_of_its_open_incident(stage: Stage
     assert [(each.id, each.presses) for each in play.state.incidents] == [("0000000a-2", 2)]
     play.only(ShowLadder, SetBuzzer) << [
         SetBuzzer(BuzzerPattern.ALARM),
-        ShowLadder(play.state.contacts["button"].changed_at, "button", Step.PRESSED),
+        ShowLadder(play.state.contacts["button"].changed_at, "button", Step.PRESSED, play.pressed),
     ]
 
 

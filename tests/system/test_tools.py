@@ -1,6 +1,7 @@
 """The other commands on the node's machine: check, log and run, beside a service and without one."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,9 @@ def test_log_tells_the_record_while_the_service_runs_and_afterwards(config: Path
     assert [event["kind"] for event in events] == ["started", "pressed", "restored", "stopped"]
     assert [event["seq"] for event in events] == [1, 2, 3, 4]
     assert {event["received_by"] for event in events} == {"broker"}
+    assert [set(event["steps_ms"]) for event in events] == [set(), {"stored", "accepted", "received"}, set(), set()]
+    assert all(0 < ms < 20_000 for ms in events[1]["steps_ms"].values())
+    assert re.search(r"  (\w+ \S+ m?s(, )?){3}  \[held by broker\]$", for_people.stdout.splitlines()[1])
     assert (for_people.returncode, for_tools.returncode) == (0, 0)
 
 

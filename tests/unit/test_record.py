@@ -534,6 +534,55 @@ def test_the_rest_of_the_backlog_can_be_read_later(desk: Desk, stored: int, more
     assert record.row(Key(EARLIER, 11)) == row(11, boot=EARLIER, alarm=False)
 
 
+# How far a call got, and when
+
+
+def test_a_step_is_written_with_what_comes_next(desk: Desk, tap: Tap) -> None:
+    """It begins no transaction of its own, for which an alarm might have to wait, and each step counts once."""
+    record, _ = desk.begin_loaded()
+    record.append(row(1), b"1")
+    desk.inbox.until_stored(Key(BOOT, 1))
+    begun = tap.statements.count("BEGIN IMMEDIATE")
+    record.note_step(Key(BOOT, 1), "stored", 1.504)
+    record.note_step(Key(BOOT, 1), "accepted", 1.507)
+    record.note_step(Key(BOOT, 1), "accepted", 9.0)
+    alone = tap.statements.count("BEGIN IMMEDIATE")
+    record.mark_received(Key(BOOT, 1), "guard-desk", 5.0)
+    record.note_step(Key(BOOT, 1), "received", 1.531)
+    assert record.stop(PATIENCE_S)
+
+    (found,) = read_log(desk.directory)
+    assert alone == begun
+    assert [step for step, _ in found.steps] == ["stored", "accepted", "received"]
+    assert [after for _, after in found.steps] == pytest.approx([0.004, 0.007, 0.031])
+
+
+def test_a_step_after_a_reboot_has_no_time(desk: Desk) -> None:
+    """The machine's clock began anew in between, so nobody can tell how long it took; the first time counts."""
+    desk.fill(row(1, boot=EARLIER))
+    record, _ = desk.begin_loaded(kernel_boot="kernel-2")
+    record.note_step(Key(EARLIER, 1), "received", 0.5)
+    record.mark_received(Key(EARLIER, 1), "guard-desk", 5.0)
+    assert record.stop(PATIENCE_S)
+
+    (found,) = read_log(desk.directory)
+    assert found.steps == (("received", None),)
+
+
+def test_steps_that_wait_for_the_disk_have_a_limit(desk: Desk) -> None:
+    """They are labels: the oldest go without a word."""
+    record = desk.record(kept=2)
+    record.append(row(1), b"1")
+    for step in ("stored", "accepted", "received"):
+        record.note_step(Key(BOOT, 1), step, 2.5)
+    record.start()
+    desk.inbox.loaded()
+    desk.inbox.until_stored(Key(BOOT, 1))
+
+    (found,) = read_log(desk.directory)
+    assert [step for step, _ in found.steps] == ["accepted", "received"]
+
+
 # A record of an earlier version
 
 VERSION_1 = """

@@ -101,12 +101,13 @@ def test_a_stored_event_is_described_for_people() -> None:
     """A description has the event's fields, who holds it and since when; what isn't known is None."""
     stored = event("inhibited", input="door", by="facilities", reason="cut-wire", for_s=3600.0)
 
-    told = describe(stored, "guard-desk", NOON)
+    told = describe(stored, "guard-desk", NOON, (("stored", 0.0042), ("received", None)))
     unreceived = describe(stored, None, None)
 
     assert (told["kind"], told["input"], told["for_s"]) == ("inhibited", "door", 3600.0)
     assert (told["received_by"], told["received_at_utc"]) == ("guard-desk", "2026-11-22T12:00:00.000Z")
     assert (unreceived["received_by"], unreceived["received_at_utc"]) == (None, None)
+    assert (told["steps_ms"], unreceived["steps_ms"]) == ({"stored": 4.2, "received": None}, {})
     assert "age_ms" not in told
 
 
