@@ -10,12 +10,12 @@ Rules:
 4. An event that nobody expects changes nothing and is recorded; it never raises.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import inf
 from typing import Any
 
-from node.core import alarm, commands, contact, delivery, hearing, inputs, modes, outlook, presses, supervision
+from node.core import alarm, commands, contact, delivery, hearing, inputs, modes, outlook, presses, stall, supervision
 from node.core import events as ev
 from node.core.chatter import Chatter
 from node.core.effects import Begin, CloseLinks, Effect, ReadClock, SendState
@@ -68,6 +68,7 @@ def next_deadline(state: State) -> float:
         inputs.next_instant(state),
         modes.next_end(state.inhibits, state.identify_until),
         supervision.next_silence(state.supervision),
+        stall.next_instant(state.supervision.stall),
         outlook.next_condition(state),
     ]
     for incident in state.incidents:
@@ -86,6 +87,7 @@ def _time_passed(turn: Turn, _event: ev.TimePassed) -> None:
     inputs.time_passed(turn)
     presses.time_passed(turn)
     hearing.time_passed(turn)
+    _look_at_disk(turn)
     turn.change(outbox=delivery.turn(turn.state.outbox, turn.now))
     if turn.now >= turn.state.heartbeat_due:
         turn.others.append(ReadClock())
@@ -158,8 +160,18 @@ def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
     presses.time_passed(turn)
 
 
-def _record_failed(turn: Turn, _event: ev.RecordFailed) -> None:
-    turn.supervise(record_failed=True, unstored={})
+def _look_at_disk(turn: Turn) -> None:
+    standing = stall.calmed(turn.state.supervision.stall, turn.now)
+    probing = stall.probing(standing, turn.now)
+    turn.supervise(stall=probing or standing)
+    if probing is not None:
+        turn.change(remembered=None)  # so that it is written once more
+
+
+def _record_failed(turn: Turn, event: ev.RecordFailed) -> None:
+    known = turn.state.supervision
+    stalled = known.stall is not None or _slow(known.unstored.values(), event.at)
+    turn.supervise(record_failed=True, unstored={}, stall=stall.begun(turn.now) if stalled else None)
     if not turn.state.begun:
         _begin(turn)
 
@@ -169,9 +181,18 @@ def _record_recovered(turn: Turn, _event: ev.RecordRecovered) -> None:
 
 
 def _events_stored(turn: Turn, event: ev.EventsStored) -> None:
-    unstored = {key: at for key, at in turn.state.supervision.unstored.items() if key not in event.keys}
-    turn.supervise(unstored=unstored)
+    known = turn.state.supervision
+    waited = [at for key, at in known.unstored.items() if key in event.keys]
+    slow = _slow(waited, event.at) and not known.record_failed  # what waits for a disk that is away isn't slow
+    turn.supervise(
+        unstored={key: at for key, at in known.unstored.items() if key not in event.keys},
+        stall=stall.written(known.stall, turn.now, slow=slow),
+    )
     presses.stored(turn, event.keys)
+
+
+def _slow(waited: Iterable[float], at: float) -> bool:
+    return any(at >= since + stall.STORE_GRACE_S for since in waited)
 
 
 def _backlog_read(turn: Turn, event: ev.BacklogRead) -> None:

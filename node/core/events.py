@@ -109,7 +109,7 @@ class RecordRecovered(Event):
 
 @dataclass(frozen=True, slots=True)
 class EventsStored(Event):
-    """These events are on the disk, synced."""
+    """These events are on the disk, synced; none where what a restart must know was written alone."""
 
     keys: tuple[Key, ...]
 

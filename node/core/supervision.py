@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from node.core.memory import Inhibit, Key, ListedIncident
 from node.core.settings import Receipts, Settings
+from node.core.stall import STORE_GRACE_S, Stall
 from node.errors import (
     BROKER_UNREACHABLE,
     CANARY_SILENT,
@@ -40,7 +41,6 @@ LINK_GRACE_S = 3.0
 HEARTBEAT_ANSWER_S = 5.0
 CANARY_BACK_S = 5.0
 CANARY_EVERY_S = 900.0
-STORE_GRACE_S = 3.0
 CLOCK_GRACE_S = 60.0
 HEALTH_STALE_S = 120.0
 STOLEN_SHOWN_S = 60.0
@@ -120,6 +120,7 @@ class Supervision:
     outputs_failed: tuple[str, ...] = ()
     record_failed: bool = False
     unstored: Mapping[Key, float] = field(default_factory=dict)
+    stall: Stall | None = None
     synchronised: bool | None = None
     health_at: float | None = None
     health_faults: tuple[tuple[FaultKind, str], ...] = ()
@@ -212,7 +213,7 @@ def conditions(
         yield PLAIN_TEXT, name, -inf
     if receipts_required(settings, supervision.monitor_known) and supervision.quiet_since is not None:
         yield NO_MONITOR, "", supervision.quiet_since
-    if supervision.record_failed:
+    if supervision.record_failed or supervision.stall is not None:
         yield RECORD_FAILED, "", -inf
     elif supervision.unstored:
         yield RECORD_FAILED, "", next(iter(supervision.unstored.values())) + STORE_GRACE_S

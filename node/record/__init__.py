@@ -98,7 +98,7 @@ class Record:
             self._note_change()
 
     def remember(self, snapshot: bytes) -> None:
-        """Store what a restart must know."""
+        """Store what a restart must know; ``EventsStored`` follows."""
         with self._lock:
             self._queued.snapshot = self._newest_snapshot = snapshot
             self._note_change()
@@ -265,7 +265,7 @@ class Record:
         with self._lock:
             self._writing = Batch(known=batch.known)
             let_go, self._let_go = self._let_go, 0
-        if stored:
+        if stored or snapshot is not None:
             self._put(EventsStored(self._clock(), stored))
         if let_go:
             _log.error("too much waited for the disk: %d items were let go, telemetry first", let_go)

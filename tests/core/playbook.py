@@ -24,6 +24,7 @@ from node.core.effects import (
     Append,
     Effect,
     LoggedEvent,
+    Remember,
     Reply,
     SampleAt,
     SendEvent,
@@ -104,7 +105,7 @@ class Playbook:
         self._requests: list[float] = []
         self._sessions = dict.fromkeys(settings.links, 0)
         self._beats: list[SendHeartbeat] = []
-        self._stored = 0
+        self._stored, self._unwritten = 0, False
         self._commands = 0
         self._checks = Checks(self.state)
 
@@ -127,6 +128,8 @@ class Playbook:
                     continue
                 case Append(logged):
                     self.logged.append(logged)
+                case Remember():
+                    self._unwritten = True
                 case SendEvent():
                     self.sent.append(effect)
                 case SendHeartbeat():
@@ -198,7 +201,7 @@ class Playbook:
         return min([controller.next_deadline(self.state), *self._requests])
 
     def _answer_all(self) -> None:
-        while not self.stalled and self._stored < len(self.logged):
+        while not self.stalled and (self._unwritten or self._stored < len(self.logged)):
             self.stored()
         beats, self._beats = self._beats, []
         for beat in beats if not self.unanswered else ():
@@ -272,7 +275,7 @@ class Playbook:
     def stored(self) -> Self:
         """Everything that was handed to the record is on the disk."""
         keys = tuple(event.key for event in self.logged[self._stored :])
-        self._stored = len(self.logged)
+        self._stored, self._unwritten = len(self.logged), False
         return self >> EventsStored(self.now, keys)
 
     # The links.

@@ -72,11 +72,11 @@ def test_a_disk_that_stalls_for_3_s_is_a_fault(stage: Stage) -> None:
     assert play.faults() == [("F020", "")]
 
 
-def test_a_disk_that_goes_on_is_no_fault(stage: Stage) -> None:
+def test_a_disk_that_goes_on_in_time_is_no_fault(stage: Stage) -> None:
     """Everything that was handed over is stored."""
     play = stage()
     play.stalled = True
-    play.press().wait(4.0)
+    play.press().wait(2.9)
 
     play.stored().skip()
 

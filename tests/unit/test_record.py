@@ -431,6 +431,7 @@ def test_the_newest_snapshot_comes_back(desk: Desk) -> None:
     desk.inbox.until_stored(Key(BOOT, 1))
     record.remember(b"2")
     assert record.stop(PATIENCE_S)
+    assert desk.inbox.next(EventsStored).keys == ()
 
     _, restored = desk.begin_loaded()
 
@@ -866,6 +867,7 @@ def test_a_snapshot_alone_is_kept_through_an_outage(desk: Desk, monkeypatch: pyt
         record.remember(b"9")
         desk.inbox.next(RecordFailed)
         depth = record.depth
+    assert desk.inbox.next(EventsStored).keys == ()
     desk.inbox.next(RecordRecovered)
     assert record.stop(PATIENCE_S)
 
