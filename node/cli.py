@@ -17,6 +17,7 @@ from typing import Any
 
 from node import __version__, config, watchdog
 from node.config.reader import meaning
+from node.core.memory import KeyRange
 from node.errors import AlarmNodeError
 
 FOLLOW_S = 0.5
@@ -155,10 +156,15 @@ def _log(parsed: argparse.Namespace) -> int:
 def _line(told: dict[str, Any], following: bool) -> str:
     shown = ("input", "class", "incident", "presses", "fault", "subject", "command", "reason", "by")
     details = "  ".join(f"{name}={told[name]}" for name in shown if told.get(name) is not None)
+    details += "  ".join(_range(each) for each in told.get("ranges", ()))
     # A follower reads an event as soon as it is stored: that nobody holds it yet would say nothing.
     holder = f"  [held by {told['received_by']}]" if told["received_by"] else "" if following else "  [not received]"
     details += _steps(told["steps_ms"])
     return f"{told['at_utc']}  {told['boot']}-{told['seq']:<5}  {told['kind']:<15}  {details}{holder}"
+
+
+def _range(told: dict[str, Any]) -> str:
+    return str(KeyRange(**told))
 
 
 def _steps(steps_ms: dict[str, float | None]) -> str:

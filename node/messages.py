@@ -18,6 +18,9 @@ FAULTS_LIMIT = 12
 MONITORS_LIMIT = 16
 """How many of each a heartbeat lists, so that it keeps within PAYLOAD_LIMIT; ``faults_standing`` counts them all."""
 
+RANGES_LIMIT = 100
+"""How many ranges one event names, so that it keeps within PAYLOAD_LIMIT."""
+
 IDENTIFY_S = 10.0
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
@@ -35,6 +38,7 @@ Throttle = Literal["capped", "throttled", "soft-limit"]
 EventKind = Literal[
     "started",
     "record-loaded",
+    "evicted",
     "stopped",
     "pressed",
     "restored",
@@ -65,6 +69,14 @@ class EventId(msgspec.Struct, frozen=True):
 
     boot: Boot
     seq: Seq
+
+
+class EventRange(msgspec.Struct, frozen=True):
+    """Events of one boot, from ``first`` to ``last``, both included."""
+
+    boot: Boot
+    first: Seq
+    last: Seq
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +139,7 @@ class Event(Message, frozen=True, kw_only=True, omit_defaults=True):
     subject: str | None = None
     for_s: float | None = None
     previous: EventId | None = None
+    ranges: Annotated[list[EventRange], msgspec.Meta(max_length=RANGES_LIMIT)] = []
     test: bool = False
     age_ms: Count | msgspec.UnsetType | None = msgspec.UNSET
 

@@ -141,6 +141,7 @@ class Service:
             put=self._queue.put,
             decode_snapshot=wire.decode_snapshot,
             clock=self._clocks.monotonic,
+            limit_bytes=settings.record_mb * 2**20,
         )
         where = status.directory(directory, environ)
         self._status = status.Writer(where, self._kernel_boot, self._clocks.monotonic)
@@ -320,6 +321,7 @@ class Service:
             kernel_boot=self._kernel_boot,
             body=self._wire.event(event),
             closes=event.incident if event.kind == "reset" else None,
+            evicts=event.ranges,
         )
         self._record.append(row, wire.encode_snapshot(effect.snapshot))
 

@@ -30,6 +30,7 @@ from node.messages import (
     Event,
     EventId,
     EventKind,
+    EventRange,
     Health,
     HeartbeatMessage,
     Id,
@@ -119,6 +120,7 @@ class Wire:
             kind=msgspec.convert(logged.kind, EventKind),
             alarm_class=None if logged.alarm_class is None else AlarmClass(logged.alarm_class),
             previous=None if logged.previous is None else EventId(*logged.previous),
+            ranges=[EventRange(each.boot, each.first, each.last) for each in logged.ranges],
             **fields,
             **header,
         )

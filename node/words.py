@@ -54,7 +54,7 @@ def sentence(event: effects.LoggedEvent) -> str:
         kind = FAULTS[str(event.fault)]
         about = f" ({event.subject})" if event.subject else ""
         return f"{kind.code}{about} {kind.text}. Next: {kind.next_step}."
-    details = (event.input, event.incident, event.fault, event.subject, event.reason, event.by)
+    details = (event.input, event.incident, event.fault, event.subject, event.reason, event.by, *map(str, event.ranges))
     return " ".join(each for each in (event.kind, *details) if each)
 
 

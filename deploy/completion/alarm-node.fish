@@ -51,7 +51,7 @@ function _shtab_alarm_node_using
 end
 
 set -g _shtab_alarm_node_commands init run check log simulate demo
-set -g _shtab_alarm_node_opts_with_value --broker-ca-file --broker-certificate-file --broker-host --broker-insecure --broker-key-file --broker-password-file --broker-port --broker-username --button-class --button-lamp --button-name --button-pin --button-pin-nc --button-sound --button-wiring --buzzer-pin --buzzer-sound-limit-s --config --door-class --door-held-open-s --door-lamp --door-mode --door-name --door-pin --door-pin-nc --door-sound --door-wiring --held --lamp-pin --node-id --node-location --node-site --node-state-directory --node-topic-root --panel-chatter-presses --panel-debounce-ms --panel-pin-factory --panel-sample-hz --panel-stuck-s --reset-pin --reset-pin-nc --reset-wiring --supervision-heartbeat-s --supervision-monitors --supervision-receipt-s --supervision-receipts --tamper-pin --tamper-pin-nc --tamper-wiring
+set -g _shtab_alarm_node_opts_with_value --broker-ca-file --broker-certificate-file --broker-host --broker-insecure --broker-key-file --broker-password-file --broker-port --broker-username --button-class --button-lamp --button-name --button-pin --button-pin-nc --button-sound --button-wiring --buzzer-pin --buzzer-sound-limit-s --config --door-class --door-held-open-s --door-lamp --door-mode --door-name --door-pin --door-pin-nc --door-sound --door-wiring --held --lamp-pin --node-id --node-location --node-record-mb --node-site --node-state-directory --node-topic-root --panel-chatter-presses --panel-debounce-ms --panel-pin-factory --panel-sample-hz --panel-stuck-s --reset-pin --reset-pin-nc --reset-wiring --supervision-heartbeat-s --supervision-monitors --supervision-receipt-s --supervision-receipts --tamper-pin --tamper-pin-nc --tamper-wiring
 
 complete -c alarm-node -e
 complete -c alarm-node -f
@@ -66,6 +66,7 @@ complete -c alarm-node -n '_shtab_alarm_node_using init' -l node-id -x -d 'The n
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l node-site -x -d 'The building'"'"'s name, the same for all its nodes and monitors. 1 to 63 lower-case letters, digits and hyphens that begin with a letter or digit.'
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l node-location -x -d '1 to 200 characters on one line that say where to go.'
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l node-state-directory -xka "(__fish_complete_directories)" -d 'Where the record lies; a service takes systemd'"'"'s instead. An absolute path.'
+complete -c alarm-node -n '_shtab_alarm_node_using init' -l node-record-mb -x -d 'How large the record may grow; beyond it telemetry goes, what was received first, and alarms never. From 8 to 4096 (whole MiB).'
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l node-topic-root -x -d 'What every topic begins with; the broker'"'"'s access list and the monitors have the same. 1 to 100 characters without "+", "#", "$" and empty levels.'
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l panel-pin-factory -xka "lgpio" -d 'Who drives the pins. "lgpio" (the mock factory is for "alarm-node simulate", which takes it whatever stands here).'
 complete -c alarm-node -n '_shtab_alarm_node_using init' -l panel-debounce-ms -x -d 'How long a contact must be closed before it counts. From 6 to 39 (whole milliseconds).'

@@ -49,6 +49,7 @@ class Config:
     location: str
     root: str
     state_directory: Path | None
+    record_mb: int
     pin_factory: str
     sample_hz: float
     line_pins: Mapping[str, int]
@@ -72,6 +73,11 @@ class _Node(Struct, frozen=True, kw_only=True):
         "where the record lies; a service takes systemd's instead",
         be("an absolute path", "/var/lib/alarm-node"),
     ] = None
+    record_mb: Annotated[
+        int,
+        "how large the record may grow; beyond it telemetry goes, what was received first, and alarms never",
+        be("from 8 to 4096 (whole MiB)", 64, ge=8, le=4096),
+    ] = 64
     topic_root: Annotated[
         _TopicRoot,
         "what every topic begins with; the broker's access list and the monitors have the same",
@@ -245,6 +251,7 @@ def _build(path: Path, sections: Sections, environ: Mapping[str, str]) -> Config
         location=node.location,
         root=node.topic_root,
         state_directory=Path(node.state_directory) if node.state_directory else None,
+        record_mb=node.record_mb,
         pin_factory=panel.pin_factory,
         sample_hz=panel.sample_hz,
         line_pins=MappingProxyType({name: pin for each in wired for name, pin in each.line_pins.items()}),

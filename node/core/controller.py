@@ -18,7 +18,7 @@ from typing import Any
 from node.core import alarm, commands, contact, delivery, hearing, inputs, modes, outlook, presses, stall, supervision
 from node.core import events as ev
 from node.core.chatter import Chatter
-from node.core.effects import Begin, CloseLinks, Effect, ReadClock, SendState
+from node.core.effects import Begin, CloseLinks, Effect, ReadClock, SendState, Spill
 from node.core.memory import Snapshot
 from node.core.settings import Settings
 from node.core.supervision import LinkState, Supervision
@@ -199,6 +199,14 @@ def _backlog_read(turn: Turn, event: ev.BacklogRead) -> None:
     turn.change(outbox=delivery.refill(turn.state.outbox, event.entries, event.more))
 
 
+def _eviction_due(turn: Turn, event: ev.EvictionDue) -> None:
+    for key, entry in turn.state.outbox.waiting.items():
+        if not entry.alarm and any(each.holds(key) for each in event.ranges):
+            turn.change(outbox=delivery.remove(turn.state.outbox, key))
+            turn.others.append(Spill(key))
+    turn.log("evicted", ranges=event.ranges)
+
+
 def _output_failed(turn: Turn, event: ev.OutputFailed) -> None:
     failed = turn.state.supervision.outputs_failed
     if event.output not in failed:
@@ -231,6 +239,7 @@ _HANDLERS: dict[type[ev.Event], Callable[[Turn, Any], None]] = {
     ev.RecordRecovered: _record_recovered,
     ev.EventsStored: _events_stored,
     ev.BacklogRead: _backlog_read,
+    ev.EvictionDue: _eviction_due,
     ev.LinkUp: hearing.link_up,
     ev.LinkDown: hearing.link_down,
     ev.CredentialsSeen: hearing.credentials_seen,

@@ -7,7 +7,7 @@ to the record's thread and never waits), then what is sent.
 from dataclasses import dataclass
 from typing import Literal
 
-from node.core.memory import Key, ListedIncident, Snapshot, Step
+from node.core.memory import Key, KeyRange, ListedIncident, Snapshot, Step
 from node.core.signals import BuzzerPattern, LampPattern
 
 
@@ -52,7 +52,7 @@ class LoggedEvent:
     """One numbered thing that happened, as it is stored and published on ``event``.
 
     ``kind`` is one of protocol.md's event kinds (wire.EVENT_KINDS); ``at`` monotonic, ``at_utc`` seconds since 1970, a
-    label. Fields that a kind doesn't use stay None. An event with an ``incident`` is an alarm event.
+    label. Fields that a kind doesn't use stay None (``ranges`` empty). An event with an ``incident`` is an alarm event.
     """
 
     key: Key
@@ -71,6 +71,7 @@ class LoggedEvent:
     subject: str | None = None
     for_s: float | None = None
     previous: Key | None = None
+    ranges: tuple[KeyRange, ...] = ()
     test: bool = False
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from node.core.memory import Key, ListedIncident, Restored
+from node.core.memory import Key, KeyRange, ListedIncident, Restored
 from node.errors import FaultKind
 
 
@@ -120,6 +120,13 @@ class BacklogRead(Event):
 
     entries: tuple[tuple[Key, bool], ...]
     more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EvictionDue(Event):
+    """The record has grown to its limit, and proposes which telemetry goes: it does once an event says so."""
+
+    ranges: tuple[KeyRange, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What outlives a process: identities, the incident, and what a record or a retained topic brings back."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -15,6 +16,35 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.boot}-{self.seq}"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """The events of one boot from ``first`` to ``last``, both included."""
+
+    boot: str
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.boot}-{self.first}" + (f"..{self.last}" if self.last > self.first else "")
+
+    def holds(self, key: Key) -> bool:
+        """Whether this event is one of them."""
+        return key.boot == self.boot and self.first <= key.seq <= self.last
+
+
+def ranges_of(keys: Iterable[Key], most: int) -> tuple[KeyRange, ...]:
+    """These events as ranges, in the order of boots as they come; what would need more than ``most`` is left out."""
+    ranges: list[KeyRange] = []
+    for key in keys:
+        if ranges and (key.boot, key.seq) == (ranges[-1].boot, ranges[-1].last + 1):
+            ranges[-1] = replace(ranges[-1], last=key.seq)
+        elif len(ranges) == most:
+            break
+        else:
+            ranges.append(KeyRange(key.boot, key.seq, key.seq))
+    return tuple(ranges)
 
 
 class Step(StrEnum):

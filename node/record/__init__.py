@@ -4,7 +4,9 @@ Rules
 
 1. What the loop calls only queues: it never touches the disk and never waits for it. The writer answers with events.
 2. All that waits is one transaction, synced before ``EventsStored``. It may be written twice, but counts once.
-3. Events and receipts are only ever added. What a restart must know is one row: the newest snapshot.
+3. Events and receipts are only ever added. What a restart must know is one row: the newest snapshot. At its limit the
+   file lets telemetry go, received before unreceived and the oldest first, in the transaction that stores the event
+   that names it; alarms never.
 4. While the disk is away the newest items are kept: telemetry is let go first, then receipts, alarms last. An event
    that is still held for sending isn't lost by that: the writer finds it there.
 5. After a failure nobody knows what the disk really kept (a lost sync, another card, a deleted file), so all that is
@@ -24,7 +26,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from node.core.events import BacklogRead, Event, EventsStored, RecordFailed, RecordLoaded, RecordRecovered
+from node.core.events import BacklogRead, Event, EventsStored, EvictionDue, RecordFailed, RecordLoaded, RecordRecovered
 from node.core.memory import Key, Restored, Snapshot
 from node.record.batch import Batch
 from node.record.file import (
@@ -51,7 +53,8 @@ _log = logging.getLogger(__name__)
 class Record:
     """The record, for the process whose boot is ``boot``; the loop may call every method but ``stop`` without waiting.
 
-    ``put`` takes the writer's events. In an outage ``kept`` items wait in memory at most, and the writer tries again
+    ``put`` takes the writer's events. The file grows to ``limit_bytes``.
+    In an outage ``kept`` items wait in memory at most, and the writer tries again
     every ``retry_s`` seconds.
     """
 
@@ -66,11 +69,12 @@ class Record:
         clock: Callable[[], float] = time.monotonic,
         retry_s: float = 5.0,
         kept: int = 2_000,
+        limit_bytes: int = 64 * 2**20,
     ) -> None:
         self._path = directory / FILE_NAME
         self._boot, self._kernel_boot = boot, kernel_boot
         self._put, self._decode_snapshot, self._clock = put, decode_snapshot, clock
-        self._retry_s, self._kept = retry_s, kept
+        self._retry_s, self._kept, self._limit_bytes = retry_s, kept, limit_bytes
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._stopping, self._wake = threading.Event(), threading.Event()
 
@@ -84,6 +88,7 @@ class Record:
         self._file: File | None = None
         self._loaded = self._caught_up = False
         self._outage: str | None = None
+        self._proposed = False  # an eviction, which begins when the event that tells it comes back
 
     def start(self) -> None:
         """Open and load; ``RecordLoaded`` follows, and then ``BacklogRead``; or ``RecordFailed``."""
@@ -207,7 +212,7 @@ class Record:
         # Reading is quick where writing stalls, and a card that can't be written may still remember.
         with suppress(*EXPECTED):
             self._load()
-        file = File(self._path)
+        file = File(self._path, self._limit_bytes)
         try:
             self._load()
         except BaseException:
@@ -278,10 +283,15 @@ class Record:
             self._put(BacklogRead(self._clock(), self._hold(rows), more))
             with self._lock:
                 self._writing = Batch()
+        self._proposed = self._proposed and not any(row.evicts for row in batch.rows.values())
+        if not self._proposed and (ranges := file.to_evict()):
+            self._put(EvictionDue(self._clock(), ranges))
+            self._proposed = True
 
     def _fail(self, failure: Exception) -> bool:
         """Keep what waits, and say what happened; whether another try at once may help."""
         self._close()
+        self._proposed = False
         with self._lock:
             self._queued, self._writing = self._writing.then(self._queued), Batch()
             self._shorten()

@@ -12,17 +12,23 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-from node.core.memory import Key
-from node.record.schema import UNRECEIPTED, UNRECEIPTED_IN_1, UPGRADES, VERSION
+from node.core.memory import Key, KeyRange, ranges_of
+from node.messages import RANGES_LIMIT
+from node.record.schema import OTHER_TELEMETRY, RECEIVED_TELEMETRY, UNRECEIPTED, UNRECEIPTED_IN_1, UPGRADES, VERSION
 
 FILE_NAME = "record.sqlite"
 _BACKLOG = 1_000
 _BUSY_S = 5.0
+_LOG_KEPT_BYTES = 4 * 2**20  # of the write-ahead log, once it was folded in
+_EVICTED_TO = 0.9
+_EVICTED_AT_LEAST, _EVICTED_AT_ONCE = 100, 1_000  # an alarm waits for one such transaction at most
 _DAMAGED_KEPT = 10  # a card that garbles every file mustn't be filled with them
 
-_ADD_EVENT = """INSERT INTO events (boot, seq, alarm, at, kernel_boot, body, closes) VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (boot, seq) DO NOTHING"""
-_ADD_RECEIPT = "INSERT INTO receipts VALUES (?, ?, ?, ?) ON CONFLICT (boot, seq) DO NOTHING"
+_ADD_EVENT = """INSERT INTO events (boot, seq, alarm, at, kernel_boot, body, closes, evicts)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (boot, seq) DO NOTHING"""
+_ADD_RECEIPT = """INSERT OR IGNORE INTO receipts SELECT ?1, ?2, ?3, ?4
+    WHERE EXISTS (SELECT 1 FROM events WHERE boot = ?1 AND seq = ?2)"""
+_EVICT = "DELETE FROM events WHERE boot = ? AND seq BETWEEN ? AND ? AND alarm = 0"
 _ADD_STEP = "INSERT OR IGNORE INTO steps VALUES (?, ?, ?, ?, ?)"
 _REMEMBER = "INSERT OR REPLACE INTO memory VALUES ('snapshot', ?, ?)"
 _log = logging.getLogger(__name__)
@@ -32,7 +38,8 @@ _log = logging.getLogger(__name__)
 class Row:
     """An event as it is stored: ``at`` in monotonic seconds of the machine's boot ``kernel_boot``, ``body`` as sent.
 
-    ``closes`` is the id of the incident that this event reset.
+    ``closes`` is the id of the incident that this event reset. Telemetry in ``evicts`` goes when this is
+    stored, and not before.
     """
 
     key: Key
@@ -41,6 +48,7 @@ class Row:
     kernel_boot: str
     body: bytes
     closes: str | None = None
+    evicts: tuple[KeyRange, ...] = ()
 
 
 class UnusableError(Exception):
@@ -54,8 +62,9 @@ _UNSTORABLE = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.Programmi
 class File:
     """The file, open for writing; only the thread that opened it may use it. Raises what is in ``EXPECTED``."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limit_bytes: int) -> None:
         self._path = path
+        self._limit_bytes, self._evicting = limit_bytes, False
         self.connection = _open_to_write(path)
         self._opened = path.stat()
 
@@ -84,13 +93,33 @@ class File:
             raise UnusableError("another file has taken its place")
         return stored
 
+    def to_evict(self) -> tuple[KeyRange, ...]:
+        """The telemetry that has to go next, none while there is room; begun at the limit, it goes on to 90 % of it."""
+        pages, free, size = (
+            self.connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        used = (pages - free) * size
+        self._evicting = used > self._limit_bytes * (_EVICTED_TO if self._evicting else 1.0)
+        for statement in (RECEIVED_TELEMETRY, OTHER_TELEMETRY) if self._evicting else ():
+            keys = [Key(*row) for row in self.connection.execute(statement, (_EVICTED_AT_ONCE,))]
+            # Few aren't worth it: the event that says so takes room too.
+            if len(keys) >= _EVICTED_AT_LEAST:
+                return ranges_of(keys, RANGES_LIMIT)
+        return ()
+
     def close(self) -> None:
         """Let go of the file, and of a transaction that didn't end."""
         with suppress(sqlite3.Error):
             self.connection.close()
 
     def _add_event(self, row: Row) -> bool:
-        return self._add(row.key, _ADD_EVENT, (*row.key, row.alarm, row.at, row.kernel_boot, row.body, row.closes))
+        values = (*row.key, row.alarm, row.at, row.kernel_boot, row.body, row.closes, bool(row.evicts))
+        if not self._add(row.key, _ADD_EVENT, values):
+            return False
+        for each in row.evicts:
+            self.connection.execute(_EVICT, (each.boot, each.first, each.last))
+        return True
 
     def _add(self, key: Key, statement: str, values: tuple[object, ...]) -> bool:
         try:
@@ -109,6 +138,7 @@ def _open_to_write(path: Path) -> sqlite3.Connection:
         version = version_of(connection)
         _set_pragma(connection, "journal_mode", "WAL", "wal")
         _set_pragma(connection, "synchronous", "FULL", 2)
+        _set_pragma(connection, "journal_size_limit", str(_LOG_KEPT_BYTES), _LOG_KEPT_BYTES)
         connection.execute("BEGIN IMMEDIATE")
         for statement in chain.from_iterable(UPGRADES[version:]):
             connection.execute(statement)

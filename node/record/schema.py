@@ -29,6 +29,14 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
         """CREATE TRIGGER event_is_received AFTER INSERT ON receipts
             BEGIN DELETE FROM outstanding
                 WHERE (alarm, id) IN (SELECT alarm, id FROM events WHERE boot = NEW.boot AND seq = NEW.seq); END""",
+        # Telemetry in the order in which it goes; what tells of others that went (evicts) only once it was received.
+        "CREATE INDEX events_to_evict ON events (id) WHERE alarm = 0",
+        "ALTER TABLE events ADD COLUMN evicts INTEGER NOT NULL DEFAULT 0",
+        """CREATE TRIGGER event_goes AFTER DELETE ON events
+            BEGIN
+                DELETE FROM outstanding WHERE alarm = OLD.alarm AND id = OLD.id;
+                DELETE FROM receipts WHERE boot = OLD.boot AND seq = OLD.seq;
+            END""",
         # When the call of an event reached which step: monotonic seconds of the machine's boot ``kernel_boot``.
         """CREATE TABLE steps (
             boot TEXT NOT NULL, seq INTEGER NOT NULL, step TEXT NOT NULL, at REAL NOT NULL, kernel_boot TEXT NOT NULL,
@@ -43,6 +51,12 @@ SNAPSHOT = "SELECT value, kernel_boot FROM memory WHERE name = 'snapshot'"
 PREVIOUS = """SELECT boot, seq FROM events
     WHERE boot = (SELECT boot FROM events WHERE boot != ? ORDER BY id DESC LIMIT 1) ORDER BY seq DESC LIMIT 1"""
 CLOSING = "SELECT closes FROM events WHERE closes IS NOT NULL ORDER BY id DESC LIMIT ?"
+
+RECEIVED_TELEMETRY = """SELECT boot, seq FROM events INDEXED BY events_to_evict
+    WHERE alarm = 0 AND (alarm, id) NOT IN (SELECT alarm, id FROM outstanding)
+    ORDER BY id LIMIT ?"""
+OTHER_TELEMETRY = """SELECT boot, seq FROM events INDEXED BY events_to_evict
+    WHERE alarm = 0 AND evicts = 0 ORDER BY id LIMIT ?"""
 
 UNRECEIPTED = """SELECT boot, seq, events.alarm, at, kernel_boot, body, closes
     FROM outstanding CROSS JOIN events USING (id) ORDER BY outstanding.alarm DESC, outstanding.id"""

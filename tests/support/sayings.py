@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from node.core import effects as ef
-from node.core.memory import Key, ListedIncident, Step
+from node.core.memory import Key, KeyRange, ListedIncident, Step
 from node.core.settings import AlarmClass
 from node.messages import DiskHealth, Health, MemoryHealth, NetworkHealth, Throttling, UnderVoltage
 from node.wire import Wire, with_age
@@ -107,6 +107,10 @@ SAID: dict[str, bytes] = {
     "event-fault-raised": with_age(event("fault-raised", fault="F010", subject="10.0.0.1:1883"), 3.0),
     "event-inhibited": with_age(
         event("inhibited", input="door", by="facilities", reason="cut-wire", for_s=3600.0), 0.001
+    ),
+    "event-evicted": with_age(
+        event("evicted", ranges=(KeyRange(EARLIER, 3, 41), KeyRange(EARLIER, 43, 43))),
+        0.0,
     ),
     "event-command-refused": with_age(
         event("command-refused", command="reset", subject="order-1", by="guard-desk", reason="input-active"), 0.0

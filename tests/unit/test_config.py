@@ -44,6 +44,7 @@ id = "counter"
 site = "south-1"
 location = "Erdgeschoß, Schalter"
 state_directory = "/srv/alarm"
+record_mb = 128
 topic_root = "haus/alarm/v1"
 
 [panel]
@@ -140,6 +141,7 @@ def test_a_minimal_file_takes_every_default() -> None:
         location="2. OG, Zimmer 214",
         root="alarm/v1",
         state_directory=None,
+        record_mb=64,
         pin_factory="lgpio",
         sample_hz=20.0,
         line_pins={"button": 17},
@@ -171,6 +173,7 @@ def test_a_full_file_is_taken_whole() -> None:
         location="Erdgeschoß, Schalter",
         root="haus/alarm/v1",
         state_directory=Path("/srv/alarm"),
+        record_mb=128,
         pin_factory="lgpio",
         sample_hz=50.0,
         line_pins={"desk": 17, "door": 27},
@@ -524,6 +527,7 @@ LIMITS: dict[str, tuple[list[object], list[object]]] = {
     "id": (["a", "0-", "a" * 63], ["", "-a", "A", "a_b", "a\n", "a" * 64, 7]),
     "site": (["9"], ["", "ä"]),
     "location": (["x", "ü" * 200], ["", "x" * 201, "a\nb", 214]),
+    "record_mb": ([8, 4096], [7, 4097, 64.5, "64"]),
     "state_directory": (["/", "/srv/a b"], ["", "srv", "~/alarm", "/a\x00b"]),
     "topic_root": (["a", "a/b c", "x" * 100], ["", "/a", "a/", "a//b", "a/+", "#", "$SYS/a", "x" * 101, "a\x00"]),
     "pin_factory": (["lgpio"], ["mock", "native", ""]),

@@ -116,7 +116,16 @@ def test_there_is_a_schema_for_every_message() -> None:
     """The document holds a schema for each topic, and nothing but what they are made of."""
     messages = {"Event", "HeartbeatMessage", "ReplyMessage", "MonitorMessage", *HEARD_AS.values()}
     health = {"Health", "UnderVoltage", "Throttling", "MemoryHealth", "DiskHealth", "NetworkHealth"}
-    parts = {"AlarmClass", "EventId", "InputHealth", "LinkHealth", "OpenIncident", "StandingFault", *health}
+    parts = {
+        "AlarmClass",
+        "EventId",
+        "EventRange",
+        "InputHealth",
+        "LinkHealth",
+        "OpenIncident",
+        "StandingFault",
+        *health,
+    }
 
     assert SCHEMAS["$defs"].keys() == messages | parts
 

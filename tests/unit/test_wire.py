@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from node.core import events as ev
 from node.core.effects import FaultReport, InputReport
-from node.core.memory import Incident, Inhibit, Key, ListedIncident, Snapshot, Step
+from node.core.memory import Incident, Inhibit, Key, KeyRange, ListedIncident, Snapshot, Step
 from node.core.settings import AlarmClass, Lamp
 from node.errors import FAULTS
 from node.messages import (
     INCIDENTS_LIMIT,
     PAYLOAD_LIMIT,
+    RANGES_LIMIT,
     DiskHealth,
     Health,
     MemoryHealth,
@@ -95,6 +96,13 @@ def test_the_longest_list_of_incidents_can_be_heard_again() -> None:
 
     assert len(payload) <= PAYLOAD_LIMIT
     assert adopted(payload, wire) == (longest,) * INCIDENTS_LIMIT
+
+
+def test_the_longest_list_of_ranges_keeps_the_limit() -> None:
+    """However much telemetry goes at once, the event that names it can be sent."""
+    longest = KeyRange(BOOT, 2**53 - 1, 2**53)
+
+    assert len(event("evicted", 2**53, ranges=(longest,) * RANGES_LIMIT)) <= PAYLOAD_LIMIT
 
 
 def test_a_stored_event_is_described_for_people() -> None:
