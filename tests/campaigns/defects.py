@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable
 
 from node import cli
+from tests.campaigns import defects_of_links
 
-DEFECTS: dict[str, Callable[[], None]] = {}
+DEFECTS: dict[str, Callable[[], None]] = {**defects_of_links.DEFECTS}
 """What switches each defect on, by its name."""
 
 

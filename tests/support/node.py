@@ -67,11 +67,11 @@ def alarm_node(*arguments: str | Path, cwd: Path, timeout_s: float = 60.0) -> su
     )
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> None:
+def wait_until(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S, what: str = "it") -> None:
     """Look again and again, for what can't be waited for in a better way."""
     until = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < until, f"it didn't come true within {timeout_s:g} s"
+        assert time.monotonic() < until, f"{what} didn't come true within {timeout_s:g} s"
         time.sleep(0.02)
 
 

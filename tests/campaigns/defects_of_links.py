@@ -1,0 +1,93 @@
+"""Deliberate defects on the way from the node to the building: what is sent, in which order, and what is believed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+from node.core import delivery, hearing, outlook
+from node.core.delivery import Outbox
+from node.core.effects import Effect
+from node.core.memory import Key
+from node.core.turn import Turn
+from node.link import hatch, problems
+from node.record import file
+
+
+def birth_before_retained() -> None:
+    """``normal`` is published over an alarm that hasn't been read yet."""
+
+    def hasty(alarms: Callable[[Turn], list[Effect]], turn: Turn) -> list[Effect]:
+        for link in turn.state.supervision.links:
+            turn.change_link(replace(link, retained_read=True))
+        return alarms(turn)
+
+    _wrap(outlook, "_alarms", hasty)
+
+
+def mark_on_puback() -> None:
+    """An event counts as received when the broker has it, although a monitor must confirm it."""
+
+    def believing(accepted: Callable[..., None], turn: Turn, key: Key, *, heard: bool) -> None:
+        accepted(turn, key, heard=heard)
+        if heard:
+            _of(hearing, "_event_received")(turn, key, hearing.BROKER)
+
+    _wrap(hearing, "_event_accepted", believing)
+
+
+def fifo_backlog() -> None:
+    """Everything goes out in the order in which it happened, and alarms overtake nothing."""
+
+    def oldest_first(_sendable: object, outbox: Outbox, link: str) -> list[Key]:
+        waiting = outbox.waiting
+        flying = sum(link in entry.flying for entry in waiting.values())
+        ready = [key for key, entry in waiting.items() if link not in entry.flying | entry.aside]
+        return sorted(ready, key=lambda key: waiting[key].order)[: max(0, delivery.WINDOW - flying)]
+
+    def no_hurry(_fresh_alarms: object, _turn: Turn) -> list[Effect]:
+        return []
+
+    _wrap(delivery, "sendable", oldest_first)
+    _wrap(outlook, "_fresh_alarms", no_hurry)
+    setattr(file, "_UNRECEIPTED", _of(file, "_UNRECEIPTED").replace("alarm DESC, id", "id"))  # noqa: B010 - private
+
+
+def unbounded_queue() -> None:
+    """As much is in flight as there is, and as much waits for the loop as anybody sends."""
+    delivery.WINDOW = 10**6
+    hatch.ROOM[hatch.Kind.HEARD] = 10**6
+
+
+def one_code_for_all() -> None:
+    """Whatever keeps a session from beginning is told as a broker that can't be reached."""
+
+    def vague(told: Callable[[Any], tuple[str, object]], failure: object) -> tuple[str, None]:
+        return told(failure)[0], None
+
+    _wrap(problems, "told", vague)
+    _wrap(problems, "broken", vague)
+    _wrap(problems, "refused", vague)
+
+
+DEFECTS: dict[str, Callable[[], None]] = {
+    "birth-before-retained": birth_before_retained,
+    "mark-on-puback": mark_on_puback,
+    "fifo-backlog": fifo_backlog,
+    "unbounded-queue": unbounded_queue,
+    "one-code-for-all": one_code_for_all,
+}
+
+
+def _of(module: ModuleType, name: str) -> Any:
+    return getattr(module, name)
+
+
+def _wrap(module: ModuleType, name: str, around: Callable[..., object]) -> None:
+    """Call ``around`` in the function's place: it gets the function, and then what that would have got."""
+    function = _of(module, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> object:
+        return around(function, *args, **kwargs)
+
+    setattr(module, name, wrapped)
