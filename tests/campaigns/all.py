@@ -1,8 +1,9 @@
 """Every campaign there is, by its name, in the order in which they are run."""
 
+from tests.campaigns.broker import BROKER
 from tests.campaigns.campaign import Campaign
 from tests.campaigns.kill import KILL
 
-_LISTED: tuple[Campaign, ...] = (KILL,)
+_LISTED: tuple[Campaign, ...] = (KILL, BROKER)
 
 CAMPAIGNS = {each.name: each for each in _LISTED}

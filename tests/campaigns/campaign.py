@@ -16,6 +16,7 @@ import random
 import shutil
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -128,8 +129,15 @@ def _try(campaign: Campaign, seed: int, number: int, defect: str) -> tuple[Break
     try:
         figures = campaign.attempt(Try(number, kind, chance, directory, defect))
     except Exception as failure:  # noqa: BLE001 - a try that can't be made hasn't held, whatever it raised
-        name = "" if isinstance(failure, AssertionError) else f"{type(failure).__name__}: "
-        return Break(number, kind, f"{name}{failure}"), {}
+        return Break(number, kind, _reason(failure)), {}
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     return None, figures or {}
+
+
+def _reason(failure: Exception) -> str:
+    """What it says; of what says nothing, or wasn't meant to be raised, also where."""
+    if isinstance(failure, AssertionError) and str(failure):
+        return str(failure)
+    last = traceback.extract_tb(failure.__traceback__)[-1]
+    return f"{type(failure).__name__}: {failure} ({Path(last.filename).name}, line {last.lineno}: {last.line})"

@@ -22,6 +22,7 @@ from pathlib import Path
 from tests.campaigns import reading
 from tests.campaigns.campaign import Campaign, Figures, Try
 from tests.campaigns.defects import command
+from tests.campaigns.reading import Reader
 from tests.support.broker import Broker
 from tests.support.desk import Desk, Message, incidents
 from tests.support.node import SimulatedNode, wait_until, write_config
@@ -67,7 +68,7 @@ class Before:
     stored: int
     pressed: int
     retained: list[str]
-    desk: Desk
+    desk: Reader
 
 
 def attempt(one: Try) -> Figures:
@@ -82,7 +83,7 @@ def attempt(one: Try) -> Figures:
         if scene.broker_away and not returns_late:
             broker.start()
         with ExitStack() as stack:
-            desk = None if returns_late else stack.enter_context(Desk(broker.port, receipts=True))
+            desk = None if returns_late else stack.enter_context(Reader(broker.port))
             if one.random.random() < 0.25:
                 with SimulatedNode(config, program=command(one.defect)) as node:
                     time.sleep(one.random.uniform(0.0, 0.5))
@@ -93,7 +94,7 @@ def attempt(one: Try) -> Figures:
                 if before.stored:
                     _expect_on_the_wall(node)
                 broker.start()
-                desk = stack.enter_context(Desk(broker.port, receipts=True))
+                desk = stack.enter_context(Reader(broker.port))
             told_after_s = desk.receive("alarm", boot=node.boot).at - begin
             desk.beat()
             _look(scene, before, node, desk)
@@ -102,7 +103,7 @@ def attempt(one: Try) -> Figures:
 
 def _first_life(one: Try, scene: Scene, broker: Broker, config: Path) -> Before:
     with (
-        Desk(broker.port, receipts=scene.confirmed) as desk,
+        Reader(broker.port, receipts=scene.confirmed) as desk,
         SimulatedNode(config, program=command(one.defect)) as node,
     ):
         if not scene.pressed:
@@ -148,7 +149,7 @@ def _expect_on_the_wall(node: SimulatedNode) -> None:
     node.expect(lambda line: line.get("pattern") in _IN_ALARM, output="lamp")
 
 
-def _look(scene: Scene, before: Before, node: SimulatedNode, desk: Desk) -> None:
+def _look(scene: Scene, before: Before, node: SimulatedNode, desk: Reader) -> None:
     """Compare what there is now with what has to be, and end it by a reset."""
     promised = 0 if scene.deleted else before.stored
     confirming = [before.desk, desk] if scene.confirmed else [desk]
