@@ -180,7 +180,8 @@ def canary_heard(turn: Turn, event: ev.CanaryHeard) -> None:
     """Our own canary came back: this session hears its own branch, and every retained value has come."""
     link = known_link(turn, event.link)
     if link is not None and link.up and event.boot == turn.state.boot and event.session == link.session:
-        turn.change_link(replace(link, canary_due=None, retained_read=True))
+        again = turn.now + supervision.CANARY_EVERY_S
+        turn.change_link(replace(link, canary_due=None, canary_again=again, retained_read=True))
 
 
 def messages_dropped(turn: Turn, event: ev.MessagesDropped) -> None:
@@ -232,7 +233,7 @@ def _say_alarm_again(turn: Turn, name: str) -> None:
 def _send_canary(turn: Turn, link: LinkState) -> None:
     # One that is still awaited stays so: the next one doesn't clear the fault, only a canary that comes back does.
     due = turn.now + supervision.CANARY_BACK_S if link.canary_due is None else link.canary_due
-    again = turn.now + supervision.CANARY_EVERY_S
+    again = turn.now + supervision.CANARY_AGAIN_S
     turn.change_link(replace(link, canary_due=due, canary_again=again))
     turn.sends.append(SendCanary(link.name, link.session, *outlook.stamp(turn)))
 

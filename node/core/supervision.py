@@ -39,8 +39,10 @@ from node.errors import (
 MONITOR_HEARD_S = 20.0
 LINK_GRACE_S = 3.0
 HEARTBEAT_ANSWER_S = 5.0
-CANARY_BACK_S = 5.0
+CANARY_BACK_S = 4.0
 CANARY_EVERY_S = 900.0
+CANARY_AGAIN_S = 10.0
+"""How soon another canary flies while one is awaited: whoever gives a right back needn't wait for a quarter hour."""
 CLOCK_GRACE_S = 60.0
 HEALTH_STALE_S = 120.0
 STOLEN_SHOWN_S = 60.0

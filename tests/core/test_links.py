@@ -110,7 +110,7 @@ def test_a_canary_of_another_session_or_boot_proves_nothing(stage: Stage, sessio
 def test_a_canary_that_does_not_come_back_is_a_fault(stage: Stage) -> None:
     """Commands and receipts may not reach the node either."""
     play = stage(connected=False)
-    play.link_up().wait(4.999).skip()
+    play.link_up().wait(3.999).skip()
     assert play.faults() == []
 
     play.wait(0.001).skip()
