@@ -3,7 +3,8 @@
 from tests.campaigns.broker import BROKER
 from tests.campaigns.campaign import Campaign
 from tests.campaigns.kill import KILL
+from tests.campaigns.refusals import REFUSALS
 
-_LISTED: tuple[Campaign, ...] = (KILL, BROKER)
+_LISTED: tuple[Campaign, ...] = (KILL, BROKER, REFUSALS)
 
 CAMPAIGNS = {each.name: each for each in _LISTED}
