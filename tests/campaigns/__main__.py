@@ -74,7 +74,7 @@ def _with_progress(campaign: Campaign, parsed: argparse.Namespace, progress: Pro
         broken = f"[red]{len(result.broken)} broken" if result.broken else ""
         progress.update(task, completed=result.tried, broken=broken)
 
-    result = run(campaign, parsed.seed, numbers=numbers, defect=parsed.defect, on_try=tell)
+    result = run(campaign, parsed.seed, numbers=numbers, defect=parsed.defect, short=parsed.short, on_try=tell)
     if result.skipped:
         progress.update(task, broken="skipped")
     return result

@@ -10,6 +10,8 @@ Rules:
    number. What the machine does meanwhile isn't random, and not the same: a try that breaks may hold when repeated.
 2. A try owns a directory of its own, and whatever it starts; it reaps that however it ends.
 3. What this machine lacks is told as skipped, never as passed.
+4. A campaign of the node's parts in the process of its tries (no process of the node's own) is made ``apart``: in
+   processes of its own, with the defect switched on in them from their beginning to their end.
 """
 
 import random
@@ -18,9 +20,12 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
+
+from tests.campaigns.defects import switch_on
 
 Figures = Mapping[str, float]
 """What a try has measured, by name; of each the worst (largest) is told."""
@@ -30,7 +35,7 @@ Figures = Mapping[str, float]
 class Try:
     """One try: its number, its kind (one of the campaign's), all of its chance, and an empty directory.
 
-    ``defect`` is the deliberate defect that is switched on in the node, "" for none.
+    ``defect`` is the deliberate defect that is switched on in the node, "" for none. ``short``: within `make test`.
     """
 
     number: int
@@ -38,13 +43,15 @@ class Try:
     random: random.Random
     directory: Path
     defect: str = ""
+    short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """``attempt`` is called ``full`` times, or ``short`` times within `make test`, ``parallel`` of them at once.
 
-    ``kinds`` are gone around. ``missing`` says what this machine lacks for it, "" where it can be run.
+    ``kinds`` are gone around. ``missing`` says what this machine lacks for it, "" where it can be run. ``apart``: its
+    tries are made in processes of their own, to which ``attempt`` travels by its name.
     """
 
     name: str
@@ -55,6 +62,7 @@ class Campaign:
     kinds: tuple[str, ...] = ("",)
     parallel: int = 1
     missing: Callable[[], str] = lambda: ""
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,7 @@ def run(
     *,
     numbers: Iterable[int],
     defect: str = "",
+    short: bool = False,
     on_try: Callable[[Result], None] = lambda result: None,
     stop_at: int = 5,
 ) -> Result:
@@ -101,13 +110,13 @@ def run(
     begin = time.monotonic()
     waiting = iter(numbers)
     running: set[Future[tuple[Break | None, Figures]]] = set()
-    with ThreadPoolExecutor(campaign.parallel, thread_name_prefix=campaign.name) as pool:
+    with _pool(campaign, defect) as pool:
         while True:
             while len(running) < campaign.parallel and len(result.broken) < stop_at:
                 number = next(waiting, None)
                 if number is None:
                     break
-                running.add(pool.submit(_try, campaign, seed, number, defect))
+                running.add(pool.submit(_try, *_begun(campaign, seed, number, defect, short)))
             if not running:
                 break
             done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -122,16 +131,28 @@ def run(
     return result
 
 
-def _try(campaign: Campaign, seed: int, number: int, defect: str) -> tuple[Break | None, Figures]:
+def _pool(campaign: Campaign, defect: str) -> Executor:
+    if campaign.apart:
+        return ProcessPoolExecutor(campaign.parallel, get_context("spawn"), switch_on, (defect,))
+    return ThreadPoolExecutor(campaign.parallel, thread_name_prefix=campaign.name)
+
+
+def _begun(
+    campaign: Campaign, seed: int, number: int, defect: str, short: bool
+) -> tuple[Callable[[Try], Figures | None], Try]:
     kind = campaign.kinds[number % len(campaign.kinds)]
     chance = random.Random(f"{campaign.name}/{seed}/{number}")  # noqa: S311 - the same tries for the same seed
     directory = Path(tempfile.mkdtemp(prefix=f"{campaign.name}-{number}-"))
+    return campaign.attempt, Try(number, kind, chance, directory, defect, short)
+
+
+def _try(attempt: Callable[[Try], Figures | None], begun: Try) -> tuple[Break | None, Figures]:
     try:
-        figures = campaign.attempt(Try(number, kind, chance, directory, defect))
+        figures = attempt(begun)
     except Exception as failure:  # noqa: BLE001 - a try that can't be made hasn't held, whatever it raised
-        return Break(number, kind, _reason(failure)), {}
+        return Break(begun.number, begun.kind, _reason(failure)), {}
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(begun.directory, ignore_errors=True)
     return None, figures or {}
 
 

@@ -20,9 +20,15 @@ def command(defect: str) -> list[str]:
     return ["-m", "tests.campaigns.defects", defect] if defect else ["-m", "node"]
 
 
+def switch_on(defect: str) -> None:
+    """Have this defect in this process from now on; none where it is ""."""
+    if defect:
+        DEFECTS[defect]()
+
+
 def main() -> int:
     """Switch the defect on, and be alarm-node."""
-    DEFECTS[sys.argv[1]]()
+    switch_on(sys.argv[1])
     return cli.main(sys.argv[2:])
 
 
