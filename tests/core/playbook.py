@@ -11,7 +11,7 @@ Rules:
 3. A play that ends with effects nobody looked at fails: ``end``, which the fixture ``stage`` calls.
 4. The play is the panel and the clock. It reads the inputs when it is asked to (so ``SampleAt`` is never listed), and
    ``until`` lets the deadlines come. When time passes, the disk has stored everything and the brokers have answered
-   every heartbeat, unless the test says ``stalled`` or ``unanswered``.
+   every heartbeat, unless the test says ``stalled`` or ``unanswered``, or names the links that are ``mute``.
 5. After each event the invariants of checks.py hold.
 """
 
@@ -99,6 +99,7 @@ class Playbook:
         self.samples = 0
         self.stalled = False
         self.unanswered = False
+        self.mute: set[str] = set()
         self._effects: list[Effect] = []
         self._pending: list[Effect] = []
         self.loaded = False
@@ -205,7 +206,8 @@ class Playbook:
             self.stored()
         beats, self._beats = self._beats, []
         for beat in beats if not self.unanswered else ():
-            self >> PublishAnswered(self.now, beat.link, beat.session, HEARTBEAT_TOPIC, 0)
+            if beat.link not in self.mute:
+                self >> PublishAnswered(self.now, beat.link, beat.session, HEARTBEAT_TOPIC, 0)
 
     # The wall.
 

@@ -1,0 +1,23 @@
+"""The campaign in virtual time finds what it is for."""
+
+import pytest
+
+from tests.campaigns.__main__ import SEED
+from tests.campaigns.campaign import run
+from tests.campaigns.virtual import VIRTUAL
+
+
+@pytest.mark.parametrize(
+    ("defect", "reason"),
+    [
+        ("older-receipt", "received, and nobody has the newest press"),
+        ("further-press-unsent", "an accepted press isn't sent"),
+        ("nobody-unsaid", "received by nobody heard"),
+    ],
+)
+def test_a_call_that_is_undelivered_is_found(defect: str, reason: str) -> None:
+    """Each defect breaks the invariant within some tries, and for its own reason."""
+    result = run(VIRTUAL, SEED, numbers=range(150), defect=defect, stop_at=1)
+
+    assert result.broken
+    assert reason in result.broken[0].reason
