@@ -42,7 +42,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types contracts bench install uninstall packages lock clean
+.PHONY: help run test lint types contracts bench faults endurance install uninstall packages lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -72,6 +72,13 @@ contracts: .venv/ready ## who may import whom
 
 bench: .venv/ready ## how long a press takes: distributions over 200 taps
 	@$(BIN)/python -m tests.bench.press
+
+faults: .venv/ready ## every promise under every fault, thousands of times (an hour and a half); build/faults.json
+	@mkdir -p build
+	$(BIN)/python -m tests.campaigns --json build/faults.json
+
+endurance: .venv/ready ## 90 days at speed: does anything grow? (a quarter of an hour)
+	@$(BIN)/python -m tests.campaigns --only endurance
 
 install: PACKAGES := $(BUILD_PACKAGES)
 install: | packages ## make this machine a node (as root): program, account, units; asks nothing, starts nothing

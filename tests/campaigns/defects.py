@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable
 
 from node import cli
-from tests.campaigns import defects_of_core, defects_of_links
+from tests.campaigns import defects_of_core, defects_of_links, defects_of_time
 
-DEFECTS: dict[str, Callable[[], None]] = {**defects_of_core.DEFECTS, **defects_of_links.DEFECTS}
+DEFECTS: dict[str, Callable[[], None]] = {**defects_of_core.DEFECTS, **defects_of_links.DEFECTS, **defects_of_time.DEFECTS}
 """What switches each defect on, by its name."""
 
 

@@ -1,0 +1,68 @@
+"""Deliberate defects that show only after a while, or when a clock jumps or a path is slow."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from node import post, service
+from node.core import commands
+from node.core.effects import Heartbeat, Reply
+from node.core.events import CommandHeard
+from node.core.turn import Outcome, Turn
+from node.link import patience
+
+KEPT: list[bytes] = []
+
+
+def fixed_deadline() -> None:
+    """However slow the path is, the broker has to answer within 3 s."""
+
+    def stay(_patience: patience.Patience) -> None:
+        """No deadline grows."""
+
+    _put(patience.Patience, "overrun", stay)
+
+
+def wall_deadlines() -> None:
+    """Deadlines are counted by the wall clock; without a jump nobody sees it."""
+    made = service.Service.__init__
+
+    def counting(self: service.Service, *args: Any, clocks: service.Clocks | None = None, **kwargs: Any) -> None:
+        wall = (clocks or service.Clocks()).wall
+        offset = time.monotonic() - wall()
+        made(self, *args, clocks=service.Clocks(lambda: wall() + offset, wall), **kwargs)
+
+    _put(service.Service, "__init__", counting)
+
+
+def kept_outcomes() -> None:
+    """The outcome of each command is kept for ever."""
+
+    def settle(turn: Turn, command: CommandHeard, reply: Reply) -> None:
+        turn.change(outcomes={**turn.state.outcomes, command.id: Outcome(turn.now, reply)})
+        getattr(commands, "_reply")(turn, command, reply)  # noqa: B009 - private
+
+    _put(commands, "_settle", settle)
+
+
+def kept_heartbeats() -> None:
+    """The payload of each heartbeat is kept for ever."""
+    encoded = post.Post.heartbeat
+
+    def keep(self: post.Post, heartbeat: Heartbeat) -> bytes:
+        KEPT.append(encoded(self, heartbeat))
+        return KEPT[-1]
+
+    _put(post.Post, "heartbeat", keep)
+
+
+DEFECTS: dict[str, Callable[[], None]] = {
+    "fixed-deadline": fixed_deadline,
+    "wall-deadlines": wall_deadlines,
+    "kept-outcomes": kept_outcomes,
+    "kept-heartbeats": kept_heartbeats,
+}
+
+
+def _put(owner: object, name: str, function: Callable[..., object]) -> None:
+    setattr(owner, name, function)

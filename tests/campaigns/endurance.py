@@ -1,0 +1,133 @@
+"""Ninety days at speed: whatever a node holds, it holds no more of it at the end.
+
+The service is the real one in virtual time (standins.py). Every hour brings presses, doors, an acknowledgement, a
+reset, a reconnect, a monitor that starts anew, commands good and bad; in between heartbeats and probes. The first hours
+are busy, so that whatever has a limit is full before the first look (growth.py); each look is at the end of a quiet
+quarter of an hour.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from node import config, health, service
+from node.core import events as ev
+from node.service import Clocks
+from tests.campaigns import growth, standins
+from tests.campaigns.campaign import Campaign, Figures, Try
+from tests.campaigns.standins import Action, VirtualClock, VirtualService
+from tests.support.node import write_config
+
+DAYS, SHORT_DAYS = 90, 1
+WARM_UP_H = 6
+LOOK_EVERY_H = 12
+DOOR = {"name": "yard", "pin": 5, "wiring": "normally-closed", "mode": "report"}
+HOUR_S = 3_600.0
+UTC_OFFSET = 1.7e9
+
+
+def attempt(this: Try) -> Figures:
+    """One life of so many days; in the short form a look each hour."""
+    logging.disable(logging.WARNING)  # its daily faults are no news; this process has no other work
+    days = SHORT_DAYS if this.short else DAYS
+    clock = VirtualClock()
+    path = write_config(this.directory, 20_000, tables=[("[[door]]", DOOR)])
+    settings = config.load(path)
+    directory = config.state_directory(settings, {})
+    stand_in: dict[str, Any] = {"Panel": standins.Panel, "Link": standins.Link}
+    looks: list[growth.Look] = []
+    with patch.multiple(service, **stand_in), patch.object(health, "HealthReader", standins.HealthReader):
+        node = VirtualService(
+            settings,
+            SimpleNamespace(),
+            directory,
+            environ={},
+            clocks=Clocks(clock, lambda: clock.now + UTC_OFFSET),
+        )
+        look_every_h = 1 if this.short else LOOK_EVERY_H
+        hours = _hours(days * 24, look_every_h, lambda: looks.append(growth.look(directory, node.seq)), this.random)
+        node.play(clock, hours)
+    warm = max(WARM_UP_H, days * 24 // 4) // look_every_h
+    return {**growth.judge(looks[warm:]), "simulated days": days}
+
+
+def _hours(hours: int, look_every_h: int, look: Callable[[], None], chance: Random) -> Iterator[tuple[float, Action]]:
+    begin = VirtualClock().now
+    for hour in range(hours):
+        happenings = [*_steady(), *_eventful(hour, chance)]
+        if hour < WARM_UP_H:
+            happenings += [each for minute in range(45) for each in _call(60.0 * minute + 7.0, chance)]
+        if hour % look_every_h == look_every_h - 1:
+            happenings.append((HOUR_S - 1.0, lambda _node: look()))
+        for at, action in sorted(happenings, key=lambda each: each[0]):
+            yield begin + hour * HOUR_S + at, action
+
+
+def _steady() -> Iterator[tuple[float, Action]]:
+    """What goes on all the time."""
+    for second in range(0, int(HOUR_S), 5):
+        yield second + 0.5, lambda node: node.link.monitor(_desk_boot(node))
+        if second % 60 == 0:
+            yield second + 0.25, lambda node: node.panel.sample()
+            yield second + 0.75, lambda node: node.put(ev.HealthRead(node.clock.now, ()))
+        if second % 300 == 0:
+            yield second + 0.85, _command("probe")
+
+
+def _eventful(hour: int, chance: Random) -> Iterator[tuple[float, Action]]:
+    """What happens in each hour's first three quarters."""
+    yield from _call(60.0 * chance.randint(1, 40) + 37.0, chance)
+    for number in range(chance.randint(1, 4)):
+        at = 300.0 * number + chance.uniform(10.0, 100.0)
+        yield at, lambda node: node.panel.edge("yard", True)
+        yield at + chance.uniform(1.0, 60.0), lambda node: node.panel.edge("yard", False)
+    at = chance.uniform(0.0, 2_400.0)
+    yield at, lambda node: node.link.lose()
+    yield at + chance.choice((0.3, 20.0)), lambda node: node.link.start()
+    yield 2_500.0, _command("identify", for_s=5)
+    yield 2_520.0, _command("inhibit", input="yard", for_s=60, reason="painters")
+    yield 2_540.0, lambda node: node.link.say("command", v=1, id=f"bad-{hour}", action="open-door")
+    yield 2_541.0, _command("reset", incident="0000000f-1")
+
+
+def _call(at: float, chance: Random) -> Iterator[tuple[float, Action]]:
+    """A press that bounces, a release, somebody who comes."""
+    for bounce in range(chance.randint(0, 3)):
+        yield at + bounce * 0.004, lambda node: node.panel.edge("button", False)
+        yield at + bounce * 0.004 + 0.002, lambda node: node.panel.edge("button", True)
+    yield at + 0.020, lambda node: node.panel.edge("button", False)
+    yield at + 1.0, lambda node: node.panel.edge("button", True)
+    yield at + 10.0, _about_incident("acknowledge")
+    yield at + 15.0, _about_incident("silence")
+    yield at + 20.0, _about_incident("reset")
+
+
+def _command(action: str, **fields: Any) -> Action:
+    def give(node: VirtualService) -> None:
+        command_id = f"{action}-{node.clock.now:.0f}"
+        order = {"v": 1, "id": command_id, "boot": node.boot, "ttl_s": 20, "by": "guard-desk", "action": action}
+        node.link.say("command", expiry_s=20.0, **order, **fields)
+
+    return give
+
+
+def _about_incident(action: str) -> Action:
+    return lambda node: _command(action, incident=node.open_incident)(node)
+
+
+def _desk_boot(node: VirtualService) -> str:
+    """The desk starts anew each hour."""
+    return f"{int(node.clock.now // HOUR_S):08x}"
+
+
+ENDURANCE = Campaign(
+    "endurance",
+    "over 90 days of virtual time neither memory nor threads nor files grow, and the record only by what it stores",
+    full=1,
+    short=1,
+    attempt=attempt,
+    apart=True,
+)
