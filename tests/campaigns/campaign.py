@@ -14,6 +14,7 @@ Rules:
    processes of its own, with the defect switched on in them from their beginning to their end.
 """
 
+import logging
 import random
 import shutil
 import tempfile
@@ -133,8 +134,13 @@ def run(
 
 def _pool(campaign: Campaign, defect: str) -> Executor:
     if campaign.apart:
-        return ProcessPoolExecutor(campaign.parallel, get_context("spawn"), switch_on, (defect,))
+        return ProcessPoolExecutor(campaign.parallel, get_context("spawn"), _set_apart, (defect,))
     return ThreadPoolExecutor(campaign.parallel, thread_name_prefix=campaign.name)
+
+
+def _set_apart(defect: str) -> None:
+    logging.disable(logging.WARNING)  # what its nodes say of the faults that they are given is no news
+    switch_on(defect)
 
 
 def _begun(

@@ -6,7 +6,6 @@ are busy, so that whatever has a limit is full before the first look (growth.py)
 quarter of an hour.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from random import Random
 from types import SimpleNamespace
@@ -31,7 +30,6 @@ UTC_OFFSET = 1.7e9
 
 def attempt(this: Try) -> Figures:
     """One life of so many days; in the short form a look each hour."""
-    logging.disable(logging.WARNING)  # its daily faults are no news; this process has no other work
     days = SHORT_DAYS if this.short else DAYS
     clock = VirtualClock()
     path = write_config(this.directory, 20_000, tables=[("[[door]]", DOOR)])
