@@ -4,9 +4,10 @@ from tests.campaigns.broker import BROKER
 from tests.campaigns.campaign import Campaign
 from tests.campaigns.endurance import ENDURANCE
 from tests.campaigns.kill import KILL
+from tests.campaigns.network import NETWORK
 from tests.campaigns.refusals import REFUSALS
 from tests.campaigns.virtual import VIRTUAL
 
-_LISTED: tuple[Campaign, ...] = (KILL, BROKER, REFUSALS, VIRTUAL, ENDURANCE)
+_LISTED: tuple[Campaign, ...] = (KILL, BROKER, NETWORK, REFUSALS, VIRTUAL, ENDURANCE)
 
 CAMPAIGNS = {each.name: each for each in _LISTED}
