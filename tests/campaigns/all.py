@@ -3,12 +3,13 @@
 from tests.campaigns.broker import BROKER
 from tests.campaigns.campaign import Campaign
 from tests.campaigns.clock import CLOCK
+from tests.campaigns.disk import DISK
 from tests.campaigns.endurance import ENDURANCE
 from tests.campaigns.kill import KILL
 from tests.campaigns.network import NETWORK
 from tests.campaigns.refusals import REFUSALS
 from tests.campaigns.virtual import VIRTUAL
 
-_LISTED: tuple[Campaign, ...] = (KILL, BROKER, NETWORK, CLOCK, REFUSALS, VIRTUAL, ENDURANCE)
+_LISTED: tuple[Campaign, ...] = (KILL, BROKER, NETWORK, DISK, CLOCK, REFUSALS, VIRTUAL, ENDURANCE)
 
 CAMPAIGNS = {each.name: each for each in _LISTED}

@@ -7,14 +7,16 @@ is ``alarm-node simulate`` with that defect. Nothing of this is in the package: 
 
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from node import cli
-from tests.campaigns import defects_of_core, defects_of_links, defects_of_time
+from tests.campaigns import defects_of_core, defects_of_links, defects_of_record, defects_of_time
 
-from tests.campaigns import defects_of_core, defects_of_links, defects_of_time
-
-DEFECTS: dict[str, Callable[[], None]] = {**defects_of_core.DEFECTS, **defects_of_links.DEFECTS, **defects_of_time.DEFECTS}
+DEFECTS: dict[str, Callable[[], None]] = {
+    **defects_of_core.DEFECTS,
+    **defects_of_links.DEFECTS,
+    **defects_of_record.DEFECTS,
+    **defects_of_time.DEFECTS,
+}
 """What switches each defect on, by its name."""
 
 

@@ -226,7 +226,7 @@ _ATTEMPTS: dict[str, Callable[[Try], Figures]] = {
     "power-cut": _power_cut,
 }
 
-CAMPAIGN = Campaign(
+DISK = Campaign(
     name="disk",
     invariant="whatever the card does, a press sounds and is sent as ever, and what was stored stays",
     full=200,
