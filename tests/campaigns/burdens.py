@@ -26,7 +26,7 @@ from tests.support.mqtt import Client
 from tests.support.node import NODE, SITE, SimulatedNode, wait_until
 
 EVENTS = 5_000
-DRAINED_S = 240.0
+DRAINED_S = 600.0
 COMMANDS = 4_000
 SOUNDS_S = 0.5
 
