@@ -38,13 +38,13 @@ def backlog(one: Try) -> Figures:
     chance = one.random
     with ExitStack() as stack:
         broker = stack.enter_context(Broker(one.directory / "broker", persistent=chance.random() < 0.5))
-        config = house(one.directory, broker.port)
+        config = house(one.directory, broker.port, heartbeat_s=1)
         _write_backlog(one.directory / "state", chance, alarms=chance.choice((0, 10, 100, 1_500, 2_500)))
         silent = stack.enter_context(Reader(broker.port, receipts=False))
         node = stack.enter_context(SimulatedNode(config, program=command(one.defect)))
         wait_until(lambda: len(silent.first) >= WINDOW, what="the first events")
-        for _ in range(3):
-            silent.order("probe")
+        for _ in range(3):  # a second each; a command might not be heard by a node that is drowned in what it sends
+            silent.receive("heartbeat")
         _expect_bounded(silent)
         node.tell("button tap 60")
         silent.receive("event", kind="pressed", boot=node.boot)
