@@ -17,7 +17,7 @@ from typing import Any
 
 from node import __version__, config, watchdog
 from node.config.reader import meaning
-from node.core.memory import KeyRange
+from node.core.memory import Key, KeyRange
 from node.errors import AlarmNodeError
 
 FOLLOW_S = 0.5
@@ -140,17 +140,26 @@ def _check(parsed: argparse.Namespace) -> int:
 
 def _log(parsed: argparse.Namespace) -> int:
     from node.record import read_log  # noqa: PLC0415
-    from node.wire import describe  # noqa: PLC0415
+    from node.wire import describe, is_event  # noqa: PLC0415
 
     directory = config.state_directory(config.load(parsed.config), os.environ)
     wait = partial(time.sleep, FOLLOW_S) if parsed.follow else None
     try:
         for row in read_log(directory, wait):
-            told = describe(row.body, row.received_by, row.received_at_utc, row.steps)
+            if is_event(row.key, row.body):
+                told = describe(row.body, row.received_by, row.received_at_utc, row.steps)
+            else:
+                told = _unreadable(row.key)
             print(json.dumps(told) if parsed.json else _line(told, parsed.follow), flush=parsed.follow)
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _unreadable(key: Key) -> dict[str, Any]:
+    """What is left to say of an event that a bad card has garbled."""
+    known = {"at_utc": "-" * 24, "boot": str(key.boot), "seq": str(key.seq), "kind": "unreadable"}
+    return {**known, "received_by": None, "received_at_utc": None, "steps_ms": {}}
 
 
 def _line(told: dict[str, Any], following: bool) -> str:

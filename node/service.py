@@ -140,6 +140,7 @@ class Service:
             kernel_boot=self._kernel_boot,
             put=self._queue.put,
             decode_snapshot=wire.decode_snapshot,
+            is_event=wire.is_event,
             clock=self._clocks.monotonic,
             limit_bytes=settings.record_mb * 2**20,
         )

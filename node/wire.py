@@ -255,6 +255,15 @@ def with_age(body: bytes, age_s: float | None) -> bytes:
     return _encode(msgspec.structs.replace(event, age_ms=age_ms))
 
 
+def is_event(key: Key, body: bytes) -> bool:
+    """Whether this is the stored event of this identity."""
+    try:
+        event = msgspec.json.decode(body, type=Event)
+    except (*_UNREADABLE, TypeError):
+        return False
+    return (event.boot, event.seq) == key
+
+
 def describe(
     body: bytes,
     received_by: str | None,

@@ -32,9 +32,11 @@ from node.record.batch import Batch
 from node.record.file import (
     EXPECTED,
     FILE_NAME,
+    DamagedError,
     File,
     Row,
     is_damage,
+    is_whole,
     move_aside,
     open_to_read,
     read_unreceipted,
@@ -53,9 +55,9 @@ _log = logging.getLogger(__name__)
 class Record:
     """The record, for the process whose boot is ``boot``; the loop may call every method but ``stop`` without waiting.
 
-    ``put`` takes the writer's events. The file grows to ``limit_bytes``.
-    In an outage ``kept`` items wait in memory at most, and the writer tries again
-    every ``retry_s`` seconds.
+    ``put`` takes the writer's events. ``is_event``: whether a body is that of the event it is stored as. The file grows
+    to ``limit_bytes``. In an outage ``kept`` items wait in memory at most, and the writer tries again every ``retry_s``
+    seconds.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Record:
         kernel_boot: str,
         put: Callable[[Event], None],
         decode_snapshot: Callable[[bytes], Snapshot],
+        is_event: Callable[[Key, bytes], bool] = lambda _key, _body: True,
         clock: Callable[[], float] = time.monotonic,
         retry_s: float = 5.0,
         kept: int = 2_000,
@@ -74,6 +77,7 @@ class Record:
         self._path = directory / FILE_NAME
         self._boot, self._kernel_boot = boot, kernel_boot
         self._put, self._decode_snapshot, self._clock = put, decode_snapshot, clock
+        self._is_event = is_event
         self._retry_s, self._kept, self._limit_bytes = retry_s, kept, limit_bytes
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._stopping, self._wake = threading.Event(), threading.Event()
@@ -228,8 +232,7 @@ class Record:
             if not self._loaded:
                 self._put(RecordLoaded(self._clock(), self._restored(connection)))
                 self._loaded = True
-            rows, more = read_unreceipted(connection, frozenset())
-        self._put(BacklogRead(self._clock(), self._hold(rows), more))
+            self._tell_backlog(connection, frozenset())
         self._caught_up = True
 
     def _restored(self, connection: Connection) -> Restored:
@@ -249,6 +252,14 @@ class Record:
         except Exception:  # noqa: BLE001 -- it must not keep the record from being written
             _log.exception("the stored snapshot makes no sense: only the broker knows what was open")
             return None
+
+    def _tell_backlog(self, connection: Connection, known: frozenset[Key]) -> None:
+        """Tell what is whole, and hold it, so that it is in the next file too; DamagedError where something isn't."""
+        rows, more = read_unreceipted(connection, known)
+        whole = [row for row in rows if is_whole(row, self._is_event)]
+        self._put(BacklogRead(self._clock(), self._hold(whole), more))
+        if len(whole) < len(rows):
+            raise DamagedError(f"holds {len(rows) - len(whole)} events that were never written so")
 
     def _hold(self, rows: Sequence[Row]) -> tuple[tuple[Key, bool], ...]:
         with self._lock:
@@ -279,8 +290,7 @@ class Record:
             _log.info("the record can be written again")
             self._put(RecordRecovered(self._clock()))
         if batch.known is not None:
-            rows, more = read_unreceipted(file.connection, batch.known)
-            self._put(BacklogRead(self._clock(), self._hold(rows), more))
+            self._tell_backlog(file.connection, batch.known)
             with self._lock:
                 self._writing = Batch()
         self._proposed = self._proposed and not any(row.evicts for row in batch.rows.values())

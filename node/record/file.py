@@ -6,7 +6,7 @@ WAL with ``synchronous=FULL``: with NORMAL a power cut can take rows that were c
 import logging
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -53,6 +53,10 @@ class Row:
 
 class UnusableError(Exception):
     """SQLite opens the file, but it isn't a record for this program; the text says why."""
+
+
+class DamagedError(UnusableError):
+    """SQLite reads the file, and what it finds there was never written so."""
 
 
 EXPECTED = (OSError, sqlite3.Error, UnusableError)
@@ -134,6 +138,7 @@ def _open_to_write(path: Path) -> sqlite3.Connection:
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # SQLite gives its other files this mode
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    connection.text_factory = _text
     try:
         version = version_of(connection)
         _set_pragma(connection, "journal_mode", "WAL", "wal")
@@ -166,6 +171,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 
 def _open_address(address: str) -> sqlite3.Connection:
     connection = sqlite3.connect(address, timeout=_BUSY_S, isolation_level=None, uri=True)
+    connection.text_factory = _text
     try:
         if version_of(connection) == 0:
             raise UnusableError("holds no record")  # noqa: TRY301
@@ -183,6 +189,13 @@ def version_of(connection: sqlite3.Connection) -> int:
     return version
 
 
+def _text(stored: bytes) -> str:
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        raise DamagedError("holds a text that was never written") from None
+
+
 def _set_pragma(connection: sqlite3.Connection, name: str, value: str, wanted: str | int) -> None:
     connection.execute(f"PRAGMA {name} = {value}")
     real = connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -191,7 +204,11 @@ def _set_pragma(connection: sqlite3.Connection, name: str, value: str, wanted: s
 
 
 def read_unreceipted(connection: sqlite3.Connection, known: frozenset[Key]) -> tuple[list[Row], bool]:
-    """The first of the unreceipted events that aren't ``known``, alarms before all others; whether there are more."""
+    """The first of the unreceipted events that aren't ``known``, alarms before all others; whether there are more.
+
+    What is in them is the reader's to judge (``is_whole``): SQLite notices a garbled page only where its own order is
+    lost.
+    """
     statement = UNRECEIPTED if version_of(connection) == VERSION else UNRECEIPTED_IN_1
     with closing(connection.execute(statement)) as found:
         others = (
@@ -199,6 +216,13 @@ def read_unreceipted(connection: sqlite3.Connection, known: frozenset[Key]) -> t
         )
         rows = list(islice(others, _BACKLOG + 1))
     return rows[:_BACKLOG], len(rows) > _BACKLOG
+
+
+def is_whole(row: Row, is_event: Callable[[Key, bytes], bool]) -> bool:
+    """Whether this event can have been stored so; ``is_event`` judges its body."""
+    values: tuple[object, ...] = (*row.key, row.at, row.kernel_boot, row.body)
+    kinds = (str, int, float, str, bytes)
+    return all(map(isinstance, values, kinds)) and is_event(row.key, row.body)
 
 
 def move_aside(path: Path) -> Path:
@@ -220,7 +244,7 @@ def _code(failure: BaseException) -> int:
 
 def is_damage(failure: BaseException) -> bool:
     """Whether the file itself is broken, and no other attempt will mend it."""
-    return _code(failure) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(failure, DamagedError) or _code(failure) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def reason_of(failure: BaseException) -> str:

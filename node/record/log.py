@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -20,6 +21,7 @@ _STEPS = "SELECT step, at, kernel_boot FROM steps WHERE boot = ? AND seq = ? ORD
 class LogRow:
     """An event as a reader sees it; ``received_by`` and ``received_at_utc`` are None as long as nobody holds it.
 
+    What a bad card has garbled is told as it is: a field may be of any type.
     ``steps``: how long after it its call reached each step (seconds), None where the machine was booted in between.
     """
 
@@ -43,13 +45,16 @@ def read_log(directory: Path, wait: Callable[[], None] | None = None) -> Iterato
     as_its_user = "run this as root (sudo) or as the user that the node runs as"
     try:
         with closing(open_to_read(path)) as connection:
+            connection.text_factory = partial(str, encoding="utf-8", errors="replace")
             last = 0
             # A page at a time: a reader that stays in one query keeps the writer's log from being folded in.
             while True:
                 page = connection.execute(_LOG, (last, _PAGE)).fetchall()
                 for _, boot, seq, alarm, at, kernel_boot, body, by, by_utc in page:
                     steps = _steps(connection, boot, seq, at, kernel_boot) if alarm else ()
-                    yield LogRow(Key(boot, seq), bool(alarm), at, kernel_boot, body, by, by_utc, steps)
+                    told = isinstance(by, str) and isinstance(by_utc, float)
+                    holder, since = (by, by_utc) if told else (None, None)
+                    yield LogRow(Key(boot, seq), bool(alarm), at, kernel_boot, body, holder, since, steps)
                 if page:
                     last = page[-1][0]
                 elif wait is None:
@@ -72,7 +77,9 @@ def read_log(directory: Path, wait: Callable[[], None] | None = None) -> Iterato
 def _steps(
     connection: Connection, boot: str, seq: int, pressed: float, kernel_boot: str
 ) -> tuple[tuple[str, float | None], ...]:
-    if version_of(connection) == 1:
+    if version_of(connection) == 1 or not isinstance(pressed, float):
         return ()
     found = connection.execute(_STEPS, (boot, seq, kernel_boot))
-    return tuple((step, at - pressed if kernel == kernel_boot else None) for step, at, kernel in found)
+    return tuple(
+        (step, at - pressed if kernel == kernel_boot and isinstance(at, float) else None) for step, at, kernel in found
+    )

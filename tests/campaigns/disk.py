@@ -59,23 +59,25 @@ def _outage(this: Try, fault: Fault, clears_in_s: float) -> Figures:
             for name, seconds in measured.items():
                 late = f"{name} took {seconds:.2f} s under the fault, {usual[name]:.2f} s before it"
                 assert seconds <= usual[name] + USUAL_MORE_S, late
-            for _ in range(this.random.randrange(3)):
+            more = this.random.randrange(3)
+            for _ in range(more):
                 node.tap(this.random.randint(40, 120))
             desk.expect_fault("F020")
             time.sleep(max(0.0, begun + STALL_S - time.monotonic()) if fault is Fault.STALLED else this.random.random())
             card.set(Fault.WELL)
 
             node.tap()
-            presses = sum(change["ladder"] == "pressed" for change in node.lines() if "ladder" in change)
+            presses = 3 + more
             cleared = desk.expect("event", kind="fault-cleared", fault="F020", timeout_s=clears_in_s)
             desk.expect("heartbeat", lambda each: each["seq"] >= cleared["seq"] and "F020" not in faults(each))
             wait_until(lambda: sum(event["kind"] == "pressed" for event in _apart(desk)) == presses)
-            assert node.quit() == 0
+            assert node.quit() == 0, "the node didn't end well"
         kept = _log(config)
         sent = {_key(event): event["kind"] for event in desk.events}
         lost = [f"{kind} {key}" for key, kind in sent.items() if key not in {_key(event) for event in kept}]
         assert not lost, f"sent, and not in the record: {lost}"
-        assert sum(event["kind"] == "pressed" for event in kept) == presses
+        found = sum(event["kind"] == "pressed" for event in kept)
+        assert found == presses, f"{presses} presses, and {found} in the record"
     return measured
 
 
@@ -122,7 +124,7 @@ def _damage(this: Try, harm: Callable[[Path, Random], None]) -> Figures:
             at = node.expect(since=mark, pressed=True)["at"]
             pressed = desk.receive("event", lambda event: event["boot"] == boot, kind="pressed")
             node.expect(since=mark, ladder="stored")
-            assert node.quit() == 0
+            assert node.quit() == 0, "the node didn't end well"
         if any(state.glob(f"{FILE_NAME}.corrupt-1")):
             told = [event for event in _apart(desk) if event["boot"] == boot]
             kinds = {event["kind"] for event in told if event.get("fault") == "F020"}
@@ -188,7 +190,7 @@ def _power_cut(this: Try) -> Figures:
             assert kept >= set(stored), f"stored {stored}, and after the power cut the record has {sorted(kept)}"
             for number in stored:
                 desk.expect("event", kind="pressed", presses=number)
-            assert node.quit() == 0
+            assert node.quit() == 0, "the node didn't end well"
     return {}
 
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -118,6 +120,20 @@ def test_log_tells_the_record_while_the_service_runs_and_afterwards(config: Path
     assert [set(event["steps_ms"]) for event in events] == [set(), {"stored", "accepted", "received"}, set(), set()]
     assert all(0 < ms < 20_000 for ms in events[1]["steps_ms"].values())
     assert re.search(r"  (\w+ \S+ m?s(, )?){3}  \[held by broker\]$", for_people.stdout.splitlines()[1])
+    assert (for_people.returncode, for_tools.returncode) == (0, 0)
+
+
+def test_log_goes_on_behind_an_event_that_a_bad_card_has_garbled(config: Path, node: SimulatedNode) -> None:
+    """It is told as unreadable, in both forms, and everything else as ever."""
+    node.quit()
+    with closing(sqlite3.connect(config.parent / "state" / "record.sqlite", isolation_level=None)) as record:
+        record.execute("UPDATE events SET body = x'00' WHERE seq = 1")
+
+    for_people = alarm_node("log", "--config", config, cwd=config.parent)
+    for_tools = alarm_node("log", "--json", "--config", config, cwd=config.parent)
+
+    assert [line.split()[2] for line in for_people.stdout.splitlines()] == ["unreadable", "stopped"]
+    assert [json.loads(line)["kind"] for line in for_tools.stdout.splitlines()] == ["unreadable", "stopped"]
     assert (for_people.returncode, for_tools.returncode) == (0, 0)
 
 

@@ -1299,6 +1299,55 @@ def test_a_card_that_garbles_everything_is_not_filled(
     assert len(list(desk.directory.glob("record.sqlite.corrupt-*"))) == 10
 
 
+def garble(path: Path, column: str, value: str, seq: int = 2) -> None:
+    """Change what an event says behind everybody's back."""
+    with closing(CONNECT(path, isolation_level=None)) as connection:
+        connection.execute(f"UPDATE events SET {column} = {value} WHERE seq = {seq}")  # noqa: S608
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("body", "x'7b7d'"), ("body", "7"), ("at", "'early'"), ("kernel_boot", "CAST(x'ff' AS TEXT)"), ("boot", "x'00'")],
+)
+def test_an_event_that_was_never_written_so_is_damage(desk: Desk, column: str, value: str) -> None:
+    """SQLite doesn't notice: the file is set aside; what is whole of the others is sent, and is in the next file."""
+    desk.fill(*(row(seq, boot=EARLIER) for seq in (1, 2, 3)))
+    garble(desk.path, column, value)
+
+    record = desk.begin(retry_s=10 * PATIENCE_S, is_event=lambda key, body: body == b'{"seq":%d}' % key.seq)
+    told = []
+    while not isinstance(event := desk.inbox.events.get(timeout=PATIENCE_S), RecordRecovered):
+        told.append(event)
+    assert record.stop(PATIENCE_S)
+
+    (failed,) = [event for event in told if isinstance(event, RecordFailed)]
+    assert failed.reason.endswith("kept as record.sqlite.corrupt-1")
+    assert Key(EARLIER, 2) not in [key for event in told if isinstance(event, BacklogRead) for key, _ in event.entries]
+    if column != "kernel_boot":  # a text that can't be read ends the reading
+        assert keys_of(desk.directory) == [Key(EARLIER, 1), Key(EARLIER, 3)]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("body", "7"), ("at", "'early'"), ("kernel_boot", "CAST(x'ff' AS TEXT)"), ("boot", "x'00'")]
+)
+def test_the_log_goes_on_behind_a_garbled_event(desk: Desk, column: str, value: str) -> None:
+    """A person sees the others, and that there was one."""
+    desk.fill(*(row(seq, boot=EARLIER) for seq in (1, 2, 3)))
+    garble(desk.path, column, value)
+
+    assert [each.key.seq for each in read_log(desk.directory)] == [1, 2, 3]
+
+
+def test_a_receipt_that_makes_no_sense_is_none(desk: Desk) -> None:
+    """The log doesn't tell who holds an event where that is garbled."""
+    desk.fill(row(1, boot=EARLIER), received=(Key(EARLIER, 1),))
+    with closing(CONNECT(desk.path, isolation_level=None)) as connection:
+        connection.execute("UPDATE receipts SET received_at_utc = 'early'")
+
+    (found,) = read_log(desk.directory)
+    assert (found.received_by, found.received_at_utc) == (None, None)
+
+
 # File systems of their own
 
 

@@ -25,8 +25,8 @@ from node.messages import (
     Throttling,
     UnderVoltage,
 )
-from node.wire import Wire, decode_snapshot, describe, encode_snapshot, rfc3339
-from tests.support.sayings import BOOT, BRANCH, HEARTBEAT, NOON, NOW, SAID, STAMP, WIRE, event, listed
+from node.wire import Wire, decode_snapshot, describe, encode_snapshot, is_event, rfc3339
+from tests.support.sayings import BOOT, BRANCH, EARLIER, HEARTBEAT, NOON, NOW, SAID, STAMP, WIRE, event, listed
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -117,6 +117,22 @@ def test_a_stored_event_is_described_for_people() -> None:
     assert (unreceived["received_by"], unreceived["received_at_utc"]) == (None, None)
     assert (told["steps_ms"], unreceived["steps_ms"]) == ({"stored": 4.2, "received": None}, {})
     assert "age_ms" not in told
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "whole"),
+    [
+        (Key(BOOT, 7), event("restored"), True),
+        (Key(BOOT, 8), event("restored"), False),
+        (Key(EARLIER, 7), event("restored"), False),
+        (Key(BOOT, 7), event("restored").replace(b"restored", b"rest\xffred"), False),
+        (Key(BOOT, 7), b"{}", False),
+        (Key(BOOT, 7), None, False),
+    ],
+)
+def test_a_stored_event_is_known_by_its_identity(key: Key, body: bytes, whole: bool) -> None:
+    """What a bad card has garbled is none."""
+    assert is_event(key, body) is whole
 
 
 def adopted(payload: bytes, wire: Wire = WIRE) -> tuple[ListedIncident, ...]:
