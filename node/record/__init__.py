@@ -11,7 +11,8 @@ Rules
    that is still held for sending isn't lost by that: the writer finds it there.
 5. After a failure nobody knows what the disk really kept (a lost sync, another card, a deleted file), so all that is
    still in memory is written again.
-6. A damaged file is set aside, never deleted, and another one begun.
+6. A damaged file is set aside, never deleted, and another one begun. So that damage is known before it is in the way,
+   the whole file is looked through once, while nothing else waits.
 
 Threads: the writer ("record") owns the connection. The lock guards memory alone and is never held during a write.
 """
@@ -35,6 +36,7 @@ from node.record.file import (
     DamagedError,
     File,
     Row,
+    flaw_in,
     is_damage,
     is_whole,
     move_aside,
@@ -43,7 +45,7 @@ from node.record.file import (
     reason_of,
 )
 from node.record.log import LogRow, read_log
-from node.record.schema import CLOSING, PREVIOUS, SNAPSHOT
+from node.record.schema import CLOSING, PREVIOUS, SNAPSHOT, TABLES
 
 __all__ = ["FILE_NAME", "LogRow", "Record", "Row", "read_log"]
 
@@ -92,6 +94,8 @@ class Record:
         self._file: File | None = None
         self._loaded = self._caught_up = False
         self._outage: str | None = None
+        self._looking: Connection | None = None  # that reads the whole file; whoever calls the writer interrupts it
+        self._looked = False
         self._proposed = False  # an eviction, which begins when the event that tells it comes back
 
     def start(self) -> None:
@@ -153,15 +157,21 @@ class Record:
         if self._thread.ident is None:
             return True
         self._stopping.set()
-        self._wake.set()
+        with self._lock:
+            self._rouse()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    # The next three need the lock.
+    # The next four need the lock.
 
     def _note_change(self) -> None:
         self._shorten()
+        self._rouse()
+
+    def _rouse(self) -> None:
         self._wake.set()
+        if self._looking is not None:
+            self._looking.interrupt()
 
     def _shorten(self) -> None:
         rows, receipts = self._queued.rows, self._queued.receipts
@@ -208,6 +218,7 @@ class Record:
         try:
             self._file = self._file or self._open()
             self._write(self._file)
+            self._look_through()
         except Exception as failure:  # noqa: BLE001 -- whatever it was, the writer lives and tries again
             return self._fail(failure) and self._attempt()
         return True
@@ -297,6 +308,29 @@ class Record:
         if not self._proposed and (ranges := file.to_evict()):
             self._put(EvictionDue(self._clock(), ranges))
             self._proposed = True
+
+    def _look_through(self) -> None:
+        """Read the whole file, once; called away, it begins anew when nothing waits again."""
+        if self._looked:
+            return
+        # SQLite forgets an interruption that comes before a statement, unless another one is under way.
+        with closing(open_to_read(self._path)) as connection, closing(connection.execute(TABLES)) as under_way:
+            under_way.fetchone()
+            with self._lock:
+                if self._wake.is_set():
+                    return
+                self._looking = connection
+            try:
+                flaw = flaw_in(connection)
+            finally:
+                with self._lock:
+                    self._looking = None
+        if flaw is None:
+            return
+        if flaw:
+            raise DamagedError(flaw)
+        self._looked = True
+        _log.info("the record was looked through, and nothing is damaged")
 
     def _fail(self, failure: Exception) -> bool:
         """Keep what waits, and say what happened; whether another try at once may help."""

@@ -218,6 +218,17 @@ def read_unreceipted(connection: sqlite3.Connection, known: frozenset[Key]) -> t
     return rows[:_BACKLOG], len(rows) > _BACKLOG
 
 
+def flaw_in(connection: sqlite3.Connection) -> str | None:
+    """The first thing that isn't in order in the file, "" where everything is, None for a look that was interrupted."""
+    try:
+        found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.OperationalError as failure:
+        if _code(failure) == sqlite3.SQLITE_INTERRUPT:
+            return None
+        raise
+    return "" if found == "ok" else " ".join(found.split())
+
+
 def is_whole(row: Row, is_event: Callable[[Key, bytes], bool]) -> bool:
     """Whether this event can have been stored so; ``is_event`` judges its body."""
     values: tuple[object, ...] = (*row.key, row.at, row.kernel_boot, row.body)

@@ -47,6 +47,7 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
 
 VERSION = len(UPGRADES)
 
+TABLES = "SELECT name FROM sqlite_master"
 SNAPSHOT = "SELECT value, kernel_boot FROM memory WHERE name = 'snapshot'"
 PREVIOUS = """SELECT boot, seq FROM events
     WHERE boot = (SELECT boot FROM events WHERE boot != ? ORDER BY id DESC LIMIT 1) ORDER BY seq DESC LIMIT 1"""

@@ -1299,6 +1299,62 @@ def test_a_card_that_garbles_everything_is_not_filled(
     assert len(list(desk.directory.glob("record.sqlite.corrupt-*"))) == 10
 
 
+def test_damage_is_known_before_it_is_in_the_way(desk: Desk) -> None:
+    """A page that nobody needs now is looked at all the same; what waits to be sent is in the next file."""
+    desk.fill(*(row(seq, boot=EARLIER, alarm=False) for seq in range(1, 2_001)), snapshot=b"42")
+    with closing(CONNECT(desk.path)) as connection:
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'steps'").fetchone()[0]
+    content = bytearray(desk.path.read_bytes())
+    content[(root - 1) * 4096 : root * 4096] = b"\xff" * 4096
+    desk.path.write_bytes(content)
+
+    desk.begin_loaded(retry_s=10 * PATIENCE_S)
+    failed = desk.inbox.next(RecordFailed)
+    desk.inbox.until_stored(*(Key(EARLIER, seq) for seq in range(1, 1_001)))
+    desk.inbox.next(RecordRecovered)
+
+    assert failed.reason.endswith("kept as record.sqlite.corrupt-1")
+    assert len(keys_of(desk.directory)) == 1_000
+
+
+def test_a_look_is_interrupted_by_whatever_comes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An alarm doesn't wait for it; it begins anew, until nothing comes in between."""
+    begun, looks = threading.Semaphore(0), []
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    flaw_in = node.record.file.flaw_in
+
+    def look(connection: sqlite3.Connection) -> str | None:
+        looks.append(connection)
+        begun.release()
+        if len(looks) > 2:
+            return flaw_in(connection)
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            connection.execute(endless)
+        return None
+
+    monkeypatch.setattr(node.record, "flaw_in", look)
+    record, _ = desk.begin_loaded()
+    for seq in (1, 2):
+        assert begun.acquire(timeout=PATIENCE_S)
+        record.append(row(seq), b"1")
+        desk.inbox.until_stored(Key(BOOT, seq))
+
+    assert begun.acquire(timeout=PATIENCE_S)
+    assert record.stop(PATIENCE_S)
+
+
+def test_a_look_that_is_interrupted_found_nothing(desk: Desk) -> None:
+    """Neither that all is well nor that it isn't; what else goes wrong is told."""
+    desk.fill(row(1))
+    with closing(CONNECT(desk.path)) as connection:
+        connection.set_progress_handler(lambda: 1, 1)
+        interrupted = node.record.file.flaw_in(connection)
+        connection.set_progress_handler(None, 1)
+        well = node.record.file.flaw_in(connection)
+
+    assert (interrupted, well) == (None, "")
+
+
 def garble(path: Path, column: str, value: str, seq: int = 2) -> None:
     """Change what an event says behind everybody's back."""
     with closing(CONNECT(path, isolation_level=None)) as connection:
