@@ -6,6 +6,7 @@ Exit code 0 when every invariant held, 1 when one was broken; what was skipped i
 import argparse
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,8 +34,8 @@ def main() -> int:
         TextColumn("{task.fields[broken]}"),
         console=console,
     )
-    with progress:
-        results = [_with_progress(each, parsed, progress) for each in chosen]
+    with progress, ThreadPoolExecutor(parsed.together) as lanes:
+        results = list(lanes.map(lambda each: _with_progress(each, parsed, progress), chosen))
     console.print(_table(results, parsed.seed))
     for result in results:
         for each in result.broken:
@@ -55,6 +56,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--tries", type=int, metavar="N", help="so many of each, in place of its own number")
     parser.add_argument("--try", dest="single", metavar="NAME:NUMBER", help="one try of one campaign")
     parser.add_argument("--defect", default="", metavar="NAME", help="switch a defect on, which has to be found")
+    parser.add_argument("--together", type=int, default=3, metavar="N", help="so many campaigns at once (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="leave the results there too")
     parsed = parser.parse_args()
     if parsed.single is not None:
@@ -77,6 +79,8 @@ def _with_progress(campaign: Campaign, parsed: argparse.Namespace, progress: Pro
     result = run(campaign, parsed.seed, numbers=numbers, defect=parsed.defect, short=parsed.short, on_try=tell)
     if result.skipped:
         progress.update(task, broken="skipped")
+    if not progress.console.is_terminal:
+        progress.console.print(f"{result.name}: {result.verdict}, {result.tried} tries, {result.seconds:.0f} s")
     return result
 
 

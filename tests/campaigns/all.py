@@ -1,4 +1,4 @@
-"""Every campaign there is, by its name, in the order in which they are run."""
+"""Every campaign there is, by its name, in the order in which they are begun: what takes longest first."""
 
 from tests.campaigns.broker import BROKER
 from tests.campaigns.campaign import Campaign
@@ -10,6 +10,6 @@ from tests.campaigns.network import NETWORK
 from tests.campaigns.refusals import REFUSALS
 from tests.campaigns.virtual import VIRTUAL
 
-_LISTED: tuple[Campaign, ...] = (KILL, BROKER, NETWORK, DISK, CLOCK, REFUSALS, VIRTUAL, ENDURANCE)
+_LISTED: tuple[Campaign, ...] = (KILL, DISK, ENDURANCE, VIRTUAL, BROKER, NETWORK, CLOCK, REFUSALS)
 
 CAMPAIGNS = {each.name: each for each in _LISTED}
