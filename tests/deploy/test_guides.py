@@ -11,11 +11,13 @@ from node import words
 from node.errors import FAULTS, AlarmNodeError
 from node.messages import EventKind
 from node.service import Service  # noqa: F401 - so that every error that the service may end with is known
+from tests.campaigns.all import CAMPAIGNS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OPERATIONS = (DEPLOY / "OPERATIONS.md").read_text(encoding="utf-8")
 INSTALL = (DEPLOY / "INSTALL.md").read_text(encoding="utf-8")
-GUIDES = {"OPERATIONS.md": OPERATIONS, "INSTALL.md": INSTALL}
+RELIABILITY = (DEPLOY / "RELIABILITY.md").read_text(encoding="utf-8")
+GUIDES = {"OPERATIONS.md": OPERATIONS, "INSTALL.md": INSTALL, "RELIABILITY.md": RELIABILITY}
 SECTIONS = dict(re.findall(r"^### (\S+)\n(.*?)(?=^#|\Z)", OPERATIONS, re.MULTILINE | re.DOTALL))
 
 
@@ -63,6 +65,15 @@ def test_every_field_is_there_and_no_other() -> None:
     written = {*words.FIELDS, "ALARM_KEY", "ALARM_TEST", "ALARM_STEP"}
 
     assert set(first_column("Fields in the journal")) == written
+
+
+def test_every_campaign_is_told_and_shows_something() -> None:
+    """What each does to a node, and which promise it shows; and no promise is shown by a campaign that isn't there."""
+    told = re.findall(r"^\| `(\w+)` \|", RELIABILITY, re.MULTILINE)
+    shown = re.findall(r"^\|.*\| ((?:`\w+`(?:, )?)+) \|$", RELIABILITY, re.MULTILINE)
+
+    assert sorted(told) == sorted(CAMPAIGNS)
+    assert {each for cell in shown for each in re.findall(r"\w+", cell)} == set(CAMPAIGNS)
 
 
 @pytest.mark.parametrize("guide", GUIDES)
