@@ -12,7 +12,7 @@ import pytest
 from gpiozero import DigitalOutputDevice
 
 from node import check, health, status
-from node.check import Finding, examine
+from node.check import Finding, brokers, examine, pins
 from node.core import effects as ef
 from node.core.settings import InputSettings, Wiring
 from node.errors import WIRE_FAULTY, PanelError
@@ -52,8 +52,8 @@ def about(found: list[Finding], subject: str) -> Finding:
 @pytest.fixture(autouse=True)
 def in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow this machine is, what answers is waited for."""
-    monkeypatch.setattr(check, "ANSWER_S", PATIENCE_S)
-    monkeypatch.setattr(check, "LEVELS_S", PATIENCE_S)
+    monkeypatch.setattr(brokers, "ANSWER_S", PATIENCE_S)
+    monkeypatch.setattr(pins, "LEVELS_S", PATIENCE_S)
 
 
 def until_written(path: Path) -> None:
@@ -243,7 +243,7 @@ def test_an_unreadable_input_is_a_finding(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_an_input_that_is_not_read_in_time_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pins that give no answer aren't waited for without end, and are not taken for normal."""
-    monkeypatch.setattr(check, "LEVELS_S", 0.0)
+    monkeypatch.setattr(pins, "LEVELS_S", 0.0)
 
     found = findings(write_config(tmp_path, free_port()))
 
@@ -338,7 +338,7 @@ def test_a_subscription_that_is_granted_and_silent_is_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An access list that swallows what the node would hear is found by a canary that doesn't come back: F012."""
-    monkeypatch.setattr(check, "ANSWER_S", 5.0)
+    monkeypatch.setattr(brokers, "ANSWER_S", 5.0)
 
     with Broker(tmp_path / "broker", acl=NO_CANARY_BACK) as broker:
         found = about(findings(write_config(tmp_path, broker.port)), "broker ")
@@ -383,7 +383,7 @@ def test_what_the_service_found_is_told(leave: Callable[..., Path]) -> None:
     assert about(found, "10.0.0.2:1883").text.startswith("F010 (10.0.0.2:1883) a broker can't be reached")
     assert about(found, "F020").text.startswith("F020 the record can't be written")
     assert about(found, "F020").next_step.startswith("check the SD card")
-    assert [about(found, f"{name} is ").ok for name in ("button desk", "door door")] == [True, False]
+    assert [about(found, f"{name} is ").ok for name in ("button desk", "door")] == [True, False]
     assert about(found, "1 open: alarm") == Finding(True, "1 open: alarm", "acknowledge it, go there, and reset it")
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from node import check, health, status
-from node.check import Finding, examine
+from node import health, status
+from node.check import Finding, brokers, examine, pins
 from node.core import effects as ef
 from node.core.settings import Wiring
 from tests.support.broker import Broker
@@ -25,8 +25,8 @@ EXPIRES = "F024 a certificate expires soon: from then on alarms don't leave the 
 @pytest.fixture(autouse=True)
 def in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow this machine is, what answers is waited for."""
-    monkeypatch.setattr(check, "ANSWER_S", PATIENCE_S)
-    monkeypatch.setattr(check, "LEVELS_S", PATIENCE_S)
+    monkeypatch.setattr(brokers, "ANSWER_S", PATIENCE_S)
+    monkeypatch.setattr(pins, "LEVELS_S", PATIENCE_S)
 
 
 def findings(tmp_path: Path, keys: Mapping[str, object], environ: Mapping[str, str] | None = None) -> list[Finding]:
