@@ -49,7 +49,9 @@ def _outage(this: Try, fault: Fault, clears_in_s: float) -> Figures:
         with SimulatedNode(config, program=command(this.defect), environ=card.environ) as node:
             node.expect(output="lamp", pattern="ready")
             usual, raised = _press(node, desk)
-            assert desk.order("reset", incident=raised)["outcome"] == "done"
+            desk.expect("event", kind="restored")
+            reset = desk.order("reset", incident=raised)
+            assert reset["outcome"] == "done", f"the reset between the presses: {reset}"
             node.expect(output="buzzer", level=False)
             time.sleep(this.random.uniform(0.0, 0.5))
 
