@@ -36,7 +36,7 @@ def attempt(this: Try) -> Figures:
     settings = config.load(path)
     directory = config.state_directory(settings, {})
     stand_in: dict[str, Any] = {"Panel": standins.Panel, "Link": standins.Link}
-    looks: list[growth.Look] = []
+    diary = growth.Diary(this.directory / "diary", directory)
     with patch.multiple(service, **stand_in), patch.object(health, "HealthReader", standins.HealthReader):
         node = VirtualService(
             settings,
@@ -46,20 +46,22 @@ def attempt(this: Try) -> Figures:
             clocks=Clocks(clock, lambda: clock.now + UTC_OFFSET),
         )
         look_every_h = 1 if this.short else LOOK_EVERY_H
-        hours = _hours(days * 24, look_every_h, lambda: looks.append(growth.look(directory, node.seq)), this.random)
+        hours = _hours(days * 24, look_every_h, diary.look, this.random)
         node.play(clock, hours)
     warm = max(WARM_UP_H, days * 24 // 4) // look_every_h
-    return {**growth.judge(looks[warm:]), "simulated days": days}
+    return {**growth.judge(diary.looks()[warm:]), "simulated days": days}
 
 
-def _hours(hours: int, look_every_h: int, look: Callable[[], None], chance: Random) -> Iterator[tuple[float, Action]]:
+def _hours(
+    hours: int, look_every_h: int, look: Callable[[int], None], chance: Random
+) -> Iterator[tuple[float, Action]]:
     begin = VirtualClock().now
     for hour in range(hours):
         happenings = [*_steady(), *_eventful(hour, chance)]
         if hour < WARM_UP_H:
             happenings += [each for minute in range(45) for each in _call(60.0 * minute + 7.0, chance)]
         if hour % look_every_h == look_every_h - 1:
-            happenings.append((HOUR_S - 1.0, lambda _node: look()))
+            happenings.append((HOUR_S - 1.0, lambda node: look(node.seq)))
         for at, action in sorted(happenings, key=lambda each: each[0]):
             yield begin + hour * HOUR_S + at, action
 

@@ -7,6 +7,7 @@ page cache gives and takes by itself.
 """
 
 import gc
+import json
 import os
 import sys
 import threading
@@ -35,13 +36,25 @@ class Look:
     events: int
 
 
-def look(directory: Path, events: int) -> Look:
-    """How this process is now, when all that is unreachable was collected."""
-    gc.collect()
-    rss_kib = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_KIB
-    found = (rss_kib, len(gc.get_objects()), sys.getallocatedblocks(), threading.active_count(), _files())
-    size = sum(each.stat().st_size for each in directory.glob("record.sqlite*"))
-    return Look(dict(zip(GRAINS, map(float, found), strict=True)), size, events)
+class Diary:
+    """The looks of a life, in a file: kept in memory they would be what grows."""
+
+    def __init__(self, path: Path, record_directory: Path) -> None:
+        self._path = path
+        self._record = record_directory
+
+    def look(self, events: int) -> None:
+        """Note how this process is now, when all that is unreachable was collected."""
+        gc.collect()
+        rss_kib = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_KIB
+        found = (rss_kib, len(gc.get_objects()), sys.getallocatedblocks(), threading.active_count(), _files())
+        size = sum(each.stat().st_size for each in self._record.glob("record.sqlite*"))
+        with self._path.open("a", encoding="ascii") as diary:
+            diary.write(json.dumps([dict(zip(GRAINS, found, strict=True)), size, events]) + "\n")
+
+    def looks(self) -> list[Look]:
+        """All of them, the oldest first."""
+        return [Look(*json.loads(line)) for line in self._path.read_text(encoding="ascii").splitlines()]
 
 
 def judge(looks: Sequence[Look]) -> dict[str, float]:
