@@ -50,7 +50,7 @@ def fifo_backlog() -> None:
 
     _wrap(delivery, "sendable", oldest_first)
     _wrap(outlook, "_fresh_alarms", no_hurry)
-    setattr(file, "_UNRECEIPTED", _of(file, "_UNRECEIPTED").replace("alarm DESC, id", "id"))  # noqa: B010 - private
+    setattr(file, "UNRECEIPTED", _of(file, "UNRECEIPTED").replace("outstanding.alarm DESC, ", ""))  # noqa: B010 - a constant
 
 
 def unbounded_queue() -> None:
