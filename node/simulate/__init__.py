@@ -6,8 +6,8 @@ Rules:
 2. A contact is wired to ground and beats the pull resistor, as on a real wall: a button that is held down before the
    node starts is low from its first look on.
 3. ``edges off`` takes the callbacks away, never the levels: only the sampler is left.
-4. Each contact that moves is told too, ``{"at":…,"input":"button","pressed":true}``, with the instant before it does:
-   what happens to it can be measured from there. Chatter is many such lines.
+4. Each contact that moves is told too, ``{"at":…,"input":"button","pressed":true}``, with its edge's own stamp: by that
+   the node measures, however long a busy machine takes to tell of it. Chatter is many such lines.
 """
 
 import json

@@ -43,6 +43,11 @@ class WiredPin(MockPin):  # type: ignore[misc] # gpiozero has no types
         self.edges_lost = False
         super().__init__(factory, info)
 
+    @property
+    def changed_at(self) -> float:
+        """The stamp of its newest edge (monotonic seconds): what the node goes by."""
+        return float(self._last_change)
+
     def set_contact(self, closed: bool) -> None:
         """Close the contact to ground, or open it and leave the level to the pull resistor."""
         with self._when_changed_lock:  # a press while the panel switches the pull resistor on must not be lost (H12)
@@ -143,10 +148,8 @@ class Wall:
 
     def wire(self, name: str, wire: Wire) -> None:
         """Cut, short or mend an input's cable."""
-        at = time.monotonic()
         self._wires[name] = wire
-        self._move(name, self._actuated[name])
-        self._on_wire(at, name, wire)
+        self._on_wire(self._move(name, self._actuated[name]), name, wire)
 
     def edges(self, on: bool) -> None:
         """Let the callbacks of all lines through, or lose them."""
@@ -154,14 +157,14 @@ class Wall:
             pin.edges_lost = not on
 
     def _actuate(self, name: str, actuated: bool) -> None:
-        at = time.monotonic()
-        self._move(name, actuated)
+        at = self._move(name, actuated)
         if self._actuated[name] is not actuated:
             self._actuated[name] = actuated
             self._on_contact(at, name, actuated)
 
-    def _move(self, name: str, actuated: bool) -> None:
-        """Break before make: of a changeover contact, what opens does so first."""
+    def _move(self, name: str, actuated: bool) -> float:
+        """Break before make: of a changeover contact, what opens does so first. When the last of its lines changed."""
+        before = time.monotonic()
         settings, wire = self._inputs[name], self._wires[name]
         closed = {
             line: wire is Wire.SHORTED
@@ -170,6 +173,8 @@ class Wall:
         }
         for line in sorted(closed, key=closed.__getitem__):
             self._pins[line].set_contact(closed[line])
+        changed: list[float] = [self._pins[line].changed_at for line in closed]
+        return max(before, *changed)
 
 
 def _wait_until(at: float) -> None:
