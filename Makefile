@@ -73,11 +73,11 @@ contracts: .venv/ready ## who may import whom
 bench: .venv/ready ## how long a press takes: distributions over 200 taps
 	@$(BIN)/python -m tests.bench.press
 
-faults: .venv/ready ## every promise under every fault, thousands of times (an hour and a half); build/faults.json
+faults: .venv/ready ## every promise under every fault, thousands of times (half an hour); build/faults.json
 	@mkdir -p build
 	$(BIN)/python -m tests.campaigns --json build/faults.json
 
-endurance: .venv/ready ## 90 days at speed: does anything grow? (a quarter of an hour)
+endurance: .venv/ready ## 90 days at speed: does anything grow? (ten minutes)
 	@$(BIN)/python -m tests.campaigns --only endurance
 
 install: PACKAGES := $(BUILD_PACKAGES)
