@@ -57,8 +57,9 @@ _log = logging.getLogger(__name__)
 class Record:
     """The record, for the process whose boot is ``boot``; the loop may call every method but ``stop`` without waiting.
 
-    ``put`` takes the writer's events. The file grows to ``limit_bytes``. In an outage ``kept`` items wait in memory at
-    most, and the writer tries again every ``retry_s`` seconds.
+    ``put`` takes the writer's events. ``is_event``: whether a body is that of the event it is stored as. The file grows
+    to ``limit_bytes``. In an outage ``kept`` items wait in memory at most, and the writer tries again every ``retry_s``
+    seconds.
     """
 
     def __init__(
