@@ -221,7 +221,7 @@ lock: | packages ## choose versions anew, as far as pyproject.toml asks for it (
 	compile=("$$tools/bin/pip-compile" --quiet --generate-hashes --allow-unsafe --no-strip-extras)
 	compile+=(--no-emit-index-url --no-emit-find-links --no-emit-trusted-host)
 	export CUSTOM_COMPILE_COMMAND="make lock"
-	"$${compile[@]}" --extra dev $(LOCK_OPTIONS) --output-file tests/requirements.lock pyproject.toml
+	"$${compile[@]}" --extra dev --extra monitor $(LOCK_OPTIONS) --output-file tests/requirements.lock pyproject.toml
 	# A node runs with the versions that the tests ran with.
 	"$${compile[@]}" --build-deps-for wheel --constraint tests/requirements.lock --output-file deploy/requirements.lock pyproject.toml
 

@@ -1,0 +1,148 @@
+"""What the monitor finds by itself: code, how much it matters, what it means, and the next step.
+
+A node's own faults (``F…``) come with its heartbeats and are findings too; these here are ``M…``. Codes are never
+reused. Each has its page in deploy/OPERATIONS.md. The texts are the English ones; translations stand in locale/.
+"""
+
+from dataclasses import dataclass
+
+from node.errors import FAULTS
+from node.monitor.model import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class FindingKind:
+    """A kind of finding: ``text`` says what is wrong and what that means for people, ``next_step`` what to do."""
+
+    code: str
+    severity: Severity
+    text: str
+    next_step: str
+
+
+DOWN = FindingKind(
+    "M001",
+    Severity.CRITICAL,
+    "a node is down: whoever presses there is heard by nobody here",
+    "tell the people there and give them a telephone; then look at its power, cable and lamp",
+)
+OVERDUE_BACK = FindingKind(
+    "M002",
+    Severity.CRITICAL,
+    "a node was stopped and isn't back: whoever presses there is heard by nobody",
+    "ask who stopped it, and start it: systemctl start alarm-node",
+)
+EVENTS_MISSING = FindingKind(
+    "M003",
+    Severity.WARNING,
+    "events of a node never came: what happened there isn't known whole",
+    "read them at the node: alarm-node log; then look for what the broker drops (max_queued_messages)",
+)
+NEVER_HEARD = FindingKind(
+    "M004",
+    Severity.CRITICAL,
+    "a node of the roster was never heard: whoever presses there is heard by nobody here",
+    "see whether it is installed and runs: alarm-node check; or take it out of nodes.toml",
+)
+NOT_OURS = FindingKind(
+    "M005",
+    Severity.WARNING,
+    "a node speaks that the roster doesn't know: nobody knows where it is",
+    "write it into nodes.toml with its place, or find out who set it up",
+)
+TEST_OVERDUE = FindingKind(
+    "M006",
+    Severity.WARNING,
+    "a button's test is overdue: nobody knows whether it still works",
+    "test it: alarm-monitor walk-test start, then press it once",
+)
+MISTAKEN_CALLS = FindingKind(
+    "M007",
+    Severity.NOTICE,
+    "a button called by mistake more than once in twelve months: after a few, nobody runs any more",
+    "go there, and ask how it happened: move or cover the button, or show people how it works",
+)
+BROKER_AWAY = FindingKind(
+    "M008",
+    Severity.CRITICAL,
+    "a broker can't be reached from here: nodes that only it reaches aren't heard",
+    "check the broker and the network between; the monitor goes on trying by itself",
+)
+RESET_MISSING = FindingKind(
+    "M009",
+    Severity.WARNING,
+    "a node says normal, but the end of an alarm never came: it is still open here",
+    "ask at the place; where all is well, end it here: alarm-monitor reset",
+)
+TARGET_FAILS = FindingKind(
+    "M010",
+    Severity.CRITICAL,
+    "a target can't be told: people who count on it don't hear of alarms",
+    "see why in the log, and mend its address or its server; what waits for it is sent then",
+)
+HISTORY_FAILS = FindingKind(
+    "M011",
+    Severity.CRITICAL,
+    "the history can't be written: no event gets a receipt, and nodes say that nobody has it",
+    "check the database and its disk; the monitor goes on by itself",
+)
+FLOOD = FindingKind(
+    "M012",
+    Severity.WARNING,
+    "more is said to the monitor than any building says: what is too much is dropped",
+    "find who sends it, in the broker's log; give each node its own account and an access list",
+)
+REFUSED = FindingKind(
+    "M013",
+    Severity.CRITICAL,
+    "the broker refuses what the monitor says: nodes hear no receipt",
+    "give the monitor's account the rights of deploy/mosquitto in the broker's access list",
+)
+STOLEN_ID = FindingKind(
+    "M014",
+    Severity.CRITICAL,
+    "another client speaks as this monitor: one of the two throws the other off the broker",
+    "find the second one and give it an id of its own in monitor.toml",
+)
+OPEN_ALARM_UNSTORED = FindingKind(
+    "M015",
+    Severity.WARNING,
+    "a node has an alarm whose event never came here",
+    "go there as for any alarm; then look for what the broker drops",
+)
+
+FINDINGS: dict[str, FindingKind] = {
+    kind.code: kind
+    for kind in (
+        DOWN,
+        OVERDUE_BACK,
+        EVENTS_MISSING,
+        NEVER_HEARD,
+        NOT_OURS,
+        TEST_OVERDUE,
+        MISTAKEN_CALLS,
+        BROKER_AWAY,
+        RESET_MISSING,
+        TARGET_FAILS,
+        HISTORY_FAILS,
+        FLOOD,
+        REFUSED,
+        STOLEN_ID,
+        OPEN_ALARM_UNSTORED,
+    )
+}
+
+_DEAD_BUTTON = {"F001", "F002", "F011", "F012", "F013", "F020", "F040", "F041", "F043"}
+"""Faults of a node with which a press may not count, not be told, or be forgotten."""
+
+
+def kind_of(code: str) -> FindingKind:
+    """The kind of this code: the monitor's own, a node's fault, or, of a node newer than we are, a mere code."""
+    found = FINDINGS.get(code)
+    if found is not None:
+        return found
+    severity = Severity.CRITICAL if code in _DEAD_BUTTON else Severity.WARNING
+    fault = FAULTS.get(code)
+    if fault is None:
+        return FindingKind(code, severity, "the node reports a fault that this monitor doesn't know", "see its log")
+    return FindingKind(code, severity, fault.text, fault.next_step)

@@ -1,0 +1,95 @@
+"""What people and tools ask of the monitor, and what came of it. Whether who asks may is for web/ to know."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from node.monitor.model import IncidentKey, NodeKey
+
+Outcome = Literal["done", "refused", "unanswered", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a request.
+
+    ``done``; ``refused`` by the node or by us, ``reason`` says why; ``unanswered``: the node was asked and doesn't
+    answer; ``unknown``: there is no such node or incident. ``id``: of what was made (a walk test).
+    """
+
+    outcome: Outcome
+    reason: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """Somebody is coming."""
+
+    incident: IncidentKey
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """End an incident; ``reason`` is real, drill, mistaken or technical."""
+
+    incident: IncidentKey
+    by: str
+    reason: Literal["real", "drill", "mistaken", "technical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """End the sound of an incident."""
+
+    incident: IncidentKey
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identify:
+    """Let a node show where it is, for ``for_s`` (1 to 60)."""
+
+    node: NodeKey
+    by: str
+    for_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class PauseNode:
+    """Maintenance: the node's silence is nobody's business for ``for_s`` (60 s to 30 days). Its alarms stay alarms."""
+
+    node: NodeKey
+    by: str
+    reason: str
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """End a pause before its time."""
+
+    node: NodeKey
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartWalkTest:
+    """A walk test of ``site``: of the nodes named, or of a floor's, or of all; for ``for_s`` (60 to 3600)."""
+
+    site: str
+    by: str
+    for_s: float
+    floor: str = ""
+    nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EndWalkTest:
+    """End a walk test before its time."""
+
+    id: str
+    by: str
+
+
+Request = Acknowledge | Reset | Silence | Identify | PauseNode | Resume | StartWalkTest | EndWalkTest

@@ -1,0 +1,74 @@
+"""What facilities decided, in the shape that the monitor works with; made by config.py, never changed afterwards."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from node.config.brokers import Broker
+from node.core.settings import AlarmClass
+from node.monitor.model import NodeKey
+
+Language = Literal["de", "en"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node of the roster, and where it is."""
+
+    key: NodeKey
+    floor: str = ""
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where people are: one Apprise URL, never shown.
+
+    ``step``: told once an incident is unacknowledged for so many times ``escalate_s``; 0 is told at once. ``classes`` and ``sites``: of which incidents; empty ones mean all. ``findings``: from which severity on, or none.
+    """
+
+    name: str
+    url: str = field(repr=False)
+    language: Language = "de"
+    step: int = 0
+    classes: frozenset[AlarmClass] = frozenset()
+    sites: frozenset[str] = frozenset()
+    findings: Literal["all", "critical", "none"] = "all"
+    tests: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many days each kind of event is kept: incidents with their events, tests, and what else happened."""
+
+    incidents: int = 1096
+    tests: int = 1827
+    others: int = 93
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that monitor.toml says. ``roster`` is None where there is no nodes.toml: then every node is ours.
+
+    ``grace_s``: how much later than its period a node may be. ``missing_s``: how long a gap in the numbers may stay
+    open before it is a finding. ``gather_s``: for how long what happens at once joins one message.
+    """
+
+    path: Path
+    monitor: str
+    sites: tuple[str, ...]
+    root: str
+    language: Language
+    state_directory: Path | None
+    history_url: str
+    brokers: tuple[Broker, ...]
+    roster: tuple[Place, ...] | None = None
+    targets: tuple[Target, ...] = ()
+    retention: Retention = field(default_factory=Retention)
+    grace_s: float = 9.0
+    missing_s: float = 60.0
+    escalate_s: float = 60.0
+    gather_s: float = 5.0
+    test_days: int = 31
+    api_host: str = "127.0.0.1"
+    api_port: int = 8780
