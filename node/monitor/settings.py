@@ -24,7 +24,8 @@ class Place:
 class Target:
     """Where people are: one Apprise URL, never shown.
 
-    ``step``: told once an incident is unacknowledged for so many times ``escalate_s``; 0 is told at once. ``classes`` and ``sites``: of which incidents; empty ones mean all. ``findings``: from which severity on, or none.
+    ``step``: told once an incident is unacknowledged for so many times ``escalate_s``; 0 is told at once. ``classes``
+    and ``sites``: of which incidents; empty ones mean all. ``findings``: from which severity on. ``tests``: also those.
     """
 
     name: str

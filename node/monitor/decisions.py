@@ -1,0 +1,166 @@
+"""What one turn of the hub has decided, in the making: what the history is to commit at once, and what is said.
+
+Findings are kept here as well: raised where they weren't open, cleared where they were, so that nobody tells one twice.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from node.monitor.findings import kind_of
+from node.monitor.model import (
+    Button,
+    ButtonTest,
+    EventKey,
+    Finding,
+    FindingKey,
+    Flip,
+    HeardEvent,
+    IncidentRecord,
+    NodeKey,
+    NodeRecord,
+    Notice,
+    NoticeKind,
+    Pause,
+    Severity,
+    Tally,
+    WalkTest,
+)
+from node.monitor.requests import Answer
+
+
+class Moment(NamedTuple):
+    """Now: ``at`` by the monotonic clock, which decides; ``utc`` is the label."""
+
+    at: float
+    utc: datetime
+
+
+class SendReceipt(NamedTuple):
+    """Tell a node that this event is held."""
+
+    event: EventKey
+
+
+class SendCommand(NamedTuple):
+    """Ask a node for something; ``arguments`` as protocol.md has them."""
+
+    node: NodeKey
+    id: str
+    boot: str
+    by: str
+    action: str
+    arguments: dict[str, Any]
+
+
+class Respond(NamedTuple):
+    """Answer the request that came as ``number``."""
+
+    number: int
+    answer: Answer
+
+
+Say = SendReceipt | SendCommand | Respond
+
+
+@dataclass(slots=True)
+class Decisions:
+    """``says`` go out at once; all else is committed together, and what hangs on it follows once that is done."""
+
+    says: list[Say] = field(default_factory=list)
+    events: list[HeardEvent] = field(default_factory=list)
+    tallies: list[Tally] = field(default_factory=list)
+    nodes: list[NodeRecord] = field(default_factory=list)
+    flips: list[Flip] = field(default_factory=list)
+    incidents: list[IncidentRecord] = field(default_factory=list)
+    raised: list[Finding] = field(default_factory=list)
+    cleared: list[tuple[FindingKey, datetime]] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
+    pause_ends: list[tuple[NodeKey, datetime]] = field(default_factory=list)
+    walk_tests: list[WalkTest] = field(default_factory=list)
+    tests: list[ButtonTest] = field(default_factory=list)
+    buttons: list[Button] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    @property
+    def to_store(self) -> bool:
+        """Whether there is anything for the history."""
+        return any(getattr(self, name) for name in STORED)
+
+
+STORED = (
+    "events",
+    "tallies",
+    "nodes",
+    "flips",
+    "incidents",
+    "raised",
+    "cleared",
+    "pauses",
+    "pause_ends",
+    "walk_tests",
+    "tests",
+    "buttons",
+    "notices",
+)
+"""The fields of Decisions that the history commits."""
+
+
+class Ledger:
+    """The findings that are open. ``out`` is where this turn's decisions go."""
+
+    def __init__(self, known: Iterator[Finding] | tuple[Finding, ...] = ()) -> None:
+        self.open: dict[FindingKey, Finding] = {each.key: each for each in known}
+        self.out = Decisions()
+
+    def find(
+        self, now: Moment, key: FindingKey, *, count: int | None = None, detail: str = "", tell: bool = True
+    ) -> None:
+        """This is so. Told once, when it begins; a count that grows is only shown."""
+        known = self.open.get(key)
+        if known is not None:
+            if (known.count, known.detail) != (count, detail):
+                self.open[key] = Finding(
+                    key=key, severity=known.severity, since_utc=known.since_utc, count=count, detail=detail
+                )
+            return
+        finding = Finding(key=key, severity=kind_of(key.code).severity, since_utc=now.utc, count=count, detail=detail)
+        self.open[key] = finding
+        self.out.raised.append(finding)
+        if tell and finding.severity is not Severity.NOTICE:
+            self.out.notices.append(_notice(NoticeKind.FINDING, finding, now.utc))
+
+    def clear(self, now: Moment, key: FindingKey) -> None:
+        """This isn't so, or isn't any more."""
+        finding = self.open.pop(key, None)
+        if finding is not None:
+            self.out.cleared.append((key, now.utc))
+            if finding.severity is Severity.CRITICAL:
+                self.out.notices.append(_notice(NoticeKind.CLEARED, finding, now.utc))
+
+    def of(self, node: NodeKey) -> list[Finding]:
+        """The open findings about a node."""
+        return [each for each in self.open.values() if each.key.of == node]
+
+    def take(self) -> Decisions:
+        """What was decided since the last time."""
+        taken, self.out = self.out, Decisions()
+        return taken
+
+
+def _notice(kind: NoticeKind, finding: Finding, at_utc: datetime) -> Notice:
+    key = finding.key
+    since = f"{finding.since_utc:%Y%m%dT%H%M%S.%f}"
+    return Notice(
+        key=f"{kind}:{key.code}:{key.site}/{key.node}:{key.subject}:{since}",
+        kind=kind,
+        site=key.site,
+        node=key.node,
+        at_utc=at_utc,
+        finding=key,
+        severity=finding.severity,
+        count=finding.count,
+        detail=finding.detail,
+        gather=True,
+    )

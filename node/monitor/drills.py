@@ -1,0 +1,138 @@
+"""Tests with due dates, and walk tests: buttons fail by being forgotten, not by breaking.
+
+Rules:
+
+1. A button is known from its node's heartbeat. Its next test is due ``test_days`` after its last one, or after it was
+   first seen; beyond that it is a finding. Due dates are of the calendar: here, and nowhere else, wall time decides.
+2. A test counts once the node had our receipt for it: only then the way to the building is known to work.
+3. A walk test has an actor and a mandatory end, an hour at most. The nodes end it by themselves.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import inf
+
+from msgspec.structs import replace
+
+from node.messages import Event, HeartbeatMessage
+from node.monitor.decisions import Ledger, Moment
+from node.monitor.findings import TEST_OVERDUE
+from node.monitor.model import Button, ButtonTest, EventKey, FindingKey, NodeKey, WalkTest
+
+WALK_TEST_S = (60.0, 3600.0)
+BUTTONS_LIMIT = 50_000
+
+
+@dataclass(slots=True)
+class Walk:
+    """A walk test that holds, until ``ends`` (monotonic); ``tested`` are its (node, input) pairs so far."""
+
+    record: WalkTest
+    ends: float
+    tested: set[tuple[NodeKey, str]] = field(default_factory=set)
+
+    def covers(self, node: NodeKey) -> bool:
+        """Whether this node is part of it."""
+        return node.site == self.record.site and node.node in self.record.nodes
+
+
+class Drills:
+    """All buttons, and the walk tests that hold."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        now: Moment,
+        *,
+        test_days: int,
+        buttons: Iterable[Button] = (),
+        walks: Iterable[WalkTest] = (),
+    ) -> None:
+        self.buttons: dict[tuple[NodeKey, str], Button] = {(each.node, each.input): each for each in buttons}
+        self.walks: dict[str, Walk] = {}
+        self._ledger = ledger
+        self._every = timedelta(days=test_days)
+        self._of_node: dict[NodeKey, frozenset[str]] = {}
+        self._pending: dict[tuple[NodeKey, str], ButtonTest] = {}
+        for walk in walks:
+            left_s = (walk.until_utc - now.utc).total_seconds()
+            self.walks[walk.id] = Walk(walk, now.at + min(max(left_s, 0.0), WALK_TEST_S[1]))
+
+    def heartbeat(self, now: Moment, node: NodeKey, message: HeartbeatMessage) -> None:
+        """A node says which inputs it has."""
+        names = frozenset(name for name, each in message.inputs.items() if each.kind == "button")
+        if self._of_node.get(node) == names:
+            return
+        self._of_node[node] = names
+        for name in names:
+            if (node, name) not in self.buttons and len(self.buttons) < BUTTONS_LIMIT:
+                self._put(Button(node=node, input=name, since_utc=now.utc))
+        for known_node, name in [each for each in self.buttons if each[0] == node and each[1] not in names]:
+            # It was taken off the wall: its test is nobody's business any more.
+            self._ledger.clear(now, FindingKey(TEST_OVERDUE.code, *known_node, name))
+
+    def event(self, now: Moment, key: EventKey, event: Event, at_utc: datetime) -> None:
+        """An event that hadn't been heard before."""
+        name = (key.of, event.input or "")
+        if event.kind == "tested":
+            walk = next((each for each in self.walks.values() if each.covers(key.of)), None)
+            test = ButtonTest(event=key, input=name[1], at_utc=at_utc, walk_test=walk.record.id if walk else "")
+            self._pending[name] = test
+            self._ledger.out.tests.append(test)
+        elif event.kind == "test-confirmed":
+            pending = self._pending.pop(name, None)
+            if pending is not None:
+                self._confirmed(now, name, replace(pending, reaction_s=event.for_s))
+
+    def start(self, now: Moment, walk: WalkTest) -> None:
+        """A walk test begins."""
+        self.walks[walk.id] = Walk(walk, now.at + (walk.until_utc - walk.started_utc).total_seconds())
+        self._ledger.out.walk_tests.append(walk)
+
+    def end(self, now: Moment, walk: Walk) -> None:
+        """It ends, by its time or by somebody."""
+        del self.walks[walk.record.id]
+        self._ledger.out.walk_tests.append(replace(walk.record, ended_utc=now.utc))
+
+    def time_passed(self, now: Moment) -> None:
+        """Walk tests end by themselves."""
+        for walk in [each for each in self.walks.values() if each.ends <= now.at]:
+            self.end(now, walk)
+
+    def review(self, now: Moment) -> None:
+        """Find whose test is overdue; to be called now and then, and once a minute is enough."""
+        for (node, name), button in self.buttons.items():
+            key = FindingKey(TEST_OVERDUE.code, *node, name)
+            late = now.utc - self.due_utc(button)
+            if late >= timedelta(0) and name in self._of_node.get(node, ()):
+                self._ledger.find(now, key, count=late.days)
+            elif key in self._ledger.open and late < timedelta(0):
+                self._ledger.clear(now, key)
+
+    def due_utc(self, button: Button) -> datetime:
+        """When its next test is due."""
+        return (button.last_test_utc or button.since_utc) + self._every
+
+    def untested(self, walk: Walk) -> list[tuple[NodeKey, str]]:
+        """The buttons of a walk test that nobody has pressed yet."""
+        return sorted(name for name in self.buttons if walk.covers(name[0]) and name not in walk.tested)
+
+    @property
+    def next_due(self) -> float:
+        """When a walk test ends; inf where none holds."""
+        return min((each.ends for each in self.walks.values()), default=inf)
+
+    def _confirmed(self, now: Moment, name: tuple[NodeKey, str], test: ButtonTest) -> None:
+        self._ledger.out.tests.append(test)
+        button = self.buttons.get(name) or Button(node=name[0], input=name[1], since_utc=now.utc)
+        if button.last_test_utc is None or button.last_test_utc < test.at_utc:
+            self._put(replace(button, last_test_utc=test.at_utc))
+        self._ledger.clear(now, FindingKey(TEST_OVERDUE.code, *name[0], name[1]))
+        for walk in self.walks.values():
+            if walk.record.id == test.walk_test:
+                walk.tested.add(name)
+
+    def _put(self, button: Button) -> None:
+        self.buttons[button.node, button.input] = button
+        self._ledger.out.buttons.append(button)

@@ -1,0 +1,365 @@
+"""Who of the nodes is there: new, up, late, down, paused. Pure, in virtual time.
+
+Rules:
+
+1. A node's next heartbeat is due one published period after its last sign of life. Half of the grace later it is late,
+   the whole grace later down: with a period of 10 s and a grace of 9 s, after 19 s (EN 50136-1 SP6: 20 s).
+2. It is down at once when the broker tells its will for the connection that it was born with, and when it says goodbye.
+   A goodbye is *planned*: only when it isn't back by its planned end (or ``GOODBYE_S``) somebody is told.
+3. Any message that isn't retained is a sign of life, but for a will, and for what a boot says after its own goodbye.
+4. A broker that we can't reach says nothing about the nodes: the deadlines of those that only it brings wait for it,
+   and begin anew once it is back. So a broker's absence is one finding.
+5. Paused means that silence is nobody's business until the pause ends by itself. It hides no alarm and no fault.
+6. Deadlines stand in a heap, one entry for each node, looked at when it comes up; a heartbeat only moves the node's own
+   deadline. So its cost doesn't grow with the fleet.
+
+    heartbeat  |_________|_________|
+    late       __________________________________|‾‾‾‾
+    down       ______________________________________|
+                                   10 s      14.5   19
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count
+from math import inf
+
+from node.messages import HeartbeatMessage, State
+from node.monitor.decisions import Ledger, Moment
+from node.monitor.findings import DOWN, NEVER_HEARD, NOT_OURS, OVERDUE_BACK
+from node.monitor.model import DownReason, FindingKey, Flip, NodeKey, NodeRecord, Pause, Status
+from node.monitor.settings import Place
+
+PERIOD_S = 10.0
+"""What is supposed of a node that hasn't said its period yet."""
+
+PERIOD_LIMIT_S = 60.0
+"""The longest that node.toml allows: a node that claims more is taken by this, or it could die unnoticed."""
+
+GOODBYE_S = 120.0
+"""How long a clean stop without a planned end may take."""
+
+NODES_LIMIT = 20_000
+STRANGERS_LIMIT = 200
+"""How many nodes that the roster doesn't know are kept apart; the rest is counted."""
+
+PATH_S = 60.0
+"""For how long a broker that brought a node counts as its way."""
+
+
+@dataclass(slots=True)
+class Tracked:
+    """One node. Instants are monotonic; ``due`` is the next one at which something may have to be decided.
+
+    ``born``: the (boot, session) that each broker told as its birth. ``ways``: when each broker brought it last.
+    ``gone``: the boot that said goodbye. ``back_due``: when it has to be back from that.
+    """
+
+    key: NodeKey
+    place: Place | None
+    known: bool
+    status: Status
+    since: Moment
+    boot: str = ""
+    reason: str = ""
+    period_s: float = PERIOD_S
+    heard: float | None = None
+    expected: float = inf
+    back_due: float | None = None
+    gone: str = ""
+    pause: Pause | None = None
+    pause_ends: float = inf
+    heartbeat: HeartbeatMessage | None = None
+    born: dict[str, tuple[str, int]] = field(default_factory=dict)
+    ways: dict[str, float] = field(default_factory=dict)
+    queued: float = inf
+
+
+class Fleet:
+    """All nodes. What it decides goes to the ledger's ``out``."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        now: Moment,
+        *,
+        grace_s: float,
+        roster: Iterable[Place] | None = None,
+        known: Iterable[NodeRecord] = (),
+        pauses: Iterable[Pause] = (),
+        brokers: Iterable[str] = (),
+    ) -> None:
+        self.nodes: dict[NodeKey, Tracked] = {}
+        self.strangers = 0
+        self.turned_away = 0
+        self.brokers: dict[str, bool] = dict.fromkeys(brokers, False)
+        self._ledger = ledger
+        self._grace_s = grace_s
+        self._roster: Mapping[NodeKey, Place] | None = None if roster is None else {each.key: each for each in roster}
+        self._heap: list[tuple[float, int, Tracked]] = []
+        self._numbers = count()
+        for place in (self._roster or {}).values():
+            self._add(place.key, now)
+        for record in known:
+            self._remember(record, now)
+        for pause in pauses:
+            self._restore_pause(pause, now)
+
+    @property
+    def blind(self) -> bool:
+        """Whether no broker is reached: then nothing here says how the nodes are now."""
+        return not any(self.brokers.values())
+
+    @property
+    def next_due(self) -> float:
+        """When ``time_passed`` has something to do; inf when nothing is due."""
+        return self._heap[0][0] if self._heap else inf
+
+    def find(self, key: NodeKey, now: Moment) -> Tracked | None:
+        """This node, made known where it wasn't; None where too many strangers are known already."""
+        tracked = self.nodes.get(key)
+        if tracked is not None:
+            return tracked
+        stranger = self._roster is not None and key not in self._roster
+        if len(self.nodes) >= NODES_LIMIT or (stranger and self.strangers >= STRANGERS_LIMIT):
+            self.turned_away += 1
+            return None
+        tracked = self._add(key, now)
+        if stranger:
+            self._ledger.find(now, FindingKey(NOT_OURS.code, *key, ""))
+        return tracked
+
+    def heard(self, now: Moment, tracked: Tracked, broker: str, boot: str) -> None:
+        """A message that isn't retained came from this node by this broker."""
+        if boot == tracked.gone:
+            return
+        tracked.boot = boot
+        tracked.gone = ""
+        tracked.heard = now.at
+        tracked.ways[broker] = now.at
+        tracked.back_due = None
+        tracked.expected = now.at + tracked.period_s
+        if tracked.status is not Status.UP:
+            self._alive(now, tracked)
+        self._schedule(tracked)
+
+    def heartbeat(self, now: Moment, tracked: Tracked, broker: str, message: HeartbeatMessage) -> None:
+        """A node says how it is, and when it will again."""
+        tracked.period_s = min(max(message.period_s, 1.0), PERIOD_LIMIT_S)
+        tracked.heartbeat = message
+        self.heard(now, tracked, broker, message.boot)
+
+    def state(self, now: Moment, tracked: Tracked, broker: str, message: State, *, retained: bool) -> None:
+        """A birth, a goodbye or a will."""
+        if message.state == "online":
+            tracked.born[broker] = (message.boot, message.session)
+            if retained:
+                tracked.boot = tracked.boot or message.boot
+            else:
+                self.heard(now, tracked, broker, message.boot)
+        elif message.state == "offline":
+            self._goodbye(now, tracked, message)
+        else:
+            self._will(now, tracked, broker, message)
+
+    def broker_up(self, now: Moment, broker: str) -> None:
+        """A broker is reached (again): whoever it alone brings has its whole time from now."""
+        unseen = [tracked for tracked in self.nodes.values() if self.unseen(tracked)]
+        self.brokers[broker] = True
+        for tracked in unseen:
+            if tracked.expected < inf and not self.unseen(tracked):
+                tracked.expected = now.at + tracked.period_s
+            self._schedule(tracked)
+
+    def broker_down(self, broker: str) -> None:
+        """A broker isn't reached any more; what it told of births may be long past when it is back."""
+        self.brokers[broker] = False
+        for tracked in self.nodes.values():
+            tracked.born.pop(broker, None)
+
+    def pause(self, now: Moment, tracked: Tracked, pause: Pause) -> None:
+        """Its silence is nobody's business for a while."""
+        tracked.pause = pause
+        tracked.pause_ends = now.at + (pause.until_utc - now.utc).total_seconds()
+        self._ledger.out.pauses.append(pause)
+        self._flip(now, tracked, Status.PAUSED, pause.reason)
+        self._schedule(tracked)
+
+    def resume(self, now: Moment, tracked: Tracked) -> bool:
+        """End its pause; False where it has none."""
+        if tracked.pause is None:
+            return False
+        self._end_pause(now, tracked)
+        return True
+
+    def time_passed(self, now: Moment) -> None:
+        """Decide whatever was due by now."""
+        while self._heap and self._heap[0][0] <= now.at:
+            due, _, tracked = heappop(self._heap)
+            if due != tracked.queued:
+                continue  # an earlier one took its place
+            tracked.queued = inf
+            if self._due(tracked) <= now.at:
+                self._decide(now, tracked)
+            self._schedule(tracked)
+
+    def due_s(self, tracked: Tracked, at: float) -> float | None:
+        """In how many seconds this node is down unless it is heard; None where nothing is awaited of it."""
+        return None if tracked.expected == inf else tracked.expected + self._grace_s - at
+
+    def unseen(self, tracked: Tracked) -> bool:
+        """Whether no broker that we reach brings this node, so that its silence says nothing."""
+        if self.blind:
+            return True
+        if not tracked.ways:
+            return False
+        latest = max(tracked.ways.values())
+        recent = [name for name, at in tracked.ways.items() if at >= latest - PATH_S]
+        return not any(self.brokers.get(name, False) for name in recent)
+
+    def _add(self, key: NodeKey, now: Moment) -> Tracked:
+        place = None if self._roster is None else self._roster.get(key)
+        known = self._roster is None or place is not None
+        tracked = Tracked(key, place, known, Status.NEW, now, expected=now.at + PERIOD_S)
+        self.nodes[key] = tracked
+        self.strangers += not known
+        self._schedule(tracked)
+        return tracked
+
+    def _remember(self, record: NodeRecord, now: Moment) -> None:
+        """A node as it was when the monitor ended; whoever was there has its whole time to be heard."""
+        tracked = self.nodes.get(record.node)
+        if tracked is None:
+            if self._roster is not None:
+                return  # taken out of the roster: it is a stranger as soon as it speaks
+            tracked = self._add(record.node, now)
+        tracked.status = Status.UP if record.status is Status.LATE else record.status
+        tracked.since = Moment(now.at, record.since_utc)
+        tracked.reason = record.reason
+        tracked.boot = record.boot
+        tracked.period_s = record.period_s
+        tracked.expected = now.at + record.period_s
+        if tracked.status is Status.DOWN:
+            tracked.expected = inf
+            if tracked.reason == DownReason.GOODBYE and not self._is_found(tracked, OVERDUE_BACK.code):
+                tracked.gone = record.boot
+                tracked.back_due = now.at + GOODBYE_S
+        self._schedule(tracked)
+
+    def _restore_pause(self, pause: Pause, now: Moment) -> None:
+        tracked = self.nodes.get(pause.node)
+        if tracked is not None:
+            tracked.pause = pause
+            tracked.status = Status.PAUSED
+            tracked.pause_ends = now.at + max(0.0, (pause.until_utc - now.utc).total_seconds())
+            self._schedule(tracked)
+
+    def _alive(self, now: Moment, tracked: Tracked) -> None:
+        for kind in (DOWN, OVERDUE_BACK, NEVER_HEARD):
+            self._ledger.clear(now, FindingKey(kind.code, *tracked.key, ""))
+        if tracked.pause is None:
+            self._flip(now, tracked, Status.UP)
+
+    def _goodbye(self, now: Moment, tracked: Tracked, message: State) -> None:
+        if tracked.heard is not None and tracked.boot != message.boot:
+            return  # of an older boot than the one that speaks
+        tracked.boot = tracked.gone = message.boot
+        tracked.expected = inf
+        wanted = message.back_in_s
+        tracked.back_due = now.at + (wanted if wanted is not None and 0 <= wanted <= 30 * 86400 else GOODBYE_S)
+        if tracked.pause is None:
+            self._flip(now, tracked, Status.DOWN, DownReason.GOODBYE)
+        self._schedule(tracked)
+
+    def _will(self, now: Moment, tracked: Tracked, broker: str, message: State) -> None:
+        born = tracked.born.pop(broker, None)
+        if born is not None and born != (message.boot, message.session):
+            tracked.born[broker] = born
+            return  # of an older connection than the one that lives
+        if born is None and tracked.heard is not None and tracked.boot != message.boot:
+            return
+        tracked.ways.pop(broker, None)
+        if tracked.gone == message.boot or self._lives_elsewhere(now, tracked):
+            return
+        tracked.boot = message.boot
+        self._lost(now, tracked, DownReason.WILL)
+
+    def _lives_elsewhere(self, now: Moment, tracked: Tracked) -> bool:
+        reach_s = tracked.period_s + self._grace_s
+        return any(self.brokers.get(name) and now.at - at < reach_s for name, at in tracked.ways.items())
+
+    def _lost(self, now: Moment, tracked: Tracked, reason: DownReason) -> None:
+        tracked.expected = inf
+        tracked.born.clear()
+        if tracked.pause is not None:
+            return
+        never = tracked.status is Status.NEW and tracked.heard is None and not tracked.boot
+        if never:
+            if tracked.known and self._roster is not None:
+                self._ledger.find(now, FindingKey(NEVER_HEARD.code, *tracked.key, ""))
+            return
+        self._flip(now, tracked, Status.DOWN, reason)
+        self._ledger.find(now, FindingKey(DOWN.code, *tracked.key, ""), detail=reason)
+
+    def _decide(self, now: Moment, tracked: Tracked) -> None:
+        """One of its instants has come."""
+        if tracked.pause_ends <= now.at:
+            self._end_pause(now, tracked)
+        if tracked.back_due is not None and tracked.back_due <= now.at:
+            tracked.back_due = None
+            if tracked.pause is None:
+                self._ledger.find(now, FindingKey(OVERDUE_BACK.code, *tracked.key, ""))
+        if tracked.expected == inf or self.unseen(tracked):
+            return
+        if tracked.expected + self._grace_s <= now.at:
+            self._lost(now, tracked, DownReason.SILENT)
+        elif tracked.expected + self._grace_s / 2 <= now.at and tracked.status is Status.UP:
+            self._flip(now, tracked, Status.LATE)
+
+    def _end_pause(self, now: Moment, tracked: Tracked) -> None:
+        tracked.pause, tracked.pause_ends = None, inf
+        self._ledger.out.pause_ends.append((tracked.key, now.utc))
+        if tracked.gone:
+            self._flip(now, tracked, Status.DOWN, DownReason.GOODBYE)
+            return
+        if tracked.heard is not None and now.at < tracked.expected + self._grace_s < inf:
+            self._flip(now, tracked, Status.UP)
+            return
+        # From now on its silence counts again: it has its whole time to be heard.
+        self._flip(now, tracked, Status.LATE if tracked.boot else Status.NEW)
+        tracked.expected = now.at + tracked.period_s
+        self._schedule(tracked)
+
+    def _flip(self, now: Moment, tracked: Tracked, after: Status, reason: str = "") -> None:
+        if (tracked.status, tracked.reason) == (after, str(reason)):
+            return
+        flip = Flip(node=tracked.key, before=tracked.status, after=after, at_utc=now.utc, reason=str(reason))
+        tracked.status, tracked.since, tracked.reason = after, now, str(reason)
+        self._ledger.out.flips.append(flip)
+        record = NodeRecord(
+            node=tracked.key,
+            status=after,
+            since_utc=now.utc,
+            boot=tracked.boot,
+            period_s=tracked.period_s,
+            reason=tracked.reason,
+        )
+        self._ledger.out.nodes.append(record)
+
+    def _is_found(self, tracked: Tracked, code: str) -> bool:
+        return FindingKey(code, *tracked.key, "") in self._ledger.open
+
+    def _due(self, tracked: Tracked) -> float:
+        due = min(tracked.pause_ends, inf if tracked.back_due is None else tracked.back_due)
+        if tracked.expected < inf and not self.unseen(tracked):
+            late = tracked.status is Status.UP
+            due = min(due, tracked.expected + self._grace_s / (2 if late else 1))
+        return due
+
+    def _schedule(self, tracked: Tracked) -> None:
+        """One entry in the heap, not later than what is due; a deadline that only moved on stays where it stands."""
+        due = self._due(tracked)
+        if due < tracked.queued:
+            tracked.queued = due
+            heappush(self._heap, (due, next(self._numbers), tracked))
