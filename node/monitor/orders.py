@@ -1,0 +1,223 @@
+"""What people ask of the monitor and of its nodes: commands on their way, and their answers.
+
+An acknowledgement that a node can't take is noted here: somebody is coming, nobody else needs to be called; that the
+lamp doesn't show it is said. An end that a node can't take any more (it is down, or doesn't know the incident) is noted
+here, too. Everything else is the node's to do.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from node.messages import ReplyMessage
+from node.monitor.decisions import Ledger, Moment, Respond, SendCommand
+from node.monitor.drills import WALK_TEST_S, Drills
+from node.monitor.fleet import Fleet, Tracked
+from node.monitor.incidents import Incidents, Open
+from node.monitor.model import NodeKey, Pause, Status, WalkTest
+from node.monitor.requests import (
+    Acknowledge,
+    Answer,
+    EndWalkTest,
+    Identify,
+    PauseNode,
+    Request,
+    Reset,
+    Resume,
+    Silence,
+    StartWalkTest,
+)
+
+ANSWER_S = 5.0
+PAUSE_S = (60.0, 30 * 86400.0)
+PENDING_LIMIT = 1_000
+WALK_NODES_LIMIT = 500
+
+
+@dataclass(slots=True)
+class _Pending:
+    number: int
+    request: Request
+    node: NodeKey
+    due: float
+
+
+class Orders:
+    """The requests that wait for a node's answer. ``boot`` makes the commands' ids unlike those of other runs."""
+
+    def __init__(self, ledger: Ledger, fleet: Fleet, incidents: Incidents, drills: Drills, boot: str) -> None:
+        self._ledger = ledger
+        self._fleet = fleet
+        self._incidents = incidents
+        self._drills = drills
+        self._boot = boot
+        self._numbers = count(1)
+        self._pending: dict[str, _Pending] = {}
+
+    def ask(self, now: Moment, number: int, request: Request) -> None:
+        """Do it, or ask the node to; the answer is a Respond with this number."""
+        match request:
+            case Acknowledge() | Reset() | Silence():
+                self._about_incident(now, number, request)
+            case Identify():
+                tracked = self._fleet.nodes.get(request.node)
+                if tracked is None:
+                    self._answer(number, "unknown", "no-such-node")
+                else:
+                    self._command(now, number, request, tracked, "identify", for_s=request.for_s)
+            case PauseNode():
+                self._pause(now, number, request)
+            case Resume():
+                tracked = self._fleet.nodes.get(request.node)
+                if tracked is None:
+                    self._answer(number, "unknown", "no-such-node")
+                elif self._fleet.resume(now, tracked):
+                    self._answer(number, "done")
+                else:
+                    self._answer(number, "refused", "not-paused")
+            case StartWalkTest():
+                self._start_walk_test(now, number, request)
+            case EndWalkTest():
+                self._end_walk_test(now, number, request)
+
+    def probe(self, node: NodeKey, boot: str) -> None:
+        """Show a node that commands reach it."""
+        self._send(node, boot, "monitor", "probe")
+
+    def reply(self, now: Moment, node: NodeKey, reply: ReplyMessage) -> None:
+        """A node has answered a command."""
+        pending = self._pending.get(reply.id or "")
+        if pending is None or pending.node != node:
+            return
+        del self._pending[reply.id or ""]
+        reason = (reply.reason or "")[:200]
+        match pending.request:
+            case _ if reply.outcome == "done":
+                self._answer(pending.number, "done")
+            case Acknowledge() if reason == "already-acknowledged":
+                self._answer(pending.number, "done", reason)
+            case Reset(incident, by, why) if reason == "no-such-incident":
+                self._incidents.reset_here(now, incident, by, why)
+                self._answer(pending.number, "done", "only-here")
+            case _:
+                self._answer(pending.number, "refused", reason)
+
+    def time_passed(self, now: Moment) -> None:
+        """Answers that stay away."""
+        for command_id, pending in list(self._pending.items()):
+            if pending.due <= now.at:
+                del self._pending[command_id]
+                self._unanswered(now, pending.number, pending.request)
+
+    def _about_incident(self, now: Moment, number: int, request: Acknowledge | Reset | Silence) -> None:
+        opened = self._incidents.open.get(request.incident)
+        tracked = self._fleet.nodes.get(request.incident.of)
+        if opened is None:
+            self._answer(number, "unknown", "no-such-incident")
+        elif tracked is None or tracked.status is Status.DOWN or not tracked.boot:
+            self._node_is_away(now, number, request)
+        else:
+            self._command(now, number, request, tracked, _ACTIONS[type(request)], **_arguments(request, opened))
+
+    def _node_is_away(self, now: Moment, number: int, request: Acknowledge | Reset | Silence) -> None:
+        if isinstance(request, Reset):
+            self._incidents.reset_here(now, request.incident, request.by, request.reason)
+            self._answer(number, "done", "only-here")
+        else:
+            self._unanswered(now, number, request)
+
+    def _unanswered(self, now: Moment, number: int, request: Request) -> None:
+        if isinstance(request, Acknowledge):
+            self._incidents.acknowledge_here(now, request.incident, request.by)
+            self._answer(number, "unanswered", "noted-here-but-not-at-the-wall")
+        else:
+            self._answer(number, "unanswered", "the-node-does-not-answer")
+
+    def _pause(self, now: Moment, number: int, request: PauseNode) -> None:
+        tracked = self._fleet.nodes.get(request.node)
+        if tracked is None:
+            self._answer(number, "unknown", "no-such-node")
+        elif not PAUSE_S[0] <= request.for_s <= PAUSE_S[1]:
+            self._answer(number, "refused", f"for_s must be from {PAUSE_S[0]:g} to {PAUSE_S[1]:g}")
+        else:
+            until = now.utc + timedelta(seconds=request.for_s)
+            pause = Pause(node=request.node, by=request.by, reason=request.reason, since_utc=now.utc, until_utc=until)
+            self._fleet.pause(now, tracked, pause)
+            self._answer(number, "done")
+
+    def _start_walk_test(self, now: Moment, number: int, request: StartWalkTest) -> None:
+        if not WALK_TEST_S[0] <= request.for_s <= WALK_TEST_S[1]:
+            self._answer(number, "refused", f"for_s must be from {WALK_TEST_S[0]:g} to {WALK_TEST_S[1]:g}")
+            return
+        chosen = [tracked for tracked in self._fleet.nodes.values() if _chosen(tracked, request)]
+        reached = [each for each in chosen if each.status in (Status.UP, Status.LATE) and each.boot]
+        if not reached:
+            self._answer(number, "unknown", "no-such-node" if not chosen else "all-these-nodes-are-down")
+            return
+        if len(reached) > WALK_NODES_LIMIT:
+            self._answer(number, "refused", f"more than {WALK_NODES_LIMIT} nodes: take a floor at a time")
+            return
+        walk = WalkTest(
+            id=f"walk-{self._boot}-{next(self._numbers)}",
+            site=request.site,
+            nodes=tuple(each.key.node for each in reached),
+            by=request.by,
+            started_utc=now.utc,
+            until_utc=now.utc + timedelta(seconds=request.for_s),
+        )
+        self._drills.start(now, walk)
+        for tracked in reached:
+            self._send(tracked.key, tracked.boot, request.by, "walk-test", for_s=request.for_s)
+        left_out = len(chosen) - len(reached)
+        self._answer(number, "done", f"{left_out} nodes are down and left out" if left_out else "", walk.id)
+
+    def _end_walk_test(self, now: Moment, number: int, request: EndWalkTest) -> None:
+        walk = self._drills.walks.get(request.id)
+        if walk is None:
+            self._answer(number, "unknown", "no-such-walk-test")
+            return
+        for name in walk.record.nodes:
+            tracked = self._fleet.nodes.get(NodeKey(walk.record.site, name))
+            if tracked is not None and tracked.boot:
+                self._send(tracked.key, tracked.boot, request.by, "walk-test-end")
+        self._drills.end(now, walk)
+        self._answer(number, "done")
+
+    def _command(
+        self, now: Moment, number: int, request: Request, tracked: Tracked, action: str, **arguments: Any
+    ) -> None:
+        if len(self._pending) >= PENDING_LIMIT:
+            self._answer(number, "refused", "too-many-requests")
+            return
+        command_id = self._send(tracked.key, tracked.boot, request.by, action, **arguments)
+        self._pending[command_id] = _Pending(number, request, tracked.key, now.at + ANSWER_S)
+
+    def _send(self, node: NodeKey, boot: str, by: str, action: str, **arguments: Any) -> str:
+        command_id = f"{self._boot}-{next(self._numbers)}"
+        self._ledger.out.says.append(SendCommand(node, command_id, boot, by, action, arguments))
+        return command_id
+
+    def _answer(self, number: int, outcome: Any, reason: str = "", made: str = "") -> None:
+        self._ledger.out.says.append(Respond(number, Answer(outcome, reason, made)))
+
+
+def _chosen(tracked: Tracked, request: StartWalkTest) -> bool:
+    if tracked.key.site != request.site:
+        return False
+    if request.nodes:
+        return tracked.key.node in request.nodes
+    return not request.floor or (tracked.place is not None and tracked.place.floor == request.floor)
+
+
+_ACTIONS: dict[type[Request], str] = {Acknowledge: "acknowledge", Reset: "reset", Silence: "silence"}
+
+
+def _arguments(request: Acknowledge | Reset | Silence, opened: Open) -> dict[str, Any]:
+    """What a command says: with how many presses its author saw, so that it can't hide one that comes meanwhile."""
+    arguments: dict[str, Any] = {"incident": request.incident.incident}
+    if not isinstance(request, Silence):
+        arguments["presses"] = opened.record.presses
+    if isinstance(request, Reset):
+        arguments["reason"] = request.reason
+    return arguments
