@@ -21,13 +21,13 @@ class AlarmNodeError(Exception):
 
 
 class ConfigError(AlarmNodeError):
-    """node.toml can't be used; ``problems`` holds every one of them, a line each."""
+    """A configuration can't be used; ``problems`` holds every one of them, a line each."""
 
     code = "E001"
 
-    def __init__(self, problems: tuple[str, ...], path: str) -> None:
+    def __init__(self, problems: tuple[str, ...], path: str, program: str = "alarm-node") -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(f"{path} has {count}", "mend the lines above, then run: alarm-node check")
+        super().__init__(f"{path} has {count}", f"mend the lines above, then run: {program} check")
         self.problems = problems
 
 

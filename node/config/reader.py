@@ -79,30 +79,30 @@ def lacking(problem: str) -> tuple[str, str, str] | None:
     return (found[1], found[2] or "", found[3]) if found else None
 
 
-def refusal(path: Path, *problems: str) -> ConfigError:
-    """The error that tells all of these problems of a file."""
-    return ConfigError(tuple(f"{path}: {problem}" for problem in problems), str(path))
+def refusal(path: Path, *problems: str, program: str = "alarm-node") -> ConfigError:
+    """The error that tells all of these problems of a file, which ``program`` checks again."""
+    return ConfigError(tuple(f"{path}: {problem}" for problem in problems), str(path), program)
 
 
-def parse(path: Path) -> dict[str, Any]:
+def parse(path: Path, program: str = "alarm-node") -> dict[str, Any]:
     """The file as TOML; ConfigError, with the place, where it isn't."""
     try:
         content = path.read_bytes()
     except OSError as failure:
         advice = "check that the file exists and that this account may read it, or name another with --config"
-        raise refusal(path, f"can't be opened ({failure.strerror}): {advice}") from failure
+        raise refusal(path, f"can't be opened ({failure.strerror}): {advice}", program=program) from failure
     try:
         # Editors on Windows begin a file with a byte order mark.
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as failure:
         place = _place(failure.object[: failure.start].decode())
-        raise refusal(path, f"isn't UTF-8 ({place}): save the file as UTF-8") from failure
+        raise refusal(path, f"isn't UTF-8 ({place}): save the file as UTF-8", program=program) from failure
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as failure:
         reason = str(failure).replace("end of document", f"the end, {_place(text)}")
         advice = 'mend this place (every line is [table] or key = value, texts stand in "quotes"), then check again'
-        raise refusal(path, f"isn't TOML: {reason}: {advice}") from failure
+        raise refusal(path, f"isn't TOML: {reason}: {advice}", program=program) from failure
 
 
 def _place(before: str) -> str:

@@ -335,17 +335,18 @@ class Fleet:
         if (tracked.status, tracked.reason) == (after, str(reason)):
             return
         flip = Flip(node=tracked.key, before=tracked.status, after=after, at_utc=now.utc, reason=str(reason))
-        tracked.status, tracked.since, tracked.reason = after, now, str(reason)
-        self._ledger.out.flips.append(flip)
+        # As it is before the flip, which the history holds against what another monitor may have told it meanwhile.
         record = NodeRecord(
             node=tracked.key,
-            status=after,
-            since_utc=now.utc,
+            status=tracked.status,
+            since_utc=tracked.since.utc,
             boot=tracked.boot,
             period_s=tracked.period_s,
             reason=tracked.reason,
         )
         self._ledger.out.nodes.append(record)
+        self._ledger.out.flips.append(flip)
+        tracked.status, tracked.since, tracked.reason = after, now, str(reason)
 
     def _is_found(self, tracked: Tracked, code: str) -> bool:
         return FindingKey(code, *tracked.key, "") in self._ledger.open

@@ -40,6 +40,7 @@ _TYPES: dict[str, type[Heard]] = {
     "reply": ReplyMessage,
 }
 _DECODERS = {kind: msgspec.json.Decoder(each) for kind, each in _TYPES.items()}
+_OWN = msgspec.json.Decoder(MonitorMessage)
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 
 
@@ -51,9 +52,10 @@ class FromNode(NamedTuple):
 
 
 class FromMonitor(NamedTuple):
-    """What stands on our own ``state``: the boot that says it."""
+    """What stands on our own ``state``: the boot that says it, and what."""
 
     boot: str
+    state: str
 
 
 class _Said(MonitorMessage, frozen=True, kw_only=True):
@@ -145,7 +147,8 @@ class MonitorWire:
         if len(payload) > PAYLOAD_LIMIT:
             raise ValueError(f"more than {PAYLOAD_LIMIT} bytes")
         if topic in self._own_states:
-            return FromMonitor(_decoded(msgspec.json.Decoder(MonitorMessage), payload).boot)
+            said: MonitorMessage = _decoded(_OWN, payload)
+            return FromMonitor(said.boot, said.state)
         parts = topic.removeprefix(self._prefix).split("/")
         if len(parts) != 4 or parts[1] != "node" or parts[0] not in self.sites:
             raise ValueError("unknown topic")

@@ -1,0 +1,249 @@
+"""One connection to a broker: MQTT 5, QoS 1, a new client for each connection, clean start.
+
+What this monitor misses while it is away the nodes send again, so nothing is kept here: what is said while there is no
+connection is dropped. Its heartbeats go out from this link's own thread, and only while the deciding thread is alive:
+``pulse`` says when that was last so. A monitor that hangs must not sound as if it listened.
+
+Thread: ``link-<broker>`` does all of paho's work; any thread may ``publish``. Callbacks only put things into the inbox.
+"""
+
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from node.config.brokers import Broker, Tls, read_password
+from node.messages import PAYLOAD_LIMIT
+from node.monitor.decisions import SendCommand
+from node.monitor.model import EventKey
+from node.monitor.wire import HEARTBEAT_S, TTL_S, FromMonitor, FromNode, MonitorWire
+
+KEEPALIVE_S = 10
+RETRY_S = (0.2, 5.0)
+PULSE_S = 10.0
+"""How long the deciding thread may be silent until this monitor's heartbeats stop."""
+
+ANSWER_S = 10.0
+"""How long the broker may take for CONNACK and SUBACK."""
+
+IN_FLIGHT = 1_000
+QUEUED = 20_000
+PACKET_LIMIT = PAYLOAD_LIMIT + 4 * 1024
+"""What the broker may send us at most: a payload, its topic and what MQTT adds; it drops what is larger."""
+
+log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """What a link tells; called on the link's thread, so each only enqueues."""
+
+    def up(self, broker: str) -> None:
+        """All is subscribed: from here on everything is heard."""
+
+    def down(self, broker: str, problem: str) -> None:
+        """There is no connection (any more)."""
+
+    def said(self, broker: str, heard: FromNode, *, retained: bool) -> None:
+        """A node's message."""
+
+    def stolen(self, broker: str) -> None:
+        """Another client speaks as this monitor."""
+
+    def refused(self, broker: str, topic: str) -> None:
+        """The broker refused what we said, or a subscription."""
+
+    def malformed(self, broker: str, topic: str, reason: str) -> None:
+        """A message that means nothing."""
+
+
+class Link:
+    """The connection to ``broker``; ``pulse`` is when the deciding thread last made progress (monotonic)."""
+
+    def __init__(
+        self, broker: Broker, wire: MonitorWire, listener: Listener, pulse: Callable[[], float], client_id: str
+    ) -> None:
+        self.broker = broker
+        self._wire = wire
+        self._listener = listener
+        self._pulse = pulse
+        self._client_id = client_id
+        self._client: Client | None = None
+        self._session = 0
+        self._ready = False
+        self._topics: dict[int, str] = {}
+        self._problem = ""
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"link-{broker.name}", daemon=True)
+
+    def start(self) -> None:
+        """Connect, again and again."""
+        self._thread.start()
+
+    def close(self, reason: str) -> None:
+        """Say goodbye, as far as that goes in a second, and end."""
+        client = self._client
+        if client is not None and self._ready:
+            for site in self._wire.sites:
+                payload = self._wire.said("offline", self._session, time.time(), reason=reason)
+                client.publish(self._wire.state_topic(site), payload, qos=1, retain=True)
+            deadline = time.monotonic() + 1.0
+            while client.want_write() and time.monotonic() < deadline:
+                self._closing.wait(0.01)
+            client.disconnect()
+        self._closing.set()
+        if self._thread.ident is not None:
+            self._thread.join(3.0)
+
+    def receipt(self, event: EventKey) -> None:
+        """Tell a node that this event is held; nothing where there is no connection."""
+        self._publish(self._wire.receipt_topic(event.of), self._wire.receipt(event))
+
+    def command(self, command: SendCommand) -> None:
+        """Ask a node for something; it is void after ``TTL_S``."""
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        properties.MessageExpiryInterval = TTL_S
+        self._publish(self._wire.command_topic(command.node), self._wire.command(command), properties)
+
+    def _publish(
+        self, topic: str, payload: bytes, properties: Properties | None = None, *, retain: bool = False
+    ) -> None:
+        client = self._client
+        if client is None or not self._ready:
+            return
+        message = client.publish(topic, payload, qos=1, retain=retain, properties=properties)
+        self._topics[message.mid] = topic
+
+    def _run(self) -> None:
+        wait_s = RETRY_S[0]
+        while not self._closing.is_set():
+            began = time.monotonic()
+            try:
+                self._connect()
+                self._attend()
+            except (OSError, ssl.SSLError, ValueError) as problem:
+                self._problem = str(problem) or type(problem).__name__
+            was_ready, self._ready, self._client = self._ready, False, None
+            self._topics.clear()
+            if not self._closing.is_set():
+                self._listener.down(self.broker.name, self._problem)
+                log.warning("broker %s: %s", self.broker.name, self._problem)
+            wait_s = RETRY_S[0] if was_ready and time.monotonic() - began > 1.0 else min(wait_s * 2, RETRY_S[1])
+            self._closing.wait(wait_s)
+
+    def _connect(self) -> None:
+        self._session += 1
+        self._problem = "the broker doesn't answer"
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            self._client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=False,
+        )
+        client.max_inflight_messages_set(IN_FLIGHT)
+        client.max_queued_messages_set(QUEUED)
+        client.connect_timeout = ANSWER_S
+        will = self._wire.said("lost", self._session, time.time())
+        client.will_set(self._wire.state_topic(self._wire.sites[0]), will, qos=1, retain=True)
+        if self.broker.tls is not None:
+            client.tls_set_context(_context(self.broker.tls))
+        if self.broker.login is not None:
+            secret = self.broker.login.password_file
+            password = None if secret is None else read_password(secret).decode("utf-8", "surrogateescape")
+            client.username_pw_set(self.broker.login.username, password)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        client.on_disconnect = self._on_disconnect
+        limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        limits.MaximumPacketSize = PACKET_LIMIT
+        self._client = client
+        client.connect(self.broker.host, self.broker.port, KEEPALIVE_S, properties=limits)
+
+    def _attend(self) -> None:
+        """Do the connection's work until it ends."""
+        client = self._client
+        if client is None:
+            return
+        deadline = time.monotonic() + ANSWER_S
+        beat = 0.0
+        while not self._closing.is_set():
+            if client.loop(0.5).value != 0:
+                return
+            now = time.monotonic()
+            if not self._ready:
+                if now > deadline:
+                    raise TimeoutError("the broker doesn't answer")
+                continue
+            if now >= beat and now - self._pulse() < PULSE_S:
+                beat = now + HEARTBEAT_S
+                for site in self._wire.sites:
+                    payload = self._wire.said("online", self._session, time.time(), period_s=HEARTBEAT_S)
+                    self._publish(self._wire.heartbeat_topic(site), payload)
+
+    def _on_connect(
+        self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _properties: object
+    ) -> None:
+        if code.is_failure:
+            self._problem = f"refused: {code}"
+            client.disconnect()
+            return
+        topics = self._wire.subscriptions
+        client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in topics])
+
+    def _on_subscribe(self, client: Client, _data: object, _mid: int, codes: list[ReasonCode], _: object) -> None:
+        if any(code.is_failure for code in codes):
+            self._problem = "the broker refuses a subscription"
+            self._listener.refused(self.broker.name, "subscribe")
+            client.disconnect()
+            return
+        self._ready = True
+        self._listener.up(self.broker.name)
+        self._say_birth()
+
+    def _say_birth(self) -> None:
+        for site in self._wire.sites:
+            payload = self._wire.said("online", self._session, time.time())
+            self._publish(self._wire.state_topic(site), payload, retain=True)
+
+    def _on_publish(self, _client: Client, _data: object, mid: int, code: ReasonCode, _properties: object) -> None:
+        topic = self._topics.pop(mid, "")
+        if code.is_failure:
+            self._listener.refused(self.broker.name, topic)
+
+    def _on_message(self, _client: Client, _data: object, received: MQTTMessage) -> None:
+        try:
+            topic = received.topic
+            heard = self._wire.read(topic, bytes(received.payload))
+        except (ValueError, UnicodeError) as problem:
+            self._listener.malformed(self.broker.name, "", str(problem)[:200])
+            return
+        if isinstance(heard, FromNode):
+            self._listener.said(self.broker.name, heard, retained=received.retain)
+        elif isinstance(heard, FromMonitor) and not received.retain and heard.boot != self._wire.boot:
+            self._listener.stolen(self.broker.name)
+            self._say_birth()
+
+    def _on_disconnect(
+        self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _properties: object
+    ) -> None:
+        if not self._problem.startswith("refused") and "subscription" not in self._problem:
+            self._problem = f"the connection ended: {code}"
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    """TLS 1.2 or later; the broker's certificate is verified, and is for the host that was asked for."""
+    context = ssl.create_default_context(cafile=str(tls.ca_file))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if tls.certificate_file is not None:
+        context.load_cert_chain(str(tls.certificate_file), None if tls.key_file is None else str(tls.key_file))
+    return context
