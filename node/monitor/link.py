@@ -8,11 +8,12 @@ Thread: ``link-<broker>`` does all of paho's work; any thread may ``publish``. C
 """
 
 import logging
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -25,12 +26,14 @@ from node.config.brokers import Broker, Tls, read_password
 from node.messages import PAYLOAD_LIMIT
 from node.monitor.decisions import SendCommand
 from node.monitor.model import EventKey
-from node.monitor.wire import HEARTBEAT_S, TTL_S, FromMonitor, FromNode, MonitorWire
+from node.monitor.wire import HEARTBEAT_S, TTL_S, FromNode, MonitorWire
 
 KEEPALIVE_S = 10
 RETRY_S = (0.2, 5.0)
 PULSE_S = 10.0
 """How long the deciding thread may be silent until this monitor's heartbeats stop."""
+
+BIRTH_PAUSE_S = 1.0
 
 ANSWER_S = 10.0
 """How long the broker may take for CONNACK and SUBACK."""
@@ -78,6 +81,7 @@ class Link:
         self._client_id = client_id
         self._client: Client | None = None
         self._session = 0
+        self._born = 0.0
         self._ready = False
         self._topics: dict[int, str] = {}
         self._problem = ""
@@ -159,6 +163,7 @@ class Link:
             secret = self.broker.login.password_file
             password = None if secret is None else read_password(secret).decode("utf-8", "surrogateescape")
             client.username_pw_set(self.broker.login.username, password)
+        client.on_socket_open = _without_delay
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
@@ -211,6 +216,7 @@ class Link:
         self._say_birth()
 
     def _say_birth(self) -> None:
+        self._born = time.monotonic()
         for site in self._wire.sites:
             payload = self._wire.said("online", self._session, time.time())
             self._publish(self._wire.state_topic(site), payload, retain=True)
@@ -229,15 +235,23 @@ class Link:
             return
         if isinstance(heard, FromNode):
             self._listener.said(self.broker.name, heard, retained=received.retain)
-        elif isinstance(heard, FromMonitor) and not received.retain and heard.boot != self._wire.boot:
-            self._listener.stolen(self.broker.name)
-            self._say_birth()
+        elif heard != (self._wire.boot, "online") and not (received.retain or self._closing.is_set()):
+            # Another one speaks as we, or the broker told the will of a connection that we have replaced.
+            if heard.boot != self._wire.boot:
+                self._listener.stolen(self.broker.name)
+            if time.monotonic() - self._born >= BIRTH_PAUSE_S:
+                self._say_birth()
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _properties: object
     ) -> None:
         if not self._problem.startswith("refused") and "subscription" not in self._problem:
             self._problem = f"the connection ended: {code}"
+
+
+def _without_delay(_client: Client, _data: object, opened: Any) -> None:
+    # Nagle's algorithm costs 40 ms now and then, even on loopback (hazards.md).
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _context(tls: Tls) -> ssl.SSLContext:
