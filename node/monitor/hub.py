@@ -9,7 +9,7 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from node.messages import Alarm, Event, HeartbeatMessage, ReplyMessage, State
@@ -54,7 +54,7 @@ _DOORS = ("opened", "closed")
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What the history knows of before; ``mistakes``: (node, input, when) of the calls by mistake of twelve months."""
+    """What the history knows of before; ``mistaken``: (node, input, when) of the calls by mistake of twelve months."""
 
     nodes: tuple[NodeRecord, ...] = ()
     incidents: tuple[IncidentRecord, ...] = ()
@@ -64,7 +64,7 @@ class Remembered:
     buttons: tuple[Button, ...] = ()
     pauses: tuple[Pause, ...] = ()
     walk_tests: tuple[WalkTest, ...] = ()
-    mistakes: tuple[tuple[NodeKey, str, datetime], ...] = ()
+    mistaken: tuple[tuple[NodeKey, str, datetime], ...] = ()
 
 
 @dataclass(slots=True)
@@ -97,7 +97,6 @@ class Counts:
     dropped: int = 0
     stored: int = 0
     stored_s: float = 0.0
-    latencies: list[float] = field(default_factory=list)
 
 
 class Hub:
@@ -123,7 +122,7 @@ class Hub:
             steps=max((target.step for target in settings.targets), default=0),
             known=remembered.incidents,
             closed=remembered.closed,
-            mistakes=remembered.mistakes,
+            mistakes=remembered.mistaken,
         )
         self.drills = Drills(
             self.ledger,

@@ -1,0 +1,205 @@
+"""The hub as a View: what tools and people are shown. Made by the deciding thread; pure."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from node.monitor.decisions import Moment
+from node.monitor.drills import Walk
+from node.monitor.findings import kind_of
+from node.monitor.fleet import Tracked
+from node.monitor.hub import Hub
+from node.monitor.incidents import Open
+from node.monitor.model import Finding, IncidentRecord, NodeKey
+from node.monitor.view import (
+    BrokerView,
+    ButtonView,
+    Counters,
+    FindingView,
+    IncidentView,
+    NodeView,
+    TargetView,
+    View,
+    WalkTestView,
+)
+
+PAGE = "OPERATIONS.md#"
+
+
+def view(hub: Hub, now: Moment, version: str, waiting: Mapping[str, tuple[int, int]]) -> View:
+    """How the building is now. ``waiting``: of each target, how many messages wait and how many were told."""
+    open_of: dict[NodeKey, int] = {}
+    for key in hub.incidents.open:
+        open_of[key.of] = open_of.get(key.of, 0) + 1
+    return View(
+        at=now.utc,
+        monitor=hub.settings.monitor,
+        version=version,
+        uptime_s=round(now.at - hub.started.at, 3),
+        blind=hub.fleet.blind,
+        history_ok=hub.history_ok,
+        nodes=tuple(_node(hub, each, now, open_of.get(each.key, 0)) for _, each in sorted(hub.fleet.nodes.items())),
+        incidents=tuple(_incident(hub, each, now) for each in hub.incidents.open.values()),
+        findings=tuple(sorted((_finding(hub, each) for each in hub.ledger.open.values()), key=_worst_first)),
+        buttons=_buttons(hub, now),
+        brokers=tuple(
+            BrokerView(name=each.name, connected=each.up, since=each.since.utc, problem=each.problem)
+            for each in hub.links.values()
+        ),
+        targets=tuple(
+            TargetView(
+                name=target.name,
+                step=target.step,
+                failing=hub.targets[target.name].failing,
+                problem=hub.targets[target.name].problem,
+                waiting=waiting.get(target.name, (0, 0))[0],
+                told=waiting.get(target.name, (0, 0))[1],
+            )
+            for target in hub.settings.targets
+        ),
+        walk_tests=tuple(_walk_test(hub, each, now) for each in hub.drills.walks.values()),
+        counters=_counters(hub),
+    )
+
+
+def place_of(hub: Hub, node: NodeKey) -> str:
+    """Where a node is, as far as the roster knows."""
+    tracked = hub.fleet.nodes.get(node)
+    return "" if tracked is None or tracked.place is None else tracked.place.location
+
+
+def incident_view(record: IncidentRecord, place: str, next_step_s: float | None = None) -> IncidentView:
+    """An incident, open or past."""
+    phase: Literal["open", "received", "acknowledged", "reset"] = "open"
+    if record.reset_utc is not None:
+        phase = "reset"
+    elif record.acknowledged_utc is not None:
+        phase = "acknowledged"
+    elif record.received_utc is not None:
+        phase = "received"
+    return IncidentView(
+        id=str(record.key),
+        site=record.key.site,
+        node=record.key.node,
+        incident=record.key.incident,
+        input=record.input,
+        place=place,
+        alarm_class=record.alarm_class.value,
+        phase=phase,
+        presses=record.presses,
+        test=record.test,
+        raised=record.raised_utc,
+        received=record.received_utc,
+        acknowledged=record.acknowledged_utc,
+        acknowledged_by=record.acknowledged_by,
+        reset=record.reset_utc,
+        reset_by=record.reset_by,
+        reset_reason=record.reset_reason,
+        told_steps=record.told_steps,
+        next_step_s=next_step_s,
+    )
+
+
+def _worst_first(finding: FindingView) -> tuple[int, str, str, str, str]:
+    return (finding.severity.rank, finding.site, finding.node, finding.code, finding.subject)
+
+
+def _node(hub: Hub, tracked: Tracked, now: Moment, incidents: int) -> NodeView:
+    beat = tracked.heartbeat
+    pause = tracked.pause
+    links = [] if beat is None else [each.rtt_ms for each in beat.links.values() if each.rtt_ms is not None]
+    unseen = hub.fleet.unseen(tracked)
+    return NodeView(
+        site=tracked.key.site,
+        node=tracked.key.node,
+        place=place_of(hub, tracked.key),
+        floor="" if tracked.place is None else tracked.place.floor,
+        known=tracked.known,
+        status=tracked.status,
+        reason="broker-away" if unseen and tracked.heard is not None else tracked.reason,
+        since=tracked.since.utc,
+        heard_s=None if tracked.heard is None else round(now.at - tracked.heard, 3),
+        due_s=None if unseen else _rounded(hub.fleet.due_s(tracked, now.at)),
+        period_s=tracked.period_s,
+        planned_s=None if tracked.back_due is None else round(tracked.back_due - now.at, 3),
+        boot=tracked.boot,
+        incidents=incidents,
+        missing=hub.missing(tracked.key, now.at),
+        paused_by=None if pause is None else pause.by,
+        paused_until=None if pause is None else pause.until_utc,
+        pause_reason=None if pause is None else pause.reason,
+        walk_test_s=None if beat is None else beat.walk_test_s,
+        rtt_ms=min(links, default=None),
+    )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def _incident(hub: Hub, opened: Open, now: Moment) -> IncidentView:
+    waits = opened.next_at < float("inf")
+    next_step_s = round(max(0.0, opened.next_at - now.at), 3) if waits else None
+    return incident_view(opened.record, place_of(hub, opened.record.key.of), next_step_s)
+
+
+def _finding(hub: Hub, finding: Finding) -> FindingView:
+    kind = kind_of(finding.key.code)
+    return FindingView(
+        code=finding.key.code,
+        severity=finding.severity,
+        site=finding.key.site,
+        node=finding.key.node,
+        subject=finding.key.subject,
+        place=place_of(hub, finding.key.of),
+        since=finding.since_utc,
+        text=kind.text,
+        next=kind.next_step,
+        page=f"{PAGE}{finding.key.code.lower()}",
+        count=finding.count,
+        detail=finding.detail,
+    )
+
+
+def _buttons(hub: Hub, now: Moment) -> tuple[ButtonView, ...]:
+    made = []
+    for (node, name), button in sorted(hub.drills.buttons.items()):
+        due = hub.drills.due_utc(button)
+        each = ButtonView(
+            site=node.site,
+            node=node.node,
+            input=name,
+            place=place_of(hub, node),
+            last_test=button.last_test_utc,
+            due=due,
+            overdue=now.utc >= due,
+            mistaken_calls=hub.incidents.mistaken_calls(node, name),
+        )
+        made.append(each)
+    return tuple(made)
+
+
+def _walk_test(hub: Hub, walk: Walk, now: Moment) -> WalkTestView:
+    return WalkTestView(
+        id=walk.record.id,
+        site=walk.record.site,
+        by=walk.record.by,
+        nodes=walk.record.nodes,
+        left_s=round(max(0.0, walk.ends - now.at), 3),
+        tested=tuple(f"{node.node}/{name}" for node, name in sorted(walk.tested)),
+        untested=tuple(f"{node.node}/{name}" for node, name in hub.drills.untested(walk)),
+    )
+
+
+def _counters(hub: Hub) -> Counters:
+    counts = hub.counts
+    return Counters(
+        heartbeats=counts.heartbeats,
+        events=counts.events,
+        receipts=counts.receipts,
+        repeated=counts.repeated,
+        malformed=counts.malformed,
+        dropped=counts.dropped,
+        unknown_nodes=hub.fleet.turned_away,
+        stored_s=round(counts.stored_s, 6),
+        stored=counts.stored,
+    )

@@ -1,0 +1,24 @@
+"""Settings for the monitor's tests, as config.py makes them."""
+
+from pathlib import Path
+from typing import Any
+
+from node.config.brokers import Broker
+from node.monitor.settings import Settings
+from tests.monitor.nodes import BROKER, SITE
+
+
+def settings_of(**changes: Any) -> Settings:
+    """One site, one broker, everything else as its default is."""
+    fields: dict[str, Any] = {
+        "path": Path("/etc/alarm-monitor/monitor.toml"),
+        "monitor": "guard-desk",
+        "sites": (SITE,),
+        "root": "alarm/v1",
+        "language": "de",
+        "state_directory": None,
+        "history_url": "",
+        "brokers": (Broker(BROKER, "127.0.0.1", 1),),
+        **changes,
+    }
+    return Settings(**fields)
