@@ -192,9 +192,12 @@ def _timeout(device: Path) -> str:
 
 
 @contextmanager
-def logging_to(level: int, environ: Mapping[str, str]) -> Iterator[None]:
-    """Log to the journal where standard error leads there, else to standard error as text; at the end all is out."""
-    handler = Unhurried(_journal(environ) or _text())
+def logging_to(level: int, environ: Mapping[str, str], program: str = "alarm-node") -> Iterator[None]:
+    """Log to the journal where standard error leads there, else to standard error as text; at the end all is out.
+
+    ``program``: how the journal names who says it.
+    """
+    handler = Unhurried(_journal(environ, program) or _text())
     root = logging.getLogger()
     root.setLevel(level)
     root.addHandler(handler)
@@ -261,7 +264,7 @@ def leads_to_journal(environ: Mapping[str, str], descriptor: int) -> bool:
     return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
-def _journal(environ: Mapping[str, str]) -> logging.Handler | None:
+def _journal(environ: Mapping[str, str], program: str) -> logging.Handler | None:
     if not leads_to_journal(environ, _STANDARD_ERROR):
         return None
     try:
@@ -272,7 +275,7 @@ def _journal(environ: Mapping[str, str]) -> logging.Handler | None:
     def send(message: str, /, **fields: Any) -> None:
         journal.send(message, **journal_fields(fields))
 
-    handler: logging.Handler = journal.JournalHandler(sender_function=send, SYSLOG_IDENTIFIER="alarm-node")
+    handler: logging.Handler = journal.JournalHandler(sender_function=send, SYSLOG_IDENTIFIER=program)
     return handler
 
 

@@ -223,6 +223,11 @@ class Hub:
             self._account(key.of).account(key.boot, key.seq, key.seq)
             self._receipt(key)
 
+    def unstored(self, events: Iterable[EventKey]) -> None:
+        """The history won't have these events: their nodes may send them again."""
+        for key in events:
+            self._storing.pop(key, None)
+
     def history_failed(self, now: Moment, reason: str) -> None:
         """The history can't be written."""
         self.history_ok = False

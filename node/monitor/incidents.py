@@ -255,7 +255,7 @@ class Incidents:
             site=record.key.site,
             node=record.key.node,
             at_utc=record.raised_utc if kind is NoticeKind.ALARM else now.utc,
-            step=step,
+            step=step if kind is NoticeKind.ALARM else record.told_steps,
             input=record.input,
             alarm_class=record.alarm_class,
             incident=record.key.incident,

@@ -1,0 +1,304 @@
+"""The monitor as a service: its threads, and the one loop that decides.
+
+Rules (architecture.md's, on this side):
+
+1. One thread decides. All others only put things into the inbox; nothing that waits is done here.
+2. A receipt is said once its event is committed, by whoever commits, through this loop; never before.
+3. What can't be stored is told to people all the same once the history is back; until then no receipt goes out, so that
+   nodes say that nobody has it.
+4. Deadlines are only looked at when everything that was heard is: a monitor that is behind must not call nodes silent
+   whose heartbeats wait in its own inbox. Where it stays behind for ``BEHIND_S``, it looks all the same.
+5. The watchdog is fed by this loop alone, and a monitor whose loop hangs stops saying that it listens (link.py).
+
+Threads: ``MainThread`` decides; ``link-<broker>`` each; ``history`` writes; ``tell…`` deliver; ``web`` serves;
+``keep`` prunes the history; ``notify`` and ``log`` (node.watchdog).
+"""
+
+import logging
+import math
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from itertools import count
+
+from node import __version__
+from node.monitor.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
+from node.monitor.history import Batch, History, Refused, Stored, StoreFailed, StoreRecovered, Writer
+from node.monitor.hub import Hub, Remembered
+from node.monitor.inbox import Inbox, Said
+from node.monitor.link import Link
+from node.monitor.requests import Answer, Request
+from node.monitor.settings import Settings
+from node.monitor.tell import TargetFailed, TargetWorks, Teller
+from node.monitor.view import View
+from node.monitor.viewing import view
+from node.monitor.wire import FromNode, MonitorWire
+from node.watchdog import Feed, Notifier
+
+MOST = 256
+"""How many messages are decided before what follows from them is done."""
+
+BEHIND_S = 5.0
+VIEW_S = 0.5
+PRUNE_S = 3600.0
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """One monitor, from ``run`` to ``stop``."""
+
+    def __init__(self, settings: Settings, history: History, notifier: Notifier) -> None:
+        self.settings = settings
+        self.boot = secrets.token_hex(4)
+        self._history = history
+        self._notifier = notifier
+        self._inbox = Inbox()
+        self._stopping: str | None = None
+        self._pulse = time.monotonic()
+        self._emptied = self._pulse
+        self._futures: dict[int, Future[Answer]] = {}
+        self._numbers = count(1)
+        self._view_lock = threading.Lock()
+        self._view: tuple[float, View] | None = None
+        now = _now()
+        memory = history.remember(now.utc)
+        remembered = Remembered(
+            nodes=memory.nodes,
+            incidents=memory.incidents,
+            closed=memory.closed,
+            findings=memory.findings,
+            tallies=memory.tallies,
+            buttons=memory.buttons,
+            pauses=memory.pauses,
+            walk_tests=memory.walk_tests,
+            mistaken=memory.mistaken,
+        )
+        self._hub = Hub(settings, now, remembered, self.boot)
+        wire = MonitorWire(settings.root, settings.sites, settings.monitor, self.boot)
+        listener = _Listener(self._inbox, self)
+        self._links = [
+            Link(broker, wire, listener, lambda: self._pulse, settings.monitor) for broker in settings.brokers
+        ]
+        self._writer = Writer(history, self._stored)
+        self._teller = Teller(
+            history.outbox(),
+            settings.targets,
+            monitor=settings.monitor,
+            places={} if settings.roster is None else {each.key: each for each in settings.roster},
+            gather_s=settings.gather_s,
+            put=self._told,
+        )
+        self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
+        self._ended = threading.Event()
+        self._make_view(now)
+
+    def stop(self, reason: str) -> None:
+        """End soon; from any thread and from a signal's handler."""
+        self._stopping = reason
+        self._inbox.put_own(lambda: None)
+
+    def ask(self, request: Request) -> Future[Answer]:
+        """Hand over what somebody wants; from any thread."""
+        future: Future[Answer] = Future()
+        number = next(self._numbers)
+
+        def decide() -> None:
+            self._futures[number] = future
+            self._hub.ask(_now(), number, request)
+
+        self._inbox.put_own(decide)
+        return future
+
+    def view(self) -> View:
+        """The newest view; from any thread."""
+        with self._view_lock:
+            assert self._view is not None  # noqa: S101 - made before any other thread is
+            return self._view[1]
+
+    def view_age_s(self) -> float:
+        """How long ago that was made."""
+        with self._view_lock:
+            return math.inf if self._view is None else time.monotonic() - self._view[0]
+
+    def run(self) -> None:
+        """Be the monitor until ``stop``."""
+        feed = Feed(self._notifier.fed, self._notifier.feed_every_s)
+        self._writer.start()
+        self._teller.start()
+        self._keeper.start()
+        for link in self._links:
+            link.start()
+        self._notifier.ready()
+        log.info("monitor %s hears %s", self.settings.monitor, ", ".join(self.settings.sites))
+        try:
+            while self._stopping is None:
+                self._turn()
+                feed.sampled()
+                feed.turn(time.monotonic())
+        finally:
+            self._end()
+
+    def _turn(self) -> None:
+        wait_s = min(max(self._hub.next_due - time.monotonic(), 0.0), 0.5)
+        own, said = self._inbox.take(wait_s, MOST)
+        now = _now()
+        self._pulse = now.at
+        for call in own:
+            call()
+        for each in said:
+            self._hub.hear(_as_heard(each, now), each.broker, each.node, each.message, retained=each.retained)
+        if len(said) < MOST:
+            self._emptied = now.at
+        if len(said) < MOST or now.at - self._emptied > BEHIND_S:
+            self._hub.time_passed(now)
+        dropped, malformed = self._inbox.lost()
+        if dropped:
+            self._hub.dropped(now, dropped)
+        if malformed:
+            self._hub.dropped(now, malformed, malformed=True)
+        self._act(self._hub.take())
+        self._make_view(now)
+
+    def _act(self, decisions: Decisions) -> None:
+        if decisions.to_store:
+            self._writer.put(_batch(decisions))
+        for say in decisions.says:
+            if isinstance(say, SendReceipt):
+                for link in self._links:
+                    link.receipt(say.event)
+            elif isinstance(say, SendCommand):
+                for link in self._links:
+                    link.command(say)
+            else:
+                self._respond(say)
+        for finding in decisions.raised:
+            log.warning("found %s %s", finding.key.code, finding.key)
+        for key, _ in decisions.cleared:
+            log.info("cleared %s %s", key.code, key)
+
+    def _respond(self, respond: Respond) -> None:
+        future = self._futures.pop(respond.number, None)
+        if future is not None and not future.cancelled():
+            future.set_result(respond.answer)
+
+    def _stored(self, outcome: Stored | Refused | StoreFailed | StoreRecovered) -> None:
+        """On the history's thread."""
+        hub = self._hub
+        match outcome:
+            case Stored(events=events, notices=notices):
+                self._inbox.put_own(lambda: hub.stored(_now(), events))
+                if notices:
+                    self._teller.hurry()
+            case Refused(events=events):
+                self._inbox.put_own(lambda: hub.unstored(events))
+            case StoreFailed(reason=reason):
+                self._inbox.put_own(lambda: hub.history_failed(_now(), reason))
+            case StoreRecovered():
+                self._inbox.put_own(lambda: hub.history_works(_now()))
+
+    def _told(self, outcome: TargetFailed | TargetWorks) -> None:
+        """On one of the teller's threads."""
+        hub = self._hub
+        if isinstance(outcome, TargetFailed):
+            name, reason = outcome.target, outcome.reason
+            self._inbox.put_own(lambda: hub.target_failed(_now(), name, reason))
+        else:
+            name = outcome.target
+            self._inbox.put_own(lambda: hub.target_works(_now(), name))
+
+    def _make_view(self, now: Moment) -> None:
+        if self._view is None or now.at - self._view[0] >= self._view_pause_s():
+            made = view(self._hub, now, __version__, self._teller.waiting())
+            with self._view_lock:
+                self._view = (now.at, made)
+            self._notifier.status(_status(made))
+
+    def _view_pause_s(self) -> float:
+        """A view of ten thousand nodes is a tenth of a second's work: then it is made more seldom."""
+        return VIEW_S + len(self._hub.fleet.nodes) / 2000
+
+    def _keep(self) -> None:
+        while not self._ended.wait(PRUNE_S):
+            try:
+                gone = self._history.prune(datetime.now(UTC), self.settings.retention)
+            except Exception:  # a history that can't be pruned now can be in an hour
+                log.exception("the history can't be pruned")
+            else:
+                log.info("kept for as long as was decided, and gone now: %s", gone)
+
+    def _end(self) -> None:
+        reason = self._stopping or "failed"
+        self._notifier.stopping()
+        self._ended.set()
+        for link in self._links:
+            link.close(reason)
+        self._writer.close()
+        self._teller.close()
+        for future in self._futures.values():
+            future.cancel()
+
+
+class _Listener:
+    """What the links tell, on their threads."""
+
+    def __init__(self, inbox: Inbox, service: Service) -> None:
+        self._inbox = inbox
+        self._service = service
+
+    def up(self, broker: str) -> None:
+        """As link.Listener."""
+        self._own(lambda hub: hub.link_up(_now(), broker))
+
+    def down(self, broker: str, problem: str) -> None:
+        """As link.Listener."""
+        self._own(lambda hub: hub.link_down(_now(), broker, problem))
+
+    def said(self, broker: str, heard: FromNode, *, retained: bool) -> None:
+        """As link.Listener."""
+        self._inbox.put(Said(time.monotonic(), broker, heard.node, heard.message, retained))
+
+    def stolen(self, broker: str) -> None:
+        """As link.Listener."""
+        self._own(lambda hub: hub.stolen(_now(), broker))
+
+    def refused(self, broker: str, topic: str) -> None:
+        """As link.Listener."""
+        self._own(lambda hub: hub.refused(_now(), broker, topic))
+
+    def malformed(self, broker: str, topic: str, reason: str) -> None:
+        """As link.Listener."""
+        log.debug("broker %s, topic %s: %s", broker, topic, reason)
+        self._inbox.malformed()
+
+    def _own(self, call: Callable[[Hub], None]) -> None:
+        hub = self._service._hub  # noqa: SLF001 - its other half
+        self._inbox.put_own(lambda: call(hub))
+
+
+def _now() -> Moment:
+    return Moment(time.monotonic(), datetime.now(UTC))
+
+
+def _as_heard(said: Said, now: Moment) -> Moment:
+    """When it came: what waited in the inbox isn't younger for it."""
+    return Moment(min(said.at, now.at), now.utc)
+
+
+def _batch(decisions: Decisions) -> Batch:
+    return Batch(**{name: tuple(getattr(decisions, name)) for name in Batch.__struct_fields__})
+
+
+def _status(made: View) -> str:
+    """One line for ``systemctl status``: alarms first, then what needs somebody, then how many there are."""
+    counts: Mapping[str, int] = {
+        status: sum(node.status == status for node in made.nodes) for status in ("up", "late", "down", "paused", "new")
+    }
+    told = [f"{number} {status}" for status, number in counts.items() if number]
+    alarms = [f"ALARM {each.site}/{each.node} {each.input}" for each in made.incidents[:3]]
+    findings = [f"{len(made.findings)} findings"] if made.findings else []
+    blind = ["no broker is reached"] if made.blind else []
+    return ", ".join([*alarms, *blind, *told, *findings]) or "no node heard yet"
