@@ -1,0 +1,99 @@
+"""What people still have to be told, as the history keeps it and tell/ works on it: a delivery per notice and target.
+
+    waiting --claim--> claimed --settle--> sent | left out | given up
+       ^                  |
+       +---- fail, release, or a claim that is void
+
+Rules:
+
+1. Claim, then act: what is claimed by one monitor is no other's, so two monitors never tell twice.
+2. A claim is void once its wall-clock stamp is older than LEASE_S or lies in the future (clocks jump). What it held
+   waits again, ``uncertain``: perhaps it was told before the claimer died.
+3. A delivery is due when it has no ``next_try``, when that has come, or when it lies further ahead than RETRY_MAX_S.
+4. Every method is one transaction, and raises an AlarmNodeError while the database is away.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+
+from node.monitor.findings import DOWN, NEVER_HEARD, OVERDUE_BACK
+from node.monitor.model import Notice
+
+LEASE_S = 120.0
+"""Far longer than any try (tell/: SEND_S), far shorter than anybody may wait for an alarm that a dead monitor held."""
+
+RETRY_MAX_S = 300.0
+
+DOWN_CODES = frozenset({DOWN.code, OVERDUE_BACK.code, NEVER_HEARD.code})
+"""Findings that say of a node that nobody hears it."""
+
+
+class Waiting(NamedTuple):
+    """Of one target, what is due and nobody's: one by one, to be gathered, and how many nodes these say are down.
+
+    ``held`` counts all that it hasn't got yet, whoever has claimed it and whenever it is due.
+    """
+
+    alone: int = 0
+    gathered: int = 0
+    down: int = 0
+    held: int = 0
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """One notice for one target. ``attempts`` counts the tries that failed."""
+
+    id: int
+    notice: Notice
+    attempts: int = 0
+    uncertain: bool = False
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """What one monitor tells one target now; ``id`` is new with every claim."""
+
+    id: str
+    target: str
+    deliveries: tuple[Delivery, ...]
+
+
+class Settled(StrEnum):
+    """How a delivery ended. ``left out``: what it told was over before anybody heard of it."""
+
+    SENT = "sent"
+    LEFT_OUT = "left-out"
+    GIVEN_UP = "given-up"
+
+
+class Outbox(Protocol):
+    """The deliveries of the building. ``monitor`` is the id of who asks, ``at_utc`` its wall clock now."""
+
+    def waiting(self, target: str, at_utc: datetime) -> Waiting:
+        """How much there is to tell ``target``. ``down``: distinct nodes of FINDING notices with one of DOWN_CODES."""
+
+    def claim(self, target: str, monitor: str, at_utc: datetime, *, gather: bool, limit: int) -> Claim | None:
+        """Claim up to ``limit`` deliveries that are due, of notices whose ``gather`` is this; None where there is none.
+
+        In the order of ``attempts``, then of their making: what was never tried doesn't stand behind what fails.
+        """
+
+    def settle(
+        self, claim: str, outcome: Settled, at_utc: datetime, reason: str = "", only: Collection[int] | None = None
+    ) -> None:
+        """These of the claim's deliveries (None: all that it still holds) have ended so."""
+
+    def fail(self, claim: str, at_utc: datetime, reason: str, next_try_utc: datetime, *, uncertain: bool) -> None:
+        """What the claim still holds wasn't told, and waits for ``next_try_utc`` with one attempt more.
+
+        ``uncertain``: perhaps it was told all the same. It stays so once it is.
+        """
+
+    def hurry(self, target: str) -> None:
+        """The target works again: whatever waits for it is due now."""
+
+    def release(self, monitor: str) -> None:
+        """Claims of this monitor are an earlier process's: they are void."""
