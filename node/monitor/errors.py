@@ -1,0 +1,63 @@
+"""What the monitor's commands end with where its history can't be used; each with its code and the next step."""
+
+from node.errors import AlarmNodeError
+
+
+class HistoryError(AlarmNodeError):
+    """The history can't be read or written, for a reason that has no code of its own."""
+
+    code = "E020"
+
+
+class HistoryUnreachableError(HistoryError):
+    """The database doesn't answer, or its file can't be opened."""
+
+    code = "E021"
+
+
+class HistoryRefusedError(HistoryError):
+    """The database answers, and lets us not in: name, password, rights or the name of the database."""
+
+    code = "E022"
+
+
+class HistoryFullError(HistoryError):
+    """The disk of the history is full."""
+
+    code = "E023"
+
+
+class HistoryReadOnlyError(HistoryError):
+    """The history can be read, and nothing can be written to it."""
+
+    code = "E024"
+
+
+class HistoryNewerError(HistoryError):
+    """A newer program has changed the history to a shape that this one doesn't know."""
+
+    code = "E025"
+
+
+class HistoryOlderError(HistoryError):
+    """The history is empty, or of an older program: only a start of the monitor changes that."""
+
+    code = "E026"
+
+
+class HistoryDamagedError(HistoryError):
+    """The file isn't a history, or was garbled."""
+
+    code = "E027"
+
+
+class HistoryUrlError(HistoryError):
+    """The address of the history names no database that the monitor works with."""
+
+    code = "E028"
+
+
+class UnstorableError(HistoryError):
+    """What was to be stored can't be, in whatever state the database is; another try won't help."""
+
+    code = "E029"

@@ -1,0 +1,48 @@
+"""The history: what happened in the building, what is open, and what people still have to be told, in one database."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from node.monitor.history.batch import Batch, Memory, Refused, Stored, StoreFailed, StoreRecovered
+from node.monitor.history.database import Database
+from node.monitor.history.memory import remember
+from node.monitor.history.store import TargetsOf, store
+
+__all__ = ["Batch", "History", "Memory", "Refused", "StoreFailed", "StoreRecovered", "Stored"]
+
+
+class History:
+    """The history in the database at ``url``; any thread may use it. Every method raises HistoryError.
+
+    ``targets_of``: the names of the targets that are told a notice.
+    """
+
+    def __init__(self, url: str, targets_of: TargetsOf = lambda _notice: ()) -> None:
+        self._database = Database(url)
+        self._targets_of = targets_of
+
+    def upgrade(self) -> None:
+        """Make the history one of this program's, for the monitor itself."""
+        self._database.upgrade()
+
+    def check(self) -> None:
+        """See that it is one, for whoever only looks. Raises HistoryOlderError and HistoryNewerError."""
+        self._database.check()
+
+    def remember(self, at_utc: datetime) -> Memory:
+        """What a start at ``at_utc`` must know."""
+        with self._database.reading() as connection:
+            return remember(connection, at_utc)
+
+    def store(self, batch: Batch) -> Stored:
+        """Store a batch; what it returns is on the disk."""
+        return self.store_all((batch,))[0]
+
+    def store_all(self, batches: Sequence[Batch]) -> tuple[Stored, ...]:
+        """Store batches at once, as if one after the other; of each what came of it. All are on the disk, or none."""
+        with self._database.writing() as connection:
+            return store(connection, batches, self._targets_of)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()

@@ -1,0 +1,104 @@
+"""What the history is given, what it answers, and what it knows at a start. Pure types."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from node.monitor.model import (
+    Button,
+    ButtonTest,
+    EventKey,
+    Finding,
+    FindingKey,
+    Flip,
+    HeardEvent,
+    IncidentKey,
+    IncidentRecord,
+    NodeKey,
+    NodeRecord,
+    Notice,
+    Pause,
+    Tally,
+    WalkTest,
+)
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """What is committed at once, or not at all; taken in the order in which it stands here.
+
+    - ``events``: one that is there already counts as stored; of one without a body only its number is kept, by a tally.
+    - ``tallies``: joined with the ranges that are there.
+    - ``nodes``: of a known one only its boot and period change: its status changes by a flip alone.
+    - ``flips``: a flip holds where the node still has the status ``before``; else another monitor told it first.
+    - ``incidents``: what is there stays; what is empty is filled; presses and told_steps only grow.
+    - ``raised``, ``cleared``: hold where none with this key is open, and where one is.
+    - ``tests``: the reaction is filled in once. ``buttons``: only the newest test changes.
+    - ``notices``: told unless the key is there; one about a finding that is raised or cleared here only if that holds.
+    """
+
+    events: tuple[HeardEvent, ...] = ()
+    tallies: tuple[Tally, ...] = ()
+    nodes: tuple[NodeRecord, ...] = ()
+    flips: tuple[Flip, ...] = ()
+    incidents: tuple[IncidentRecord, ...] = ()
+    raised: tuple[Finding, ...] = ()
+    cleared: tuple[tuple[FindingKey, datetime], ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    pause_ends: tuple[tuple[NodeKey, datetime], ...] = ()
+    walk_tests: tuple[WalkTest, ...] = ()
+    tests: tuple[ButtonTest, ...] = ()
+    buttons: tuple[Button, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def may_be_refused(self) -> bool:
+        """Whether a node sends all of it again, and nobody waits for it: telemetry alone."""
+        return bool(self.events) and not any(event.urgent for event in self.events)
+
+
+class Stored(Struct, frozen=True, kw_only=True):
+    """A batch is on the disk: its ``events``, all of which may have their receipt; and of the rest what held."""
+
+    events: tuple[EventKey, ...] = ()
+    flips: tuple[Flip, ...] = ()
+    raised: tuple[FindingKey, ...] = ()
+    cleared: tuple[FindingKey, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """A batch is not stored and won't be: its ``events`` get no receipt, so that their nodes send them again."""
+
+    events: tuple[EventKey, ...]
+    reason: str
+
+
+class StoreFailed(Struct, frozen=True, kw_only=True):
+    """Since ``at`` (monotonic seconds) nothing can be stored. Told once, until it recovers."""
+
+    at: float
+    reason: str
+
+
+class StoreRecovered(Struct, frozen=True, kw_only=True):
+    """Since ``at`` (monotonic seconds) things are stored again; what waited is."""
+
+    at: float
+
+
+class Memory(Struct, frozen=True, kw_only=True):
+    """What a start must know: what is open, and the newest of the rest.
+
+    ``closed``: the incidents that were reset last, oldest first. ``mistaken``: the calls of a year that were reset as
+    mistaken: node, input, and when they were reset.
+    """
+
+    nodes: tuple[NodeRecord, ...] = ()
+    incidents: tuple[IncidentRecord, ...] = ()
+    closed: tuple[IncidentKey, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    tallies: tuple[Tally, ...] = ()
+    buttons: tuple[Button, ...] = ()
+    pauses: tuple[Pause, ...] = ()
+    walk_tests: tuple[WalkTest, ...] = ()
+    mistaken: tuple[tuple[NodeKey, str, datetime], ...] = ()

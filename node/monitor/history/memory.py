@@ -1,0 +1,75 @@
+"""What a start reads: whatever is open, and of what has ended what later decisions need."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Select, func, or_, select
+
+from node.monitor.history.batch import Memory
+from node.monitor.history.rows import columns_of, made
+from node.monitor.history.tables import buttons, findings, incidents, nodes, pauses, tallies, walk_tests
+from node.monitor.incidents import CLOSED_KEPT
+from node.monitor.model import (
+    Button,
+    Finding,
+    IncidentKey,
+    IncidentRecord,
+    NodeKey,
+    NodeRecord,
+    Pause,
+    Tally,
+    WalkTest,
+)
+from node.monitor.tally import BOOTS_KEPT
+
+MISTAKEN = timedelta(days=365)
+"""For how long a mistaken call counts."""
+
+
+def remember(connection: Connection, at_utc: datetime) -> Memory:
+    """What a start at ``at_utc`` must know."""
+    open_findings = select(findings).where(findings.c.cleared_utc.is_(None)).order_by(findings.c.id)
+    open_incidents = select(incidents).where(incidents.c.reset_utc.is_(None)).order_by(incidents.c.id)
+    running = select(walk_tests).where(walk_tests.c.ended_utc.is_(None)).order_by(walk_tests.c.started_utc)
+    holding = select(pauses).where(pauses.c.ended_utc.is_(None)).order_by(pauses.c.id)
+    return Memory(
+        nodes=tuple(made(NodeRecord, row) for row in connection.execute(select(nodes)).mappings()),
+        incidents=tuple(made(IncidentRecord, row) for row in connection.execute(open_incidents).mappings()),
+        closed=_closed(connection),
+        findings=tuple(made(Finding, row) for row in connection.execute(open_findings).mappings()),
+        tallies=tuple(made(Tally, row) for row in connection.execute(newest_tallies()).mappings()),
+        buttons=tuple(made(Button, row) for row in connection.execute(select(buttons)).mappings()),
+        pauses=tuple(made(Pause, row) for row in connection.execute(holding).mappings()),
+        walk_tests=tuple(made(WalkTest, row) for row in connection.execute(running).mappings()),
+        mistaken=_mistaken(connection, at_utc),
+    )
+
+
+def newest_tallies() -> Select[*tuple[object, ...]]:
+    """The tallies of each node's newest boots, oldest first; that of the boot that it has now is always there."""
+    rank = func.row_number().over(partition_by=(tallies.c.site, tallies.c.node), order_by=tallies.c.id.desc())
+    ranked = select(tallies, rank.label("rank"), nodes.c.boot.label("boot_now")).select_from(
+        tallies.outerjoin(nodes, (nodes.c.site == tallies.c.site) & (nodes.c.node == tallies.c.node))
+    )
+    each = ranked.subquery()
+    kept = or_(each.c.rank <= BOOTS_KEPT, each.c.boot == each.c.boot_now)
+    return select(each.c.id, *(each.c[name] for name in columns_of(Tally))).where(kept).order_by(each.c.id)
+
+
+def _closed(connection: Connection) -> tuple[IncidentKey, ...]:
+    newest = (
+        select(incidents.c.site, incidents.c.node, incidents.c.incident)
+        .where(incidents.c.reset_utc.is_not(None))
+        .order_by(incidents.c.id.desc())
+        .limit(CLOSED_KEPT)
+    )
+    return tuple(IncidentKey(*row) for row in reversed(connection.execute(newest).all()))
+
+
+def _mistaken(connection: Connection, at_utc: datetime) -> tuple[tuple[NodeKey, str, datetime], ...]:
+    calls = (
+        select(incidents.c.site, incidents.c.node, incidents.c.input, incidents.c.reset_utc)
+        .where(incidents.c.reset_reason == "mistaken", incidents.c.reset_utc >= at_utc - MISTAKEN)
+        .where(incidents.c.test.is_(False))
+        .order_by(incidents.c.reset_utc)
+    )
+    return tuple((NodeKey(site, node), name, reset) for site, node, name, reset in connection.execute(calls))
