@@ -1,4 +1,4 @@
-"""What the monitor's commands end with where its history can't be used; each with its code and the next step."""
+"""What the monitor's commands end with where its history or a token is at fault; each with its code and next step."""
 
 from node.errors import AlarmNodeError
 
@@ -61,3 +61,9 @@ class UnstorableError(HistoryError):
     """What was to be stored can't be, in whatever state the database is; another try won't help."""
 
     code = "E029"
+
+
+class TokenNameError(AlarmNodeError):
+    """There is a valid token of this name already."""
+
+    code = "E030"

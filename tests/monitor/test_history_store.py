@@ -8,9 +8,11 @@ from msgspec import structs
 from node.core.settings import AlarmClass
 from node.monitor.errors import UnstorableError
 from node.monitor.history import Batch, History, Memory, Stored
+from node.monitor.history.reading import Which
 from node.monitor.incidents import CLOSED_KEPT
 from node.monitor.model import (
     Button,
+    ButtonTest,
     Finding,
     IncidentRecord,
     NodeKey,
@@ -256,6 +258,17 @@ def test_the_newest_closed_incidents_are_known_by_name(history: History) -> None
     remembered = history.remember(NOW)
 
     assert remembered.closed == tuple(each.key for each in closed[2:])
+
+
+def test_a_tests_reaction_is_filled_in_once(history: History) -> None:
+    """The press comes first, its confirmation later; a second one changes nothing."""
+    test = ButtonTest(event=event(4).key, input="button", at_utc=at(), walk_test="w1")
+    history.store(Batch(tests=(test,)))
+
+    history.store(Batch(tests=(structs.replace(test, reaction_s=0.25),)))
+    history.store(Batch(tests=(structs.replace(test, reaction_s=9.0),)))
+
+    assert history.reading.tests(Which(), 10)[0] == (structs.replace(test, reaction_s=0.25),)
 
 
 def test_a_buttons_last_test_only_moves_on(history: History) -> None:

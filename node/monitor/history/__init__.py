@@ -6,7 +6,12 @@ from datetime import datetime
 from node.monitor.history.batch import Batch, Memory, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.history.database import Database
 from node.monitor.history.memory import remember
+from node.monitor.history.outbox import StoredOutbox
+from node.monitor.history.reading import StoredReading
+from node.monitor.history.retention import prune
 from node.monitor.history.store import TargetsOf, store
+from node.monitor.history.tokens import StoredTokens
+from node.monitor.settings import Retention
 
 __all__ = ["Batch", "History", "Memory", "Refused", "StoreFailed", "StoreRecovered", "Stored"]
 
@@ -14,12 +19,16 @@ __all__ = ["Batch", "History", "Memory", "Refused", "StoreFailed", "StoreRecover
 class History:
     """The history in the database at ``url``; any thread may use it. Every method raises HistoryError.
 
-    ``targets_of``: the names of the targets that are told a notice.
+    ``targets_of``: the names of the targets that are told a notice. ``outbox`` is what they still have to be told,
+    ``reading`` what happened, ``tokens`` who may ask for it.
     """
 
     def __init__(self, url: str, targets_of: TargetsOf = lambda _notice: ()) -> None:
         self._database = Database(url)
         self._targets_of = targets_of
+        self.outbox = StoredOutbox(self._database)
+        self.reading = StoredReading(self._database)
+        self.tokens = StoredTokens(self._database)
 
     def upgrade(self) -> None:
         """Make the history one of this program's, for the monitor itself."""
@@ -42,6 +51,10 @@ class History:
         """Store batches at once, as if one after the other; of each what came of it. All are on the disk, or none."""
         with self._database.writing() as connection:
             return store(connection, batches, self._targets_of)
+
+    def prune(self, at_utc: datetime, retention: Retention) -> dict[str, int]:
+        """Delete what is older than ``retention`` allows at ``at_utc``; how many rows of each table went."""
+        return prune(self._database, at_utc, retention)
 
     def close(self) -> None:
         """Let go of the database."""

@@ -52,8 +52,9 @@ class Batch(Struct, frozen=True, kw_only=True):
 
     @property
     def may_be_refused(self) -> bool:
-        """Whether a node sends all of it again, and nobody waits for it: telemetry alone."""
-        return bool(self.events) and not any(event.urgent for event in self.events)
+        """Whether a node says all of it again, and nobody waits for it: telemetry alone."""
+        telemetry = Batch(events=self.events, tallies=self.tallies, nodes=self.nodes)
+        return bool(self.events) and self == telemetry and not any(event.urgent for event in self.events)
 
 
 class Stored(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,157 @@
+"""What the history holds, newest first, a page at a time: no page keeps others from writing, however long it is read.
+
+A cursor is the ``id`` of the last row of its page; what is stored meanwhile doesn't move the pages that follow.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
+
+from msgspec import Struct
+from sqlalchemy import Column, Select, Table, select
+
+from node.monitor.history.database import Database
+from node.monitor.history.rows import made
+from node.monitor.history.tables import events, findings, flips, incidents, tests
+from node.monitor.model import ButtonTest, Finding, Flip, HeardEvent, IncidentRecord
+
+S = TypeVar("S", bound=Struct)
+
+PAGE = 1_000
+"""How many rows an export reads at once."""
+
+
+class Wanted(Protocol):
+    """Which records are wanted: those that agree with all that isn't None.
+
+    From ``since_utc`` on and before ``until_utc``.
+    """
+
+    @property
+    def site(self) -> str | None: ...  # noqa: D102 - as the class says
+    @property
+    def node(self) -> str | None: ...  # noqa: D102
+    @property
+    def input(self) -> str | None: ...  # noqa: D102
+    @property
+    def kind(self) -> str | None: ...  # noqa: D102
+    @property
+    def incident(self) -> str | None: ...  # noqa: D102
+    @property
+    def since_utc(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def until_utc(self) -> datetime | None: ...  # noqa: D102
+
+
+class Which(Struct, frozen=True, kw_only=True):
+    """A ``Wanted``. ``kind`` is an event's or, of findings, the code; ``incident`` a node's own ``<boot>-<seq>``."""
+
+    site: str | None = None
+    node: str | None = None
+    input: str | None = None
+    kind: str | None = None
+    incident: str | None = None
+    since_utc: datetime | None = None
+    until_utc: datetime | None = None
+
+
+class PastFinding(Finding, frozen=True, kw_only=True):
+    """A finding of the history; ``cleared_utc`` is None while it is open."""
+
+    cleared_utc: datetime | None = None
+
+
+class _Kind(Struct, Generic[S], frozen=True):
+    """What is read where: ``instant`` is the column of its time, ``columns`` those that can be asked for, by name."""
+
+    record: type[S]
+    table: Table
+    instant: Column[Any]
+    columns: Mapping[str, Column[Any]]
+
+
+def _columns(table: Table, *names: str) -> dict[str, Column[Any]]:
+    return {name: table.c[name] for name in names}
+
+
+_EVENTS = _Kind(HeardEvent, events, events.c.heard_utc, _columns(events, "site", "node", "input", "kind", "incident"))
+_INCIDENTS = _Kind(
+    IncidentRecord, incidents, incidents.c.raised_utc, _columns(incidents, "site", "node", "input", "incident")
+)
+_FLIPS = _Kind(Flip, flips, flips.c.at_utc, _columns(flips, "site", "node"))
+_TESTS = _Kind(ButtonTest, tests, tests.c.at_utc, _columns(tests, "site", "node", "input"))
+_FINDINGS = _Kind(
+    PastFinding, findings, findings.c.since_utc, _columns(findings, "site", "node") | {"kind": findings.c.code}
+)
+
+Page = tuple[tuple[S, ...], str | None]
+"""Records, and the cursor for those after them, None at the end."""
+
+
+class StoredReading:
+    """What is kept in ``database``.
+
+    Every method raises HistoryError, and ValueError for a cursor that none of them gave. What a record doesn't have
+    (``input``, of flips) can be asked for, and is not looked at.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def events(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[HeardEvent]:
+        """Events; their time is when they were heard."""
+        return self._page(_EVENTS, which, limit, cursor)
+
+    def incidents(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[IncidentRecord]:
+        """Incidents, the open ones too; their time is when they were raised."""
+        return self._page(_INCIDENTS, which, limit, cursor)
+
+    def flips(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[Flip]:
+        """Changes of a node's status."""
+        return self._page(_FLIPS, which, limit, cursor)
+
+    def tests(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[ButtonTest]:
+        """Tests of buttons."""
+        return self._page(_TESTS, which, limit, cursor)
+
+    def findings(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[PastFinding]:
+        """Findings, the open ones too; their time is when they were raised."""
+        return self._page(_FINDINGS, which, limit, cursor)
+
+    def _page(self, kind: _Kind[S], which: Wanted, limit: int, cursor: str | None) -> Page[S]:
+        asked = _asked(kind, which, limit, cursor)
+        with self._database.reading() as connection:
+            rows = connection.execute(asked).mappings().all()
+            records = tuple(made(kind.record, row) for row in rows[:limit])
+        return records, str(rows[limit - 1]["id"]) if len(rows) > limit else None
+
+
+def every(read: Callable[[Wanted, int, str | None], Page[S]], which: Wanted) -> Iterator[S]:
+    """All records that are wanted, read by one of the methods of StoredReading, a page in memory at a time."""
+    following = partial(read, which, PAGE)
+    records, cursor = following(None)
+    yield from records
+    while cursor is not None:
+        records, cursor = following(cursor)
+        yield from records
+
+
+def _asked(kind: _Kind[S], which: Wanted, limit: int, cursor: str | None) -> Select[Any]:
+    table = kind.table
+    asked = select(table).order_by(table.c.id.desc()).limit(limit + 1)
+    for name, column in kind.columns.items():
+        value = getattr(which, name)
+        if value is not None:
+            asked = asked.where(column == value)
+    if which.since_utc is not None:
+        asked = asked.where(kind.instant >= which.since_utc)
+    if which.until_utc is not None:
+        asked = asked.where(kind.instant < which.until_utc)
+    return asked if cursor is None else asked.where(table.c.id < _place(cursor))
+
+
+def _place(cursor: str) -> int:
+    if not cursor.isascii() or not cursor.isdecimal() or len(cursor) > 18:
+        raise ValueError("no cursor of this history")
+    return int(cursor)

@@ -1,0 +1,78 @@
+"""What goes when its time has come; an open incident, with all that belongs to it, never does."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Table, and_, delete, exists, or_, select
+
+from node.monitor.history.database import Database
+from node.monitor.history.memory import newest_tallies
+from node.monitor.history.tables import (
+    events,
+    findings,
+    flips,
+    incidents,
+    notices,
+    pauses,
+    tallies,
+    tests,
+    walk_tests,
+)
+from node.monitor.settings import Retention
+
+_AT_ONCE = 1_000  # an alarm waits for one such transaction at most
+
+
+def prune(database: Database, at_utc: datetime, retention: Retention) -> dict[str, int]:
+    """Delete what is older than ``retention`` says at ``at_utc``; how many rows of each table went.
+
+    Raises HistoryError; what went until then is gone.
+    """
+    incidents_end = at_utc - timedelta(days=retention.incidents)
+    tests_end = at_utc - timedelta(days=retention.tests)
+    others_end = at_utc - timedelta(days=retention.others)
+    newest = newest_tallies().subquery()
+    gone: dict[str, int] = {}
+    rules: tuple[tuple[Table, ColumnElement[bool]], ...] = (
+        (events, _is_past(others_end, incidents_end)),
+        (incidents, and_(incidents.c.reset_utc < incidents_end, ~exists().where(_belongs(events)))),
+        (flips, flips.c.at_utc < others_end),
+        (findings, findings.c.cleared_utc < others_end),
+        (pauses, pauses.c.ended_utc < others_end),
+        (
+            notices,
+            and_(notices.c.at_utc < others_end, ~exists().where(_belongs(notices), incidents.c.reset_utc.is_(None))),
+        ),
+        (tests, tests.c.at_utc < tests_end),
+        (walk_tests, walk_tests.c.ended_utc < tests_end),
+        (tallies, tallies.c.id.not_in(select(newest.c.id))),
+    )
+    for table, is_due in rules:
+        gone[table.name] = _delete(database, table, is_due)
+    return gone
+
+
+def _is_past(others_end: datetime, incidents_end: datetime) -> ColumnElement[bool]:
+    """An event outside incidents goes by its own time, one of an incident with its incident."""
+    alone = and_(events.c.incident.is_(None), events.c.heard_utc < others_end)
+    still = or_(incidents.c.reset_utc.is_(None), incidents.c.reset_utc >= incidents_end)
+    kept = exists().where(_belongs(events), still)
+    return or_(alone, and_(events.c.incident.is_not(None), events.c.heard_utc < incidents_end, ~kept))
+
+
+def _belongs(table: Table) -> ColumnElement[bool]:
+    return and_(
+        incidents.c.site == table.c.site, incidents.c.node == table.c.node, incidents.c.incident == table.c.incident
+    )
+
+
+def _delete(database: Database, table: Table, is_due: ColumnElement[bool]) -> int:
+    key = next(iter(table.primary_key.columns))
+    count = 0
+    while True:
+        with database.writing() as connection:
+            due = list(connection.scalars(select(key).where(is_due).limit(_AT_ONCE)))
+            if due:
+                connection.execute(delete(table).where(key.in_(due)))
+        count += len(due)
+        if len(due) < _AT_ONCE:
+            return count

@@ -1,0 +1,83 @@
+"""Tokens: who may ask what by the API. A secret is shown once, when it is made, and only its SHA-256 is kept.
+
+256 random bits can't be guessed or tried, so a plain hash is enough, and a lookup by it tells nobody anything by its
+time.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from node.monitor.errors import HistoryError, TokenNameError
+from node.monitor.history.database import Database
+from node.monitor.history.rows import made
+from node.monitor.history.tables import tokens
+from node.monitor.model import Role
+
+_USED_EVERY = timedelta(hours=1)
+
+
+class Token(Struct, frozen=True, kw_only=True):
+    """A token, without its secret. ``used_utc`` is right to the hour; a revoked one opens nothing."""
+
+    name: str
+    role: Role
+    created_utc: datetime
+    used_utc: datetime | None = None
+    revoked_utc: datetime | None = None
+
+
+class StoredTokens:
+    """The tokens in ``database``; ``now`` is the wall clock. Every method raises HistoryError."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._database, self._now = database, now
+
+    def create(self, name: str, role: Role) -> str:
+        """A new token's secret. Raises TokenNameError where one of this name is valid."""
+        secret = secrets.token_urlsafe(32)
+        row = {"name": name, "role": role.value, "sha256": _hashed(secret), "created_utc": self._now()}
+        with self._database.writing() as connection:
+            try:
+                connection.execute(tokens.insert(), row)
+            except IntegrityError:
+                raise TokenNameError(
+                    f"there is a token {name} already", f"take another name, or: alarm-monitor token revoke {name}"
+                ) from None
+        return secret
+
+    def lookup(self, secret: str) -> Token | None:
+        """Whose secret this is; None where it is nobody's or revoked."""
+        is_valid = (tokens.c.sha256 == _hashed(secret)) & tokens.c.revoked_utc.is_(None)
+        with self._database.reading() as connection:
+            row = connection.execute(select(tokens).where(is_valid)).mappings().first()
+        if row is None:
+            return None
+        found, now = made(Token, row), self._now()
+        if found.used_utc is None or abs(now - found.used_utc) >= _USED_EVERY:
+            with suppress(HistoryError), self._database.writing() as connection:  # the answer doesn't hang on it
+                connection.execute(update(tokens).where(is_valid).values(used_utc=now))
+        return found
+
+    def revoke(self, name: str) -> bool:
+        """From now on the token of this name opens nothing; False where there is none that did."""
+        is_valid = (tokens.c.name == name) & tokens.c.revoked_utc.is_(None)
+        with self._database.writing() as connection:
+            return connection.execute(update(tokens).where(is_valid).values(revoked_utc=self._now())).rowcount == 1
+
+    def list(self) -> tuple[Token, ...]:
+        """All tokens in the order of their making, the revoked ones too."""
+        with self._database.reading() as connection:
+            return tuple(
+                made(Token, row) for row in connection.execute(select(tokens).order_by(tokens.c.id)).mappings()
+            )
+
+
+def _hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()

@@ -1,0 +1,167 @@
+"""The thread that stores: what waits is one transaction, and only what is on the disk is answered.
+
+Rules
+
+1. Whoever gives it a batch never waits. Each batch is answered by one ``Stored`` or one ``Refused``, in their order.
+2. While the database is away everything waits and is tried again. Beyond ``kept`` waiting events telemetry is refused
+   at the door (its node sends it again, since it gets no receipt); alarms and whatever else is decided never are.
+3. A batch that can't be stored in whatever state the database is doesn't keep the others: it is refused, alone.
+
+Threads: the writer ("history"). The lock guards the queue alone and is never held during a write.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from node.monitor.errors import HistoryError, UnstorableError
+from node.monitor.history.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
+
+_AT_ONCE = 1_000  # batches in one transaction: an alarm waits for one such at most
+_FIRST_RETRY_S = 0.1
+
+_log = logging.getLogger(__name__)
+
+
+class Storing(Protocol):
+    """What the writer needs of a History."""
+
+    def upgrade(self) -> None:
+        """See that it has this program's tables."""
+
+    def store_all(self, batches: Sequence[Batch]) -> tuple[Stored, ...]:
+        """Store them all, or none."""
+
+
+class Writer:
+    """Stores batches in ``history``; ``put`` takes its answers, from its thread. Every method but ``stop`` is quick.
+
+    In an outage it tries again after 0.1 s, doubling to ``retry_s``. ``kept``: how many events may wait.
+    """
+
+    def __init__(
+        self,
+        history: Storing,
+        put: Callable[[Stored | Refused | StoreFailed | StoreRecovered], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        retry_s: float = 2.0,
+        kept: int = 10_000,
+    ) -> None:
+        self._history, self._put, self._clock = history, put, clock
+        self._retry_s, self._kept = retry_s, kept
+        self._thread = threading.Thread(target=self._run, name="history", daemon=True)
+        self._stopping = threading.Event()
+
+        self._lock = threading.Condition()
+        self._queued: deque[Batch] = deque()
+        self._waiting = 0
+
+        self._failed: str | None = None
+        self._since: float | None = None
+
+    def start(self) -> None:
+        """Begin to store."""
+        self._thread.start()
+
+    def store(self, batch: Batch) -> None:
+        """Store this as soon as it can be; the answer follows."""
+        with self._lock:
+            refused = batch.may_be_refused and self._waiting + len(batch.events) > self._kept
+            if not refused:
+                self._queued.append(batch)
+                self._waiting += len(batch.events)
+                self._lock.notify()
+        if refused:
+            self._put(Refused(events=tuple(event.key for event in batch.events), reason="too much waits"))
+
+    @property
+    def waiting(self) -> int:
+        """How many events aren't stored yet."""
+        return self._waiting
+
+    @property
+    def busy_since(self) -> float | None:
+        """Since when (monotonic) it is at one try; None while it waits. A database that hangs shows here."""
+        return self._since
+
+    def stop(self, timeout_s: float) -> bool:
+        """Store what waits, in one last try, and end; False if the thread hangs (it dies with the process)."""
+        if self._thread.ident is None:
+            return True
+        self._stopping.set()
+        with self._lock:
+            self._lock.notify()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    # From here on: the writer's thread.
+
+    def _run(self) -> None:
+        delay_s = _FIRST_RETRY_S
+        while batches := self._take():
+            if self._attempt(batches):
+                delay_s = _FIRST_RETRY_S
+            elif self._stopping.is_set():
+                break
+            else:
+                self._stopping.wait(delay_s)
+                delay_s = min(2 * delay_s, self._retry_s)
+        if self._queued:
+            _log.error("the monitor ends with %d batches that couldn't be stored", len(self._queued))
+
+    def _take(self) -> list[Batch]:
+        """What is to be stored next; nothing where there is nothing and never will be."""
+        with self._lock:
+            while not self._queued and not self._stopping.is_set():
+                self._lock.wait()
+            return [self._queued[place] for place in range(min(len(self._queued), _AT_ONCE))]
+
+    def _attempt(self, batches: Sequence[Batch]) -> bool:
+        self._since = self._clock()
+        try:
+            if self._failed is not None:
+                self._history.upgrade()  # another database may stand there now
+            answers: Sequence[Stored | Refused] = self._history.store_all(batches)
+        except UnstorableError as failure:
+            if len(batches) > 1:
+                return all(self._attempt((batch,)) for batch in batches)
+            answers = [self._refuse(batches[0], failure.text)]
+        except HistoryError as failure:
+            self._fail(failure.text)
+            return False
+        except Exception as failure:  # noqa: BLE001 -- whatever it was, the writer lives, and the other batches are stored
+            if len(batches) > 1:
+                return all(self._attempt((batch,)) for batch in batches)
+            _log.exception("a batch can't be stored")
+            answers = [self._refuse(batches[0], type(failure).__name__)]
+        finally:
+            self._since = None
+        with self._lock:
+            for batch in batches:
+                self._queued.popleft()
+                self._waiting -= len(batch.events)
+        self._recover()
+        for answer in answers:
+            self._put(answer)
+        return True
+
+    def _refuse(self, batch: Batch, reason: str) -> Refused:
+        _log.error("a batch of %d events is let go: %s", len(batch.events), reason)
+        return Refused(events=tuple(event.key for event in batch.events), reason=reason)
+
+    def _fail(self, reason: str) -> None:
+        if self._failed is None:
+            self._put(StoreFailed(at=self._clock(), reason=reason))
+        if self._failed != reason:
+            _log.error("%s", reason)
+        self._failed = reason
+
+    def _recover(self) -> None:
+        if self._failed is not None:
+            self._failed = None
+            _log.info("the history can be written again")
+            self._put(StoreRecovered(at=self._clock()))

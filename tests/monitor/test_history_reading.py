@@ -1,0 +1,159 @@
+"""What happened, a page at a time, and as CSV and JSON lines; on SQLite and on PostgreSQL."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from node.monitor.history import Batch, History
+from node.monitor.history.export import csv_lines, json_lines
+from node.monitor.history.reading import PAGE, PastFinding, Which, every
+from node.monitor.model import ButtonTest, Finding, Flip, HeardEvent, NodeKey, Status
+from tests.support.history import ROOM, at, event, finding, flip, incident
+
+HALL = NodeKey("nord", "hall")
+
+
+def test_pages_follow_each_other_newest_first(history: History) -> None:
+    """What is stored while somebody reads doesn't move the pages that follow."""
+    history.store(Batch(events=tuple(event(seq) for seq in range(1, 6))))
+
+    first, cursor = history.reading.events(Which(), 2)
+    history.store(Batch(events=(event(6),)))
+    second, cursor = history.reading.events(Which(), 2, cursor)
+    third, end = history.reading.events(Which(), 2, cursor)
+
+    assert [each.key.seq for page in (first, second, third) for each in page] == [5, 4, 3, 2, 1]
+    assert end is None
+
+
+@pytest.mark.parametrize(
+    ("which", "seqs"),
+    [
+        (Which(), [5, 4, 3, 2, 1]),
+        (Which(site="mitte"), [4, 3, 2, 1]),
+        (Which(node="hall"), [5]),
+        (Which(kind="opened"), [2]),
+        (Which(input="door"), [2]),
+        (Which(incident="0a1b2c3d-3"), [3]),
+        (Which(since_utc=at(30), until_utc=at(50)), [4, 3]),
+        (Which(site="mitte", kind="acknowledged"), []),
+    ],
+)
+def test_only_what_is_asked_for_is_read(history: History, which: Which, seqs: list[int]) -> None:
+    """By everything an event has; the end of the time is not in it."""
+    history.store(
+        Batch(
+            events=(
+                event(1, heard_utc=at(10)),
+                event(2, heard_utc=at(20), kind="opened", input="door"),
+                event(3, heard_utc=at(30), incident="0a1b2c3d-3"),
+                event(4, heard_utc=at(40)),
+                event(5, heard_utc=at(50), node=HALL),
+            )
+        )
+    )
+
+    found, _ = history.reading.events(which, 10)
+
+    assert [each.key.seq for each in found] == seqs
+
+
+def test_an_event_without_content_is_not_kept(history: History) -> None:
+    """When somebody went through a door is nobody's business: it counts, and its receipt is due."""
+    door = event(2, kind="opened", input="door", body="")
+
+    stored = history.store(Batch(events=(event(1), door)))
+
+    assert stored.events == (event(1).key, door.key)
+    assert history.reading.events(Which(), 10) == ((event(1),), None)
+
+
+def test_every_kind_of_record_is_read_as_it_was_stored(history: History) -> None:
+    """Incidents, flips, tests and findings; open ones and those that have ended."""
+    closed = incident(1, reset_utc=at(9), reset_by="desk", reset_reason="drill")
+    test = ButtonTest(event=event(7).key, input="button", at_utc=at(), walk_test="w1", reaction_s=0.31)
+    change = flip(Status.NEW, Status.UP, reason="")
+    found = finding(count=2, detail="x")
+    history.store(Batch(incidents=(closed, incident(2)), flips=(change,), tests=(test,), raised=(found,)))
+    history.store(Batch(cleared=((found.key, at(8)),)))
+    history.store(Batch(raised=(structs.replace(found, since_utc=at(9)),)))
+    reading = history.reading
+
+    assert reading.incidents(Which(), 10) == ((incident(2), closed), None)
+    assert reading.flips(Which(), 10) == ((change,), None)
+    assert reading.tests(Which(input="button"), 10) == ((test,), None)
+    assert reading.findings(Which(kind="M001"), 10)[0] == tuple(
+        PastFinding(**structs.asdict(found) | changed) for changed in ({"since_utc": at(9)}, {"cleared_utc": at(8)})
+    )
+
+
+@pytest.mark.parametrize("cursor", ["", "-1", "x", "1 OR 1=1", "9" * 40, "\u0663"])
+def test_a_cursor_that_nobody_gave_is_refused(history: History, cursor: str) -> None:
+    """Before the database is asked."""
+    with pytest.raises(ValueError, match="no cursor"):
+        history.reading.events(Which(), 10, cursor)
+
+
+def test_an_export_reads_everything_page_by_page(history: History) -> None:
+    """However many pages there are; none in memory but the one."""
+    history.store(Batch(events=tuple(event(seq) for seq in range(1, 2 * PAGE + 4))))
+
+    found = [each.key.seq for each in every(history.reading.events, Which())]
+
+    assert found == list(range(2 * PAGE + 3, 0, -1))
+
+
+def test_csv_has_a_column_for_each_part_of_a_record() -> None:
+    """Keys by their parts, instants in UTC with milliseconds, what is missing as nothing."""
+    lines = list(csv_lines(Flip, [flip(Status.UP, Status.DOWN, reason="silent", at_utc=at(1.5))]))
+
+    assert lines == [
+        "site,node,before,after,at_utc,reason\r\n",
+        "mitte,room-1,up,down,2026-03-01T08:00:01.500Z,silent\r\n",
+    ]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+def test_a_spreadsheet_runs_nothing_of_an_export(text: str) -> None:
+    """Whatever a node wrote into a text; numbers stay numbers."""
+    lines = "".join(csv_lines(Finding, [finding(detail=text, count=-3)]))
+
+    (row,) = csv.DictReader(io.StringIO(lines, newline=""))
+    assert (row["detail"], row["count"]) == (f"'{text}", "-3")
+
+
+@pytest.mark.parametrize("text", ['a "quoted", one', "two\nlines", "größer", ""])
+def test_csv_brings_every_text_back(text: str) -> None:
+    """Commas, quotes and line ends too."""
+    lines = "".join(csv_lines(Finding, [finding(detail=text)]))
+
+    (row,) = csv.DictReader(io.StringIO(lines, newline=""))
+    assert row["detail"] == text
+
+
+def test_json_lines_are_one_object_each() -> None:
+    """The body of an event is an object in it, on the same line, whatever it looked like on the way."""
+    events: list[HeardEvent] = [event(1, body='{\n  "v": 1,\r\n "text": "a\\nb"}'), event(2, body="")]
+
+    lines = list(json_lines(events))
+
+    expected: dict[str, Any] = {
+        "site": ROOM.site,
+        "node": ROOM.node,
+        "boot": event(1).key.boot,
+        "seq": 1,
+        "kind": "pressed",
+        "at_utc": "2026-03-01T08:00:00.000Z",
+        "heard_utc": "2026-03-01T08:00:00.000Z",
+        "urgent": False,
+        "incident": None,
+        "input": None,
+        "body": {"v": 1, "text": "a\nb"},
+    }
+    assert [line.count("\n") for line in lines] == [1, 1]
+    assert json.loads(lines[0]) == expected
+    assert json.loads(lines[1]) == expected | {"seq": 2, "body": ""}

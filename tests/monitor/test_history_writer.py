@@ -1,0 +1,246 @@
+"""The writer's thread: what it answers, what it keeps while the database is away, and what it lets go."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
+
+import pytest
+from msgspec import structs
+
+from node.monitor.errors import HistoryUnreachableError
+from node.monitor.history import Batch, History, Refused, Stored, StoreFailed, StoreRecovered
+from node.monitor.history.writer import Writer
+from node.monitor.model import Status
+from tests.support.history import at, event, finding, flip, incident
+
+TIMEOUT_S = 20.0
+
+
+class Away:
+    """A history whose database can be away; ``transactions`` are the batches of each that was committed."""
+
+    def __init__(self) -> None:
+        self.is_away = False
+        self.tries = threading.Semaphore(0)
+        self.asked = threading.Event()
+        self.transactions: list[tuple[Batch, ...]] = []
+        self.bad: Callable[[Batch], bool] = lambda _batch: False
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def upgrade(self) -> None:
+        """It is there, or not."""
+        self.tries.release()
+        self._be_there()
+
+    def store_all(self, batches: Sequence[Batch]) -> tuple[Stored, ...]:
+        """Store them once the gate is open."""
+        self.asked.set()
+        self.gate.wait(TIMEOUT_S)
+        self._be_there()
+        if any(map(self.bad, batches)):
+            raise RuntimeError("a mistake")
+        self.transactions.append(tuple(batches))
+        return tuple(Stored(events=tuple(each.key for each in batch.events)) for batch in batches)
+
+    def _be_there(self) -> None:
+        if self.is_away:
+            raise HistoryUnreachableError("the database is away", "wait")
+
+
+class Told:
+    """What a writer answers, taken in its order."""
+
+    def __init__(self) -> None:
+        self.queue: SimpleQueue[object] = SimpleQueue()
+
+    def take(self, count: int) -> list[object]:
+        """The next answers; waits for them."""
+        try:
+            return [self.queue.get(timeout=TIMEOUT_S) for _ in range(count)]
+        except Empty:
+            raise AssertionError("the writer doesn't answer") from None
+
+
+@contextmanager
+def writing(history: Away | History, *, kept: int = 10_000, start: bool = True) -> Iterator[tuple[Writer, Told]]:
+    """A writer whose clock stands at 7.0."""
+    told = Told()
+    writer = Writer(history, told.queue.put, clock=lambda: 7.0, retry_s=0.02, kept=kept)
+    if start:
+        writer.start()
+    yield writer, told
+    assert writer.stop(TIMEOUT_S)
+
+
+def one(seq: int, *, urgent: bool = False) -> Batch:
+    """A batch of one event."""
+    return Batch(events=(event(seq, urgent=urgent),))
+
+
+def test_what_is_stored_is_answered(history: History) -> None:
+    """Each batch has its answer, with what held in it."""
+    change = flip(Status.NEW, Status.UP)
+
+    with writing(history) as (writer, told):
+        writer.store(one(1))
+        writer.store(Batch(flips=(change,)))
+        answers = told.take(2)
+
+    assert answers == [Stored(events=(event(1).key,)), Stored(flips=(change,))]
+
+
+def test_what_waits_is_one_transaction() -> None:
+    """While one commit lasts the next ones gather."""
+    history = Away()
+    history.gate.clear()
+
+    with writing(history, start=False) as (writer, told):
+        for seq in range(1, 6):
+            writer.store(one(seq))
+        writer.start()
+        history.gate.set()
+        answers = told.take(5)
+
+    assert history.transactions == [tuple(one(seq) for seq in range(1, 6))]
+    assert answers == [Stored(events=(event(seq).key,)) for seq in range(1, 6)]
+
+
+def test_an_outage_is_told_once_and_nothing_is_lost() -> None:
+    """However often it is tried; and once it is over everything is answered, in its order."""
+    history = Away()
+    history.is_away = True
+
+    with writing(history) as (writer, told):
+        writer.store(one(1))
+        failed = told.take(1)
+        writer.store(one(2))
+        tried = [history.tries.acquire(timeout=TIMEOUT_S) for _ in range(3)]
+        waiting = writer.waiting
+        history.is_away = False
+        recovered = told.take(3)
+
+    assert all(tried)
+    assert (waiting, writer.waiting) == (2, 0)
+    assert failed == [StoreFailed(at=7.0, reason="the database is away")]
+    assert recovered == [StoreRecovered(at=7.0), Stored(events=(event(1).key,)), Stored(events=(event(2).key,))]
+
+
+@pytest.mark.parametrize(
+    ("batch", "kept"),
+    [
+        (one(9), False),
+        (one(9, urgent=True), True),
+        (Batch(events=(event(9),), raised=(finding(),)), True),
+        (Batch(incidents=(incident(),)), True),
+    ],
+    ids=["telemetry", "alarm", "finding", "decision"],
+)
+def test_in_an_outage_telemetry_alone_is_refused(batch: Batch, kept: bool) -> None:
+    """Beyond its limit: its node sends it again. Everything else waits, however much there is."""
+    history = Away()
+    history.is_away = True
+
+    with writing(history, kept=2) as (writer, told):
+        for seq in (1, 2):
+            writer.store(one(seq))
+        told.take(1)
+        writer.store(batch)
+        refused = [] if kept else told.take(1)
+        history.is_away = False
+        told.take(3 + kept)
+
+    assert refused == ([] if kept else [Refused(events=(event(9).key,), reason="too much waits")])
+    assert [each for batches in history.transactions for each in batches] == [
+        one(1),
+        one(2),
+        *([batch] if kept else []),
+    ]
+
+
+def test_a_batch_that_cannot_be_stored_does_not_keep_the_others(history: History) -> None:
+    """It gets no receipt; those before and behind it are stored."""
+    bad = Batch(events=(event(2**70),), incidents=(incident(2),))
+
+    with writing(history, start=False) as (writer, told):
+        writer.store(one(1))
+        writer.store(bad)
+        writer.store(Batch(incidents=(incident(3),)))
+        writer.start()
+        first, second, third = told.take(3)
+
+    assert first == Stored(events=(event(1).key,))
+    assert isinstance(second, Refused)
+    assert second.events == (bad.events[0].key,)
+    assert third == Stored()
+    assert history.remember(at()).incidents == (incident(3),)
+
+
+def test_a_mistake_of_the_program_costs_one_batch(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged with where it happened, and the writer lives."""
+    history = Away()
+    history.bad = lambda batch: batch == one(2)
+
+    with writing(history, start=False) as (writer, told):
+        for seq in (1, 2, 3):
+            writer.store(one(seq))
+        writer.start()
+        answers = told.take(3)
+
+    assert answers[1] == Refused(events=(event(2).key,), reason="RuntimeError")
+    assert history.transactions == [(one(1),), (one(3),)]
+    assert "a mistake" in caplog.text
+
+
+def test_an_end_stores_what_waits() -> None:
+    """A stop is one last try."""
+    history = Away()
+    history.gate.clear()
+
+    with writing(history) as (writer, told):
+        writer.store(one(1))
+        writer.store(one(2))
+        history.gate.set()
+        assert writer.stop(TIMEOUT_S)
+
+    assert told.take(2) == [Stored(events=(event(1).key,)), Stored(events=(event(2).key,))]
+
+
+def test_an_end_in_an_outage_does_not_hang(caplog: pytest.LogCaptureFixture) -> None:
+    """What couldn't be stored is counted in the log; the nodes still hold its events."""
+    history = Away()
+    history.is_away = True
+
+    with writing(history) as (writer, told):
+        writer.store(one(1))
+        told.take(1)
+        assert writer.stop(TIMEOUT_S)
+
+    assert "1 batches that couldn't be stored" in caplog.text
+
+
+def test_a_database_that_hangs_shows() -> None:
+    """Since when a try lasts is known to whoever watches."""
+    history = Away()
+    history.gate.clear()
+
+    with writing(history) as (writer, told):
+        seen = [writer.busy_since]
+        writer.store(one(1))
+        assert history.asked.wait(TIMEOUT_S)
+        seen.append(writer.busy_since)
+        history.gate.set()
+        told.take(1)
+        seen.append(writer.busy_since)
+
+    assert seen == [None, 7.0, None]
+
+
+def test_only_telemetry_may_be_refused() -> None:
+    """A batch with anything that its node doesn't say again is kept."""
+    telemetry = one(1)
+
+    assert telemetry.may_be_refused
+    assert not structs.replace(telemetry, flips=(flip(Status.UP, Status.LATE),)).may_be_refused
+    assert not Batch().may_be_refused
