@@ -1,0 +1,249 @@
+"""What people are told: class, place, what to do; a finding with its meaning and next step; many as one message.
+
+Rules:
+
+1. The title says the worst in its first 60 characters; the body repeats whatever the title had to cut.
+2. A test is named a test before anything else.
+3. A message of many names the first NAMED and counts the rest by site: its length doesn't grow with the fleet.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from itertools import groupby
+from typing import NamedTuple
+
+from node.core.settings import AlarmClass
+from node.monitor.findings import kind_of
+from node.monitor.model import IncidentKey, Notice, NoticeKind, Severity
+from node.monitor.outbox import Delivery
+from node.monitor.tell.words import Words, mark, one_line
+
+NAMED = 20
+SITES_NAMED = 10
+KINDS_NAMED = 20
+CODE_LENGTH = 8
+PLACE_LENGTH = 32
+"""Of a place in the title of a finding: what is wrong has to stand there too."""
+
+CLASSES = {
+    AlarmClass.ASSIST: mark("colleague needs help"),
+    AlarmClass.THREAT: mark("threat"),
+    AlarmClass.AMOK: mark("amok"),
+}
+TO_DO = {
+    AlarmClass.ASSIST: mark("Colleagues: go there, at least two of you."),
+    AlarmClass.THREAT: mark("Guards: go there as your instructions say. Everybody else: stay away."),
+    AlarmClass.AMOK: mark("Get safe: lock yourselves in or leave the building, stay away from there, call the police."),
+}
+REASONS = {
+    "real": mark("it was real"),
+    "drill": mark("it was a drill"),
+    "mistaken": mark("called by mistake"),
+    "technical": mark("technical cause"),
+}
+DETAILS = {
+    "silent": mark("its heartbeat stays away"),
+    "will": mark("the broker lost its connection"),
+    "goodbye": mark("it was stopped"),
+}
+
+
+class Mood(Enum):
+    """What a display may show beside the text."""
+
+    ALARM = "alarm"
+    WARNING = "warning"
+    GOOD = "good"
+
+
+class Message(NamedTuple):
+    """What is sent: plain text. ``title`` is one line."""
+
+    title: str
+    body: str
+    mood: Mood
+
+
+def message(deliveries: Sequence[Delivery], words: Words) -> Message:
+    """One message of all these: one notice, or several that were gathered."""
+    notices = [each.notice for each in deliveries]
+    if len(notices) > 1:
+        made = _many(notices, words)
+    elif notices[0].kind in (NoticeKind.FINDING, NoticeKind.CLEARED):
+        made = _finding(notices[0], words)
+    else:
+        made = _incident(notices[0], words)
+    if any(each.uncertain for each in deliveries):
+        made = made._replace(body=made.body + "\n" + words.say("Perhaps you were told this before."))
+    return made
+
+
+def _incident(notice: Notice, words: Words) -> Message:
+    title, lines, mood = _TELLERS[notice.kind](notice, words)
+    lines.insert(0, words.say("Where: {where}", where=words.whereabouts(notice.site, notice.node)))
+    if notice.test:
+        title = words.title("TEST, no danger: {title}", title=title)
+        lines.insert(0, words.say("This is a test. Nobody is in danger."))
+        mood = Mood.GOOD
+    return Message(title, "\n".join(lines), mood)
+
+
+def _alarm(notice: Notice, words: Words) -> tuple[str, list[str], Mood]:
+    where = words.place(notice.site, notice.node)
+    what = words.translate(CLASSES[notice.alarm_class]) if notice.alarm_class else words.say("of an unknown kind")
+    if notice.step:
+        title = words.title("NOBODY COMES YET! ALARM, {what}: {where}", what=what, where=where)
+    else:
+        title = words.title("ALARM, {what}: {where}", what=what, where=where)
+    lines = [words.say("What: {what}, raised by {input}, {time}", what=what, **_when(notice, words))]
+    if notice.presses > 1:
+        lines.append(words.say("Called {count} times", count=words.number(notice.presses)))
+    if notice.step:
+        lines.append(words.say("Nobody has said yet that they are coming: now you are asked."))
+    if notice.alarm_class:
+        lines.append(words.translate(TO_DO[notice.alarm_class]))
+    key = IncidentKey(notice.site, notice.node, notice.incident)
+    lines.append(words.say("Whoever goes there says so: alarm-monitor acknowledge {incident}", incident=key))
+    return title, lines, Mood.ALARM
+
+
+def _acknowledged(notice: Notice, words: Words) -> tuple[str, list[str], Mood]:
+    title = words.title("Somebody is coming: {where}", where=words.place(notice.site, notice.node))
+    if notice.by:
+        return title, [words.say("{by} has said so, {time}", by=notice.by, **_when(notice, words))], Mood.GOOD
+    return title, [words.say("Said at {time}", **_when(notice, words))], Mood.GOOD
+
+
+def _reset(notice: Notice, words: Words) -> tuple[str, list[str], Mood]:
+    where = words.place(notice.site, notice.node)
+    why = words.translate(REASONS.get(notice.reason, notice.reason))
+    if why:
+        title = words.title("Alarm is over, {why}: {where}", why=why, where=where)
+    else:
+        title = words.title("Alarm is over: {where}", where=where)
+    lines = [words.say("Why: {why}", why=why)] if why else []
+    if notice.by:
+        return title, [*lines, words.say("{by} has ended it, {time}", by=notice.by, **_when(notice, words))], Mood.GOOD
+    return title, [*lines, words.say("Ended at {time}", **_when(notice, words))], Mood.GOOD
+
+
+_TELLERS = {NoticeKind.ALARM: _alarm, NoticeKind.ACKNOWLEDGED: _acknowledged, NoticeKind.RESET: _reset}
+
+
+def _when(notice: Notice, words: Words) -> dict[str, str]:
+    return {"input": notice.input, "time": words.time(notice.at_utc)}
+
+
+def _code(notice: Notice) -> str:
+    return one_line(notice.finding.code, CODE_LENGTH) if notice.finding is not None else ""
+
+
+def _brief(code: str, words: Words) -> str:
+    """A kind of finding in a few words: its text up to the colon, after which it says what that means for people."""
+    return words.translate(kind_of(code).text).partition(":")[0]
+
+
+def _about(notice: Notice, words: Words) -> str:
+    """What of it only this one has: the thing it is about, how many, and what else is known."""
+    subject = notice.finding.subject if notice.finding is not None else ""
+    count = "" if notice.count is None else words.number(notice.count)
+    detail = words.translate(DETAILS.get(notice.detail, notice.detail))
+    return one_line(", ".join(each for each in (subject, count, detail) if each))
+
+
+def _finding(notice: Notice, words: Words) -> Message:
+    code, about = _code(notice), _about(notice, words)
+    where = one_line(words.place(notice.site, notice.node), PLACE_LENGTH)
+    over = notice.kind is NoticeKind.CLEARED
+    if over:
+        title = words.title("Over: {where}: {brief}", where=where, brief=_brief(code, words))
+    else:
+        title = words.title("{where}: {brief}", where=where, brief=_brief(code, words))
+    lines = [
+        words.say("Where: {where}", where=words.whereabouts(notice.site, notice.node)),
+        f"{code}: {words.translate(kind_of(code).text)}",
+    ]
+    if about:
+        lines.append(words.say("More: {about}", about=about))
+    if over:
+        lines.append(words.say("This is over since {time}", time=words.time(notice.at_utc)))
+        return Message(title, "\n".join(lines), Mood.GOOD)
+    lines.append(words.say("Since: {time}", time=words.time(notice.at_utc)))
+    lines.append(words.say("Next: {next}", next=words.translate(kind_of(code).next_step)))
+    return Message(title, "\n".join(lines), _mood(notice))
+
+
+def _mood(notice: Notice) -> Mood:
+    return Mood.ALARM if notice.severity is Severity.CRITICAL else Mood.WARNING
+
+
+class _Group(NamedTuple):
+    """What is told together: notices of one kind and code."""
+
+    kind: NoticeKind
+    code: str
+    notices: list[Notice]
+
+    @property
+    def rank(self) -> tuple[bool, int, int, str]:
+        """What matters most stands first."""
+        return self.kind is NoticeKind.CLEARED, kind_of(self.code).severity.rank, -len(self.notices), self.code
+
+
+def _many(notices: Iterable[Notice], words: Words) -> Message:
+    ordered = sorted(notices, key=lambda each: (each.kind, _code(each), each.site, each.node, each.key))
+    groups = sorted(
+        (_Group(*key, list(each)) for key, each in groupby(ordered, lambda each: (each.kind, _code(each)))),
+        key=lambda group: group.rank,
+    )
+    first = groups[0]
+    headline = _counted(first, words)
+    if len(groups) == 1:
+        title = words.title("{headline}: {sites}", headline=headline, sites=_by_site(first.notices, words))
+    else:
+        more = words.number(sum(len(group.notices) for group in groups[1:]))
+        title = words.title("{headline}, and {more} more", headline=headline, more=more)
+    lines: list[str] = []
+    left = NAMED
+    for group in groups[:KINDS_NAMED]:
+        lines += _section(group, left, words)
+        left = max(0, left - len(group.notices))
+    rest = [notice for group in groups[KINDS_NAMED:] for notice in group.notices]
+    if rest:
+        lines.append(_rest(rest, words))
+    mood = Mood.GOOD if first.kind is NoticeKind.CLEARED else _mood(first.notices[0])
+    return Message(title, "\n".join(lines).strip(), mood)
+
+
+def _counted(group: _Group, words: Words) -> str:
+    """How many of which kind; without plurals, which every language makes in its own way."""
+    count, brief = words.number(len(group.notices)), _brief(group.code, words)
+    if group.kind is NoticeKind.CLEARED:
+        return words.say("over: {count} x {brief}", count=count, brief=brief)
+    return words.say("{count} x {brief}", count=count, brief=brief)
+
+
+def _section(group: _Group, most: int, words: Words) -> list[str]:
+    lines = ["", f"{_counted(group, words)} ({group.code})"]
+    if group.kind is NoticeKind.FINDING:
+        kind = kind_of(group.code)
+        lines += [words.translate(kind.text), words.say("Next: {next}", next=words.translate(kind.next_step))]
+    for notice in group.notices[:most]:
+        where, about = words.whereabouts(notice.site, notice.node), _about(notice, words)
+        when = words.time(notice.at_utc)
+        lines.append("- " + words.say("{where}, {time}", where=where, time=when) + (f" ({about})" if about else ""))
+    if len(group.notices) > most:
+        lines.append(_rest(group.notices[most:], words))
+    return lines
+
+
+def _rest(notices: Sequence[Notice], words: Words) -> str:
+    count = words.number(len(notices))
+    return words.say("- and {count} more: {sites}", count=count, sites=_by_site(notices, words))
+
+
+def _by_site(notices: Sequence[Notice], words: Words) -> str:
+    counted = Counter(each.site or words.say("the monitor") for each in notices)
+    named = [f"{site} {words.number(count)}" for site, count in counted.most_common(SITES_NAMED)]
+    return ", ".join(named) + (", …" if len(counted) > SITES_NAMED else "")

@@ -1,0 +1,92 @@
+"""What people read is said in their language: texts are written in English and translated by locale/.
+
+A value that came over the network is one line of bounded length before it stands in a text.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
+from functools import cache
+from importlib.resources import files
+from io import BytesIO
+
+from babel import Locale
+from babel.dates import format_datetime
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+
+from node.monitor.model import NodeKey
+from node.monitor.settings import Language, Place
+
+TITLE_LENGTH = 60
+"""What an SMS shows of it."""
+
+VALUE_LENGTH = 200
+
+_LOCALES: Mapping[Language, Locale] = {"de": Locale("de", "DE"), "en": Locale("en", "GB")}
+
+
+def mark(text: str) -> str:
+    """A text that is translated where it is used: this only lets it be found."""
+    return text
+
+
+@cache
+def catalog(language: Language) -> Catalog | None:
+    """The translations into ``language``; None for English, in which the texts are written."""
+    if language == "en":
+        return None
+    data = files("node.monitor").joinpath("locale", language, "LC_MESSAGES", "monitor.po").read_bytes()
+    return read_po(BytesIO(data), locale=language)
+
+
+def one_line(value: object, length: int = VALUE_LENGTH) -> str:
+    """This value without line breaks and what else steers a display, cut where it is longer than ``length``."""
+    text = " ".join("".join(each if each.isprintable() else " " for each in str(value)).split())
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+class Words:
+    """One language, the zone in which times are told, and where the nodes are."""
+
+    def __init__(self, language: Language, zone: tzinfo, places: Mapping[NodeKey, Place]) -> None:
+        self._catalog = catalog(language)
+        self._locale = _LOCALES[language]
+        self._zone = zone
+        self._places = places
+
+    def translate(self, text: str) -> str:
+        """A text of this program; one that has no translation stays English."""
+        message = None if self._catalog is None else self._catalog.get(text)
+        return str(message.string) if message is not None and message.string and not message.fuzzy else text
+
+    def say(self, text: str, **values: object) -> str:
+        """The text with its values."""
+        return self.translate(text).format(**{name: one_line(value) for name, value in values.items()})
+
+    def title(self, text: str, **values: object) -> str:
+        """The text with its values, so short that it is shown whole."""
+        return one_line(self.say(text, **values), TITLE_LENGTH)
+
+    def time(self, when: datetime) -> str:
+        """Date and time of day in the zone."""
+        return format_datetime(when.astimezone(self._zone), "medium", locale=self._locale)
+
+    def number(self, value: int) -> str:
+        """With the language's own marks."""
+        return format_decimal(value, locale=self._locale)
+
+    def place(self, site: str, node: str) -> str:
+        """Where it is, in short: what the roster says, or the node's name."""
+        if not node:
+            return site or self.say("the monitor")
+        known = self._places.get(NodeKey(site, node))
+        return (known.location if known is not None else "") or f"{site}/{node}"
+
+    def whereabouts(self, site: str, node: str) -> str:
+        """Where it is, whole: location, floor, site and node."""
+        short, name = self.place(site, node), str(NodeKey(site, node))
+        known = self._places.get(NodeKey(site, node))
+        if known is not None and known.floor:
+            return self.say("{place} (floor {floor}, {name})", place=short, floor=known.floor, name=name)
+        return short if not node or short == name else self.say("{place} ({name})", place=short, name=name)

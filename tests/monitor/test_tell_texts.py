@@ -1,0 +1,255 @@
+"""What people read: short titles, what to do, tests as tests, many as one; in German and English."""
+
+from datetime import timedelta, timezone
+from pathlib import Path
+from string import Formatter
+from zoneinfo import ZoneInfo
+
+import pytest
+from babel.messages.extract import extract_from_file
+from hypothesis import given
+from hypothesis import strategies as st
+
+import node.monitor.tell
+from node.core.settings import AlarmClass
+from node.errors import FAULTS
+from node.monitor.findings import FINDINGS, kind_of
+from node.monitor.model import FindingKey, NodeKey, Notice, NoticeKind, Severity
+from node.monitor.outbox import Delivery
+from node.monitor.settings import Language, Place
+from node.monitor.tell.texts import Message, Mood, message
+from node.monitor.tell.words import TITLE_LENGTH, Words, catalog
+from tests.support.notices import AT, alarm, finding
+
+PLACES = {NodeKey("mitte", "room-214"): Place(NodeKey("mitte", "room-214"), "2", "2. OG, Zimmer 214")}
+BERLIN = ZoneInfo("Europe/Berlin")
+CODES = (*FINDINGS, *FAULTS, "F999")
+
+
+def told(*notices: Notice, language: Language = "de", uncertain: bool = False) -> Message:
+    """The message of these."""
+    deliveries = [Delivery(id=number, notice=each, uncertain=uncertain) for number, each in enumerate(notices)]
+    return message(deliveries, Words(language, BERLIN, PLACES))
+
+
+def test_an_alarm_says_class_place_time_and_what_to_do_in_german() -> None:
+    """Literal text: whoever changes a word of it has to mean it."""
+    assert told(alarm(presses=2)) == Message(
+        "ALARM, Bedrohung: 2. OG, Zimmer 214",
+        "Wo: 2. OG, Zimmer 214 (Etage 2, mitte/room-214)\n"
+        "Was: Bedrohung, ausgelöst an button, 25.11.2026, 14:03:12\n"
+        "2 mal gerufen\n"
+        "Wachdienst: nach Dienstanweisung hingehen. Alle anderen: fernbleiben.\n"
+        "Wer hingeht, sagt das: alarm-monitor acknowledge mitte/room-214/0a1b2c3d-7",
+        Mood.ALARM,
+    )
+
+
+def test_an_alarm_says_class_place_time_and_what_to_do_in_english() -> None:
+    """Literal text, with the time as the British write it."""
+    assert told(alarm(), language="en") == Message(
+        "ALARM, threat: 2. OG, Zimmer 214",
+        "Where: 2. OG, Zimmer 214 (floor 2, mitte/room-214)\n"
+        "What: threat, raised by button, 25 Nov 2026, 14:03:12\n"
+        "Guards: go there as your instructions say. Everybody else: stay away.\n"
+        "Whoever goes there says so: alarm-monitor acknowledge mitte/room-214/0a1b2c3d-7",
+        Mood.ALARM,
+    )
+
+
+def test_the_next_group_reads_first_that_nobody_comes_yet() -> None:
+    """A higher step is told why it is asked."""
+    later = told(alarm(step=1))
+
+    assert later.title.startswith("NOCH KOMMT NIEMAND! ALARM, Bedrohung: 2. OG")
+    assert "jetzt sind Sie gefragt" in later.body
+
+
+@pytest.mark.parametrize("kind", [NoticeKind.ALARM, NoticeKind.ACKNOWLEDGED, NoticeKind.RESET])
+def test_a_test_is_named_a_test_before_anything_else(kind: NoticeKind) -> None:
+    """In the title and in the first line, and it doesn't look like an alarm."""
+    made = told(alarm(kind=kind, test=True))
+
+    assert made.title.startswith("PROBE, keine Gefahr: ")
+    assert made.body.startswith("Dies ist eine Probe. Niemand ist in Gefahr.\n")
+    assert made.mood is Mood.GOOD
+
+
+@pytest.mark.parametrize("alarm_class", list(AlarmClass))
+def test_every_class_says_what_to_do(alarm_class: AlarmClass) -> None:
+    """Colleagues, guards, everybody: each has its own instruction."""
+    others = {told(alarm(alarm_class=each)).body for each in AlarmClass if each is not alarm_class}
+
+    made = told(alarm(alarm_class=alarm_class))
+
+    assert len(made.body.splitlines()) == 4
+    assert made.body not in others
+
+
+def test_who_comes_and_how_it_ended_are_told() -> None:
+    """By a desk's name, with the reason in words."""
+    coming = told(alarm(kind=NoticeKind.ACKNOWLEDGED, by="guard-desk"))
+    over = told(alarm(kind=NoticeKind.RESET, by="guard-desk", reason="mistaken"))
+
+    assert coming.title == "Es kommt jemand: 2. OG, Zimmer 214"
+    assert "guard-desk hat es gesagt, 25.11.2026, 14:03:12" in coming.body
+    assert over.title == "Alarm beendet, versehentlich gerufen: 2. OG, Zimmer 214"
+    assert "guard-desk hat ihn beendet" in over.body
+
+
+def test_a_finding_says_what_it_means_and_what_to_do_next() -> None:
+    """Literal text; the place stands first, what is wrong right after it."""
+    assert told(finding(detail="silent")) == Message(
+        "2. OG, Zimmer 214: ein Gerät ist ausgefallen",
+        "Wo: 2. OG, Zimmer 214 (Etage 2, mitte/room-214)\n"
+        "M001: ein Gerät ist ausgefallen: wer dort drückt, wird hier von niemandem gehört\n"
+        "Näheres: sein Lebenszeichen bleibt aus\n"
+        "Seit: 25.11.2026, 14:03:12\n"
+        "Zu tun: den Leuten dort Bescheid sagen und ihnen ein Telefon geben; dann Strom, Kabel und Lampe ansehen",
+        Mood.ALARM,
+    )
+
+
+def test_a_finding_of_the_monitor_itself_has_a_place_too() -> None:
+    """It is about no node."""
+    made = told(finding("", "M008", site="", subject="broker-a"))
+
+    assert made.title == "der Monitor: ein Broker ist von hier nicht erreichbar"
+    assert "Näheres: broker-a" in made.body
+
+
+def test_a_finding_that_is_over_says_so() -> None:
+    """And asks for nothing."""
+    made = told(finding(over=True))
+
+    assert made.title == "Vorbei: 2. OG, Zimmer 214: ein Gerät ist ausgefallen"
+    assert "Zu tun" not in made.body
+    assert made.mood is Mood.GOOD
+
+
+def test_ten_thousand_nodes_are_one_short_message() -> None:
+    """The first 20 are named, the rest is counted by site."""
+    nodes = [finding(f"room-{number:05}", site="nord" if number < 4000 else "sued") for number in range(10_000)]
+
+    made = told(*nodes)
+
+    assert made.title == "10.000 x ein Gerät ist ausgefallen: sued 6.000, nord 4.000"
+    assert made.body.count("nord/room-") == 20
+    assert made.body.endswith("- und 9.980 weitere: sued 6.000, nord 3.980")
+    assert len(made.body) < 2000
+
+
+def test_findings_of_many_kinds_stand_with_the_worst_first() -> None:
+    """What is over comes last; each kind says its next step once."""
+    made = told(
+        finding("b", over=True), finding("a", "M006"), finding("a", "M006", subject="x"), finding("c"), language="en"
+    )
+
+    assert made.title == "1 x a node is down, and 3 more"
+    kinds = [line for line in made.body.splitlines() if " x " in line]
+    assert kinds == [
+        "1 x a node is down (M001)",
+        "2 x a button's test is overdue (M006)",
+        "over: 1 x a node is down (M001)",
+    ]
+    assert made.body.count("Next: ") == 2
+
+
+def test_what_was_perhaps_told_before_says_so() -> None:
+    """Its monitor died while it told it."""
+    assert told(alarm(), uncertain=True).body.endswith("Vielleicht ist diese Nachricht schon einmal gekommen.")
+
+
+def test_what_comes_over_the_network_stays_on_its_line() -> None:
+    """A detail with line breaks makes no lines of its own, and no header of a mail."""
+    made = told(finding(code="F010", subject="x\r\nBcc: all@example.org\x1b[2J", detail="y" * 5000))
+
+    assert "\r" not in made.body
+    assert "\x1b" not in made.body
+    assert max(map(len, made.body.splitlines())) < 300
+
+
+TEXT = st.text(max_size=80)
+
+
+@given(
+    st.lists(
+        st.builds(
+            Notice,
+            key=TEXT,
+            kind=st.sampled_from(NoticeKind),
+            site=TEXT,
+            node=TEXT,
+            at_utc=st.datetimes(timezones=st.just(timezone(timedelta(0)))).filter(lambda at: 1 < at.year < 9999),
+            step=st.integers(0, 5),
+            input=TEXT,
+            alarm_class=st.sampled_from([None, *AlarmClass]),
+            incident=TEXT,
+            presses=st.integers(0, 10**9),
+            by=TEXT,
+            reason=TEXT,
+            test=st.booleans(),
+            finding=st.none() | st.builds(FindingKey, TEXT, TEXT, TEXT, TEXT),
+            severity=st.none() | st.sampled_from(Severity),
+            count=st.none() | st.integers(0, 10**9),
+            detail=TEXT,
+        ),
+        min_size=1,
+        max_size=60,
+    ),
+    st.sampled_from(("de", "en")),
+)
+def test_every_notice_has_a_message(notices: list[Notice], language: Language) -> None:
+    """Whatever nodes say: braces in it are no placeholders, and the title is one short line."""
+    made = told(*notices, language=language)
+
+    assert 0 < len(made.title) <= TITLE_LENGTH
+    assert made.title.isprintable()
+    assert made.body
+    assert all(each.isprintable() or each == "\n" for each in made.body)
+
+
+def texts_of_the_code() -> set[str]:
+    """Every text that people may read."""
+    folder = Path(node.monitor.tell.__path__[0])
+    keywords = {"say": None, "title": None, "mark": None}
+    said = {
+        str(text)
+        for path in folder.glob("*.py")
+        for _, text, _, _ in extract_from_file("python", path, keywords=keywords)
+    }
+    kinds = [kind_of(code) for code in CODES]
+    return said | {kind.text for kind in kinds} | {kind.next_step for kind in kinds}
+
+
+def placeholders(text: str) -> set[str | None]:
+    """What stands in braces."""
+    return {name for _, name, _, _ in Formatter().parse(text)} - {None}
+
+
+def test_every_text_is_translated_with_the_same_placeholders() -> None:
+    """And the catalog holds nothing that nobody says."""
+    german = catalog("de")
+    assert german is not None
+
+    translations = {str(each.id): str(each.string) for each in german if each.id and not each.fuzzy}
+
+    assert set(translations) == texts_of_the_code()
+    assert all(translations.values())
+    assert {text for text, made in translations.items() if placeholders(text) != placeholders(made)} == set()
+
+
+def test_a_text_that_says_its_meaning_after_a_colon_does_so_in_german() -> None:
+    """The title of a finding is what stands before it."""
+    words = Words("de", BERLIN, {})
+    kinds = [kind_of(code) for code in CODES]
+
+    assert [each.code for each in kinds if (":" in each.text) != (":" in words.translate(each.text))] == []
+
+
+def test_times_are_told_in_the_zone() -> None:
+    """In summer too."""
+    words = Words("de", BERLIN, {})
+
+    assert words.time(AT) == "25.11.2026, 14:03:12"
+    assert words.time(AT.replace(month=7)) == "25.07.2026, 15:03:12"
