@@ -1,1 +1,102 @@
-"""Tells people."""
+"""Tells people: claims what waits in the outbox, sends it through Apprise, and records what came of it.
+
+Threads: each target has two, one for what is told at once and one for what is gathered, so that an alarm never stands
+behind a finding, nor one target behind another. Each try is a further one, with a deadline (target.py).
+
+Rules:
+
+1. Claim, then act. A claim is settled before the thread makes its next one, however long the database is away; what a
+   dead process had claimed is told again, as "perhaps told before" (node.monitor.outbox).
+2. A try that fails is made again 2 s later, doubling to five minutes; a success makes due all its target waits for.
+3. Two failures in a row are a problem (``TargetFailed``), until the next success (``TargetWorks``).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, tzinfo
+from time import monotonic
+from typing import NamedTuple
+
+from babel.dates import LOCALTZ
+
+from node.monitor.outbox import Outbox
+from node.monitor.settings import Place, Target
+from node.monitor.tell.health import Health, TargetFailed, TargetWorks
+from node.monitor.tell.lane import Lane, Pace
+from node.monitor.tell.routing import targets_of
+from node.monitor.tell.target import problem_of
+from node.monitor.tell.words import Words
+
+__all__ = ["Pace", "TargetFailed", "TargetState", "TargetWorks", "Teller", "problem_of", "targets_of"]
+
+
+class TargetState(NamedTuple):
+    """How a target does: ``told`` counts messages since the start, ``waiting`` the notices that it hasn't got yet."""
+
+    name: str
+    step: int
+    failing: bool
+    waiting: int
+    told: int
+    problem: str
+
+
+class Teller:
+    """All targets. ``put`` gets TargetFailed and TargetWorks, from several threads, and must not block.
+
+    ``zone`` is the one in which people are told times; ``utc`` the wall clock.
+    """
+
+    def __init__(
+        self,
+        monitor: str,
+        outbox: Outbox,
+        targets: Iterable[Target],
+        put: Callable[[TargetFailed | TargetWorks], None],
+        *,
+        roster: Iterable[Place] = (),
+        pace: Pace = Pace(),  # noqa: B008 - nobody can change it
+        zone: tzinfo = LOCALTZ,
+        utc: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        places = {place.key: place for place in roster}
+        self._monitor = monitor
+        self._outbox = outbox
+        self._targets = [(target, Health(target.name, put)) for target in targets]
+        self._lanes = [
+            Lane(monitor, outbox, target, health, Words(target.language, zone, places), pace, utc, gather=gather)
+            for target, health in self._targets
+            for gather in (False, True)
+        ]
+
+    @property
+    def alive(self) -> bool:
+        """Whether every thread is there."""
+        return all(lane.thread.is_alive() for lane in self._lanes)
+
+    def start(self) -> None:
+        """Take back what an earlier process of this monitor had claimed, and begin. Raises what the outbox raises."""
+        self._outbox.release(self._monitor)
+        for lane in self._lanes:
+            lane.thread.start()
+
+    def wake(self) -> None:
+        """Something new was stored: look at once. What is gathered waits anyway."""
+        for lane in self._lanes:
+            if not lane.gather:
+                lane.wake()
+
+    def states(self) -> Sequence[TargetState]:
+        """How each target does, in the order of monitor.toml."""
+        return [
+            TargetState(target.name, target.step, health.failing, health.waiting, health.told, health.problem)
+            for target, health in self._targets
+        ]
+
+    def close(self, timeout_s: float) -> bool:
+        """End: no further try is begun. Whether all threads have ended within ``timeout_s``."""
+        for lane in self._lanes:
+            lane.stop()
+        deadline = monotonic() + timeout_s
+        for lane in self._lanes:
+            lane.thread.join(max(0.0, deadline - monotonic()))
+        return not any(lane.thread.is_alive() for lane in self._lanes)

@@ -1,0 +1,67 @@
+"""Whether a target can be told, as those hear it who decide about findings."""
+
+import logging
+from collections.abc import Callable
+from threading import Lock
+from time import monotonic
+from typing import NamedTuple
+
+log = logging.getLogger(__name__)
+
+FAILURES = 2
+"""In a row: then it is a problem."""
+
+
+class TargetFailed(NamedTuple):
+    """A target couldn't be told, twice in a row; ``at`` is monotonic. No part of its URL is in ``reason``."""
+
+    name: str
+    reason: str
+    at: float
+
+
+class TargetWorks(NamedTuple):
+    """A target was told, for the first time since the start or since it failed; ``at`` is monotonic."""
+
+    name: str
+    at: float
+
+
+class Health:
+    """What is known of one target. ``told`` counts messages since the start, ``waiting`` what it hasn't got yet."""
+
+    def __init__(self, name: str, put: Callable[[TargetFailed | TargetWorks], None]) -> None:
+        self._name = name
+        self._put = put
+        self._lock = Lock()
+        self._failures = 0
+        self._said: bool | None = None
+        self.told = 0
+        self.waiting = 0
+        self.problem = ""
+
+    @property
+    def failing(self) -> bool:
+        """Whether it is said to fail."""
+        return self._said is False
+
+    def worked(self) -> bool:
+        """A message got there. Whether tries had failed before."""
+        with self._lock:
+            self.told += 1
+            had_failed, self._failures, self.problem = self._failures > 0, 0, ""
+            if self._said is not True:
+                self._said = True
+                self._put(TargetWorks(self._name, monotonic()))
+        return had_failed
+
+    def failed(self, reason: str) -> None:
+        """A try failed."""
+        with self._lock:
+            self._failures += 1
+            if self.problem != reason:
+                log.warning("target %s can't be told: %s", self._name, reason)
+            self.problem = reason
+            if self._failures >= FAILURES and self._said is not False:
+                self._said = False
+                self._put(TargetFailed(self._name, reason, monotonic()))

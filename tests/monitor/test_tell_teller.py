@@ -1,0 +1,353 @@
+"""The teller on real receivers: each notice is told once, at once or gathered, whatever fails or hangs meanwhile."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from node.monitor.model import Notice
+from node.monitor.outbox import LEASE_S, Settled
+from node.monitor.settings import Target
+from node.monitor.tell import Pace, TargetFailed, TargetWorks, Teller
+from node.monitor.tell.gathering import ALARM_TRIES, FINDING_TRIES
+from tests.support.broker import free_port
+from tests.support.notices import alarm, finding
+from tests.support.outbox import MemoryOutbox
+from tests.support.receivers import HttpReceiver, MailServer, Record, text_of
+
+QUICK = Pace(poll_s=0.05, gather_s=0.3, many_s=1.0, send_s=10.0)
+
+
+@pytest.fixture
+def receiver() -> Iterator[HttpReceiver]:
+    """A started HTTP receiver."""
+    with HttpReceiver() as started:
+        yield started
+
+
+@pytest.fixture
+def other() -> Iterator[HttpReceiver]:
+    """A second one."""
+    with HttpReceiver() as started:
+        yield started
+
+
+@pytest.fixture
+def outbox() -> MemoryOutbox:
+    """An empty outbox."""
+    return MemoryOutbox()
+
+
+def now_utc() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+@contextmanager
+def telling(
+    outbox: MemoryOutbox,
+    *targets: Target,
+    monitor: str = "monitor-a",
+    pace: Pace = QUICK,
+    utc: Callable[[], datetime] = now_utc,
+) -> Iterator[tuple[Teller, Record]]:
+    """A running teller, and what it puts."""
+    put = Record()
+    teller = Teller(monitor, outbox, targets, put.add, pace=pace, utc=utc)
+    teller.start()
+    try:
+        yield teller, put
+    finally:
+        assert teller.close(30.0)
+
+
+def desk(receiver: HttpReceiver, name: str = "desk") -> Target:
+    """A target that is this receiver."""
+    return Target(name, receiver.url)
+
+
+def all_settled(outbox: MemoryOutbox) -> None:
+    """Wait until nothing waits."""
+    outbox.wait_for(lambda rows: all(row.outcome is not None for row in rows))
+
+
+def test_an_alarm_is_told_at_once(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
+    """When the teller is woken, however seldom it looks by itself."""
+    with telling(outbox, desk(receiver), pace=Pace(poll_s=60.0)) as (teller, _):
+        outbox.add("desk", [alarm()])
+        begun = time.monotonic()
+        teller.wake()
+
+        [posted] = receiver.taken.first(1)
+
+    assert posted.title == "ALARM, Bedrohung: mitte/room-214"
+    assert posted.at - begun < 1.0
+    assert outbox.outcomes("desk") == [Settled.SENT]
+
+
+def test_each_target_is_told_in_its_language_over_its_own_way(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
+    """One by mail in English, one by HTTP in German."""
+    with MailServer() as mail_server:
+        guards = Target("guards", mail_server.url, language="en")
+        with telling(outbox, desk(receiver), guards):
+            outbox.add("desk", [alarm()])
+            outbox.add("guards", [alarm()])
+
+            [posted] = receiver.taken.first(1)
+            [mail] = mail_server.mails.first(1)
+
+    assert "Bedrohung" in posted.body
+    assert mail["subject"] == "ALARM, threat: mitte/room-214"
+    assert "Guards: go there as your instructions say." in text_of(mail)
+
+
+def test_every_alarm_is_a_message_of_its_own(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
+    """In their order."""
+    outbox.add("desk", [alarm(f"room-{number}") for number in range(5)])
+    with telling(outbox, desk(receiver)):
+        all_settled(outbox)
+
+    assert [posted.title[-6:] for posted in receiver.taken.items] == [f"room-{number}" for number in range(5)]
+
+
+def test_what_is_found_at_once_is_one_message(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
+    """What comes while the first one waits joins it."""
+    with telling(outbox, desk(receiver)):
+        outbox.add("desk", [finding("a", "M006")])
+        outbox.add("desk", [finding(name, "M006") for name in "bcdefgh"])
+        all_settled(outbox)
+
+    [posted] = receiver.taken.items
+    assert posted.title == "8 x die Probe eines Tasters ist überfällig: mitte 8"
+
+
+def test_ten_thousand_lost_nodes_are_one_message(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
+    """Those that are found late, by their deadlines, join it."""
+    with telling(outbox, desk(receiver)):
+        outbox.add("desk", [finding(f"room-{number}") for number in range(6000)])
+        outbox.wait_for(bool)
+        outbox.add("desk", [finding(f"room-{number}") for number in range(6000, 10_000)])
+        all_settled(outbox)
+
+    [posted] = receiver.taken.items
+    assert posted.title == "10.000 x ein Gerät ist ausgefallen: mitte 10.000"
+    assert set(outbox.outcomes("desk")) == {Settled.SENT}
+
+
+def test_what_is_over_before_it_was_told_is_told_to_nobody(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
+    """And the rest of the message goes out."""
+    outbox.add("desk", [finding("a"), finding("b"), finding("a", over=True)])
+    with telling(outbox, desk(receiver)):
+        all_settled(outbox)
+
+    [posted] = receiver.taken.items
+    assert posted.title == "mitte/b: ein Gerät ist ausgefallen"
+    assert outbox.outcomes("desk") == [Settled.LEFT_OUT, Settled.SENT, Settled.LEFT_OUT]
+
+
+def test_a_target_that_hangs_delays_no_other(outbox: MemoryOutbox, receiver: HttpReceiver, other: HttpReceiver) -> None:
+    """Each has threads of its own."""
+    receiver.behaviour = "drip"
+    outbox.add("desk", [alarm(f"room-{number}") for number in range(10)])
+    outbox.add("other", [alarm(f"room-{number}") for number in range(10)])
+    with telling(outbox, desk(receiver), desk(other, "other"), pace=Pace(poll_s=0.05, send_s=3.0)):
+        begun = time.monotonic()
+
+        last = other.taken.first(10)[-1]
+
+        assert last.at - begun < 2.0
+        assert len(receiver.asked.items) == 1
+
+
+def test_an_alarm_does_not_stand_behind_a_finding_that_hangs(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
+    """Even at the same target."""
+    receiver.behaviour = "drip"
+    with telling(outbox, desk(receiver), pace=Pace(poll_s=0.05, gather_s=0.0, send_s=3.0)):
+        outbox.add("desk", [finding()])
+        receiver.asked.first(1)
+        receiver.behaviour = "take"
+        begun = time.monotonic()
+        outbox.add("desk", [alarm()])
+
+        [posted] = receiver.taken.first(1)
+
+    assert posted.at - begun < 1.0
+
+
+def test_a_target_that_fails_is_told_of_once_and_gets_everything_once_it_works(
+    outbox: MemoryOutbox, receiver: HttpReceiver
+) -> None:
+    """Two failures are a problem, the next success ends it; nothing is told twice."""
+    receiver.behaviour = "fail"
+    with telling(outbox, desk(receiver)) as (teller, put):
+        outbox.add("desk", [alarm("room-1"), alarm("room-2")])
+
+        [failed] = put.first(1)
+        state = teller.states()[0]
+        receiver.behaviour = "take"
+        [_, works] = put.first(2)
+        all_settled(outbox)
+
+    assert isinstance(failed, TargetFailed)
+    assert (failed.name, "error=503" in failed.reason) == ("desk", True)
+    assert (state.failing, state.waiting, state.told) == (True, 2, 0)
+    assert works == TargetWorks("desk", works.at)
+    assert [posted.title[-6:] for posted in receiver.taken.items] == ["room-1", "room-2"]
+    assert teller.states()[0].told == 2
+    assert not teller.states()[0].failing
+    assert len(put.items) == 2
+
+
+def test_a_success_makes_due_what_waits(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
+    """An alarm that has failed for long isn't left for five minutes once its target works again."""
+    receiver.behaviour = "fail"
+    outbox.add("desk", [alarm("room-1")])
+    outbox.rows[0].attempts = 20
+    with telling(outbox, desk(receiver)):
+        outbox.wait_for(lambda rows: rows[0].attempts == 21)
+        receiver.behaviour = "take"
+        outbox.add("desk", [alarm("room-2")])
+
+        titles = [posted.title[-6:] for posted in receiver.taken.first(2)]
+
+    assert titles == ["room-2", "room-1"]
+
+
+@pytest.mark.parametrize(("notice", "tries"), [(alarm(), ALARM_TRIES), (finding(), FINDING_TRIES)])
+def test_what_fails_for_too_long_is_given_up_and_recorded(
+    outbox: MemoryOutbox, receiver: HttpReceiver, notice: Notice, tries: int
+) -> None:
+    """With the reason, and never tried again."""
+    receiver.behaviour = "fail"
+    outbox.add("desk", [notice])
+    outbox.rows[0].attempts = tries - 1
+    with telling(outbox, desk(receiver)):
+        all_settled(outbox)
+
+    assert outbox.outcomes("desk") == [Settled.GIVEN_UP]
+    assert "error=503" in outbox.rows[0].reasons[-1]
+    assert len(receiver.asked.items) == 1
+
+
+def test_two_monitors_tell_each_notice_once(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
+    """Claim, then act: both are at work, and nobody hears anything twice."""
+    with telling(outbox, desk(receiver), monitor="a"), telling(outbox, desk(receiver), monitor="b"):
+        for number in range(200):
+            outbox.add("desk", [alarm(f"room-{number}"), finding(f"room-{number}")])
+        all_settled(outbox)
+
+    alarms = [posted.title.rpartition("-")[2] for posted in receiver.taken.items if "ALARM" in posted.title]
+    assert sorted(alarms, key=int) == [str(number) for number in range(200)]
+    assert outbox.outcomes("desk") == [Settled.SENT] * 400
+
+
+def test_what_an_earlier_process_had_claimed_is_told_as_perhaps_told(
+    outbox: MemoryOutbox, receiver: HttpReceiver
+) -> None:
+    """At once after the start, not only after the lease."""
+    outbox.add("desk", [alarm()])
+    assert outbox.claim("desk", "monitor-a", now_utc(), gather=False, limit=1) is not None
+    with telling(outbox, desk(receiver)):
+        [posted] = receiver.taken.first(1)
+
+    assert "Vielleicht ist diese Nachricht schon einmal gekommen." in posted.body
+
+
+@pytest.mark.parametrize("ago_s", [LEASE_S + 1, -3600.0])
+def test_what_a_dead_monitor_had_claimed_is_told_by_another(
+    outbox: MemoryOutbox, receiver: HttpReceiver, ago_s: float
+) -> None:
+    """After the lease, or where its clock had been ahead."""
+    outbox.add("desk", [alarm()])
+    outbox.claim("desk", "monitor-b", now_utc() - timedelta(seconds=ago_s), gather=False, limit=1)
+    with telling(outbox, desk(receiver)):
+        [posted] = receiver.taken.first(1)
+
+    assert "Vielleicht" in posted.body
+
+
+def test_what_a_living_monitor_has_claimed_is_its_own(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
+    """However often another one looks."""
+    outbox.add("desk", [alarm("room-1")])
+    outbox.claim("desk", "monitor-b", now_utc(), gather=False, limit=1)
+    with telling(outbox, desk(receiver)):
+        outbox.add("desk", [alarm("room-2")])
+        [posted] = receiver.taken.first(1)
+
+    assert posted.title.endswith("room-2")
+    assert outbox.outcomes("desk") == [None, Settled.SENT]
+
+
+def test_a_try_whose_end_is_unknown_is_made_again_as_perhaps_told(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
+    """A server that took the message and never ended its answer may have told it."""
+    receiver.behaviour = "drip"
+    outbox.add("desk", [alarm()])
+    with telling(outbox, desk(receiver), pace=Pace(poll_s=0.05, send_s=0.3)):
+        receiver.asked.first(1)
+        receiver.behaviour = "take"
+
+        [posted] = receiver.taken.first(1)
+
+    assert "Vielleicht" in posted.body
+
+
+def test_what_was_sent_while_the_database_went_away_is_not_sent_again(
+    outbox: MemoryOutbox, receiver: HttpReceiver
+) -> None:
+    """It is recorded as soon as that can be done."""
+    receiver.behaviour = "slow"
+    outbox.add("desk", [alarm("room-1")])
+    with telling(outbox, desk(receiver)) as (_, put):
+        receiver.asked.first(1)
+        outbox.away = True
+        receiver.answering.set()
+        put.first(1)
+        outbox.away = False
+        outbox.add("desk", [alarm("room-2")])
+        all_settled(outbox)
+
+    assert [posted.title[-6:] for posted in receiver.asked.items] == ["room-1", "room-2"]
+
+
+def test_a_database_that_is_away_ends_nothing(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
+    """As soon as it is back, it goes on."""
+    with telling(outbox, desk(receiver)) as (teller, _):
+        outbox.away = True
+        outbox.add("desk", [alarm()])
+        teller.wake()
+        outbox.away = False
+
+        assert len(receiver.taken.first(1)) == 1
+        assert teller.alive
+
+
+def test_a_target_whose_url_cannot_be_used_is_a_problem_and_the_others_work(
+    outbox: MemoryOutbox, receiver: HttpReceiver
+) -> None:
+    """The monitor runs; the finding says which target."""
+    with telling(outbox, Target("broken", "nonsense://secret"), desk(receiver)) as (_, put):
+        outbox.add("broken", [alarm("room-1"), alarm("room-2")])
+        outbox.add("desk", [alarm()])
+
+        assert len(receiver.taken.first(1)) == 1
+        failed = put.wait(lambda items: [each for each in items if isinstance(each, TargetFailed)])
+
+    assert [each.name for each in failed] == ["broken"]
+    assert "secret" not in failed[0].reason
+
+
+def test_it_ends_soon_while_a_target_hangs(outbox: MemoryOutbox) -> None:
+    """After the try that is being made, and without a further one."""
+    outbox.add("desk", [alarm("room-1"), alarm("room-2")])
+    teller = Teller(
+        "monitor-a", outbox, [Target("desk", f"json://127.0.0.1:{free_port()}")], lambda _: None, pace=Pace(poll_s=60.0)
+    )
+    teller.start()
+    begun = time.monotonic()
+
+    assert teller.close(10.0)
+
+    assert time.monotonic() - begun < 5.0
+    assert not teller.alive
