@@ -1,0 +1,189 @@
+"""Who may come in: every route without a token, with too small a role, with a revoked one; and when the disk hangs."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from node.errors import AlarmNodeError
+from node.monitor.model import Role
+from node.monitor.web import door
+from node.monitor.web.operations import OPERATIONS, PREFIX
+from tests.support.building import INCIDENT
+from tests.support.web import REVOKED, SECRETS, Behind, Site, bearer, serving
+
+PATHS = [
+    *((each.method, f"{PREFIX}{each.route}", each.role) for each in OPERATIONS),
+    ("GET", f"{PREFIX}/openapi.json", Role.VIEWER),
+    ("GET", "/metrics", Role.VIEWER),
+]
+FLEET = f"{PREFIX}/fleet"
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """A server for all tests here."""
+    with serving(Behind()) as served:
+        yield served
+
+
+def status(site: Site, method: str, path: str, headers: dict[str, str]) -> int:
+    """How a request with these headers alone ends."""
+    filled = path.format(site="mitte", node="desk-1", incident=INCIDENT, id="w-1")
+    return site.client(None).request(method, filled, headers=headers).status_code
+
+
+@pytest.mark.parametrize(("method", "path", "role"), PATHS)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        bearer(REVOKED),
+        {"Authorization": "Bearer"},
+        bearer(f"{SECRETS[Role.MANAGER]}x"),
+        bearer(f"{SECRETS[Role.MANAGER]} {SECRETS[Role.MANAGER]}"),
+        {"Authorization": f"Basic {SECRETS[Role.MANAGER]}"},
+        {"Cookie": f"token={SECRETS[Role.MANAGER]}"},
+    ],
+    ids=["none", "revoked", "empty", "longer", "twice", "basic", "cookie"],
+)
+def test_nobody_comes_in_without_a_right_token(
+    site: Site, method: str, path: str, role: Role, headers: dict[str, str]
+) -> None:
+    """Each route refuses whoever brings none, or a wrong one, and nobody is asked."""
+    ended = status(site, method, path, headers)
+
+    assert ended == 401
+    assert site.behind.asked == []
+
+
+@pytest.mark.parametrize(("method", "path", "needed"), PATHS)
+@pytest.mark.parametrize("role", Role)
+def test_a_role_may_what_is_its_own(method: str, path: str, needed: Role, role: Role, site: Site) -> None:
+    """And no more: with too small a role nobody is asked."""
+    site.behind.asked.clear()
+
+    ended = status(site, method, path, bearer(SECRETS[role]))
+
+    assert (ended == 403) is (not role.may(needed))
+    assert ended != 403 or site.behind.asked == []
+    site.behind.asked.clear()
+
+
+@pytest.mark.parametrize(("role", "count"), [(Role.VIEWER, 13), (Role.RESPONDER, 17), (Role.MANAGER, 21)])
+def test_the_roles_are_as_they_were_decided(role: Role, count: int) -> None:
+    """Who looks can't act; who responds can't pause, resume or test."""
+    allowed = [path for _, path, needed in PATHS if role.may(needed)]
+
+    assert len(allowed) == count
+
+
+def test_a_refusal_says_how_to_come_in(site: Site) -> None:
+    """With the header that HTTP asks for, and a next step."""
+    response = site.client(None).get(FLEET)
+
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert "alarm-monitor token create" in response.json()["next"]
+
+
+def test_a_token_is_refused_from_its_revocation_on(site: Site) -> None:
+    """The next request already."""
+    secret = "x" * 32
+    site.behind.tokens.known[secret] = site.behind.tokens.known[SECRETS[Role.VIEWER]]
+
+    before = status(site, "GET", FLEET, bearer(secret))
+    del site.behind.tokens.known[secret]
+    after = status(site, "GET", FLEET, bearer(secret))
+
+    assert (before, after) == (200, 401)
+
+
+def test_every_response_keeps_browsers_from_storing_and_guessing(site: Site) -> None:
+    """Those that refuse, too; and none says which program answers, or lets another page read it."""
+    responses = [
+        site.client(None).get("/healthz"),
+        site.client(Role.VIEWER).get(FLEET),
+        site.client(None).get(FLEET, headers={"Origin": "https://elsewhere.example"}),
+        site.client(None).get("/nothing"),
+    ]
+
+    assert {each.headers.get("cache-control") for each in responses} == {"no-store"}
+    assert {each.headers.get("x-content-type-options") for each in responses} == {"nosniff"}
+    assert {each.headers["content-security-policy"].partition(";")[0] for each in responses} == {"default-src 'none'"}
+    assert not any("server" in each.headers or "access-control-allow-origin" in each.headers for each in responses)
+
+
+def test_a_wrong_token_waits_and_a_right_one_does_not() -> None:
+    """Guessing is slow, and beyond some guesses at once refused at once; a right token beside them gets in at once."""
+    with serving(Behind(), slow_s=3.0) as site, ThreadPoolExecutor(door.SLOWED + 4) as guessers:
+        guesses = [
+            guessers.submit(site.client(None).get, FLEET, headers=bearer(REVOKED)) for _ in range(door.SLOWED + 4)
+        ]
+        right = site.client(Role.VIEWER).get(FLEET)
+        waiting = sum(not guess.done() for guess in guesses)
+        ended = sorted(guess.result().status_code for guess in guesses)
+        metrics = site.client(Role.VIEWER).get("/metrics").text
+
+    assert right.status_code == 200
+    assert waiting >= door.SLOWED
+    assert ended == [401] * door.SLOWED + [429] * 4
+    assert f"alarm_monitor_refused_logins_total {door.SLOWED + 4}.0" in metrics
+
+
+def test_wrong_tokens_are_logged_without_being_shown(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """Facilities see that somebody tries; nobody finds what was tried."""
+    status(site, "GET", FLEET, bearer(REVOKED))
+
+    assert "wrong or revoked token was refused" in caplog.text
+    assert REVOKED not in caplog.text
+
+
+def test_who_came_in_before_the_history_failed_still_does() -> None:
+    """Guards look most when something is broken. Whom nobody knows yet isn't let in; once it is back, nothing stays."""
+    behind = Behind()
+    viewer, manager = SECRETS[Role.VIEWER], SECRETS[Role.MANAGER]
+    with serving(behind) as site:
+        status(site, "GET", FLEET, bearer(viewer))
+        behind.tokens.failing = AlarmNodeError("the database is away", "start it")
+        meanwhile = [status(site, "GET", FLEET, bearer(secret)) for secret in (viewer, manager, REVOKED)]
+        behind.tokens.failing = None
+        del behind.tokens.known[viewer]
+        back = status(site, "GET", FLEET, bearer(viewer))
+        behind.tokens.failing = AlarmNodeError("the database is away", "start it")
+        again = status(site, "GET", FLEET, bearer(viewer))
+
+    assert meanwhile == [200, 503, 503]
+    assert (back, again) == (401, 503)
+
+
+def test_a_history_that_hangs_holds_up_nobody_who_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Health is answered at once; who needs the history is told within the deadline."""
+    monkeypatch.setattr(door, "LOOKUP_S", 0.2)
+    behind = Behind()
+    with serving(behind) as site:
+        behind.tokens.gate.clear()
+        refused = site.client(Role.VIEWER).get(FLEET)
+        healthy = site.client(None).get("/healthz")
+        behind.tokens.gate.set()
+
+    assert (refused.status_code, healthy.status_code) == (503, 200)
+
+
+@pytest.mark.parametrize(
+    ("open_metrics", "host", "expected"),
+    [
+        (False, "127.0.0.1", 401),
+        (True, "127.0.0.1", 200),
+        (True, "localhost:8780", 200),
+        (True, "[::1]:8780", 200),
+        (True, "monitor.example", 401),
+        (True, "[", 401),
+        (True, "127.0.0.1.example", 401),
+    ],
+)
+def test_metrics_need_no_token_on_this_machine_alone(open_metrics: bool, host: str, expected: int) -> None:
+    """Where that was decided; and never for a page that a browser here was lured to by another name."""
+    with serving(Behind(), open_metrics=open_metrics) as site:
+        response = site.client(None).get("/metrics", headers={"Host": host})
+
+    assert response.status_code == expected
