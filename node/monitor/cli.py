@@ -168,7 +168,9 @@ def _init(parsed: argparse.Namespace) -> int:
     )
     print(*written, sep="\n")
     config = "" if parsed.config == DEFAULT_CONFIG else f" --config {parsed.config}"
-    print(f"\nNext: list your nodes in nodes.toml, say in monitor.toml who is told, then:\n  alarm-monitor check{config}")
+    print(
+        f"\nNext: list your nodes in nodes.toml, say in monitor.toml who is told, then:\n  alarm-monitor check{config}"
+    )
     return 0
 
 
@@ -313,4 +315,3 @@ def _node_path(text: str, action: str) -> str:
     if len(parts) != 2:
         raise ApiError(f"{text!r} isn't SITE/NODE", "copy it from alarm-monitor status")
     return path_of("nodes", *parts, action)
-

@@ -1,5 +1,7 @@
 """What the monitor's commands end with where its history or a token is at fault; each with its code and next step."""
 
+from pathlib import Path
+
 from node.errors import AlarmNodeError
 
 
@@ -67,3 +69,15 @@ class TokenNameError(AlarmNodeError):
     """There is a valid token of this name already."""
 
     code = "E030"
+
+
+class MonitorDirectoryError(AlarmNodeError):
+    """The state directory can't be made or used."""
+
+    code = "E032"
+
+    def __init__(self, directory: Path, problem: OSError) -> None:
+        super().__init__(
+            f"{directory} can't be used ({problem.strerror})",
+            "give the monitor's account the right to write there, or set state_directory in monitor.toml",
+        )

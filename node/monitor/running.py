@@ -1,5 +1,6 @@
 """Puts a monitor together: its configuration, its history, its threads, its API; and takes it apart again."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,7 +20,10 @@ from node.monitor.web.app import create_app
 from node.monitor.web.call import Sources
 from node.watchdog import Notifier
 
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
 OWN_TOKEN = "local-commands"  # noqa: S105 - a name
+STOP_S = 5.0
 TOKEN_FILE = "cli.token"  # noqa: S105 - a file's name
 
 
@@ -57,7 +61,7 @@ def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Itera
         try:
             yield service
         finally:
-            server.stop()
+            server.stop(STOP_S)
     finally:
         history.close()
 

@@ -26,13 +26,14 @@ from itertools import count
 
 from node import __version__
 from node.monitor.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
-from node.monitor.history import Batch, History, Refused, Stored, StoreFailed, StoreRecovered, Writer
+from node.monitor.history import Batch, History, Refused, Stored, StoreFailed, StoreRecovered
+from node.monitor.history.writer import Writer
 from node.monitor.hub import Hub, Remembered
 from node.monitor.inbox import Inbox, Said
 from node.monitor.link import Link
 from node.monitor.requests import Answer, Request
 from node.monitor.settings import Settings
-from node.monitor.tell import TargetFailed, TargetWorks, Teller
+from node.monitor.tell import Pace, TargetFailed, TargetWorks, Teller
 from node.monitor.view import View
 from node.monitor.viewing import view
 from node.monitor.wire import FromNode, MonitorWire
@@ -44,6 +45,8 @@ MOST = 256
 BEHIND_S = 5.0
 VIEW_S = 0.5
 PRUNE_S = 3600.0
+END_S = 5.0
+"""How long what waits for a disk or for somebody's server may take at the end."""
 
 log = logging.getLogger(__name__)
 
@@ -85,12 +88,12 @@ class Service:
         ]
         self._writer = Writer(history, self._stored)
         self._teller = Teller(
-            history.outbox(),
+            settings.monitor,
+            history.outbox,
             settings.targets,
-            monitor=settings.monitor,
-            places={} if settings.roster is None else {each.key: each for each in settings.roster},
-            gather_s=settings.gather_s,
-            put=self._told,
+            self._told,
+            roster=settings.roster or (),
+            pace=Pace(gather_s=settings.gather_s),
         )
         self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
         self._ended = threading.Event()
@@ -150,7 +153,7 @@ class Service:
         for call in own:
             call()
         for each in said:
-            self._hub.hear(_as_heard(each, now), each.broker, each.node, each.message, retained=each.retained)
+            self._hear(each, now)
         if len(said) < MOST:
             self._emptied = now.at
         if len(said) < MOST or now.at - self._emptied > BEHIND_S:
@@ -163,9 +166,17 @@ class Service:
         self._act(self._hub.take())
         self._make_view(now)
 
+    def _hear(self, said: Said, now: Moment) -> None:
+        try:
+            self._hub.hear(_as_heard(said, now), said.broker, said.node, said.message, retained=said.retained)
+        except Exception:
+            # A message that no test thought of must not end the monitor, which its node would send it again.
+            log.exception("what %s said can't be taken: %s", said.node, said.message)
+            self._hub.dropped(now, 1, malformed=True)
+
     def _act(self, decisions: Decisions) -> None:
         if decisions.to_store:
-            self._writer.put(_batch(decisions))
+            self._writer.store(_batch(decisions))
         for say in decisions.says:
             if isinstance(say, SendReceipt):
                 for link in self._links:
@@ -192,7 +203,7 @@ class Service:
             case Stored(events=events, notices=notices):
                 self._inbox.put_own(lambda: hub.stored(_now(), events))
                 if notices:
-                    self._teller.hurry()
+                    self._teller.wake()
             case Refused(events=events):
                 self._inbox.put_own(lambda: hub.unstored(events))
             case StoreFailed(reason=reason):
@@ -204,15 +215,16 @@ class Service:
         """On one of the teller's threads."""
         hub = self._hub
         if isinstance(outcome, TargetFailed):
-            name, reason = outcome.target, outcome.reason
+            name, reason = outcome.name, outcome.reason
             self._inbox.put_own(lambda: hub.target_failed(_now(), name, reason))
         else:
-            name = outcome.target
+            name = outcome.name
             self._inbox.put_own(lambda: hub.target_works(_now(), name))
 
     def _make_view(self, now: Moment) -> None:
         if self._view is None or now.at - self._view[0] >= self._view_pause_s():
-            made = view(self._hub, now, __version__, self._teller.waiting())
+            waiting = {each.name: (each.waiting, each.told) for each in self._teller.states()}
+            made = view(self._hub, now, __version__, waiting)
             with self._view_lock:
                 self._view = (now.at, made)
             self._notifier.status(_status(made))
@@ -236,8 +248,8 @@ class Service:
         self._ended.set()
         for link in self._links:
             link.close(reason)
-        self._writer.close()
-        self._teller.close()
+        self._writer.stop(END_S)
+        self._teller.close(END_S)
         for future in self._futures.values():
             future.cancel()
 

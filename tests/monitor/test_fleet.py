@@ -394,7 +394,13 @@ def test_no_order_of_things_leaves_a_silent_node_looking_alive(steps: list[tuple
         elif what == "back":
             play.fleet.broker_up(moment(at), BROKER)
         else:
-            play.say(at, {"beat": heartbeat(), "birth": birth(), "will": will(), "bye": goodbye()}[what])
+            said: dict[str, HeartbeatMessage | State] = {
+                "beat": heartbeat(),
+                "birth": birth(),
+                "will": will(),
+                "bye": goodbye(),
+            }
+            play.say(at, said[what])
     play.fleet.broker_up(moment(at), BROKER)
 
     play.until(at + DOWN_S)

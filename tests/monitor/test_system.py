@@ -1,0 +1,158 @@
+"""A real monitor, a real broker, real nodes: from the press to people's knowledge of it."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.broker import Broker
+from tests.support.monitor import RunningMonitor, alarm_monitor, write_monitor
+from tests.support.mqtt import Client
+from tests.support.node import NODE, SITE, SimulatedNode, write_config
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A private broker."""
+    with Broker(tmp_path / "broker") as started:
+        yield started
+
+
+@pytest.fixture
+def monitor(tmp_path: Path, broker: Broker, empty_url: str) -> Iterator[RunningMonitor]:
+    """A monitor that hears it, on each kind of database."""
+    with RunningMonitor(write_monitor(tmp_path / "monitor", broker.port, history_url=empty_url)) as running:
+        yield running
+
+
+@pytest.fixture
+def node(tmp_path: Path, broker: Broker) -> Iterator[SimulatedNode]:
+    """A node that beats once a second and may be pressed as often as a test wants."""
+    config = write_config(tmp_path, broker.port, panel={"chatter_presses": 10_000}, heartbeat_s=1)
+    with SimulatedNode(config) as running:
+        yield running
+
+
+def test_a_press_is_received_within_30_ms(monitor: RunningMonitor, node: SimulatedNode) -> None:
+    """Median of 100, from the press to the lamp that says so; the history is on the disk by then."""
+    monitor.expect_status(NODE, "up")
+    taken = []
+
+    for _ in range(100):
+        mark = node.mark
+        node.tap(45)
+        pressed = node.expect(since=mark, ladder="pressed")["at"]
+        taken.append(node.expect(since=mark, ladder="received")["at"] - pressed)
+
+    assert statistics.median(taken) < 0.030, sorted(taken)
+    monitor.wait(lambda: [each["presses"] for each in monitor.items("/incidents")] == [100], what="all presses")
+
+
+def test_an_alarm_is_acknowledged_and_reset_by_command(monitor: RunningMonitor, node: SimulatedNode) -> None:
+    """The lamp is steady, then the incident is over, and the history has all of it."""
+    monitor.expect_status(NODE, "up")
+    mark = node.mark
+    node.tap(45)
+    node.expect(since=mark, ladder="received")
+    (incident,) = monitor.items("/incidents")
+
+    acknowledged = alarm_monitor(monitor.config, "acknowledge", incident["id"])
+    node.expect(since=mark, ladder="acknowledged")
+    ended = alarm_monitor(monitor.config, "reset", incident["id"], "--reason", "drill")
+
+    assert (acknowledged.returncode, ended.returncode) == (0, 0), acknowledged.stderr + ended.stderr
+    monitor.wait(lambda: monitor.items("/incidents") == [], what="no open incident")
+    (past,) = monitor.items("/incidents/past")
+    assert (past["phase"], past["reset_reason"]) == ("reset", "drill")
+    assert past["acknowledged_by"] == past["reset_by"] == "local-commands"
+
+
+def test_a_killed_node_is_down_within_20_s(monitor: RunningMonitor, tmp_path: Path, broker: Broker) -> None:
+    """At the default period; found once, and told as critical."""
+    with SimulatedNode(write_config(tmp_path, broker.port)) as node:
+        monitor.expect_status(NODE, "up")
+        killed = time.monotonic()
+
+        node.kill()
+        found = monitor.expect_status(NODE, "down", timeout_s=25.0)
+
+    assert time.monotonic() - killed < 20.0
+    assert found["reason"] in ("will", "silent")
+    assert monitor.codes() == ["M001"]
+    assert [each["after"] for each in monitor.items("/flips")][:1] == ["down"]
+
+
+def test_a_frozen_node_is_down_within_20_s(monitor: RunningMonitor, tmp_path: Path, broker: Broker) -> None:
+    """Its connection lives on; only its heartbeats are missing."""
+    with SimulatedNode(write_config(tmp_path, broker.port)) as node:
+        monitor.expect_status(NODE, "up")
+        frozen = time.monotonic()
+
+        node.freeze()
+        try:
+            monitor.expect_status(NODE, "down", timeout_s=25.0)
+        finally:
+            node.thaw()
+
+    assert time.monotonic() - frozen < 20.5
+
+
+def test_a_clean_stop_is_planned(monitor: RunningMonitor, node: SimulatedNode) -> None:
+    """Nobody is told of it, and whoever looks sees that it was stopped."""
+    monitor.expect_status(NODE, "up")
+
+    node.terminate()
+
+    found = monitor.expect_status(NODE, "down")
+    assert found["reason"] == "goodbye"
+    assert found["planned_s"] > 0
+    assert monitor.codes() == []
+
+
+def test_a_broker_that_is_away_is_one_finding(
+    monitor: RunningMonitor, broker: Broker, tmp_path: Path, node: SimulatedNode
+) -> None:
+    """Not one for each node; and when it is back, all is well again by itself."""
+    monitor.expect_status(NODE, "up")
+
+    broker.stop()
+    monitor.wait(lambda: monitor.codes() == ["M008"], 30.0, "the finding about the broker")
+    assert monitor.health() == "blind"
+    time.sleep(20.0)  # longer than any node may be silent: no deadline of theirs may count now
+    while_away = monitor.codes()
+    broker.start()
+
+    monitor.wait(lambda: monitor.codes() == [], 30.0, "nothing found")
+    assert while_away == ["M008"]
+    assert [each["after"] for each in monitor.items("/flips")] == ["up"]
+
+
+def test_events_from_before_the_monitor_came_are_sent_to_it(
+    tmp_path: Path, broker: Broker, node: SimulatedNode
+) -> None:
+    """A press while nobody was there is received as soon as somebody is."""
+    mark = node.mark
+    node.tap(45)
+    node.expect(since=mark, ladder="nobody")
+
+    with RunningMonitor(write_monitor(tmp_path / "monitor", broker.port)) as monitor:
+        node.expect(since=mark, ladder="received")
+
+        monitor.wait(lambda: len(monitor.items("/incidents")) == 1, what="the incident")
+
+
+def test_a_terminated_monitor_says_goodbye(tmp_path: Path, broker: Broker) -> None:
+    """Its nodes know at once that it has gone, and its exit is clean."""
+    with (
+        RunningMonitor(write_monitor(tmp_path / "monitor", broker.port)) as monitor,
+        Client(broker.port, subscribe=[f"alarm/v1/{SITE}/monitor/+/state"]) as client,
+    ):
+        client.expect(lambda message: b'"online"' in message.payload)
+
+        code = monitor.terminate()
+
+        client.expect(lambda message: b'"offline"' in message.payload)
+    assert code == 0
+    assert "Traceback" not in monitor.log
