@@ -57,6 +57,10 @@ EventKind = Literal[
     "inhibited",
     "inhibit-ended",
     "inhibited-press",
+    "walk-test-started",
+    "walk-test-ended",
+    "tested",
+    "test-confirmed",
     "fault-raised",
     "fault-cleared",
     "command-refused",
@@ -232,7 +236,10 @@ UNREAD = Health()
 
 
 class HeartbeatMessage(Message, frozen=True, kw_only=True):
-    """How the node is, every ``period_s`` on ``heartbeat``, and at once when the faults change."""
+    """How the node is, every ``period_s`` on ``heartbeat``, and at once when the faults change.
+
+    ``walk_test_s`` is what is left of the walk test, null when none holds.
+    """
 
     period_s: float
     uptime_s: float
@@ -247,6 +254,7 @@ class HeartbeatMessage(Message, frozen=True, kw_only=True):
     record_depth: Count
     refused: Count
     dropped: Count
+    walk_test_s: float | None = None
     health: Health
 
 
@@ -304,10 +312,12 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "identify": ((), ("for_s",)),
     "inhibit": (("input", "for_s", "reason"), ()),
     "probe": ((), ()),
+    "walk-test": (("for_s",), ()),
+    "walk-test-end": ((), ()),
 }
 """Of each action: the fields it needs, and those it may have."""
 
-LIMITS_S = {"identify": 60.0}
+LIMITS_S = {"identify": 60.0, "walk-test": 3600.0}
 """Of an action: the longest ``for_s``, where it is less than the field's own."""
 
 _MESSAGES: tuple[type[msgspec.Struct], ...] = (

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """Asks a running monitor over its API, as any tool of facilities does; for the commands."""
 
 import http.client
@@ -93,3 +94,88 @@ def path_of(*parts: str) -> str:
 def _next_step(answer: dict[str, Any]) -> str:
     told = answer.get("next") or answer.get("next_step") or "see the monitor's log"
     return str(told).rstrip(".")
+=======
+"""Asks a monitor's API from another process, with nothing but the standard library.
+
+The token goes to this one address: no redirect is followed, and no proxy of the environment is used.
+"""
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from http.client import HTTPException, HTTPMessage
+from typing import IO, Any
+
+ANSWER_LIMIT = 16 * 1024 * 1024
+
+
+class AskError(Exception):
+    """The monitor can't be asked, or doesn't answer as it should; ``away`` where it isn't there at all."""
+
+    def __init__(self, text: str, *, away: bool = False) -> None:
+        super().__init__(text)
+        self.away = away
+
+
+class NothingError(Exception):
+    """The monitor knows no such thing."""
+
+
+class Api:
+    """The monitor's API at this address."""
+
+    def __init__(self, url: str, token: str, timeout_s: float) -> None:
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"} if token else {}
+        self._timeout_s = timeout_s
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
+
+    def get(self, *path: str, **query: str) -> Any:
+        """What it answers."""
+        quoted = "/".join(urllib.parse.quote(part, safe="") for part in path)
+        address = f"{self._url}/api/v1/{quoted}?{urllib.parse.urlencode(query)}".removesuffix("?")
+        try:
+            request = urllib.request.Request(address, headers=self._headers)  # noqa: S310 - see arguments()
+            with self._opener.open(request, timeout=self._timeout_s) as response:
+                content = response.read(ANSWER_LIMIT)
+            return json.loads(content)
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code == 404:
+                    raise NothingError from None
+                raise AskError(_refusal(error)) from None
+        except TimeoutError:
+            raise
+        except (OSError, HTTPException) as error:
+            reason = error.reason if isinstance(error, urllib.error.URLError) else error
+            if isinstance(reason, TimeoutError):
+                raise reason from None
+            raise AskError(f"the monitor can't be reached at {self._url}: {reason}", away=True) from None
+        except ValueError as error:
+            raise AskError(f"no alarm-monitor answers at {self._url}: {error}") from None
+
+    def items(self, path: str, **query: str) -> Iterator[Any]:
+        """All items of a list, page by page."""
+        page = self.get(path, limit="1000", **query)
+        yield from page["items"]
+        while page["next"] is not None:
+            page = self.get(path, limit="1000", cursor=page["next"], **query)
+            yield from page["items"]
+
+
+def _refusal(error: urllib.error.HTTPError) -> str:
+    try:
+        problem = json.loads(error.read(ANSWER_LIMIT))
+        return f"the monitor says {error.code}: {problem['detail']}. Next: {problem['next']}"
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        return f"the monitor says {error.code} {error.reason}"
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> None:
+        """Follow none: what answers with one becomes a refusal."""
+>>>>>>> cba9994 (monitor: Tell Nagios, Icinga and Checkmk by a plugin)

@@ -1,0 +1,444 @@
+"""check_alarm_node as Nagios runs it: a real process, a real monitor's API, one line and an exit code."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from node.monitor.model import Role, Severity, Status
+from node.monitor.plugin import REASONS, Measure, Report, State, threshold
+from tests.support.building import building, finding, incident, node
+from tests.support.web import SECRETS, Behind, Site, serving
+
+PLUGIN = Path(sys.executable).with_name("check_alarm_node")
+LINE = re.compile(r"ALARM (OK|WARNING|CRITICAL|UNKNOWN) - ([^|]+?)(?: \| ([^|]+))?\n")
+PIECE = re.compile(r"[a-z]+=-?[0-9.]+s?;[^; ]*;[^; ]*;0")
+OK, WARNING, CRITICAL, UNKNOWN = State
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Site]:
+    """A server for all tests here."""
+    with serving(Behind()) as site:
+        yield site
+
+
+@pytest.fixture
+def site(served: Site) -> Site:
+    """The server, with a building in which all is well."""
+    served.behind.view = building(nodes=(node("desk-1"), node("desk-2")), findings=(), incidents=(), targets=())
+    served.behind.age_s = 0.5
+    return served
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> Path:
+    """A viewer's token in its file."""
+    path = tmp_path / "token"
+    path.write_text(SECRETS[Role.VIEWER] + "\n", encoding="ascii")
+    return path
+
+
+def run(*arguments: str | Path, environ: dict[str, str] | None = None) -> tuple[int, str]:
+    """The exit code, and what is printed; whatever it is, it is one line by the guidelines, and nothing else."""
+    done = subprocess.run(
+        [PLUGIN, *arguments],
+        env=os.environ | (environ or {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout
+
+
+def check(site: Site, token: Path, *arguments: str) -> tuple[State, str, dict[str, str]]:
+    """The state, the text and the performance data of one check."""
+    code, told = run("-H", site.url, "--token-file", token, *arguments)
+    found = LINE.fullmatch(told)
+    assert found is not None, told
+    assert State[found[1]] == code
+    pieces = (found[3] or "").split()
+    assert all(PIECE.fullmatch(piece) for piece in pieces), told
+    return State(code), found[2], dict(piece.split("=") for piece in pieces)
+
+
+def test_all_is_well(site: Site, token: Path) -> None:
+    """Each mode says so, with what it measured."""
+    told = [check(site, token, *mode) for mode in (("node", "mitte/desk-1"), ("site", "mitte"), ("monitor",))]
+
+    assert [state for state, _, _ in told] == [OK, OK, OK]
+    assert [text for _, text, _ in told] == [
+        "mitte/desk-1: all is well",
+        "mitte: all is well",
+        "monitor: all is well",
+    ]
+    assert told[0][2] == {"heard": "4s;;;0", "incidents": "0;;;0"}
+    assert told[1][2] == {name: f"{count};;;0" for name, count in (("new", 0), ("up", 2), ("late", 0))} | {
+        "down": "0;;0;0",
+        "paused": "0;;;0",
+        "incidents": "0;;;0",
+    }
+    assert told[2][2] == {"age": "0.5s;10;30;0", "uptime": "3600s;;;0", "waiting": "0;;;0"}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "word"),
+    [
+        (Status.NEW, UNKNOWN, "not heard"),
+        (Status.UP, OK, "well"),
+        (Status.LATE, WARNING, "late"),
+        (Status.DOWN, CRITICAL, "down (will)"),
+        (Status.PAUSED, OK, "paused"),
+    ],
+)
+def test_a_node_is_as_the_monitor_knows_it(site: Site, token: Path, status: Status, expected: State, word: str) -> None:
+    """What isn't known is never OK."""
+    site.behind.view = building(nodes=(node("desk-1", status, reason="will"),), findings=())
+
+    state, text, _ = check(site, token, "node", "mitte/desk-1")
+
+    assert state is expected
+    assert word in text
+
+
+@pytest.mark.parametrize(
+    ("severity", "expected"), [(Severity.CRITICAL, CRITICAL), (Severity.WARNING, WARNING), (Severity.NOTICE, OK)]
+)
+def test_a_finding_counts_by_its_severity(site: Site, token: Path, severity: Severity, expected: State) -> None:
+    """At the node that it is about, and at its site; not at others."""
+    site.behind.view = building(
+        nodes=(node("desk-1"), node("desk-2")), findings=(finding("F001", severity, "desk-1", subject="button"),)
+    )
+
+    at_node = check(site, token, "node", "mitte/desk-1")
+    at_other = check(site, token, "node", "mitte/desk-2")
+    at_site = check(site, token, "site", "mitte")
+    of_monitor = check(site, token, "monitor")
+
+    assert [each[0] for each in (at_node, at_other, at_site, of_monitor)] == [expected, OK, expected, OK]
+    assert "F001 desk-1/button" in at_node[1]
+
+
+def test_an_alarm_is_no_fault(site: Site, token: Path) -> None:
+    """A node that calls works; the call is measured, and people are told of it by other ways."""
+    site.behind.view = building(nodes=(node("desk-1", incidents=1),), findings=(), incidents=(incident("desk-1"),))
+
+    state, _, data = check(site, token, "node", "mitte/desk-1")
+
+    assert (state, data["incidents"]) == (OK, "1;;;0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("-w", "3", "node", "mitte/desk-1"), WARNING),
+        (("-w", "3", "-c", "3.9", "node", "mitte/desk-1"), CRITICAL),
+        (("-w", "5", "-c", "6", "node", "mitte/desk-1"), OK),
+        (("-c", "2", "site", "mitte"), OK),
+        (("-w", "0", "-c", "2", "site", "mitte"), WARNING),
+        (("-c", "1", "site", "mitte"), CRITICAL),
+        (("site", "mitte"), CRITICAL),
+        (("-w", "0.1", "monitor"), WARNING),
+        (("-c", "@0:1", "monitor"), CRITICAL),
+    ],
+)
+def test_thresholds_judge_what_is_measured(
+    site: Site, token: Path, arguments: tuple[str, ...], expected: State
+) -> None:
+    """Seconds since a node was heard, how many nodes of a site are down, the age of the monitor's look."""
+    down = [node(f"desk-{number}", Status.DOWN) for number in (2, 3)]
+    site.behind.view = building(
+        nodes=(node("desk-1"), *down), findings=tuple(finding("M001", Severity.CRITICAL, each.node) for each in down)
+    )
+
+    state, _, _ = check(site, token, *arguments)
+
+    assert state is expected
+
+
+def test_a_site_names_some_of_the_nodes_that_are_down(site: Site, token: Path) -> None:
+    """One line stays one that a person reads."""
+    down = tuple(node(f"desk-{number:02}", Status.DOWN) for number in range(1200))
+    findings = tuple(finding("M001", Severity.CRITICAL, each.node) for each in down)
+    others = tuple(finding("M003", Severity.WARNING, each.node) for each in down)
+    site.behind.view = building(nodes=down, findings=(*findings, *others))
+
+    state, text, data = check(site, token, "site", "mitte")
+
+    assert state is CRITICAL
+    assert text.startswith("mitte: 1200 down (desk-00, ")
+    assert text.endswith(", and 1195 more")
+    assert len(text) < 400
+    assert data["down"] == "1200;;0;0"
+
+
+@pytest.mark.parametrize(("blind", "age_s", "word"), [(True, 0.5, "blind"), (False, 31.0, "stands still")])
+@pytest.mark.parametrize("mode", [("node", "mitte/desk-1"), ("site", "mitte")], ids=["node", "site"])
+def test_a_monitor_that_sees_nothing_says_nothing_about_nodes(
+    site: Site, token: Path, mode: tuple[str, ...], blind: bool, age_s: float, word: str
+) -> None:
+    """What was so when it last looked isn't OK now, nor critical: it is unknown."""
+    site.behind.view = building(blind=blind)
+    site.behind.age_s = age_s
+
+    state, text, _ = check(site, token, "-c", "0", *mode)
+
+    assert state is UNKNOWN
+    assert word in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "age_s", "expected", "word"),
+    [
+        ({"blind": True}, 0.5, CRITICAL, "blind"),
+        ({"history_ok": False}, 0.5, CRITICAL, "history"),
+        ({}, 12.0, WARNING, "last looked 12 s ago"),
+        ({}, 31.0, CRITICAL, "last looked 31 s ago"),
+        ({"findings": (finding("M010", Severity.CRITICAL, subject="sms"),)}, 0.5, CRITICAL, "M010 sms"),
+        ({"findings": (finding("M001", Severity.CRITICAL, "desk-1"),)}, 0.5, OK, "well"),
+    ],
+)
+def test_the_monitor_is_judged_by_its_own_troubles(
+    site: Site, token: Path, changes: dict[str, object], age_s: float, expected: State, word: str
+) -> None:
+    """What is wrong with a node is no fault of the monitor."""
+    site.behind.view = building(**({"findings": ()} | changes))
+    site.behind.age_s = age_s
+
+    state, text, _ = check(site, token, "monitor")
+
+    assert state is expected
+    assert word in text
+
+
+def test_verbose_tells_each_finding_with_its_next_step(site: Site, token: Path) -> None:
+    """On lines of their own after the first."""
+    site.behind.view = building()
+
+    _, told = run("-v", "-H", site.url, "--token-file", token, "node", "mitte/desk-3")
+
+    first, place, *findings = told.splitlines()
+    assert LINE.fullmatch(f"{first}\n")
+    assert place == "place: Room desk-3"
+    assert findings[0] == "M001 mitte/desk-3: something is wrong. Next: mend it (OPERATIONS.md#m001)"
+
+
+@pytest.mark.parametrize(
+    "mode", [("node", "mitte/desk-9"), ("node", "nord/desk-1"), ("site", "nord"), ("node", "../fleet")]
+)
+def test_what_the_monitor_does_not_know_is_unknown(site: Site, token: Path, mode: tuple[str, ...]) -> None:
+    """A name that was mistyped, or a node that is gone."""
+    state, text, _ = check(site, token, *mode)
+
+    assert state is UNKNOWN
+    assert "knows no" in text
+
+
+def test_a_wrong_token_is_unknown_and_says_what_to_do(site: Site, tmp_path: Path) -> None:
+    """It isn't the node's fault."""
+    wrong = tmp_path / "wrong"
+    wrong.write_text("x" * 32, encoding="ascii")
+
+    state, text, _ = check(site, wrong, "monitor")
+
+    assert state is UNKNOWN
+    assert "alarm-monitor token create" in text
+
+
+@pytest.mark.parametrize("content", [None, "two tokens", "übel"])
+def test_a_token_file_that_cannot_be_used_is_unknown(site: Site, tmp_path: Path, content: str | None) -> None:
+    """The plugin says which file, and never what is in it."""
+    path = tmp_path / "unusable"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+
+    state, text, _ = check(site, path, "monitor")
+
+    assert state is UNKNOWN
+    assert str(path) in text
+    assert content is None or content not in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--help",),
+        ("-V",),
+        ("node",),
+        ("node", "desk-1"),
+        ("everything",),
+        ("-w", "high", "monitor"),
+        ("-t", "0", "monitor"),
+        ("-t", "nan", "monitor"),
+        ("-H", "ftp://localhost", "monitor"),
+        ("-H", "http://", "monitor"),
+    ],
+)
+def test_usage_ends_with_unknown(arguments: tuple[str, ...]) -> None:
+    """Right or wrong, it is no state of anything."""
+    code, told = run(*arguments)
+
+    assert code == UNKNOWN
+    assert told
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("monitor", CRITICAL), ("site", UNKNOWN)])
+def test_a_monitor_that_is_away_is_critical_once(mode: str, expected: State) -> None:
+    """For its own check; what it would know of a site is unknown."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    code, told = run("-H", f"127.0.0.1:{port}", mode, *(["mitte"] if mode == "site" else []))
+
+    assert code == expected
+    assert "can't be reached" in told
+
+
+@contextmanager
+def answering(response: bytes, *, every_s: float = 0.0) -> Iterator[str]:
+    """The URL of a server that answers everything with these bytes, one by one with a pause after each."""
+    done = threading.Event()
+
+    def answer(listening: socket.socket) -> None:
+        try:
+            client, _ = listening.accept()
+        except OSError:
+            return
+        with client:
+            client.recv(4096)
+            pieces = [response] if not every_s else [bytes([byte]) for byte in response]
+            for piece in pieces:
+                try:
+                    client.sendall(piece)
+                except OSError:
+                    return
+                if every_s and done.wait(every_s):
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=answer, args=(listening,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            done.set()
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join(20)
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("monitor", CRITICAL), ("site", UNKNOWN)])
+def test_a_monitor_that_dawdles_is_given_up_in_time(mode: str, expected: State) -> None:
+    """Though something comes again and again, the whole check ends by its timeout."""
+    with answering(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 1000, every_s=0.1) as url:
+        begun = time.monotonic()
+        code, told = run("-t", "1", "-H", url, mode, *(["mitte"] if mode == "site" else []))
+        took = time.monotonic() - begun
+
+    assert code == expected
+    assert "within 1 s" in told
+    assert took < 10
+
+
+@pytest.mark.parametrize(
+    "content", [b"[]", b"{}", b"null", b"not json", b'{"sites": 5}', b'{"items": [], "next": null}', b"\xff"]
+)
+def test_an_answer_of_something_else_is_unknown(content: bytes) -> None:
+    """Another program on that port is no monitor."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+    with answering(head + content) as url:
+        code, told = run("-H", url, "site", "mitte")
+
+    assert code == UNKNOWN
+    assert LINE.fullmatch(told)
+
+
+def test_the_token_follows_no_redirect_and_no_proxy(token: Path) -> None:
+    """Whoever answers in the monitor's place, or sets the environment, gets no further with it."""
+    heard: list[str] = []
+
+    class Thief(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heard.append(self.headers.get("Authorization", ""))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Thief) as thief:
+        thread = threading.Thread(target=thief.serve_forever, args=(0.01,))
+        thread.start()
+        elsewhere = f"http://127.0.0.1:{thief.server_port}"
+        with answering(f"HTTP/1.1 302 Found\r\nLocation: {elsewhere}/\r\nContent-Length: 0\r\n\r\n".encode()) as url:
+            code, _ = run("-H", url, "--token-file", token, "monitor", environ={"http_proxy": elsewhere})
+        thief.shutdown()
+        thread.join(20)
+
+    assert code == UNKNOWN
+    assert heard == []
+
+
+@pytest.mark.parametrize(
+    ("text", "alerting", "quiet"),
+    [
+        ("10", [-1, 11], [0, 10]),
+        ("10:", [9, -1], [10, 1e9]),
+        ("~:10", [11], [-1e9, 10]),
+        ("10:20", [9, 21], [10, 20]),
+        ("@10:20", [10, 20], [9, 21]),
+        ("0", [0.5], [0]),
+        ("-5:5", [-6, 6], [-5, 5]),
+    ],
+)
+def test_a_range_means_what_the_guidelines_say(text: str, alerting: list[float], quiet: list[float]) -> None:
+    """Their own table of examples."""
+    made = threshold(text)
+
+    assert [value for value in alerting if not made.alerts(value)] == []
+    assert [value for value in quiet if made.alerts(value)] == []
+
+
+@pytest.mark.parametrize("text", ["", ":", "@", "20:10", "a", "1:2:3", "1e3", "~", "@~", " 1"])
+def test_what_is_no_range_is_refused(text: str) -> None:
+    """Rather than never alert."""
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        threshold(text)
+
+
+def test_the_one_line_has_no_second_and_no_other_bar() -> None:
+    """Whatever a place, a reason or a broker is called."""
+    reasons = [(State.WARNING, f"a|b\nc {number}") for number in range(REASONS + 2)]
+
+    lines = list(Report("x|y", reasons, [Measure("n", 1.0)]).lines(0))
+
+    assert len(lines) == 1
+    assert lines[0].count("|") == 1
+    assert "and 2 more" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("states", "worst"),
+    [
+        ([], OK),
+        ([OK, UNKNOWN], UNKNOWN),
+        ([UNKNOWN, WARNING], WARNING),
+        ([CRITICAL, UNKNOWN, WARNING, OK], CRITICAL),
+    ],
+)
+def test_the_worst_of_all_counts(states: list[State], worst: State) -> None:
+    """What is surely wrong goes before what isn't known, and that before what is well."""
+    report = Report("x", [(state, "y") for state in states])
+
+    assert report.state is worst
