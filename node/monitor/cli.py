@@ -16,7 +16,7 @@ from typing import Any
 
 from node import __version__, watchdog
 from node.errors import AlarmNodeError
-from node.monitor.client import ApiError, Client, path_of
+from node.monitor.commanding import ApiError, Commands
 
 DEFAULT_CONFIG = Path("/etc/alarm-monitor/monitor.toml")
 TOKEN_FILE = "cli.token"  # noqa: S105 - a file's name
@@ -182,10 +182,10 @@ def _status(parsed: argparse.Namespace) -> int:
 
     def told() -> dict[str, Any]:
         return {
-            "fleet": client.get("/fleet"),
-            "incidents": list(client.items("/incidents")),
-            "findings": list(client.items("/findings")),
-            "nodes": list(client.items("/nodes")),
+            "fleet": client.get("fleet"),
+            "incidents": list(client.items("incidents")),
+            "findings": list(client.items("findings")),
+            "nodes": list(client.items("nodes")),
         }
 
     if parsed.json:
@@ -199,9 +199,9 @@ def _history(parsed: argparse.Namespace) -> int:
     from node.monitor.showing import line_of  # noqa: PLC0415
 
     client = _client(parsed)
-    path = "/incidents/past" if parsed.what == "incidents" else f"/{parsed.what}"
+    path = ("incidents", "past") if parsed.what == "incidents" else (parsed.what,)
     found = []
-    for item in client.items(path, site=parsed.site, node=parsed.node):
+    for item in client.items(*path, site=parsed.site, node=parsed.node):
         found.append(item)
         if len(found) >= parsed.most:
             break
@@ -216,25 +216,26 @@ def _about_incident(parsed: argparse.Namespace) -> int:
     if len(parts) != 3:
         raise ApiError(f"{parsed.incident!r} isn't SITE/NODE/INCIDENT", "copy it from alarm-monitor status")
     body = {"reason": parsed.reason} if action == "reset" else None
-    _client(parsed).post(path_of("incidents", *parts, action), body)
+    _client(parsed).post("incidents", *parts, action, body=body)
     print(f"{action}: done")
     return 0
 
 
 def _identify(parsed: argparse.Namespace) -> int:
-    _client(parsed).post(_node_path(parsed.node, "identify"), {"for_s": parsed.for_s})
+    _client(parsed).post(*_node(parsed.node), "identify", body={"for_s": parsed.for_s})
     print("identify: done")
     return 0
 
 
 def _pause(parsed: argparse.Namespace) -> int:
-    _client(parsed).post(_node_path(parsed.node, "pause"), {"reason": parsed.reason, "for_s": parsed.for_s})
+    body = {"reason": parsed.reason, "for_s": parsed.for_s}
+    _client(parsed).post(*_node(parsed.node), "pause", body=body)
     print("paused; it ends by itself. Its alarms stay alarms.")
     return 0
 
 
 def _resume(parsed: argparse.Namespace) -> int:
-    _client(parsed).post(_node_path(parsed.node, "resume"))
+    _client(parsed).post(*_node(parsed.node), "resume")
     print("resumed")
     return 0
 
@@ -251,15 +252,15 @@ def _walk_test(parsed: argparse.Namespace) -> int:
             body["floor"] = parsed.floor
         if parsed.node:
             body["nodes"] = parsed.node
-        made = client.post("/walk-tests", body)
+        made = client.post("walk-tests", body=body)
         print(f"{made['id']} holds for {parsed.for_s / 60:g} minutes. Press each button once, for less than 2 s.")
     elif parsed.what == "end":
         if not parsed.id:
             raise ApiError("which walk test ends?", "alarm-monitor walk-test list")
-        client.delete(path_of("walk-tests", parsed.id))
+        client.delete("walk-tests", parsed.id)
         print("ended")
     else:
-        show_walk_tests(client.items("/walk-tests"))
+        show_walk_tests(client.items("walk-tests"))
     return 0
 
 
@@ -267,8 +268,8 @@ def _report(parsed: argparse.Namespace) -> int:
     from node.monitor.report import tests_csv, tests_html  # noqa: PLC0415
 
     client = _client(parsed)
-    tests = list(client.items("/tests", site=parsed.site))
-    buttons = list(client.items("/buttons", site=parsed.site))
+    tests = list(client.items("tests", site=parsed.site))
+    buttons = list(client.items("buttons", site=parsed.site))
     if parsed.csv:
         print(tests_csv(tests, buttons), end="")
     else:
@@ -302,16 +303,16 @@ def _settings(parsed: argparse.Namespace) -> Any:
     return config.load(parsed.config, os.environ)
 
 
-def _client(parsed: argparse.Namespace) -> Client:
+def _client(parsed: argparse.Namespace) -> Commands:
     from node.monitor import config  # noqa: PLC0415
 
     settings = _settings(parsed)
     own = config.state_directory(settings, os.environ) / TOKEN_FILE
-    return Client(settings.api_host, settings.api_port, parsed.token_file or own)
+    return Commands(settings.api_host, settings.api_port, parsed.token_file or own)
 
 
-def _node_path(text: str, action: str) -> str:
+def _node(text: str) -> tuple[str, ...]:
     parts = text.split("/")
     if len(parts) != 2:
         raise ApiError(f"{text!r} isn't SITE/NODE", "copy it from alarm-monitor status")
-    return path_of("nodes", *parts, action)
+    return ("nodes", *parts)

@@ -1,0 +1,72 @@
+"""The running monitor, asked by the commands: with this machine's token, and errors that end with the next step."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from node.errors import AlarmNodeError
+from node.monitor.client import Api, AskError, NothingError
+
+ANSWER_S = 40.0
+"""Beyond the longest time that the monitor itself waits for a node's answer."""
+
+
+class ApiError(AlarmNodeError):
+    """The monitor can't be asked, or refuses."""
+
+    code = "E031"
+
+
+class Commands:
+    """The monitor at ``host:port``, asked with the token that ``token_file`` holds. Every method raises ApiError."""
+
+    def __init__(self, host: str, port: int, token_file: Path) -> None:
+        bracketed = f"[{host}]" if ":" in host else host
+        self._api = Api(f"http://{bracketed}:{port}", _token(token_file), ANSWER_S)
+
+    def get(self, *path: str) -> Any:
+        """What there is."""
+        return self._call("GET", *path)
+
+    def items(self, *path: str, **query: str | None) -> Iterator[Any]:
+        """All items of a list."""
+        wanted = {name: value for name, value in query.items() if value is not None}
+        try:
+            yield from self._api.items(*path, **wanted)
+        except (AskError, TimeoutError) as problem:
+            raise _explained(problem) from problem
+
+    def post(self, *path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Ask for something to be done."""
+        return self._call("POST", *path, body=body)
+
+    def delete(self, *path: str) -> Any:
+        """End something."""
+        return self._call("DELETE", *path)
+
+    def _call(self, method: str, *path: str, body: Mapping[str, Any] | None = None) -> Any:
+        try:
+            return self._api.call(method, *path, body=body)
+        except NothingError:
+            raise ApiError("there is no such thing", "look at what there is: alarm-monitor status") from None
+        except (AskError, TimeoutError) as problem:
+            raise _explained(problem) from problem
+
+
+def _token(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as problem:
+        raise ApiError(
+            f"the token in {file} can't be read ({problem.strerror})",
+            "start the monitor once (it makes it), and run this as root or as its account; or name --token-file",
+        ) from problem
+
+
+def _explained(problem: Exception) -> ApiError:
+    text, _, next_step = str(problem).partition(". Next: ")
+    if isinstance(problem, AskError) and problem.away:
+        return ApiError(text, "start it: systemctl start alarm-monitor; or name its configuration with --config")
+    if isinstance(problem, TimeoutError):
+        return ApiError("the monitor doesn't answer in time", "see its log: journalctl -u alarm-monitor")
+    return ApiError(text, next_step or "see the monitor's log: journalctl -u alarm-monitor")
