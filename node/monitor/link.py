@@ -157,12 +157,7 @@ class Link:
         client.connect_timeout = ANSWER_S
         will = self._wire.said("lost", self._session, time.time())
         client.will_set(self._wire.state_topic(self._wire.sites[0]), will, qos=1, retain=True)
-        if self.broker.tls is not None:
-            client.tls_set_context(_context(self.broker.tls))
-        if self.broker.login is not None:
-            secret = self.broker.login.password_file
-            password = None if secret is None else read_password(secret).decode("utf-8", "surrogateescape")
-            client.username_pw_set(self.broker.login.username, password)
+        prepare(client, self.broker)
         client.on_socket_open = _without_delay
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -252,6 +247,16 @@ class Link:
 def _without_delay(_client: Client, _data: object, opened: Any) -> None:
     # Nagle's algorithm costs 40 ms now and then, even on loopback (hazards.md).
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def prepare(client: Client, broker: Broker) -> None:
+    """Give a client what the broker wants to see: TLS, name and password. Raises OSError and ValueError."""
+    if broker.tls is not None:
+        client.tls_set_context(_context(broker.tls))
+    if broker.login is not None:
+        secret = broker.login.password_file
+        password = None if secret is None else read_password(secret).decode("utf-8", "surrogateescape")
+        client.username_pw_set(broker.login.username, password)
 
 
 def _context(tls: Tls) -> ssl.SSLContext:

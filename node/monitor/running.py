@@ -1,6 +1,5 @@
 """Puts a monitor together: its configuration, its history, its threads, its API; and takes it apart again."""
 
-import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,8 +18,6 @@ from node.monitor.web import Server
 from node.monitor.web.app import create_app
 from node.monitor.web.call import Sources
 from node.watchdog import Notifier
-
-logging.getLogger("alembic").setLevel(logging.WARNING)
 
 OWN_TOKEN = "local-commands"  # noqa: S105 - a name
 STOP_S = 5.0

@@ -215,7 +215,7 @@ def texts_of_the_code() -> set[str]:
     keywords = {"say": None, "title": None, "mark": None}
     said = {
         str(text)
-        for path in folder.glob("*.py")
+        for path in (*folder.glob("*.py"), folder.parent / "showing.py", folder.parent / "report.py")
         for _, text, _, _ in extract_from_file("python", path, keywords=keywords)
     }
     kinds = [kind_of(code) for code in CODES]

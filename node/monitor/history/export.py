@@ -10,9 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from node.monitor.history.rows import columns_of, flat
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection")."""
+from node.monitor.spreadsheet import harmless
 
 
 def csv_lines(kind: type[Struct], records: Iterable[Struct]) -> Iterator[str]:
@@ -44,7 +42,7 @@ def _csv_line(cells: Iterable[Any]) -> str:
 
 def _cell(value: Any) -> Any:
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return harmless(value)
     return "true" if value is True else "false" if value is False else _instant(value)
 
 

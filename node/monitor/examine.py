@@ -1,0 +1,148 @@
+"""The doctor: what of a monitor doesn't work, one finding a line, each with its next step. Changes and sends nothing.
+
+While the service runs its own findings are read: a second connection with its name would throw it off the broker.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from paho.mqtt.client import Client, ConnectFlags
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from node.config.brokers import Broker
+from node.errors import AlarmNodeError
+from node.monitor import config
+from node.monitor.commanding import ApiError, Commands
+from node.monitor.errors import HistoryOlderError
+from node.monitor.findings import BROKER_AWAY
+from node.monitor.link import prepare
+from node.monitor.running import TOKEN_FILE, open_history
+from node.monitor.settings import Settings
+from node.monitor.tell import problem_of
+from node.monitor.wire import MonitorWire
+
+ANSWER_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the answer. ``ok`` None: it can't be told. ``next_step`` is empty where nothing has to be done."""
+
+    ok: bool | None
+    text: str
+    next_step: str = ""
+
+    def __str__(self) -> str:
+        mark = {True: "ok     ", False: "FINDING", None: "UNKNOWN"}[self.ok]
+        return f"{mark} {self.text}" + (f". Next: {self.next_step}." if self.next_step else "")
+
+
+def examine(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """All findings, in the order in which they are found. Raises ConfigError where there is nothing to examine."""
+    settings = config.load(path, environ, try_files=True)
+    yield Finding(True, f"{path}: monitor {settings.monitor} hears {', '.join(settings.sites)}")
+    yield from _roster(settings)
+    yield from _targets(settings)
+    yield from _history(settings, environ)
+    directory = config.state_directory(settings, environ)
+    try:
+        yield from _running(Commands(settings.api_host, settings.api_port, directory / TOKEN_FILE))
+    except ApiError:
+        yield Finding(None, "the service isn't running, or not for this account", "systemctl start alarm-monitor")
+        for broker in settings.brokers:
+            yield _try_broker(settings, broker)
+
+
+def _roster(settings: Settings) -> Iterator[Finding]:
+    if settings.roster is None:
+        yield Finding(
+            None,
+            "there is no roster: a node that was never heard is missed by nobody",
+            "list the nodes in nodes.toml, and name it in monitor.toml: roster",
+        )
+    else:
+        yield Finding(True, f"the roster lists {len(settings.roster)} nodes")
+
+
+def _targets(settings: Settings) -> Iterator[Finding]:
+    if not settings.targets:
+        yield Finding(False, "nobody is told of an alarm", "write a [[target]] into monitor.toml")
+    for target in settings.targets:
+        problem = problem_of(target.url)
+        if problem is None:
+            yield Finding(True, f"target {target.name}: its URL can be used (nothing was sent)")
+        else:
+            yield Finding(False, f"target {target.name}: {problem}", "write a URL as Apprise has it, and check again")
+
+
+def _history(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    try:
+        history = open_history(settings, environ)
+        try:
+            history.check()
+        finally:
+            history.close()
+    except HistoryOlderError:
+        yield Finding(True, "the history is empty or of an older version: the next start makes it new")
+    except AlarmNodeError as problem:
+        yield Finding(False, f"{problem.code} {problem.text}", problem.next_step)
+    else:
+        yield Finding(True, "the history can be read")
+
+
+def _running(commands: Commands) -> Iterator[Finding]:
+    fleet = commands.get("fleet")
+    yield Finding(True, f"the service runs, version {fleet['version']}, for {fleet['uptime_s']:.0f} s")
+    for broker in fleet["brokers"]:
+        if broker["connected"]:
+            yield Finding(True, f"broker {broker['name']} is connected")
+    for each in commands.items("findings"):
+        about = "/".join(filter(None, (each["site"], each["node"], each["subject"])))
+        detail = f" ({each['detail']})" if each["detail"] else ""
+        yield Finding(False, f"{each['code']} {about or 'monitor'}: {each['text']}{detail}", each["next"])
+
+
+def _try_broker(settings: Settings, broker: Broker) -> Finding:
+    """Connect as the monitor, which doesn't run now, and subscribe; nothing is published that a node could believe."""
+    wire = MonitorWire(settings.root, settings.sites, settings.monitor, "00000000")
+    client = Client(
+        CallbackAPIVersion.VERSION2,
+        settings.monitor,
+        protocol=MQTTProtocolVersion.MQTTv5,
+        reconnect_on_failure=False,
+    )
+    done = threading.Event()
+    problems: list[str] = []
+
+    def connected(_: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _properties: object) -> None:
+        if code.is_failure:
+            problems.append(f"refused: {code}")
+            done.set()
+        else:
+            client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in wire.subscriptions])
+
+    def subscribed(_: Client, _data: object, _mid: int, codes: list[ReasonCode], _properties: object) -> None:
+        problems.extend(f"a subscription was refused: {code}" for code in codes if code.is_failure)
+        done.set()
+
+    client.on_connect = connected
+    client.on_subscribe = subscribed
+    try:
+        prepare(client, broker)
+        client.connect_timeout = ANSWER_S
+        client.connect(broker.host, broker.port)
+        client.loop_start()
+        if not done.wait(ANSWER_S):
+            problems.append("no answer")
+    except (OSError, ValueError) as problem:
+        problems.append(str(problem) or type(problem).__name__)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    if problems:
+        return Finding(False, f"broker {broker.name}: {problems[0]}: {BROKER_AWAY.code}", BROKER_AWAY.next_step)
+    return Finding(True, f"broker {broker.name} lets the monitor in, and grants what it listens to")

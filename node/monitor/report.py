@@ -1,0 +1,119 @@
+"""The record of tests, as facilities keep it: which button was tested when, with what result; no names of people.
+
+HTML to be printed, in German or English; CSV for a spreadsheet, whose cells can't be taken for formulas.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from html import escape
+from io import StringIO
+from typing import Any
+
+from babel.dates import LOCALTZ
+
+from node.monitor.settings import Language
+from node.monitor.spreadsheet import harmless
+from node.monitor.tell.words import Words, mark
+
+COLUMNS = (
+    mark("Date"),
+    mark("Site"),
+    mark("Node"),
+    mark("Button"),
+    mark("Result"),
+    mark("Reaction (ms)"),
+    mark("Walk test"),
+)
+
+_STYLE = """
+body { font: 11pt sans-serif; margin: 2cm; color: #111 }
+h1 { font-size: 16pt } h2 { font-size: 13pt; margin-top: 1.5em }
+table { border-collapse: collapse; width: 100% }
+th, td { border: 1px solid #888; padding: 2mm 3mm; text-align: left }
+th { background: #eee } tr { break-inside: avoid } .late { font-weight: bold }
+@page { size: A4; margin: 1.5cm } @media print { body { margin: 0 } thead { display: table-header-group } }
+"""
+
+
+def tests_csv(tests: Iterable[Mapping[str, Any]], buttons: Iterable[Mapping[str, Any]]) -> str:
+    """Each test, oldest first; then each button with its last test and its due date."""
+    made = StringIO()
+    writer = csv.writer(made, lineterminator="\n")
+    writer.writerow(["kind", "at", "site", "node", "input", "result", "reaction_ms", "walk_test", "due", "overdue"])
+    for test in _oldest_first(tests):
+        row = ["test", test["at"], test["site"], test["node"], test["input"], _result(test), _ms(test)]
+        writer.writerow([harmless(cell) for cell in [*row, test["walk_test"], "", ""]])
+    for button in buttons:
+        overdue = "yes" if button["overdue"] else "no"
+        row = ["button", button["last_test"] or "", button["site"], button["node"], button["input"], "", "", ""]
+        writer.writerow([harmless(cell) for cell in [*row, button["due"], overdue]])
+    return made.getvalue()
+
+
+def tests_html(
+    tests: Iterable[Mapping[str, Any]], buttons: Iterable[Mapping[str, Any]], language: Language, site: str | None
+) -> str:
+    """A page to be printed: the buttons with their due dates, then each test, oldest first."""
+    words = Words(language, LOCALTZ, {})
+    title = words.say("Tests of the hold-up buttons")
+    whole = f"{title}: {site}" if site else title
+    due = [
+        (
+            button["site"],
+            button["node"],
+            button["input"],
+            button["place"],
+            words.time(_at(button["last_test"])) if button["last_test"] else words.say("never"),
+            words.say("{time} (overdue)", time=words.time(_at(button["due"])))
+            if button["overdue"]
+            else words.time(_at(button["due"])),
+        )
+        for button in buttons
+    ]
+    done = [
+        (
+            words.time(_at(test["at"])),
+            test["site"],
+            test["node"],
+            test["input"],
+            words.say("passed") if test["reaction_s"] is not None else words.say("not confirmed: not passed"),
+            _ms(test),
+            test["walk_test"],
+        )
+        for test in _oldest_first(tests)
+    ]
+    heads = [words.say(each) for each in (mark("Site"), mark("Node"), mark("Button"), mark("Where"))]
+    heads += [words.say("Last test"), words.say("Next test due")]
+    headings = words.say("Buttons"), words.say("Tests")
+    printed = words.say("Printed {time}", time=words.time(datetime.now(UTC)))
+    parts = [
+        f'<!DOCTYPE html>\n<html lang="{language}"><head><meta charset="utf-8"><title>{escape(whole)}</title>',
+        f"<style>{_STYLE}</style></head><body><h1>{escape(whole)}</h1><p>{escape(printed)}</p>",
+        f"<h2>{escape(headings[0])}</h2>{_table(heads, due)}",
+        f"<h2>{escape(headings[1])}</h2>{_table([words.translate(each) for each in COLUMNS], done)}",
+        "</body></html>",
+    ]
+    return "\n".join(parts)
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = "".join(f"<th>{escape(each)}</th>" for each in heads)
+    body = "\n".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
+
+
+def _oldest_first(tests: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted(tests, key=lambda test: (test["at"], test["site"], test["node"], test["input"]))
+
+
+def _result(test: Mapping[str, Any]) -> str:
+    return "passed" if test["reaction_s"] is not None else "not confirmed"
+
+
+def _ms(test: Mapping[str, Any]) -> str:
+    return "" if test["reaction_s"] is None else f"{test['reaction_s'] * 1000:.0f}"
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,189 @@
+"""What a terminal shows: the status as a table, sorted by what needs somebody, each finding with its next step."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from babel.dates import LOCALTZ
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from node.core.settings import AlarmClass
+from node.monitor.settings import Language
+from node.monitor.tell.texts import CLASSES
+from node.monitor.tell.words import Words, mark
+
+if TYPE_CHECKING:
+    from node.monitor.history.tokens import Token
+
+WATCH_S = 2.0
+
+STATES = {
+    "new": mark("not heard yet"),
+    "up": mark("up"),
+    "late": mark("late"),
+    "down": mark("down"),
+    "paused": mark("paused"),
+    "open": mark("open"),
+    "received": mark("received"),
+    "acknowledged": mark("somebody is coming"),
+    "reset": mark("over"),
+}
+"""A node's status and an incident's phase, in people's words."""
+
+_FINDING_COLUMNS = (mark("Code"), mark("Where"), mark("Since"), mark("What, and what to do next"))
+_NODE_COLUMNS = (mark("Node"), mark("Where"), mark("Status"), mark("Heard"), mark("Alarms"), mark("Findings"))
+
+_STYLES = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
+_STATUS_STYLES = {"up": "green", "late": "yellow", "down": "bold red", "paused": "cyan", "new": "yellow"}
+_RANKS = {"down": 0, "late": 1, "new": 2, "paused": 3, "up": 4}
+
+
+def show_status(told: Callable[[], Mapping[str, Any]], language: Language, *, watch: bool) -> None:
+    """Print the status once, or again and again."""
+    console = Console()
+    if not watch:
+        console.print(status(told(), language))
+        return
+    with Live(status(told(), language), console=console, screen=console.is_terminal, auto_refresh=False) as live:
+        while True:
+            time.sleep(WATCH_S)
+            live.update(status(told(), language), refresh=True)
+
+
+def status(told: Mapping[str, Any], language: Language) -> RenderableType:
+    """The alarms first, then the findings with their next steps, then the nodes."""
+    words = Words(language, LOCALTZ, {})
+    say = words.say
+    parts: list[RenderableType] = []
+    fleet = told["fleet"]
+    if fleet["blind"]:
+        parts.append(Text(say("No broker is reached: nothing here says how the nodes are now."), style="bold red"))
+    parts += [_alarm(each, words) for each in told["incidents"]]
+    if told["findings"]:
+        parts.append(_findings(told["findings"], words))
+    parts.append(_nodes(told["nodes"], told["findings"], words))
+    if not told["incidents"] and not told["findings"] and not fleet["blind"]:
+        parts.append(Text(say("All is well."), style="green"))
+    return Group(*parts)
+
+
+def _alarm(incident: Mapping[str, Any], words: Words) -> Text:
+    place = incident["place"] or f"{incident['site']}/{incident['node']}"
+    told = [
+        words.say("TEST") if incident["test"] else words.say("ALARM"),
+        place,
+        incident["input"],
+        words.translate(CLASSES[AlarmClass(incident["alarm_class"])]),
+        words.translate(STATES[incident["phase"]]),
+        since(incident["raised"]),
+    ]
+    if incident["acknowledged_by"]:
+        told.append(incident["acknowledged_by"])
+    style = "black on green" if incident["phase"] == "acknowledged" else "bold white on red"
+    return Text("  ".join([*told, incident["id"]]), style=style)
+
+
+def _findings(findings: Iterable[Mapping[str, Any]], words: Words) -> Table:
+    table = Table(title=words.say("What needs somebody"), title_justify="left", expand=True, show_lines=True)
+    for column in _FINDING_COLUMNS:
+        table.add_column(words.translate(column), overflow="fold", ratio=4 if column is _FINDING_COLUMNS[-1] else None)
+    for each in findings:
+        where = each["place"] or "/".join(filter(None, (each["site"], each["node"]))) or words.say("the monitor")
+        subject = f" {each['subject']}" if each["subject"] else ""
+        count = f" ({each['count']})" if each["count"] is not None else ""
+        what = Text(f"{words.translate(each['text'])}{count}", style=_STYLES[each["severity"]])
+        what.append("\n" + words.say("Next: {step}", step=words.translate(each["next"])), style="not bold default")
+        table.add_row(each["code"], f"{where}{subject}", since(each["since"]), what)
+    return table
+
+
+def _nodes(nodes: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[str, Any]], words: Words) -> Table:
+    found: dict[tuple[str, str], int] = {}
+    for each in findings:
+        key = (each["site"], each["node"])
+        found[key] = found.get(key, 0) + 1
+
+    def needs(node: Mapping[str, Any]) -> tuple[int, int, int, str, str]:
+        count = found.get((node["site"], node["node"]), 0)
+        return (-node["incidents"], _RANKS[node["status"]], -count, node["site"], node["node"])
+
+    table = Table(title=words.say("Nodes"), title_justify="left", expand=True)
+    for column in _NODE_COLUMNS:
+        table.add_column(words.translate(column), overflow="fold")
+    for node in sorted(nodes, key=needs):
+        table.add_row(
+            f"{node['site']}/{node['node']}",
+            node["place"],
+            Text(_status_of(node, words), style=_STATUS_STYLES[node["status"]]),
+            "-" if node["heard_s"] is None else f"{node['heard_s']:.0f} s",
+            str(node["incidents"] or ""),
+            str(found.get((node["site"], node["node"]), "")),
+        )
+    return table
+
+
+def _status_of(node: Mapping[str, Any], words: Words) -> str:
+    text = words.translate(STATES[node["status"]])
+    if node["status"] == "down" and node["reason"] == "goodbye":
+        planned = node["planned_s"] is not None and node["planned_s"] > 0
+        text = words.say("offline, planned") if planned else words.say("offline")
+    if node["status"] == "paused":
+        return f"{text}: {node['pause_reason']} ({node['paused_by']})"
+    if node["walk_test_s"]:
+        return words.say("{status}, walk test", status=text)
+    return text
+
+
+def show_walk_tests(walks: Iterable[Mapping[str, Any]]) -> None:
+    """Print the walk tests that hold: what was tested, and what still waits."""
+    for walk in walks:
+        print_line(f"{walk['id']}  {walk['site']}  {walk['left_s'] / 60:.0f} min left  by {walk['by']}")
+        print_line(f"  tested:   {', '.join(walk['tested']) or '-'}")
+        print_line(f"  untested: {', '.join(walk['untested']) or '-'}")
+
+
+def show_tokens(tokens: "Iterable[Token]") -> None:
+    """Print who may ask; never a secret, which nobody has."""
+    table = Table("Name", "Role", "Created", "Last used", "Revoked")
+    for token in tokens:
+        table.add_row(
+            token.name,
+            token.role.value,
+            f"{token.created_utc:%Y-%m-%d}",
+            "-" if token.used_utc is None else f"{token.used_utc:%Y-%m-%d}",
+            "-" if token.revoked_utc is None else f"{token.revoked_utc:%Y-%m-%d}",
+        )
+    Console().print(table)
+
+
+def line_of(what: str, item: Mapping[str, Any]) -> str:
+    """One record of the history on one line."""
+    where = f"{item['site']}/{item['node']}"
+    if what == "incidents":
+        ended = f"reset {item['reset_reason'] or ''} by {item['reset_by']}" if item["reset"] else item["phase"]
+        return f"{item['raised']}  {where}  {item['input']}  {item['alarm_class']}  {item['presses']}x  {ended}"
+    if what == "flips":
+        return f"{item['at']}  {where}  {item['before']} -> {item['after']}  {item['reason']}".rstrip()
+    if what == "tests":
+        took = "not confirmed" if item["reaction_s"] is None else f"{item['reaction_s'] * 1000:.0f} ms"
+        return f"{item['at']}  {where}  {item['input']}  {took}  {item['walk_test']}".rstrip()
+    about = "  ".join(filter(None, (item["input"], item["incident"])))
+    return f"{item['heard']}  {where}  {item['boot']}-{item['seq']}  {item['kind']}  {about}".rstrip()
+
+
+def since(at: str) -> str:
+    """How long ago, as people say it."""
+    seconds = max(0.0, (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds())
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def print_line(text: str) -> None:
+    """A line as it is, without rich's markup."""
+    Console(highlight=False, soft_wrap=True).print(text, markup=False)
