@@ -142,6 +142,7 @@ class Wire:
             record_depth=record_depth,
             refused=heartbeat.refused,
             dropped=heartbeat.dropped,
+            walk_test_s=None if heartbeat.walk_test_s is None else round(heartbeat.walk_test_s, 3),
             health=health,
             **self._header(heartbeat.seq, heartbeat.at_utc, heartbeat.synchronised),
         )

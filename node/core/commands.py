@@ -9,7 +9,7 @@ pressed.
 from collections.abc import Callable
 from dataclasses import replace
 
-from node.core import alarm, modes, presses
+from node.core import alarm, modes, presses, walktest
 from node.core.effects import Reply, SendReply
 from node.core.events import CommandHeard
 from node.core.memory import Incident, Inhibit, Step
@@ -139,6 +139,19 @@ def _inhibit(turn: Turn, command: CommandHeard) -> str | None:
     return None
 
 
+def _walk_test(turn: Turn, command: CommandHeard) -> str | None:
+    walktest.begin(turn, command.by, command.arguments["for_s"])
+    return None
+
+
+def _end_walk_test(turn: Turn, command: CommandHeard) -> str | None:
+    walk_test = turn.state.walk_test
+    if walk_test is None or walk_test.over:
+        return "no-walk-test"
+    walktest.end(turn, walk_test, "command", command.by)
+    return None
+
+
 def _probe(_turn: Turn, _command: CommandHeard) -> str | None:
     return None
 
@@ -150,4 +163,6 @@ _ACTIONS: dict[str, Callable[[Turn, CommandHeard], str | None]] = {
     "identify": _identify,
     "inhibit": _inhibit,
     "probe": _probe,
+    "walk-test": _walk_test,
+    "walk-test-end": _end_walk_test,
 }

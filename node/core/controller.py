@@ -15,7 +15,20 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from node.core import alarm, commands, contact, delivery, hearing, inputs, modes, outlook, presses, stall, supervision
+from node.core import (
+    alarm,
+    commands,
+    contact,
+    delivery,
+    hearing,
+    inputs,
+    modes,
+    outlook,
+    presses,
+    stall,
+    supervision,
+    walktest,
+)
 from node.core import events as ev
 from node.core.chatter import Chatter
 from node.core.effects import Begin, CloseLinks, Effect, ReadClock, SendState, Spill
@@ -66,7 +79,7 @@ def next_deadline(state: State) -> float:
         state.heartbeat_due,
         delivery.next_turn(state.outbox),
         inputs.next_instant(state),
-        modes.next_end(state.inhibits, state.identify_until),
+        modes.next_end(state.inhibits, state.walk_test, state.identify_until, state.chirp_until, state.confirmed_until),
         supervision.next_silence(state.supervision),
         stall.next_instant(state.supervision.stall),
         outlook.next_condition(state),
@@ -86,6 +99,7 @@ def _time_passed(turn: Turn, _event: ev.TimePassed) -> None:
         return
     inputs.time_passed(turn)
     presses.time_passed(turn)
+    walktest.time_passed(turn)
     hearing.time_passed(turn)
     _look_at_disk(turn)
     turn.change(outbox=delivery.turn(turn.state.outbox, turn.now))

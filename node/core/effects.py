@@ -52,7 +52,8 @@ class LoggedEvent:
     """One numbered thing that happened, as it is stored and published on ``event``.
 
     ``kind`` is one of protocol.md's event kinds (wire.EVENT_KINDS); ``at`` monotonic, ``at_utc`` seconds since 1970, a
-    label. Fields that a kind doesn't use stay None (``ranges`` empty). An event with an ``incident`` is an alarm event.
+    label. Fields that a kind doesn't use stay None (``ranges`` empty). An event with an ``incident`` is an alarm event,
+    and so is a button's test: its reaction time is to be an alarm's.
     """
 
     key: Key
@@ -77,7 +78,7 @@ class LoggedEvent:
     @property
     def is_alarm(self) -> bool:
         """Whether it overtakes any backlog and is never evicted."""
-        return self.incident is not None
+        return self.incident is not None or self.kind == "tested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +242,7 @@ class Heartbeat:
     """How the node is. ``waiting`` counts unreceipted events, ``spilled`` says that the record holds more of them.
 
     ``refused`` and ``dropped`` count what came from the network and was not done, or not even looked at.
+    ``walk_test_s``: the time until the walk test ends, None when none holds.
     """
 
     period_s: float
@@ -258,6 +260,7 @@ class Heartbeat:
     refused: int
     dropped: int
     spilled: bool = False
+    walk_test_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

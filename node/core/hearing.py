@@ -5,7 +5,7 @@ Nothing heard here can end or hide an alarm; only a command can, by its own rule
 
 from dataclasses import replace
 
-from node.core import alarm, delivery, outlook, presses, supervision
+from node.core import alarm, delivery, outlook, presses, supervision, walktest
 from node.core import events as ev
 from node.core.alarm import Happening
 from node.core.effects import MarkReceived, SendCanary, SendState
@@ -256,6 +256,7 @@ def _event_received(turn: Turn, key: Key, by: str) -> None:
     for incident in turn.state.incidents:
         if incident.press == key:
             presses.climb(turn, incident, Happening.RECEIVED, Step.RECEIVED)
+    walktest.received(turn, key)
     if key in turn.state.outbox.waiting or turn.state.outbox.spilled:
         turn.change(outbox=delivery.remove(turn.state.outbox, key))
         turn.others.append(MarkReceived(key, by))

@@ -2,7 +2,8 @@
 
 Rules:
 
-1. A button and an alarm door raise an alarm at once, a door that is held open after ``held_open_s`` of it.
+1. A button and an alarm door raise an alarm at once, a door that is held open after ``held_open_s`` of it. Of a button
+   the first press in a walk test is its test, and an alarm after 2 s of it (modes.py).
 2. A report door's state is told. An incident-only door's is told while an incident is open, and nowhere else: whom a
    door lets through is nobody's business on other days.
 3. A tamper switch is a fault for as long as it is active, and so is the wire of a supervised input.
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import inf
 
-from node.core import chatter, contact, modes, presses
+from node.core import chatter, contact, modes, presses, walktest
 from node.core.chatter import Chatter
 from node.core.contact import Contact
 from node.core.effects import SampleAt
@@ -90,13 +91,12 @@ def time_passed(turn: Turn) -> None:
         expired = contact.expire(turn.state.contacts[name], turn.now)
         if expired is not turn.state.contacts[name]:
             _put_contact(turn, name, expired)
-            _stop_waiting(turn, name)
+            _stop_waiting(turn, settings, expired)
         calmed = chatter.calmed(turn.state.chatters[name], turn.now)
         if calmed is not turn.state.chatters[name]:
             _calm(turn, settings, calmed)
-        if turn.now >= turn.state.held_due.get(name, inf):
-            _stop_waiting(turn, name)
-            presses.press(turn, name, turn.now, "held-open")
+        if turn.now >= (due := turn.state.held_due.get(name, inf)):
+            _HELD[settings.role](turn, settings, due)
     for inhibit in modes.ended(turn.state.inhibits, turn.now):
         turn.change(inhibits=tuple(each for each in turn.state.inhibits if each is not inhibit))
         turn.log("inhibit-ended", input=inhibit.input)
@@ -159,7 +159,9 @@ def _follow(turn: Turn, settings: InputSettings, after: Contact) -> None:
         allowed = chatter.allowance(settings.role, turn.state.settings.chatter_presses)
         _put_chatter(turn, name, chatter.changed(turn.state.chatters[name], after.changed_at, allowed))
     if after.state is not ContactState.ACTIVE:
-        _stop_waiting(turn, name)
+        _stop_waiting(turn, settings, after)
+    elif walktest.press(turn, settings, after.changed_at, seen=before.state is not ContactState.UNKNOWN):
+        return
     if _is_limited(turn, name):
         _put_chatter(turn, name, replace(turn.state.chatters[name], withheld=True))
         return
@@ -216,6 +218,9 @@ def _ignore(_turn: Turn, _settings: InputSettings, _at: float) -> None:
 
 
 def _press_button(turn: Turn, settings: InputSettings, at: float) -> None:
+    _forget_wait(turn, settings.name)
+    if turn.state.walk_test is not None:
+        turn.change(walk_test=turn.state.walk_test.after_press(settings.name, at))
     presses.press(turn, settings.name, at, "pressed")
 
 
@@ -227,7 +232,24 @@ def _begin_to_wait(turn: Turn, settings: InputSettings, at: float) -> None:
     turn.change(held_due={**turn.state.held_due, settings.name: at + settings.held_open_s})
 
 
-def _stop_waiting(turn: Turn, name: str) -> None:
+def _hold_door_open(turn: Turn, settings: InputSettings, at: float) -> None:
+    _forget_wait(turn, settings.name)
+    presses.press(turn, settings.name, at, "held-open")
+
+
+def _stop_waiting(turn: Turn, settings: InputSettings, after: Contact) -> None:
+    """It isn't active any more: what was held for its time until then was held, though nobody has looked meanwhile.
+
+    A test is only over with a release: unknown and faulty are never taken for normal.
+    """
+    due = turn.state.held_due.get(settings.name, inf)
+    if due <= after.changed_at:
+        _HELD[settings.role](turn, settings, due)
+    elif settings.role is not Role.BUTTON or after.state is ContactState.NORMAL:
+        _forget_wait(turn, settings.name)
+
+
+def _forget_wait(turn: Turn, name: str) -> None:
     if name in turn.state.held_due:
         turn.change(held_due={other: due for other, due in turn.state.held_due.items() if other != name})
 
@@ -280,6 +302,11 @@ _BECAME_ACTIVE: dict[Role, _Reaction] = {
     Role.DOOR_REPORT: _report("opened"),
     Role.DOOR_INCIDENT_ONLY: _report_in_incident("opened"),
     Role.RESET: _turn_key,
+}
+
+_HELD: dict[Role, _Reaction] = {
+    Role.BUTTON: _press_button,
+    Role.DOOR_HELD_OPEN: _hold_door_open,
 }
 
 _BECAME_NORMAL: dict[Role, _Reaction] = {

@@ -124,7 +124,14 @@ def _heartbeat(turn: Turn) -> Heartbeat:
         refused=state.supervision.refused,
         dropped=state.supervision.dropped,
         spilled=state.outbox.spilled,
+        walk_test_s=_walk_test_s(state),
     )
+
+
+def _walk_test_s(state: State) -> float | None:
+    if state.walk_test is None or state.walk_test.over:
+        return None
+    return max(0.0, state.walk_test.until - state.now)
 
 
 def _input_report(state: State, settings: InputSettings, inhibited_s: float | None) -> InputReport:
@@ -164,10 +171,15 @@ def _tell_faults(turn: Turn) -> bool:
 def _signals(turn: Turn) -> list[Effect]:
     state = turn.state
     shows: list[Effect] = []
-    buzzer = signals.buzzer(state.incidents, state.identify_until is not None)
+    buzzer = signals.buzzer(state.incidents, state.identify_until is not None, chirping=state.chirp_until is not None)
     if buzzer is not state.buzzer:
         shows.append(SetBuzzer(buzzer))
-    lamp = signals.lamp(state.incidents, bool(state.faults))
+    lamp = signals.lamp(
+        state.incidents,
+        bool(state.faults),
+        walk_test=state.in_walk_test,
+        confirmed=state.confirmed_until is not None,
+    )
     if state.begun and lamp is not state.lamp:
         shows.append(SetLamp(lamp))
         turn.change(lamp=lamp)

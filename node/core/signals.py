@@ -1,11 +1,13 @@
 """Which pattern the buzzer and the lamp show. Nothing else decides that.
 
 The lamp has five patterns and no more; an idle fault looks like *nobody has it*, because both mean: don't rely on me.
-A discreet button shows nothing but the ready flash, and its acknowledgement as a missing flash: every third one.
+A walk test is told by the ready flash, every second. A discreet button shows nothing but the flash that would be there
+without it, and its acknowledgement as a missing flash: every third one.
 
     ready         |____|____|____        a short flash every 5 s; a dark lamp is a dead node
-    calling       |_|_|_|_|_|_|_|        pressed, stored, accepted
-    received      ||__||__||__||_        a monitor holds it
+    walk test     |_|_|_|_|_|_|_|        the same every second: each button's first press is its test
+    calling       |‾|_|‾|_|‾|_|‾|        pressed, stored, accepted
+    received      ||__||__||__||_        a monitor holds it; or for 3 s, a button's test
     acknowledged  |‾‾‾‾‾‾‾‾‾‾‾‾‾‾        somebody is coming
     nobody        |‾‾__|‾‾__|‾‾__        nobody has it; or idle, and there is a fault
 
@@ -23,10 +25,12 @@ Wave = tuple[tuple[bool, float], ...]
 
 
 class LampPattern(StrEnum):
-    """The five, and the ready pattern's missing flash."""
+    """The five, the ready pattern's quicker flash in a walk test, and the missing flash of both."""
 
     READY = "ready"
     READY_MISSING = "ready-missing"
+    WALK_TEST = "walk-test"
+    WALK_TEST_MISSING = "walk-test-missing"
     CALLING = "calling"
     RECEIVED = "received"
     ACKNOWLEDGED = "acknowledged"
@@ -40,13 +44,20 @@ class BuzzerPattern(StrEnum):
     ALARM = "alarm"
     NOBODY = "nobody"
     IDENTIFY = "identify"
+    CHIRP = "chirp"
 
+
+CHIRP_S = 0.2
+"""How long the chirp's pattern is kept: its one pulse, and as long a rest, so that two chirps are heard as two."""
 
 _FLASH = ((True, 0.05), (False, 4.95))
+_QUICK_FLASH = ((True, 0.05), (False, 0.95))
 
 LAMP_WAVES: dict[LampPattern, Wave] = {
     LampPattern.READY: _FLASH,
     LampPattern.READY_MISSING: (*_FLASH, *_FLASH, (False, 5.0)),
+    LampPattern.WALK_TEST: _QUICK_FLASH,
+    LampPattern.WALK_TEST_MISSING: (*_QUICK_FLASH, *_QUICK_FLASH, (False, 1.0)),
     LampPattern.CALLING: ((True, 0.1), (False, 0.1)),
     LampPattern.RECEIVED: ((True, 0.1), (False, 0.15), (True, 0.1), (False, 0.65)),
     LampPattern.ACKNOWLEDGED: ((True, 1.0),),
@@ -58,6 +69,7 @@ BUZZER_WAVES: dict[BuzzerPattern, Wave] = {
     BuzzerPattern.ALARM: ((True, 0.8), (False, 0.2)),
     BuzzerPattern.NOBODY: ((True, 0.15), (False, 0.1)),
     BuzzerPattern.IDENTIFY: ((True, 0.1), (False, 0.9)),
+    BuzzerPattern.CHIRP: ((True, 0.1), (False, 4.9)),
 }
 
 _STEP_PATTERNS: dict[Step, LampPattern] = {
@@ -70,10 +82,13 @@ _STEP_PATTERNS: dict[Step, LampPattern] = {
 }
 
 
-def lamp(incidents: Iterable[Incident], faulty: bool) -> LampPattern:
+def lamp(
+    incidents: Iterable[Incident], faulty: bool, *, walk_test: bool = False, confirmed: bool = False
+) -> LampPattern:
     """The lamp's pattern: the newest press of a shown input; else idle, as a discreet one must look.
 
-    ``incidents`` in the order of their newest presses, oldest first.
+    ``incidents`` in the order of their newest presses, oldest first. ``walk_test``: one holds; ``confirmed``: the test
+    of a shown button has just been received.
     """
     shown = None
     discreet = None
@@ -84,18 +99,22 @@ def lamp(incidents: Iterable[Incident], faulty: bool) -> LampPattern:
             discreet = incident
     if shown is not None:
         return _STEP_PATTERNS[shown.step]
-    if discreet is None:
-        return LampPattern.NOBODY if faulty else LampPattern.READY
-    if discreet.step is Step.ACKNOWLEDGED:
-        return LampPattern.READY_MISSING
-    return LampPattern.NOBODY if discreet.fault_shown else LampPattern.READY
+    if confirmed:
+        return LampPattern.RECEIVED
+    if discreet is not None and discreet.step is Step.ACKNOWLEDGED:
+        return LampPattern.WALK_TEST_MISSING if walk_test else LampPattern.READY_MISSING
+    if faulty if discreet is None else discreet.fault_shown:
+        return LampPattern.NOBODY
+    return LampPattern.WALK_TEST if walk_test else LampPattern.READY
 
 
-def buzzer(incidents: Iterable[Incident], identifying: bool) -> BuzzerPattern:
-    """The buzzer's pattern: an incident that sounds (and says when nobody has it), else identify, else nothing."""
+def buzzer(incidents: Iterable[Incident], identifying: bool, *, chirping: bool = False) -> BuzzerPattern:
+    """The buzzer's pattern: an incident that sounds (and says when nobody has it), else identify, a chirp, nothing."""
     sounding = [incident for incident in incidents if incident.sounding_until is not None]
     if any(incident.step is Step.NOBODY for incident in sounding):
         return BuzzerPattern.NOBODY
     if sounding:
         return BuzzerPattern.ALARM
-    return BuzzerPattern.IDENTIFY if identifying else BuzzerPattern.OFF
+    if identifying:
+        return BuzzerPattern.IDENTIFY
+    return BuzzerPattern.CHIRP if chirping else BuzzerPattern.OFF

@@ -15,6 +15,7 @@ from node.core.delivery import Outbox
 from node.core.effects import Effect, LoggedEvent, Reply, ShowLadder, Spill
 from node.core.line import ContactState
 from node.core.memory import Incident, Inhibit, Key, Snapshot, Step
+from node.core.modes import AwaitedTest, WalkTest
 from node.core.settings import Settings
 from node.core.signals import BuzzerPattern, LampPattern
 from node.core.supervision import FaultId, LinkState, Supervision, with_link
@@ -38,7 +39,9 @@ class State:
 
     ``now`` is the latest instant seen; it never goes back, though an edge's own stamp may be older. ``incidents`` in
     the order of their newest presses, ``faults`` maps what was told to when it began (wall clock). ``held_due``: when a
-    door that stands open will have been held open, by its name. ``recent_answers`` are the instants of the last few
+    door that stands open will have been held open, or a button's test has been held for too long, by its name.
+    ``awaited_tests`` by their buttons' names. ``chirp_until``, ``confirmed_until``: for how long a test that has passed
+    is heard and seen. ``recent_answers`` are the instants of the last few
     refusals and repetitions that were answered. ``sample_at``: the next sample that was asked for, inf when there is
     none. ``begun``: the record has answered, or had its time, and the first event is numbered.
     """
@@ -58,7 +61,11 @@ class State:
     closed: tuple[str, ...] = ()
     inhibits: tuple[Inhibit, ...] = ()
     held_due: Mapping[str, float] = field(default_factory=dict)
+    walk_test: WalkTest | None = None
+    awaited_tests: Mapping[str, AwaitedTest] = field(default_factory=dict)
     identify_until: float | None = None
+    chirp_until: float | None = None
+    confirmed_until: float | None = None
     outbox: Outbox = field(default_factory=Outbox)
     faults: Mapping[FaultId, float] = field(default_factory=dict)
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
@@ -68,6 +75,11 @@ class State:
     buzzer: BuzzerPattern = BuzzerPattern.OFF
     lamp: LampPattern | None = None
     remembered: Snapshot | None = None
+
+    @property
+    def in_walk_test(self) -> bool:
+        """Whether a walk test holds."""
+        return self.walk_test is not None and not self.walk_test.over
 
     def incident(self, incident_id: str) -> Incident | None:
         """The open incident of this id."""

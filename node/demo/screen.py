@@ -45,6 +45,8 @@ KEYS = (
 _SAYS = {
     LampPattern.READY: "a short flash every 5 s: ready",
     LampPattern.READY_MISSING: "every third flash is missing: somebody is coming",
+    LampPattern.WALK_TEST: "a short flash every second: walk test, the first press is only a test",
+    LampPattern.WALK_TEST_MISSING: "every third flash is missing: somebody is coming",
     LampPattern.CALLING: "fast: calling, nobody has confirmed it yet",
     LampPattern.RECEIVED: "double flash: received, the building has it",
     LampPattern.ACKNOWLEDGED: "steady: somebody is coming",

@@ -327,7 +327,21 @@ class Building(RuleBasedStateMachine):
         self.play.command("identify", for_s=for_s, link="a")
         self.look()
 
-    @rule(action=st.sampled_from(["acknowledge", "reset", "silence", "inhibit"]), flaw=st.sampled_from(FLAWS))
+    @rule(for_s=st.sampled_from([1.0, 60.0, 3_600.0]))
+    def walk_test_begins(self, for_s: float) -> None:
+        """Or begins anew."""
+        self.play.command("walk-test", for_s=for_s, link="a")
+        self.look()
+
+    @rule()
+    def walk_test_is_ended(self) -> None:
+        """Where one holds."""
+        self.play.command("walk-test-end", link="a")
+        self.look()
+
+    @rule(
+        action=st.sampled_from(["acknowledge", "reset", "silence", "inhibit", "walk-test"]), flaw=st.sampled_from(FLAWS)
+    )
     def flawed_command_comes(self, action: str, flaw: dict[str, Any]) -> None:
         """Old, retained, of another boot, unknown, malformed, or one that came before."""
         incident = next((each.id for each in self.play.state.incidents), "0000000f-99")

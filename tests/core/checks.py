@@ -1,6 +1,7 @@
 """What holds after every event, whatever the test is about."""
 
 from dataclasses import replace
+from math import inf
 
 from node.core import alarm, controller, delivery, signals
 from node.core.delivery import Outbox
@@ -31,6 +32,7 @@ from node.core.turn import State
 _FIRST = (Begin, SetBuzzer, SetLamp, ShowLadder)
 _STORED = (Append, Remember)
 CALLS = ("pressed", "opened", "held-open")
+HELD_S = 2.0
 
 
 class Checks:
@@ -41,6 +43,9 @@ class Checks:
         self._buzzer = BuzzerPattern.OFF
         self._lamp: LampPattern | None = None
         self._told: dict[tuple[str, int], tuple[ListedIncident, ...]] = {}
+        self._walk_test = (inf, inf)
+        self._pressed: set[str] = set()
+        self._undecided: dict[str, float] = {}
 
     def check(self, event: Event, state: State, effects: list[Effect]) -> None:
         """Fail unless this event may have led to this state with these effects."""
@@ -54,6 +59,7 @@ class Checks:
         self._check_outbox(state, effects)
         self._check_latched(event, before, state, effects)
         self._check_pressed(state, effects)
+        self._check_tests(before, state, effects)
         self._check_active(state)
         self._check_private(state, effects)
         self._check_stopping(before, effects)
@@ -89,9 +95,13 @@ class Checks:
             elif isinstance(effect, SetLamp):
                 assert effect.pattern is not self._lamp, "the lamp's pattern begins anew for nothing"
                 self._lamp = effect.pattern
-        assert self._buzzer is signals.buzzer(state.incidents, state.identify_until is not None)
+        chirping = state.chirp_until is not None
+        assert self._buzzer is signals.buzzer(state.incidents, state.identify_until is not None, chirping=chirping)
         if state.begun:
-            assert self._lamp is signals.lamp(state.incidents, bool(state.faults))
+            confirmed = state.confirmed_until is not None
+            assert self._lamp is signals.lamp(
+                state.incidents, bool(state.faults), walk_test=state.in_walk_test, confirmed=confirmed
+            )
 
     def _check_sends(self, state: State, effects: list[Effect]) -> None:
         for effect in effects:
@@ -155,12 +165,49 @@ class Checks:
                         "an accepted press isn't sent"
                     )
 
-    @staticmethod
-    def _check_active(state: State) -> None:
+    def _check_tests(self, before: State, state: State, effects: list[Effect]) -> None:
+        """A test is the first press in its walk test, and no alarm is lost to it: neither a second press nor a hold."""
+        tested = set()
+        for event in (each.event for each in effects if isinstance(each, Append)):
+            match event.kind:
+                case "walk-test-started":
+                    assert event.for_s is not None
+                    self._walk_test = (event.at, event.at + event.for_s)
+                    self._pressed.clear()
+                case "walk-test-ended":
+                    self._walk_test = (self._walk_test[0], min(self._walk_test[1], event.at))
+                case "tested":
+                    assert event.input is not None
+                    assert self._walk_test[0] <= event.at < self._walk_test[1], "a test outside of a walk test"
+                    assert event.input not in self._pressed, "a second press is taken for a test"
+                    assert before.incident_of(event.input) is None, "a further call is taken for a test"
+                    tested.add(event.input)
+                    self._undecided[event.input] = event.at
+                case "pressed" | "inhibited-press":
+                    assert event.at <= self._undecided.pop(str(event.input), inf) + HELD_S, "held for too long"
+        for name, contact in state.contacts.items():
+            pressed = contact.state is ContactState.ACTIVE and before.contacts[name].state is not ContactState.ACTIVE
+            if pressed and contact.changed_at >= self._walk_test[0]:
+                self._pressed.add(name)
+            if pressed and name not in tested:
+                self._undecided.pop(name, None)
+            self._check_held(name, state)
+
+    def _check_held(self, name: str, state: State) -> None:
+        at, contact = self._undecided.get(name, inf), state.contacts[name]
+        released = contact.state is ContactState.NORMAL
+        ends = contact.changed_at if released else state.now if controller.next_deadline(state) > state.now else -inf
+        if ends >= at + HELD_S:
+            inhibited = name in {each.input for each in state.inhibits}
+            assert inhibited or state.incident_of(name) is not None, "a test that was held isn't an alarm"
+        if released or ends >= at + HELD_S:
+            self._undecided.pop(name, None)
+
+    def _check_active(self, state: State) -> None:
         inhibited = {each.input for each in state.inhibits}
         for name, contact in state.contacts.items():
             at_once = state.settings.input(name).role in (Role.BUTTON, Role.DOOR_ALARM)
-            if at_once and contact.state is ContactState.ACTIVE and name not in inhibited:
+            if at_once and contact.state is ContactState.ACTIVE and not {name} & {*inhibited, *self._undecided}:
                 assert state.incident_of(name) is not None, "an active input without an alarm"
 
     @staticmethod

@@ -18,6 +18,7 @@ from node.core.effects import (
 from node.core.events import StopRequested
 from node.core.signals import BuzzerPattern
 from node.core.turn import ANSWERS_PER_S
+from node.messages import ARGUMENTS
 from tests.core.checks import apart
 from tests.core.playbook import LINK, UTC_OFFSET, Playbook, Stage
 from tests.core.scenes import Logged, refusal
@@ -37,7 +38,7 @@ NO_SUCH = "0000000f-99"
         ({"action": "open-door"}, "unknown-action"),
     ],
 )
-@pytest.mark.parametrize("action", ["acknowledge", "reset", "silence", "identify", "inhibit", "probe"])
+@pytest.mark.parametrize("action", sorted(ARGUMENTS))
 def test_a_command_that_is_not_as_it_should_be_changes_nothing(
     stage: Stage, action: str, fields: dict[str, Any], reason: str
 ) -> None:

@@ -120,6 +120,18 @@ def test_a_door_held_open_is_an_alarm_after_its_time(stage: Stage, open_s: float
     assert len(play.state.incidents) == bool(kinds)
 
 
+@pytest.mark.parametrize(("open_s", "kinds"), [(29.9, []), (30.1, ["held-open", "closed"])])
+def test_how_long_a_door_was_open_is_told_by_its_edges(stage: Stage, open_s: float, kinds: list[str]) -> None:
+    """Those come in a burst, after it was closed again, and a sample agrees."""
+    play = stage(HELD)
+    opened = play.now
+    play.wait(60.0).skip()
+
+    play.edge("door", True, opened).edge("door", False, opened + open_s).sample().wait(0.1)
+
+    assert [kind for kind, _ in doings(play, "door")] == kinds
+
+
 def test_a_door_held_open_calls_once_until_it_was_closed(stage: Stage) -> None:
     """It isn't told every 30 s; opened and held once more it is a further call of the same incident."""
     play = stage(HELD)

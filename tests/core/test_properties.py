@@ -6,12 +6,14 @@ are compared here. In the end everything works again, and then every alarm has t
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from node.core.events import RecordRecovered, StopRequested
 from node.core.line import ContactState
 from node.core.memory import Step
+from node.core.settings import Wiring
 from tests.core.building import INPUTS, LINKS, Building
+from tests.core.house import button, make_settings
 from tests.core.playbook import EVENT_TOPIC, Playbook
 
 
@@ -115,4 +117,143 @@ TestLife.settings = settings(
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],  # an example plays hours of virtual time; the machine may be slow
+)
+
+
+buttons = st.sampled_from(["desk", "pair"])
+
+
+class WalkTester(RuleBasedStateMachine):
+    """Buttons that are tested, in any order of what a finger, a contact and a commander may do.
+
+    checks.py looks after each event: a second press in a walk test, or one that is held for 2 s, is an incident.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        made = make_settings(button("desk"), button("pair", wiring=Wiring.CHANGEOVER), chatter_presses=1_000)
+        self.play = Playbook(made).begin().connect()
+
+    @initialize()
+    def begin_first(self) -> None:
+        """It is about walk tests."""
+        self.begin(600.0)
+
+    @rule(for_s=st.sampled_from([1.0, 3.0, 600.0]))
+    def begin(self, for_s: float) -> None:
+        """A walk test, while another one may hold."""
+        self.play.command("walk-test", for_s=for_s)
+
+    def afresh(self, name: str) -> None:
+        """This button is at rest, has no incident, and is to be tested."""
+        self.play.wire(name, None).edge(name, False).wait(0.1)
+        self.reset()
+        self.begin(600.0)
+
+    @rule()
+    def end(self) -> None:
+        """By command, where one holds."""
+        self.play.command("walk-test-end")
+
+    @rule(name=buttons)
+    def move(self, name: str) -> None:
+        """A press or a release, not decided yet."""
+        self.play.edge(name, not self.play.actuated[name])
+
+    @rule(name=buttons)
+    def tap(self, name: str) -> None:
+        """A whole press, and the rest after it."""
+        self.play.tap(name)
+
+    @rule(
+        name=buttons,
+        afresh=st.booleans(),
+        wire=st.sampled_from([None, True, False]),
+        held_s=st.sampled_from([1.0, 1.97, 2.0, 3.0]),
+    )
+    def hold(self, name: str, afresh: bool, wire: bool | None, held_s: float) -> None:
+        """For about 2 s; its wire may break meanwhile."""
+        if afresh:
+            self.afresh(name)
+        self.play.press(name).wire(name, wire).wait(held_s)
+
+    @rule(name=buttons, gaps=st.lists(st.floats(0.0001, 0.030), min_size=1, max_size=6))
+    def bounce(self, name: str, gaps: list[float]) -> None:
+        """Some of it may count."""
+        for gap in gaps:
+            self.play.edge(name, not self.play.actuated[name]).wait(gap)
+
+    @rule(
+        name=buttons,
+        afresh=st.booleans(),
+        after_s=st.sampled_from([0.0, 0.05, 1.95, 2.05]),
+        late_s=st.sampled_from([0.05, 1.0, 3.0]),
+    )
+    def move_and_tell_late(self, name: str, afresh: bool, after_s: float, late_s: float) -> None:
+        """The thread that brings the edges sleeps meanwhile, and so does the sampler."""
+        if afresh:
+            self.afresh(name)
+        stamps = [self.play.now, self.play.now + after_s]
+        self.play.wait(after_s + late_s)
+        for at in stamps:
+            self.play.edge(name, not self.play.actuated[name], at)
+        self.play.sample()
+
+    @rule(name=buttons)
+    def lose_an_edge(self, name: str) -> None:
+        """Only the sampler can tell."""
+        self.play.actuated[name] = not self.play.actuated[name]
+        self.play.sample().wait(0.030)
+
+    @rule(name=buttons)
+    def mend(self, name: str) -> None:
+        """The wire that broke."""
+        self.play.wire(name, None)
+
+    @rule(name=buttons, level=st.booleans())
+    def cannot_be_read(self, name: str, level: bool) -> None:
+        """For so long that it is unknown; then it is found as it is."""
+        self.play.actuated[name] = None
+        self.play.sample().wait(6.0)
+        self.play.actuated[name] = level
+        self.play.sample().wait(0.030)
+
+    @rule(seconds=st.sampled_from([0.005, 0.020, 0.5, 1.0, 1.96, 1.98, 2.0, 60.0]))
+    def wait(self, seconds: float) -> None:
+        """Whatever is due comes."""
+        self.play.wait(seconds)
+
+    @rule(name=buttons)
+    def inhibit(self, name: str) -> None:
+        """For a moment."""
+        self.play.command("inhibit", input=name, for_s=1.0, reason="painters")
+
+    @precondition(lambda self: self.play.state.incidents)
+    @rule()
+    def reset(self) -> None:
+        """So that the next press may begin an incident."""
+        for incident in self.play.state.incidents:
+            self.play.command("reset", incident=incident.id)
+
+    @precondition(lambda self: self.play.state.awaited_tests)
+    @rule()
+    def receipt(self) -> None:
+        """The building has the newest test."""
+        self.play.receipt(self.play.newest("tested"))
+
+    def teardown(self) -> None:
+        """At rest no test is awaited any more, but from the building."""
+        self.play.wires.clear()
+        self.play.actuated = dict.fromkeys(self.play.actuated, False)
+        self.play.sample().wait(5.0)
+        assert self.play.state.held_due == {}
+
+
+TestWalkTester = WalkTester.TestCase
+TestWalkTester.settings = settings(
+    max_examples=150,
+    stateful_step_count=30,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
 )

@@ -116,13 +116,36 @@ def test_a_living_node_s_lamp_is_never_dark_for_long(pattern: LampPattern) -> No
     assert all(later - earlier <= 10.0 for earlier, later in pairwise(lit))
 
 
-def test_a_missing_flash_is_every_third_flash_of_ready() -> None:
-    """From afar it is the ready pattern; whoever counts knows that somebody is coming."""
-    ready = LAMP_WAVES[LampPattern.READY]
+@pytest.mark.parametrize(
+    ("idle", "missed"),
+    [(LampPattern.READY, LampPattern.READY_MISSING), (LampPattern.WALK_TEST, LampPattern.WALK_TEST_MISSING)],
+)
+def test_a_missing_flash_is_every_third_one(idle: LampPattern, missed: LampPattern) -> None:
+    """From afar it is the idle pattern; whoever counts knows that somebody is coming."""
+    flash = LAMP_WAVES[idle]
 
-    missing = LAMP_WAVES[LampPattern.READY_MISSING]
+    missing = LAMP_WAVES[missed]
 
-    assert missing == (*ready, *ready, (False, sum(seconds for _, seconds in ready)))
+    assert missing == (*flash, *flash, (False, sum(seconds for _, seconds in flash)))
+
+
+def test_a_walk_test_is_the_ready_flash_every_second() -> None:
+    """The same flash as ready, five times as often."""
+    (on, off), (quick_on, quick_off) = (
+        pulses(LAMP_WAVES[LampPattern.READY])[0],
+        pulses(LAMP_WAVES[LampPattern.WALK_TEST])[0],
+    )
+
+    assert quick_on == on
+    assert (on + off, quick_on + quick_off) == (5.0, 1.0)
+
+
+def test_a_chirp_is_one_short_pulse() -> None:
+    """Its pattern ends before a second one could come."""
+    (on, off), *_ = pulses(BUZZER_WAVES[BuzzerPattern.CHIRP])
+
+    assert on == 0.1
+    assert on < signals.CHIRP_S < on + off
 
 
 @pytest.mark.parametrize(
@@ -151,6 +174,44 @@ def test_a_missing_flash_is_every_third_flash_of_ready() -> None:
 def test_the_lamp(incidents: list[Incident], faulty: bool, pattern: LampPattern) -> None:
     """The newest press of a shown button; else idle, as a discreet one must look; a fault shows when idle only."""
     assert signals.lamp(incidents, faulty) is pattern
+
+
+@pytest.mark.parametrize(
+    ("incidents", "faulty", "confirmed", "pattern"),
+    [
+        ([], False, False, LampPattern.WALK_TEST),
+        ([], True, False, LampPattern.NOBODY),
+        ([], True, True, LampPattern.RECEIVED),
+        ([shown(Step.PRESSED)], False, True, LampPattern.CALLING),
+        ([shown(Step.ACKNOWLEDGED)], False, False, LampPattern.ACKNOWLEDGED),
+        ([discreet(Step.PRESSED)], True, False, LampPattern.WALK_TEST),
+        ([discreet(Step.NOBODY)], False, True, LampPattern.RECEIVED),
+        ([discreet(Step.PRESSED, fault_shown=True)], False, False, LampPattern.NOBODY),
+        ([discreet(Step.ACKNOWLEDGED)], True, False, LampPattern.WALK_TEST_MISSING),
+        ([discreet(Step.ACKNOWLEDGED)], False, True, LampPattern.RECEIVED),
+    ],
+)
+def test_the_lamp_in_a_walk_test(
+    incidents: list[Incident], faulty: bool, confirmed: bool, pattern: LampPattern
+) -> None:
+    """A shown call first, then a test that was received; a discreet one changes nothing but its missing flash."""
+    assert signals.lamp(incidents, faulty, walk_test=True, confirmed=confirmed) is pattern
+
+
+@pytest.mark.parametrize(
+    ("incidents", "identifying", "pattern"),
+    [
+        ([], False, BuzzerPattern.CHIRP),
+        ([], True, BuzzerPattern.IDENTIFY),
+        ([shown(Step.PRESSED)], False, BuzzerPattern.CHIRP),
+        ([shown(Step.PRESSED, sounding_until=9.0)], False, BuzzerPattern.ALARM),
+    ],
+)
+def test_a_chirp_comes_after_all_that_sounds(
+    incidents: list[Incident], identifying: bool, pattern: BuzzerPattern
+) -> None:
+    """Whether it may begin at all is decided where its test is received."""
+    assert signals.buzzer(incidents, identifying, chirping=True) is pattern
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,7 @@ HEARTBEAT = ef.Heartbeat(
     refused=4,
     dropped=5,
     spilled=True,
+    walk_test_s=1799.9996,
 )
 
 HEALTH = Health(
@@ -108,6 +109,8 @@ SAID: dict[str, bytes] = {
     "event-inhibited": with_age(
         event("inhibited", input="door", by="facilities", reason="cut-wire", for_s=3600.0), 0.001
     ),
+    "event-tested": with_age(event("tested", input="desk", alarm_class="threat", test=True), 0.002),
+    "event-test-confirmed": with_age(event("test-confirmed", input="desk", test=True, for_s=0.031), 0.0),
     "event-evicted": with_age(
         event("evicted", ranges=(KeyRange(EARLIER, 3, 41), KeyRange(EARLIER, 43, 43))),
         0.0,

@@ -176,9 +176,9 @@ def test_the_core_knows_every_action(action: str) -> None:
     assert replies[0].reason != "unknown-action"
 
 
-def test_every_mode_ends_within_a_day_and_a_chirp_within_a_minute() -> None:
+def test_every_mode_ends_within_a_day_a_walk_test_within_an_hour_and_a_chirp_within_a_minute() -> None:
     """What a command may ask for at most."""
     for_s = next(each for each in SCHEMAS["$defs"][Command.__name__]["properties"]["for_s"]["anyOf"] if "type" in each)
 
     assert for_s["maximum"] == 24 * 3600
-    assert LIMITS_S == {"identify": 60.0}
+    assert LIMITS_S == {"identify": 60.0, "walk-test": 3600.0}

@@ -118,6 +118,8 @@ def test_a_receipt_names_the_monitor_and_the_event() -> None:
         ("identify", {"for_s": 60}, {"for_s": 60.0}),
         ("inhibit", {"input": "door", "for_s": 86400, "reason": "cut-wire"}, None),
         ("probe", {"colour": "green"}, {}),
+        ("walk-test", {"for_s": 3600}, {"for_s": 3600.0}),
+        ("walk-test-end", {"for_s": 60}, {}),
         ("dance", {"incident": f"{BOOT}-5"}, {}),
     ],
 )
@@ -137,6 +139,8 @@ def test_a_command_carries_what_its_action_needs(
         ("acknowledge", {"incident": None}, "malformed: incident is missing"),
         ("inhibit", {"input": "door", "reason": "cut-wire"}, "malformed: for_s is missing"),
         ("identify", {"for_s": 60.5}, "malformed: for_s is at most 60"),
+        ("walk-test", {}, "malformed: for_s is missing"),
+        ("walk-test", {"for_s": 3600.5}, "malformed: for_s is at most 3600"),
     ],
 )
 def test_a_command_without_what_it_needs_can_be_answered(action: str, given: dict[str, Any], malformed: str) -> None:

@@ -1,0 +1,80 @@
+"""A walk test at the wall: it begins and ends, a button is tested, and the building's receipt confirms that.
+
+modes.py has the rules. The confirmation comes with the receipt and never before: a chirp, and for an input whose lamp
+isn't discreet *received* for a while. Without a receipt there is nothing to hear or see, so nothing has passed.
+"""
+
+from node.core import alarm, modes, signals
+from node.core.effects import HurryLinks
+from node.core.memory import Key
+from node.core.modes import AwaitedTest, WalkTest
+from node.core.settings import InputSettings, Lamp, Role
+from node.core.signals import BuzzerPattern
+from node.core.turn import Turn
+
+RECEIVED_SHOWN_S = 3.0
+
+
+def begin(turn: Turn, by: str, for_s: float) -> None:
+    """From now on each button may be tested, also where a walk test holds already."""
+    turn.change(walk_test=WalkTest(turn.now, turn.now + for_s, by))
+    turn.log("walk-test-started", by=by, for_s=for_s)
+
+
+def end(turn: Turn, walk_test: WalkTest, reason: str, by: str | None = None) -> None:
+    """From now on, or from its time on, each press is real."""
+    turn.change(walk_test=walk_test.ended(turn.now))
+    turn.log("walk-test-ended", by=by, reason=reason)
+
+
+def press(turn: Turn, settings: InputSettings, at: float, *, seen: bool) -> bool:
+    """A press of this input was decided at ``at``: whether that was a test, and is told as one.
+
+    ``seen``: it was known before that the input wasn't active.
+    """
+    walk_test = turn.state.walk_test
+    if walk_test is None or settings.role is not Role.BUTTON or not walk_test.tests(settings.name, at):
+        return False
+    name = settings.name
+    turn.change(walk_test=walk_test.after_press(name, at))
+    inhibited = modes.inhibited(turn.state.inhibits, name)
+    if not seen or inhibited or turn.state.incident_of(name) is not None:
+        return False
+    key = turn.log("tested", at, input=name, alarm_class=settings.alarm_class.value, test=True)
+    turn.change(
+        held_due={**turn.state.held_due, name: at + modes.HELD_REAL_S},
+        awaited_tests={**turn.state.awaited_tests, name: AwaitedTest(key, at)},
+    )
+    turn.others.append(HurryLinks())
+    return True
+
+
+def received(turn: Turn, key: Key) -> None:
+    """Somebody holds this event; where it is a test that waits for that, it has passed."""
+    for name, awaited in turn.state.awaited_tests.items():
+        if awaited.key == key:
+            others = {other: each for other, each in turn.state.awaited_tests.items() if other != name}
+            turn.change(awaited_tests=others)
+            turn.log("test-confirmed", input=name, test=True, for_s=round(turn.now - awaited.at, 3))
+            _confirm(turn, turn.state.settings.input(name))
+
+
+def time_passed(turn: Turn) -> None:
+    """Whatever was due by now: the end of a walk test, of a chirp, of a confirmation."""
+    state = turn.state
+    walk_test = state.walk_test
+    if walk_test is not None and not walk_test.over and turn.now >= walk_test.until:
+        end(turn, walk_test, "time")
+    if state.chirp_until is not None and turn.now >= state.chirp_until:
+        turn.change(chirp_until=None)
+    if state.confirmed_until is not None and turn.now >= state.confirmed_until:
+        turn.change(confirmed_until=None)
+
+
+def _confirm(turn: Turn, settings: InputSettings) -> None:
+    state = turn.state
+    is_quiet = signals.buzzer(state.incidents, state.identify_until is not None) is BuzzerPattern.OFF
+    if is_quiet and not alarm.hushed(state.incidents, settings.alarm_class):
+        turn.change(chirp_until=turn.now + signals.CHIRP_S)
+    if settings.lamp is not Lamp.DISCREET:
+        turn.change(confirmed_until=turn.now + RECEIVED_SHOWN_S)
