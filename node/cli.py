@@ -163,13 +163,13 @@ def _unreadable(key: Key) -> dict[str, Any]:
 
 
 def _line(told: dict[str, Any], following: bool) -> str:
-    shown = ("input", "class", "incident", "presses", "fault", "subject", "command", "reason", "by")
+    shown = ("input", "class", "incident", "presses", "fault", "subject", "command", "reason", "by", "for_s")
     details = "  ".join(f"{name}={told[name]}" for name in shown if told.get(name) is not None)
     details += "  ".join(_range(each) for each in told.get("ranges", ()))
     # A follower reads an event as soon as it is stored: that nobody holds it yet would say nothing.
     holder = f"  [held by {told['received_by']}]" if told["received_by"] else "" if following else "  [not received]"
     details += _steps(told["steps_ms"])
-    return f"{told['at_utc']}  {told['boot']}-{told['seq']:<5}  {told['kind']:<15}  {details}{holder}"
+    return f"{told['at_utc']}  {told['boot']}-{told['seq']:<5}  {told['kind']:<17}  {details}{holder}"
 
 
 def _range(told: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ The status is one line:
 
     ready, 1 of 2 brokers connected, fault F010 (broker-b:8883)
     ALARM button: received, 2 of 2 brokers connected
+    ready, walk test, 2 of 2 brokers connected
 
 Rules:
 
@@ -72,7 +73,8 @@ def status(state: State, *, ready: bool) -> str:
     """The line; ``ready``: the service manager was told so."""
     links = state.supervision.links
     connected = f"{sum(link.up for link in links)} of {len(links)} brokers connected"
-    return ", ".join((_mood(state, ready=ready), connected, *_faults(sorted(state.faults))))
+    modes = ["walk test"] if state.in_walk_test else []
+    return ", ".join((_mood(state, ready=ready), *modes, connected, *_faults(sorted(state.faults))))
 
 
 def _mood(state: State, *, ready: bool) -> str:

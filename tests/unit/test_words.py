@@ -11,6 +11,7 @@ from node.core.contact import Contact, unread
 from node.core.effects import LoggedEvent
 from node.core.line import ContactState, Line
 from node.core.memory import Incident, Key, Step
+from node.core.modes import WalkTest
 from node.core.settings import AlarmClass, InputSettings, Lamp, Settings, Sound, Wiring
 from node.core.supervision import FaultId
 from node.core.turn import State
@@ -71,6 +72,12 @@ def faults(*told: tuple[str, str]) -> dict[FaultId, float]:
             "ALARM door: pressed, ALARM button: received, 2 of 2 brokers connected",
         ),
         (node(incidents=(incident(test=True),)), "TEST button: received, 2 of 2 brokers connected"),
+        (node(walk_test=WalkTest(0.0, 60.0, "facilities")), "ready, walk test, 2 of 2 brokers connected"),
+        (node(walk_test=WalkTest(0.0, 60.0, "facilities", over=True)), "ready, 2 of 2 brokers connected"),
+        (
+            node(walk_test=WalkTest(0.0, 60.0, "facilities"), incidents=(incident(),)),
+            "ALARM button: received, walk test, 2 of 2 brokers connected",
+        ),
         (node(stopping=True), "stopping, 2 of 2 brokers connected"),
     ],
 )
