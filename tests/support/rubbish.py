@@ -66,6 +66,7 @@ class Now:
         head = {"v": 1, "id": f"rubbish-{number}", "boot": self.boot, "ttl_s": EXPIRY_S, "by": "guard-desk"}
         for action in ("acknowledge", "reset", "silence"):
             yield {**head, "action": action, "incident": self.incident}
+        yield {**head, "action": "walk-test", "for_s": 3600}
         yield {**head, "action": "inhibit", "input": self.spare, "for_s": 3600, "reason": "rubbish"}
 
 
