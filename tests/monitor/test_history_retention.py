@@ -1,9 +1,12 @@
 """What goes when its time has come; on SQLite and on PostgreSQL."""
 
 from msgspec import structs
+from sqlalchemy import select
 
 from node.monitor.history import Batch, History
+from node.monitor.history.database import Database
 from node.monitor.history.reading import Which
+from node.monitor.history.tables import deliveries
 from node.monitor.model import ButtonTest, IncidentRecord, NodeRecord, Pause, Status, Tally, WalkTest
 from node.monitor.settings import Retention
 from node.monitor.tally import BOOTS_KEPT
@@ -89,6 +92,21 @@ def test_an_open_incident_stays_with_all_that_belongs_to_it(history: History) ->
 
     assert sum(gone.values()) == 0
     assert history.store(Batch(notices=(alarm(),))).notices == ()
+
+
+def test_what_people_were_told_goes_with_its_deliveries(history_url: str) -> None:
+    """Nothing is left that says to whom."""
+    history = History(history_url, lambda _notice: ("mail", "sms"))
+    history.store(Batch(notices=(alarm("alarm:old"), alarm("alarm:new", at_utc=at(days=5)))))
+
+    history.prune(at(days=11), RETENTION)
+
+    history.close()
+    database = Database(history_url)
+    with database.reading() as connection:
+        left = connection.execute(select(deliveries.c.notice, deliveries.c.target).order_by(deliveries.c.id)).all()
+    database.close()
+    assert [tuple(row) for row in left] == [("alarm:new", "mail"), ("alarm:new", "sms")]
 
 
 def test_an_incident_is_kept_from_its_end_on(history: History) -> None:

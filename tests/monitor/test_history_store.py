@@ -338,6 +338,16 @@ def test_what_cannot_be_stored_is_told_as_such(history: History, bad: Batch) -> 
     assert history.remember(NOW) == Memory()
 
 
+def test_a_letter_that_postgresql_does_not_have_costs_nothing(history: History) -> None:
+    """What a node says in a text can't keep its alarm from being stored."""
+    history.store(Batch(incidents=(incident(),), raised=(finding(detail="a\0b"),)))
+
+    remembered = history.remember(NOW)
+
+    assert remembered.incidents == (incident(),)
+    assert remembered.findings == (finding(detail="a\ufffdb"),)
+
+
 def test_ten_thousand_nodes_that_go_at_once_are_stored_in_one_transaction(history: History) -> None:
     """As many flips, findings and notices as there are nodes, whatever the limits of a statement."""
     lost = [NodeKey("mitte", f"room-{number}") for number in range(10_000)]

@@ -106,6 +106,12 @@ class Postgres:
         with psycopg.connect(self._address(database), autocommit=True) as connection:
             connection.execute(statement.encode())
 
+    def cut(self, database: str) -> None:
+        """End every connection to a database, as an administrator does."""
+        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+            ending = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s"
+            connection.execute(ending, (database,))
+
     def __enter__(self) -> Self:
         try:
             self.start()

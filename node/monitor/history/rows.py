@@ -32,8 +32,16 @@ def flat(record: Struct) -> dict[str, Any]:
         if parts:
             values.update(zip(parts, value, strict=True))
         else:
-            values[name] = value.value if isinstance(value, Enum) else value
+            values[name] = _plain(value)
     return values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, str) and "\0" in value:
+        return value.replace("\0", "\ufffd")  # PostgreSQL has no such letter, and a node may say it
+    return value
 
 
 def made(kind: type[S], row: RowMapping) -> S:

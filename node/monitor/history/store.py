@@ -269,8 +269,8 @@ def _tell(
     new: list[Notice] = []
     told: list[tuple[str, ...]] = []
     for batch, (raised, cleared) in zip(batches, claims, strict=True):
-        lost = {(NoticeKind.FINDING, finding.key) for finding in batch.raised if finding.key not in raised}
-        lost |= {(NoticeKind.CLEARED, key) for key, _ in batch.cleared if key not in cleared}
+        lost = {(NoticeKind.FINDING, key) for key in {finding.key for finding in batch.raised} - set(raised)}
+        lost |= {(NoticeKind.CLEARED, key) for key in {key for key, _ in batch.cleared} - set(cleared)}
         ours = []
         for notice in batch.notices:
             if notice.key in known or (notice.finding is not None and (notice.kind, notice.finding) in lost):
