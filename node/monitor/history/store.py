@@ -21,7 +21,6 @@ from sqlalchemy import (
     case,
     or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -142,6 +141,11 @@ def _chunks(keys: Iterable[K]) -> Iterator[list[K]]:
         yield chunk
 
 
+def _among(columns: Sequence[Column[Any]], keys: Sequence[tuple[object, ...]]) -> ColumnElement[bool]:
+    """Whether a row has one of these keys, or parts of several: PostgreSQL compares whole keys one by one."""
+    return and_(*(column.in_(set(parts)) for column, parts in zip(columns, zip(*keys, strict=True), strict=True)))
+
+
 def _join_tallies(connection: Connection, batches: Sequence[Batch]) -> None:
     newest: dict[tuple[str, str, str], dict[str, Any]] = {}
     ranges: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
@@ -151,9 +155,9 @@ def _join_tallies(connection: Connection, batches: Sequence[Batch]) -> None:
         ranges.setdefault(key, []).extend(tally.ranges)
     columns = (tallies.c.site, tallies.c.node, tallies.c.boot)
     for chunk in _chunks(newest):
-        found = select(*columns, tallies.c.ranges).where(tuple_(*columns).in_(chunk))
+        found = select(*columns, tallies.c.ranges).where(_among(columns, chunk))
         for site, node, boot, there in connection.execute(found):
-            ranges[site, node, boot] += [(first, last) for first, last in there]
+            ranges.setdefault((site, node, boot), []).extend((first, last) for first, last in there)
     rows = [row | {"ranges": merged(ranges[key])[-RANGES_KEPT:]} for key, row in newest.items()]
     _upsert(connection, tallies, rows, ("ranges", "previous_boot", "previous_seq"))
 
@@ -163,7 +167,7 @@ def _flip(connection: Connection, batches: Sequence[Batch]) -> list[tuple[Flip, 
     columns = (nodes.c.site, nodes.c.node)
     now: dict[NodeKey, tuple[str, str]] = {}
     for chunk in _chunks(flip.node for batch in batches for flip in batch.flips):
-        found = select(*columns, nodes.c.status, nodes.c.reason).where(tuple_(*columns).in_(chunk))
+        found = select(*columns, nodes.c.status, nodes.c.reason).where(_among(columns, chunk))
         now.update((NodeKey(site, node), (status, reason)) for site, node, status, reason in connection.execute(found))
     held: list[tuple[Flip, ...]] = []
     newest: dict[NodeKey, Flip] = {}
@@ -242,7 +246,7 @@ def _open_findings(connection: Connection, batches: Sequence[Batch]) -> dict[Fin
     asked += [key for batch in batches for key, _ in batch.cleared]
     found: dict[FindingKey, int] = {}
     for chunk in _chunks(asked):
-        is_one = and_(findings.c.cleared_utc.is_(None), tuple_(*columns).in_(chunk))
+        is_one = and_(findings.c.cleared_utc.is_(None), _among(columns, chunk))
         rows = connection.execute(select(findings.c.id, *columns).where(is_one))
         found.update((FindingKey(*key), number) for number, *key in rows)
     return found
