@@ -183,6 +183,8 @@ class Fleet:
         tracked.pause = pause
         tracked.pause_ends = now.at + (pause.until_utc - now.utc).total_seconds()
         self._ledger.out.pauses.append(pause)
+        for kind in (DOWN, OVERDUE_BACK, NEVER_HEARD):
+            self._ledger.clear(now, FindingKey(kind.code, *tracked.key, ""))
         self._flip(now, tracked, Status.PAUSED, pause.reason)
         self._schedule(tracked)
 

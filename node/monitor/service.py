@@ -44,6 +44,7 @@ MOST = 256
 
 BEHIND_S = 5.0
 VIEW_S = 0.5
+AT_ONCE_NODES = 1_000
 PRUNE_S = 3600.0
 END_S = 5.0
 """How long what waits for a disk or for somebody's server may take at the end."""
@@ -177,6 +178,9 @@ class Service:
     def _act(self, decisions: Decisions) -> None:
         if decisions.to_store:
             self._writer.store(_batch(decisions))
+        if any(isinstance(say, Respond) for say in decisions.says) and len(self._hub.fleet.nodes) <= AT_ONCE_NODES:
+            # Whoever did something and looks sees what it did.
+            self._make_view(_now(), at_once=True)
         for say in decisions.says:
             if isinstance(say, SendReceipt):
                 for link in self._links:
@@ -221,8 +225,8 @@ class Service:
             name = outcome.name
             self._inbox.put_own(lambda: hub.target_works(_now(), name))
 
-    def _make_view(self, now: Moment) -> None:
-        if self._view is None or now.at - self._view[0] >= self._view_pause_s():
+    def _make_view(self, now: Moment, *, at_once: bool = False) -> None:
+        if at_once or self._view is None or now.at - self._view[0] >= self._view_pause_s():
             waiting = {each.name: (each.waiting, each.told) for each in self._teller.states()}
             made = view(self._hub, now, __version__, waiting)
             with self._view_lock:

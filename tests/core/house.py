@@ -1,9 +1,9 @@
-"""The houses that the plays are set in."""
+"""The houses that the plays are set in, and how some plays begin."""
 
 from typing import Any
 
 from node.core.settings import AlarmClass, InputSettings, Lamp, Role, Settings, Sound, Wiring
-from tests.core.playbook import LINK
+from tests.core.playbook import LINK, Playbook, Stage
 
 
 def button(
@@ -32,3 +32,8 @@ def switch(role: Role, wiring: Wiring = Wiring.NORMALLY_OPEN) -> InputSettings:
 def make_settings(*inputs: InputSettings, links: tuple[str, ...] = (LINK,), **others: Any) -> Settings:
     """The settings of a node with these buttons (one loud one when none is given)."""
     return Settings(inputs=inputs or (button(),), links=links, **others)
+
+
+def walking(stage: Stage, *inputs: InputSettings, for_s: float = 60.0, **settings: object) -> Playbook:
+    """A node in a walk test that has just begun."""
+    return stage(*inputs, **settings).command("walk-test", for_s=for_s).skip()

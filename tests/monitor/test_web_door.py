@@ -115,7 +115,7 @@ def test_every_response_keeps_browsers_from_storing_and_guessing(site: Site) -> 
 
 def test_a_wrong_token_waits_and_a_right_one_does_not() -> None:
     """Guessing is slow, and beyond some guesses at once refused at once; a right token beside them gets in at once."""
-    with serving(Behind(), slow_s=3.0) as site, ThreadPoolExecutor(door.SLOWED + 4) as guessers:
+    with serving(Behind(), slow_s=10.0) as site, ThreadPoolExecutor(door.SLOWED + 4) as guessers:
         guesses = [
             guessers.submit(site.client(None).get, FLEET, headers=bearer(REVOKED)) for _ in range(door.SLOWED + 4)
         ]
