@@ -11,8 +11,9 @@ BIN := .venv/bin
 BUILD_PACKAGES := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev
 PACKAGES := $(BUILD_PACKAGES) mosquitto systemd
 
-# What the tests need beside that: a Debian that is booted with the installed unit, and the shells that complete.
-TEST_PACKAGES := mmdebstrap systemd-container fish zsh
+# What the tests need beside that: a Debian that is booted with the installed unit, the shells that complete, a database
+# for the monitor, and promtool.
+TEST_PACKAGES := mmdebstrap systemd-container fish zsh postgresql prometheus
 
 # Every branch of these is covered, or `make test` fails.
 COVERED := node/core/*,node/wire.py,node/messages.py,node/config/*
@@ -30,6 +31,9 @@ INSTALLED := $(UNITS)/system/alarm-node.service /usr/local/lib/sysusers.d/alarm-
     $(COMPLETION_OF_BASH) $(COMPLETION_OF_ZSH) $(COMPLETION_OF_FISH)
 WATCHDOG_INSTALLED := $(UNITS)/system.conf.d/10-alarm-node-watchdog.conf \
     $(UNITS)/system/alarm-node.service.d/10-hardware-watchdog.conf
+HOME_OF_MONITOR := /opt/alarm-monitor
+MONITOR_INSTALLED := $(UNITS)/system/alarm-monitor.service /usr/local/lib/sysusers.d/alarm-monitor.conf \
+    /usr/local/bin/alarm-monitor /usr/local/bin/check_alarm_node
 HARDWARE_WATCHDOG ?= $(shell grep -qsa 'Raspberry Pi' /proc/device-tree/model && echo yes || echo no)
 
 PIP_OPTIONS := --disable-pip-version-check --no-input --quiet
@@ -42,10 +46,11 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types contracts bench faults endurance install uninstall packages lock clean
+.PHONY: help run test lint types contracts bench faults endurance install uninstall install-monitor uninstall-monitor \
+    packages lock clean
 
 help: ## this list
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
 
 run: .venv/ready ## the demo: press a button and watch; without a terminal it plays the story by itself
 	@$(BIN)/alarm-node demo
@@ -153,6 +158,63 @@ uninstall: ## take the program and its units away (as root); the record and the 
 	echo "  the configuration  $(DESTDIR)/etc/alarm-node"
 	echo "  the account        alarm-node (userdel alarm-node)"
 
+install-monitor: PACKAGES := $(BUILD_PACKAGES)
+install-monitor: | packages ## make this machine the building's monitor (as root): program, account, unit; starts nothing
+	@if [ -z "$(DESTDIR)" ] && [ $$EUID != 0 ]; then
+	    echo "This writes to /opt, /etc and /usr/local. Next: sudo make install-monitor" >&2
+	    exit 1
+	fi
+	$(CHECK_PYTHON)
+	fresh='$(DESTDIR)$(HOME_OF_MONITOR).new'
+	source=$$(mktemp -d)
+	trap 'rm -rf "$$source" "$$fresh"' EXIT
+	echo "Installing alarm-monitor into $(DESTDIR)$(HOME_OF_MONITOR): this takes a minute"
+	rm -rf "$$fresh"
+	$(PYTHON) -m venv "$$fresh"
+	pip=("$$fresh/bin/python" -m pip $(PIP_OPTIONS))
+	sed -n '/^setuptools==/,$$p' deploy/monitor-requirements.lock | "$${pip[@]}" install --no-compile --require-hashes --requirement /dev/stdin
+	"$${pip[@]}" install --no-compile --require-hashes --use-pep517 --no-build-isolation --requirement deploy/monitor-requirements.lock
+	cp -R node pyproject.toml README.md LICENSE "$$source"
+	"$${pip[@]}" install --no-compile --no-deps --no-build-isolation "$$source"
+	"$${pip[@]}" uninstall --yes pip
+	grep -rlIF "$$fresh" "$$fresh/bin" "$$fresh/pyvenv.cfg" | xargs sed -i "s|$$fresh|$(HOME_OF_MONITOR)|g"
+	"$$fresh/bin/python" -m compileall -f -q -s "$$fresh" -p $(HOME_OF_MONITOR) "$$fresh/lib"
+	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor" deploy/MONITOR.md deploy/OPERATIONS.md LICENSE
+	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor/prometheus" deploy/prometheus/*
+	chmod -R go=rX "$$fresh"
+	rm -rf '$(DESTDIR)$(HOME_OF_MONITOR)'
+	mv "$$fresh" '$(DESTDIR)$(HOME_OF_MONITOR)'
+	install -D --mode=644 deploy/systemd/alarm-monitor.service '$(DESTDIR)$(UNITS)/system/alarm-monitor.service'
+	install -D --mode=644 deploy/systemd/alarm-monitor.sysusers.conf '$(DESTDIR)/usr/local/lib/sysusers.d/alarm-monitor.conf'
+	install -d '$(DESTDIR)/usr/local/bin' '$(DESTDIR)/etc/alarm-monitor'
+	ln -sfn $(HOME_OF_MONITOR)/bin/alarm-monitor '$(DESTDIR)/usr/local/bin/alarm-monitor'
+	ln -sfn $(HOME_OF_MONITOR)/bin/check_alarm_node '$(DESTDIR)/usr/local/bin/check_alarm_node'
+	if [ -z "$(DESTDIR)" ]; then
+	    systemd-sysusers alarm-monitor.conf
+	    if [ -d /run/systemd/system ]; then
+	        systemctl daemon-reload
+	        systemctl try-restart alarm-monitor.service
+	    fi
+	fi
+	echo "Installed. Nothing was started that didn't run before. Next:"
+	echo "  1. alarm-monitor init, then fill in what it writes ($(HOME_OF_MONITOR)/share/doc/alarm-monitor/MONITOR.md)"
+	echo "  2. alarm-monitor check"
+	echo "  3. systemctl enable --now alarm-monitor"
+
+uninstall-monitor: ## take the monitor and its unit away (as root); the history and the configuration stay
+	@if [ -z "$(DESTDIR)" ] && [ $$EUID != 0 ]; then
+	    echo "This removes from /opt and /usr/local. Next: sudo make uninstall-monitor" >&2
+	    exit 1
+	fi
+	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl disable --now alarm-monitor.service || true; fi
+	rm -rf '$(DESTDIR)$(HOME_OF_MONITOR)'
+	rm -f $(MONITOR_INSTALLED:%='$(DESTDIR)%')
+	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+	echo "Removed. What the monitor knows was left where it is:"
+	echo "  the history        $(DESTDIR)/var/lib/alarm-monitor"
+	echo "  the configuration  $(DESTDIR)/etc/alarm-monitor"
+	echo "  the account        alarm-monitor (userdel alarm-monitor)"
+
 # First setuptools, so that what is built here (systemd-python, this package) is built with the locked one.
 .venv/ready: pyproject.toml tests/requirements.lock | packages
 	@$(CHECK_PYTHON)
@@ -192,23 +254,27 @@ packages:
 	echo "Installing Debian packages: $${missing[*]}"
 	"$${as_root[@]}" /bin/bash -euo pipefail -c "$$INSTALL_PACKAGES" install "$${missing[@]}"
 
-# Debian's mosquitto would start a broker on port 1883, now and at every boot. Nothing here uses that one, so where we
-# bring the package in, its service stays off. A policy of the machine's own is left alone.
+# Debian's mosquitto, PostgreSQL and Prometheus would start services, now and at every boot. Nothing here uses those, so
+# where we bring a package in, its service stays off. A policy of the machine's own is left alone.
 define INSTALL_PACKAGES
 export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
 quiet=
-case " $$* " in *" mosquitto "*) quiet=yes ;; esac
+for service in mosquitto postgresql prometheus; do
+    case " $$* " in *" $$service "*) quiet="$$quiet $$service" ;; esac
+done
 if [ "$$quiet" ] && [ ! -e $$policy ]; then
     trap 'rm -f $$policy' EXIT
-    printf '#!/bin/sh\ncase "$$*" in *mosquitto*) exit 101 ;; esac\n' >$$policy
+    printf '#!/bin/sh\ncase "$$*" in *mosquitto*|*postgresql*|*prometheus*) exit 101 ;; esac\n' >$$policy
     chmod 755 $$policy
 fi
 apt-get -qq update || echo "apt-get update failed: trying with the package lists that are here" >&2
 apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --yes --no-install-recommends "$$@" >/dev/null
 if [ "$$quiet" ] && command -v systemctl >/dev/null; then
-    systemctl disable --now mosquitto >/dev/null 2>&1 || true
-    echo "The package's own broker (mosquitto.service) was left off: the demo and the tests start private ones"
+    for service in $$quiet; do systemctl disable --now $$service >/dev/null 2>&1 || true; done
+fi
+if [ "$$quiet" ]; then
+    echo "The services of these packages were left off ($${quiet# }): the demo and the tests start private ones"
 fi
 endef
 export INSTALL_PACKAGES
@@ -222,8 +288,10 @@ lock: | packages ## choose versions anew, as far as pyproject.toml asks for it (
 	compile+=(--no-emit-index-url --no-emit-find-links --no-emit-trusted-host)
 	export CUSTOM_COMPILE_COMMAND="make lock"
 	"$${compile[@]}" --extra dev --extra monitor $(LOCK_OPTIONS) --output-file tests/requirements.lock pyproject.toml
-	# A node runs with the versions that the tests ran with.
-	"$${compile[@]}" --build-deps-for wheel --constraint tests/requirements.lock --output-file deploy/requirements.lock pyproject.toml
+	# A node and a monitor run with the versions that the tests ran with.
+	compile+=(--build-deps-for wheel --constraint tests/requirements.lock)
+	"$${compile[@]}" --output-file deploy/requirements.lock pyproject.toml
+	"$${compile[@]}" --extra monitor --output-file deploy/monitor-requirements.lock pyproject.toml
 
 clean: ## remove what the tools leave behind (.venv stays)
 	@rm -rf build ./*.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

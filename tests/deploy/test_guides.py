@@ -10,6 +10,9 @@ import pytest
 from node import words
 from node.errors import FAULTS, AlarmNodeError
 from node.messages import EventKind
+from node.monitor import cli, running  # noqa: F401 - so that all its errors are known, too
+from node.monitor.example import ExampleError  # noqa: F401 - as above
+from node.monitor.findings import FINDINGS
 from node.service import Service  # noqa: F401 - so that every error that the service may end with is known
 from tests.campaigns.all import CAMPAIGNS
 
@@ -17,7 +20,8 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 OPERATIONS = (DEPLOY / "OPERATIONS.md").read_text(encoding="utf-8")
 INSTALL = (DEPLOY / "INSTALL.md").read_text(encoding="utf-8")
 RELIABILITY = (DEPLOY / "RELIABILITY.md").read_text(encoding="utf-8")
-GUIDES = {"OPERATIONS.md": OPERATIONS, "INSTALL.md": INSTALL, "RELIABILITY.md": RELIABILITY}
+MONITOR = (DEPLOY / "MONITOR.md").read_text(encoding="utf-8")
+GUIDES = {"OPERATIONS.md": OPERATIONS, "INSTALL.md": INSTALL, "RELIABILITY.md": RELIABILITY, "MONITOR.md": MONITOR}
 SECTIONS = dict(re.findall(r"^### (\S+)\n(.*?)(?=^#|\Z)", OPERATIONS, re.MULTILINE | re.DOTALL))
 
 
@@ -27,9 +31,10 @@ def first_column(heading: str) -> list[str]:
     return re.findall(r"^\| ([\w-]+) \|", part, re.MULTILINE)[2:]
 
 
-def errors(kind: type[AlarmNodeError] = AlarmNodeError) -> set[str]:
-    """The codes of all errors that a command ends with."""
-    return {code for each in kind.__subclasses__() for code in (each.code, *errors(each))}
+def all_errors(kind: type[AlarmNodeError] = AlarmNodeError) -> list[type[AlarmNodeError]]:
+    """All errors of the program that a command ends with."""
+    ours = [each for each in kind.__subclasses__() if each.__module__.startswith("node.")]
+    return [found for each in ours for found in (each, *all_errors(each))]
 
 
 def test_every_fault_is_there_and_no_other() -> None:
@@ -48,11 +53,48 @@ def test_a_fault_has_meaning_risk_and_next_step(code: str) -> None:
     assert re.findall(r"^- (\w+): \S.{15,}", section, re.MULTILINE) == ["Meaning", "Risk", "Next"]
 
 
-def test_every_error_is_there_and_no_other() -> None:
-    """Why a node doesn't start is found by its code."""
-    told = {code for code in SECTIONS if code.startswith("E")}
+def test_every_finding_is_there_and_no_other() -> None:
+    """Whoever an alert of Prometheus sends here finds the page that it names."""
+    told = [code for code in SECTIONS if code.startswith("M")]
 
-    assert told == errors()
+    assert told == sorted(FINDINGS)
+
+
+@pytest.mark.parametrize("code", sorted(FINDINGS))
+def test_a_finding_has_meaning_risk_and_next_step(code: str) -> None:
+    """As a fault's."""
+    section = SECTIONS[code]
+
+    assert section.startswith(f"\n**{FINDINGS[code].text}**\n")
+    assert re.findall(r"^- (\w+): \S.{15,}", section, re.MULTILINE) == ["Meaning", "Risk", "Next"]
+
+
+def test_every_page_of_an_alert_is_there() -> None:
+    """The alerts' links lead to a heading."""
+    rules = (DEPLOY / "prometheus" / "alarm-node.rules.yml").read_text(encoding="utf-8")
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-")
+        for each in re.findall(r"^#+ (.*)$", OPERATIONS, re.MULTILINE)
+    }
+
+    pages = set(re.findall(r"page: OPERATIONS\.md#([a-z0-9-]+)$", rules, re.MULTILINE))
+
+    assert pages
+    assert pages <= headings
+
+
+def test_every_error_is_there_and_no_other() -> None:
+    """Why a node or the monitor doesn't start is found by its code."""
+    told = [code for code in SECTIONS if re.fullmatch(r"E\d+", code)]
+
+    assert told == sorted(each.code for each in all_errors())
+
+
+def test_no_code_has_two_meanings() -> None:
+    """People look them up years later."""
+    codes = [each.code for each in all_errors()]
+
+    assert len(codes) == len(set(codes))
 
 
 def test_every_event_is_there_and_no_other() -> None:

@@ -11,8 +11,10 @@ import pytest
 
 SYSTEMD = Path(__file__).parents[2] / "deploy" / "systemd"
 UNIT = SYSTEMD / "alarm-node.service"
+MONITOR = SYSTEMD / "alarm-monitor.service"
+UNITS = [UNIT, MONITOR]
 EXPOSURE_MAX = 1.5
-PROGRAM = "/opt/alarm-node/bin/alarm-node"
+PROGRAMS = re.compile(r"/opt/alarm-(node|monitor)/bin/alarm-\1")
 
 
 def systemd_tool(name: str) -> str:
@@ -36,11 +38,12 @@ def settings(path: Path) -> dict[str, list[str]]:
     return found
 
 
-def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", UNITS, ids=lambda given: given.stem)
+def test_systemd_finds_nothing_wrong_with_a_unit(given: Path, tmp_path: Path) -> None:
     """`systemd-analyze verify` says nothing at all."""
     verify = systemd_tool("systemd-analyze")
-    unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text(encoding="utf-8").replace(PROGRAM, sys.executable), encoding="utf-8")
+    unit = tmp_path / given.name
+    unit.write_text(PROGRAMS.sub(sys.executable, given.read_text(encoding="utf-8")), encoding="utf-8")
 
     outcome = run(verify, "verify", "--man=no", unit)
 
@@ -51,7 +54,7 @@ def test_a_mistake_in_the_unit_would_be_found(tmp_path: Path) -> None:
     """The test above can fail: a setting with a typing mistake is told."""
     verify = systemd_tool("systemd-analyze")
     unit = tmp_path / UNIT.name
-    text = UNIT.read_text(encoding="utf-8").replace(PROGRAM, "/bin/true")
+    text = PROGRAMS.sub("/bin/true", UNIT.read_text(encoding="utf-8"))
     unit.write_text(text.replace("ProtectHome=", "ProtectHouse="), encoding="utf-8")
 
     outcome = run(verify, "verify", "--man=no", unit)
@@ -59,13 +62,31 @@ def test_a_mistake_in_the_unit_would_be_found(tmp_path: Path) -> None:
     assert "ProtectHouse" in outcome.stderr
 
 
-def test_little_is_exposed() -> None:
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_little_is_exposed(unit: Path) -> None:
     """`systemd-analyze security` gives at most 1.5 (0 is the best, 10 the worst)."""
     analyze = systemd_tool("systemd-analyze")
 
-    outcome = run(analyze, "security", "--no-pager", "--offline=true", f"--threshold={round(EXPOSURE_MAX * 10)}", UNIT)
+    outcome = run(analyze, "security", "--no-pager", "--offline=true", f"--threshold={round(EXPOSURE_MAX * 10)}", unit)
 
     assert outcome.returncode == 0, outcome.stdout
+
+
+def test_what_the_monitor_leaves_open_is_needed() -> None:
+    """The network, where brokers, databases and people's targets are; systemd; and nothing of the machine."""
+    analyze = systemd_tool("systemd-analyze")
+
+    outcome = run(analyze, "security", "--offline=true", "--json=short", MONITOR)
+
+    left = {each["json_field"] for each in json.loads(outcome.stdout) if float(each.get("exposure") or 0) > 0}
+    assert left == {
+        "DeviceAllow",  # nothing but the likes of /dev/null
+        "IPAddressDeny",
+        "PrivateNetwork",
+        "RestrictAddressFamilies_AF_INET_INET6",
+        "RestrictAddressFamilies_AF_UNIX",
+        "RootDirectoryOrRootImage",
+    }
 
 
 def test_what_is_left_open_is_needed() -> None:

@@ -98,13 +98,13 @@ def test_answers_come_at_once_on_a_connection_that_stays() -> None:
 
 def test_an_address_that_is_taken_says_what_to_do() -> None:
     """Before the monitor looks alive."""
-    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(AddressError, match=r"E030 .* Next: give it"):
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(AddressError, match=r"E034 .* Next: give it"):
         Server(web_app, "127.0.0.1", other.getsockname()[1])
 
 
 def test_a_strange_address_says_what_to_do() -> None:
     """One that this machine hasn't."""
-    with pytest.raises(AddressError, match="E030"):
+    with pytest.raises(AddressError, match="E034"):
         Server(web_app, "203.0.113.7", 0)
 
 

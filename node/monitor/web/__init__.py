@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 class AddressError(AlarmNodeError):
     """The address of the API can't be used."""
 
-    code = "E030"
+    code = "E034"
 
 
 class Server:

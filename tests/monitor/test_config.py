@@ -1,0 +1,136 @@
+"""monitor.toml and nodes.toml: everything that can be wrong is told at once, with key and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from node.core.settings import AlarmClass
+from node.errors import ConfigError
+from node.monitor import config
+from node.monitor.example import ExampleError, write
+from node.monitor.model import NodeKey
+from node.monitor.settings import Settings
+
+MINIMAL = '[monitor]\nid = "guard-desk"\nsites = ["mitte"]\n[[broker]]\nhost = "127.0.0.1"\nport = 18830\n'
+
+
+def load(directory: Path, text: str, roster: str | None = None) -> Settings:
+    """The settings of a file with this text."""
+    if roster is not None:
+        (directory / "nodes.toml").write_text(roster, encoding="utf-8")
+        text = text.replace('id = "guard-desk"', f'id = "guard-desk"\nroster = "{directory}/nodes.toml"')
+    path = directory / "monitor.toml"
+    path.write_text(text, encoding="utf-8")
+    return config.load(path, {})
+
+
+def problems(directory: Path, text: str, roster: str | None = None) -> list[str]:
+    """What is wrong with such a file, without its path."""
+    with pytest.raises(ConfigError) as told:
+        load(directory, text, roster)
+    assert str(told.value).endswith("Next: mend the lines above, then run: alarm-monitor check.")
+    return [problem.split(": ", 1)[1] for problem in told.value.problems]
+
+
+def test_a_minimal_file_has_everything(tmp_path: Path) -> None:
+    """What isn't said has a safe default."""
+    settings = load(tmp_path, MINIMAL)
+
+    assert (settings.monitor, settings.sites, settings.root) == ("guard-desk", ("mitte",), "alarm/v1")
+    assert (settings.grace_s, settings.escalate_s, settings.test_days) == (9.0, 60.0, 31)
+    assert (settings.api_host, settings.api_port) == ("127.0.0.1", 8780)
+    assert settings.roster is None
+
+
+def test_the_roster_says_where_nodes_are(tmp_path: Path) -> None:
+    """The only site needn't be said."""
+    settings = load(tmp_path, MINIMAL, '[[node]]\nid = "room-214"\nfloor = "2"\nlocation = "2. OG"\n')
+
+    assert settings.roster is not None
+    (place,) = settings.roster
+    assert (place.key, place.floor, place.location) == (NodeKey("mitte", "room-214"), "2", "2. OG")
+
+
+def test_a_target_is_chosen_for_classes_and_sites(tmp_path: Path) -> None:
+    """Its URL may stand in a file of its own, and is never shown."""
+    secret = tmp_path / "url"
+    secret.write_text("mailto://user:pass@example.org\n", encoding="utf-8")
+    text = (
+        MINIMAL + f'[[target]]\nname = "guards"\nurl_file = "{secret}"\nclasses = ["threat"]\nfindings = "critical"\n'
+    )
+
+    (target,) = load(tmp_path, text).targets
+
+    assert (target.name, target.classes, target.language) == ("guards", {AlarmClass.THREAT}, "de")
+    assert target.url == "mailto://user:pass@example.org"
+    assert "pass" not in repr(target)
+
+
+@pytest.mark.parametrize(
+    ("added", "expected"),
+    [
+        ('[[target]]\nname = "a"\n', "[[target]] 1 url is missing: write url or url_file, an Apprise URL"),
+        ('[[target]]\nname = "a"\nurl = "x"\n', "[[target]] 1 url: must be an Apprise URL"),
+        ('[[target]]\nname = "a"\nurl = "json://x"\nurl_file = "/x"\n', "leave one of them out"),
+        ('[[target]]\nname = "a"\nurl = "json://x"\nstep = 2\n', "nobody is told at step 1"),
+        ('[[target]]\nname = "a"\nurl_file = "/nowhere/url"\n', "can't be used (No such file or directory)"),
+        ("[supervision]\ngrace_s = 1\n", "[supervision] grace_s = 1: must be from 2 to 60 (seconds)"),
+        ("[supervisor]\n", "supervisor is unknown: did you mean [supervision]?"),
+        ("[incidents]\nescalate_s = 5\n", "[incidents] escalate_s = 5: must be from 10 to 3600"),
+        ("[api]\nport = 0\n", "[api] port = 0: must be a whole number from 1 to 65535"),
+        ("[history]\nkeep_days = 3\n", "keep_days is unknown: did you mean"),
+        ("[tests]\nevery_days = 0\n", "[tests] every_days = 0: must be from 1 to 366"),
+        ('[[broker]]\nhost = "broker.example"\nport = 1883\n', "ca_file is missing"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_is_allowed(tmp_path: Path, added: str, expected: str) -> None:
+    """One line, with the place."""
+    told = problems(tmp_path, MINIMAL + added)
+
+    assert any(expected in each for each in told), told
+
+
+def test_a_secret_is_not_shown_where_it_is_wrong(tmp_path: Path) -> None:
+    """Logs are read by many."""
+    told = problems(tmp_path, MINIMAL + '[[target]]\nname = "a"\nurl = "se cret"\n')
+
+    assert "cret" not in "".join(told)
+
+
+@pytest.mark.parametrize(
+    ("roster", "expected"),
+    [
+        ('[[node]]\nid = "a"\n[[node]]\nid = "a"\n', "mitte/a is [[node]] 1 already"),
+        ('[[node]]\nid = "a"\nsite = "nord"\n', "must be one that monitor.toml hears: mitte"),
+        ('[[node]]\nid = "A"\n', '[[node]] 1 id = "A": must be 1 to 63'),
+        ('[[node]]\nid = "a"\nroom = "1"\n', "room is unknown"),
+        ("[[node]]\n", "[[node]] 1 id is missing"),
+    ],
+)
+def test_a_wrong_roster_is_told_as_well(tmp_path: Path, roster: str, expected: str) -> None:
+    """By the same rules."""
+    told = problems(tmp_path, MINIMAL, roster)
+
+    assert any(expected in each for each in told), told
+
+
+def test_with_several_sites_a_node_says_its_own(tmp_path: Path) -> None:
+    """Else nobody knows which building it is in."""
+    text = MINIMAL.replace('["mitte"]', '["mitte", "nord"]')
+
+    told = problems(tmp_path, text, '[[node]]\nid = "a"\n')
+
+    assert any("site is missing: this monitor hears mitte, nord" in each for each in told)
+
+
+def test_what_init_writes_can_be_read(tmp_path: Path) -> None:
+    """And it replaces nothing unasked."""
+    path = tmp_path / "etc" / "monitor.toml"
+
+    written = write(path, monitor="guard-desk", site="mitte", host="127.0.0.1", port=18830, language="de", force=False)
+    settings = config.load(path, {})
+
+    assert len(written) == 2
+    assert settings.roster is not None
+    with pytest.raises(ExampleError, match="is there already"):
+        write(path, monitor="x", site="mitte", host="127.0.0.1", port=18830, language="de", force=False)
