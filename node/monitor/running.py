@@ -19,8 +19,11 @@ from node.monitor.web.app import create_app
 from node.monitor.web.call import Sources
 from node.watchdog import Notifier
 
-OWN_TOKEN = "local-commands"  # noqa: S105 - a name
+OWN_TOKEN = "local-{monitor}"  # noqa: S105 - a name
+"""Each monitor has its own: several may share a history, and start at once."""
+
 STOP_S = 5.0
+ID_LENGTH = 63
 TOKEN_FILE = "cli.token"  # noqa: S105 - a file's name
 
 
@@ -43,7 +46,7 @@ def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Itera
     history = open_history(settings, environ)
     try:
         history.upgrade()
-        _own_token(history, directory)
+        _own_token(history, directory, OWN_TOKEN.format(monitor=settings.monitor)[:ID_LENGTH])
         service = Service(settings, history, notifier)
         sources = Sources(
             view=service.view,
@@ -63,15 +66,15 @@ def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Itera
         history.close()
 
 
-def _own_token(history: History, directory: Path) -> None:
+def _own_token(history: History, directory: Path, name: str) -> None:
     """The token of the commands on this machine: in a file that only this account (and root) may read."""
     file = directory / TOKEN_FILE
     with suppress(OSError):
         known = history.tokens.lookup(file.read_text(encoding="utf-8").strip())
         if known is not None:
             return
-    history.tokens.revoke(OWN_TOKEN)
-    secret = history.tokens.create(OWN_TOKEN, Role.MANAGER)
+    history.tokens.revoke(name)
+    secret = history.tokens.create(name, Role.MANAGER)
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as opened:  # noqa: PTH123 - by its descriptor
         os.fchmod(descriptor, 0o600)

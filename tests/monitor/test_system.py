@@ -66,7 +66,7 @@ def test_an_alarm_is_acknowledged_and_reset_by_command(monitor: RunningMonitor, 
     monitor.wait(lambda: monitor.items("/incidents") == [], what="no open incident")
     (past,) = monitor.items("/incidents/past")
     assert (past["phase"], past["reset_reason"]) == ("reset", "drill")
-    assert past["acknowledged_by"] == past["reset_by"] == "local-commands"
+    assert past["acknowledged_by"] == past["reset_by"] == "local-guard-desk"
 
 
 def test_a_killed_node_is_down_within_20_s(monitor: RunningMonitor, tmp_path: Path, broker: Broker) -> None:
