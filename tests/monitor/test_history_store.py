@@ -321,6 +321,17 @@ def test_a_notice_is_told_once_by_its_key(history: History) -> None:
     assert (first.notices, second.notices) == (("alarm:1",), ("alarm:2",))
 
 
+@pytest.mark.parametrize("answer", [{"acknowledged_utc": at(20)}, {"reset_utc": at(20), "reset_reason": "drill"}])
+def test_the_next_group_is_not_told_of_what_another_monitor_was_told_of(history: History, answer: Any) -> None:
+    """Of a dead node nobody else hears that somebody is coming, or that it is over; those told at once are told."""
+    history.store(Batch(incidents=(incident(**answer),)))
+    about = incident().key.incident
+
+    held = history.store(Batch(notices=(alarm("alarm:0", incident=about), alarm("alarm:1", incident=about, step=1))))
+
+    assert held.notices == ("alarm:0",)
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -33,7 +33,8 @@ class Batch(Struct, frozen=True, kw_only=True):
     - ``incidents``: what is there stays; what is empty is filled; presses and told_steps only grow.
     - ``raised``, ``cleared``: hold where none with this key is open, and where one is.
     - ``tests``: the reaction is filled in once. ``buttons``: only the newest test changes.
-    - ``notices``: told unless the key is there; one about a finding that is raised or cleared here only if that holds.
+    - ``notices``: told unless the key is there; one about a finding that is raised or cleared here only if that holds,
+      one for the next group only while nobody has acknowledged or ended the incident.
     """
 
     events: tuple[HeardEvent, ...] = ()

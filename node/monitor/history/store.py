@@ -270,6 +270,7 @@ def _tell(
     for chunk in _chunks((notice.key,) for batch in batches for notice in batch.notices):
         found = select(notices.c.key).where(notices.c.key.in_([key for (key,) in chunk]))
         known.update(connection.scalars(found))
+    answered = _answered(connection, batches)
     new: list[Notice] = []
     told: list[tuple[str, ...]] = []
     for batch, (raised, cleared) in zip(batches, claims, strict=True):
@@ -278,6 +279,8 @@ def _tell(
         ours = []
         for notice in batch.notices:
             if notice.key in known or (notice.finding is not None and (notice.kind, notice.finding) in lost):
+                continue
+            if notice.step and notice.kind is NoticeKind.ALARM and _incident_of(notice) in answered:
                 continue
             known.add(notice.key)
             ours.append(notice)
@@ -293,6 +296,22 @@ def _tell(
     if owed:
         connection.execute(deliveries.insert(), owed)
     return told
+
+
+def _answered(connection: Connection, batches: Sequence[Batch]) -> set[tuple[str, str, str]]:
+    """Incidents that need no next group any more: what one monitor was told of a dead node, no other one hears."""
+    asked = [_incident_of(notice) for batch in batches for notice in batch.notices if notice.step]
+    columns = (incidents.c.site, incidents.c.node, incidents.c.incident)
+    is_answered = or_(incidents.c.acknowledged_utc.is_not(None), incidents.c.reset_utc.is_not(None))
+    found: set[tuple[str, str, str]] = set()
+    for chunk in _chunks(asked):
+        rows = connection.execute(select(*columns).where(is_answered, _among(columns, chunk)))
+        found.update((site, node, incident) for site, node, incident in rows)
+    return found
+
+
+def _incident_of(notice: Notice) -> tuple[str, str, str]:
+    return notice.site, notice.node, notice.incident
 
 
 def _row_of(notice: Notice) -> dict[str, Any]:
