@@ -6,10 +6,11 @@ from tests.campaigns.clock import CLOCK
 from tests.campaigns.disk import DISK
 from tests.campaigns.endurance import ENDURANCE
 from tests.campaigns.kill import KILL
+from tests.campaigns.monitor import MONITOR
 from tests.campaigns.network import NETWORK
 from tests.campaigns.refusals import REFUSALS
 from tests.campaigns.virtual import VIRTUAL
 
-_LISTED: tuple[Campaign, ...] = (KILL, DISK, ENDURANCE, VIRTUAL, BROKER, NETWORK, CLOCK, REFUSALS)
+_LISTED: tuple[Campaign, ...] = (KILL, MONITOR, DISK, ENDURANCE, VIRTUAL, BROKER, NETWORK, CLOCK, REFUSALS)
 
 CAMPAIGNS = {each.name: each for each in _LISTED}

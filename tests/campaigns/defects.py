@@ -2,18 +2,21 @@
 
     python -m tests.campaigns.defects NAME simulate --config node.toml
 
-is ``alarm-node simulate`` with that defect. Nothing of this is in the package: each one replaces a function of it.
+is ``alarm-node simulate`` with that defect, or ``alarm-monitor`` where it is one of the monitor's. Nothing of this is
+in the package: each one replaces a function of it.
 """
 
 import sys
 from collections.abc import Callable
 
 from node import cli
-from tests.campaigns import defects_of_core, defects_of_links, defects_of_record, defects_of_time
+from node.monitor import cli as monitor_cli
+from tests.campaigns import defects_of_core, defects_of_links, defects_of_monitor, defects_of_record, defects_of_time
 
 DEFECTS: dict[str, Callable[[], None]] = {
     **defects_of_core.DEFECTS,
     **defects_of_links.DEFECTS,
+    **defects_of_monitor.DEFECTS,
     **defects_of_record.DEFECTS,
     **defects_of_time.DEFECTS,
 }
@@ -25,6 +28,11 @@ def command(defect: str) -> list[str]:
     return ["-m", "tests.campaigns.defects", defect] if defect else ["-m", "node"]
 
 
+def monitor_command(defect: str) -> list[str]:
+    """How Python starts alarm-monitor with this defect, or without any."""
+    return ["-m", "tests.campaigns.defects", defect] if defect else ["-m", "node.monitor"]
+
+
 def switch_on(defect: str) -> None:
     """Have this defect in this process from now on; none where it is ""."""
     if defect:
@@ -32,9 +40,10 @@ def switch_on(defect: str) -> None:
 
 
 def main() -> int:
-    """Switch the defect on, and be alarm-node."""
-    switch_on(sys.argv[1])
-    return cli.main(sys.argv[2:])
+    """Switch the defect on, and be alarm-node, or alarm-monitor."""
+    name, arguments = sys.argv[1], sys.argv[2:]
+    switch_on(name)
+    return monitor_cli.main(arguments) if name in defects_of_monitor.DEFECTS else cli.main(arguments)
 
 
 if __name__ == "__main__":

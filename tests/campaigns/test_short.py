@@ -21,4 +21,14 @@ def test_the_invariant_holds_for_a_few_tries(campaign: Campaign) -> None:
 
 def test_there_are_campaigns() -> None:
     """The test above has something to try."""
-    assert {"kill", "broker", "network", "disk", "clock", "refusals", "virtual", "endurance"} == CAMPAIGNS.keys()
+    assert {
+        "kill",
+        "monitor",
+        "broker",
+        "network",
+        "disk",
+        "clock",
+        "refusals",
+        "virtual",
+        "endurance",
+    } == CAMPAIGNS.keys()

@@ -117,6 +117,11 @@ class RunningMonitor:
         return self._process.pid
 
     @property
+    def runs(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None
+
+    @property
     def log(self) -> str:
         """What all its processes have logged so far."""
         with self._logged.changed:

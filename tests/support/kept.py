@@ -1,0 +1,28 @@
+"""What a history holds, seen by none of the monitor's own code: SQL on the database, or on a copy of its file."""
+
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+_FILE = "sqlite:///"
+
+
+def rows(url: str, select: str) -> list[tuple[Any, ...]]:
+    """What this question gives. Of a file a copy is asked: to open it would mend what a killed monitor has left."""
+    if not url.startswith(_FILE):
+        with psycopg.connect(url) as connection:
+            return list(connection.execute(select.encode()))
+    path = Path(url.removeprefix(_FILE))
+    with tempfile.TemporaryDirectory(prefix="kept-") as copied:
+        for each in path.parent.glob(f"{path.name}*"):
+            if not each.name.endswith("-shm"):
+                shutil.copy(each, copied)
+        opened = sqlite3.connect(Path(copied) / path.name)
+        try:
+            return opened.execute(select).fetchall()
+        finally:
+            opened.close()
