@@ -54,6 +54,9 @@ class Drills:
         self._ledger = ledger
         self._every = timedelta(days=test_days)
         self._of_node: dict[NodeKey, frozenset[str]] = {}
+        self._known: dict[NodeKey, set[str]] = {}
+        for node, name in self.buttons:
+            self._known.setdefault(node, set()).add(name)
         self._pending: dict[tuple[NodeKey, str], ButtonTest] = {}
         for walk in walks:
             left_s = (walk.until_utc - now.utc).total_seconds()
@@ -68,9 +71,9 @@ class Drills:
         for name in names:
             if (node, name) not in self.buttons and len(self.buttons) < BUTTONS_LIMIT:
                 self._put(Button(node=node, input=name, since_utc=now.utc))
-        for known_node, name in [each for each in self.buttons if each[0] == node and each[1] not in names]:
+        for name in sorted(self._known.get(node, set()) - names):
             # It was taken off the wall: its test is nobody's business any more.
-            self._ledger.clear(now, FindingKey(TEST_OVERDUE.code, *known_node, name))
+            self._ledger.clear(now, FindingKey(TEST_OVERDUE.code, *node, name))
 
     def event(self, now: Moment, key: EventKey, event: Event, at_utc: datetime) -> None:
         """An event that hadn't been heard before."""
@@ -135,4 +138,5 @@ class Drills:
 
     def _put(self, button: Button) -> None:
         self.buttons[button.node, button.input] = button
+        self._known.setdefault(button.node, set()).add(button.input)
         self._ledger.out.buttons.append(button)
