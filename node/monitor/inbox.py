@@ -7,6 +7,8 @@ Rules:
 3. Everything else of a node stands in its own line of at most ``NODE_ROOM``; nodes take turns. So whoever floods one
    node's topics delays that node alone, and who invents nodes delays each other one by a turn.
 4. What finds no room is dropped and counted. It gets no receipt, so the node sends it again.
+5. Heartbeats alone wait for others to join them: waking the deciding thread for each would be most of its work, and
+   take from the links the time in which they hear alarms. Whatever else comes ends that wait.
 """
 
 import threading
@@ -25,6 +27,8 @@ ROOM = 50_000
 """Messages of all nodes together; heartbeats stand beside that, one for each node."""
 
 BEATS_ROOM = 30_000
+GATHER_S = 0.02
+"""How long a heartbeat waits for others."""
 
 
 class Said(NamedTuple):
@@ -60,13 +64,15 @@ class Inbox:
         """A node's message."""
         with self._ready:
             if isinstance(said.message, HeartbeatMessage) and not said.retained:
+                if not self._beats:
+                    self._ready.notify()
                 if said.node in self._beats or len(self._beats) < BEATS_ROOM:
                     self._beats[said.node] = said
                 else:
                     self._dropped += 1
             else:
                 self._put_in_line(said)
-            self._ready.notify()
+                self._ready.notify()
 
     def malformed(self) -> None:
         """A message that means nothing was thrown away."""
@@ -77,6 +83,8 @@ class Inbox:
         with self._ready:
             if not (self._own or self._waiting or self._beats):
                 self._ready.wait(timeout_s)
+            if 0 < len(self._beats) < most and not (self._own or self._waiting):
+                self._ready.wait(min(timeout_s, GATHER_S))
             own = list(self._own)
             self._own.clear()
             taken: list[Said] = []
