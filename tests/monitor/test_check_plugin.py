@@ -1,26 +1,17 @@
 """check_alarm_node as Nagios runs it: a real process, a real monitor's API, one line and an exit code."""
 
-import os
 import re
-import socket
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from node.monitor.model import Role, Severity, Status
-from node.monitor.plugin import REASONS, Measure, Report, State, threshold
+from node.monitor.plugin import State
 from tests.support.building import building, finding, incident, node
+from tests.support.plugin import LINE, run
 from tests.support.web import SECRETS, Behind, Site, serving
 
-PLUGIN = Path(sys.executable).with_name("check_alarm_node")
-LINE = re.compile(r"ALARM (OK|WARNING|CRITICAL|UNKNOWN) - ([^|]+?)(?: \| ([^|]+))?\n")
 PIECE = re.compile(r"[a-z]+=-?[0-9.]+s?;[^; ]*;[^; ]*;0")
 OK, WARNING, CRITICAL, UNKNOWN = State
 
@@ -46,20 +37,6 @@ def token(tmp_path: Path) -> Path:
     path = tmp_path / "token"
     path.write_text(SECRETS[Role.VIEWER] + "\n", encoding="ascii")
     return path
-
-
-def run(*arguments: str | Path, environ: dict[str, str] | None = None) -> tuple[int, str]:
-    """The exit code, and what is printed; whatever it is, it is one line by the guidelines, and nothing else."""
-    done = subprocess.run(
-        [PLUGIN, *arguments],
-        env=os.environ | (environ or {}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stdout
 
 
 def check(site: Site, token: Path, *arguments: str) -> tuple[State, str, dict[str, str]]:
@@ -292,153 +269,3 @@ def test_usage_ends_with_unknown(arguments: tuple[str, ...]) -> None:
 
     assert code == UNKNOWN
     assert told
-
-
-@pytest.mark.parametrize(("mode", "expected"), [("monitor", CRITICAL), ("site", UNKNOWN)])
-def test_a_monitor_that_is_away_is_critical_once(mode: str, expected: State) -> None:
-    """For its own check; what it would know of a site is unknown."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-
-    code, told = run("-H", f"127.0.0.1:{port}", mode, *(["mitte"] if mode == "site" else []))
-
-    assert code == expected
-    assert "can't be reached" in told
-
-
-@contextmanager
-def answering(response: bytes, *, every_s: float = 0.0) -> Iterator[str]:
-    """The URL of a server that answers everything with these bytes, one by one with a pause after each."""
-    done = threading.Event()
-
-    def answer(listening: socket.socket) -> None:
-        try:
-            client, _ = listening.accept()
-        except OSError:
-            return
-        with client:
-            client.recv(4096)
-            pieces = [response] if not every_s else [bytes([byte]) for byte in response]
-            for piece in pieces:
-                try:
-                    client.sendall(piece)
-                except OSError:
-                    return
-                if every_s and done.wait(every_s):
-                    return
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=answer, args=(listening,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            done.set()
-            listening.shutdown(socket.SHUT_RDWR)
-            thread.join(20)
-
-
-@pytest.mark.parametrize(("mode", "expected"), [("monitor", CRITICAL), ("site", UNKNOWN)])
-def test_a_monitor_that_dawdles_is_given_up_in_time(mode: str, expected: State) -> None:
-    """Though something comes again and again, the whole check ends by its timeout."""
-    with answering(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 1000, every_s=0.1) as url:
-        begun = time.monotonic()
-        code, told = run("-t", "1", "-H", url, mode, *(["mitte"] if mode == "site" else []))
-        took = time.monotonic() - begun
-
-    assert code == expected
-    assert "within 1 s" in told
-    assert took < 10
-
-
-@pytest.mark.parametrize(
-    "content", [b"[]", b"{}", b"null", b"not json", b'{"sites": 5}', b'{"items": [], "next": null}', b"\xff"]
-)
-def test_an_answer_of_something_else_is_unknown(content: bytes) -> None:
-    """Another program on that port is no monitor."""
-    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(content)}\r\n\r\n".encode()
-    with answering(head + content) as url:
-        code, told = run("-H", url, "site", "mitte")
-
-    assert code == UNKNOWN
-    assert LINE.fullmatch(told)
-
-
-def test_the_token_follows_no_redirect_and_no_proxy(token: Path) -> None:
-    """Whoever answers in the monitor's place, or sets the environment, gets no further with it."""
-    heard: list[str] = []
-
-    class Thief(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            heard.append(self.headers.get("Authorization", ""))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Thief) as thief:
-        thread = threading.Thread(target=thief.serve_forever, args=(0.01,))
-        thread.start()
-        elsewhere = f"http://127.0.0.1:{thief.server_port}"
-        with answering(f"HTTP/1.1 302 Found\r\nLocation: {elsewhere}/\r\nContent-Length: 0\r\n\r\n".encode()) as url:
-            code, _ = run("-H", url, "--token-file", token, "monitor", environ={"http_proxy": elsewhere})
-        thief.shutdown()
-        thread.join(20)
-
-    assert code == UNKNOWN
-    assert heard == []
-
-
-@pytest.mark.parametrize(
-    ("text", "alerting", "quiet"),
-    [
-        ("10", [-1, 11], [0, 10]),
-        ("10:", [9, -1], [10, 1e9]),
-        ("~:10", [11], [-1e9, 10]),
-        ("10:20", [9, 21], [10, 20]),
-        ("@10:20", [10, 20], [9, 21]),
-        ("0", [0.5], [0]),
-        ("-5:5", [-6, 6], [-5, 5]),
-    ],
-)
-def test_a_range_means_what_the_guidelines_say(text: str, alerting: list[float], quiet: list[float]) -> None:
-    """Their own table of examples."""
-    made = threshold(text)
-
-    assert [value for value in alerting if not made.alerts(value)] == []
-    assert [value for value in quiet if made.alerts(value)] == []
-
-
-@pytest.mark.parametrize("text", ["", ":", "@", "20:10", "a", "1:2:3", "1e3", "~", "@~", " 1"])
-def test_what_is_no_range_is_refused(text: str) -> None:
-    """Rather than never alert."""
-    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
-        threshold(text)
-
-
-def test_the_one_line_has_no_second_and_no_other_bar() -> None:
-    """Whatever a place, a reason or a broker is called."""
-    reasons = [(State.WARNING, f"a|b\nc {number}") for number in range(REASONS + 2)]
-
-    lines = list(Report("x|y", reasons, [Measure("n", 1.0)]).lines(0))
-
-    assert len(lines) == 1
-    assert lines[0].count("|") == 1
-    assert "and 2 more" in lines[0]
-
-
-@pytest.mark.parametrize(
-    ("states", "worst"),
-    [
-        ([], OK),
-        ([OK, UNKNOWN], UNKNOWN),
-        ([UNKNOWN, WARNING], WARNING),
-        ([CRITICAL, UNKNOWN, WARNING, OK], CRITICAL),
-    ],
-)
-def test_the_worst_of_all_counts(states: list[State], worst: State) -> None:
-    """What is surely wrong goes before what isn't known, and that before what is well."""
-    report = Report("x", [(state, "y") for state in states])
-
-    assert report.state is worst

@@ -24,7 +24,12 @@ def test_heartbeats_that_come_together_are_taken_together(monkeypatch: pytest.Mo
     monkeypatch.setattr("node.monitor.inbox.GATHER_S", 1.0)
     inbox = Inbox()
     numbers = count()
-    speaking = Thread(target=lambda: [inbox.put(said(next(numbers), heartbeat())) for _ in range(50)])
+
+    def speak() -> None:
+        for _ in range(50):
+            inbox.put(said(next(numbers), heartbeat()))
+
+    speaking = Thread(target=speak)
 
     speaking.start()
     _, taken = inbox.take(LONG_S, 256)

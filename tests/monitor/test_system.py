@@ -56,7 +56,7 @@ def test_an_alarm_is_acknowledged_and_reset_by_command(monitor: RunningMonitor, 
     mark = node.mark
     node.tap(45)
     node.expect(since=mark, ladder="received")
-    (incident,) = monitor.items("/incidents")
+    incident = monitor.expect_incident()
 
     acknowledged = alarm_monitor(monitor.config, "acknowledge", incident["id"])
     node.expect(since=mark, ladder="acknowledged")

@@ -1,16 +1,20 @@
 """Who may come in: every route without a token, with too small a role, with a revoked one; and when the disk hangs."""
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from starlette.datastructures import Headers
 
 from node.errors import AlarmNodeError
 from node.monitor.model import Role
 from node.monitor.web import door
+from node.monitor.web.door import Door
 from node.monitor.web.operations import OPERATIONS, PREFIX
+from node.monitor.web.problems import ProblemError
 from tests.support.building import INCIDENT
-from tests.support.web import REVOKED, SECRETS, Behind, Site, bearer, serving
+from tests.support.web import REVOKED, SECRETS, Behind, Site, TokenList, bearer, serving
 
 PATHS = [
     *((each.method, f"{PREFIX}{each.route}", each.role) for each in OPERATIONS),
@@ -18,6 +22,7 @@ PATHS = [
     ("GET", "/metrics", Role.VIEWER),
 ]
 FLEET = f"{PREFIX}/fleet"
+AWAY = AlarmNodeError("the database is away", "start it")
 
 
 @pytest.fixture(scope="module")
@@ -144,16 +149,44 @@ def test_who_came_in_before_the_history_failed_still_does() -> None:
     viewer, manager = SECRETS[Role.VIEWER], SECRETS[Role.MANAGER]
     with serving(behind) as site:
         status(site, "GET", FLEET, bearer(viewer))
-        behind.tokens.failing = AlarmNodeError("the database is away", "start it")
+        behind.tokens.failing = AWAY
         meanwhile = [status(site, "GET", FLEET, bearer(secret)) for secret in (viewer, manager, REVOKED)]
         behind.tokens.failing = None
         del behind.tokens.known[viewer]
         back = status(site, "GET", FLEET, bearer(viewer))
-        behind.tokens.failing = AlarmNodeError("the database is away", "start it")
+        behind.tokens.failing = AWAY
         again = status(site, "GET", FLEET, bearer(viewer))
 
     assert meanwhile == [200, 503, 503]
     assert (back, again) == (401, 503)
+
+
+def test_a_token_that_was_right_long_ago_is_not_let_in_by_that() -> None:
+    """A day after the history last said so, it has to say so again."""
+    tokens, now = TokenList(), [0.0]
+    headers = Headers(bearer(SECRETS[Role.VIEWER]))
+
+    async def try_it() -> list[bool]:
+        tried = Door(tokens, clock=lambda: now[0])
+        came_in = []
+        for at, tokens.failing in ((0.0, None), (door.LATELY_S, AWAY), (door.LATELY_S + 1.0, AWAY)):
+            now[0] = at
+            try:
+                came_in.append((await tried.admit(headers, Role.VIEWER)).role is Role.VIEWER)
+            except ProblemError:
+                came_in.append(False)
+        return came_in
+
+    assert asyncio.run(try_it()) == [True, True, False]
+
+
+def test_two_tokens_at_once_are_none(site: Site) -> None:
+    """Which of two headers counts must not depend on who reads them, here or on the way."""
+    headers = [("Authorization", f"Bearer {SECRETS[role]}") for role in (Role.MANAGER, Role.VIEWER)]
+
+    response = site.client(None).get(FLEET, headers=headers)
+
+    assert response.status_code == 401
 
 
 def test_a_history_that_hangs_holds_up_nobody_who_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:

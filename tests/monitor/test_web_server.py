@@ -30,30 +30,37 @@ def heard(client: socket.socket) -> bytes:
         return b""
 
 
+def answered(client: socket.socket) -> bool:
+    """Whether health is asked for and answered, head and body, on this connection."""
+    client.sendall(HEALTH)
+    told = b""
+    while not told.endswith(b"ok\n"):
+        piece = heard(client)
+        if not piece:
+            return False
+        told += piece
+    return told.startswith(b"HTTP/1.1 200")
+
+
 def test_clients_beyond_the_bound_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take no file from the links and the history; those before them are served, and so is who comes later."""
     monkeypatch.setattr(web, "CONNECTIONS", 5)
     with serving(Behind()) as site, ExitStack() as clients:
         many = [clients.enter_context(connected(site)) for _ in range(5)]
-        many[-1].sendall(HEALTH)
-        served = heard(many[-1])
+        served = answered(many[-1])
         turned_away = heard(clients.enter_context(connected(site)))
         many[0].close()
-        many[1].sendall(HEALTH)
-        heard(many[1])
-        later = clients.enter_context(connected(site))
-        later.sendall(HEALTH)
-        served_later = heard(later)
+        # Its end was heard, at the latest, when what was sent after it is answered.
+        answered(many[1])
+        served_later = answered(clients.enter_context(connected(site)))
 
-    assert served.startswith(b"HTTP/1.1 200")
-    assert turned_away == b""
-    assert served_later.startswith(b"HTTP/1.1 200")
+    assert (served, turned_away, served_later) == (True, b"", True)
 
 
 @pytest.mark.parametrize(
     "said",
-    [b"", b"GET /heal", b"POST /api/v1/walk-tests HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n{", HEALTH + b"G"],
-    ids=["nothing", "half a head", "half a body", "half a second head"],
+    [b"", b"GET /heal", b"POST /api/v1/walk-tests HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n{"],
+    ids=["nothing", "half a head", "half a body"],
 )
 def test_a_client_that_gets_nothing_done_is_ended(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """However it dawdles, its connection ends by itself."""
@@ -63,6 +70,29 @@ def test_a_client_that_gets_nothing_done_is_ended(said: bytes, monkeypatch: pyte
         ended = any(heard(client) == b"" for _ in range(3))
 
     assert ended
+
+
+def test_a_client_that_dawdles_after_its_first_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a request isn't enough to stay."""
+    monkeypatch.setattr(web, "SLOWEST_S", 0.3)
+    with serving(Behind()) as site, connected(site) as client:
+        first = answered(client)
+        client.sendall(b"GET /heal")
+        ended = heard(client)
+
+    assert (first, ended) == (True, b"")
+
+
+def test_a_client_that_gets_answers_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it goes on asking."""
+    monkeypatch.setattr(web, "SLOWEST_S", 0.5)
+    with serving(Behind()) as site, connected(site) as client:
+        end = time.monotonic() + 3 * web.SLOWEST_S
+        stayed = True
+        while stayed and time.monotonic() < end:
+            stayed = answered(client)
+
+    assert stayed
 
 
 def test_a_head_without_an_end_is_refused() -> None:

@@ -190,6 +190,11 @@ class RunningMonitor:
         """One node as the API shows it."""
         return next((each for each in self.items("/nodes") if (each["site"], each["node"]) == (site, name)), None)
 
+    def expect_incident(self) -> dict[str, Any]:
+        """Wait until there is one; what the API shows is up to half a second old."""
+        self.wait(lambda: len(self.items("/incidents")) > 0, what="an incident")
+        return self.items("/incidents")[0]
+
     def expect_status(self, name: str, status: str, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
         """Wait until a node has this status; the node."""
         found: dict[str, Any] = {}
