@@ -7,8 +7,8 @@
 Rules:
 
 1. Claim, then act: what is claimed by one monitor is no other's, so two monitors never tell twice.
-2. A claim is void once its wall-clock stamp is older than LEASE_S or lies in the future (clocks jump). What it held
-   waits again, ``uncertain``: perhaps it was told before the claimer died.
+2. A claim is void once its wall-clock stamp is further than LEASE_S from now, either way (clocks jump; those of two
+   monitors never agree). What it held waits again, ``uncertain``: perhaps it was told before the claimer died.
 3. A delivery is due when it has no ``next_try``, when that has come, or when it lies further ahead than RETRY_MAX_S.
 4. Every method is one transaction, and raises an AlarmNodeError while the database is away.
 """

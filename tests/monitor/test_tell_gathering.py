@@ -49,8 +49,8 @@ def test_a_window_begins_anew_with_the_next_message() -> None:
     """After it was sent, and where another monitor sent it."""
     window = Window(5.0)
     window.left(100.0, Waiting(gathered=1))
-    window.close()
 
+    assert window.left(105.0, Waiting(gathered=1)) == 0.0
     assert window.left(105.0, Waiting(gathered=1)) == 5.0
     assert window.left(106.0, Waiting()) == inf
     assert window.left(110.0, Waiting(gathered=1)) == 5.0

@@ -35,6 +35,7 @@ class MemoryOutbox:
         self.rows: list[Row] = []
         self.away = False
         self.claims = 0
+        self.refused = 0
         self._numbers = count(1)
         self._changed = threading.Condition()
 
@@ -115,6 +116,9 @@ class MemoryOutbox:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         if self.away:
+            with self._changed:
+                self.refused += 1
+                self._changed.notify_all()
             raise AlarmNodeError("the database is away", "wait")
         with self._changed:
             yield
@@ -130,6 +134,6 @@ class MemoryOutbox:
             for row in self.rows
             if row.target == target
             and row.outcome is None
-            and (row.claimed is None or not timedelta(0) <= at_utc - row.claimed[2] <= timedelta(seconds=LEASE_S))
+            and (row.claimed is None or abs(at_utc - row.claimed[2]) > timedelta(seconds=LEASE_S))
             and (row.next_try is None or row.next_try <= at_utc or row.next_try > latest)
         ]

@@ -66,6 +66,11 @@ class Posted:
     type: str
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+    request_queue_size = 128
+
+
 class HttpReceiver:
     """Records each request, then does what ``behaviour`` says: take, fail (503), hang, drip its answer.
 
@@ -88,8 +93,7 @@ class HttpReceiver:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = False
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     @property
@@ -108,13 +112,13 @@ class HttpReceiver:
             return
         if behaviour == "slow":
             self.answering.wait(TIMEOUT_S)
+        if behaviour in ("take", "slow"):
+            self.taken.add(posted)  # before the answer, after which the test may look
         handler.send_response(503 if behaviour == "fail" else 200)
         handler.send_header("Content-Length", "1000" if behaviour == "drip" else "0")
         handler.end_headers()
         if behaviour == "drip":
             self._drip(handler)
-        elif behaviour != "fail":
-            self.taken.add(posted)
 
     def _drip(self, handler: BaseHTTPRequestHandler) -> None:
         """A byte now and then: no timeout for a single step of the conversation ends this."""

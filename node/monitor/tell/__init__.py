@@ -20,7 +20,7 @@ from babel.dates import LOCALTZ
 
 from node.monitor.outbox import Outbox
 from node.monitor.settings import Place, Target
-from node.monitor.tell.health import Health, TargetFailed, TargetWorks
+from node.monitor.tell.health import FAILURES, Health, TargetFailed, TargetWorks
 from node.monitor.tell.lane import Lane, Pace
 from node.monitor.tell.routing import targets_of
 from node.monitor.tell.target import problem_of
@@ -74,8 +74,15 @@ class Teller:
         return all(lane.thread.is_alive() for lane in self._lanes)
 
     def start(self) -> None:
-        """Take back what an earlier process of this monitor had claimed, and begin. Raises what the outbox raises."""
+        """Take back what an earlier process of this monitor had claimed, and begin. Raises what the outbox raises.
+
+        A target that can't be used is told now, not when the first alarm fails.
+        """
         self._outbox.release(self._monitor)
+        for target, health in self._targets:
+            problem = problem_of(target.url)
+            if problem is not None:
+                health.failed(problem, FAILURES)
         for lane in self._lanes:
             lane.thread.start()
 

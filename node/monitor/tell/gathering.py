@@ -33,18 +33,14 @@ class Window:
         self._since: float | None = None
 
     def left(self, at: float, waiting: Waiting) -> float:
-        """In how many seconds the message is due: 0.0 now, inf where there is none."""
+        """In how many seconds the message is due; inf where there is none, 0.0 now: what comes then joins the next."""
         if not waiting.gathered:
             self._since = None
             return inf
-        if self._since is None:
-            self._since = at
-        wait_s = self._many_s if waiting.down > FEW else self._gather_s
-        return max(0.0, self._since + wait_s - at)
-
-    def close(self) -> None:
-        """The message is on its way: what comes now joins the next."""
-        self._since = None
+        since = at if self._since is None else self._since
+        left_s = since + (self._many_s if waiting.down > FEW else self._gather_s) - at
+        self._since = since if left_s > 0 else None
+        return max(0.0, left_s)
 
 
 def left_out(deliveries: Iterable[Delivery]) -> frozenset[int]:

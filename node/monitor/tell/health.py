@@ -55,10 +55,10 @@ class Health:
                 self._put(TargetWorks(self._name, monotonic()))
         return had_failed
 
-    def failed(self, reason: str) -> None:
-        """A try failed."""
+    def failed(self, reason: str, failures: int = 1) -> None:
+        """A try failed; or it is known that every one will, which counts as so many ``failures``."""
         with self._lock:
-            self._failures += 1
+            self._failures += failures
             if self.problem != reason:
                 log.warning("target %s can't be told: %s", self._name, reason)
             self.problem = reason

@@ -95,7 +95,6 @@ class Lane:
         claim = self._outbox.claim(self._name, self._monitor, self._utc(), gather=self.gather, limit=limit)
         if claim is None:
             return self._pace.poll_s  # another monitor was quicker
-        self._window.close()
         self._tell(claim)
         return 0.0
 

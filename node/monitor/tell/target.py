@@ -86,8 +86,7 @@ def _service(url: str) -> NotifyBase | None:
         app_id="alarm-monitor",
         app_desc="alarm-monitor",
         app_url="",
-        async_mode=False,
-        service_timeout=0,
+        service_timeout=0,  # with any, the try would go to the pool of rule 3
         storage_mode=PersistentStoreMode.MEMORY,
         pgp_autogen=False,
         pem_autogen=False,
