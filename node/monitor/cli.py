@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     history.add_argument("--node", help="of one node", metavar="NODE")
     history.add_argument("--most", type=int, default=50, help="how many at most (%(default)s)", metavar="N")
     history.add_argument("--json", action="store_true", help="one JSON object a line")
+    history.add_argument("--csv", action="store_true", help="for a spreadsheet")
     for name, text in (
         ("acknowledge", "somebody is coming: the lamp at the button shows it"),
         ("silence", "end the sound of an alarm, which stays open"),
@@ -198,6 +199,7 @@ def _status(parsed: argparse.Namespace) -> int:
 
 def _history(parsed: argparse.Namespace) -> int:
     from node.monitor.showing import line_of  # noqa: PLC0415
+    from node.monitor.spreadsheet import csv_of  # noqa: PLC0415
 
     client = _client(parsed)
     path = ("incidents", "past") if parsed.what == "incidents" else (parsed.what,)
@@ -206,6 +208,9 @@ def _history(parsed: argparse.Namespace) -> int:
         found.append(item)
         if len(found) >= parsed.most:
             break
+    if parsed.csv:
+        print(csv_of(reversed(found)), end="")
+        return 0
     for item in reversed(found):
         print(json.dumps(item, ensure_ascii=False) if parsed.json else line_of(parsed.what, item))
     return 0

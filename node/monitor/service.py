@@ -4,8 +4,8 @@ Rules (architecture.md's, on this side):
 
 1. One thread decides. All others only put things into the inbox; nothing that waits is done here.
 2. A receipt is said once its event is committed, by whoever commits, through this loop; never before.
-3. What can't be stored is told to people all the same once the history is back; until then no receipt goes out, so that
-   nodes say that nobody has it.
+3. While the history is away no receipt goes out, so that nodes say that nobody has it; people are told of calls all the
+   same (tell/spare.py).
 4. Deadlines are only looked at when everything that was heard is: a monitor that is behind must not call nodes silent
    whose heartbeats wait in its own inbox. Where it stays behind for ``BEHIND_S``, it looks all the same.
 5. The watchdog is fed by this loop alone, and a monitor whose loop hangs stops saying that it listens (link.py).
@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 
 from node import __version__
@@ -33,7 +34,8 @@ from node.monitor.inbox import Inbox, Said
 from node.monitor.link import Link
 from node.monitor.requests import Answer, Request
 from node.monitor.settings import Settings
-from node.monitor.tell import Pace, TargetFailed, TargetWorks, Teller
+from node.monitor.tell import Pace, TargetFailed, TargetWorks, Teller, targets_of
+from node.monitor.tell.spare import SpareOutbox
 from node.monitor.view import View
 from node.monitor.viewing import view
 from node.monitor.wire import FromNode, MonitorWire
@@ -88,9 +90,10 @@ class Service:
             Link(broker, wire, listener, lambda: self._pulse, settings.monitor) for broker in settings.brokers
         ]
         self._writer = Writer(history, self._stored)
+        self._outbox = SpareOutbox(history.outbox, partial(targets_of, targets=settings.targets))
         self._teller = Teller(
             settings.monitor,
-            history.outbox,
+            self._outbox,
             settings.targets,
             self._told,
             roster=settings.roster or (),
@@ -177,6 +180,7 @@ class Service:
 
     def _act(self, decisions: Decisions) -> None:
         if decisions.to_store:
+            self._outbox.hold(decisions.notices)
             self._writer.store(_batch(decisions))
         if any(isinstance(say, Respond) for say in decisions.says) and len(self._hub.fleet.nodes) <= AT_ONCE_NODES:
             # Whoever did something and looks sees what it did.
@@ -204,15 +208,19 @@ class Service:
         """On the history's thread."""
         hub = self._hub
         match outcome:
-            case Stored(events=events, notices=notices):
+            case Stored(events=events, notices=notices, settled=settled):
+                self._outbox.stored(settled)
                 self._inbox.put_own(lambda: hub.stored(_now(), events))
                 if notices:
                     self._teller.wake()
             case Refused(events=events):
                 self._inbox.put_own(lambda: hub.unstored(events))
             case StoreFailed(reason=reason):
+                self._outbox.failing = True
+                self._teller.wake()
                 self._inbox.put_own(lambda: hub.history_failed(_now(), reason))
             case StoreRecovered():
+                self._outbox.failing = False
                 self._inbox.put_own(lambda: hub.history_works(_now()))
 
     def _told(self, outcome: TargetFailed | TargetWorks) -> None:

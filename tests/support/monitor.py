@@ -82,7 +82,7 @@ def alarm_monitor(config: Path, *arguments: str, timeout_s: float = 60.0) -> sub
 
 def _environment(more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.endswith("_DIRECTORY")}
-    return {**kept, "PYTHONPATH": str(_ROOT), "TZ": "Europe/Berlin", **more}
+    return {**kept, "PYTHONPATH": str(_ROOT), "TZ": "Europe/Berlin", "COLUMNS": "200", **more}
 
 
 class RunningMonitor:

@@ -59,13 +59,17 @@ class Batch(Struct, frozen=True, kw_only=True):
 
 
 class Stored(Struct, frozen=True, kw_only=True):
-    """A batch is on the disk: its ``events``, all of which may have their receipt; and of the rest what held."""
+    """A batch is on the disk: its ``events``, all of which may have their receipt; and of the rest what held.
+
+    ``notices`` are the keys of those that are new, ``settled`` of all that it had.
+    """
 
     events: tuple[EventKey, ...] = ()
     flips: tuple[Flip, ...] = ()
     raised: tuple[FindingKey, ...] = ()
     cleared: tuple[FindingKey, ...] = ()
     notices: tuple[str, ...] = ()
+    settled: tuple[str, ...] = ()
 
 
 class Refused(Struct, frozen=True, kw_only=True):

@@ -83,7 +83,12 @@ def store(connection: Connection, batches: Sequence[Batch], targets_of: TargetsO
     won_notices = _tell(connection, batches, won_findings, targets_of)
     return tuple(
         Stored(
-            events=tuple(event.key for event in batch.events), flips=held, raised=raised, cleared=cleared, notices=new
+            events=tuple(event.key for event in batch.events),
+            flips=held,
+            raised=raised,
+            cleared=cleared,
+            notices=new,
+            settled=tuple(notice.key for notice in batch.notices),
         )
         for batch, held, (raised, cleared), new in zip(batches, won_flips, won_findings, won_notices, strict=True)
     )

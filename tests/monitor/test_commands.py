@@ -1,0 +1,234 @@
+"""The commands at a terminal, on a real monitor, a real broker and a real node."""
+
+import csv
+import json
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from node.monitor.spreadsheet import csv_of
+from tests.support.broker import Broker, free_port
+from tests.support.monitor import RunningMonitor, alarm_monitor, write_monitor
+from tests.support.node import NODE, SITE, SimulatedNode, write_config
+
+ROSTER = [
+    {"id": NODE, "site": SITE, "floor": "2", "location": "2. OG, Zimmer 214"},
+    {"id": "room-300", "site": SITE, "floor": "3", "location": "3. OG, Zimmer 300"},
+]
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A private broker."""
+    with Broker(tmp_path_factory.mktemp("broker")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def monitor(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[RunningMonitor]:
+    """A monitor with a roster of two nodes, of which one never speaks."""
+    directory = tmp_path_factory.mktemp("monitor")
+    with RunningMonitor(write_monitor(directory, broker.port, roster=ROSTER)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory, broker: Broker, monitor: RunningMonitor) -> Iterator[SimulatedNode]:
+    """The node that does, up."""
+    with SimulatedNode(write_config(tmp_path_factory.mktemp("node"), broker.port, heartbeat_s=1)) as running:
+        monitor.expect_status(NODE, "up")
+        yield running
+
+
+def said(monitor: RunningMonitor, *arguments: str, code: int = 0) -> str:
+    """What a command prints; it ends with this code."""
+    done = alarm_monitor(monitor.config, *arguments)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+@pytest.mark.usefixtures("node")
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("de", ["Was jemanden braucht", "M004", "Als Nächstes:", "noch nicht gehört", "3. OG, Zimmer 300"]),
+        ("en", ["What needs somebody", "M004", "Next:", "not heard yet", "3. OG, Zimmer 300"]),
+    ],
+)
+def test_the_status_says_what_needs_somebody_with_its_next_step(
+    monitor: RunningMonitor, language: str, texts: list[str]
+) -> None:
+    """In people's own language; who needs somebody stands first."""
+    monitor.wait(lambda: monitor.codes() == ["M004"], 30.0, "the node that was never heard")
+
+    shown = said(monitor, "status", "--language", language)
+
+    assert [text for text in texts if text not in shown] == []
+    table = shown.partition("Geräte" if language == "de" else "Nodes")[2]
+    assert table.index("room-300") < table.index("room-214")
+
+
+def test_the_status_is_json_for_tools(monitor: RunningMonitor, node: SimulatedNode) -> None:
+    """As the API tells it."""
+    told = json.loads(said(monitor, "status", "--json"))
+
+    assert {each["node"]: each["status"] for each in told["nodes"]} == {NODE: "up", "room-300": "new"}
+    assert told["nodes"][0]["boot"] == node.boot
+
+
+def test_a_walk_test_records_each_button_and_hides_no_alarm(monitor: RunningMonitor, node: SimulatedNode) -> None:
+    """The first press is the test, confirmed at the wall; the second is real; the record says so without names."""
+    started = said(monitor, "walk-test", "start", "--site", SITE, "--floor", "2", "--for", "10m")
+    monitor.wait(lambda: (monitor.node(NODE) or {})["walk_test_s"] is not None, what="a node in a walk test")
+    mark = node.mark
+
+    node.tap(45)
+    node.expect(since=mark, output="lamp", pattern="received")
+    monitor.wait(lambda: monitor.items("/walk-tests")[0]["tested"] == [f"{NODE}/button"], what="a tested button")
+    listed = said(monitor, "walk-test", "list")
+    no_alarm = monitor.items("/incidents")
+    node.tap(45)
+    incident = monitor.expect_incident()
+    said(monitor, "reset", incident["id"], "--reason", "drill")
+    said(monitor, "walk-test", "end", started.split()[0])
+
+    assert "tested:   room-214/button" in listed
+    assert no_alarm == []
+    assert not incident["test"]
+    rows = list(csv.DictReader(StringIO(said(monitor, "report", "tests", "--csv"))))
+    assert [(row["kind"], row["node"], row["input"], row["result"]) for row in rows] == [
+        ("test", NODE, "button", "passed"),
+        ("button", NODE, "button", ""),
+    ]
+    assert 0 < int(rows[0]["reaction_ms"]) < 5000
+    assert rows[1]["overdue"] == "no"
+
+
+def test_the_record_of_tests_can_be_printed(monitor: RunningMonitor) -> None:
+    """A whole page of HTML, in German, whose elements are closed."""
+    page = said(monitor, "report", "tests", "--language", "de")
+
+    class Closed(HTMLParser):
+        """Counts what is open."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.open: list[str] = []
+
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            """One more, unless it needs no end."""
+            if tag != "meta":
+                self.open.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            """It closes what was opened last."""
+            assert self.open.pop() == tag
+
+    parser = Closed()
+    parser.feed(page)
+    assert parser.open == []
+    assert "Prüfungen der Überfalltasten" in page
+
+
+@pytest.mark.usefixtures("node")
+def test_a_pause_is_shown_with_its_reason_and_ends_by_command(monitor: RunningMonitor) -> None:
+    """Who works there says why; nobody is looked for meanwhile."""
+    said(monitor, "pause", f"{SITE}/room-300", "--for", "2h", "--reason", "neues Kabel")
+    shown = said(monitor, "status", "--language", "de")
+    paused = monitor.codes()
+    said(monitor, "resume", f"{SITE}/room-300")
+
+    assert "neues" in shown
+    assert paused == []
+    assert (monitor.node("room-300") or {})["status"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("acknowledge", "mitte/room-214"), "isn't SITE/NODE/INCIDENT"),
+        (("acknowledge", "mitte/room-214/0badcafe-1"), "there is no such thing"),
+        (("identify", "mitte/nowhere"), "there is no such thing"),
+        (("pause", "mitte/room-214", "--for", "10s", "--reason", "x"), "for_s"),
+        (("walk-test", "start", "--site", "mitte", "--for", "3h"), "for_s"),
+        (("walk-test", "end", "walk-1"), "there is no such thing"),
+        (("walk-test", "start"), "a walk test needs a site"),
+        (("token", "create"), "a token needs a name"),
+    ],
+)
+@pytest.mark.usefixtures("node")
+def test_what_cannot_be_done_is_said_with_the_next_step(
+    monitor: RunningMonitor, arguments: tuple[str, ...], reason: str
+) -> None:
+    """And changes nothing."""
+    told = said(monitor, *arguments, code=1)
+
+    assert reason in told
+    assert " Next: " in told
+
+
+@pytest.mark.usefixtures("node")
+def test_a_token_is_shown_once_and_can_be_taken_away(monitor: RunningMonitor, tmp_path: Path) -> None:
+    """With a viewer's, nothing can be done."""
+    secret = said(monitor, "token", "create", "board", "--role", "viewer").strip()
+    file = tmp_path / "token"
+    file.write_text(secret, encoding="utf-8")
+    listed = said(monitor, "token", "list")
+
+    looked = said(monitor, "status", "--json", "--token-file", str(file))
+    refused = said(monitor, "identify", f"{SITE}/{NODE}", "--token-file", str(file), code=1)
+    said(monitor, "token", "revoke", "board")
+    locked_out = said(monitor, "status", "--token-file", str(file), code=1)
+
+    assert "board" in listed
+    assert secret not in listed
+    assert json.loads(looked)
+    assert "403" in refused
+    assert "401" in locked_out
+
+
+@pytest.mark.usefixtures("node")
+def test_the_doctor_reads_what_the_service_finds(monitor: RunningMonitor) -> None:
+    """Without a second connection that would throw the service off."""
+    monitor.wait(lambda: "M004" in monitor.codes(), 30.0, "the node that was never heard")
+
+    told = alarm_monitor(monitor.config, "check")
+
+    assert told.returncode == 1
+    assert "FINDING nobody is told of an alarm" in told.stdout
+    assert "FINDING M004 mitte/room-300" in told.stdout
+    assert "Traceback" not in monitor.log
+
+
+def test_the_doctor_tries_the_broker_itself_where_no_service_runs(tmp_path: Path, broker: Broker) -> None:
+    """It says that the service isn't there, and what of the rest works."""
+    told = alarm_monitor(write_monitor(tmp_path, broker.port), "check")
+
+    assert "UNKNOWN the service isn't running" in told.stdout
+    assert f"ok      broker 127.0.0.1:{broker.port} lets the monitor in" in told.stdout
+
+
+def test_the_doctor_says_why_a_broker_can_not_be_reached(tmp_path: Path) -> None:
+    """With the code whose page says more."""
+    told = alarm_monitor(write_monitor(tmp_path, free_port()), "check")
+
+    assert told.returncode == 1
+    assert "Connection refused: M008" in told.stdout
+
+
+def test_without_a_monitor_a_command_says_how_to_start_it(tmp_path: Path) -> None:
+    """It has never run: there is no token yet."""
+    told = alarm_monitor(write_monitor(tmp_path, 1), "status")
+
+    assert told.returncode == 1
+    assert "start the monitor once" in told.stderr
+
+
+def test_a_spreadsheet_runs_nothing() -> None:
+    """A cell that looks like a formula is text; what is empty stays empty."""
+    made = csv_of([{"a": "=1+1", "b": None, "c": 3, "d": ["x"]}])
+
+    assert list(csv.reader(StringIO(made))) == [["a", "b", "c", "d"], ["'=1+1", "", "3", '["x"]']]

@@ -1,0 +1,38 @@
+"""The database goes away while somebody calls: people are told, no receipt lies, and nothing is lost."""
+
+from pathlib import Path
+
+from tests.support.broker import Broker
+from tests.support.monitor import RunningMonitor, write_monitor
+from tests.support.node import NODE, SimulatedNode, write_config
+from tests.support.postgres import Postgres
+from tests.support.receivers import HttpReceiver
+
+
+def test_a_call_while_the_database_is_away_is_told_and_receipted_when_it_is_back(tmp_path: Path) -> None:
+    """At the wall nobody has it until it is stored; people hear of it within seconds, and once."""
+    with (
+        Broker(tmp_path / "broker") as broker,
+        HttpReceiver() as people,
+        Postgres() as postgres,
+        postgres.database() as name,
+    ):
+        targets = [{"name": "guards", "url": people.url, "findings": "none", "language": "en"}]
+        config = write_monitor(tmp_path / "monitor", broker.port, history_url=postgres.url(name), targets=targets)
+        with RunningMonitor(config) as monitor, SimulatedNode(write_config(tmp_path, broker.port, receipt_s=5)) as node:
+            monitor.expect_status(NODE, "up")
+            postgres.stop()
+            mark = node.mark
+
+            node.tap(45)
+            told = people.taken.first(1)
+            node.expect(since=mark, ladder="nobody")
+            monitor.wait(lambda: monitor.health() == "history", what="a monitor that says what it lacks")
+            postgres.start()
+            node.expect(since=mark, ladder="received", timeout_s=40.0)
+
+            monitor.wait(lambda: monitor.health() == "ok", what="a monitor that is well")
+            (past,) = monitor.items("/incidents/past")
+            assert past["presses"] == 1
+            assert len(told) == 1
+            assert len(people.taken.items) == 1

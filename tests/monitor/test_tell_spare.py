@@ -1,0 +1,144 @@
+"""People are told of a call while the history is away: from memory, and once."""
+
+from datetime import timedelta
+
+import pytest
+
+from node.errors import AlarmNodeError
+from node.monitor.model import NoticeKind
+from node.monitor.outbox import Settled
+from node.monitor.tell.spare import SPARE_S, SpareOutbox
+from tests.monitor.nodes import START
+from tests.support.notices import alarm, finding
+from tests.support.outbox import MemoryOutbox
+
+TARGETS = ("mail", "sms")
+
+
+class Time:
+    """A clock that a test turns."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def __call__(self) -> float:
+        """Now."""
+        return self.at
+
+
+@pytest.fixture
+def time() -> Time:
+    """Begins at zero."""
+    return Time()
+
+
+@pytest.fixture
+def behind() -> MemoryOutbox:
+    """The database's outbox."""
+    return MemoryOutbox()
+
+
+@pytest.fixture
+def spare(behind: MemoryOutbox, time: Time) -> SpareOutbox:
+    """Both targets are told everything."""
+    return SpareOutbox(behind, lambda _: TARGETS, clock=time)
+
+
+def test_while_the_database_answers_nothing_is_told_from_here(spare: SpareOutbox, time: Time) -> None:
+    """What is held is on its way there."""
+    spare.hold([alarm()])
+    time.at = 100.0
+
+    assert spare.waiting("mail", START).alone == 0
+    assert spare.claim("mail", "guard-desk", START, gather=False, limit=1) is None
+
+
+def test_a_call_is_told_from_here_once_the_database_is_away_for_a_while(
+    spare: SpareOutbox, behind: MemoryOutbox, time: Time
+) -> None:
+    """Not before: a restart of the database takes a second or two."""
+    behind.away = True
+    spare.hold([alarm()])
+    time.at = SPARE_S - 0.1
+    with pytest.raises(AlarmNodeError):
+        spare.waiting("mail", START)
+
+    time.at = SPARE_S
+    claim = spare.claim("mail", "guard-desk", START, gather=False, limit=1)
+
+    assert spare.waiting("mail", START).alone == 1
+    assert claim is not None
+    assert [each.notice.key for each in claim.deliveries] == [alarm().key]
+
+
+def test_a_database_that_takes_nothing_is_as_good_as_away(spare: SpareOutbox, time: Time) -> None:
+    """A full disk can still be read."""
+    spare.failing = True
+    spare.hold([alarm()])
+    time.at = SPARE_S
+
+    assert spare.waiting("mail", START).alone == 1
+    assert spare.claim("mail", "guard-desk", START, gather=False, limit=1) is not None
+
+
+def test_each_target_is_told_once(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
+    """From here, and when the database is back by nobody again."""
+    behind.away = True
+    spare.hold([alarm()])
+    time.at = SPARE_S
+    for target in TARGETS:
+        claim = spare.claim(target, "guard-desk", START, gather=False, limit=1)
+        assert claim is not None
+        spare.settle(claim.id, Settled.SENT, START)
+    with pytest.raises(AlarmNodeError):
+        spare.claim("mail", "guard-desk", START, gather=False, limit=1)
+
+    behind.away = False
+    spare.stored([alarm().key])
+    for target in TARGETS:
+        behind.add(target, [alarm()])
+    again = [spare.claim(target, "guard-desk", START, gather=False, limit=1) for target in TARGETS]
+
+    assert again == [None, None]
+    assert [behind.outcomes(target) for target in TARGETS] == [[Settled.SENT], [Settled.SENT]]
+
+
+def test_a_try_that_fails_is_made_again_when_it_is_due(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
+    """As with the database's own."""
+    behind.away = True
+    spare.hold([alarm()])
+    time.at = SPARE_S
+    claim = spare.claim("mail", "guard-desk", START, gather=False, limit=1)
+    assert claim is not None
+    spare.fail(claim.id, START, "no route", START + timedelta(seconds=2), uncertain=False)
+    with pytest.raises(AlarmNodeError):
+        spare.claim("mail", "guard-desk", START, gather=False, limit=1)
+
+    time.at += 2.0
+    again = spare.claim("mail", "guard-desk", START, gather=False, limit=1)
+
+    assert again is not None
+    assert again.deliveries[0].attempts == 1
+
+
+def test_what_is_gathered_waits_for_the_database(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
+    """A finding wakes nobody at night."""
+    behind.away = True
+    spare.hold([finding()])
+    time.at = 100.0
+
+    with pytest.raises(AlarmNodeError):
+        spare.claim("mail", "guard-desk", START, gather=True, limit=1)
+    with pytest.raises(AlarmNodeError):
+        spare.waiting("mail", START)
+
+
+def test_what_was_stored_is_not_told_from_here(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
+    """It has a delivery there, perhaps one that was told already."""
+    spare.hold([alarm(kind=NoticeKind.RESET)])
+    spare.stored([alarm(kind=NoticeKind.RESET).key])
+    behind.away = True
+    time.at = 100.0
+
+    with pytest.raises(AlarmNodeError):
+        spare.claim("mail", "guard-desk", START, gather=False, limit=1)
