@@ -38,6 +38,15 @@ ExecStart=
 ExecStart=/opt/alarm-node/bin/alarm-node simulate
 """
 
+MONITOR = """
+[monitor]
+id = "guard-desk"
+sites = ["mitte"]
+[[broker]]
+host = "127.0.0.1"
+port = 1883
+"""
+
 PROBE = """
 import os, sys
 from gpiozero.pins.lgpio import LGPIOFactory
@@ -67,6 +76,24 @@ until_is NRestarts 1
 until_is ActiveState active
 until_is StatusText 'ALARM*'
 show StatusText >/told/restarted
+systemctl start alarm-monitor
+of_monitor() { systemctl show alarm-monitor --property="$1" --value; }
+until_shows() { for turn in $(seq 300); do case "$(of_monitor "$1")" in $2) return ;; esac; sleep 0.1; done; }
+until_shows StatusText 'ALARM*'
+of_monitor StatusText >/told/monitor
+until_is StatusText '*received*'
+show StatusText >/told/received
+cat /proc/$(of_monitor MainPID)/status >/told/monitor-process
+alarm-monitor status --json >/told/monitor-status 2>&1
+kill -STOP $(of_monitor MainPID)
+until_shows NRestarts 1
+until_shows ActiveState active
+until_shows StatusText 'ALARM*'
+of_monitor StatusText >/told/monitor-restarted
+systemctl stop alarm-monitor
+of_monitor Result >/told/monitor-result
+systemd-analyze security --no-pager --threshold=15 alarm-monitor >/told/security && touch /told/monitor-secure
+journalctl --unit=alarm-monitor >/told/monitor-journal
 systemctl stop alarm-node
 show Result >/told/result
 systemctl show --property=RuntimeWatchdogUSec --value >/told/hardware
@@ -116,6 +143,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (root / "story").chmod(0o755)
     (root / "probe.py").write_text(PROBE, encoding="utf-8")
     (root / "told").mkdir()
+    make("install-monitor", root, PYTHON=PYTHON)
+    (root / "etc/alarm-monitor/monitor.toml").write_text(MONITOR, encoding="utf-8")
     run("systemctl", f"--root={root}", "enable", "alarm-node.service")
     run("systemctl", f"--root={root}", "add-wants", "multi-user.target", "story.service")
     options = ["--register=no", "--keep-unit", "--quiet", "--machine=alarm-node-test", "--private-network"]
@@ -188,3 +217,27 @@ def test_the_doctor_asks_the_service(told: Path) -> None:
     """`alarm-node check`, as people call it, reads what the service left, though nobody told it where."""
     assert "the service runs, its last word is " in text(told, "check")
     assert "FINDING F038 the hardware watchdog isn't armed" in text(told, "check")
+
+
+def test_the_monitor_runs_under_its_hardened_unit(told: Path) -> None:
+    """It hears the node's open alarm, confirms it, tells systemd, and its commands reach it."""
+    assert text(told, "monitor").startswith("ALARM mitte/room-214 button")
+    assert "received" in text(told, "received")
+    status = json.loads(text(told, "monitor-status"))
+    assert [(each["node"], each["status"]) for each in status["nodes"]] == [("room-214", "up")]
+    assert "Traceback" not in text(told, "monitor-journal")
+
+
+def test_a_frozen_monitor_is_restarted_by_its_watchdog(told: Path) -> None:
+    """And forgets nothing."""
+    assert "Watchdog timeout" in text(told, "monitor-journal")
+    assert text(told, "monitor-restarted").startswith("ALARM mitte/room-214 button")
+    assert text(told, "monitor-result") == "success"
+
+
+def test_the_running_monitor_has_nothing_to_spare(told: Path) -> None:
+    """No capability, no new privileges, system calls filtered; its score is at most 1.5."""
+    process = dict(line.split(":\t", 1) for line in text(told, "monitor-process").splitlines() if ":\t" in line)
+
+    assert (process["CapEff"], process["NoNewPrivs"], process["Seccomp"]) == ("0000000000000000", "1", "2")
+    assert (told / "monitor-secure").exists()
