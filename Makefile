@@ -92,21 +92,7 @@ install: | packages ## make this machine a node (as root): program, account, uni
 	    exit 1
 	fi
 	$(CHECK_PYTHON)
-	# All of it is made beside the one that may be running, and takes its place at the end.
-	fresh='$(DESTDIR)$(HOME_OF_NODE).new'
-	source=$$(mktemp -d)
-	trap 'rm -rf "$$source" "$$fresh"' EXIT
-	echo "Installing alarm-node into $(DESTDIR)$(HOME_OF_NODE): this takes a minute"
-	rm -rf "$$fresh"
-	$(PYTHON) -m venv "$$fresh"
-	pip=("$$fresh/bin/python" -m pip $(PIP_OPTIONS))
-	sed -n '/^setuptools==/,$$p' deploy/requirements.lock | "$${pip[@]}" install --no-compile --require-hashes --requirement /dev/stdin
-	"$${pip[@]}" install --no-compile --require-hashes --use-pep517 --no-build-isolation --requirement deploy/requirements.lock
-	cp -R node pyproject.toml README.md LICENSE "$$source"
-	"$${pip[@]}" install --no-compile --no-deps --no-build-isolation "$$source"
-	"$${pip[@]}" uninstall --yes pip
-	grep -rlIF "$$fresh" "$$fresh/bin" "$$fresh/pyvenv.cfg" | xargs sed -i "s|$$fresh|$(HOME_OF_NODE)|g"
-	"$$fresh/bin/python" -m compileall -f -q -s "$$fresh" -p $(HOME_OF_NODE) "$$fresh/lib"
+	$(call MAKE_PROGRAM,alarm-node,$(HOME_OF_NODE),deploy/requirements.lock)
 	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node" deploy/INSTALL.md deploy/OPERATIONS.md deploy/node.example.toml deploy/wiring.svg deploy/changeover.svg deploy/lamp-card.svg LICENSE
 	chmod -R go=rX "$$fresh"
 	rm -rf '$(DESTDIR)$(HOME_OF_NODE)'
@@ -165,20 +151,7 @@ install-monitor: | packages ## make this machine the building's monitor (as root
 	    exit 1
 	fi
 	$(CHECK_PYTHON)
-	fresh='$(DESTDIR)$(HOME_OF_MONITOR).new'
-	source=$$(mktemp -d)
-	trap 'rm -rf "$$source" "$$fresh"' EXIT
-	echo "Installing alarm-monitor into $(DESTDIR)$(HOME_OF_MONITOR): this takes a minute"
-	rm -rf "$$fresh"
-	$(PYTHON) -m venv "$$fresh"
-	pip=("$$fresh/bin/python" -m pip $(PIP_OPTIONS))
-	sed -n '/^setuptools==/,$$p' deploy/monitor-requirements.lock | "$${pip[@]}" install --no-compile --require-hashes --requirement /dev/stdin
-	"$${pip[@]}" install --no-compile --require-hashes --use-pep517 --no-build-isolation --requirement deploy/monitor-requirements.lock
-	cp -R node pyproject.toml README.md LICENSE "$$source"
-	"$${pip[@]}" install --no-compile --no-deps --no-build-isolation "$$source"
-	"$${pip[@]}" uninstall --yes pip
-	grep -rlIF "$$fresh" "$$fresh/bin" "$$fresh/pyvenv.cfg" | xargs sed -i "s|$$fresh|$(HOME_OF_MONITOR)|g"
-	"$$fresh/bin/python" -m compileall -f -q -s "$$fresh" -p $(HOME_OF_MONITOR) "$$fresh/lib"
+	$(call MAKE_PROGRAM,alarm-monitor,$(HOME_OF_MONITOR),deploy/monitor-requirements.lock)
 	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor" deploy/MONITOR.md deploy/OPERATIONS.md LICENSE
 	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor/prometheus" deploy/prometheus/*
 	chmod -R go=rX "$$fresh"
@@ -214,6 +187,25 @@ uninstall-monitor: ## take the monitor and its unit away (as root); the history 
 	echo "  the history        $(DESTDIR)/var/lib/alarm-monitor"
 	echo "  the configuration  $(DESTDIR)/etc/alarm-monitor"
 	echo "  the account        alarm-monitor (userdel alarm-monitor)"
+
+# The program $(1) with its interpreter, for $(2), with the versions of $(3), in $$fresh.
+define MAKE_PROGRAM
+# All of it is made beside the one that may be running, and takes its place at the end.
+fresh='$(DESTDIR)$(2).new'
+source=$$(mktemp -d)
+trap 'rm -rf "$$source" "$$fresh"' EXIT
+echo "Installing $(1) into $(DESTDIR)$(2): this takes a minute"
+rm -rf "$$fresh"
+$(PYTHON) -m venv "$$fresh"
+pip=("$$fresh/bin/python" -m pip $(PIP_OPTIONS))
+sed -n '/^setuptools==/,$$p' $(3) | "$${pip[@]}" install --no-compile --require-hashes --requirement /dev/stdin
+"$${pip[@]}" install --no-compile --require-hashes --use-pep517 --no-build-isolation --requirement $(3)
+cp -R node pyproject.toml README.md LICENSE "$$source"
+"$${pip[@]}" install --no-compile --no-deps --no-build-isolation "$$source"
+"$${pip[@]}" uninstall --yes pip
+grep -rlIF "$$fresh" "$$fresh/bin" "$$fresh/pyvenv.cfg" | xargs sed -i "s|$$fresh|$(2)|g"
+"$$fresh/bin/python" -m compileall -f -q -s "$$fresh" -p $(2) "$$fresh/lib"
+endef
 
 # First setuptools, so that what is built here (systemd-python, this package) is built with the locked one.
 .venv/ready: pyproject.toml tests/requirements.lock | packages

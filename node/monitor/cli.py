@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from node import __version__, watchdog
-from node.errors import AlarmNodeError
+from node.errors import AlarmNodeError, ToolMissingError
 from node.monitor.commanding import ApiError, Commands
 
 DEFAULT_CONFIG = Path("/etc/alarm-monitor/monitor.toml")
@@ -31,6 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with watchdog.logging_to(logging.DEBUG if parsed.verbose else logging.INFO, os.environ, "alarm-monitor"):
             return command(parsed)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] == "node":
+            raise
+        text = f"alarm-monitor needs packages that aren't here ({missing.name})"
+        print(ToolMissingError(text, "pip install 'alarm-node[monitor]'"), file=sys.stderr)
     except AlarmNodeError as error:
         print(*error.problems, error, sep="\n", file=sys.stderr)
     except BrokenPipeError:

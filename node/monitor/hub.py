@@ -13,24 +13,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from node.messages import Alarm, Event, HeartbeatMessage, ReplyMessage, State
+from node.monitor.batch import Memory
 from node.monitor.decisions import Decisions, Ledger, Moment, SendReceipt
 from node.monitor.drills import Drills
 from node.monitor.findings import BROKER_AWAY, EVENTS_MISSING, FLOOD, HISTORY_FAILS, REFUSED, STOLEN_ID, TARGET_FAILS
 from node.monitor.fleet import Fleet, Tracked
 from node.monitor.incidents import Incidents
 from node.monitor.model import (
-    Button,
     EventKey,
-    Finding,
     FindingKey,
     HeardEvent,
-    IncidentKey,
-    IncidentRecord,
     NodeKey,
-    NodeRecord,
-    Pause,
     Tally,
-    WalkTest,
 )
 from node.monitor.orders import Orders
 from node.monitor.requests import Request
@@ -50,21 +44,6 @@ STORING_S = 30.0
 """After this an event that is still not stored may be taken again from the node."""
 
 _DOORS = ("opened", "closed")
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """What the history knows of before; ``mistaken``: (node, input, when) of the calls by mistake of twelve months."""
-
-    nodes: tuple[NodeRecord, ...] = ()
-    incidents: tuple[IncidentRecord, ...] = ()
-    closed: tuple[IncidentKey, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    tallies: tuple[Tally, ...] = ()
-    buttons: tuple[Button, ...] = ()
-    pauses: tuple[Pause, ...] = ()
-    walk_tests: tuple[WalkTest, ...] = ()
-    mistaken: tuple[tuple[NodeKey, str, datetime], ...] = ()
 
 
 @dataclass(slots=True)
@@ -102,17 +81,17 @@ class Counts:
 class Hub:
     """The deciding part of a monitor. ``take`` gives what was decided since the last time."""
 
-    def __init__(self, settings: Settings, now: Moment, remembered: Remembered, boot: str) -> None:
+    def __init__(self, settings: Settings, now: Moment, memory: Memory, boot: str) -> None:
         self.settings = settings
         self.started = now
-        self.ledger = Ledger(tuple(each for each in remembered.findings if each.key.code not in _OF_NOW))
+        self.ledger = Ledger(tuple(each for each in memory.findings if each.key.code not in _OF_NOW))
         self.fleet = Fleet(
             self.ledger,
             now,
             grace_s=settings.grace_s,
             roster=settings.roster,
-            known=remembered.nodes,
-            pauses=remembered.pauses,
+            known=memory.nodes,
+            pauses=memory.pauses,
             brokers=[broker.name for broker in settings.brokers],
         )
         self.incidents = Incidents(
@@ -120,16 +99,16 @@ class Hub:
             now,
             escalate_s=settings.escalate_s,
             steps=max((target.step for target in settings.targets), default=0),
-            known=remembered.incidents,
-            closed=remembered.closed,
-            mistakes=remembered.mistaken,
+            known=memory.incidents,
+            closed=memory.closed,
+            mistakes=memory.mistaken,
         )
         self.drills = Drills(
             self.ledger,
             now,
             test_days=settings.test_days,
-            buttons=remembered.buttons,
-            walks=remembered.walk_tests,
+            buttons=memory.buttons,
+            walks=memory.walk_tests,
         )
         self.links = {broker.name: Link(broker.name, False, now) for broker in settings.brokers}
         self.targets = {target.name: Target() for target in settings.targets}
@@ -142,7 +121,7 @@ class Hub:
         self._shown: dict[FindingKey, float] = {}
         self._tick_at = now.at
         self._review_at = now.at + REVIEW_S
-        self._restore(now, remembered)
+        self._restore(now, memory)
 
     @property
     def next_due(self) -> float:
@@ -380,12 +359,12 @@ class Hub:
         self._shown[key] = now.at + SHOWN_S
         self.ledger.find(now, key, detail=detail)
 
-    def _restore(self, now: Moment, remembered: Remembered) -> None:
-        for tally in remembered.tallies:
+    def _restore(self, now: Moment, memory: Memory) -> None:
+        for tally in memory.tallies:
             account = self._account(tally.node)
             for first, last in tally.ranges:
                 account.account(tally.boot, first, last)
-        for finding in remembered.findings:
+        for finding in memory.findings:
             if finding.key.code.startswith("F"):
                 known = self._faults.get(finding.key.of, frozenset())
                 self._faults[finding.key.of] = known | {finding.key}

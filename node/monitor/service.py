@@ -26,10 +26,11 @@ from functools import partial
 from itertools import count
 
 from node import __version__
+from node.monitor.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
-from node.monitor.history import Batch, History, Refused, Stored, StoreFailed, StoreRecovered
+from node.monitor.history import History
 from node.monitor.history.writer import Writer
-from node.monitor.hub import Hub, Remembered
+from node.monitor.hub import Hub
 from node.monitor.inbox import Inbox, Said
 from node.monitor.link import Link
 from node.monitor.requests import Answer, Request
@@ -71,19 +72,7 @@ class Service:
         self._view_lock = threading.Lock()
         self._view: tuple[float, View] | None = None
         now = _now()
-        memory = history.remember(now.utc)
-        remembered = Remembered(
-            nodes=memory.nodes,
-            incidents=memory.incidents,
-            closed=memory.closed,
-            findings=memory.findings,
-            tallies=memory.tallies,
-            buttons=memory.buttons,
-            pauses=memory.pauses,
-            walk_tests=memory.walk_tests,
-            mistaken=memory.mistaken,
-        )
-        self._hub = Hub(settings, now, remembered, self.boot)
+        self._hub = Hub(settings, now, history.remember(now.utc), self.boot)
         wire = MonitorWire(settings.root, settings.sites, settings.monitor, self.boot)
         listener = _Listener(self._inbox, self)
         self._links = [

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from node.monitor.model import Severity, Status
+from node.monitor.model import IncidentRecord, Severity, Status
 
 
 class FindingView(Struct, frozen=True, kw_only=True):
@@ -154,3 +154,35 @@ class View(Struct, frozen=True, kw_only=True):
     targets: tuple[TargetView, ...]
     walk_tests: tuple[WalkTestView, ...]
     counters: Counters
+
+
+def incident_view(record: IncidentRecord, place: str, next_step_s: float | None = None) -> IncidentView:
+    """An incident, open or past."""
+    phase: Literal["open", "received", "acknowledged", "reset"] = "open"
+    if record.reset_utc is not None:
+        phase = "reset"
+    elif record.acknowledged_utc is not None:
+        phase = "acknowledged"
+    elif record.received_utc is not None:
+        phase = "received"
+    return IncidentView(
+        id=str(record.key),
+        site=record.key.site,
+        node=record.key.node,
+        incident=record.key.incident,
+        input=record.input,
+        place=place,
+        alarm_class=record.alarm_class.value,
+        phase=phase,
+        presses=record.presses,
+        test=record.test,
+        raised=record.raised_utc,
+        received=record.received_utc,
+        acknowledged=record.acknowledged_utc,
+        acknowledged_by=record.acknowledged_by,
+        reset=record.reset_utc,
+        reset_by=record.reset_by,
+        reset_reason=record.reset_reason,
+        told_steps=record.told_steps,
+        next_step_s=next_step_s,
+    )

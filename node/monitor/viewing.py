@@ -1,7 +1,6 @@
 """The hub as a View: what tools and people are shown. Made by the deciding thread; pure."""
 
 from collections.abc import Mapping
-from typing import Literal
 
 from node.monitor.decisions import Moment
 from node.monitor.drills import Walk
@@ -9,7 +8,7 @@ from node.monitor.findings import kind_of
 from node.monitor.fleet import Tracked
 from node.monitor.hub import Hub
 from node.monitor.incidents import Open
-from node.monitor.model import Finding, IncidentRecord, NodeKey
+from node.monitor.model import Finding, NodeKey
 from node.monitor.view import (
     BrokerView,
     ButtonView,
@@ -20,6 +19,7 @@ from node.monitor.view import (
     TargetView,
     View,
     WalkTestView,
+    incident_view,
 )
 
 PAGE = "OPERATIONS.md#"
@@ -65,38 +65,6 @@ def place_of(hub: Hub, node: NodeKey) -> str:
     """Where a node is, as far as the roster knows."""
     tracked = hub.fleet.nodes.get(node)
     return "" if tracked is None or tracked.place is None else tracked.place.location
-
-
-def incident_view(record: IncidentRecord, place: str, next_step_s: float | None = None) -> IncidentView:
-    """An incident, open or past."""
-    phase: Literal["open", "received", "acknowledged", "reset"] = "open"
-    if record.reset_utc is not None:
-        phase = "reset"
-    elif record.acknowledged_utc is not None:
-        phase = "acknowledged"
-    elif record.received_utc is not None:
-        phase = "received"
-    return IncidentView(
-        id=str(record.key),
-        site=record.key.site,
-        node=record.key.node,
-        incident=record.key.incident,
-        input=record.input,
-        place=place,
-        alarm_class=record.alarm_class.value,
-        phase=phase,
-        presses=record.presses,
-        test=record.test,
-        raised=record.raised_utc,
-        received=record.received_utc,
-        acknowledged=record.acknowledged_utc,
-        acknowledged_by=record.acknowledged_by,
-        reset=record.reset_utc,
-        reset_by=record.reset_by,
-        reset_reason=record.reset_reason,
-        told_steps=record.told_steps,
-        next_step_s=next_step_s,
-    )
 
 
 def _worst_first(finding: FindingView) -> tuple[int, str, str, str, str]:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from io import StringIO
@@ -232,3 +234,15 @@ def test_a_spreadsheet_runs_nothing() -> None:
     made = csv_of([{"a": "=1+1", "b": None, "c": 3, "d": ["x"]}])
 
     assert list(csv.reader(StringIO(made))) == [["a", "b", "c", "d"], ["'=1+1", "", "3", '["x"]']]
+
+
+def test_without_its_packages_a_command_says_what_to_install(tmp_path: Path) -> None:
+    """A node alone is installed without them."""
+    hiding = "import sys; sys.modules['rich'] = None; from node.monitor.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", hiding, "status", "--config", str(write_monitor(tmp_path, 1))]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60.0, check=False)
+
+    assert done.returncode == 1
+    assert "E005 alarm-monitor needs packages that aren't here (rich)" in done.stderr
+    assert "Next: pip install 'alarm-node[monitor]'" in done.stderr

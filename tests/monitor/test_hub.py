@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from node.messages import EventId, EventRange
+from node.monitor.batch import Memory
 from node.monitor.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
-from node.monitor.hub import REVIEW_S, Hub, Remembered
+from node.monitor.hub import REVIEW_S, Hub
 from node.monitor.model import EventKey, FindingKey, IncidentKey, IncidentRecord, NodeKey, NoticeKind, Tally
 from node.monitor.requests import Acknowledge, Answer, EndWalkTest, Identify, PauseNode, Request, Reset, StartWalkTest
 from node.monitor.settings import Place, Target
@@ -39,8 +40,8 @@ ESCALATE_S = 60.0
 class Play:
     """A hub whose history stores at once, unless ``store`` is False, and whose time passes whenever it wants."""
 
-    def __init__(self, remembered: Remembered | None = None, **changes: Any) -> None:
-        self.hub = Hub(settings_of(**changes), moment(0.0), remembered or Remembered(), "0000cafe")
+    def __init__(self, memory: Memory | None = None, **changes: Any) -> None:
+        self.hub = Hub(settings_of(**changes), moment(0.0), memory or Memory(), "0000cafe")
         self.store = True
         self.all = Decisions()
         self.asked = 0
@@ -144,7 +145,7 @@ def test_a_repeated_event_whose_store_is_under_way_gets_none() -> None:
 def test_what_the_history_knows_of_before_a_restart_is_held() -> None:
     """A copy of it gets a receipt; what is new is stored first."""
     tally = Tally(node=ROOM, boot=BOOT, ranges=((1, 4),))
-    play = Play(Remembered(tallies=(tally,)))
+    play = Play(Memory(tallies=(tally,)))
     play.store = False
 
     play.hear(1.0, press(4, incident=1, presses=2))
@@ -215,7 +216,7 @@ def test_an_unacknowledged_incident_is_not_forgotten_by_a_restart() -> None:
     """The next group is told a minute after it; what was told isn't again."""
     before = Play(targets=(Target("t0", "json://x"), Target("t1", "json://x", step=1)))
     before.hear(1.0, press(1))
-    play = Play(Remembered(incidents=(before.record(),)), targets=before.hub.settings.targets)
+    play = Play(Memory(incidents=(before.record(),)), targets=before.hub.settings.targets)
 
     play.until(ESCALATE_S + 0.5)
 

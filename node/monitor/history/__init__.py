@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from node.monitor.history.batch import Batch, Memory, Refused, Stored, StoreFailed, StoreRecovered
+from node.monitor.batch import Batch, Memory, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.history.database import Database
 from node.monitor.history.memory import remember
 from node.monitor.history.outbox import StoredOutbox

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Select, func, or_, select
 
-from node.monitor.history.batch import Memory
+from node.monitor.batch import Memory
 from node.monitor.history.rows import columns_of, made
 from node.monitor.history.tables import buttons, findings, incidents, nodes, pauses, tallies, walk_tests
 from node.monitor.incidents import CLOSED_KEPT

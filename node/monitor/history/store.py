@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from node.monitor.history.batch import Batch, Stored
+from node.monitor.batch import Batch, Stored
 from node.monitor.history.rows import flat
 from node.monitor.history.tables import (
     buttons,

@@ -17,8 +17,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from node.monitor.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.errors import HistoryError, UnstorableError
-from node.monitor.history.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
 
 _AT_ONCE = 1_000  # batches in one transaction: an alarm waits for one such at most
 _FIRST_RETRY_S = 0.1

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from node.messages import EventKind, Id, IncidentId
 from node.monitor.model import NodeKey, Severity, Status
-from node.monitor.view import ButtonView, FindingView, IncidentView, NodeView, WalkTestView
+from node.monitor.view import ButtonView, FindingView, IncidentView, NodeView, WalkTestView, incident_view
 from node.monitor.web import shown
 from node.monitor.web.call import Call, Nothing, Sources
 from node.monitor.web.paging import Cursor, Limit, Page, page_of
@@ -146,7 +146,7 @@ async def events(sources: Sources, call: Call[Nothing, EventsPart, Nothing]) -> 
 async def past_incidents(sources: Sources, call: Call[Nothing, InputsPart, Nothing]) -> Page[IncidentView]:
     """All incidents that the history keeps."""
     places = {(each.site, each.node): each.place for each in sources.view().nodes}
-    return await _past(call, sources.history.incidents, lambda each: shown.incident(each, places.get(each.key.of, "")))
+    return await _past(call, sources.history.incidents, lambda each: incident_view(each, places.get(each.key.of, "")))
 
 
 async def flips(sources: Sources, call: Call[Nothing, PastPart, Nothing]) -> Page[shown.FlipShown]:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from node.monitor.model import ButtonTest, Flip, HeardEvent, IncidentRecord, NodeKey, Severity, Status
+from node.monitor.model import ButtonTest, Flip, HeardEvent, NodeKey, Severity, Status
 from node.monitor.view import (
     BrokerView,
     ButtonView,
@@ -151,39 +151,6 @@ def detail(view: View, age_s: float, key: NodeKey) -> NodeDetail | None:
         incidents=tuple(each for each in view.incidents if (each.site, each.node) == key),
         findings=tuple(each for each in view.findings if (each.site, each.node) == key),
         buttons=tuple(each for each in view.buttons if (each.site, each.node) == key),
-    )
-
-
-def incident(record: IncidentRecord, place: str) -> IncidentView:
-    """An incident of the history as those that are open are shown."""
-    return IncidentView(
-        id=str(record.key),
-        site=record.key.site,
-        node=record.key.node,
-        incident=record.key.incident,
-        input=record.input,
-        place=place,
-        alarm_class=record.alarm_class.value,
-        phase=(
-            "reset"
-            if record.reset_utc is not None
-            else "acknowledged"
-            if record.acknowledged_utc is not None
-            else "received"
-            if record.received_utc is not None
-            else "open"
-        ),
-        presses=record.presses,
-        test=record.test,
-        raised=record.raised_utc,
-        received=record.received_utc,
-        acknowledged=record.acknowledged_utc,
-        acknowledged_by=record.acknowledged_by,
-        reset=record.reset_utc,
-        reset_by=record.reset_by,
-        reset_reason=record.reset_reason,
-        told_steps=record.told_steps,
-        next_step_s=None,
     )
 
 
