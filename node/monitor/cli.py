@@ -32,9 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with watchdog.logging_to(logging.DEBUG if parsed.verbose else logging.INFO, os.environ, "alarm-monitor"):
             return command(parsed)
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] == "node":
+        package = (missing.name or "").partition(".")[0]
+        if package == "node":
             raise
-        text = f"alarm-monitor needs packages that aren't here ({missing.name})"
+        text = f"alarm-monitor needs packages that aren't here ({package})"
         print(ToolMissingError(text, "pip install 'alarm-node[monitor]'"), file=sys.stderr)
     except AlarmNodeError as error:
         print(*error.problems, error, sep="\n", file=sys.stderr)
