@@ -148,7 +148,7 @@ incidents = Table(
     _text("input"),
     _text("alarm_class"),
     _instant("raised_utc"),
-    Column("presses", Integer, nullable=False),
+    Column("presses", BigInteger, nullable=False),
     Column("test", Boolean, nullable=False),
     _later("received_utc", UtcDateTime),
     _later("acknowledged_utc", UtcDateTime),

@@ -91,7 +91,7 @@ def upgrade() -> None:
         sa.Column("input", sa.Text(), nullable=False),
         sa.Column("alarm_class", sa.Text(), nullable=False),
         sa.Column("raised_utc", INSTANT, nullable=False),
-        sa.Column("presses", sa.Integer(), nullable=False),
+        sa.Column("presses", sa.BigInteger(), nullable=False),
         sa.Column("test", sa.Boolean(), nullable=False),
         sa.Column("received_utc", INSTANT, nullable=True),
         sa.Column("acknowledged_utc", INSTANT, nullable=True),
