@@ -26,6 +26,7 @@ from functools import partial
 from itertools import count
 
 from node import __version__
+from node.messages import Event
 from node.monitor.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
 from node.monitor.history import History
@@ -147,6 +148,8 @@ class Service:
             call()
         for each in said:
             self._hear(each, now)
+            if isinstance(each.message, Event):
+                self._act(self._hub.take())  # stored by itself: one that can't be must not take another's alarm along
         if len(said) < MOST:
             self._emptied = now.at
         if len(said) < MOST or now.at - self._emptied > BEHIND_S:
