@@ -6,7 +6,8 @@ Rules:
    the whole grace later down: with a period of 10 s and a grace of 9 s, after 19 s (EN 50136-1 SP6: 20 s).
 2. It is down at once when the broker tells its will for the connection that it was born with, and when it says goodbye.
    A goodbye is *planned*: only when it isn't back by its planned end (or ``GOODBYE_S``) somebody is told.
-3. Any message that isn't retained is a sign of life, but for a will, and for what a boot says after its own goodbye.
+3. Any message that isn't retained is a sign of life, but for a will, and for what a boot says after its own goodbye,
+   unless that is its birth again.
 4. A broker that we can't reach says nothing about the nodes: the deadlines of those that only it brings wait for it,
    and begin anew once it is back. So a broker's absence is one finding.
 5. Paused means that silence is nobody's business until the pause ends by itself. It hides no alarm and no fault.
@@ -157,6 +158,9 @@ class Fleet:
             if retained:
                 tracked.boot = tracked.boot or message.boot
             else:
+                tracked.gone = (
+                    ""  # it answers a goodbye that wasn't its own with its birth (protocol.md, "Coming back")
+                )
                 self.heard(now, tracked, broker, message.boot)
         elif message.state == "offline":
             self._goodbye(now, tracked, message)
