@@ -4,15 +4,19 @@ What this monitor misses while it is away the nodes send again, so nothing is ke
 connection is dropped. Its heartbeats go out from this link's own thread, and only while the deciding thread is alive:
 ``pulse`` says when that was last so. A monitor that hangs must not sound as if it listened.
 
-Thread: ``link-<broker>`` does all of paho's work; any thread may ``publish``. Callbacks only put things into the inbox.
+Thread: ``link-<broker>`` alone reads and writes the socket; what others publish waits in paho's queue until a bell
+wakes it. Callbacks only put things into the inbox.
 """
 
 import logging
+import os
+import select
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -37,6 +41,11 @@ BIRTH_PAUSE_S = 1.0
 
 ANSWER_S = 10.0
 """How long the broker may take for CONNACK and SUBACK."""
+
+GOODBYE_S = 1.0
+TURN_S = 0.5
+AT_ONCE = 100
+"""How many messages are read until what answers them, and what we say ourselves, is written."""
 
 IN_FLIGHT = 1_000
 QUEUED = 20_000
@@ -85,7 +94,9 @@ class Link:
         self._ready = False
         self._topics: dict[int, str] = {}
         self._problem = ""
+        self._reason = ""
         self._closing = threading.Event()
+        self._ringer: socket.socket | None = None
         self._thread = threading.Thread(target=self._run, name=f"link-{broker.name}", daemon=True)
 
     def start(self) -> None:
@@ -94,16 +105,9 @@ class Link:
 
     def close(self, reason: str) -> None:
         """Say goodbye, as far as that goes in a second, and end."""
-        client = self._client
-        if client is not None and self._ready:
-            for site in self._wire.sites:
-                payload = self._wire.said("offline", self._session, time.time(), reason=reason)
-                client.publish(self._wire.state_topic(site), payload, qos=1, retain=True)
-            deadline = time.monotonic() + 1.0
-            while client.want_write() and time.monotonic() < deadline:
-                self._closing.wait(0.01)
-            client.disconnect()
+        self._reason = reason
         self._closing.set()
+        self._ring()
         if self._thread.ident is not None:
             self._thread.join(3.0)
 
@@ -126,13 +130,25 @@ class Link:
         message = client.publish(topic, payload, qos=1, retain=retain, properties=properties)
         self._topics[message.mid] = topic
 
+    def _ring(self, *_: object) -> None:
+        """Wake the link's thread: something is to be written, or to end."""
+        if self._ringer is not None:
+            with suppress(OSError):  # full, and so rung already; or closed
+                self._ringer.send(b"!")
+
     def _run(self) -> None:
+        bell, self._ringer = socket.socketpair()
+        with bell, self._ringer:
+            bell.setblocking(False)
+            self._ringer.setblocking(False)
+            self._connect_again_and_again(bell)
+
+    def _connect_again_and_again(self, bell: socket.socket) -> None:
         wait_s = RETRY_S[0]
         while not self._closing.is_set():
             began = time.monotonic()
             try:
-                self._connect()
-                self._attend()
+                self._attend(self._connect(), bell)
             except (OSError, ssl.SSLError, ValueError) as problem:
                 self._problem = str(problem) or type(problem).__name__
             was_ready, self._ready, self._client = self._ready, False, None
@@ -143,7 +159,7 @@ class Link:
             wait_s = RETRY_S[0] if was_ready and time.monotonic() - began > 1.0 else min(wait_s * 2, RETRY_S[1])
             self._closing.wait(wait_s)
 
-    def _connect(self) -> None:
+    def _connect(self) -> Client:
         self._session += 1
         self._problem = "the broker doesn't answer"
         client = Client(
@@ -159,6 +175,8 @@ class Link:
         client.will_set(self._wire.state_topic(self._wire.sites[0]), will, qos=1, retain=True)
         prepare(client, self.broker)
         client.on_socket_open = _without_delay
+        # With this set, paho leaves all writing to us: two threads that write at once would mix their packets.
+        client.on_socket_register_write = self._ring
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
@@ -168,16 +186,14 @@ class Link:
         limits.MaximumPacketSize = PACKET_LIMIT
         self._client = client
         client.connect(self.broker.host, self.broker.port, KEEPALIVE_S, properties=limits)
+        return client
 
-    def _attend(self) -> None:
+    def _attend(self, client: Client, bell: socket.socket) -> None:
         """Do the connection's work until it ends."""
-        client = self._client
-        if client is None:
-            return
         deadline = time.monotonic() + ANSWER_S
         beat = 0.0
         while not self._closing.is_set():
-            if client.loop(0.5).value != 0:
+            if not _turn(client, bell):
                 return
             now = time.monotonic()
             if not self._ready:
@@ -189,6 +205,7 @@ class Link:
                 for site in self._wire.sites:
                     payload = self._wire.said("online", self._session, time.time(), period_s=HEARTBEAT_S)
                     self._publish(self._wire.heartbeat_topic(site), payload)
+        self._say_goodbye(client, bell)
 
     def _on_connect(
         self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _properties: object
@@ -216,6 +233,26 @@ class Link:
             payload = self._wire.said("online", self._session, time.time())
             self._publish(self._wire.state_topic(site), payload, retain=True)
 
+    def _say_goodbye(self, client: Client, bell: socket.socket) -> None:
+        opened = client.socket()
+        if opened is None:
+            return
+        # Who closes a connection on which something is unread resets it, and a broker that sees that before DISCONNECT
+        # tells the will. paho closes as soon as DISCONNECT is sent: so we hold on to it until the broker has closed.
+        with socket.socket(fileno=os.dup(opened.fileno())) as held:
+            if self._ready:
+                for site in self._wire.sites:
+                    payload = self._wire.said("offline", self._session, time.time(), reason=self._reason)
+                    self._publish(self._wire.state_topic(site), payload, retain=True)
+            client.disconnect()
+            deadline = time.monotonic() + GOODBYE_S
+            while time.monotonic() < deadline and _turn(client, bell):
+                pass
+            held.settimeout(GOODBYE_S)
+            with suppress(OSError):
+                while time.monotonic() < deadline and held.recv(65_536):
+                    pass
+
     def _on_publish(self, _client: Client, _data: object, mid: int, code: ReasonCode, _properties: object) -> None:
         topic = self._topics.pop(mid, "")
         if code.is_failure:
@@ -242,6 +279,41 @@ class Link:
     ) -> None:
         if not self._problem.startswith("refused") and "subscription" not in self._problem:
             self._problem = f"the connection ended: {code}"
+
+
+def _turn(client: Client, bell: socket.socket) -> bool:
+    """Wait until there is something to do, and do it; False once the connection has ended."""
+    opened = client.socket()
+    if opened is None:
+        return False
+    poll = select.poll()
+    poll.register(bell, select.POLLIN)
+    poll.register(opened, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
+    ready = dict(poll.poll(0 if _holds(opened) else TURN_S * 1000))
+    if bell.fileno() in ready:
+        bell.recv(1_000)
+    if (_holds(opened) or ready.get(opened.fileno(), 0) & ~select.POLLOUT) and not _read(client, opened):
+        return False
+    if client.want_write() and client.loop_write().value != 0:
+        return False
+    return client.loop_misc().value == 0
+
+
+def _read(client: Client, opened: Any) -> bool:
+    """Read what is there, up to ``AT_ONCE`` messages; False once the connection has ended."""
+    readable = select.poll()
+    readable.register(opened, select.POLLIN)
+    for _ in range(AT_ONCE):
+        if client.loop_read().value != 0 or client.socket() is None:
+            return False
+        if not (_holds(opened) or readable.poll(0)):
+            break
+    return True
+
+
+def _holds(opened: Any) -> bool:
+    """Whether TLS has read more than was asked for, which no poll can see."""
+    return isinstance(opened, ssl.SSLSocket) and opened.pending() > 0
 
 
 def _without_delay(_client: Client, _data: object, opened: Any) -> None:

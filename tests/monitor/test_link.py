@@ -1,0 +1,148 @@
+"""The monitor's link on a real broker, in plain text and in TLS: many messages at once, many threads, and its end."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from node.config import brokers
+from node.monitor.link import AT_ONCE, Link
+from node.monitor.model import EventKey
+from node.monitor.wire import FromNode, MonitorWire
+from tests.monitor.nodes import BOOT, ROOM, SITE, press
+from tests.support.broker import Broker, Tls
+from tests.support.certificates import Authority
+from tests.support.mqtt import Client
+from tests.support.node import wait_until
+
+ROOT = "alarm/v1"
+MANY = 5 * AT_ONCE
+WIRE = MonitorWire(ROOT, (SITE,), "guard-desk", "0000aaaa")
+
+
+class Listening:
+    """What a link has told."""
+
+    def __init__(self) -> None:
+        self.heard: list[FromNode] = []
+        self.ready = threading.Event()
+        self.complaints: list[str] = []
+
+    def up(self, broker: str) -> None:
+        """As link.Listener."""
+        self.ready.set()
+
+    def down(self, broker: str, problem: str) -> None:
+        """As link.Listener."""
+        self.complaints.append(problem)
+
+    def said(self, broker: str, heard: FromNode, *, retained: bool) -> None:
+        """As link.Listener."""
+        self.heard.append(heard)
+
+    def stolen(self, broker: str) -> None:
+        """As link.Listener."""
+        self.complaints.append("stolen")
+
+    def refused(self, broker: str, topic: str) -> None:
+        """As link.Listener."""
+        self.complaints.append(topic)
+
+    def malformed(self, broker: str, topic: str, reason: str) -> None:
+        """As link.Listener."""
+        self.complaints.append(reason)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """One that listens in plain text and in TLS, and takes all at once."""
+    pair = Authority(tmp_path / "ca.pem").issue("broker", tmp_path, "127.0.0.1")
+    options = ["max_inflight_messages 0", "max_queued_messages 0"]
+    with Broker(tmp_path / "broker", options=options, tls=Tls(pair)) as started:
+        yield started
+
+
+@pytest.fixture
+def listening() -> Listening:
+    """Who listens to the link."""
+    return Listening()
+
+
+@pytest.fixture(params=["plain", "tls"])
+def link(request: pytest.FixtureRequest, tmp_path: Path, broker: Broker, listening: Listening) -> Iterator[Link]:
+    """A link that is up."""
+    in_tls = request.param == "tls"
+    tls = brokers.Tls(tmp_path / "ca.pem") if in_tls else None
+    reached = brokers.Broker("the-broker", "127.0.0.1", broker.tls_port if in_tls else broker.port, tls)
+    made = Link(reached, WIRE, listening, time.monotonic, "guard-desk")
+    made.start()
+    assert listening.ready.wait(20.0)
+    yield made
+    made.close("test")
+
+
+def test_a_burst_is_heard_whole(broker: Broker, link: Link, listening: Listening) -> None:
+    """More at once than is read in one go, and in the order in which it was said."""
+    with Client(broker.port) as node:
+        for number in range(1, MANY + 1):
+            node.send(f"{ROOT}/{SITE}/node/{ROOM.node}/event", msgspec.json.encode(press(number)))
+
+        wait_until(lambda: len(listening.heard) == MANY, what="all of them")
+
+    assert [heard.message.seq for heard in listening.heard] == list(range(1, MANY + 1))
+    assert listening.complaints == []
+
+
+def test_what_several_threads_say_while_it_hears_arrives_whole(
+    broker: Broker, link: Link, listening: Listening
+) -> None:
+    """No packet is mixed with another, and none waits for the link's next turn."""
+
+    def receipts(first: int) -> None:
+        for number in range(first, MANY + 1, 2):
+            link.receipt(EventKey(*ROOM, BOOT, number))
+
+    threads = [threading.Thread(target=receipts, args=(first,)) for first in (1, 2)]
+    with Client(broker.port, subscribe=[f"{ROOT}/{SITE}/node/{ROOM.node}/receipt"]) as node:
+        for thread in threads:
+            thread.start()
+        for number in range(1, MANY + 1):
+            node.send(f"{ROOT}/{SITE}/node/{ROOM.node}/event", msgspec.json.encode(press(number)))
+        for thread in threads:
+            thread.join()
+
+        wait_until(lambda: len(node.received) == len(listening.heard) == MANY, what="all of them")
+
+    told = {msgspec.json.decode(each.payload)["event"]["seq"] for each in node.received}
+    assert told == set(range(1, MANY + 1))
+    assert listening.complaints == []
+
+
+def test_a_receipt_goes_out_at_once(broker: Broker, link: Link) -> None:
+    """It wakes the link, which would otherwise sleep until it hears something."""
+    with Client(broker.port, subscribe=[f"{ROOT}/{SITE}/node/{ROOM.node}/receipt"]) as node:
+        delays = []
+        for number in range(1, 21):
+            began = time.monotonic()
+            link.receipt(EventKey(*ROOM, BOOT, number))
+            node.expect(lambda message, number=number: f'"seq":{number}}}'.encode() in message.payload)  # type: ignore[misc]
+            delays.append(time.monotonic() - began)
+
+    assert sorted(delays)[10] < 0.1
+
+
+def test_a_link_that_is_closed_leaves_its_goodbye_behind(broker: Broker, link: Link, listening: Listening) -> None:
+    """The broker has it, and tells no will after it."""
+    state = WIRE.state_topic(SITE)
+    with Client(broker.port, subscribe=[state]) as reader:
+        link.close("sigterm")
+
+        reader.expect(lambda message: b'"offline"' in message.payload and b'"sigterm"' in message.payload)
+        reader.publish(state, b"", retain=True)
+        reader.expect(lambda message: message.payload == b"")
+
+    assert not any(b'"lost"' in message.payload for message in reader.received)
+    assert listening.complaints == []
