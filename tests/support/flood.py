@@ -27,7 +27,7 @@ class Packet:
         properties = b"" if self.expiry_s is None else b"\x02" + self.expiry_s.to_bytes(4, "big")
         body = len(topic).to_bytes(2, "big") + topic + mid.to_bytes(2, "big")
         body += bytes([len(properties)]) + properties + self.payload
-        return bytes([0x32 | self.retain]) + _length(len(body)) + body
+        return bytes([0x32 | self.retain]) + coded_length(len(body)) + body
 
 
 class Flood:
@@ -67,7 +67,8 @@ class Flood:
         return got
 
 
-def _length(size: int) -> bytes:
+def coded_length(size: int) -> bytes:
+    """A length as MQTT codes it: seven bits a byte, the least first."""
     coded = bytearray()
     while size > 0x7F:
         coded.append(size & 0x7F | 0x80)
