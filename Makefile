@@ -46,7 +46,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types contracts bench faults endurance install uninstall install-monitor uninstall-monitor \
+.PHONY: help run test lint types contracts bench fleet faults endurance install uninstall install-monitor uninstall-monitor \
     packages lock clean
 
 help: ## this list
@@ -77,6 +77,9 @@ contracts: .venv/ready ## who may import whom
 
 bench: .venv/ready ## how long a press takes: distributions over 200 taps
 	@$(BIN)/python -m tests.bench.press
+
+fleet: .venv/ready ## how many nodes one monitor holds, and what becomes of 10,000 that are lost at once (five minutes)
+	@$(BIN)/python -m tests.bench.fleet
 
 faults: .venv/ready ## every promise under every fault, thousands of times (half an hour); build/faults.json
 	@mkdir -p build
