@@ -4,7 +4,9 @@ Rules:
 
 1. A node's next heartbeat is due one published period after its last sign of life. Half of the grace later it is late,
    the whole grace later down: with a period of 10 s and a grace of 9 s, after 19 s (EN 50136-1 SP6: 20 s).
-2. It is down at once when the broker tells its will for the connection that it was born with, and when it says goodbye.
+2. It is down at once when it says goodbye; and ``WILL_S`` after the broker told its will for the connection that it was
+   born with, unless the broker goes meanwhile: one that is stopped tells everybody's will, and then nothing is known.
+   One that was kept there is of any time, and the node may be on its way back: its deadline decides.
    A goodbye is *planned*: only when it isn't back by its planned end (or ``GOODBYE_S``) somebody is told.
 3. Any message that isn't retained is a sign of life, but for a will, and for what a boot says after its own goodbye,
    unless that is its birth again.
@@ -45,6 +47,9 @@ NODES_LIMIT = 20_000
 STRANGERS_LIMIT = 200
 """How many nodes that the roster doesn't know are kept apart; the rest is counted."""
 
+WILL_S = 1.0
+"""How long the broker that told a will has to stay for it to count."""
+
 PATH_S = 60.0
 """For how long a broker that brought a node counts as its way."""
 
@@ -54,7 +59,8 @@ class Tracked:
     """One node. Instants are monotonic; ``due`` is the next one at which something may have to be decided.
 
     ``born``: the (boot, session) that each broker told as its birth. ``ways``: when each broker brought it last.
-    ``gone``: the boot that said goodbye. ``back_due``: when it has to be back from that.
+    ``will_by``: the broker that told its will, until it is heard or down. ``gone``: the boot that said goodbye.
+    ``back_due``: when it has to be back from that.
     """
 
     key: NodeKey
@@ -68,6 +74,7 @@ class Tracked:
     heard: float | None = None
     expected: float = inf
     back_due: float | None = None
+    will_by: str = ""
     gone: str = ""
     pause: Pause | None = None
     pause_ends: float = inf
@@ -136,7 +143,7 @@ class Fleet:
         if boot == tracked.gone:
             return
         tracked.boot = boot
-        tracked.gone = ""
+        tracked.gone = tracked.will_by = ""
         tracked.heard = now.at
         tracked.ways[broker] = now.at
         tracked.back_due = None
@@ -164,6 +171,8 @@ class Fleet:
                 self.heard(now, tracked, broker, message.boot)
         elif message.state == "offline":
             self._goodbye(now, tracked, message)
+        elif retained:
+            tracked.boot = tracked.boot or message.boot
         else:
             self._will(now, tracked, broker, message)
 
@@ -174,6 +183,7 @@ class Fleet:
         for tracked in unseen:
             if tracked.expected < inf and not self.unseen(tracked):
                 tracked.expected = now.at + tracked.period_s
+                tracked.will_by = ""
             self._schedule(tracked)
 
     def broker_down(self, broker: str) -> None:
@@ -218,6 +228,8 @@ class Fleet:
         """Whether no broker that we reach brings this node, so that its silence says nothing."""
         if self.blind:
             return True
+        if tracked.will_by:
+            return not self.brokers.get(tracked.will_by, False)
         if not tracked.ways:
             return False
         latest = max(tracked.ways.values())
@@ -289,14 +301,16 @@ class Fleet:
         if tracked.gone == message.boot or self._lives_elsewhere(now, tracked):
             return
         tracked.boot = message.boot
-        self._lost(now, tracked, DownReason.WILL)
+        tracked.will_by = broker
+        tracked.expected = now.at + WILL_S - self._grace_s
+        self._schedule(tracked)
 
     def _lives_elsewhere(self, now: Moment, tracked: Tracked) -> bool:
         reach_s = tracked.period_s + self._grace_s
         return any(self.brokers.get(name) and now.at - at < reach_s for name, at in tracked.ways.items())
 
     def _lost(self, now: Moment, tracked: Tracked, reason: DownReason) -> None:
-        tracked.expected = inf
+        tracked.expected, tracked.will_by = inf, ""
         tracked.born.clear()
         if tracked.pause is not None:
             return
@@ -319,8 +333,8 @@ class Fleet:
         if tracked.expected == inf or self.unseen(tracked):
             return
         if tracked.expected + self._grace_s <= now.at:
-            self._lost(now, tracked, DownReason.SILENT)
-        elif tracked.expected + self._grace_s / 2 <= now.at and tracked.status is Status.UP:
+            self._lost(now, tracked, DownReason.WILL if tracked.will_by else DownReason.SILENT)
+        elif tracked.expected + self._grace_s / 2 <= now.at and _may_be_late(tracked):
             self._flip(now, tracked, Status.LATE)
 
     def _end_pause(self, now: Moment, tracked: Tracked) -> None:
@@ -360,8 +374,7 @@ class Fleet:
     def _due(self, tracked: Tracked) -> float:
         due = min(tracked.pause_ends, inf if tracked.back_due is None else tracked.back_due)
         if tracked.expected < inf and not self.unseen(tracked):
-            late = tracked.status is Status.UP
-            due = min(due, tracked.expected + self._grace_s / (2 if late else 1))
+            due = min(due, tracked.expected + self._grace_s / (2 if _may_be_late(tracked) else 1))
         return due
 
     def _schedule(self, tracked: Tracked) -> None:
@@ -370,3 +383,7 @@ class Fleet:
         if due < tracked.queued:
             tracked.queued = due
             heappush(self._heap, (due, next(self._numbers), tracked))
+
+
+def _may_be_late(tracked: Tracked) -> bool:
+    return tracked.status is Status.UP and not tracked.will_by

@@ -146,16 +146,67 @@ def test_a_node_that_beats_stays_up() -> None:
     assert play.found() == []
 
 
-def test_a_will_says_at_once_that_a_node_is_down() -> None:
+def test_a_will_says_within_a_second_that_a_node_is_down() -> None:
     """The broker knows it before the deadline."""
     play = Play()
     play.say(0.0, birth())
     play.say(1.0, heartbeat())
 
     play.say(3.0, will())
+    play.until(3.9)
+    before = play.flips()
+    play.until(4.0)
 
-    assert play.flips()[-1] == ("up", "down", 3.0)
+    assert before == [("new", "up", 0.0)]
+    assert play.flips() == [("up", "down", 4.0)]
     assert play.found() == ["M001"]
+
+
+@pytest.mark.parametrize("brokers", [(BROKER,), (BROKER, OTHER_BROKER)], ids=["the only one", "one of two"])
+def test_a_will_of_a_broker_that_goes_itself_says_nothing(brokers: tuple[str, ...]) -> None:
+    """One that is stopped tells everybody's will; once it is back, a node has its whole time to be heard."""
+    play = Play(brokers=brokers)
+    play.say(0.0, birth())
+
+    play.say(3.0, will())
+    play.until(3.5)
+    play.fleet.broker_down(BROKER)
+    play.until(100.0)
+    while_away = play.found()
+    play.fleet.broker_up(moment(100.0), BROKER)
+    play.until(100.0 + DOWN_S - 0.1)
+
+    assert while_away == play.found() == []
+    play.until(100.0 + DOWN_S)
+    assert play.found() == ["M001"]
+
+
+def test_a_will_that_was_kept_leaves_a_node_its_time_to_be_heard() -> None:
+    """A broker that was started again has the wills of its own stop; the nodes are on their way back."""
+    play = Play()
+    play.say(0.0, birth())
+    play.fleet.broker_down(BROKER)
+    play.fleet.broker_up(moment(5.0), BROKER)
+
+    play.say(5.0, will(), retained=True)
+    play.until(5.0 + DOWN_S - 0.1)
+    before = play.found()
+    play.until(5.0 + DOWN_S)
+
+    assert before == []
+    assert play.found() == ["M001"]
+
+
+def test_a_node_that_is_heard_after_its_will_is_up() -> None:
+    """It was quicker back than its loss was decided."""
+    play = Play()
+    play.say(0.0, birth())
+    play.say(3.0, will())
+
+    play.say(3.5, birth(session=2))
+    play.until(10.0)
+
+    assert play.flips() == [("new", "up", 0.0)]
 
 
 @pytest.mark.parametrize(("boot", "session"), [(BOOT, 1), (LATER_BOOT, 2)])
