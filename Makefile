@@ -23,17 +23,18 @@ COVERED := node/core/*,node/wire.py,node/messages.py,node/config/*
 DESTDIR ?=
 HOME_OF_NODE := /opt/alarm-node
 UNITS := /usr/local/lib/systemd
-COMPLETION_OF_BASH := /usr/local/share/bash-completion/completions/alarm-node
-COMPLETION_OF_ZSH := /usr/local/share/zsh/site-functions/_alarm-node
-COMPLETION_OF_FISH := /usr/local/share/fish/vendor_completions.d/alarm-node.fish
+COMPLETION_OF_BASH := /usr/local/share/bash-completion/completions
+COMPLETION_OF_ZSH := /usr/local/share/zsh/site-functions
+COMPLETION_OF_FISH := /usr/local/share/fish/vendor_completions.d
 INSTALLED := $(UNITS)/system/alarm-node.service /usr/local/lib/sysusers.d/alarm-node.conf \
     /usr/local/lib/udev/rules.d/60-alarm-node.rules /usr/local/bin/alarm-node \
-    $(COMPLETION_OF_BASH) $(COMPLETION_OF_ZSH) $(COMPLETION_OF_FISH)
+    $(COMPLETION_OF_BASH)/alarm-node $(COMPLETION_OF_ZSH)/_alarm-node $(COMPLETION_OF_FISH)/alarm-node.fish
 WATCHDOG_INSTALLED := $(UNITS)/system.conf.d/10-alarm-node-watchdog.conf \
     $(UNITS)/system/alarm-node.service.d/10-hardware-watchdog.conf
 HOME_OF_MONITOR := /opt/alarm-monitor
 MONITOR_INSTALLED := $(UNITS)/system/alarm-monitor.service /usr/local/lib/sysusers.d/alarm-monitor.conf \
-    /usr/local/bin/alarm-monitor /usr/local/bin/check_alarm_node
+    /usr/local/bin/alarm-monitor /usr/local/bin/check_alarm_node $(COMPLETION_OF_BASH)/alarm-monitor \
+    $(COMPLETION_OF_ZSH)/_alarm-monitor $(COMPLETION_OF_FISH)/alarm-monitor.fish
 HARDWARE_WATCHDOG ?= $(shell grep -qsa 'Raspberry Pi' /proc/device-tree/model && echo yes || echo no)
 
 PIP_OPTIONS := --disable-pip-version-check --no-input --quiet
@@ -103,9 +104,9 @@ install: | packages ## make this machine a node (as root): program, account, uni
 	install -D --mode=644 deploy/systemd/alarm-node.service '$(DESTDIR)$(UNITS)/system/alarm-node.service'
 	install -D --mode=644 deploy/systemd/alarm-node.sysusers.conf '$(DESTDIR)/usr/local/lib/sysusers.d/alarm-node.conf'
 	install -D --mode=644 deploy/systemd/60-alarm-node.rules '$(DESTDIR)/usr/local/lib/udev/rules.d/60-alarm-node.rules'
-	install -D --mode=644 deploy/completion/alarm-node.bash '$(DESTDIR)$(COMPLETION_OF_BASH)'
-	install -D --mode=644 deploy/completion/_alarm-node '$(DESTDIR)$(COMPLETION_OF_ZSH)'
-	install -D --mode=644 deploy/completion/alarm-node.fish '$(DESTDIR)$(COMPLETION_OF_FISH)'
+	install -D --mode=644 deploy/completion/alarm-node.bash '$(DESTDIR)$(COMPLETION_OF_BASH)/alarm-node'
+	install -D --mode=644 deploy/completion/_alarm-node '$(DESTDIR)$(COMPLETION_OF_ZSH)/_alarm-node'
+	install -D --mode=644 deploy/completion/alarm-node.fish '$(DESTDIR)$(COMPLETION_OF_FISH)/alarm-node.fish'
 	install -d '$(DESTDIR)/usr/local/bin'
 	ln -sfn $(HOME_OF_NODE)/bin/alarm-node '$(DESTDIR)/usr/local/bin/alarm-node'
 	if [ "$(HARDWARE_WATCHDOG)" = yes ]; then
@@ -162,6 +163,9 @@ install-monitor: | packages ## make this machine the building's monitor (as root
 	mv "$$fresh" '$(DESTDIR)$(HOME_OF_MONITOR)'
 	install -D --mode=644 deploy/systemd/alarm-monitor.service '$(DESTDIR)$(UNITS)/system/alarm-monitor.service'
 	install -D --mode=644 deploy/systemd/alarm-monitor.sysusers.conf '$(DESTDIR)/usr/local/lib/sysusers.d/alarm-monitor.conf'
+	install -D --mode=644 deploy/completion/alarm-monitor.bash '$(DESTDIR)$(COMPLETION_OF_BASH)/alarm-monitor'
+	install -D --mode=644 deploy/completion/_alarm-monitor '$(DESTDIR)$(COMPLETION_OF_ZSH)/_alarm-monitor'
+	install -D --mode=644 deploy/completion/alarm-monitor.fish '$(DESTDIR)$(COMPLETION_OF_FISH)/alarm-monitor.fish'
 	install -d '$(DESTDIR)/usr/local/bin' '$(DESTDIR)/etc/alarm-monitor'
 	ln -sfn $(HOME_OF_MONITOR)/bin/alarm-monitor '$(DESTDIR)/usr/local/bin/alarm-monitor'
 	ln -sfn $(HOME_OF_MONITOR)/bin/check_alarm_node '$(DESTDIR)/usr/local/bin/check_alarm_node'

@@ -9,12 +9,31 @@ import pytest
 SCRIPTS = Path(__file__).parents[2] / "deploy" / "completion"
 BASH = """\
 source "$1"; shift
-found=$(complete -p alarm-node); found=${found##*-F }
+found=$(complete -p "$1"); found=${found##*-F }
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 "${found%% *}"
 printf '%s\\n' "${COMPREPLY[@]}"
 """
 FISH = 'source $argv[1]; complete -C "$argv[2..]"'
+PROGRAMS = {
+    "alarm-node": ["check", "demo", "init", "log", "run", "simulate"],
+    "alarm-monitor": [
+        "acknowledge",
+        "check",
+        "history",
+        "identify",
+        "init",
+        "pause",
+        "report",
+        "reset",
+        "resume",
+        "run",
+        "silence",
+        "status",
+        "token",
+        "walk-test",
+    ],
+}
 LINES = [
     (["ch"], ["check"]),
     (["init", "--button-so"], ["--button-sound"]),
@@ -70,17 +89,36 @@ def test_fish_completes(directory: Path, words: list[str], completed: list[str])
 
 
 @needs("zsh")
-def test_zsh_reads_its_script() -> None:
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_zsh_reads_its_script(program: str) -> None:
     """It is free of mistakes for the shell; whether it completes was tried by hand."""
-    script = str(SCRIPTS / "_alarm-node")
+    script = str(SCRIPTS / f"_{program}")
 
     assert said(SCRIPTS, "zsh", "-f", "-n", script) == []
 
 
-def test_every_command_is_completed() -> None:
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_command_is_completed(program: str) -> None:
     """At the first word nothing but the commands."""
-    script = str(SCRIPTS / "alarm-node.bash")
+    script = str(SCRIPTS / f"{program}.bash")
 
-    found = said(SCRIPTS, "bash", "-c", BASH, "bash", script, "alarm-node", "")
+    found = said(SCRIPTS, "bash", "-c", BASH, "bash", script, program, "")
 
-    assert found == ["check", "demo", "init", "log", "run", "simulate"]
+    assert found == PROGRAMS[program]
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["reset", "x", "--reason", ""], ["drill", "mistaken", "real", "technical"]),
+        (["walk-test", "s"], ["start"]),
+        (["token", "create", "board", "--role", "r"], ["responder"]),
+    ],
+)
+def test_the_monitors_choices_are_completed(words: list[str], completed: list[str]) -> None:
+    """As the node's."""
+    script = str(SCRIPTS / "alarm-monitor.bash")
+
+    found = said(SCRIPTS, "bash", "-c", BASH, "bash", script, "alarm-monitor", *words)
+
+    assert found == completed

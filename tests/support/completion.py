@@ -8,11 +8,14 @@ import shtab
 
 from node import cli, init
 from node.config.reader import choices
+from node.monitor.cli import parser as monitor_parser
+
+PROGRAMS = {"alarm-node": cli.parser, "alarm-monitor": monitor_parser}
 
 
-def script(shell: str, _present: str = "") -> str:
-    """What this shell reads: the text of a file in deploy/completion."""
-    parser = cli.parser()
+def script(program: str, shell: str, _present: str = "") -> str:
+    """What this shell reads to complete this program: the text of a file in deploy/completion."""
+    parser = PROGRAMS[program]()
     for action in _actions(parser):
         _describe(action)
     return f"{shtab.complete(parser, shell).rstrip()}\n"

@@ -16,7 +16,7 @@ from node.core.memory import Incident, Key, Step
 from node.core.settings import AlarmClass, Lamp
 from node.core.signals import LampPattern
 from node.messages import schemas
-from tests.support.completion import script
+from tests.support.completion import PROGRAMS, script
 
 COMMAND = "python -m tests.support.generate"
 BEGIN, END = "<!-- transitions -->", "<!-- /transitions -->"
@@ -71,9 +71,11 @@ def main() -> None:
 DOCUMENTS: dict[Path, Callable[[str], str]] = {
     ROOT / "deploy" / "protocol.schema.json": schema_document,
     ROOT / "README.md": with_diagram,
-    ROOT / "deploy" / "completion" / "alarm-node.bash": partial(script, "bash"),
-    ROOT / "deploy" / "completion" / "_alarm-node": partial(script, "zsh"),
-    ROOT / "deploy" / "completion" / "alarm-node.fish": partial(script, "fish"),
+    **{
+        ROOT / "deploy" / "completion" / name.format(program): partial(script, program, shell)
+        for program in PROGRAMS
+        for shell, name in (("bash", "{}.bash"), ("zsh", "_{}"), ("fish", "{}.fish"))
+    },
 }
 """Each generated file, and what makes its text out of the present one."""
 
