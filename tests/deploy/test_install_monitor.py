@@ -1,4 +1,4 @@
-"""`make install-monitor` into a tree of its own, by real processes: what is there afterwards, that it runs, what stays."""
+"""`make install-monitor` into a tree of its own, by real processes: what is there, that it runs, what stays."""
 
 import subprocess
 from pathlib import Path
