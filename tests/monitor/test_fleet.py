@@ -268,6 +268,18 @@ def test_what_a_boot_says_after_its_goodbye_is_no_sign_of_life() -> None:
     assert play.status() is Status.DOWN
 
 
+def test_a_birth_after_a_goodbye_is_a_sign_of_life() -> None:
+    """The goodbye wasn't its own: a node that reads one in its name says its birth again, and beats as before."""
+    play = Play()
+    play.say(0.0, birth())
+    play.say(5.0, goodbye())
+
+    play.say(5.1, birth())
+    play.say(10.0, heartbeat())
+
+    assert play.status() is Status.UP
+
+
 def test_a_node_that_returns_clears_what_was_found() -> None:
     """Down, and up again with its next boot."""
     play = Play()

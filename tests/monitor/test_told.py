@@ -1,0 +1,153 @@
+"""From a press to what people read, over a real broker, to a real mail server and real HTTP receivers."""
+
+import time
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.support.broker import Broker
+from tests.support.monitor import RunningMonitor, write_monitor
+from tests.support.node import NODE, SITE, SimulatedNode, write_config
+from tests.support.receivers import HttpReceiver, MailServer, text_of
+from tests.support.standins import StandIns, names
+
+OTHER_SITE = "nord"
+ESCALATE_S = 10
+LOST = 30
+
+ROSTER = [
+    {"id": NODE, "site": SITE, "floor": "2", "location": "2. OG, Zimmer 214"},
+    {"id": "gate", "site": OTHER_SITE, "location": "Tor 3"},
+]
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A private broker."""
+    with Broker(tmp_path / "broker") as started:
+        yield started
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServer]:
+    """A mail server."""
+    with MailServer() as started:
+        yield started
+
+
+@pytest.fixture
+def http() -> Iterator[HttpReceiver]:
+    """An HTTP receiver."""
+    with HttpReceiver() as started:
+        yield started
+
+
+@pytest.fixture
+def other() -> Iterator[HttpReceiver]:
+    """Another one."""
+    with HttpReceiver() as started:
+        yield started
+
+
+def test_a_press_is_told_by_class_site_and_language(
+    tmp_path: Path, broker: Broker, mail: MailServer, http: HttpReceiver, other: HttpReceiver
+) -> None:
+    """Guards get a mail in German, the switchboard all of it in English, the other site only what is its own."""
+    targets: list[Mapping[str, object]] = [
+        {"name": "guards", "url": mail.url, "language": "de", "classes": ["threat", "amok"], "sites": [SITE]},
+        {"name": "switchboard", "url": http.url, "language": "en"},
+        {"name": "gatekeepers", "url": other.url, "language": "de", "sites": [OTHER_SITE]},
+    ]
+    config = write_monitor(tmp_path / "monitor", broker.port, sites=[SITE, OTHER_SITE], roster=ROSTER, targets=targets)
+    with (
+        RunningMonitor(config) as monitor,
+        SimulatedNode(write_config(tmp_path, broker.port)) as node,
+        StandIns(broker.port, site=OTHER_SITE) as nodes,
+    ):
+        monitor.expect_status(NODE, "up")
+        node.tap()
+        node.expect(ladder="received")
+        ((letter,), (posted,)) = mail.mails.first(1), http.taken.first(1)
+        nodes.press("gate", "assist")
+        ((gate,), (_, again)) = other.taken.first(1), http.taken.first(2)
+
+    assert letter["subject"] == "ALARM, Bedrohung: 2. OG, Zimmer 214"
+    assert "Wo: 2. OG, Zimmer 214 (Etage 2, mitte/room-214)" in text_of(letter)
+    assert posted.title == "ALARM, threat: 2. OG, Zimmer 214"
+    assert "Guards: go there" in posted.body
+    assert gate.title == "ALARM, Kollegin oder Kollege braucht Hilfe: Tor 3"
+    assert again.title == "ALARM, colleague needs help: Tor 3"
+    assert (len(mail.mails.items), len(other.taken.items)) == (1, 1)
+
+
+def test_who_is_next_is_told_step_by_step_until_somebody_comes(
+    tmp_path: Path, broker: Broker, http: HttpReceiver
+) -> None:
+    """Each step after escalate_s and not before, once; then all who were called hear who comes, and nobody else."""
+    targets = [
+        {"name": f"step-{step}", "url": f"{http.url}?+step={step}", "language": "en", "step": step, "findings": "none"}
+        for step in range(4)
+    ]
+    config = write_monitor(tmp_path / "monitor", broker.port, targets=targets, incidents={"escalate_s": ESCALATE_S})
+    with RunningMonitor(config), StandIns(broker.port) as nodes:
+        incident = nodes.press("wall")
+        told = http.taken.first(3)
+        nodes.acknowledge(incident)
+        http.taken.first(6)
+        time.sleep(ESCALATE_S + 1.5)  # the fourth group would be told now
+        after = http.taken.items
+
+    assert [each.title.partition("!")[0] for each in told] == [
+        "ALARM, threat: mitte/wall",
+        "NOBODY COMES YET",
+        "NOBODY COMES YET",
+    ]
+    waits = [later.at - sooner.at for sooner, later in pairwise(told)]
+    assert all(ESCALATE_S - 0.5 <= wait < 2 * ESCALATE_S for wait in waits), waits
+    assert [each.title for each in after[3:]] == ["Somebody is coming: mitte/wall"] * 3
+
+
+def test_a_target_that_fails_is_told_to_the_other_one(
+    tmp_path: Path, broker: Broker, mail: MailServer, http: HttpReceiver
+) -> None:
+    """The mail server refuses; whoever reads the other target hears of it, and the mail goes out once it is mended."""
+    mail.refusing = True
+    targets = [
+        {"name": "guards", "url": mail.url, "language": "de"},
+        {"name": "switchboard", "url": http.url, "language": "en"},
+    ]
+    config = write_monitor(tmp_path / "monitor", broker.port, targets=targets)
+    with RunningMonitor(config) as monitor, StandIns(broker.port) as nodes:
+        nodes.press("wall")
+        alarm, found = http.taken.first(2)
+        failing = monitor.codes()
+        mail.refusing = False
+        (letter, *_) = mail.mails.first(1)
+        monitor.wait(lambda: "M010" not in monitor.codes(), what="a target that works")
+
+    assert alarm.title == "ALARM, threat: mitte/wall"
+    assert "M010" in found.body
+    assert "guards" in found.body
+    assert "M010" in failing
+    assert letter["subject"] == "ALARM, Bedrohung: mitte/wall"
+
+
+def test_many_nodes_that_are_lost_at_once_are_one_message(tmp_path: Path, broker: Broker, http: HttpReceiver) -> None:
+    """Thirty go silent in the same second: people hear it once, with how many there are, and the first of them."""
+    targets = [{"name": "switchboard", "url": http.url, "language": "en"}]
+    config = write_monitor(tmp_path / "monitor", broker.port, targets=targets)
+    walls = names(LOST)
+    with RunningMonitor(config) as monitor, StandIns(broker.port) as nodes:
+        for wall in walls:
+            nodes.beat(wall, period_s=1.0)
+        monitor.wait(lambda: monitor.codes().count("M001") == LOST, 40.0, "all of them lost")
+
+        (told,) = http.taken.wait(lambda taken: taken[:1], 60.0)
+        time.sleep(7.0)  # a second message would be gathered by now
+
+    assert [each.title for each in http.taken.items] == [told.title]
+    assert told.title.startswith(f"{LOST} x ")
+    assert "mitte/wall-00" in told.body
+    assert "and 10 more" in told.body
