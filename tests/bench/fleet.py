@@ -48,8 +48,8 @@ GOAL = 5_000
 GOAL_LOST_S = 20.0
 """Within which every loss is known at a period of 10 s (architecture.md)."""
 
-SLACK = 0.01
-"""Of what was accepted in a step, the share that may be on its way at its end."""
+SLACK, ON_ITS_WAY = 0.01, 5
+"""Of what was accepted in a step, the share, and how many beside that, that may be on its way at its end."""
 
 EVENT_S = 0.1
 SETTLE_S = 1.0
@@ -95,11 +95,11 @@ class Step:
     @property
     def behind(self) -> str:
         """Who didn't keep up, named from the source on, since what comes after it couldn't; empty where all did."""
-        if self.sent < (1 - 2 * SLACK) * self.wanted * self.seconds:
+        if self.sent < (1 - SLACK) * self.wanted * self.seconds - ON_ITS_WAY:
             return "the nodes"
-        if self.accepted < (1 - SLACK) * self.sent:
+        if self.accepted < (1 - SLACK) * self.sent - ON_ITS_WAY:
             return "the broker"
-        if self.heard < (1 - SLACK) * self.accepted or self.not_up or self.overdue:
+        if self.heard < (1 - SLACK) * self.accepted - ON_ITS_WAY or self.not_up or self.overdue:
             return "the monitor"
         return ""
 
@@ -108,13 +108,15 @@ class Step:
 class Loss:
     """What became of ``nodes`` whose connections were cut within ``cut_s``. Seconds count from the cut's begin.
 
-    ``recorded`` flips to down by their reason; ``twice``: nodes with more than one; ``messages`` that people got.
+    ``recorded`` flips to down by their reason; ``twice``: nodes with more than one; ``early``: flips from before, when
+    every node was there; ``messages`` that people got.
     """
 
     nodes: int
     cut_s: float
     recorded: Counter[str]
     twice: int
+    early: int
     first_s: float
     last_s: float
     messages: Sequence[Posted]
@@ -128,6 +130,8 @@ class Loss:
         recorded = sum(self.recorded.values())
         if recorded != self.nodes or self.twice:
             found.append(f"{recorded} of {self.nodes} are recorded as down, {self.twice} more than once")
+        if self.early:
+            found.append(f"{self.early} times a node was down in the monitor's eyes that wasn't")
         if self.last_s > GOAL_LOST_S:
             found.append(f"the last was known after {self.last_s:.1f} s")
         if len(self.messages) != 1:
@@ -210,7 +214,8 @@ class House:
         began, ended = self.crowd.cut()
         message = self.people.taken.wait(lambda items: items[:1], patience_s)[0]
         time.sleep(later_s)
-        downs = [flip for flip in self._flips() if flip["after"] == "down"]
+        told = [flip for flip in self._flips() if flip["after"] == "down"]
+        downs = [flip for flip in told if _seconds(flip["at"]) >= began_utc]
         moments = sorted(_seconds(flip["at"]) - began_utc for flip in downs) or [0.0]
         of = Counter((flip["site"], flip["node"]) for flip in downs)
         return Loss(
@@ -218,6 +223,7 @@ class House:
             cut_s=ended - began,
             recorded=Counter(flip["reason"] for flip in downs),
             twice=sum(count > 1 for count in of.values()),
+            early=len(told) - len(downs),
             first_s=moments[0],
             last_s=moments[-1],
             messages=self.people.taken.items,

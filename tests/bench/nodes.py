@@ -154,7 +154,7 @@ class Crowd:
         """How long each event waited for its receipt."""
         self._port = port
         self._period_s = period_s
-        self._began, self._done = time.monotonic(), 0
+        self._began, self._done, self._next = time.monotonic(), 0, 0
         self._event_s, self._event_at, self._events = 0.0, 0.0, 0
         self._by_fd: dict[int, Node] = {}
         self._stuffed: set[Node] = set()
@@ -220,6 +220,8 @@ class Crowd:
     def _pace(self, period_s: float, event_s: float) -> None:
         for node in self.nodes:
             node.heartbeat(period_s)
+        # The ring goes on where it was: begun anew, some would wait longer than they have said.
+        self._next = (self._next + self._done) % len(self.nodes)
         self._period_s, self._event_s = period_s, event_s
         self._began, self._done = time.monotonic(), 0
         self._event_at = self._began
@@ -271,7 +273,7 @@ class Crowd:
             return
         due = int((now - self._began) * len(self.nodes) / self._period_s)
         for number in range(self._done, min(due, self._done + 500)):
-            node = self.nodes[number % len(self.nodes)]
+            node = self.nodes[(self._next + number) % len(self.nodes)]
             if node.socket is not None:
                 self.beats += 1
                 self._send(node, node.beat)
