@@ -17,7 +17,7 @@ def test_a_call_while_the_database_is_away_is_told_and_receipted_when_it_is_back
         Postgres() as postgres,
         postgres.database() as name,
     ):
-        targets = [{"name": "guards", "url": people.url, "findings": "none", "language": "en"}]
+        targets = [{"name": "guards", "url": people.url, "findings": "critical", "language": "en"}]
         config = write_monitor(tmp_path / "monitor", broker.port, history_url=postgres.url(name), targets=targets)
         with RunningMonitor(config) as monitor, SimulatedNode(write_config(tmp_path, broker.port, receipt_s=5)) as node:
             monitor.expect_status(NODE, "up")
@@ -25,7 +25,7 @@ def test_a_call_while_the_database_is_away_is_told_and_receipted_when_it_is_back
             mark = node.mark
 
             node.tap(45)
-            told = people.taken.first(1)
+            told = people.taken.first(2)
             node.expect(since=mark, ladder="nobody")
             monitor.wait(lambda: monitor.health() == "history", what="a monitor that says what it lacks")
             postgres.start()
@@ -34,5 +34,7 @@ def test_a_call_while_the_database_is_away_is_told_and_receipted_when_it_is_back
             monitor.wait(lambda: monitor.health() == "ok", what="a monitor that is well")
             (past,) = monitor.items("/incidents/past")
             assert past["presses"] == 1
-            assert len(told) == 1
-            assert len(people.taken.items) == 1
+            assert any(each.title.startswith("ALARM, threat: ") for each in told)
+            assert any("the history can't be written" in each.body for each in told)
+            people.taken.first(3)
+            assert sum(each.title.startswith("ALARM") for each in people.taken.items) == 1

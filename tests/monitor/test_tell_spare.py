@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from node.errors import AlarmNodeError
+from node.monitor.findings import HISTORY_FAILS
 from node.monitor.model import NoticeKind
 from node.monitor.outbox import Settled
 from node.monitor.tell.spare import SPARE_S, SpareOutbox
@@ -142,3 +143,14 @@ def test_what_was_stored_is_not_told_from_here(spare: SpareOutbox, behind: Memor
 
     with pytest.raises(AlarmNodeError):
         spare.claim("mail", "guard-desk", START, gather=False, limit=1)
+
+
+def test_that_the_history_fails_is_told_from_here(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
+    """Nobody would hear of it before it is over."""
+    behind.away = True
+    spare.hold([finding(code=HISTORY_FAILS.code)])
+    time.at = SPARE_S
+
+    claim = spare.claim("mail", "guard-desk", START, gather=False, limit=1)
+
+    assert claim is not None

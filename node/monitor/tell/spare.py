@@ -7,7 +7,8 @@ Rules:
    two monitors, than by nobody.
 2. What was told from here is settled as sent once the database is back, and not told again by this process. After a
    crash in between it is: then somebody hears of an alarm twice.
-3. What is gathered waits for the database: a finding wakes nobody at night, a call for help does.
+3. What is gathered waits for the database: a finding wakes nobody at night, a call for help does. Only that the history
+   itself fails is told from here, since it can't be from there.
 """
 
 import threading
@@ -19,6 +20,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from node.errors import AlarmNodeError
+from node.monitor.findings import HISTORY_FAILS
 from node.monitor.model import Notice
 from node.monitor.outbox import Claim, Delivery, Outbox, Settled, Waiting
 
@@ -64,7 +66,7 @@ class SpareOutbox:
         """These are on their way into the history."""
         with self._lock:
             for notice in notices:
-                if not notice.gather:
+                if not notice.gather or (notice.finding is not None and notice.finding.code == HISTORY_FAILS.code):
                     self._held[notice.key] = _Held(notice, self._clock())
                     if len(self._held) > HELD_LIMIT:
                         self._held.popitem(last=False)
