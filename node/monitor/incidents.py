@@ -6,7 +6,8 @@ Rules:
 2. It ends with its reset event only. A ``normal`` alone is a finding; a person may then end it here.
 3. Unacknowledged after ``escalate_s`` the next group is told, and so on. Each group is told once, whoever of several
    monitors finds it: the notice's key says which incident and which group.
-4. A further press after somebody said to be coming is told again: it may be another person.
+4. A further press after somebody said to be coming is told again: it may be another person. A list that says so has
+   all presses that are answered by it, however late their events come.
 5. After a restart the wait for the next group begins anew; what was told stays told.
 """
 
@@ -109,6 +110,7 @@ class Incidents:
                 known.unlisted_since = None
                 self._ledger.clear(now, _reset_missing(key))
                 if each.phase == "acknowledged" and known.record.acknowledged_utc is None:
+                    known.record = replace(known.record, presses=max(each.presses, known.record.presses))
                     self._acknowledged(now, key, now.utc, "")
             elif key not in self._closed and len(self._listed) < OPEN_LIMIT:
                 self._listed.setdefault(key, (now.at, each))

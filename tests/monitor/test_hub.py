@@ -235,6 +235,22 @@ def test_a_press_after_the_acknowledgement_is_told_again() -> None:
     assert len({each.key for each in play.all.notices}) == 3
 
 
+def test_a_press_before_the_acknowledgement_is_not_told_after_it() -> None:
+    """Both were said while nobody heard them: the retained list comes first, with all presses that it answers."""
+    before = Play()
+    before.hear(1.0, press(1))
+    play = Play(Remembered(incidents=(before.record(),)))
+    listed = alarm((1, "acknowledged"))
+    answered = replaced(listed.incidents[0], presses=2)
+
+    play.hear(1.0, replaced(listed, incidents=[answered]), retained=True)
+    play.hear(2.0, press(2, incident=1, presses=2))
+    play.hear(3.0, about(3, "acknowledged", 1, by="guard-desk"))
+
+    assert play.told() == [("acknowledged", 0)]
+    assert play.record().presses == 2
+
+
 def test_a_normal_alone_closes_nothing() -> None:
     """It is a finding; a person who looked may then end it here."""
     play = Play()
