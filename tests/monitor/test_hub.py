@@ -239,7 +239,7 @@ def test_a_press_before_the_acknowledgement_is_not_told_after_it() -> None:
     """Both were said while nobody heard them: the retained list comes first, with all presses that it answers."""
     before = Play()
     before.hear(1.0, press(1))
-    play = Play(Remembered(incidents=(before.record(),)))
+    play = Play(Memory(incidents=(before.record(),)))
     listed = alarm((1, "acknowledged"))
     answered = replaced(listed.incidents[0], presses=2)
 
