@@ -1,7 +1,6 @@
 """Heartbeats in the inbox: they wait for each other, and nothing else waits for them."""
 
 import time
-from itertools import count
 from threading import Thread
 
 import pytest
@@ -23,11 +22,10 @@ def test_heartbeats_that_come_together_are_taken_together(monkeypatch: pytest.Mo
     """One wake for many."""
     monkeypatch.setattr("node.monitor.inbox.GATHER_S", 1.0)
     inbox = Inbox()
-    numbers = count()
 
     def speak() -> None:
-        for _ in range(50):
-            inbox.put(said(next(numbers), heartbeat()))
+        for number in range(50):
+            inbox.put(said(number, heartbeat()))
 
     speaking = Thread(target=speak)
 
@@ -70,7 +68,7 @@ def test_what_else_comes_waits_for_no_heartbeat(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("node.monitor.inbox.GATHER_S", LONG_S)
     inbox = Inbox()
     inbox.put(said(1, heartbeat()))
-    pressing = Thread(target=lambda: inbox.put_own(lambda: None) if own else inbox.put(said(2, press(1))))
+    pressing = Thread(target=inbox.put_own if own else inbox.put, args=(print if own else said(2, press(1)),))
     began = time.monotonic()
 
     pressing.start()
