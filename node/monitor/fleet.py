@@ -150,7 +150,8 @@ class Fleet:
         tracked.expected = now.at + tracked.period_s
         if tracked.status is not Status.UP:
             self._alive(now, tracked)
-        self._schedule(tracked)
+        if tracked.expected < tracked.queued:  # else its entry comes up before any deadline that this can have moved
+            self._schedule(tracked)
 
     def heartbeat(self, now: Moment, tracked: Tracked, broker: str, message: HeartbeatMessage) -> None:
         """A node says how it is, and when it will again."""
