@@ -1,4 +1,4 @@
-"""``alarm-node demo``: a private broker, a simulated node and a guard's desk on this machine: press it and watch."""
+"""``alarm-node demo``: a private broker, simulated nodes and their monitor on this machine: press one and watch."""
 
 import signal
 import time

@@ -1,35 +1,28 @@
-"""The guard's desk: a monitor as protocol.md wants it, and a subscriber that sees everything that passes.
+"""The guard's desk where alarm-monitor isn't installed: a monitor of one node as protocol.md wants it, without memory.
 
 While somebody is there, it has a state and a heartbeat, answers each event with a receipt and each birth with a probe
-and a receipt for the newest event that it holds. Away, it only looks on.
-
-Threads: ``guard-desk`` connects (a client of its own for each connection), and beats; paho's answers. Commands come
-from any thread.
+and a receipt for the newest event that it holds. Away, it only looks on. Commands come from any thread.
 """
 
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from itertools import count
 from typing import Any, Literal
 
 import msgspec
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.client import Client
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from node.demo.seen import DeskUp, Heard, Seen, understand
-from node.messages import Command, Event, EventId, MonitorMessage, Receipt, State
+from node.demo.guards import WALK_TEST_S
+from node.demo.onlooker import BEAT_S, Onlooker
+from node.demo.rooms import MONITOR, ROOT, SITE
+from node.demo.seen import Heard, NotDone, Seen
+from node.messages import Alarm, Command, Event, EventId, MonitorMessage, Receipt, State
 from node.wire import Wire, rfc3339
 
-NAME = "guard-desk"
-HEARTBEAT_S = 5.0
 TTL_S = 10
-_RETRY_S = 0.1
 
 _MonitorState = Literal["online", "offline", "lost"]
 
@@ -44,131 +37,100 @@ class _Told(MonitorMessage, frozen=True, kw_only=True):
     period_s: float | None = None
 
 
-class Desk:
-    """The monitor "guard-desk" beside the node of ``wire``; it hears all below the topic ``branch``."""
+class Desk(Onlooker):
+    """The monitor of the node with this name; see Guards and Onlooker."""
 
-    def __init__(self, wire: Wire, branch: str, port: int, put: Callable[[Seen], None]) -> None:
-        self.present = True
-        self._wire = wire
-        self._branch = branch
-        self._monitor = f"{branch}/monitor/{NAME}"
-        self._port = port
-        self._put = put
+    name = "guard's desk"
+
+    def __init__(self, node: str, port: int, put: Callable[[Seen], None]) -> None:
+        branch = f"{ROOT}/{SITE}"
+        super().__init__(branch, port, put, MONITOR)
+        self._present = True
+        self._wire = Wire(ROOT, SITE, node, boot="")
+        self._monitor = f"{branch}/monitor/{MONITOR}"
         self._boot = ""
         self._numbers = count(1)
         self._node_boot = ""
         self._held: EventId | None = None
-        self._client: Client | None = None
-        self._ended = self._closing = False
-        self._nudge = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
+        self._presses: dict[str, int] = {}
 
-    def start(self) -> None:
-        """Connect as soon as there is a broker, again and again."""
-        self._thread.start()
-
-    def close(self) -> None:
-        """Leave; returns when the connection is closed."""
-        self._closing = True
-        self._nudge.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+    @property
+    def present(self) -> bool:
+        """As Guards."""
+        return self._present
 
     def switch(self, present: bool) -> None:
-        """Somebody comes to the desk, as a monitor that starts anew, or goes."""
-        self.present = present
+        """As Guards; who comes is a monitor that starts anew."""
+        self._present = present
         if present:
             self._boot = secrets.token_hex(4)
         self._tell_state("online" if present else "offline")
 
-    def command(self, action: str, **arguments: Any) -> str | None:
-        """Send a command to the node that was born last; its id, or None where it can't be sent."""
-        if not self._node_boot:
-            return None
-        command = Command(
-            v=1,
-            id=f"{action}-{next(self._numbers)}",
-            boot=self._node_boot,
-            ttl_s=float(TTL_S),
-            by=NAME,
-            action=action,
-            **arguments,
-        )
-        sent = self._publish(self._wire.command_topic, command, expiry_s=TTL_S)
-        return command.id if sent else None
+    def acknowledge(self, node: str, incident: str) -> None:
+        """As Guards."""
+        self._command("acknowledge", incident=incident, presses=self._presses.get(incident))
 
-    def _run(self) -> None:
-        while not self._closing:
-            client = self._new_client()
-            try:
-                client.connect("127.0.0.1", self._port)
-            except OSError:
-                self._nudge.clear()
-                self._nudge.wait(_RETRY_S)
-                continue
-            client.loop_start()
-            self._attend()
-            client.disconnect()
-            client.loop_stop()
-            self._client = None
+    def reset(self, node: str, incident: str) -> None:
+        """As Guards."""
+        self._command("reset", incident=incident, presses=self._presses.get(incident), reason="drill")
 
-    def _new_client(self) -> Client:
-        client = Client(
-            CallbackAPIVersion.VERSION2, NAME, protocol=MQTTProtocolVersion.MQTTv5, reconnect_on_failure=False
-        )
+    def begin_walk_test(self) -> None:
+        """As Guards."""
+        self._command("walk-test", for_s=WALK_TEST_S)
+
+    def end_walk_test(self) -> None:
+        """As Guards."""
+        self._command("walk-test-end")
+
+    def last_words(self, count: int) -> list[str]:
+        """As Guards."""
+        return []
+
+    def _prepare(self, client: Client) -> None:
         self._boot = secrets.token_hex(4)
         client.will_set(f"{self._monitor}/state", msgspec.json.encode(self._told("lost")), qos=1, retain=True)
-        client.on_connect = self._on_connect
-        client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
-        client.on_disconnect = self._on_disconnect
-        self._ended = False
-        return client
 
-    def _attend(self) -> None:
-        """Beat until the connection ends."""
-        due = time.monotonic() + HEARTBEAT_S
-        while not (self._ended or self._closing):
-            self._nudge.wait(max(0.0, due - time.monotonic()))
-            self._nudge.clear()
-            if time.monotonic() >= due:
-                due += HEARTBEAT_S
-                if self.present:
-                    self._publish(f"{self._monitor}/heartbeat", self._told("online", HEARTBEAT_S))
-
-    def _on_connect(
-        self, client: Client, _data: object, _flags: object, _code: ReasonCode, _properties: object
-    ) -> None:
-        # What the node publishes as retained is to be seen as retained, so that nobody has to believe it.
-        client.subscribe(f"{self._branch}/#", options=SubscribeOptions(qos=1, retainAsPublished=True))
-
-    def _on_subscribe(self, client: Client, *_: object) -> None:
-        self._client = client
-        self._put(DeskUp(time.monotonic()))
+    def _subscribed(self) -> None:
         if self.present:
             self._tell_state("online")
 
-    def _on_disconnect(self, *_: object) -> None:
-        self._ended = True
-        self._nudge.set()
+    def _beat(self) -> None:
+        if self.present:
+            self._publish(f"{self._monitor}/heartbeat", self._told("online", BEAT_S))
 
-    def _on_message(self, _client: object, _data: object, received: MQTTMessage) -> None:
-        payload = bytes(received.payload)
-        message = understand(received.topic, payload)
-        self._put(Heard(time.monotonic(), received.topic, payload, message))
-        match message:
-            case State(state="online"):
-                self._node_boot = message.boot
+    def _heard(self, heard: Heard) -> None:
+        match heard.message:
+            case State(state="online") as state:
+                self._node_boot = state.boot
                 if self.present:
-                    self.command("probe")
+                    self._command("probe")
                     self._receipt(self._held)
-            case Event() if self.present:
-                self._held = EventId(message.boot, message.seq)
+            case Alarm() as alarm:
+                self._presses = {each.incident: each.presses for each in alarm.incidents}
+            case Event() as event if self.present:
+                self._held = EventId(event.boot, event.seq)
                 self._receipt(self._held)
+
+    def _command(self, action: str, **arguments: Any) -> None:
+        """Send a command to the node as it was born last."""
+        if self._node_boot:
+            number = next(self._numbers)
+            command = Command(
+                v=1,
+                id=f"{action}-{number}",
+                boot=self._node_boot,
+                ttl_s=float(TTL_S),
+                by=MONITOR,
+                action=action,
+                **arguments,
+            )
+            if self._publish(self._wire.command_topic, command, expiry_s=TTL_S):
+                return
+        self._put(NotDone(time.monotonic(), f"no {action}: the guard's desk isn't connected yet"))
 
     def _receipt(self, event: EventId | None) -> None:
         if event is not None:
-            self._publish(self._wire.receipt_topic, Receipt(v=1, monitor=NAME, event=event))
+            self._publish(self._wire.receipt_topic, Receipt(v=1, monitor=MONITOR, event=event))
 
     def _tell_state(self, state: _MonitorState) -> None:
         self._publish(f"{self._monitor}/state", self._told(state), retain=True)
@@ -176,7 +138,7 @@ class Desk:
     def _told(self, state: _MonitorState, period_s: float | None = None) -> _Told:
         return _Told(
             v=1,
-            monitor=NAME,
+            monitor=MONITOR,
             boot=self._boot,
             at_utc=rfc3339(time.time()),
             state=state,

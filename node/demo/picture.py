@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from node.core.memory import Step
 from node.core.signals import LampPattern
 from node.demo import tail
-from node.demo.seen import Heard, NodeEnded, Seen, Shown
-from node.messages import Alarm, HeartbeatMessage, OpenIncident, ReplyMessage, StandingFault, State
+from node.demo.rooms import Room
+from node.demo.seen import Fleet, Heard, NodeEnded, NotDone, Seen, Shown
+from node.messages import Alarm, Event, HeartbeatMessage, OpenIncident, ReplyMessage, StandingFault, State
 
 PASSED_LIMIT = 200
 
@@ -20,33 +21,31 @@ _REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A message that went by; ``heartbeats``: how many of its sender's it stands for, 0 where it is none."""
+    """A message that went by; ``heartbeats``: how many of its sender's it stands for, 0 where it is none.
+
+    ``node``: on whose branch; empty where it is a monitor's.
+    """
 
     at: float
     sender: str
     text: str
     heartbeats: int = 0
+    node: str = ""
 
 
 @dataclass(slots=True)
-class Picture:
-    """``at`` and its like are monotonic seconds; ``lamp`` is None where no node drives it.
+class Wall:
+    """A node's wall. ``at`` and its like are monotonic seconds; ``lamp`` is None where no node drives it.
 
     The fields up to ``faults`` are set by whoever knows them; the rest follows from what was seen. ``last_words``: the
-    end of the log of a node that has ended. ``ladder``: when the newest press's call reached a step. ``note``: an
-    answer to the last key.
+    end of the log of a node that has ended. ``ladder``: when the newest press's call reached a step.
     """
 
-    began_at: float
-    port: int
+    room: Room
     pressed: bool = False
-    broker_on: bool = False
-    desk_on: bool = True
     node_on: bool = False
     last_words: str = ""
     faults: tuple[StandingFault, ...] = ()
-    note: str = ""
-    note_at: float = 0.0
     ever_pressed: bool = False
     lamp: LampPattern | None = None
     lamp_at: float = 0.0
@@ -54,28 +53,17 @@ class Picture:
     buzzer_at: float | None = None
     ladder: dict[Step, float] = field(default_factory=dict)
     incidents: list[OpenIncident] = field(default_factory=list)
-    state: str = ""
+    walk_test: bool = False
     heartbeat_at: float | None = None
     period_s: float = 0.0
-    passed: deque[Passed] = field(default_factory=lambda: deque(maxlen=PASSED_LIMIT))
 
-    def take(self, seen: Seen) -> None:
-        """Something more was seen."""
-        match seen:
-            case Shown():
-                self._take_shown(seen)
-            case Heard():
-                self._take_heard(seen)
-            case NodeEnded():
-                self.lamp = None
-                self.buzzer = False
-                self.buzzer_at = None
+    @property
+    def in_alarm(self) -> bool:
+        """Whether somebody calls for help here."""
+        return bool(self.ladder or self.incidents)
 
-    def answer(self, note: str, at: float) -> None:
-        """Say this in answer to a key; nothing for an empty note."""
-        self.note, self.note_at = note, at
-
-    def _take_shown(self, seen: Shown) -> None:
+    def take_shown(self, seen: Shown) -> None:
+        """It changed."""
         match seen.fields:
             case {"output": "lamp", "pattern": str(pattern)}:
                 self.lamp, self.lamp_at = LampPattern(pattern), seen.at
@@ -83,6 +71,27 @@ class Picture:
                 self.buzzer, self.buzzer_at = level, seen.at
             case {"ladder": str(step)}:
                 self._climb(Step(step), seen.at)
+
+    def take_heard(self, heard: Heard) -> None:
+        """Its node said something, or was told something."""
+        match heard.message:
+            case Alarm() as alarm:
+                self.incidents = alarm.incidents
+                if not alarm.incidents:
+                    self.ladder.clear()
+            case State(state="online") | Event(kind="walk-test-ended"):
+                self.walk_test = False
+            case Event(kind="walk-test-started"):
+                self.walk_test = True
+            case HeartbeatMessage() as heartbeat:
+                self.heartbeat_at, self.period_s = heard.at, heartbeat.period_s
+                self.walk_test = heartbeat.walk_test_s is not None
+
+    def end(self) -> None:
+        """Its node has ended."""
+        self.lamp = None
+        self.buzzer = False
+        self.buzzer_at = None
 
     def _climb(self, step: Step, at: float) -> None:
         if step is Step.PRESSED:
@@ -92,16 +101,56 @@ class Picture:
             self.ladder.pop(Step.NOBODY, None)
         self.ladder.setdefault(step, at)
 
+
+@dataclass(slots=True)
+class Picture:
+    """All walls by their nodes' names, the ``chosen`` one, and what is between them. Instants as a wall's.
+
+    The fields up to ``guards_on`` are set by whoever knows them. ``without``: why there is no monitor. ``fleet``: what
+    the monitor shows, None until it has shown anything. ``note``: an answer to the last key.
+    """
+
+    began_at: float
+    port: int
+    walls: dict[str, Wall]
+    chosen: str
+    guards: str = "monitor"
+    without: str = ""
+    broker_on: bool = False
+    guards_on: bool = True
+    fleet: Fleet | None = None
+    note: str = ""
+    note_at: float = 0.0
+    passed: deque[Passed] = field(default_factory=lambda: deque(maxlen=PASSED_LIMIT))
+
+    @property
+    def wall(self) -> Wall:
+        """The chosen one."""
+        return self.walls[self.chosen]
+
+    def take(self, seen: Seen) -> None:
+        """Something more was seen."""
+        match seen:
+            case Shown():
+                self.walls[seen.node].take_shown(seen)
+            case Heard():
+                self._take_heard(seen)
+            case NodeEnded():
+                self.walls[seen.node].end()
+            case Fleet():
+                self.fleet = seen
+            case NotDone():
+                self.answer(seen.reason, seen.at)
+
+    def answer(self, note: str, at: float) -> None:
+        """Say this in answer to a key; nothing for an empty note."""
+        self.note, self.note_at = note, at
+
     def _take_heard(self, heard: Heard) -> None:
+        wall = self.walls.get(heard.node)
+        if wall is not None:
+            wall.take_heard(heard)
         match heard.message:
-            case Alarm() as alarm:
-                self.incidents = alarm.incidents
-                if not alarm.incidents:
-                    self.ladder.clear()
-            case State() as state:
-                self.state = state.state
-            case HeartbeatMessage() as heartbeat:
-                self.heartbeat_at, self.period_s = heard.at, heartbeat.period_s
             case ReplyMessage(outcome="refused", reason=reason):
                 self.answer(f"refused, {_REFUSALS.get(reason or '', reason)}", heard.at)
         self._pass(heard)
@@ -110,9 +159,10 @@ class Picture:
         """Add it to what went by. A heartbeat takes the place of the one before, or they would push out all else."""
         sender, heartbeats = tail.sender(heard), 0
         if tail.is_heartbeat(heard):
-            before = next((each for each in self.passed if each.heartbeats and each.sender == sender), None)
+            alike = (each for each in self.passed if (each.node, each.sender) == (heard.node, sender))
+            before = next(alike, None)
             heartbeats = 1
             if before is not None:
                 self.passed.remove(before)
                 heartbeats += before.heartbeats
-        self.passed.append(Passed(heard.at, sender, tail.summary(heard), heartbeats))
+        self.passed.append(Passed(heard.at, sender, tail.summary(heard), heartbeats, heard.node))

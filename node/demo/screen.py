@@ -8,14 +8,15 @@ from enum import StrEnum
 
 from node.core.memory import Step
 from node.core.signals import LAMP_WAVES, LampPattern
-from node.demo.picture import Passed, Picture
-from node.demo.stage import LOCATION, NODE
+from node.demo.picture import Passed, Picture, Wall
+from node.demo.rooms import GRACE_S
 
 LEFT_WIDTH = 40
 _BUZZER_PAUSE_S = 1.0
-_LATE_S = 10.0
+_BAD = ("late", "down")
 _NOTE_S = 4.0
-_ADVICE_ROWS = 4
+_FAULT_ROWS = 4
+_FINDING_ROWS = 3
 
 
 class Style(StrEnum):
@@ -31,21 +32,20 @@ class Style(StrEnum):
 Line = list[tuple[str, Style]]
 """Pieces of one line, from left to right."""
 
-KEYS = (
+_KEYS = (
     ("p", "press"),
     ("r", "release"),
     ("a", "acknowledge"),
     ("x", "reset"),
-    ("b", "stop/start the broker"),
-    ("m", "guard's desk on/off"),
-    ("k", "kill -9 and restart the node"),
-    ("q", "quit"),
+    ("w", "walk test"),
+    ("k", "kill -9/start the node"),
+    ("b", "cut off/start the broker"),
 )
 
 _SAYS = {
     LampPattern.READY: "a short flash every 5 s: ready",
     LampPattern.READY_MISSING: "every third flash is missing: somebody is coming",
-    LampPattern.WALK_TEST: "a short flash every second: walk test, the first press is only a test",
+    LampPattern.WALK_TEST: "a short flash every second: walk test, a first press is a test",
     LampPattern.WALK_TEST_MISSING: "every third flash is missing: somebody is coming",
     LampPattern.CALLING: "fast: calling, nobody has confirmed it yet",
     LampPattern.RECEIVED: "double flash: received, the building has it",
@@ -56,7 +56,7 @@ _STEPS = {
     Step.PRESSED: "pressed",
     Step.STORED: "stored on the disk",
     Step.ACCEPTED: "accepted by the broker",
-    Step.RECEIVED: "received by the guard's desk",
+    Step.RECEIVED: "received by the {guards}",
     Step.ACKNOWLEDGED: "acknowledged: they are coming",
 }
 
@@ -74,16 +74,23 @@ def lamp_level(pattern: LampPattern | None, since: float, now: float) -> tuple[b
     return wave[0]
 
 
+def keys(picture: Picture) -> list[tuple[str, str]]:
+    """The keys that do something, and what."""
+    choose = [(f"1-{len(picture.walls)}", "choose a node")] if len(picture.walls) > 1 else []
+    return [*choose, *_KEYS, ("m", f"{picture.guards} on/off"), ("q", "quit")]
+
+
 def draw(picture: Picture, now: float, width: int, height: int) -> list[Line]:
     """At most ``height`` lines, none longer than ``width``."""
-    keys = _keys(width)
+    told = _keys(picture, width)
     head = [*_title(picture, now), [], *_wall(picture, now), [], *_advice(picture, now, width)]
     head.append([(f"-- messages at the broker {'-' * width}", Style.DIM)])
-    room = max(0, height - len(keys))
+    room = max(0, height - len(told))
     head = head[:room]
-    messages = [_message(picture, each) for each in picture.passed][-(room - len(head)) :] if room > len(head) else []
+    passed = [each for each in picture.passed if each.node in ("", picture.chosen)]
+    messages = [_message(picture, each) for each in passed][-(room - len(head)) :] if room > len(head) else []
     blank: list[Line] = [[] for _ in range(room - len(head) - len(messages))]
-    return [_cut(line, width) for line in [*head, *messages, *blank, *keys[:height]]]
+    return [_cut(line, width) for line in [*head, *messages, *blank, *told[:height]]]
 
 
 def text(line: Line) -> str:
@@ -92,34 +99,55 @@ def text(line: Line) -> str:
 
 
 def _title(picture: Picture, now: float) -> list[Line]:
+    room = picture.wall.room
     broker = f"on, 127.0.0.1:{picture.port}" if picture.broker_on else "STOPPED"
-    desk = "on" if picture.desk_on else "OFF"
+    guards = "on" if picture.guards_on else "OFF"
+    state = f" broker: {broker}   {picture.guards}: {guards}   node: {_node(picture.wall, now)}"
     return [
-        [(f" alarm-node demo   {NODE}, {LOCATION}", Style.BOLD)],
-        [(f" broker: {broker}   guard's desk: {desk}   node: {_node(picture, now)}", Style.PLAIN)],
+        *([_fleet(picture)] if len(picture.walls) > 1 else []),
+        [(f" alarm-node demo   {room.id}, {room.location}", Style.BOLD), (f"   {_kind(picture.wall)}", Style.PLAIN)],
+        [(state, Style.PLAIN)],
     ]
 
 
-def _node(picture: Picture, now: float) -> str:
-    if not picture.node_on:
+def _kind(wall: Wall) -> str:
+    return f"{wall.room.alarm_class}, {wall.room.tells_words}"
+
+
+def _fleet(picture: Picture) -> Line:
+    """What the monitor says of each node; a dash while it says nothing."""
+    line: Line = []
+    for number, (name, wall) in enumerate(picture.walls.items(), start=1):
+        status = picture.fleet.statuses.get(name, "-") if picture.fleet else "-"
+        told = status.upper() if status in _BAD else status
+        called = " CALLS" if wall.in_alarm else ""
+        chosen = name == picture.chosen
+        style = Style.LOUD if wall.in_alarm or told != status else Style.BOLD if chosen else Style.PLAIN
+        line += [(">" if chosen else " ", Style.BOLD), (f"{number} {name} {told}{called}", style), ("   ", Style.PLAIN)]
+    return line
+
+
+def _node(wall: Wall, now: float) -> str:
+    if not wall.node_on:
         return "ENDED"
-    if picture.heartbeat_at is None:
+    if wall.heartbeat_at is None:
         return "starting"
-    age = now - picture.heartbeat_at
-    late = " LATE" if age > picture.period_s + _LATE_S else ""
+    age = now - wall.heartbeat_at
+    late = " LATE" if age > wall.period_s + GRACE_S else ""
     return f"heartbeat {age:.0f} s ago{late}"
 
 
 def _wall(picture: Picture, now: float) -> list[Line]:
-    lit, _ = lamp_level(picture.lamp, picture.lamp_at, now)
+    wall = picture.wall
+    lit, _ = lamp_level(wall.lamp, wall.lamp_at, now)
     bulb = ("#######", Style.LIT) if lit else ("       ", Style.PLAIN)
-    name = "dark" if picture.lamp is None else picture.lamp.value
-    if picture.lamp is LampPattern.NOBODY and not _in_alarm(picture):
+    name = "dark" if wall.lamp is None else wall.lamp.value
+    if wall.lamp is LampPattern.NOBODY and not wall.in_alarm:
         name = "fault"
-    recent = picture.buzzer_at is not None and now - picture.buzzer_at < _BUZZER_PAUSE_S
+    recent = wall.buzzer_at is not None and now - wall.buzzer_at < _BUZZER_PAUSE_S
     quiet = "(((      )))" if recent else "silent"
-    buzzer = ("((( BZZZ )))", Style.LOUD) if picture.buzzer else (quiet, Style.PLAIN)
-    button = ("[## PRESSED ##]", Style.LOUD) if picture.pressed else ("[  released  ]", Style.PLAIN)
+    buzzer = ("((( BZZZ )))", Style.LOUD) if wall.buzzer else (quiet, Style.PLAIN)
+    button = ("[## PRESSED ##]", Style.LOUD) if wall.pressed else ("[  released  ]", Style.PLAIN)
     left: list[Line] = [
         [("   .-------.", Style.PLAIN)],
         [("   |", Style.PLAIN), bulb, ("|   LAMP    ", Style.PLAIN), (name, Style.BOLD)],
@@ -133,15 +161,16 @@ def _wall(picture: Picture, now: float) -> list[Line]:
 
 
 def _ladder(picture: Picture) -> list[Line]:
-    ladder = picture.ladder
+    wall, ladder = picture.wall, picture.wall.ladder
     begun = ladder.get(Step.PRESSED)
-    if picture.incidents:
-        incident = picture.incidents[0]
+    if wall.incidents:
+        incident = wall.incidents[0]
         title = f"CALL FOR HELP {incident.incident} ({incident.alarm_class})"
     else:
         title = "CALL FOR HELP" if ladder else "no call for help"
     lines: list[Line] = [[(title, Style.BOLD)]]
-    for step, label in _STEPS.items():
+    for step, words in _STEPS.items():
+        label = words.format(guards=picture.guards)
         reached = ladder.get(step)
         if reached is None and step is Step.ACKNOWLEDGED and Step.NOBODY in ladder:
             lines.append([("[!] NOBODY HAS IT", Style.LOUD)])
@@ -160,52 +189,70 @@ def _duration(seconds: float) -> str:
 
 
 def _advice(picture: Picture, now: float, width: int) -> list[Line]:
-    says = _says(picture)
-    lines: list[Line] = [[(" The lamp says  ", Style.PLAIN), (says, Style.BOLD)]]
-    told = [("Fault", f"{fault.code} {fault.text}. Next: {fault.next}.") for fault in picture.faults[:1]]
-    if not picture.node_on:
-        told = [("Its last words", picture.last_words)]
-    for name, words in told:
-        wrapped = textwrap.wrap(words, max(20, width - 17))[:_ADVICE_ROWS]
-        lines += [[(f" {name if number == 0 else '':<15}{row}", Style.PLAIN)] for number, row in enumerate(wrapped)]
+    wall = picture.wall
+    lines: list[Line] = [[(" The lamp says  ", Style.PLAIN), (_says(wall), Style.BOLD)]]
+    if wall.node_on:
+        for fault in wall.faults[:1]:
+            lines += _wrapped("Fault", f"{fault.code} {fault.text}. Next: {fault.next}.", width, _FAULT_ROWS)
+    else:
+        lines += _wrapped("Its last words", wall.last_words, width, _FAULT_ROWS)
+    lines += _finding(picture, width)
+    if picture.without:
+        lines += _wrapped("Missing", picture.without, width, _FINDING_ROWS)
     note = picture.note if now - picture.note_at < _NOTE_S else ""
     lines.append([(" Next           ", Style.PLAIN), (note or _next(picture), Style.PLAIN)])
     return lines
 
 
-def _says(picture: Picture) -> str:
-    if picture.lamp is None:
+def _finding(picture: Picture, width: int) -> list[Line]:
+    """The worst that the monitor finds, but for what the chosen node says itself above."""
+    said = {fault.code for fault in picture.wall.faults}
+    findings = picture.fleet.findings if picture.fleet else ()
+    others = [each for each in findings if each.node != picture.chosen or each.code not in said]
+    if not others:
+        return []
+    worst = others[0]
+    more = f" (1 of {len(others)})" if len(others) > 1 else ""
+    words = f"{worst.code}{more} {worst.node or 'building'}: {worst.text}. Next: {worst.next_step}."
+    return _wrapped("Monitor finds", words, width, _FINDING_ROWS)
+
+
+def _wrapped(name: str, words: str, width: int, rows: int) -> list[Line]:
+    wrapped = textwrap.wrap(words, max(20, width - 17), break_on_hyphens=False)[:rows]
+    return [[(f" {name if number == 0 else '':<15}{row}", Style.PLAIN)] for number, row in enumerate(wrapped)]
+
+
+def _says(wall: Wall) -> str:
+    if wall.lamp is None:
         return "dark: there is no node, this button calls nobody"
-    if picture.lamp is LampPattern.NOBODY:
-        return "slow: NOBODY HAS IT, get help another way" if _in_alarm(picture) else "slow: a fault, don't rely on me"
-    return _SAYS[picture.lamp]
-
-
-def _in_alarm(picture: Picture) -> bool:
-    return bool(picture.ladder or picture.incidents)
+    if wall.lamp is LampPattern.NOBODY:
+        return "slow: NOBODY HAS IT, get help another way" if wall.in_alarm else "slow: a fault, don't rely on me"
+    return _SAYS[wall.lamp]
 
 
 def _next(picture: Picture) -> str:
-    match picture:
-        case Picture(node_on=False):
+    match picture.wall:
+        case Wall(node_on=False):
             return "k starts the node again"
-        case Picture(broker_on=False, ladder={Step.PRESSED: _}):
+        case Wall(ladder={Step.PRESSED: _}) if not picture.broker_on:
             return "it is stored: b starts the broker, and it arrives"
-        case Picture(broker_on=False):
+        case Wall() if not picture.broker_on:
             return "p: press all the same; b: start the broker again"
-        case Picture(lamp=LampPattern.ACKNOWLEDGED, pressed=True):
+        case Wall(ladder={Step.ACKNOWLEDGED: _}, pressed=True):
             return "r: let go of the button"
-        case Picture(lamp=LampPattern.ACKNOWLEDGED):
-            return "x: the guard's desk ends the incident"
-        case Picture(desk_on=False, ladder={Step.NOBODY: _}):
-            return "m: somebody comes back to the guard's desk"
-        case Picture(desk_on=False, ladder={Step.PRESSED: _}):
+        case Wall(ladder={Step.ACKNOWLEDGED: _}):
+            return "x: a person at the guard's desk ends the incident"
+        case Wall(ladder={Step.NOBODY: _}) if not picture.guards_on:
+            return f"m: the {picture.guards} comes back"
+        case Wall(ladder={Step.PRESSED: _}) if not picture.guards_on:
             return "wait: without a receipt within 5 s nobody has it"
-        case Picture(lamp=LampPattern.RECEIVED):
-            return "a: the guard's desk says that somebody is coming"
-        case Picture(ever_pressed=False):
+        case Wall(ladder={Step.RECEIVED: _}):
+            return "a: a person at the guard's desk says that somebody is coming"
+        case Wall(lamp=LampPattern.WALK_TEST):
+            return "p, r at once: a test; held for 2 s, or once more: an alarm"
+        case Wall(ever_pressed=False):
             return "p: somebody presses the panic button"
-    return "b (no broker), k (no node) or m (nobody at the desk), then p"
+    return "b, k or m takes something away, w begins a walk test; then p"
 
 
 def _message(picture: Picture, passed: Passed) -> Line:
@@ -214,10 +261,10 @@ def _message(picture: Picture, passed: Passed) -> Line:
     return [(head, Style.DIM), (f"{passed.text}{times}", Style.PLAIN)]
 
 
-def _keys(width: int) -> list[Line]:
+def _keys(picture: Picture, width: int) -> list[Line]:
     """The keys on as few lines as they fit on."""
     lines: list[Line] = [[]]
-    for key, does in KEYS:
+    for key, does in keys(picture):
         if lines[-1] and len(text(lines[-1])) + len(f" {key} {does} ") > width:
             lines.append([])
         lines[-1] += [(f" {key}", Style.BOLD), (f" {does} ", Style.PLAIN)]

@@ -1,6 +1,7 @@
 """What can be seen of the demo from outside, in the order in which it was seen: one inbox for one reader.
 
-Threads: the node's reader (stage.py), paho's (desk.py) and signal handlers put; the main thread takes.
+Threads: the nodes' readers (programs.py), paho's (onlooker.py), those that ask the monitor (building.py) and signal
+handlers put; the main thread takes.
 """
 
 import queue
@@ -50,8 +51,9 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Shown(Seen):
-    """The wall changed: a JSON line of ``simulate`` without its ``at``, which is the node's own."""
+    """The node's wall changed: a JSON line of ``simulate`` without its ``at``, which is the node's own."""
 
+    node: str
     fields: Mapping[str, Any]
 
 
@@ -63,15 +65,52 @@ class Heard(Seen):
     payload: bytes
     message: Said | None
 
+    @property
+    def node(self) -> str:
+        """To whose branch it belongs; empty where it is a monitor's."""
+        *_, branch, name, _kind = ["", "", *self.topic.split("/")]
+        return name if branch == "node" else ""
+
 
 @dataclass(frozen=True, slots=True)
 class NodeEnded(Seen):
     """The node's process has closed its output."""
 
+    node: str
+
 
 @dataclass(frozen=True, slots=True)
-class DeskUp(Seen):
-    """The guard's desk has subscribed to everything."""
+class Watching(Seen):
+    """The onlooker has subscribed to everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the monitor finds needs somebody; ``node`` is empty where it is about none."""
+
+    code: str
+    node: str
+    text: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet(Seen):
+    """What the monitor shows from ``at`` on. ``statuses`` by node, empty while it doesn't answer; the worst first.
+
+    ``blind``: it reaches no broker.
+    """
+
+    statuses: Mapping[str, str]
+    findings: tuple[Finding, ...] = ()
+    blind: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NotDone(Seen):
+    """What a person wanted never got as far as the node, and why."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

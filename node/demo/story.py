@@ -1,26 +1,14 @@
-"""The whole story without a person: each step waits for what really has to be seen, and tells when it was.
-
-What counts as seen is what a subscriber gets from the broker and what the node's simulated wall shows; never what was
-asked for. The first thing that doesn't come within ``PATIENCE_S`` ends the story.
-"""
+"""The whole story without a person, scene by scene. Without a monitor it is the same story of one node."""
 
 import time
-from collections.abc import Callable
-from typing import TextIO, TypeVar
 
-from node.core.signals import BUZZER_WAVES, BuzzerPattern
-from node.demo.seen import DeskUp, Heard, Inbox, Said, Seen, Shown, StopWanted
-from node.demo.stage import Stage
+from node.demo.play import MONITOR_PATIENCE_S, PATIENCE_S, MissingError, Play, StoppedError
+from node.demo.programs import Node
+from node.demo.seen import Fleet
 from node.errors import FAULTS
-from node.messages import Alarm, Canary, Event, HeartbeatMessage, ReplyMessage, State
+from node.messages import Alarm, Canary, Event, HeartbeatMessage, State
 
-PATIENCE_S = 10.0
 LAST_WORDS = 12
-_LOOK_S = 0.1
-_QUIET_S = 3 * max(seconds for level, seconds in BUZZER_WAVES[BuzzerPattern.ALARM] if not level)
-
-M = TypeVar("M", bound=Said)
-R = TypeVar("R")
 
 
 def _health(heartbeat: HeartbeatMessage) -> str:
@@ -29,29 +17,21 @@ def _health(heartbeat: HeartbeatMessage) -> str:
     return f"{inputs}, faults: {faults}"
 
 
-class _MissingError(Exception):
-    """A step wasn't seen: what was waited for, and why the waiting ended."""
+def _statuses(fleet: Fleet) -> str:
+    return ", ".join(f"{name} {status}" for name, status in fleet.statuses.items())
 
 
-class _StoppedError(Exception):
-    """Somebody asked for the end."""
+def _all_well(fleet: Fleet) -> bool:
+    return not (fleet.blind or fleet.findings)
 
 
-class Story:
-    """Plays on a stage of its own; what is seen comes through ``inbox``, and each step is a line on ``stream``."""
-
-    def __init__(self, stage: Stage, inbox: Inbox, stream: TextIO) -> None:
-        self._stage = stage
-        self._inbox = inbox
-        self._stream = stream
-        self._seen: list[Seen] = []
-        self._scene = 0
-        self._steps = 0
-        self._node_wanted = self._broker_wanted = False
-        self._began_at = time.monotonic()
+class Story(Play):
+    """All scenes in their order."""
 
     def play(self) -> int:
-        """All scenes; 0 when every step was seen, 1 with the reason on the stream when one wasn't."""
+        """Play them; 0 when every step was seen, 1 with the reason on the stream when one wasn't."""
+        if self._stage.without:
+            self._tell(self._stage.without)
         try:
             self._start()
             incident = self._press()
@@ -59,36 +39,55 @@ class Story:
             incident = self._press_without_broker()
             self._kill_in_alarm(incident)
             self._end_of(incident, held=False)
+            self._walk_test()
             self._stop()
-        except _MissingError as missing:
+        except MissingError as missing:
             self._tell(f"MISSING {self._elapsed():5.1f} s  {missing}")
             self._tell("The last lines of the logs:")
             for line in self._stage.last_words(LAST_WORDS):
                 self._tell(f"  {line}")
             self._tell(f"{self._steps} steps seen, then one was missing")
             return 1
-        except _StoppedError:
+        except StoppedError:
             self._tell(f"stopped after {self._steps} steps")
             return 1
         self._tell(f"{self._steps} steps seen in {self._elapsed():.1f} s")
         return 0
 
+    @property
+    def _node(self) -> Node:
+        """The one that the scene is about."""
+        return self._stage.nodes[self._at]
+
+    @property
+    def _guards(self) -> str:
+        return f"the {self._stage.guards.name}"
+
     def _start(self) -> None:
-        self._begin("A private broker, the guard's desk, and a node on simulated pins")
+        first, *others = self._stage.nodes
+        self._begin(f"A private broker, {self._guards}, and {'three nodes' if others else 'a node'} on simulated pins")
         self._start_broker()
-        self._stage.desk.start()
-        self._desk_up()
-        self._stage.node.start()
-        self._node_wanted = True
+        self._stage.watch()
+        self._wanted.add(self._stage.guards.name)
+        self._watching("an onlooker hears all that passes")
+        self._building("the monitor listens", lambda fleet: not fleet.blind, patience_s=MONITOR_PATIENCE_S)
+        for name, each in self._stage.nodes.items():
+            each.start()
+            self._wanted.add(name)
         self._shown("the lamp says: ready", output="lamp", pattern="ready")
         self._heard("the node was born", State, lambda state: state.state == "online", lambda it: f"boot {it.boot}")
         self._heard("its canary passed, so it hears its own branch", Canary)
         self._heard("its heartbeat came", HeartbeatMessage, detail=_health)
-        self._done("probe", "the guard's desk probed the birth: done, so commands reach the node")
+        self._done("probe", f"{self._guards} probed the birth: done, so commands reach the node")
+        for self._at in others:
+            room = self._node.room
+            self._done("probe", f"so it is with {self._at} (class {room.alarm_class}, {room.tells_words})")
+        self._at = first
+        self._building("the monitor shows all as up", lambda fleet: {*fleet.statuses.values()} == {"up"}, _statuses)
 
     def _press(self) -> str:
-        self._begin("Somebody presses the button")
-        self._stage.node.say("button press")
+        self._begin(f"Somebody presses the button of {self._at}")
+        self._node.say("button press")
         self._shown("the buzzer sounds", output="buzzer", level=True)
         self._shown("the ladder says: pressed", ladder="pressed")
         self._shown("the lamp says: calling", output="lamp", pattern="calling")
@@ -96,24 +95,24 @@ class Story:
         self._pressed_event(incident)
         self._shown("the ladder says: stored on the disk", ladder="stored")
         self._shown("the ladder says: accepted by the broker", ladder="accepted")
-        self._shown("the guard's desk sent its receipt, the ladder says: received", ladder="received")
+        self._shown(f"{self._guards} sent its receipt, the ladder says: received", ladder="received")
         self._shown("the lamp says: received", output="lamp", pattern="received")
         self._alarm("the building sees it as received", "received", incident)
         return incident
 
     def _end_of(self, incident: str, *, held: bool) -> None:
-        self._begin("The guard's desk acknowledges, and ends the incident")
-        self._command("acknowledge", incident)
+        self._begin("A person at the guard's desk acknowledges, and ends the incident")
+        self._stage.guards.acknowledge(self._at, incident)
         self._done("acknowledge", "the acknowledgement is done")
         self._shown("the lamp says: somebody is coming", output="lamp", pattern="acknowledged")
         self._alarm("the building sees it as acknowledged", "acknowledged", incident)
         if held:
-            self._command("reset", incident)
+            self._stage.guards.reset(self._at, incident)
             self._reply("reset", "refused", "a reset is refused while the button is held")
-            self._stage.node.say("button release")
+            self._node.say("button release")
             self._heard("the button was released", Event, lambda event: event.kind == "restored")
             self._begin()
-        self._command("reset", incident)
+        self._stage.guards.reset(self._at, incident)
         self._done("reset", "the reset is done")
         self._shown("the lamp says: ready", output="lamp", pattern="ready")
         self._alarm("the building sees no alarm any more", "normal")
@@ -121,19 +120,21 @@ class Story:
 
     def _press_without_broker(self) -> str:
         self._begin("The broker goes away, and somebody presses")
-        self._broker_wanted = False
-        self._stage.broker.stop()
+        self._wanted.discard("broker")
+        # Not stopped in order: a mosquitto that is tells every node's will first, as if the nodes had gone.
+        self._stage.broker.kill()
         self._shown("the lamp says: a fault (slow and even)", output="lamp", pattern="nobody")
+        self._found("M008", "", "the monitor finds it, once and not for each node")
         self._begin()
-        self._stage.node.say("button press")
+        self._node.say("button press")
         self._shown("the buzzer sounds all the same", output="buzzer", level=True)
         self._shown("the ladder says: pressed", ladder="pressed")
         self._shown("the lamp says: calling", output="lamp", pattern="calling")
         self._shown("the ladder says: stored on the disk", ladder="stored")
-        self._stage.node.say("button release")
+        self._node.say("button release")
         self._begin("The broker comes back")
         self._start_broker()
-        self._desk_up()
+        self._watching("an onlooker hears all that passes")
         incident = self._alarm("the press reached the broker", "active")
         self._pressed_event(incident)
         self._shown("the ladder says: received", ladder="received")
@@ -141,16 +142,18 @@ class Story:
         self._fault("fault-raised", "the fault was kept for the building")
         self._fault("fault-cleared", "the fault is over")
         self._heard("the button was released", Event, lambda event: event.kind == "restored")
+        self._building("the monitor finds nothing any more", _all_well, _statuses)
         return incident
 
     def _kill_in_alarm(self, incident: str) -> None:
         self._begin("The node is killed in the middle of the alarm (kill -9), and starts again")
-        self._node_wanted = False
-        self._stage.node.kill()
+        self._wanted.discard(self._at)
+        self._node.kill()
         self._heard("the broker tells the node's will: lost", State, lambda state: state.state == "lost")
+        self._found("M001", self._at, "the monitor finds it")
         self._begin()
-        self._stage.node.start()
-        self._node_wanted = True
+        self._node.start()
+        self._wanted.add(self._at)
         self._shown("the buzzer sounds again", output="buzzer", level=True)
         self._shown("the lamp says: received", output="lamp", pattern="received")
         self._heard("the node was born again", State, lambda it: it.state == "online", lambda it: f"boot {it.boot}")
@@ -161,32 +164,66 @@ class Story:
             lambda event: "" if event.previous is None else f"{event.previous.boot}-{event.previous.seq}",
         )
         self._alarm("the same incident is still in alarm", "received", incident)
-        self._done("probe", "the guard's desk probed the birth: done")
+        self._done("probe", f"{self._guards} probed the birth: done")
+        self._building("the monitor finds nothing any more", _all_well, _statuses)
+
+    def _walk_test(self) -> None:
+        first, *others = self._stage.nodes
+        self._at = others[0] if others else first
+        self._begin(f"A walk test; somebody presses the button of {self._at} for it")
+        self._stage.guards.begin_walk_test()
+        self._done("walk-test", "the walk test holds")
+        self._shown("the lamp says: walk test", output="lamp", pattern="walk-test")
+        self._begin()
+        self._node.say("button tap 200")
+        self._heard("the first tap is a test", Event, lambda event: event.kind == "tested")
+        self._heard(
+            f"{self._guards} confirmed it",
+            Event,
+            lambda event: event.kind == "test-confirmed",
+            lambda event: f"{(event.for_s or 0.0) * 1000:.0f} ms after the press",
+        )
+        self._shown("the buzzer chirps", output="buzzer", level=True)
+        self._shown("the lamp says: received", output="lamp", pattern="received")
+        self._begin()
+        self._shown("the lamp says: walk test, as before", output="lamp", pattern="walk-test")
+        self._begin()
+        self._node.say("button tap 200")
+        incident = self._alarm("a second tap is real", "active")
+        self._shown("the ladder says: received", ladder="received")
+        self._heard("the button was released", Event, lambda event: event.kind == "restored")
+        self._begin()
+        self._stage.guards.acknowledge(self._at, incident)
+        self._done("acknowledge", "the acknowledgement is done")
+        self._stage.guards.reset(self._at, incident)
+        self._done("reset", "the reset is done")
+        self._stage.guards.end_walk_test()
+        self._done("walk-test-end", "the walk test has ended")
+        self._shown("the lamp says: ready", output="lamp", pattern="ready")
+        self._at = first
 
     def _stop(self) -> None:
         self._begin("The node is stopped")
-        self._node_wanted = False
-        self._stage.node.say("quit")
+        self._wanted.discard(self._at)
+        self._node.say("quit")
         self._heard("it says goodbye: offline", State, lambda it: it.state == "offline", lambda it: it.reason or "")
-        code = self._stage.node.wait(PATIENCE_S)
+        code = self._node.wait(PATIENCE_S)
         if code != 0:
-            raise _MissingError(
+            raise MissingError(
                 f"its process has ended with code 0: it has {'not ended' if code is None else f'{code}'}"
             )
         self._ok("its process has ended with code 0", time.monotonic())
+        self._building(
+            "the monitor shows it as down, and finds nothing: it was planned",
+            lambda fleet: fleet.statuses.get(self._at) == "down" and not fleet.findings,
+            _statuses,
+        )
 
     def _start_broker(self) -> None:
         if not self._stage.broker.start():
-            raise _MissingError("a private broker answers: it doesn't start")
-        self._broker_wanted = True
+            raise MissingError("a private broker answers: it doesn't start")
+        self._wanted.add("broker")
         self._ok("a private broker answers", time.monotonic(), f"127.0.0.1:{self._stage.broker.port}")
-
-    def _desk_up(self) -> None:
-        def found() -> tuple[float, None] | None:
-            return next(((each.at, None) for each in self._seen[self._scene :] if isinstance(each, DeskUp)), None)
-
-        at, _ = self._wait("the guard's desk listens", found)
-        self._ok("the guard's desk listens", at)
 
     def _pressed_event(self, incident: str) -> None:
         self._heard(
@@ -209,111 +246,24 @@ class Story:
         alarm = self._heard(text, Alarm, wanted, detail)
         return alarm.incidents[0].incident if alarm.incidents else ""
 
+    def _found(self, code: str, node: str, text: str) -> None:
+        """Wait until this, and nothing else of its kind, is what the monitor finds."""
+
+        def wanted(fleet: Fleet) -> bool:
+            return [(each.code, each.node) for each in fleet.findings if each.code.startswith("M")] == [(code, node)]
+
+        def detail(fleet: Fleet) -> str:
+            return next(
+                f"{each.code} {each.text}. Next: {each.next_step}" for each in fleet.findings if each.code == code
+            )
+
+        self._building(text, wanted, detail)
+
     def _fault(self, kind: str, text: str) -> None:
         def detail(event: Event) -> str:
             return FAULTS[event.fault or ""].text
 
         self._heard(text, Event, lambda event: event.kind == kind, lambda event: f"{event.fault} {detail(event)}")
 
-    def _command(self, action: str, incident: str) -> None:
-        self._stage.desk.command(action, incident=incident)
-
     def _done(self, action: str, text: str) -> None:
         self._reply(action, "done", text)
-
-    def _reply(self, action: str, outcome: str, text: str) -> None:
-        self._heard(
-            text,
-            ReplyMessage,
-            lambda reply: (reply.id or "").startswith(f"{action}-") and reply.outcome == outcome,
-            lambda reply: reply.reason or "",
-        )
-
-    def _heard(
-        self,
-        text: str,
-        kind: type[M],
-        wanted: Callable[[M], bool] = lambda message: True,
-        detail: Callable[[M], str] = lambda message: "",
-    ) -> M:
-        """Wait for a message of this scene at the subscriber."""
-
-        def found() -> tuple[float, M] | None:
-            for each in self._seen[self._scene :]:
-                if isinstance(each, Heard) and isinstance(each.message, kind) and wanted(each.message):
-                    return each.at, each.message
-            return None
-
-        at, message = self._wait(text, found)
-        self._ok(text, at, detail(message))
-        return message
-
-    def _shown(self, text: str, **fields: object) -> None:
-        """Wait for a line of this scene from the wall."""
-
-        def found() -> tuple[float, None] | None:
-            for each in self._seen[self._scene :]:
-                if isinstance(each, Shown) and fields.items() <= each.fields.items():
-                    return each.at, None
-            return None
-
-        at, _ = self._wait(text, found)
-        self._ok(text, at)
-
-    def _silence(self, text: str) -> None:
-        """Wait until the buzzer has been off for longer than its pattern ever is."""
-
-        def found() -> tuple[float, None] | None:
-            levels = [each for each in self._seen if isinstance(each, Shown) and each.fields.get("output") == "buzzer"]
-            quiet = levels and not levels[-1].fields["level"] and time.monotonic() > levels[-1].at + _QUIET_S
-            return (levels[-1].at, None) if quiet else None
-
-        at, _ = self._wait(text, found)
-        self._ok(text, at)
-
-    def _wait(self, text: str, found: Callable[[], tuple[float, R] | None]) -> tuple[float, R]:
-        """Take what is seen until ``found`` is content; _MissingError when it never is, or can't be any more."""
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            lost = self._lost()
-            self._take()
-            what = found()
-            if what is not None:
-                return what
-            if lost:
-                raise _MissingError(f"{text}: {lost}")
-            if time.monotonic() > deadline:
-                raise _MissingError(f"{text}: waited {PATIENCE_S:g} s for it")
-
-    def _lost(self) -> str:
-        """What has ended that should be running."""
-        if self._broker_wanted and not self._stage.broker.running:
-            return "the broker has ended by itself"
-        if self._node_wanted and not self._stage.node.running:
-            return "the node has ended by itself"
-        return ""
-
-    def _take(self, timeout_s: float = _LOOK_S) -> None:
-        taken = self._inbox.take(timeout_s)
-        if any(isinstance(each, StopWanted) for each in taken):
-            raise _StoppedError
-        self._seen += taken
-
-    def _begin(self, title: str = "") -> None:
-        """From here on only what is seen from now on counts."""
-        self._take(0.0)
-        self._scene = len(self._seen)
-        if title:
-            self._tell(f"   {title}")
-
-    def _ok(self, text: str, at: float, detail: str = "") -> None:
-        self._steps += 1
-        told = f"{text}: {detail}" if detail else text
-        self._tell(f"ok {at - self._began_at:5.1f} s  {told}")
-
-    def _elapsed(self) -> float:
-        return time.monotonic() - self._began_at
-
-    def _tell(self, line: str) -> None:
-        self._stream.write(f"{line}\n")
-        self._stream.flush()

@@ -17,6 +17,7 @@ import time
 import tty
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -24,7 +25,8 @@ import msgspec
 
 from node import health, status
 from node.demo import screen
-from node.demo.picture import Picture
+from node.demo.picture import Picture, Wall
+from node.demo.programs import Node
 from node.demo.seen import Inbox, StopWanted
 from node.demo.stage import Stage
 from node.errors import ToolMissingError
@@ -108,12 +110,19 @@ class Terminal:
 
 
 class Show:
-    """One person at one wall, until they have seen enough."""
+    """One person at all the walls and at the guard's desk, until they have seen enough."""
 
     def __init__(self, stage: Stage, inbox: Inbox) -> None:
         self._stage = stage
         self._inbox = inbox
-        self._picture = Picture(began_at=time.monotonic(), port=stage.broker.port)
+        self._picture = Picture(
+            began_at=time.monotonic(),
+            port=stage.broker.port,
+            walls={name: Wall(each.room) for name, each in stage.nodes.items()},
+            chosen=next(iter(stage.nodes)),
+            guards=stage.guards.name,
+            without=stage.without,
+        )
         self._kernel_boot = health.kernel_boot()
         self._faults_due = 0.0
         self._over = False
@@ -122,42 +131,53 @@ class Show:
             "r": self._release,
             "a": self._acknowledge,
             "x": self._reset,
+            "w": self._walk_test,
             "b": self._broker,
-            "m": self._desk,
+            "m": self._guards,
             "k": self._kill,
             "q": self._quit,
         }
+        self._keys.update(
+            (str(number), partial(self._choose, name)) for number, name in enumerate(stage.nodes, start=1)
+        )
+
+    @property
+    def _node(self) -> Node:
+        return self._stage.nodes[self._picture.chosen]
 
     def run(self, terminal: Terminal) -> None:
         """Draw and obey until ``q``, Ctrl-C, a signal, or the keyboard's end. Raises ToolMissingError."""
         if not self._stage.broker.start():
-            words = self._stage.last_words(1)
+            words = self._stage.broker.last_words(1)
             raise ToolMissingError(f"mosquitto doesn't start ({words[-1] if words else 'it says nothing'})", _TRY_AGAIN)
-        self._stage.desk.start()
-        self._stage.node.start()
+        self._stage.watch()
+        for each in self._stage.nodes.values():
+            each.start()
         while not self._over:
             now = time.monotonic()
             self._look(now)
             size = terminal.size
             terminal.draw(screen.draw(self._picture, now, *size), size)
-            _, stays_s = screen.lamp_level(self._picture.lamp, self._picture.lamp_at, now)
+            _, stays_s = screen.lamp_level(self._picture.wall.lamp, self._picture.wall.lamp_at, now)
             ready, _, _ = select.select([terminal.keyboard, self._inbox], [], [], min(stays_s, REFRESH_S))
             if terminal.keyboard in ready:
                 self._obey(terminal.keys())
 
     def _look(self, now: float) -> None:
-        picture = self._picture
+        picture, wall = self._picture, self._picture.wall
         for seen in self._inbox.take():
             self._over = self._over or isinstance(seen, StopWanted)
             picture.take(seen)
         picture.broker_on = self._stage.broker.running
-        picture.node_on = self._stage.node.running
-        picture.last_words = "" if picture.node_on else next(iter(self._stage.last_words(1)), "")
+        picture.guards_on = self._stage.guards.present
+        for name, each in self._stage.nodes.items():
+            picture.walls[name].node_on = each.running
+        wall.last_words = "" if wall.node_on else next(iter(self._node.last_words(1)), "")
         if now >= self._faults_due:
             self._faults_due = now + FAULTS_S
-            newest = status.read(self._stage.node.state, now, self._kernel_boot)
+            newest = status.read(self._node.state, now, self._kernel_boot)
             heartbeat = newest and msgspec.convert(newest.heartbeat, HeartbeatMessage)
-            picture.faults = tuple(heartbeat.faults) if heartbeat else ()
+            wall.faults = tuple(heartbeat.faults) if heartbeat else ()
 
     def _obey(self, keys: str | None) -> None:
         if keys is None:
@@ -169,55 +189,67 @@ class Show:
                 self._answer("")
                 action()
 
+    def _choose(self, name: str) -> None:
+        self._picture.chosen = name
+        self._faults_due = 0.0
+
     def _press(self) -> None:
-        self._picture.pressed = True
-        self._stage.node.say("button press")
+        self._picture.wall.pressed = True
+        self._node.say("button press")
 
     def _release(self) -> None:
-        self._picture.pressed = False
-        self._stage.node.say("button release")
+        self._picture.wall.pressed = False
+        self._node.say("button release")
 
     def _acknowledge(self) -> None:
         if incident := self._incident("acknowledge"):
-            self._command("acknowledge", incident=incident.incident, presses=incident.presses)
+            self._stage.guards.acknowledge(self._picture.chosen, incident.incident)
 
     def _reset(self) -> None:
         if incident := self._incident("reset"):
-            self._command("reset", incident=incident.incident)
+            self._stage.guards.reset(self._picture.chosen, incident.incident)
 
     def _incident(self, action: str) -> OpenIncident | None:
         """The incident that somebody at the guard's desk can see."""
+        if self._can(action):
+            if self._picture.wall.incidents:
+                return self._picture.wall.incidents[0]
+            self._answer(f"nothing to {action}: no incident is open at {self._picture.chosen}")
+        return None
+
+    def _walk_test(self) -> None:
+        if self._can("walk test"):
+            if self._picture.wall.walk_test:
+                self._stage.guards.end_walk_test()
+            else:
+                self._stage.guards.begin_walk_test()
+
+    def _can(self, action: str) -> bool:
+        """Whether a person at the guard's desk can do anything."""
         picture = self._picture
         if not picture.broker_on:
             self._answer(f"no {action}: the broker is stopped, b starts it")
-        elif not picture.desk_on:
-            self._answer(f"no {action}: nobody is at the desk, m brings them back")
-        elif not picture.incidents:
-            self._answer(f"nothing to {action}: no incident is open")
-        else:
-            return picture.incidents[0]
-        return None
+        elif not picture.guards_on:
+            self._answer(f"no {action}: the {picture.guards} is off, m brings it back")
+        return picture.broker_on and picture.guards_on
 
     def _answer(self, note: str) -> None:
         self._picture.answer(note, time.monotonic())
 
-    def _command(self, action: str, **arguments: object) -> None:
-        if self._stage.desk.command(action, **arguments) is None:
-            self._answer(f"no {action}: the guard's desk isn't connected yet")
-
     def _broker(self) -> None:
         if self._stage.broker.running:
-            self._stage.broker.stop()
+            self._stage.broker.kill()  # as in story.py
         elif not self._stage.broker.start():
             self._answer("the broker didn't start; b tries again")
 
-    def _desk(self) -> None:
-        self._picture.desk_on = not self._picture.desk_on
-        self._stage.desk.switch(self._picture.desk_on)
+    def _guards(self) -> None:
+        self._stage.guards.switch(not self._stage.guards.present)
 
     def _kill(self) -> None:
-        self._stage.node.kill()
-        self._stage.node.start(held=self._picture.pressed)
+        if self._node.running:
+            self._node.kill()
+        else:
+            self._node.start(held=self._picture.wall.pressed)
 
     def _quit(self) -> None:
         self._over = True
