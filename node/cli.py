@@ -66,7 +66,9 @@ def parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--held", action="append", default=[], metavar="NAME", help="a button that is pressed before the start"
     )
-    demo = add("demo", _demo, "a private broker and a simulated node on this machine: press it and watch")
+    demo = add(
+        "demo", _demo, "a private broker, simulated nodes and their monitor on this machine: press one and watch"
+    )
     demo.add_argument("--headless", action="store_true", help="play the whole story without a person")
     return made
 

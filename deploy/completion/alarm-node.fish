@@ -130,7 +130,7 @@ complete -c alarm-node -n '_shtab_alarm_node_using simulate' -s h -l help -d 'sh
 complete -c alarm-node -n '_shtab_alarm_node_using simulate' -l verbose -d 'log more than what facilities need'
 complete -c alarm-node -n '_shtab_alarm_node_using simulate' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/alarm-node/node.toml'
 complete -c alarm-node -n '_shtab_alarm_node_using simulate' -l held -x -d 'a button that is pressed before the start'
-complete -c alarm-node -n '_shtab_alarm_node_using; and test $_shtab_alarm_node_npos -eq 0' -a demo -d 'a private broker and a simulated node on this machine: press it and watch'
+complete -c alarm-node -n '_shtab_alarm_node_using; and test $_shtab_alarm_node_npos -eq 0' -a demo -d 'a private broker, simulated nodes and their monitor on this machine: press one and watch'
 complete -c alarm-node -n '_shtab_alarm_node_using demo' -s h -l help -d 'show this help message and exit'
 complete -c alarm-node -n '_shtab_alarm_node_using demo' -l verbose -d 'log more than what facilities need'
 complete -c alarm-node -n '_shtab_alarm_node_using demo' -l headless -d 'play the whole story without a person'
