@@ -239,8 +239,12 @@ class Service:
 
     def _keep(self) -> None:
         while not self._ended.wait(PRUNE_S):
+            now = datetime.now(UTC)
             try:
-                gone = self._history.prune(datetime.now(UTC), self.settings.retention)
+                if not self._history.may_prune(now):
+                    log.error("nothing is deleted: nothing was heard for months; is this machine's clock right?")
+                    continue
+                gone = self._history.prune(now, self.settings.retention)
             except Exception:  # a history that can't be pruned now can be in an hour
                 log.exception("the history can't be pruned")
             else:

@@ -121,6 +121,16 @@ def test_an_incident_is_kept_from_its_end_on(history: History) -> None:
     assert (gone["events"], gone["incidents"]) == (1, 1)
 
 
+def test_a_clock_that_is_years_ahead_deletes_nothing(history: History) -> None:
+    """Where nothing was heard for months, the clock is wrong, and not the building silent."""
+    before = history.may_prune(at(days=3650))
+    history.store(Batch(events=(event(1, heard_utc=at()),)))
+
+    assert before
+    assert history.may_prune(at(days=93))
+    assert not history.may_prune(at(days=94))
+
+
 def test_many_rows_go_in_small_transactions(history: History) -> None:
     """More than one of them holds."""
     history.store(Batch(events=tuple(event(seq) for seq in range(1, 2_502))))

@@ -8,7 +8,7 @@ from node.monitor.history.database import Database
 from node.monitor.history.memory import remember
 from node.monitor.history.outbox import StoredOutbox
 from node.monitor.history.reading import StoredReading
-from node.monitor.history.retention import prune
+from node.monitor.history.retention import MUTE, newest_heard, prune
 from node.monitor.history.store import TargetsOf, store
 from node.monitor.history.tokens import StoredTokens
 from node.monitor.settings import Retention
@@ -55,6 +55,12 @@ class History:
     def prune(self, at_utc: datetime, retention: Retention) -> dict[str, int]:
         """Delete what is older than ``retention`` allows at ``at_utc``; how many rows of each table went."""
         return prune(self._database, at_utc, retention)
+
+    def may_prune(self, at_utc: datetime) -> bool:
+        """Whether ``at_utc`` can be now: where nothing was heard for ``MUTE`` before it, the clock is wrong."""
+        with self._database.reading() as connection:
+            newest = newest_heard(connection)
+        return newest is None or at_utc - newest <= MUTE
 
     def close(self) -> None:
         """Let go of the database."""

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Table, and_, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, or_, select
 
 from node.monitor.history.database import Database
 from node.monitor.history.memory import newest_tallies
@@ -18,6 +18,9 @@ from node.monitor.history.tables import (
     walk_tests,
 )
 from node.monitor.settings import Retention
+
+MUTE = timedelta(days=93)
+"""No building is silent for so long: each of its buttons is tested every month."""
 
 _AT_ONCE = 1_000  # an alarm waits for one such transaction at most
 
@@ -49,6 +52,11 @@ def prune(database: Database, at_utc: datetime, retention: Retention) -> dict[st
     for table, is_due in rules:
         gone[table.name] = _delete(database, table, is_due)
     return gone
+
+
+def newest_heard(connection: Connection) -> datetime | None:
+    """When the newest event was heard; None where none is kept."""
+    return connection.execute(select(func.max(events.c.heard_utc))).scalar()
 
 
 def _is_past(others_end: datetime, incidents_end: datetime) -> ColumnElement[bool]:
