@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -34,6 +35,8 @@ NORMAL_S = 30.0
 CLOSED_KEPT = 10_000
 OPEN_LIMIT = 5_000
 MISTAKES_S = 365 * 86400.0
+
+T = TypeVar("T")
 
 _CALLS = ("pressed", "opened", "held-open", "adopted")
 
@@ -70,11 +73,13 @@ class Incidents:
         self._escalate_s = escalate_s
         self._steps = steps
         self._closed: OrderedDict[IncidentKey, None] = OrderedDict.fromkeys(closed)
-        self._listed: dict[IncidentKey, tuple[float, OpenIncident]] = {}
+        self._of: dict[NodeKey, dict[IncidentKey, Open]] = {}
+        self._listed: dict[NodeKey, dict[IncidentKey, tuple[float, OpenIncident]]] = {}
+        self._awaited = 0
         self._mistakes: dict[tuple[NodeKey, str], list[datetime]] = {}
         for record in known:
             opened = Open(record, inf, stored=True)
-            self.open[record.key] = opened
+            self._add(opened)
             if record.acknowledged_utc is None:
                 self._await_next(now, opened)
         for node, name, at_utc in mistakes:
@@ -87,7 +92,7 @@ class Incidents:
 
     def of(self, node: NodeKey) -> list[Open]:
         """The open incidents of a node."""
-        return [each for key, each in self.open.items() if key.of == node]
+        return list(self._of.get(node, {}).values())
 
     def event(self, now: Moment, node: NodeKey, event: Event, at_utc: datetime) -> None:
         """An event that hadn't been heard before."""
@@ -112,10 +117,11 @@ class Incidents:
                 if each.phase == "acknowledged" and known.record.acknowledged_utc is None:
                     known.record = replace(known.record, presses=max(each.presses, known.record.presses))
                     self._acknowledged(now, key, now.utc, "")
-            elif key not in self._closed and len(self._listed) < OPEN_LIMIT:
-                self._listed.setdefault(key, (now.at, each))
-        for key in [key for key in self._listed if key.of == node and key not in listed]:
-            del self._listed[key]
+            elif key not in self._closed and key not in self._listed.get(node, ()) and self._awaited < OPEN_LIMIT:
+                self._listed.setdefault(node, {})[key] = (now.at, each)
+                self._awaited += 1
+        for key in [key for key in self._listed.get(node, ()) if key not in listed]:
+            self._unlist(key)
         for opened in self.of(node):
             if opened.record.key not in listed and opened.unlisted_since is None:
                 opened.unlisted_since = now.at
@@ -135,17 +141,29 @@ class Incidents:
                 self._tell_next(now, opened)
             if opened.unlisted_since is not None and opened.unlisted_since + NORMAL_S <= now.at:
                 self._ledger.find(now, _reset_missing(opened.record.key))
-        for key, (since, listed) in list(self._listed.items()):
+        for key, (since, listed) in [each for of_node in self._listed.values() for each in of_node.items()]:
             if since + LISTED_S <= now.at:
-                del self._listed[key]
+                self._unlist(key)
                 self._adopt(now, key, listed)
 
     def day_passed(self, now: Moment) -> None:
         """Forget what is longer ago than twelve months."""
         self._review_mistakes(now)
 
+    def _add(self, opened: Open) -> None:
+        key = opened.record.key
+        self.open[key] = opened
+        self._of.setdefault(key.of, {})[key] = opened
+
+    def _remove(self, key: IncidentKey) -> Open | None:
+        _forget(self._of, key)
+        return self.open.pop(key, None)
+
+    def _unlist(self, key: IncidentKey) -> None:
+        self._awaited -= _forget(self._listed, key)
+
     def _call(self, now: Moment, key: IncidentKey, event: Event, at_utc: datetime) -> None:
-        self._listed.pop(key, None)
+        self._unlist(key)
         opened = self.open.get(key)
         if opened is not None:
             self._call_again(now, opened, event.presses or 0)
@@ -179,7 +197,7 @@ class Incidents:
             self._ledger.find(now, FindingKey(FLOOD.code, record.key.site, record.key.node, "incidents"))
             return
         opened = Open(record, inf, stored)
-        self.open[record.key] = opened
+        self._add(opened)
         self._ledger.out.incidents.append(record)
         self._tell(now, opened, NoticeKind.ALARM, "0")
         if record.acknowledged_utc is None:
@@ -216,7 +234,7 @@ class Incidents:
         reason: str | None,
         event: Event | None = None,
     ) -> None:
-        self._listed.pop(key, None)
+        self._unlist(key)
         if key in self._closed:
             return
         self._closed[key] = None
@@ -224,7 +242,7 @@ class Incidents:
             self._closed.popitem(last=False)
         self._ledger.clear(now, _reset_missing(key))
         self._ledger.clear(now, FindingKey(OPEN_ALARM_UNSTORED.code, *key.of, key.incident))
-        opened = self.open.pop(key, None)
+        opened = self._remove(key)
         if opened is None:
             if event is None:
                 return
@@ -277,6 +295,15 @@ class Incidents:
                 self._ledger.find(now, key, count=len(recent))
             else:
                 self._ledger.clear(now, key)
+
+
+def _forget(of_nodes: dict[NodeKey, dict[IncidentKey, T]], key: IncidentKey) -> bool:
+    """Whether it was there."""
+    of_node = of_nodes.get(key.of, {})
+    known = of_node.pop(key, None) is not None
+    if known and not of_node:
+        del of_nodes[key.of]
+    return known
 
 
 def _reset_missing(key: IncidentKey) -> FindingKey:
