@@ -193,9 +193,10 @@ class StandIns:
         with self._changed:
             if parts[-1] == "receipt":
                 said = Said(parts[-2], message["event"]["boot"], message["event"]["seq"])
-                taken = received.at - self._sent[said].began
-                self._receipts.setdefault(said, {}).setdefault(message["monitor"], taken)
-                self._changed.notify_all()
+                sent = self._sent.get(said)
+                if sent is not None:  # else it is another's
+                    self._receipts.setdefault(said, {}).setdefault(message["monitor"], received.at - sent.began)
+                    self._changed.notify_all()
             elif message["state"] == "online" and not received.retain:
                 self._say_again(0.0 if message["boot"] not in self._heard else AGAIN_S)
                 self._heard.add(message["boot"])

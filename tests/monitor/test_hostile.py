@@ -1,0 +1,163 @@
+"""100,000 hostile messages, in bursts, on every topic that a monitor hears: a real wall is answered all the same."""
+
+import itertools
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.broker import Broker
+from tests.support.flood import Flood, Packet
+from tests.support.hostile import HUGE, KINDS, Hostile
+from tests.support.monitor import MONITOR, RunningMonitor, write_monitor
+from tests.support.mqtt import Client
+from tests.support.node import NODE, SITE, SimulatedNode, write_config
+from tests.support.receivers import HttpReceiver
+from tests.support.standins import StandIns, names
+
+SEED = 5
+MESSAGES = 100_000
+BURST = 4_000
+STRANGERS = 50_000
+ANSWERED_S = 5.0
+"""From the press to the lamp that says "received". Far more than it takes; a node calls again after 10 s."""
+
+GROWTH_KIB = 192 * 1024
+"""What 20,000 nodes, 5,000 open incidents and all that waits may take beyond a monitor that has heard one node."""
+
+LATER_KIB = 32 * 1024
+"""What the last burst may add to that: nothing grows with the messages."""
+
+
+SENDING, SENDING_FILES = 1, 10
+"""A message under way is a thread; it, and each thread that has asked the database, has files of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a process has: memory, threads, open files."""
+
+    kib: int
+    threads: int
+    files: int
+
+    @classmethod
+    def by(cls, pid: int) -> "Used":
+        """This process, now."""
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        return cls(int(fields["VmRSS"].split()[0]), int(fields["Threads"]), files)
+
+
+class Wall:
+    """A real node whose button is pressed again and again, each time as a new incident."""
+
+    def __init__(self, node: SimulatedNode) -> None:
+        self._node = node
+        self.taken_s: list[float] = []
+
+    def press(self) -> None:
+        """Until the lamp says "received"; how long that took is kept."""
+        mark = self._node.mark
+        self._node.tap(45)
+        pressed = self._node.expect(since=mark, ladder="pressed")["at"]
+        self.taken_s.append(self._node.expect(since=mark, ladder="received", timeout_s=60.0)["at"] - pressed)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A private broker that takes a whole burst, and drops nothing for a slow monitor."""
+    options = ("max_inflight_messages 0", "max_queued_messages 0")
+    with Broker(tmp_path / "broker", options=options) as started:
+        yield started
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("listed", [True, False], ids=["with a roster", "without one"])
+def test_a_wall_is_answered_whatever_else_is_said(tmp_path: Path, broker: Broker, listed: bool) -> None:
+    """During each burst and after it, with a roster within ANSWERED_S; memory, threads and files stay bounded."""
+    roster = [{"id": NODE, "location": "Room 214"}] if listed else None
+    branch = f"alarm/v1/{SITE}/node/{NODE}"
+    with ExitStack() as stack:
+        guards = stack.enter_context(HttpReceiver())
+        target = {"name": "guards", "url": guards.url, "language": "en", "findings": "none"}
+        config = write_monitor(tmp_path / "monitor", broker.port, roster=roster, targets=[target])
+        monitor = stack.enter_context(RunningMonitor(config))
+        witness = stack.enter_context(Client(broker.port, subscribe=[f"{branch}/{kind}" for kind in KINDS]))
+        panel = {"chatter_presses": 10_000}
+        node = stack.enter_context(SimulatedNode(write_config(tmp_path, broker.port, panel=panel, heartbeat_s=1)))
+        monitor.expect_status(NODE, "up")
+        wall = Wall(node)
+        for _ in range(5):
+            wall.press()
+        said = [Packet(each.topic, each.payload) for each in witness.received]
+        used = [Used.by(monitor.pid)]
+
+        rubbish = iter(Hostile(SEED, MONITOR, said, STRANGERS))
+        flood = stack.enter_context(Flood(broker.port))
+        for _ in range(MESSAGES // BURST):
+            burst = [*itertools.islice(rubbish, BURST - 1), Packet(f"{branch}/event", HUGE)]
+            pouring = threading.Thread(target=flood.pour, args=(burst,))
+            pouring.start()
+            wall.press()
+            pouring.join()
+            used.append(Used.by(monitor.pid))
+        wall.press()
+
+        wall.press()
+        monitor.expect_status(NODE, "up")
+        used.append(Used.by(monitor.pid))
+    # Without a roster a stranger's alarm is as good as the wall's, and thousands stand before it: it is answered.
+    assert not listed or max(wall.taken_s) < ANSWERED_S, wall.taken_s
+    assert used[-1].kib - used[0].kib < GROWTH_KIB, used
+    assert used[-1].kib - used[-3].kib < LATER_KIB, used
+    assert used[-1].threads <= used[0].threads + SENDING, used
+    assert used[-1].files <= used[0].files + SENDING_FILES, used
+    assert "Traceback" not in monitor.log
+
+
+@pytest.mark.parametrize("field", ["presses", "by"])
+def test_what_no_database_takes_keeps_no_other_alarm_back(
+    tmp_path: Path, broker: Broker, empty_url: str, field: str
+) -> None:
+    """A number beyond every column or a NUL, in messages that are decided together with those of real walls."""
+    with ExitStack() as stack:
+        guards = stack.enter_context(HttpReceiver())
+        target = {"name": "guards", "url": guards.url, "language": "en", "findings": "none"}
+        config = write_monitor(tmp_path / "monitor", broker.port, history_url=empty_url, targets=[target])
+        monitor = stack.enter_context(RunningMonitor(config))
+        nodes = stack.enter_context(StandIns(broker.port))
+        flood = stack.enter_context(Flood(broker.port))
+        walls = names(60)
+
+        os.kill(monitor.pid, signal.SIGSTOP)  # so that it has all of them at once
+        for number, wall in enumerate(walls):
+            flood.pour(_unstorable(field, number))
+            nodes.press(wall)
+        os.kill(monitor.pid, signal.SIGCONT)
+
+        nodes.wait_for_all()
+        called = {f"ALARM, threat: {SITE}/{wall}" for wall in walls}
+        guards.taken.wait(lambda taken: called <= {each.title for each in taken})
+        assert "Traceback" not in monitor.log
+
+
+def _unstorable(field: str, number: int) -> list[Packet]:
+    """A call, somebody who comes, the end, and a fault, of a node of its own."""
+    node, boot = f"hostile-{number}", "0badcafe"
+    head = {"v": 1, "node": node, "boot": boot, "at_utc": "2026-11-25T08:00:00.000Z", "clock": "free"}
+    odd: dict[str, object] = {"presses": 1, "by": "x", "reason": "drill", "subject": "x"}
+    odd[field] = 2**53 if field == "presses" else "\x00"
+    about = {"input": "button", "class": "assist", "incident": f"{boot}-1"}
+    said = [
+        {**head, **about, **odd, "seq": seq, "kind": kind}
+        for seq, kind in enumerate(("pressed", "acknowledged", "reset"), 1)
+    ]
+    return [Packet(f"alarm/v1/{SITE}/node/{node}/event", json.dumps(each).encode()) for each in said]
