@@ -377,13 +377,13 @@ _OF_NOW = frozenset({BROKER_AWAY.code, FLOOD.code, HISTORY_FAILS.code, REFUSED.c
 
 
 def _when(now: Moment, event: Event) -> datetime:
-    """When it happened by our clock, where the node says how long ago that is; else by the node's."""
+    """When it happened by our clock, where the node says how long ago that is; else by the node's, but never later."""
     if isinstance(event.age_ms, int):
         try:
             return now.utc - timedelta(milliseconds=event.age_ms)
         except OverflowError:
             pass
     try:
-        return datetime.fromisoformat(event.at_utc)
+        return min(datetime.fromisoformat(event.at_utc), now.utc)
     except ValueError:
         return now.utc

@@ -1,0 +1,83 @@
+"""A hub as the tests play it: in virtual time, with a history that stores at once or not at all."""
+
+from typing import Any
+
+from node.monitor.batch import Memory
+from node.monitor.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
+from node.monitor.hub import Hub
+from node.monitor.model import IncidentKey, IncidentRecord, NodeKey
+from node.monitor.requests import Answer, Request
+from tests.monitor.nodes import BOOT, BROKER, ROOM, moment
+from tests.monitor.settings import settings_of
+
+INCIDENT = IncidentKey(*ROOM, f"{BOOT}-1")
+ESCALATE_S = 60.0
+
+
+class Play:
+    """A hub whose history stores at once, unless ``store`` is False, and whose time passes whenever it wants."""
+
+    def __init__(self, memory: Memory | None = None, **changes: Any) -> None:
+        self.hub = Hub(settings_of(**changes), moment(0.0), memory or Memory(), "0000cafe")
+        self.store = True
+        self.all = Decisions()
+        self.asked = 0
+        self.hub.link_up(moment(0.0), BROKER)
+        self._settle(moment(0.0))
+
+    def until(self, at: float) -> None:
+        """Let time pass, up to and with ``at``."""
+        while self.hub.next_due <= at:
+            now = moment(self.hub.next_due)
+            self.hub.time_passed(now)
+            self._settle(now)
+
+    def hear(
+        self, at: float, message: Any, node: NodeKey = ROOM, *, broker: str = BROKER, retained: bool = False
+    ) -> None:
+        """A node says something at ``at``."""
+        self.until(at)
+        self.hub.hear(moment(at), broker, node, message, retained=retained)
+        self._settle(moment(at))
+
+    def ask(self, at: float, request: Request) -> int:
+        """Somebody asks for something; the number of the request."""
+        self.until(at)
+        self.asked += 1
+        self.hub.ask(moment(at), self.asked, request)
+        self._settle(moment(at))
+        return self.asked
+
+    def receipts(self) -> list[tuple[str, int]]:
+        """Boot and number of each event that got a receipt, in their order."""
+        return [(each.event.boot, each.event.seq) for each in self.all.says if isinstance(each, SendReceipt)]
+
+    def commands(self, action: str) -> list[SendCommand]:
+        """The commands of this kind, in their order."""
+        return [each for each in self.all.says if isinstance(each, SendCommand) and each.action == action]
+
+    def answer(self, number: int) -> Answer | None:
+        """What a request came to, None while it waits."""
+        return next(
+            (each.answer for each in self.all.says if isinstance(each, Respond) and each.number == number), None
+        )
+
+    def told(self) -> list[tuple[str, int]]:
+        """Kind and step of each notice about an incident, in their order."""
+        return [(each.kind.value, each.step) for each in self.all.notices if each.incident]
+
+    def found(self) -> list[str]:
+        """The codes of the open findings, sorted."""
+        return sorted(key.code for key in self.hub.ledger.open)
+
+    def record(self) -> IncidentRecord:
+        """The newest record of an incident that the history was given."""
+        return self.all.incidents[-1]
+
+    def _settle(self, now: Moment) -> None:
+        decisions = self.hub.take()
+        for name in Decisions.__dataclass_fields__:
+            getattr(self.all, name).extend(getattr(decisions, name))
+        if self.store and decisions.events:
+            self.hub.stored(now, [each.key for each in decisions.events])
+            self._settle(now)
