@@ -95,13 +95,13 @@ class StoreRecovered(Struct, frozen=True, kw_only=True):
 class Memory(Struct, frozen=True, kw_only=True):
     """What a start must know: what is open, and the newest of the rest.
 
-    ``closed``: the incidents that were reset last, oldest first. ``mistaken``: the calls of a year that were reset as
-    mistaken: node, input, and when they were reset.
+    ``closed``: the incidents that were reset last, oldest first, each with how many presses it had. ``mistaken``: the
+    calls of a year that were reset as mistaken: node, input, and when they were reset.
     """
 
     nodes: tuple[NodeRecord, ...] = ()
     incidents: tuple[IncidentRecord, ...] = ()
-    closed: tuple[IncidentKey, ...] = ()
+    closed: tuple[tuple[IncidentKey, int], ...] = ()
     findings: tuple[Finding, ...] = ()
     tallies: tuple[Tally, ...] = ()
     buttons: tuple[Button, ...] = ()

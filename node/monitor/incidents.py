@@ -6,9 +6,13 @@ Rules:
 2. It ends with its reset event only. A ``normal`` alone is a finding; a person may then end it here.
 3. Unacknowledged after ``escalate_s`` the next group is told, and so on. Each group is told once, whoever of several
    monitors finds it: the notice's key says which incident and which group.
-4. A further press after somebody said to be coming is told again: it may be another person. A list that says so has
-   all presses that are answered by it, however late their events come.
-5. After a restart the wait for the next group begins anew; what was told stays told.
+4. A further press after somebody said to be coming is told again, and so is one after all were told and nobody came:
+   it may be another person. So is one after an end that its node doesn't know of: it wasn't over.
+5. A list that says acknowledged comes just before the event that says by whom: for so long nobody else is called. It
+   has all presses that are answered by it, however late their events come.
+6. What follows from a call is decided again where it is heard again: the history may have refused it the first time.
+7. No node's calls, however many it invents, keep the first one of another from being told.
+8. After a restart the wait for the next group begins anew; what was told stays told.
 """
 
 from collections import OrderedDict
@@ -16,12 +20,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
-from typing import TypeVar
 
 from msgspec.structs import replace
 
 from node.core.settings import AlarmClass
-from node.messages import Alarm, Event, OpenIncident
+from node.messages import INCIDENTS_LIMIT, Alarm, Event, OpenIncident
 from node.monitor.decisions import Ledger, Moment
 from node.monitor.findings import FLOOD, MISTAKEN_CALLS, OPEN_ALARM_UNSTORED, RESET_MISSING
 from node.monitor.model import FindingKey, IncidentKey, IncidentRecord, NodeKey, Notice, NoticeKind
@@ -34,9 +37,9 @@ NORMAL_S = 30.0
 
 CLOSED_KEPT = 10_000
 OPEN_LIMIT = 5_000
-MISTAKES_S = 365 * 86400.0
+"""Beyond this a node has one open incident, and never more than ``INCIDENTS_LIMIT``, which is all that it may list."""
 
-T = TypeVar("T")
+MISTAKES_S = 365 * 86400.0
 
 _CALLS = ("pressed", "opened", "held-open", "adopted")
 
@@ -45,17 +48,26 @@ _CALLS = ("pressed", "opened", "held-open", "adopted")
 class Open:
     """An open incident. ``next_at``: when the next group is told, inf when nobody is left or somebody is coming.
 
-    ``unlisted_since``: since when its node doesn't list it, None while it does or hasn't said anything.
+    ``told_at``: when somebody was called last; ``told_as``: for which press, and how that notice's key ends.
+    ``answered``: how many presses there were when somebody said to be coming. ``unlisted_since``: since when its node
+    doesn't list it, None while it does or hasn't said anything. ``answered_since``: since when its node lists it as
+    acknowledged without our having heard by whom.
     """
 
     record: IncidentRecord
-    next_at: float
-    stored: bool
+    told_at: float
+    told_as: tuple[int, str] = (0, "")
+    next_at: float = inf
+    answered: int = 0
     unlisted_since: float | None = None
+    answered_since: float | None = None
 
 
 class Incidents:
-    """All open incidents. ``steps``: how many groups there are beyond the one that is told at once."""
+    """All open incidents. ``steps``: how many groups there are beyond the one that is told at once.
+
+    ``closed``: those that have ended, oldest first, each with how many presses it had.
+    """
 
     def __init__(
         self,
@@ -65,23 +77,19 @@ class Incidents:
         escalate_s: float,
         steps: int,
         known: Iterable[IncidentRecord] = (),
-        closed: Iterable[IncidentKey] = (),
+        closed: Iterable[tuple[IncidentKey, int]] = (),
         mistakes: Iterable[tuple[NodeKey, str, datetime]] = (),
     ) -> None:
         self.open: dict[IncidentKey, Open] = {}
         self._ledger = ledger
         self._escalate_s = escalate_s
         self._steps = steps
-        self._closed: OrderedDict[IncidentKey, None] = OrderedDict.fromkeys(closed)
-        self._of: dict[NodeKey, dict[IncidentKey, Open]] = {}
+        self._of_node: dict[NodeKey, dict[IncidentKey, Open]] = {}
+        self._closed: OrderedDict[IncidentKey, int] = OrderedDict(closed)
         self._listed: dict[NodeKey, dict[IncidentKey, tuple[float, OpenIncident]]] = {}
-        self._awaited = 0
         self._mistakes: dict[tuple[NodeKey, str], list[datetime]] = {}
         for record in known:
-            opened = Open(record, inf, stored=True)
-            self._add(opened)
-            if record.acknowledged_utc is None:
-                self._await_next(now, opened)
+            self._put(now, Open(record, now.at))
         for node, name, at_utc in mistakes:
             self._mistakes.setdefault((node, name), []).append(at_utc)
         self._review_mistakes(now)
@@ -92,7 +100,7 @@ class Incidents:
 
     def of(self, node: NodeKey) -> list[Open]:
         """The open incidents of a node."""
-        return list(self._of.get(node, {}).values())
+        return list(self._of_node.get(node, {}).values())
 
     def event(self, now: Moment, node: NodeKey, event: Event, at_utc: datetime) -> None:
         """An event that hadn't been heard before."""
@@ -103,28 +111,32 @@ class Incidents:
             self._reset(now, key, at_utc, by=event.by or "", reason=event.reason, event=event)
         elif event.kind == "acknowledged":
             self._acknowledged(now, key, at_utc, event.by or "")
-        elif event.kind in _CALLS and event.presses and key not in self._closed:
-            self._call(now, key, event, at_utc)
+        elif event.kind in _CALLS and event.presses:
+            self._call(now, key, event, event.presses, at_utc)
 
     def alarm(self, now: Moment, node: NodeKey, message: Alarm) -> None:
         """A node's list of its open incidents."""
         listed = {IncidentKey(*node, each.incident): each for each in message.incidents}
-        for key, each in listed.items():
-            known = self.open.get(key)
-            if known is not None:
-                known.unlisted_since = None
-                self._ledger.clear(now, _reset_missing(key))
-                if each.phase == "acknowledged" and known.record.acknowledged_utc is None:
-                    known.record = replace(known.record, presses=max(each.presses, known.record.presses))
-                    self._acknowledged(now, key, now.utc, "")
-            elif key not in self._closed and key not in self._listed.get(node, ()) and self._awaited < OPEN_LIMIT:
-                self._listed.setdefault(node, {})[key] = (now.at, each)
-                self._awaited += 1
-        for key in [key for key in self._listed.get(node, ()) if key not in listed]:
-            self._unlist(key)
+        waiting = self._listed.pop(node, {})
+        unheard = {
+            key: waiting.get(key, (now.at, each))
+            for key, each in listed.items()
+            if key not in self.open and key not in self._closed
+        }
+        if unheard:
+            self._listed[node] = unheard
         for opened in self.of(node):
-            if opened.record.key not in listed and opened.unlisted_since is None:
-                opened.unlisted_since = now.at
+            each = listed.get(opened.record.key)
+            if each is None:
+                opened.unlisted_since = now.at if opened.unlisted_since is None else opened.unlisted_since
+                continue
+            opened.unlisted_since = None
+            self._ledger.clear(now, _reset_missing(opened.record.key))
+            if each.phase != "acknowledged" or opened.record.acknowledged_utc is not None:
+                opened.answered_since = None
+            elif opened.answered_since is None:
+                opened.answered_since = now.at
+                opened.record = replace(opened.record, presses=max(each.presses, opened.record.presses))
 
     def acknowledge_here(self, now: Moment, key: IncidentKey, by: str) -> None:
         """Somebody is coming, and the node couldn't be told: nobody else needs to be called."""
@@ -137,47 +149,42 @@ class Incidents:
     def time_passed(self, now: Moment) -> None:
         """Tell whoever is next; find what never came."""
         for opened in list(self.open.values()):
-            if opened.next_at <= now.at:
+            if opened.answered_since is not None:
+                if opened.answered_since + LISTED_S <= now.at:
+                    self._acknowledged(now, opened.record.key, now.utc, "")
+            elif opened.next_at <= now.at:
                 self._tell_next(now, opened)
             if opened.unlisted_since is not None and opened.unlisted_since + NORMAL_S <= now.at:
                 self._ledger.find(now, _reset_missing(opened.record.key))
-        for key, (since, listed) in [each for of_node in self._listed.values() for each in of_node.items()]:
-            if since + LISTED_S <= now.at:
-                self._unlist(key)
-                self._adopt(now, key, listed)
+        for unheard in list(self._listed.values()):
+            for key, (since, listed) in list(unheard.items()):
+                if since + LISTED_S <= now.at:
+                    self._forget_listed(key)
+                    self._adopt(now, key, listed)
 
     def day_passed(self, now: Moment) -> None:
         """Forget what is longer ago than twelve months."""
         self._review_mistakes(now)
 
-    def _add(self, opened: Open) -> None:
-        key = opened.record.key
-        self.open[key] = opened
-        self._of.setdefault(key.of, {})[key] = opened
-
-    def _remove(self, key: IncidentKey) -> Open | None:
-        _forget(self._of, key)
-        return self.open.pop(key, None)
-
-    def _unlist(self, key: IncidentKey) -> None:
-        self._awaited -= _forget(self._listed, key)
-
-    def _call(self, now: Moment, key: IncidentKey, event: Event, at_utc: datetime) -> None:
-        self._unlist(key)
+    def _call(self, now: Moment, key: IncidentKey, event: Event, presses: int, at_utc: datetime) -> None:
+        self._forget_listed(key)
+        ended = self._closed.get(key)
+        if ended is not None and presses <= ended:
+            return
         opened = self.open.get(key)
         if opened is not None:
-            self._call_again(now, opened, event.presses or 0)
+            self._call_again(now, opened, presses)
             return
         record = IncidentRecord(
             key=key,
             input=event.input or "",
             alarm_class=event.alarm_class or AlarmClass.THREAT,
             raised_utc=at_utc,
-            presses=event.presses or 1,
+            presses=presses,
             test=event.test,
             received_utc=now.utc,
         )
-        self._begin(now, record, stored=True)
+        self._begin(now, record, (presses, "0" if ended is None else f"again:{presses}"))
 
     def _adopt(self, now: Moment, key: IncidentKey, listed: OpenIncident) -> None:
         self._ledger.find(now, FindingKey(OPEN_ALARM_UNSTORED.code, *key.of, listed.incident))
@@ -190,37 +197,52 @@ class Incidents:
             test=listed.test,
             acknowledged_utc=now.utc if listed.phase == "acknowledged" else None,
         )
-        self._begin(now, record, stored=False)
+        self._begin(now, record, (0, "0"))
 
-    def _begin(self, now: Moment, record: IncidentRecord, *, stored: bool) -> None:
-        if len(self.open) >= OPEN_LIMIT:
-            self._ledger.find(now, FindingKey(FLOOD.code, record.key.site, record.key.node, "incidents"))
+    def _begin(self, now: Moment, record: IncidentRecord, told_as: tuple[int, str]) -> None:
+        others = len(self._of_node.get(record.key.of, ()))
+        if others and (others >= INCIDENTS_LIMIT or len(self.open) >= OPEN_LIMIT):
+            self._ledger.find(now, _too_many(record.key.of))
             return
-        opened = Open(record, inf, stored)
-        self._add(opened)
+        self._closed.pop(record.key, None)
+        opened = Open(record, now.at, told_as)
+        self._put(now, opened)
         self._ledger.out.incidents.append(record)
-        self._tell(now, opened, NoticeKind.ALARM, "0")
-        if record.acknowledged_utc is None:
+        self._tell(now, opened, NoticeKind.ALARM, told_as[1])
+
+    def _put(self, now: Moment, opened: Open) -> None:
+        key = opened.record.key
+        self.open[key] = self._of_node.setdefault(key.of, {})[key] = opened
+        if opened.record.acknowledged_utc is None:
             self._await_next(now, opened)
+        else:
+            opened.answered = opened.record.presses
+
+    def _forget_listed(self, key: IncidentKey) -> None:
+        unheard = self._listed.get(key.of, {})
+        unheard.pop(key, None)
+        if not unheard:
+            self._listed.pop(key.of, None)
 
     def _call_again(self, now: Moment, opened: Open, presses: int) -> None:
         record = opened.record
         self._ledger.clear(now, FindingKey(OPEN_ALARM_UNSTORED.code, *record.key.of, record.key.incident))
         received = record.received_utc or now.utc
-        if presses <= record.presses and record.received_utc is not None:
-            return
         opened.record = replace(record, presses=max(presses, record.presses), received_utc=received)
-        opened.stored = True
         self._ledger.out.incidents.append(opened.record)
-        if record.acknowledged_utc is not None and presses > record.presses:
-            self._tell(now, opened, NoticeKind.ALARM, f"again:{presses}")
+        exhausted = opened.next_at == inf and (opened.answered or now.at - opened.told_at >= self._escalate_s)
+        if presses == opened.told_as[0]:
+            self._tell(now, opened, NoticeKind.ALARM, opened.told_as[1])
+        elif exhausted and presses > record.presses:
+            opened.told_as = (presses, f"again:{presses}")
+            self._tell(now, opened, NoticeKind.ALARM, opened.told_as[1])
 
     def _acknowledged(self, now: Moment, key: IncidentKey, at_utc: datetime, by: str) -> None:
         opened = self.open.get(key)
         if opened is None or opened.record.acknowledged_utc is not None:
             return
         opened.record = replace(opened.record, acknowledged_utc=at_utc, acknowledged_by=by)
-        opened.next_at = inf
+        opened.next_at, opened.answered, opened.answered_since = inf, opened.record.presses, None
         self._ledger.out.incidents.append(opened.record)
         self._tell(now, opened, NoticeKind.ACKNOWLEDGED, "", by=by)
 
@@ -234,19 +256,19 @@ class Incidents:
         reason: str | None,
         event: Event | None = None,
     ) -> None:
-        self._unlist(key)
+        self._forget_listed(key)
         if key in self._closed:
             return
-        self._closed[key] = None
-        if len(self._closed) > CLOSED_KEPT:
-            self._closed.popitem(last=False)
         self._ledger.clear(now, _reset_missing(key))
         self._ledger.clear(now, FindingKey(OPEN_ALARM_UNSTORED.code, *key.of, key.incident))
-        opened = self._remove(key)
+        opened = self._take(now, key)
         if opened is None:
             if event is None:
                 return
-            opened = Open(_unheard(key, event, at_utc), inf, stored=True)
+            opened = Open(_unheard(key, event, at_utc), now.at)
+        self._closed[key] = opened.record.presses
+        if len(self._closed) > CLOSED_KEPT:
+            self._closed.popitem(last=False)
         opened.record = replace(opened.record, reset_utc=at_utc, reset_by=by, reset_reason=reason)
         self._ledger.out.incidents.append(opened.record)
         self._tell(now, opened, NoticeKind.RESET, "", by=by, reason=reason or "")
@@ -254,6 +276,16 @@ class Incidents:
             name = (key.of, opened.record.input)
             self._mistakes.setdefault(name, []).append(at_utc)
             self._review_mistakes(now, name)
+
+    def _take(self, now: Moment, key: IncidentKey) -> Open | None:
+        opened = self.open.pop(key, None)
+        if opened is not None:
+            others = self._of_node[key.of]
+            del others[key]
+            self._ledger.clear(now, _too_many(key.of))
+            if not others:
+                del self._of_node[key.of]
+        return opened
 
     def _await_next(self, now: Moment, opened: Open) -> None:
         opened.next_at = now.at + self._escalate_s if opened.record.told_steps < self._steps else inf
@@ -269,6 +301,8 @@ class Incidents:
         self, now: Moment, opened: Open, kind: NoticeKind, which: str, *, step: int = 0, by: str = "", reason: str = ""
     ) -> None:
         record = opened.record
+        if kind is NoticeKind.ALARM:
+            opened.told_at = now.at
         notice = Notice(
             key=f"{kind}:{record.key}:{which}",
             kind=kind,
@@ -297,17 +331,12 @@ class Incidents:
                 self._ledger.clear(now, key)
 
 
-def _forget(of_nodes: dict[NodeKey, dict[IncidentKey, T]], key: IncidentKey) -> bool:
-    """Whether it was there."""
-    of_node = of_nodes.get(key.of, {})
-    known = of_node.pop(key, None) is not None
-    if known and not of_node:
-        del of_nodes[key.of]
-    return known
-
-
 def _reset_missing(key: IncidentKey) -> FindingKey:
     return FindingKey(RESET_MISSING.code, *key.of, key.incident)
+
+
+def _too_many(node: NodeKey) -> FindingKey:
+    return FindingKey(FLOOD.code, *node, "incidents")
 
 
 def _unheard(key: IncidentKey, event: Event, at_utc: datetime) -> IncidentRecord:

@@ -91,7 +91,7 @@ def test_what_has_ended_is_not_remembered(history: History) -> None:
         )
     )
 
-    assert history.remember(NOW) == Memory(closed=(closed.key,))
+    assert history.remember(NOW) == Memory(closed=((closed.key, closed.presses),))
 
 
 def test_an_event_that_comes_again_counts_as_stored(history: History) -> None:
@@ -250,14 +250,14 @@ def test_the_calls_of_a_year_that_were_mistaken_are_remembered(history: History)
     assert remembered.mistaken == ((ROOM, "button", at(days=10)), (HALL, "button", at(days=13)))
 
 
-def test_the_newest_closed_incidents_are_known_by_name(history: History) -> None:
+def test_the_newest_closed_incidents_are_known_by_name_and_presses(history: History) -> None:
     """Oldest first, and no more than a monitor keeps."""
     closed = [incident(number, reset_utc=at(9)) for number in range(1, CLOSED_KEPT + 3)]
     history.store(Batch(incidents=tuple(closed)))
 
     remembered = history.remember(NOW)
 
-    assert remembered.closed == tuple(each.key for each in closed[2:])
+    assert remembered.closed == tuple((each.key, each.presses) for each in closed[2:])
 
 
 def test_a_tests_reaction_is_filled_in_once(history: History) -> None:

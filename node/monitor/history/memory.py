@@ -55,14 +55,15 @@ def newest_tallies() -> Select[*tuple[object, ...]]:
     return select(each.c.id, *(each.c[name] for name in columns_of(Tally))).where(kept).order_by(each.c.id)
 
 
-def _closed(connection: Connection) -> tuple[IncidentKey, ...]:
+def _closed(connection: Connection) -> tuple[tuple[IncidentKey, int], ...]:
     newest = (
-        select(incidents.c.site, incidents.c.node, incidents.c.incident)
+        select(incidents.c.site, incidents.c.node, incidents.c.incident, incidents.c.presses)
         .where(incidents.c.reset_utc.is_not(None))
         .order_by(incidents.c.id.desc())
         .limit(CLOSED_KEPT)
     )
-    return tuple(IncidentKey(*row) for row in reversed(connection.execute(newest).all()))
+    rows = reversed(connection.execute(newest).all())
+    return tuple((IncidentKey(site, node, incident), presses) for site, node, incident, presses in rows)
 
 
 def _mistaken(connection: Connection, at_utc: datetime) -> tuple[tuple[NodeKey, str, datetime], ...]:

@@ -1,0 +1,246 @@
+"""The life of an incident where things go wrong: what is forgotten, told twice, or taken for over."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace as replaced
+
+from node.messages import INCIDENTS_LIMIT
+from node.monitor.batch import Memory
+from node.monitor.hub import STORING_S
+from node.monitor.incidents import LISTED_S, NORMAL_S, OPEN_LIMIT
+from node.monitor.model import EventKey, IncidentKey, IncidentRecord, NodeKey
+from node.monitor.requests import Reset
+from node.monitor.settings import Target
+from tests.monitor.nodes import BOOT, ROOM, SITE, about, alarm, event, heartbeat, moment, press
+from tests.monitor.play import ESCALATE_S, INCIDENT, Play
+
+TWO_GROUPS = (Target("t0", "json://x"), Target("t1", "json://x", step=1))
+
+
+def ended_here(play: Play) -> None:
+    """A node is cut off with an open incident, which a person then ends at the desk alone."""
+    play.hear(0.0, heartbeat())
+    play.hear(1.0, press(1))
+    play.ask(60.0, Reset(INCIDENT, "guard-desk", "real"))
+
+
+def again(of: IncidentRecord) -> Memory:
+    """What a history knows of an incident that was ended."""
+    return Memory(closed=((of.key, of.presses),))
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["as it is", "after a restart"])
+def test_a_call_after_an_end_that_its_node_does_not_know_is_told(restart: bool) -> None:
+    """The node was cut off, its incident was ended here; it is back, goes on with it, and somebody presses there."""
+    play = Play()
+    ended_here(play)
+    if restart:
+        play = Play(again(play.record()))
+
+    play.hear(100.0, press(2, incident=1, presses=2))
+
+    assert play.told()[-1] == ("alarm", 0)
+    assert INCIDENT in play.hub.incidents.open
+    assert play.all.notices[-1].key.endswith(":again:2")
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["as it is", "after a restart"])
+def test_a_call_of_before_an_end_stays_ended(restart: bool) -> None:
+    """The event that began it came late."""
+    play = Play()
+    play.hear(1.0, about(3, "reset", 1, by="guard-desk", reason="real"))
+    if restart:
+        play = Play(again(play.record()))
+
+    play.hear(2.0, press(1))
+
+    assert play.hub.incidents.open == {}
+    assert ("alarm", 0) not in play.told()
+
+
+def test_a_call_that_the_history_refused_is_told_when_it_comes_again() -> None:
+    """The commit that was refused had the incident and the notice with it."""
+    play = Play()
+    play.store = False
+    play.hear(1.0, press(1))
+    refused = len(play.all.notices), len(play.all.incidents)
+    play.hub.unstored([EventKey(*ROOM, BOOT, 1)])
+
+    play.hear(11.0, press(1))
+
+    assert [each.key for each in play.all.notices[refused[0] :]] == [f"alarm:{INCIDENT}:0"]
+    assert [each.key for each in play.all.incidents[refused[1] :]] == [INCIDENT]
+
+
+def test_a_further_call_that_the_history_refused_is_told_when_it_comes_again() -> None:
+    """Under the name that it had."""
+    play = Play()
+    play.hear(1.0, press(1))
+    play.hear(2.0, about(2, "acknowledged", 1, by="guard-desk"))
+    play.store = False
+    for at in (3.0, 3.0 + STORING_S + 1.0):
+        play.hear(at, press(3, incident=1, presses=2))
+
+    assert [each.key for each in play.all.notices if "again" in each.key] == [f"alarm:{INCIDENT}:again:2"] * 2
+
+
+def test_who_acknowledged_is_told_although_the_list_comes_first() -> None:
+    """The node says its list before the event that changed it, and the list names nobody."""
+    play = Play()
+    play.hear(1.0, press(1))
+
+    play.hear(2.0, alarm((1, "acknowledged")))
+    play.hear(2.1, about(2, "acknowledged", 1, by="guard-desk"))
+
+    assert play.record().acknowledged_by == "guard-desk"
+    assert play.all.notices[-1].by == "guard-desk"
+
+
+def test_an_acknowledgement_whose_event_never_comes_is_taken_from_the_list() -> None:
+    """Meanwhile nobody else is called."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, press(1))
+
+    play.hear(55.0, alarm((1, "acknowledged")))
+    play.until(55.0 + LISTED_S - 0.5)
+    before = play.told()
+    play.until(200.0)
+
+    assert before == [("alarm", 0)]
+    assert play.told() == [("alarm", 0), ("acknowledged", 0)]
+
+
+def test_a_press_after_a_listed_acknowledgement_takes_it_back() -> None:
+    """The list says active again: somebody else may stand there."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, press(1))
+
+    play.hear(2.0, alarm((1, "acknowledged")))
+    play.hear(3.0, alarm((1, "active")))
+    play.until(1.0 + ESCALATE_S)
+
+    assert play.told() == [("alarm", 0), ("alarm", 1)]
+
+
+def test_a_press_when_all_were_told_and_nobody_came_is_told_again() -> None:
+    """An hour later it is forgotten by everybody but the one who presses."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, press(1))
+    play.hear(70.0, press(2, incident=1, presses=2))
+    soon = play.told()
+
+    play.hear(3600.0, press(3, incident=1, presses=3))
+
+    assert soon == [("alarm", 0), ("alarm", 1)]
+    assert play.told() == [*soon, ("alarm", 0)]
+
+
+def test_who_floods_keeps_no_other_nodes_first_call_from_being_told() -> None:
+    """A node that invents incidents has as many as it may list; each other one is heard."""
+    play = Play()
+    nodes = [NodeKey(SITE, f"n-{number}") for number in range(OPEN_LIMIT // INCIDENTS_LIMIT + 1)]
+    for node in nodes:
+        for seq in range(1, INCIDENTS_LIMIT + 5):
+            play.hub.hear(moment(1.0), "broker-a:1883", node, press(seq, node=node), retained=False)
+    at_limit = len(play.hub.incidents.open)
+
+    play.hear(2.0, press(1))
+
+    assert at_limit == OPEN_LIMIT
+    assert INCIDENT in play.hub.incidents.open
+    assert len(play.hub.incidents.of(nodes[0])) == INCIDENTS_LIMIT
+    assert "M012" in play.found()
+
+
+def test_a_flood_of_incidents_is_over_once_one_of_them_ends() -> None:
+    """Then there is room again."""
+    play = Play()
+    for seq in range(1, INCIDENTS_LIMIT + 2):
+        play.hear(1.0, press(seq))
+    flooded = play.found()
+
+    play.hear(2.0, about(100, "reset", 1, by="guard-desk", reason="technical"))
+
+    assert (flooded, play.found()) == (["M012"], [])
+
+
+def test_what_is_no_longer_listed_is_no_incident() -> None:
+    """The node ended it before its event was missed."""
+    play = Play()
+
+    play.hear(1.0, alarm((1, "active"), (2, "active")))
+    play.hear(2.0, alarm((2, "active")))
+    play.until(30.0)
+
+    assert [key.incident for key in play.hub.incidents.open] == [f"{BOOT}-2"]
+
+
+def test_what_is_listed_again_was_not_over() -> None:
+    """The finding goes with it."""
+    play = Play()
+    play.hear(1.0, press(1))
+    play.hear(2.0, alarm())
+    play.until(2.0 + NORMAL_S + 1.0)
+    found = play.found()
+
+    play.hear(50.0, alarm((1, "active")))
+    play.until(100.0)
+
+    assert ("M009" in found, "M009" in play.found()) == (True, False)
+
+
+def test_an_incident_that_was_acknowledged_before_it_was_heard_wakes_no_next_group() -> None:
+    """The list says that somebody is coming."""
+    play = Play(targets=TWO_GROUPS)
+
+    play.hear(1.0, alarm((1, "acknowledged")), retained=True)
+    play.until(200.0)
+
+    assert play.told() == [("alarm", 0)]
+
+
+@pytest.mark.parametrize("fields", [{"incident": None}, {"presses": None}, {"presses": 0}], ids=str)
+def test_an_event_that_is_no_call_begins_nothing(fields: dict[str, Any]) -> None:
+    """A door that is opened calls nobody."""
+    play = Play()
+
+    play.hear(1.0, replaced(press(1), **fields))
+
+    assert play.hub.incidents.open == {}
+
+
+def test_mistaken_calls_are_forgotten_after_a_year() -> None:
+    """Those that the history remembers, too."""
+    day = 86400.0
+    mistaken = tuple((ROOM, "button", moment(-days * day).utc) for days in (364, 300))
+    play = Play(Memory(mistaken=mistaken))
+    found = play.found()
+
+    play.hub.time_passed(moment(2 * day))
+
+    assert (found, play.found()) == (["M007"], [])
+
+
+def test_the_newest_ends_alone_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever invents ends fills no memory."""
+    monkeypatch.setattr("node.monitor.incidents.CLOSED_KEPT", 2)
+    play = Play()
+
+    for seq in range(1, 6):
+        play.hear(float(seq), about(10 + seq, "reset", seq, by="guard-desk", reason="real"))
+
+    closed = play.hub.incidents._closed  # noqa: SLF001
+    assert list(closed) == [IncidentKey(*ROOM, f"{BOOT}-{seq}") for seq in (4, 5)]
+
+
+def test_what_is_not_about_a_call_changes_no_incident() -> None:
+    """A silenced sound is the node's own matter."""
+    play = Play()
+    play.hear(1.0, press(1))
+    before = dict(play.hub.incidents.open)
+
+    play.hear(2.0, about(2, "silenced", 1, by="guard-desk"))
+    play.hear(3.0, event(3, "identified", by="guard-desk"))
+
+    assert play.hub.incidents.open == before
