@@ -6,14 +6,16 @@ Rules:
 2. Of a node's heartbeats only the newest counts: a later one takes the place of one that nobody has looked at.
 3. Everything else of a node stands in its own line of at most ``NODE_ROOM``; nodes take turns. So whoever floods one
    node's topics delays that node alone, and who invents nodes delays each other one by a turn.
-4. What finds no room is dropped and counted. It gets no receipt, so the node sends it again.
-5. Heartbeats alone wait for others to join them: waking the deciding thread for each would be most of its work, and
+4. The roster's nodes have their turns before strangers, who have one of ``STRANGERS_TURN`` all the same: a frightened
+   person may stand there.
+5. What finds no room is dropped and counted. It gets no receipt, so the node sends it again.
+6. Heartbeats alone wait for others to join them: waking the deciding thread for each would be most of its work, and
    take from the links the time in which they hear alarms. Whatever else comes ends that wait.
 """
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import NamedTuple
 
 from node.messages import HeartbeatMessage
@@ -27,6 +29,7 @@ ROOM = 50_000
 """Messages of all nodes together; heartbeats stand beside that, one for each node."""
 
 BEATS_ROOM = 30_000
+STRANGERS_TURN = 8
 GATHER_S = 0.02
 """How long a heartbeat waits for others."""
 
@@ -42,9 +45,11 @@ class Said(NamedTuple):
 
 
 class Inbox:
-    """Filled by any thread, emptied by one."""
+    """Filled by any thread, emptied by one. ``ours``: the roster; where that is None nobody is a stranger."""
 
-    def __init__(self) -> None:
+    def __init__(self, ours: Container[NodeKey] | None = None) -> None:
+        self._ours = ours
+        self._strangers: deque[NodeKey] = deque()
         self._ready = threading.Condition(threading.Lock())
         self._own: deque[Callable[[], None]] = deque()
         self._lines: dict[NodeKey, deque[Said]] = {}
@@ -88,13 +93,13 @@ class Inbox:
             own = list(self._own)
             self._own.clear()
             taken: list[Said] = []
-            while self._turns and len(taken) < most:
-                node = self._turns.popleft()
+            while (turns := self._whose_turn(len(taken))) and len(taken) < most:
+                node = turns.popleft()
                 line = self._lines[node]
                 taken.append(line.popleft())
                 self._waiting -= 1
                 if line:
-                    self._turns.append(node)
+                    turns.append(node)
                 else:
                     del self._lines[node]
             while self._beats and len(taken) < most:
@@ -108,6 +113,11 @@ class Inbox:
             self._dropped = self._malformed = 0
             return told
 
+    def _whose_turn(self, number: int) -> deque[NodeKey]:
+        if self._strangers and (number % STRANGERS_TURN == STRANGERS_TURN - 1 or not self._turns):
+            return self._strangers
+        return self._turns
+
     def _put_in_line(self, said: Said) -> None:
         line = self._lines.get(said.node)
         if self._waiting >= ROOM or (line is not None and len(line) >= NODE_ROOM):
@@ -115,6 +125,7 @@ class Inbox:
             return
         if line is None:
             line = self._lines[said.node] = deque()
-            self._turns.append(said.node)
+            is_stranger = self._ours is not None and said.node not in self._ours
+            (self._strangers if is_stranger else self._turns).append(said.node)
         line.append(said)
         self._waiting += 1

@@ -64,7 +64,7 @@ class Service:
         self.boot = secrets.token_hex(4)
         self._history = history
         self._notifier = notifier
-        self._inbox = Inbox()
+        self._inbox = Inbox(None if settings.roster is None else {each.key for each in settings.roster})
         self._stopping: str | None = None
         self._pulse = time.monotonic()
         self._emptied = self._pulse
