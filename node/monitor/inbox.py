@@ -3,7 +3,8 @@
 Rules:
 
 1. Own matters (links, the history's answers, people's requests) come first and are never dropped: they are few.
-2. Of a node's heartbeats only the newest counts: a later one takes the place of one that nobody has looked at.
+2. Of a node's heartbeats by one broker only the newest counts: a later one takes the place of one that nobody has
+   looked at. By another it counts besides: it shows that this way leads to the node, too.
 3. Everything else of a node stands in its own line of at most ``NODE_ROOM``; nodes take turns. So whoever floods one
    node's topics delays that node alone, and who invents nodes delays each other one by a turn.
 4. The roster's nodes have their turns before strangers, who have one of ``STRANGERS_TURN`` all the same: a frightened
@@ -26,9 +27,9 @@ NODE_ROOM = 64
 """A node has at most 20 unanswered events under way (protocol.md), twice on two brokers, and little else."""
 
 ROOM = 50_000
-"""Messages of all nodes together; heartbeats stand beside that, one for each node."""
+"""Messages of all nodes together; heartbeats stand beside that, one for each node and broker."""
 
-BEATS_ROOM = 30_000
+BEATS_ROOM = 60_000
 STRANGERS_TURN = 8
 GATHER_S = 0.02
 """How long a heartbeat waits for others."""
@@ -54,7 +55,7 @@ class Inbox:
         self._own: deque[Callable[[], None]] = deque()
         self._lines: dict[NodeKey, deque[Said]] = {}
         self._turns: deque[NodeKey] = deque()
-        self._beats: dict[NodeKey, Said] = {}
+        self._beats: dict[tuple[NodeKey, str], Said] = {}
         self._waiting = 0
         self._dropped = 0
         self._malformed = 0
@@ -71,8 +72,9 @@ class Inbox:
             if isinstance(said.message, HeartbeatMessage) and not said.retained:
                 if not self._beats:
                     self._ready.notify()
-                if said.node in self._beats or len(self._beats) < BEATS_ROOM:
-                    self._beats[said.node] = said
+                way = said.node, said.broker
+                if way in self._beats or len(self._beats) < BEATS_ROOM:
+                    self._beats[way] = said
                 else:
                     self._dropped += 1
             else:
