@@ -7,12 +7,14 @@ Rules:
 2. It is down at once when it says goodbye; and ``WILL_S`` after the broker told its will for the connection that it was
    born with, unless the broker goes meanwhile: one that is stopped tells everybody's will, and then nothing is known.
    One that was kept there is of any time, and the node may be on its way back: its deadline decides.
-   A goodbye is *planned*: only when it isn't back by its planned end (or ``GOODBYE_S``) somebody is told.
+   A goodbye is *planned*: only when it isn't back by its planned end (or ``GOODBYE_S``) somebody is told. That it is
+   heard again, as one that a broker kept, moves no end.
 3. Any message that isn't retained is a sign of life, but for a will, and for what a boot says after its own goodbye,
-   unless that is its birth again.
+   unless that is its birth again. What came before the last one says nothing new.
 4. A broker that we can't reach says nothing about the nodes: the deadlines of those that only it brings wait for it,
    and begin anew once it is back. So a broker's absence is one finding.
-5. Paused means that silence is nobody's business until the pause ends by itself. It hides no alarm and no fault.
+5. Paused means that silence is nobody's business until the pause ends by itself. It hides no alarm and no fault. A node
+   that was stopped meanwhile has ``GOODBYE_S`` from then on.
 6. Deadlines stand in a heap, one entry for each node, looked at when it comes up; a heartbeat only moves the node's own
    deadline. So its cost doesn't grow with the fleet.
 
@@ -24,6 +26,7 @@ Rules:
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
@@ -142,6 +145,9 @@ class Fleet:
         """A message that isn't retained came from this node by this broker."""
         if boot == tracked.gone:
             return
+        if tracked.heard is not None and now.at < tracked.heard:
+            tracked.ways[broker] = max(now.at, tracked.ways.get(broker, now.at))
+            return
         tracked.boot = boot
         tracked.gone = tracked.will_by = ""
         tracked.heard = now.at
@@ -155,8 +161,9 @@ class Fleet:
 
     def heartbeat(self, now: Moment, tracked: Tracked, broker: str, message: HeartbeatMessage) -> None:
         """A node says how it is, and when it will again."""
-        tracked.period_s = min(max(message.period_s, 1.0), PERIOD_LIMIT_S)
-        tracked.heartbeat = message
+        if tracked.heard is None or tracked.heard <= now.at:
+            tracked.period_s = min(max(message.period_s, 1.0), PERIOD_LIMIT_S)
+            tracked.heartbeat = message
         self.heard(now, tracked, broker, message.boot)
 
     def state(self, now: Moment, tracked: Tracked, broker: str, message: State, *, retained: bool) -> None:
@@ -166,9 +173,7 @@ class Fleet:
             if retained:
                 tracked.boot = tracked.boot or message.boot
             else:
-                tracked.gone = (
-                    ""  # it answers a goodbye that wasn't its own with its birth (protocol.md, "Coming back")
-                )
+                tracked.gone = ""  # so it answers a goodbye that wasn't its own (protocol.md, "Coming back")
                 self.heard(now, tracked, broker, message.boot)
         elif message.state == "offline":
             self._goodbye(now, tracked, message)
@@ -196,7 +201,7 @@ class Fleet:
     def pause(self, now: Moment, tracked: Tracked, pause: Pause) -> None:
         """Its silence is nobody's business for a while."""
         tracked.pause = pause
-        tracked.pause_ends = now.at + (pause.until_utc - now.utc).total_seconds()
+        tracked.pause_ends = now.at + _left_s(pause, now)
         self._ledger.out.pauses.append(pause)
         for kind in (DOWN, OVERDUE_BACK, NEVER_HEARD):
             self._ledger.clear(now, FindingKey(kind.code, *tracked.key, ""))
@@ -262,7 +267,6 @@ class Fleet:
         if tracked.status is Status.DOWN:
             tracked.expected = inf
             if tracked.reason == DownReason.GOODBYE and not self._is_found(tracked, OVERDUE_BACK.code):
-                tracked.gone = record.boot
                 tracked.back_due = now.at + GOODBYE_S
         self._schedule(tracked)
 
@@ -271,7 +275,7 @@ class Fleet:
         if tracked is not None:
             tracked.pause = pause
             tracked.status = Status.PAUSED
-            tracked.pause_ends = now.at + max(0.0, (pause.until_utc - now.utc).total_seconds())
+            tracked.pause_ends = now.at + _left_s(pause, now)
             self._schedule(tracked)
 
     def _alive(self, now: Moment, tracked: Tracked) -> None:
@@ -283,6 +287,8 @@ class Fleet:
     def _goodbye(self, now: Moment, tracked: Tracked, message: State) -> None:
         if tracked.heard is not None and tracked.boot != message.boot:
             return  # of an older boot than the one that speaks
+        if tracked.gone == message.boot:
+            return
         tracked.boot = tracked.gone = message.boot
         tracked.expected = inf
         wanted = message.back_in_s
@@ -343,6 +349,8 @@ class Fleet:
         self._ledger.out.pause_ends.append((tracked.key, now.utc))
         if tracked.gone:
             self._flip(now, tracked, Status.DOWN, DownReason.GOODBYE)
+            tracked.back_due = max(tracked.back_due or 0.0, now.at + GOODBYE_S)
+            self._schedule(tracked)
             return
         if tracked.heard is not None and now.at < tracked.expected + self._grace_s < inf:
             self._flip(now, tracked, Status.UP)
@@ -384,6 +392,12 @@ class Fleet:
         if due < tracked.queued:
             tracked.queued = due
             heappush(self._heap, (due, next(self._numbers), tracked))
+
+
+def _left_s(pause: Pause, now: Moment) -> float:
+    """How long a pause still holds: never longer than it was made for, whatever the clock said at a start."""
+    made_for = pause.until_utc - pause.since_utc
+    return min(max(pause.until_utc - now.utc, timedelta(0)), made_for).total_seconds()
 
 
 def _may_be_late(tracked: Tracked) -> bool:

@@ -1,0 +1,106 @@
+"""Who is there where things go wrong: pauses, goodbyes, clocks and ways that make a dead node look alive."""
+
+from datetime import timedelta
+
+import pytest
+
+from node.config.brokers import Broker
+from node.monitor.batch import Memory
+from node.monitor.fleet import GOODBYE_S
+from node.monitor.model import NodeRecord, Pause, Status
+from node.monitor.requests import PauseNode, Resume
+from tests.monitor.nodes import BOOT, BROKER, LATER_BOOT, OTHER_BROKER, ROOM, START, birth, goodbye, heartbeat, moment
+from tests.monitor.play import Play
+
+DOWN_S = 19.0
+TWO_BROKERS = (Broker(BROKER, "127.0.0.1", 1), Broker(OTHER_BROKER, "127.0.0.1", 2))
+
+
+def status(play: Play) -> Status:
+    """What is known of the one node."""
+    return play.hub.fleet.nodes[ROOM].status
+
+
+@pytest.mark.parametrize("resumed_at", [None, 300.0], ids=["by itself", "by somebody"])
+def test_a_node_that_was_stopped_in_a_pause_and_forgotten_is_told(resumed_at: float | None) -> None:
+    """Its planned end was within the pause, and nobody's business then."""
+    play = Play()
+    play.hear(0.0, heartbeat())
+    play.ask(1.0, PauseNode(ROOM, "facilities", "paint", 600.0))
+    play.hear(60.0, goodbye())
+    if resumed_at is not None:
+        play.ask(resumed_at, Resume(ROOM, "facilities"))
+    ends = 601.0 if resumed_at is None else resumed_at
+
+    play.until(ends + GOODBYE_S - 0.1)
+    before = play.found()
+    play.until(ends + GOODBYE_S)
+
+    assert (before, play.found()) == ([], ["M002"])
+    assert (status(play), play.hub.fleet.nodes[ROOM].reason) == (Status.DOWN, "goodbye")
+
+
+def test_a_goodbye_that_a_broker_kept_moves_no_end() -> None:
+    """A monitor whose connection comes and goes hears it each time."""
+    play = Play()
+    play.hear(0.0, heartbeat())
+    play.hear(10.0, goodbye())
+
+    for at in (60.0, 120.0):
+        play.hear(at, goodbye(), retained=True)
+    play.until(10.0 + GOODBYE_S)
+
+    assert play.found() == ["M002"]
+
+
+def test_a_planned_end_is_known_again_after_a_restart() -> None:
+    """The broker kept it."""
+    record = NodeRecord(node=ROOM, status=Status.DOWN, since_utc=START, boot=BOOT, reason="goodbye")
+    play = Play(Memory(nodes=(record,)))
+
+    play.hear(1.0, goodbye(back_in_s=600.0), retained=True)
+    play.until(600.9)
+    before = play.found()
+    play.until(601.0)
+
+    assert (before, play.found()) == ([], ["M002"])
+
+
+@pytest.mark.parametrize(("clock_off", "left_s"), [(-365.0, 600.0), (365.0, 0.0), (0.0, 300.0)])
+def test_a_pause_outlives_no_clock(clock_off: float, left_s: float) -> None:
+    """A machine that starts a year too early must not take a node for paused that long."""
+    since = START + timedelta(seconds=-300.0) - timedelta(days=clock_off)
+    pause = Pause(node=ROOM, by="x", reason="paint", since_utc=since, until_utc=since + timedelta(seconds=600))
+    record = NodeRecord(node=ROOM, status=Status.PAUSED, since_utc=START, boot=BOOT)
+
+    play = Play(Memory(nodes=(record,), pauses=(pause,)))
+
+    ends = play.hub.fleet.nodes[ROOM].pause_ends
+    assert ends == pytest.approx(left_s) or (left_s == 0.0 and status(play) is Status.LATE)
+    play.until(left_s + DOWN_S + 1.0)
+    assert play.found() == ["M001"]
+
+
+def test_what_came_before_the_last_sign_of_life_says_nothing_new() -> None:
+    """A heartbeat stands behind what came after it: it must not bring an old boot back."""
+    play = Play()
+    play.hear(0.0, heartbeat())
+    play.hear(10.0, birth(boot=LATER_BOOT))
+
+    play.hub.hear(moment(9.9), BROKER, ROOM, heartbeat(period_s=60.0), retained=False)
+
+    tracked = play.hub.fleet.nodes[ROOM]
+    assert (tracked.boot, tracked.heard, tracked.period_s) == (LATER_BOOT, 10.0, 10.0)
+
+
+def test_a_way_is_known_by_what_came_late() -> None:
+    """By which broker it came matters all the same."""
+    play = Play(brokers=TWO_BROKERS)
+    play.hub.link_up(moment(0.0), OTHER_BROKER)
+    play.hear(10.0, heartbeat())
+
+    play.hub.hear(moment(9.9), OTHER_BROKER, ROOM, heartbeat(), retained=False)
+    play.hub.link_down(moment(11.0), BROKER, "gone")
+    play.until(10.0 + DOWN_S)
+
+    assert status(play) is Status.DOWN
