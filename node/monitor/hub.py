@@ -1,7 +1,8 @@
 """Where all that a monitor hears comes together, and what follows from it. Pure: time arrives with each call.
 
 1. An event is handed to the history with everything that follows from it, as one commit; its receipt goes out once that
-   is done, and never before. One that is held already gets its receipt again and changes nothing.
+   is done, and never before. One that is held already gets its receipt again and changes nothing; but of a call about
+   which nothing is known here nobody says that it is held: what a node says of numbers must not hide one.
 2. Each birth is answered with a receipt for the newest event that is held of it and a ``probe``, so that the node knows
    that both ways reach it.
 3. A node that the roster doesn't know is heard like any other, within a bound: a frightened person may stand there.
@@ -305,7 +306,7 @@ class Hub:
         key = EventKey(*tracked.key, event.boot, event.seq)
         account = self._account(tracked.key)
         boot = account.boots.get(event.boot)
-        if boot is not None and boot.holds(event.seq):
+        if boot is not None and boot.holds(event.seq) and not self.incidents.lacks(tracked.key, event):
             self.counts.repeated += 1
             self._receipt(key)
             return
@@ -338,7 +339,7 @@ class Hub:
     def _account_for(self, account: Account, key: EventKey, event: Event) -> None:
         if event.kind == "evicted":
             for each in event.ranges:
-                account.account(each.boot, each.first, each.last)
+                account.evict(each.boot, each.first, each.last)
                 tally = Tally(node=key.of, boot=each.boot, ranges=((each.first, each.last),))
                 self.ledger.out.tallies.append(tally)
         if event.previous is not None and event.previous.boot in account.boots:

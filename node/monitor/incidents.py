@@ -102,6 +102,13 @@ class Incidents:
         """The open incidents of a node."""
         return list(self._of_node.get(node, {}).values())
 
+    def lacks(self, node: NodeKey, event: Event) -> bool:
+        """Whether this is a call for help of which nothing is known here."""
+        if event.kind not in _CALLS or not event.presses or event.incident is None:
+            return False
+        key = IncidentKey(*node, event.incident)
+        return key not in self.open and key not in self._closed
+
     def event(self, now: Moment, node: NodeKey, event: Event, at_utc: datetime) -> None:
         """An event that hadn't been heard before."""
         if event.incident is None:

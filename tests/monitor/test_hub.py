@@ -72,7 +72,7 @@ def test_a_repeated_event_whose_store_is_under_way_gets_none() -> None:
 def test_what_the_history_knows_of_before_a_restart_is_held() -> None:
     """A copy of it gets a receipt; what is new is stored first."""
     tally = Tally(node=ROOM, boot=BOOT, ranges=((1, 4),))
-    play = Play(Memory(tallies=(tally,)))
+    play = Play(Memory(tallies=(tally,), closed=((INCIDENT, 2),)))
     play.store = False
 
     play.hear(1.0, press(4, incident=1, presses=2))

@@ -3,9 +3,12 @@
 import pytest
 from msgspec.structs import replace as replaced
 
+from node.messages import EventRange
+from node.monitor.batch import Memory
 from node.monitor.hub import REVIEW_S
+from node.monitor.model import Tally
 from node.monitor.viewing import view
-from tests.monitor.nodes import START, event, heartbeat, moment, press
+from tests.monitor.nodes import BOOT, ROOM, START, birth, event, heartbeat, moment, press
 from tests.monitor.play import Play
 
 
@@ -40,3 +43,41 @@ def test_an_age_beyond_all_time_is_taken_for_none() -> None:
     play.hear(3.0, replaced(press(1), age_ms=2**53))
 
     assert play.record().raised_utc == START
+
+
+def test_what_a_node_says_of_numbers_hides_no_call() -> None:
+    """Whoever claims that all numbers to come were evicted would have had a receipt for each press, told to nobody."""
+    play = Play()
+    play.hear(0.0, birth())
+    play.hear(1.0, event(1, "evicted", ranges=[EventRange(BOOT, 1, 2**53)]))
+    play.store = False
+    receipts = play.receipts()
+
+    play.hear(2.0, press(2))
+
+    assert play.receipts() == receipts
+    assert play.told() == [("alarm", 0)]
+
+
+def test_what_was_evicted_before_a_restart_hides_no_call() -> None:
+    """Nor does what the history holds of numbers."""
+    play = Play(Memory(tallies=(Tally(node=ROOM, boot=BOOT, ranges=((1, 2**53),)),)))
+    play.store = False
+
+    play.hear(2.0, press(2))
+
+    assert play.receipts() == []
+    assert play.told() == [("alarm", 0)]
+
+
+def test_a_birth_after_evictions_is_answered_with_what_is_held() -> None:
+    """A receipt for what was let go would be a lie."""
+    play = Play()
+    play.hear(0.0, birth())
+    play.hear(1.0, event(1, "started"))
+    play.store = False
+    play.hear(2.0, event(9, "evicted", ranges=[EventRange(BOOT, 2, 8)]))
+
+    play.hear(3.0, birth(seq=9, session=2))
+
+    assert play.receipts() == [(BOOT, 1), (BOOT, 1)]

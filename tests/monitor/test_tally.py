@@ -88,6 +88,42 @@ def test_nothing_grows_with_numbers_that_somebody_invents() -> None:
     assert not any(boot.holds(seq) for boot in boots.values() for seq in range(1, 4 * RANGES_KEPT, 2))
 
 
+def test_what_goes_missing_after_a_gap_was_given_up_is_found() -> None:
+    """A boot may last for months."""
+    account = account_of((1, 5), expected=8)
+    account.missing(0.0, MISSING_S)
+    account.missing(GIVEN_UP_S, MISSING_S)
+    account.expect("b", 10)
+    account.missing(GIVEN_UP_S + 1.0, MISSING_S)
+
+    missing = account.missing(GIVEN_UP_S + 1.0 + MISSING_S, MISSING_S)
+
+    assert missing == 2
+
+
+def test_what_was_evicted_is_neither_missing_nor_held() -> None:
+    """It is told as gone; nobody has it."""
+    account = account_of((1, 2), expected=5)
+
+    account.evict("b", 3, 5)
+    account.missing(0.0, MISSING_S)
+
+    assert account.missing(MISSING_S, MISSING_S) == 0
+    assert [account.boots["b"].holds(number) for number in (2, 3, 5)] == [True, False, False]
+
+
+def test_of_a_boot_that_nobody_knows_only_what_it_names_is_evicted() -> None:
+    """What was before that isn't claimed; and whoever invents ranges fills no memory."""
+    account = Account()
+
+    for first in range(10, 10 + 4 * RANGES_KEPT, 2):
+        account.evict("b", first, first)
+
+    boot = account.boots["b"]
+    assert len(boot.evicted) == RANGES_KEPT
+    assert boot.missing == RANGES_KEPT
+
+
 @given(st.lists(st.integers(1, 40), max_size=60))
 def test_a_number_is_held_exactly_when_it_was_accounted_for(numbers: list[int]) -> None:
     """In whatever order and however often they come."""
