@@ -1,8 +1,9 @@
 """What people ask of the monitor and of its nodes: commands on their way, and their answers.
 
-An acknowledgement that a node can't take is noted here: somebody is coming, nobody else needs to be called; that the
-lamp doesn't show it is said. An end that a node can't take any more (it is down, or doesn't know the incident) is noted
-here, too. Everything else is the node's to do.
+An acknowledgement that a node can't take (it is away, or doesn't know the incident) is noted here: somebody is coming,
+nobody else needs to be called; that the lamp doesn't show it is said. But not where somebody pressed once more
+meanwhile, which its author hasn't seen. An end that a node can't take any more (it is down, or doesn't know the
+incident) is noted here, too. Everything else is the node's to do.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from node.monitor.requests import (
     Answer,
     EndWalkTest,
     Identify,
+    Outcome,
     PauseNode,
     Request,
     Reset,
@@ -34,6 +36,9 @@ PAUSE_S = (60.0, 30 * 86400.0)
 PENDING_LIMIT = 1_000
 WALK_NODES_LIMIT = 500
 
+_UNKNOWN_THERE = "no-such-incident"
+_NOT_SHOWN = "noted-here-but-not-at-the-wall"
+
 
 @dataclass(slots=True)
 class _Pending:
@@ -41,6 +46,7 @@ class _Pending:
     request: Request
     node: NodeKey
     due: float
+    presses: int = 0
 
 
 class Orders:
@@ -97,7 +103,9 @@ class Orders:
                 self._answer(pending.number, "done")
             case Acknowledge() if reason == "already-acknowledged":
                 self._answer(pending.number, "done", reason)
-            case Reset(incident, by, why) if reason == "no-such-incident":
+            case Acknowledge() if reason == _UNKNOWN_THERE:
+                self._note(now, pending, "done", "only-here")
+            case Reset(incident, by, why) if reason == _UNKNOWN_THERE:
                 self._incidents.reset_here(now, incident, by, why)
                 self._answer(pending.number, "done", "only-here")
             case _:
@@ -108,31 +116,38 @@ class Orders:
         for command_id, pending in list(self._pending.items()):
             if pending.due <= now.at:
                 del self._pending[command_id]
-                self._unanswered(now, pending.number, pending.request)
+                self._note(now, pending, "unanswered", _NOT_SHOWN)
 
     def _about_incident(self, now: Moment, number: int, request: Acknowledge | Reset | Silence) -> None:
         opened = self._incidents.open.get(request.incident)
         tracked = self._fleet.nodes.get(request.incident.of)
         if opened is None:
-            self._answer(number, "unknown", "no-such-incident")
+            self._answer(number, "unknown", _UNKNOWN_THERE)
         elif tracked is None or tracked.status is Status.DOWN or not tracked.boot:
-            self._node_is_away(now, number, request)
+            seen = _Pending(number, request, request.incident.of, now.at, opened.record.presses)
+            self._node_is_away(now, seen, request)
         else:
             self._command(now, number, request, tracked, _ACTIONS[type(request)], **_arguments(request, opened))
 
-    def _node_is_away(self, now: Moment, number: int, request: Acknowledge | Reset | Silence) -> None:
+    def _node_is_away(self, now: Moment, pending: _Pending, request: Acknowledge | Reset | Silence) -> None:
         if isinstance(request, Reset):
             self._incidents.reset_here(now, request.incident, request.by, request.reason)
-            self._answer(number, "done", "only-here")
+            self._answer(pending.number, "done", "only-here")
         else:
-            self._unanswered(now, number, request)
+            self._note(now, pending, "unanswered", _NOT_SHOWN)
 
-    def _unanswered(self, now: Moment, number: int, request: Request) -> None:
-        if isinstance(request, Acknowledge):
-            self._incidents.acknowledge_here(now, request.incident, request.by)
-            self._answer(number, "unanswered", "noted-here-but-not-at-the-wall")
-        else:
-            self._answer(number, "unanswered", "the-node-does-not-answer")
+    def _note(self, now: Moment, pending: _Pending, outcome: Outcome, reason: str) -> None:
+        """What its node doesn't take counts here, if it is an acknowledgement of all that happened."""
+        request = pending.request
+        if not isinstance(request, Acknowledge):
+            self._answer(pending.number, "unanswered", "the-node-does-not-answer")
+            return
+        opened = self._incidents.open.get(request.incident)
+        if opened is not None and opened.record.presses > pending.presses:
+            self._answer(pending.number, "refused", "pressed-again")
+            return
+        self._incidents.acknowledge_here(now, request.incident, request.by)
+        self._answer(pending.number, outcome, reason)
 
     def _pause(self, now: Moment, number: int, request: PauseNode) -> None:
         tracked = self._fleet.nodes.get(request.node)
@@ -191,14 +206,16 @@ class Orders:
             self._answer(number, "refused", "too-many-requests")
             return
         command_id = self._send(tracked.key, tracked.boot, request.by, action, **arguments)
-        self._pending[command_id] = _Pending(number, request, tracked.key, now.at + ANSWER_S)
+        self._pending[command_id] = _Pending(
+            number, request, tracked.key, now.at + ANSWER_S, arguments.get("presses", 0)
+        )
 
     def _send(self, node: NodeKey, boot: str, by: str, action: str, **arguments: Any) -> str:
         command_id = f"{self._boot}-{next(self._numbers)}"
         self._ledger.out.says.append(SendCommand(node, command_id, boot, by, action, arguments))
         return command_id
 
-    def _answer(self, number: int, outcome: Any, reason: str = "", made: str = "") -> None:
+    def _answer(self, number: int, outcome: Outcome, reason: str = "", made: str = "") -> None:
         self._ledger.out.says.append(Respond(number, Answer(outcome, reason, made)))
 
 
