@@ -3,7 +3,7 @@
 Findings are kept here as well: raised where they weren't open, cleared where they were, so that nobody tells one twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -107,10 +107,15 @@ STORED = (
 """The fields of Decisions that the history commits."""
 
 
+def plain(text: str | None, length: int = 63) -> str:
+    """What a node says of itself, as it may be kept and shown: short, and without what a database refuses (NUL)."""
+    return "".join(each if each.isprintable() else "?" for each in (text or "")[:length])
+
+
 class Ledger:
     """The findings that are open. ``out`` is where this turn's decisions go."""
 
-    def __init__(self, known: Iterator[Finding] | tuple[Finding, ...] = ()) -> None:
+    def __init__(self, known: Iterable[Finding] = ()) -> None:
         self.open: dict[FindingKey, Finding] = {each.key: each for each in known}
         self.out = Decisions()
 

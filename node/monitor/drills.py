@@ -2,8 +2,9 @@
 
 Rules:
 
-1. A button is known from its node's heartbeat. Its next test is due ``test_days`` after its last one, or after it was
-   first seen; beyond that it is a finding. Due dates are of the calendar: here, and nowhere else, wall time decides.
+1. A button is known from its node's heartbeat, or from its test. Its next test is due ``test_days`` after its last one,
+   or after it was first seen; beyond that it is a finding. Due dates are of the calendar: here, and nowhere else, wall
+   time decides.
 2. A test counts once the node had our receipt for it: only then the way to the building is known to work.
 3. A walk test has an actor and a mandatory end, an hour at most. The nodes end it by themselves.
 """
@@ -16,12 +17,14 @@ from math import inf
 from msgspec.structs import replace
 
 from node.messages import Event, HeartbeatMessage
-from node.monitor.decisions import Ledger, Moment
+from node.monitor.decisions import Ledger, Moment, plain
 from node.monitor.findings import TEST_OVERDUE
 from node.monitor.model import Button, ButtonTest, EventKey, FindingKey, NodeKey, WalkTest
 
 WALK_TEST_S = (60.0, 3600.0)
 BUTTONS_LIMIT = 50_000
+NODE_BUTTONS_LIMIT = 64
+"""More than a node has pins: whoever invents buttons takes no other node's room."""
 
 
 @dataclass(slots=True)
@@ -64,13 +67,14 @@ class Drills:
 
     def heartbeat(self, now: Moment, node: NodeKey, message: HeartbeatMessage) -> None:
         """A node says which inputs it has."""
-        names = frozenset(name for name, each in message.inputs.items() if each.kind == "button")
+        names = frozenset(
+            name for name, each in message.inputs.items() if each.kind == "button" and plain(name) == name
+        )
         if self._of_node.get(node) == names:
             return
         self._of_node[node] = names
-        for name in names:
-            if (node, name) not in self.buttons and len(self.buttons) < BUTTONS_LIMIT:
-                self._put(Button(node=node, input=name, since_utc=now.utc))
+        for name in sorted(names):
+            self._knows(now, node, name)
         for name in sorted(self._known.get(node, set()) - names):
             # It was taken off the wall: its test is nobody's business any more.
             self._ledger.clear(now, FindingKey(TEST_OVERDUE.code, *node, name))
@@ -81,7 +85,8 @@ class Drills:
         if event.kind == "tested":
             walk = next((each for each in self.walks.values() if each.covers(key.of)), None)
             test = ButtonTest(event=key, input=name[1], at_utc=at_utc, walk_test=walk.record.id if walk else "")
-            self._pending[name] = test
+            if self._knows(now, *name):
+                self._pending[name] = test
             self._ledger.out.tests.append(test)
         elif event.kind == "test-confirmed":
             pending = self._pending.pop(name, None)
@@ -128,13 +133,22 @@ class Drills:
 
     def _confirmed(self, now: Moment, name: tuple[NodeKey, str], test: ButtonTest) -> None:
         self._ledger.out.tests.append(test)
-        button = self.buttons.get(name) or Button(node=name[0], input=name[1], since_utc=now.utc)
+        button = self.buttons[name]
         if button.last_test_utc is None or button.last_test_utc < test.at_utc:
             self._put(replace(button, last_test_utc=test.at_utc))
         self._ledger.clear(now, FindingKey(TEST_OVERDUE.code, *name[0], name[1]))
         for walk in self.walks.values():
             if walk.record.id == test.walk_test:
                 walk.tested.add(name)
+
+    def _knows(self, now: Moment, node: NodeKey, name: str) -> bool:
+        """Whether this button is known, from now on at the latest; False where there are too many."""
+        if (node, name) in self.buttons:
+            return True
+        if len(self.buttons) >= BUTTONS_LIMIT or len(self._known.get(node, ())) >= NODE_BUTTONS_LIMIT:
+            return False
+        self._put(Button(node=node, input=name, since_utc=now.utc))
+        return True
 
     def _put(self, button: Button) -> None:
         self.buttons[button.node, button.input] = button

@@ -13,17 +13,30 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from node.messages import Alarm, Event, HeartbeatMessage, ReplyMessage, State
+from node.messages import FAULTS_LIMIT, Alarm, Event, HeartbeatMessage, ReplyMessage, State
 from node.monitor.batch import Memory
-from node.monitor.decisions import Decisions, Ledger, Moment, SendReceipt
+from node.monitor.decisions import Decisions, Ledger, Moment, SendReceipt, plain
 from node.monitor.drills import Drills
-from node.monitor.findings import BROKER_AWAY, EVENTS_MISSING, FLOOD, HISTORY_FAILS, REFUSED, STOLEN_ID, TARGET_FAILS
+from node.monitor.findings import (
+    BROKER_AWAY,
+    EVENTS_MISSING,
+    FLOOD,
+    HISTORY_FAILS,
+    MISTAKEN_CALLS,
+    NOT_OURS,
+    OPEN_ALARM_UNSTORED,
+    REFUSED,
+    RESET_MISSING,
+    STOLEN_ID,
+    TARGET_FAILS,
+)
 from node.monitor.fleet import Fleet, Tracked
 from node.monitor.incidents import Incidents
 from node.monitor.model import (
     EventKey,
     FindingKey,
     HeardEvent,
+    IncidentKey,
     NodeKey,
     Tally,
 )
@@ -85,7 +98,7 @@ class Hub:
     def __init__(self, settings: Settings, now: Moment, memory: Memory, boot: str) -> None:
         self.settings = settings
         self.started = now
-        self.ledger = Ledger(tuple(each for each in memory.findings if each.key.code not in _OF_NOW))
+        self.ledger = Ledger(memory.findings)
         self.fleet = Fleet(
             self.ledger,
             now,
@@ -282,7 +295,8 @@ class Hub:
             self.ledger.clear(now, key)
 
     def _compare_faults(self, now: Moment, node: NodeKey, message: HeartbeatMessage) -> None:
-        reported = frozenset(FindingKey(each.code[:8], *node, each.subject[:200]) for each in message.faults)
+        faults = message.faults[:FAULTS_LIMIT]
+        reported = frozenset(FindingKey(plain(each.code, 8), *node, plain(each.subject, 200)) for each in faults)
         for key in self._faults.get(node, frozenset()) - reported:
             self.ledger.clear(now, key)
         for key in sorted(reported):
@@ -360,21 +374,37 @@ class Hub:
         self._shown[key] = now.at + SHOWN_S
         self.ledger.find(now, key, detail=detail)
 
+    def _is_over(self, key: FindingKey) -> bool:
+        """Whether nobody will ever clear this finding of an earlier run."""
+        if key.code in _OF_NOW:
+            return True
+        if key.code in _OF_INCIDENTS:
+            return IncidentKey(*key.of, key.subject) not in self.incidents.open
+        if key.code == MISTAKEN_CALLS.code:
+            return self.incidents.mistaken_calls(key.of, key.subject) < 2
+        tracked = self.fleet.nodes.get(key.of)
+        not_ours = FindingKey(NOT_OURS.code, *key.of, "")
+        if key == not_ours:
+            return tracked is not None and tracked.known
+        return bool(key.node) and tracked is None and not_ours not in self.ledger.open
+
     def _restore(self, now: Moment, memory: Memory) -> None:
         for tally in memory.tallies:
             account = self._account(tally.node)
             for first, last in tally.ranges:
                 account.account(tally.boot, first, last)
-        for finding in memory.findings:
-            if finding.key.code.startswith("F"):
-                known = self._faults.get(finding.key.of, frozenset())
-                self._faults[finding.key.of] = known | {finding.key}
-            elif finding.key.code in _OF_NOW:
-                self.ledger.out.cleared.append((finding.key, now.utc))
+        for key in list(self.ledger.open):
+            if self._is_over(key):
+                del self.ledger.open[key]
+                self.ledger.out.cleared.append((key, now.utc))
+            elif key.code.startswith("F"):
+                self._faults[key.of] = self._faults.get(key.of, frozenset()) | {key}
 
 
 _OF_NOW = frozenset({BROKER_AWAY.code, FLOOD.code, HISTORY_FAILS.code, REFUSED.code, STOLEN_ID.code, TARGET_FAILS.code})
 """Findings about the monitor itself: a restart looks anew."""
+
+_OF_INCIDENTS = frozenset({RESET_MISSING.code, OPEN_ALARM_UNSTORED.code})
 
 
 def _when(now: Moment, event: Event) -> datetime:

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 
 from node.core.settings import AlarmClass
 from node.messages import INCIDENTS_LIMIT, Alarm, Event, OpenIncident
-from node.monitor.decisions import Ledger, Moment
+from node.monitor.decisions import Ledger, Moment, plain
 from node.monitor.findings import FLOOD, MISTAKEN_CALLS, OPEN_ALARM_UNSTORED, RESET_MISSING
 from node.monitor.model import FindingKey, IncidentKey, IncidentRecord, NodeKey, Notice, NoticeKind
 
@@ -115,9 +115,9 @@ class Incidents:
             return
         key = IncidentKey(*node, event.incident)
         if event.kind == "reset":
-            self._reset(now, key, at_utc, by=event.by or "", reason=event.reason, event=event)
+            self._reset(now, key, at_utc, by=plain(event.by), reason=plain(event.reason) or None, event=event)
         elif event.kind == "acknowledged":
-            self._acknowledged(now, key, at_utc, event.by or "")
+            self._acknowledged(now, key, at_utc, plain(event.by))
         elif event.kind in _CALLS and event.presses:
             self._call(now, key, event, event.presses, at_utc)
 

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from node.core.settings import AlarmClass
 from node.monitor.batch import Memory
 from node.monitor.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
 from node.monitor.hub import Hub
 from node.monitor.model import IncidentKey, IncidentRecord, NodeKey
 from node.monitor.requests import Answer, Request
-from tests.monitor.nodes import BOOT, BROKER, ROOM, moment
+from tests.monitor.nodes import BOOT, BROKER, ROOM, START, moment
 from tests.monitor.settings import settings_of
 
 INCIDENT = IncidentKey(*ROOM, f"{BOOT}-1")
@@ -83,3 +84,9 @@ class Play:
         if self.store and decisions.events:
             self.hub.stored(now, [each.key for each in decisions.events])
             self._settle(now)
+
+
+def record_of(key: IncidentKey, **fields: Any) -> IncidentRecord:
+    """An incident as a history has it."""
+    made: dict[str, Any] = {"input": "button", "alarm_class": AlarmClass.THREAT, "raised_utc": START, **fields}
+    return IncidentRecord(key=key, **made)

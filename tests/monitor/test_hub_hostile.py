@@ -3,12 +3,13 @@
 import pytest
 from msgspec.structs import replace as replaced
 
-from node.messages import EventRange
+from node.messages import FAULTS_LIMIT, EventRange
 from node.monitor.batch import Memory
+from node.monitor.drills import NODE_BUTTONS_LIMIT
 from node.monitor.hub import REVIEW_S
-from node.monitor.model import Tally
+from node.monitor.model import NodeKey, Tally
 from node.monitor.viewing import view
-from tests.monitor.nodes import BOOT, ROOM, START, birth, event, heartbeat, moment, press
+from tests.monitor.nodes import BOOT, ROOM, SITE, START, about, birth, event, heartbeat, moment, press
 from tests.monitor.play import Play
 
 
@@ -81,3 +82,53 @@ def test_a_birth_after_evictions_is_answered_with_what_is_held() -> None:
     play.hear(3.0, birth(seq=9, session=2))
 
     assert play.receipts() == [(BOOT, 1), (BOOT, 1)]
+
+
+def test_what_a_database_refuses_takes_nothing_else_along() -> None:
+    """PostgreSQL takes no NUL, and one commit has what many nodes said: names become what it takes."""
+    play = Play()
+
+    play.hear(0.0, heartbeat(faults=(("F0\x00", "re\x00cord"),), buttons=("but\x00ton", "button")))
+    play.hear(1.0, press(1))
+    play.hear(2.0, about(2, "acknowledged", 1, by="de\x00sk" * 50))
+    play.hear(3.0, about(3, "reset", 1, by="\x00", reason="\x00"))
+
+    text = repr((play.all.raised, play.all.notices, play.all.buttons, play.all.incidents))
+    assert "x00" not in text
+    assert [each.key.subject for each in play.all.raised] == ["re?cord"]
+    assert len(play.record().acknowledged_by or "") == 63
+
+
+def test_a_node_lists_no_more_faults_than_a_heartbeat_has() -> None:
+    """Whoever invents some is heard as far as that."""
+    play = Play()
+
+    play.hear(0.0, heartbeat(faults=tuple(("F020", f"s-{number}") for number in range(200))))
+
+    assert len(play.found()) == FAULTS_LIMIT
+
+
+def test_who_invents_buttons_takes_no_other_nodes_room() -> None:
+    """By heartbeats nor by tests."""
+    play = Play()
+    for turn in range(3):
+        names = tuple(f"b-{turn}-{number}" for number in range(50))
+        play.hear(float(turn), heartbeat(buttons=names))
+    for seq in range(1, 100):
+        play.hear(9.0, event(seq, "tested", input=f"t-{seq}", test=True))
+
+    assert len(play.hub.drills.buttons) == NODE_BUTTONS_LIMIT
+    assert len(play.all.tests) == 99
+    assert play.hub.drills._pending == {}  # noqa: SLF001
+
+
+def test_all_buttons_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many nodes somebody invents."""
+    monkeypatch.setattr("node.monitor.drills.BUTTONS_LIMIT", 3)
+    play = Play()
+
+    for number in range(5):
+        node = NodeKey(SITE, f"n-{number}")
+        play.hear(0.0, heartbeat(node=node), node)
+
+    assert len(play.hub.drills.buttons) == 3
