@@ -129,6 +129,8 @@ class RunningMonitor:
 
     def start(self) -> None:
         """Start it; it needn't be ready when this returns."""
+        if self._reader is not None:
+            self._take_another_port()  # while it was dead, somebody else may have taken its own
         self._process = subprocess.Popen(
             [sys.executable, *self._program, "run", "--config", str(self.config)],
             cwd=self.config.parent,
@@ -140,6 +142,13 @@ class RunningMonitor:
         self._reader = threading.Thread(target=self._logged.read, args=(self._process.stderr,), daemon=True)
         self._reader.start()
 
+    def _take_another_port(self) -> None:
+        text, before = self.config.read_text(encoding="utf-8"), self.port
+        self.port = free_port()
+        self.config.write_text(
+            text.replace(f"[api]\nport = {before}\n", f"[api]\nport = {self.port}\n"), encoding="utf-8"
+        )
+
     def wait_until_ready(self) -> None:
         """Wait until it is well: a broker is reached and the history can be written."""
         self.wait(lambda: self.health() == "ok", READY_S, "a monitor that is ready")
@@ -149,7 +158,9 @@ class RunningMonitor:
 
         def met() -> bool:
             assert self._process is not None
-            assert self._process.poll() is None, f"the monitor has ended:\n{self.log}"
+            if self._process.poll() is not None:
+                self._reap()
+                raise AssertionError(f"the monitor has ended:\n{self.log}")
             return condition()
 
         wait_until(met, timeout_s, what)
