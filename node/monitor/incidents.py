@@ -10,7 +10,7 @@ Rules:
    it may be another person. So is one after an end that its node doesn't know of: it wasn't over.
 5. A list that says acknowledged comes just before the event that says by whom: for so long nobody else is called. It
    has all presses that are answered by it, however late their events come.
-6. What follows from a call is decided again where it is heard again: the history may have refused it the first time.
+6. What follows from an event is decided again where it is heard again: the history may have refused it the first time.
 7. No node's calls, however many it invents, keep the first one of another from being told.
 8. After a restart the wait for the next group begins anew; what was told stays told.
 """
@@ -204,7 +204,7 @@ class Incidents:
             test=listed.test,
             acknowledged_utc=now.utc if listed.phase == "acknowledged" else None,
         )
-        self._begin(now, record, (0, "0"))
+        self._begin(now, record, (listed.presses, "0"))
 
     def _begin(self, now: Moment, record: IncidentRecord, told_as: tuple[int, str]) -> None:
         others = len(self._of_node.get(record.key.of, ()))
@@ -246,9 +246,10 @@ class Incidents:
 
     def _acknowledged(self, now: Moment, key: IncidentKey, at_utc: datetime, by: str) -> None:
         opened = self.open.get(key)
-        if opened is None or opened.record.acknowledged_utc is not None:
+        if opened is None:
             return
-        opened.record = replace(opened.record, acknowledged_utc=at_utc, acknowledged_by=by)
+        if opened.record.acknowledged_utc is None:
+            opened.record = replace(opened.record, acknowledged_utc=at_utc, acknowledged_by=by)
         opened.next_at, opened.answered, opened.answered_since = inf, opened.record.presses, None
         self._ledger.out.incidents.append(opened.record)
         self._tell(now, opened, NoticeKind.ACKNOWLEDGED, "", by=by)
@@ -264,22 +265,21 @@ class Incidents:
         event: Event | None = None,
     ) -> None:
         self._forget_listed(key)
-        if key in self._closed:
-            return
+        ended = self._closed.pop(key, None)
         self._ledger.clear(now, _reset_missing(key))
         self._ledger.clear(now, FindingKey(OPEN_ALARM_UNSTORED.code, *key.of, key.incident))
         opened = self._take(now, key)
-        if opened is None:
-            if event is None:
-                return
+        if opened is None and event is not None:
             opened = Open(_unheard(key, event, at_utc), now.at)
-        self._closed[key] = opened.record.presses
+        self._closed[key] = max(ended or 0, 0 if opened is None else opened.record.presses)
         if len(self._closed) > CLOSED_KEPT:
             self._closed.popitem(last=False)
+        if opened is None:
+            return
         opened.record = replace(opened.record, reset_utc=at_utc, reset_by=by, reset_reason=reason)
         self._ledger.out.incidents.append(opened.record)
         self._tell(now, opened, NoticeKind.RESET, "", by=by, reason=reason or "")
-        if reason == "mistaken":
+        if reason == "mistaken" and ended is None:
             name = (key.of, opened.record.input)
             self._mistakes.setdefault(name, []).append(at_utc)
             self._review_mistakes(now, name)

@@ -1,0 +1,96 @@
+"""A history as batch.py describes it, in memory: what is committed, and what a start would remember of it."""
+
+from msgspec.structs import replace
+
+from node.monitor.batch import Batch, Memory
+from node.monitor.decisions import STORED, Decisions
+from node.monitor.model import (
+    Button,
+    EventKey,
+    Finding,
+    FindingKey,
+    HeardEvent,
+    IncidentKey,
+    IncidentRecord,
+    NodeKey,
+    NodeRecord,
+    Notice,
+    NoticeKind,
+    Pause,
+    Tally,
+)
+from node.monitor.tally import merged
+
+
+class Committed:
+    """What is on the disk."""
+
+    def __init__(self) -> None:
+        self.events: dict[EventKey, HeardEvent] = {}
+        self.tallies: dict[tuple[NodeKey, str], list[tuple[int, int]]] = {}
+        self.nodes: dict[NodeKey, NodeRecord] = {}
+        self.incidents: dict[IncidentKey, IncidentRecord] = {}
+        self.findings: dict[FindingKey, Finding] = {}
+        self.pauses: dict[NodeKey, Pause] = {}
+        self.buttons: dict[tuple[NodeKey, str], Button] = {}
+        self.notices: dict[str, Notice] = {}
+
+    def store(self, batch: Batch) -> None:
+        """Commit it."""
+        self.events.update({each.key: each for each in batch.events if each.key not in self.events})
+        for tally in batch.tallies:
+            there = self.tallies.get((tally.node, tally.boot), [])
+            self.tallies[tally.node, tally.boot] = merged([*there, *tally.ranges])
+        for node in batch.nodes:
+            known = self.nodes.get(node.node)
+            self.nodes[node.node] = node if known is None else replace(known, boot=node.boot, period_s=node.period_s)
+        for flip in batch.flips:
+            self.nodes[flip.node] = replace(self.nodes[flip.node], status=flip.after, reason=flip.reason)
+        for record in batch.incidents:
+            there_is = self.incidents.get(record.key)
+            self.incidents[record.key] = record if there_is is None else _filled(there_is, record)
+        lost = {(NoticeKind.FINDING, each.key) for each in batch.raised if each.key in self.findings}
+        self.findings.update({each.key: each for each in batch.raised if each.key not in self.findings})
+        for key, _ in batch.cleared:
+            if self.findings.pop(key, None) is None:
+                lost.add((NoticeKind.CLEARED, key))
+        self.pauses.update({each.node: each for each in batch.pauses})
+        for ended, _ in batch.pause_ends:
+            self.pauses.pop(ended, None)
+        self.buttons.update({(each.node, each.input): each for each in batch.buttons})
+        for notice in batch.notices:
+            if notice.key not in self.notices and (notice.kind, notice.finding) not in lost:
+                self.notices[notice.key] = notice
+
+    def remember(self) -> Memory:
+        """As History.remember."""
+        records = self.incidents.values()
+        return Memory(
+            nodes=tuple(self.nodes.values()),
+            incidents=tuple(each for each in records if each.reset_utc is None),
+            closed=tuple((each.key, each.presses) for each in records if each.reset_utc is not None),
+            findings=tuple(self.findings.values()),
+            tallies=tuple(
+                Tally(node=node, boot=boot, ranges=tuple(ranges)) for (node, boot), ranges in self.tallies.items()
+            ),
+            buttons=tuple(self.buttons.values()),
+            pauses=tuple(self.pauses.values()),
+        )
+
+
+def batch_of(decisions: Decisions) -> Batch:
+    """What of these decisions is to be committed."""
+    return Batch(**{name: tuple(getattr(decisions, name)) for name in STORED})
+
+
+def _filled(there: IncidentRecord, new: IncidentRecord) -> IncidentRecord:
+    changes: dict[str, object] = {
+        "presses": max(there.presses, new.presses),
+        "told_steps": max(there.told_steps, new.told_steps),
+        "received_utc": there.received_utc or new.received_utc,
+    }
+    if there.acknowledged_utc is None:
+        changes |= {"acknowledged_utc": new.acknowledged_utc, "acknowledged_by": new.acknowledged_by}
+    if there.reset_utc is None:
+        changes |= {"reset_utc": new.reset_utc, "reset_by": new.reset_by, "reset_reason": new.reset_reason}
+    return replace(there, **changes)

@@ -1,0 +1,385 @@
+"""A hub in any order of things: a node that sends what has no receipt, a history that fails, restarts, people."""
+
+from collections import deque
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from node.messages import Event, EventId, Phase, State
+from node.monitor.batch import Batch
+from node.monitor.decisions import Respond, SendCommand, SendReceipt
+from node.monitor.hub import TICK_S, Hub
+from node.monitor.model import EventKey, IncidentKey, NoticeKind, Status
+from node.monitor.requests import Acknowledge, PauseNode, Reset, Resume
+from node.monitor.settings import Target
+from tests.monitor.committed import Committed, batch_of
+from tests.monitor.nodes import BROKER, ROOM, about, alarm, birth, event, goodbye, heartbeat, moment, press, reply, will
+from tests.monitor.play import ESCALATE_S
+from tests.monitor.settings import settings_of
+
+FIRST_BOOT = 0xB000
+STEPS = 2
+KNOWN_WITHIN_S = 20.0
+
+TARGETS = tuple(Target(f"t{step}", "json://x", step=step) for step in range(STEPS + 1))
+
+
+class Building(RuleBasedStateMachine):
+    """One node by protocol.md, one broker, one monitor, one history, and people at a desk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = 0.0
+        self.disk = Committed()
+        self.queue: deque[Batch] = deque()
+        self.asked = 0
+        self.asking: dict[int, Reset | Acknowledge] = {}
+        self.commands: deque[SendCommand] = deque()
+
+        self.boot_number = FIRST_BOOT
+        self.session = 1
+        self.seq = 0
+        self.is_alive = True
+        self.hears_receipts = True
+        self.unreceipted: dict[EventKey, Event] = {}
+        self.incident: tuple[str, int] | None = None
+        self.presses = 0
+        self.phase: Phase = "active"
+        self.kept: State = birth(boot=self.boot, session=1)
+        self.pressed: dict[EventKey, tuple[IncidentKey, int]] = {}
+        self.ended_at_node: set[IncidentKey] = set()
+        self.asked_to_end: set[IncidentKey] = set()
+        self.ended: dict[IncidentKey, int] = {}
+
+        self.is_up = True
+        self.last_sign = 0.0
+        self._start_monitor()
+        self.say(self.kept)
+
+    # The node
+
+    @property
+    def boot(self) -> str:
+        """The node's boot now."""
+        return f"{self.boot_number:08x}"
+
+    def say(self, message: Any) -> None:
+        """The node says something, and the broker brings it if it is there."""
+        if self.is_up and self.is_alive:
+            self.last_sign = self.at
+            self.hub.hear(moment(self.at), BROKER, ROOM, message, retained=False)
+            self.settle()
+
+    def log(self, made: Event, *, is_lost: bool = False) -> None:
+        """An event of the node, which it sends until it has a receipt."""
+        key = EventKey(*ROOM, made.boot, made.seq)
+        self.unreceipted[key] = made
+        if made.incident is not None:
+            self.say(self.listed())
+        if not is_lost:
+            self.say(made)
+
+    def listed(self) -> Any:
+        """Its list of open incidents."""
+        if self.incident is None:
+            return alarm(boot=self.boot)
+        boot, number = self.incident
+        return alarm((number, self.phase), boot=boot)
+
+    def next_seq(self) -> int:
+        """The number of the next event."""
+        self.seq += 1
+        return self.seq
+
+    def key(self) -> IncidentKey:
+        """The open incident."""
+        assert self.incident is not None
+        return IncidentKey(*ROOM, f"{self.incident[0]}-{self.incident[1]}")
+
+    def born(self) -> None:
+        """Its birth, which the broker keeps."""
+        self.kept = birth(boot=self.boot, seq=self.seq, session=self.session)
+        self.say(self.kept)
+
+    @precondition(lambda self: self.is_alive)
+    @rule(is_lost=st.booleans())
+    def presses_button(self, is_lost: bool) -> None:
+        """Somebody calls, once more or for the first time."""
+        seq = self.next_seq()
+        if self.incident is None:
+            self.incident, self.presses = (self.boot, seq), 0
+        self.presses, self.phase = self.presses + 1, "active"
+        made = press(seq, boot=self.boot, presses=self.presses)
+        key = self.key()
+        made = Event(**{**_fields(made), "incident": key.incident})
+        self.pressed[EventKey(*ROOM, self.boot, seq)] = (key, self.presses)
+        self.log(made, is_lost=is_lost)
+
+    def about(self, kind: Any, **fields: Any) -> Event:
+        """An event about the open incident."""
+        made = about(self.next_seq(), kind, 1, boot=self.boot, **fields)
+        return Event(**{**_fields(made), "incident": self.key().incident, "presses": self.presses})
+
+    @precondition(lambda self: self.is_alive and self.incident is not None)
+    @rule(is_lost=st.booleans())
+    def is_acknowledged_at_the_wall(self, is_lost: bool) -> None:
+        """Somebody turns a key there, say."""
+        self.phase = "acknowledged"
+        self.log(self.about("acknowledged", by="key"), is_lost=is_lost)
+
+    @precondition(lambda self: self.is_alive and self.incident is not None)
+    @rule(is_lost=st.booleans())
+    def is_reset_at_the_wall(self, is_lost: bool) -> None:
+        """It is over."""
+        made = self.about("reset", by="key", reason="real")
+        self.ended_at_node.add(self.key())
+        self.incident = None
+        self.log(made, is_lost=is_lost)
+
+    @precondition(lambda self: self.is_alive)
+    @rule(is_lost=st.booleans())
+    def says_something_else(self, is_lost: bool) -> None:
+        """Telemetry."""
+        self.log(event(self.next_seq(), "identified", boot=self.boot, by="desk"), is_lost=is_lost)
+
+    @rule()
+    def sends_again(self) -> None:
+        """Whatever has no receipt."""
+        for made in list(self.unreceipted.values()):
+            self.say(made)
+
+    @rule()
+    def restarts(self) -> None:
+        """With its memory."""
+        previous = EventId(self.boot, self.seq)
+        self.boot_number, self.seq, self.session, self.is_alive = self.boot_number + 1, 0, 1, True
+        self.born()
+        self.log(event(self.next_seq(), "started", boot=self.boot, previous=previous))
+
+    @precondition(lambda self: self.is_alive)
+    @rule(how=st.sampled_from(["will", "goodbye", "silent"]))
+    def goes(self, how: str) -> None:
+        """It burns, is cut off, or is stopped."""
+        if how != "silent":
+            self.kept = will(boot=self.boot, session=self.session) if how == "will" else goodbye(boot=self.boot)
+            self.say(self.kept)
+        self.is_alive = False
+
+    @rule(hears=st.booleans())
+    def hears(self, hears: bool) -> None:
+        """Receipts reach it, or not."""
+        self.hears_receipts = hears
+
+    @precondition(lambda self: self.commands)
+    @rule(is_lost=st.booleans())
+    def is_told_what_to_do(self, is_lost: bool) -> None:
+        """A command comes, and is answered."""
+        command = self.commands.popleft()
+        if is_lost or not (self.is_alive and self.is_up):
+            return
+        reason = self.refuses(command)
+        if reason is None and command.action == "acknowledge":
+            self.is_acknowledged_at_the_wall(is_lost=False)
+        elif reason is None:
+            self.is_reset_at_the_wall(is_lost=False)
+        self.say(reply(command.id, reason, boot=self.boot))
+
+    def refuses(self, command: SendCommand) -> str | None:
+        """Why it doesn't do that."""
+        if command.boot != self.boot:
+            return "other-boot"
+        if self.incident is None or self.key().incident != command.arguments["incident"]:
+            return "no-such-incident"
+        if command.arguments["presses"] < self.presses:
+            return "pressed-again"
+        return "already-acknowledged" if command.action == "acknowledge" and self.phase == "acknowledged" else None
+
+    # Time, broker and history
+
+    @rule(for_s=st.sampled_from([0.1, 1.0, 5.0, 12.0, 35.0, 70.0]))
+    def time_passes(self, for_s: float) -> None:
+        """The node beats, if it lives."""
+        until = self.at + for_s
+        while self.at < until:
+            self.pass_until(min(until, self.at + 10.0))
+            self.say(heartbeat(boot=self.boot, seq=self.seq))
+
+    def pass_until(self, at: float) -> None:
+        """The monitor looks at whatever is due."""
+        while self.hub.next_due <= at:
+            self.at = max(self.at, self.hub.next_due)
+            self.hub.time_passed(moment(self.at))
+            self.settle()
+        self.at = at
+
+    @rule()
+    def broker_comes_or_goes(self) -> None:
+        """For the monitor and the node at once."""
+        self.is_up = not self.is_up
+        if self.is_up:
+            self.broker_is_reached()
+            self.session += 1
+            if self.is_alive:
+                self.born()
+        else:
+            self.hub.link_down(moment(self.at), BROKER, "gone")
+        self.settle()
+
+    def broker_is_reached(self) -> None:
+        """And says what it kept."""
+        self.last_sign = self.at
+        self.hub.link_up(moment(self.at), BROKER)
+        for kept in (self.kept, self.listed()):
+            self.hub.hear(moment(self.at), BROKER, ROOM, kept, retained=True)
+        self.settle()
+
+    @rule(count=st.integers(1, 5))
+    def history_commits(self, count: int) -> None:
+        """What it was given, in its order."""
+        for _ in range(min(count, len(self.queue))):
+            batch = self.queue.popleft()
+            self.disk.store(batch)
+            self.hub.stored(moment(self.at), [each.key for each in batch.events])
+            self.settle()
+
+    @precondition(lambda self: self.queue and self.queue[0].events)
+    @rule()
+    def history_refuses(self) -> None:
+        """An event's batch can't be stored, for whatever reason."""
+        self.hub.unstored([each.key for each in self.queue.popleft().events])
+
+    @rule(committed=st.integers(0, 3))
+    def monitor_is_killed(self, committed: int) -> None:
+        """With what it knew; of some it hadn't told the node yet that it is on the disk."""
+        for _ in range(min(committed, len(self.queue))):
+            self.disk.store(self.queue.popleft())
+        self.queue.clear()
+        self.commands.clear()
+        self.asking.clear()
+        self._start_monitor()
+
+    def _start_monitor(self) -> None:
+        self.last_sign = self.at
+        made = settings_of(targets=TARGETS)
+        self.hub = Hub(made, moment(self.at), self.disk.remember(), f"{self.asked:08x}")
+        self.ended = {IncidentKey(*key): presses for key, presses in self.disk.remember().closed}
+        if self.is_up:
+            self.broker_is_reached()
+        self.settle()
+
+    # People
+
+    @precondition(lambda self: self.pressed)
+    @rule(data=st.data(), ends=st.booleans())
+    def somebody_asks(self, data: st.DataObject, ends: bool) -> None:
+        """To acknowledge, or to end."""
+        key = data.draw(st.sampled_from(sorted({key for key, _ in self.pressed.values()})))
+        self.asked += 1
+        request = Reset(key, "desk", "real") if ends else Acknowledge(key, "desk")
+        if ends:
+            self.asked_to_end.add(key)
+        self.hub.ask(moment(self.at), self.asked, request)
+        self.settle()
+
+    @rule(for_s=st.sampled_from([60.0, 300.0]), ends=st.booleans())
+    def somebody_works_there(self, for_s: float, ends: bool) -> None:
+        """Its silence is nobody's business for a while."""
+        self.asked += 1
+        self.hub.ask(moment(self.at), self.asked, Resume(ROOM, "x") if ends else PauseNode(ROOM, "x", "paint", for_s))
+        self.last_sign = self.at
+        self.settle()
+
+    # What must hold
+
+    def settle(self) -> None:
+        """Do what was decided, as the service does."""
+        decisions = self.hub.take()
+        for record in decisions.incidents:
+            if record.reset_utc is not None:
+                assert record.key in self.ended_at_node | self.asked_to_end, "it isn't over"
+                self.ended[record.key] = max(record.presses, self.ended.get(record.key, 0))
+        if decisions.to_store:
+            self.queue.append(batch_of(decisions))
+        for say in decisions.says:
+            if isinstance(say, SendReceipt):
+                assert say.event in self.disk.events, "a receipt for what isn't stored"
+                if self.hears_receipts and self.is_alive and self.is_up:
+                    self.unreceipted.pop(say.event, None)
+            elif isinstance(say, SendCommand) and say.action != "probe":
+                self.commands.append(say)
+            else:
+                assert isinstance(say, Respond | SendCommand)
+
+    @invariant()
+    def every_stored_call_is_open_or_over(self) -> None:
+        """Until its end; one more call after an end that its node doesn't know is told."""
+        for event_key, (incident, presses) in self.pressed.items():
+            if event_key not in self.disk.events or incident in self.hub.incidents.open:
+                continue
+            assert incident in self.ended, "forgotten"
+            if presses > self.ended[incident]:
+                assert f"alarm:{incident}:again:{presses}" in self.disk.notices, "told to nobody"
+
+    @invariant()
+    def every_stored_incident_is_told(self) -> None:
+        """To those that are told at once, under one name."""
+        for event_key, (incident, presses) in self.pressed.items():
+            if event_key in self.disk.events and presses == 1 and incident not in self.ended:
+                assert f"alarm:{incident}:0" in self.disk.notices
+
+    @invariant()
+    def what_nobody_acknowledged_goes_on(self) -> None:
+        """Group by group, in time."""
+        for opened in self.hub.incidents.open.values():
+            record = opened.record
+            if record.acknowledged_utc is None and opened.answered_since is None:
+                waits = record.told_steps < STEPS
+                assert not waits or self.at - TICK_S <= opened.next_at <= self.at + ESCALATE_S
+                assert waits or opened.next_at == float("inf")
+
+    @invariant()
+    def no_dead_node_looks_alive(self) -> None:
+        """20 s after its last sign of life."""
+        tracked = self.hub.fleet.nodes.get(ROOM)
+        if tracked is not None and self.is_up and self.at - self.last_sign >= KNOWN_WITHIN_S:
+            assert tracked.status not in (Status.UP, Status.LATE)
+
+    @invariant()
+    def nothing_grows(self) -> None:
+        """What waits is what was said."""
+        assert len(self.hub._storing) <= len(self.unreceipted) + sum(len(each.events) for each in self.queue)  # noqa: SLF001
+        assert len(self.hub._orders._pending) <= self.asked  # noqa: SLF001
+
+    def teardown(self) -> None:
+        """Once all is well again, nothing is missing."""
+        self.hears_receipts = True
+        if not self.is_up:
+            self.broker_comes_or_goes()
+        if not self.is_alive:
+            self.restarts()
+        for _ in range(3):
+            self.sends_again()
+            self.history_commits(len(self.queue) + 1)
+            self.time_passes(35.0)
+        self.history_commits(len(self.queue) + 1)
+
+        assert self.unreceipted == {}
+        assert set(self.pressed) <= set(self.disk.events)
+        self.every_stored_call_is_open_or_over()
+        self.every_stored_incident_is_told()
+        alarms = {each.incident for each in self.disk.notices.values() if each.kind is NoticeKind.ALARM}
+        for incident, _ in self.pressed.values():
+            assert incident.incident in alarms or incident in self.ended, "nobody was told"
+        assert not any(key in self.hub.incidents.open for key in self.ended_at_node), "over, and still open"
+        assert self.hub.fleet.nodes[ROOM].status in (Status.UP, Status.PAUSED)
+
+
+def _fields(made: Event) -> dict[str, Any]:
+    return {name: getattr(made, name) for name in made.__struct_fields__}
+
+
+Building.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None, print_blob=True)
+TestBuilding = pytest.mark.timeout(300)(Building.TestCase)
