@@ -271,12 +271,13 @@ class Incidents:
         opened = self._take(now, key)
         if opened is None and event is not None:
             opened = Open(_unheard(key, event, at_utc), now.at)
-        self._closed[key] = max(ended or 0, 0 if opened is None else opened.record.presses)
+        heard = 0 if event is None else event.presses or 0
+        self._closed[key] = presses = max(ended or 0, heard, 0 if opened is None else opened.record.presses)
         if len(self._closed) > CLOSED_KEPT:
             self._closed.popitem(last=False)
         if opened is None:
             return
-        opened.record = replace(opened.record, reset_utc=at_utc, reset_by=by, reset_reason=reason)
+        opened.record = replace(opened.record, presses=presses, reset_utc=at_utc, reset_by=by, reset_reason=reason)
         self._ledger.out.incidents.append(opened.record)
         self._tell(now, opened, NoticeKind.RESET, "", by=by, reason=reason or "")
         if reason == "mistaken" and ended is None:

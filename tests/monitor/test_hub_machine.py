@@ -69,7 +69,7 @@ class Building(RuleBasedStateMachine):
     def say(self, message: Any) -> None:
         """The node says something, and the broker brings it if it is there."""
         if self.is_up and self.is_alive:
-            self.last_sign = self.at
+            self.last_sign = max(self.last_sign, self.at)
             self.hub.hear(moment(self.at), BROKER, ROOM, message, retained=False)
             self.settle()
 
@@ -230,7 +230,7 @@ class Building(RuleBasedStateMachine):
 
     def broker_is_reached(self) -> None:
         """And says what it kept."""
-        self.last_sign = self.at
+        self.last_sign = max(self.last_sign, self.at)
         self.hub.link_up(moment(self.at), BROKER)
         for kept in (self.kept, self.listed()):
             self.hub.hear(moment(self.at), BROKER, ROOM, kept, retained=True)
@@ -262,7 +262,7 @@ class Building(RuleBasedStateMachine):
         self._start_monitor()
 
     def _start_monitor(self) -> None:
-        self.last_sign = self.at
+        self.last_sign = max(self.last_sign, self.at)
         made = settings_of(targets=TARGETS)
         self.hub = Hub(made, moment(self.at), self.disk.remember(), f"{self.asked:08x}")
         self.ended = {IncidentKey(*key): presses for key, presses in self.disk.remember().closed}
@@ -289,7 +289,8 @@ class Building(RuleBasedStateMachine):
         """Its silence is nobody's business for a while."""
         self.asked += 1
         self.hub.ask(moment(self.at), self.asked, Resume(ROOM, "x") if ends else PauseNode(ROOM, "x", "paint", for_s))
-        self.last_sign = self.at
+        # When it ends its silence counts anew.
+        self.last_sign = max(self.last_sign, self.at) if ends else max(self.last_sign, self.at + for_s)
         self.settle()
 
     # What must hold

@@ -59,6 +59,37 @@ def test_a_call_of_before_an_end_stays_ended(restart: bool) -> None:
     assert ("alarm", 0) not in play.told()
 
 
+def test_a_call_of_before_an_end_that_counted_it_stays_ended() -> None:
+    """The end came first, and knows how often somebody had pressed."""
+    play = Play()
+    play.hear(1.0, press(1))
+    play.hear(2.0, replaced(about(3, "reset", 1, by="guard-desk", reason="real"), presses=2))
+
+    play.hear(3.0, press(2, incident=1, presses=2))
+
+    assert play.hub.incidents.open == {}
+    assert play.record().presses == 2
+
+
+def test_an_end_that_the_history_refused_is_an_end_when_it_comes_again() -> None:
+    """So is an acknowledgement; and a mistaken call counts once."""
+    play = Play()
+    play.hear(1.0, press(1))
+    play.store = False
+    for at in (2.0, 3.0):
+        for said in (
+            about(2, "acknowledged", 1, by="guard-desk"),
+            about(3, "reset", 1, by="guard-desk", reason="mistaken"),
+        ):
+            play.hear(at, said)
+        play.hub.unstored([EventKey(*ROOM, BOOT, 2), EventKey(*ROOM, BOOT, 3)])
+
+    keys = [each.key for each in play.all.notices]
+    assert keys.count(f"reset:{INCIDENT}:") == 2
+    assert play.record().reset_reason == "mistaken"
+    assert play.hub.incidents.mistaken_calls(ROOM, "button") == 1
+
+
 def test_a_call_that_the_history_refused_is_told_when_it_comes_again() -> None:
     """The commit that was refused had the incident and the notice with it."""
     play = Play()
