@@ -89,7 +89,7 @@ class Incidents:
         self._listed: dict[NodeKey, dict[IncidentKey, tuple[float, OpenIncident]]] = {}
         self._mistakes: dict[tuple[NodeKey, str], list[datetime]] = {}
         for record in known:
-            self._put(now, Open(record, now.at))
+            self._put(now, Open(record, now.at, (record.presses, "0")))
         for node, name, at_utc in mistakes:
             self._mistakes.setdefault((node, name), []).append(at_utc)
         self._review_mistakes(now)
@@ -238,8 +238,8 @@ class Incidents:
         opened.record = replace(record, presses=max(presses, record.presses), received_utc=received)
         self._ledger.out.incidents.append(opened.record)
         exhausted = opened.next_at == inf and (opened.answered or now.at - opened.told_at >= self._escalate_s)
-        if presses == opened.told_as[0]:
-            self._tell(now, opened, NoticeKind.ALARM, opened.told_as[1])
+        if presses <= opened.told_as[0]:
+            self._tell(now, opened, NoticeKind.ALARM, opened.told_as[1] if presses == opened.told_as[0] else "0")
         elif exhausted and presses > record.presses:
             opened.told_as = (presses, f"again:{presses}")
             self._tell(now, opened, NoticeKind.ALARM, opened.told_as[1])

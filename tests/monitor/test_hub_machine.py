@@ -382,5 +382,5 @@ def _fields(made: Event) -> dict[str, Any]:
     return {name: getattr(made, name) for name in made.__struct_fields__}
 
 
-Building.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None, print_blob=True)
+Building.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None, print_blob=True)
 TestBuilding = pytest.mark.timeout(300)(Building.TestCase)

@@ -1,0 +1,240 @@
+"""What the monitor finds about itself: its brokers, its history, its targets, and too much that is said."""
+
+from typing import Any
+
+import pytest
+
+from node.config.brokers import Broker
+from node.monitor.fleet import STRANGERS_LIMIT
+from node.monitor.hub import BROKER_GRACE_S, SHOWN_S, STORING_S
+from node.monitor.model import EventKey, NodeKey, Status
+from node.monitor.requests import StartWalkTest
+from node.monitor.settings import Place, Target
+from node.monitor.viewing import view
+from tests.monitor.nodes import (
+    BOOT,
+    BROKER,
+    LATER_BOOT,
+    OTHER_BROKER,
+    ROOM,
+    SITE,
+    alarm,
+    birth,
+    event,
+    heartbeat,
+    moment,
+    press,
+    reply,
+    will,
+)
+from tests.monitor.play import Play
+
+TWO_BROKERS = (Broker(BROKER, "127.0.0.1", 1), Broker(OTHER_BROKER, "127.0.0.1", 2))
+
+
+@pytest.mark.parametrize(
+    ("what", "arguments", "code", "subject", "detail"),
+    [
+        ("refused", (BROKER, "alarm/v1/x"), "M013", BROKER, "alarm/v1/x"),
+        ("stolen", (BROKER,), "M014", BROKER, ""),
+        ("dropped", (7,), "M012", "messages", ""),
+    ],
+)
+def test_what_is_seen_is_shown_for_a_minute_after_the_last_time(
+    what: str, arguments: tuple[Any, ...], code: str, subject: str, detail: str
+) -> None:
+    """And told once."""
+    play = Play()
+
+    for at in (1.0, 31.0):
+        play.until(at)
+        getattr(play.hub, what)(moment(at), *arguments)
+    finding = next(iter(play.hub.ledger.open.values()))
+    play.until(31.0 + SHOWN_S - 0.5)
+    before = play.found()
+    play.until(31.0 + SHOWN_S + 0.5)
+
+    assert (finding.key.code, finding.key.subject, finding.detail) == (code, subject, detail)
+    assert (before, play.found()) == ([code], [])
+    assert len([each for each in play.all.notices if each.kind == "finding"]) == 1
+
+
+def test_what_means_nothing_is_counted_alone() -> None:
+    """One wrong message is nobody's business."""
+    play = Play()
+
+    play.hub.dropped(moment(1.0), 3, malformed=True)
+
+    assert (play.hub.counts.malformed, play.hub.counts.dropped, play.found()) == (3, 0, [])
+
+
+def test_strangers_beyond_their_limit_are_counted_and_shown() -> None:
+    """Those that the roster knows are heard all the same."""
+    play = Play(roster=(Place(ROOM),))
+    for number in range(STRANGERS_LIMIT + 2):
+        play.hear(1.0, heartbeat(), NodeKey(SITE, f"n-{number}"))
+
+    play.hear(2.0, press(1))
+
+    assert play.hub.counts.dropped == 2
+    assert "M012" in play.found()
+    assert play.receipts() == [(BOOT, 1)]
+    assert view(play.hub, moment(2.0), "1", {}).counters.unknown_nodes == 2
+
+
+def test_a_history_that_fails_is_found_until_it_works() -> None:
+    """The API says so, too."""
+    play = Play()
+
+    play.hub.history_failed(moment(1.0), "disk full")
+    failing = play.found(), view(play.hub, moment(1.0), "1", {}).history_ok
+    play.hub.history_works(moment(2.0))
+
+    assert failing == (["M011"], False)
+    assert (play.found(), play.hub.history_ok) == ([], True)
+
+
+def test_a_target_that_fails_is_found_until_it_works() -> None:
+    """With what it said."""
+    play = Play(targets=(Target("mail", "json://x"),))
+
+    play.hub.target_failed(moment(1.0), "mail", "refused")
+    failing = view(play.hub, moment(1.0), "1", {"mail": (3, 4)}).targets[0]
+    play.hub.target_works(moment(2.0), "mail")
+    works = view(play.hub, moment(2.0), "1", {}).targets[0]
+
+    assert (failing.failing, failing.problem, failing.waiting, failing.told) == (True, "refused", 3, 4)
+    assert (works.failing, works.problem, works.waiting, works.told) == (False, "", 0, 0)
+    assert play.found() == []
+
+
+def test_a_broker_is_missed_after_its_grace() -> None:
+    """A link that only blinks is nobody's business; how long it is away counts from its loss."""
+    play = Play()
+    play.hub.link_down(moment(1.0), BROKER, "reset")
+    play.until(4.0)
+    play.hub.link_down(moment(4.0), BROKER, "refused")
+
+    play.until(1.0 + BROKER_GRACE_S - 0.5)
+    before = play.found()
+    play.until(1.0 + BROKER_GRACE_S + 0.5)
+    after = play.found()
+    play.hub.link_up(moment(8.0), BROKER)
+
+    assert (before, after, play.found()) == ([], ["M008"], [])
+    assert [each.detail for each in play.all.raised] == ["refused"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [heartbeat(), press(1), reply("x"), will()],
+    ids=["heartbeat", "event", "reply", "will"],
+)
+def test_what_a_broker_kept_is_no_sign_of_life(message: Any) -> None:
+    """And gives no receipt."""
+    play = Play()
+
+    play.hear(1.0, message, retained=True)
+
+    assert play.hub.fleet.nodes[ROOM].heard is None
+    assert (play.receipts(), play.all.events) == ([], [])
+
+
+def test_a_list_that_comes_now_is_a_sign_of_life() -> None:
+    """As anything is."""
+    play = Play()
+
+    play.hear(1.0, alarm())
+
+    assert play.hub.fleet.nodes[ROOM].status is Status.UP
+
+
+def test_an_event_that_is_never_stored_is_taken_again() -> None:
+    """After 30 s at the latest."""
+    play = Play()
+    play.store = False
+    play.hear(1.0, press(1))
+    play.hear(1.0 + STORING_S, press(1))
+    once = len(play.all.events)
+
+    play.hear(1.0 + STORING_S + 1.0, press(1))
+
+    assert (once, len(play.all.events)) == (1, 2)
+    assert play.receipts() == []
+
+
+def test_how_long_storing_took_is_measured_once() -> None:
+    """What was stored for an earlier try counts no time."""
+    play = Play()
+    play.store = False
+    play.hear(1.0, press(1))
+    key = EventKey(*ROOM, BOOT, 1)
+
+    for at in (1.25, 9.0):
+        play.hub.stored(moment(at), [key])
+
+    assert (play.hub.counts.stored, play.hub.counts.stored_s) == (1, 0.25)
+
+
+def test_what_was_missing_and_came_is_missing_no_more() -> None:
+    """The finding goes with the next heartbeat."""
+    play = Play()
+    play.hear(0.0, birth())
+    play.hear(1.0, event(1, "started"))
+    for at in range(10, 90, 10):
+        play.hear(float(at), heartbeat(seq=3))
+    missing = play.found()
+
+    for seq in (2, 3):
+        play.hear(91.0, event(seq, "identified"))
+    play.hear(100.0, heartbeat(seq=3))
+
+    assert (missing, play.found()) == (["M003"], [])
+
+
+def test_a_faulty_heartbeat_that_says_the_same_changes_nothing() -> None:
+    """Each fault is told once."""
+    play = Play()
+
+    for at in (0.0, 10.0, 20.0):
+        play.hear(at, heartbeat(faults=(("F020", "record"),)))
+
+    assert len(play.all.raised) == 1
+
+
+def test_a_will_of_a_boot_that_nobody_heard_of_says_nothing_of_the_one_that_speaks() -> None:
+    """It was on its way for long."""
+    play = Play(brokers=TWO_BROKERS)
+    play.hub.link_up(moment(0.0), OTHER_BROKER)
+    play.hear(1.0, heartbeat(boot=LATER_BOOT))
+
+    play.hear(2.0, will(), broker=OTHER_BROKER)
+    play.until(10.0)
+
+    assert play.hub.fleet.nodes[ROOM].status is Status.UP
+
+
+def test_a_broker_by_which_a_node_never_came_says_nothing_of_it() -> None:
+    """It was never there: its return gives nobody time."""
+    play = Play(brokers=TWO_BROKERS)
+    play.hear(1.0, heartbeat())
+
+    play.hub.link_up(moment(15.0), OTHER_BROKER)
+    play.until(20.0)
+
+    assert play.hub.fleet.nodes[ROOM].status is Status.DOWN
+
+
+def test_the_view_shows_what_a_walk_test_still_wants() -> None:
+    """And where a node is, how long it may be silent, and that its broker is away."""
+    play = Play(roster=(Place(ROOM, "2", "Counter"),))
+    play.hear(0.0, heartbeat())
+    play.ask(1.0, StartWalkTest(SITE, "x", 600.0))
+
+    shown = view(play.hub, moment(2.0), "1", {})
+    play.hub.link_down(moment(3.0), BROKER, "gone")
+    away = view(play.hub, moment(4.0), "1", {}).nodes[0]
+
+    assert shown.walk_tests[0].left_s == 599.0
+    assert (shown.nodes[0].place, shown.nodes[0].floor, shown.nodes[0].due_s) == ("Counter", "2", 17.0)
+    assert (away.reason, away.due_s) == ("broker-away", None)
