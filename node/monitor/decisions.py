@@ -144,10 +144,6 @@ class Ledger:
             if finding.severity is Severity.CRITICAL:
                 self.out.notices.append(_notice(NoticeKind.CLEARED, finding, now.utc))
 
-    def of(self, node: NodeKey) -> list[Finding]:
-        """The open findings about a node."""
-        return [each for each in self.open.values() if each.key.of == node]
-
     def take(self) -> Decisions:
         """What was decided since the last time."""
         taken, self.out = self.out, Decisions()

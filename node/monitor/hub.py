@@ -12,6 +12,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from node.messages import FAULTS_LIMIT, Alarm, Event, HeartbeatMessage, ReplyMessage, State
 from node.monitor.batch import Memory
@@ -177,6 +178,8 @@ class Hub:
             case ReplyMessage():
                 if not retained:
                     self._orders.reply(now, node, message)
+            case _:
+                assert_never(message)
 
     def link_up(self, now: Moment, broker: str) -> None:
         """A broker is reached."""

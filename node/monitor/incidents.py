@@ -117,7 +117,7 @@ class Incidents:
         if event.kind == "reset":
             self._reset(now, key, at_utc, by=plain(event.by), reason=plain(event.reason) or None, event=event)
         elif event.kind == "acknowledged":
-            self._acknowledged(now, key, at_utc, plain(event.by))
+            self._acknowledged(now, key, at_utc, plain(event.by), event.presses)
         elif event.kind in _CALLS and event.presses:
             self._call(now, key, event, event.presses, at_utc)
 
@@ -244,15 +244,21 @@ class Incidents:
             opened.told_as = (presses, f"again:{presses}")
             self._tell(now, opened, NoticeKind.ALARM, opened.told_as[1])
 
-    def _acknowledged(self, now: Moment, key: IncidentKey, at_utc: datetime, by: str) -> None:
+    def _acknowledged(
+        self, now: Moment, key: IncidentKey, at_utc: datetime, by: str, presses: int | None = None
+    ) -> None:
         opened = self.open.get(key)
         if opened is None:
             return
         if opened.record.acknowledged_utc is None:
             opened.record = replace(opened.record, acknowledged_utc=at_utc, acknowledged_by=by)
-        opened.next_at, opened.answered, opened.answered_since = inf, opened.record.presses, None
+        counted = opened.record.presses
+        opened.next_at, opened.answered, opened.answered_since = inf, presses or counted, None
         self._ledger.out.incidents.append(opened.record)
         self._tell(now, opened, NoticeKind.ACKNOWLEDGED, "", by=by)
+        if opened.answered < counted:  # it came late: there was a further press after it
+            opened.told_as = (counted, f"again:{counted}")
+            self._tell(now, opened, NoticeKind.ALARM, opened.told_as[1])
 
     def _reset(
         self,

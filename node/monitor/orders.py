@@ -9,7 +9,7 @@ incident) is noted here, too. Everything else is the node's to do.
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
-from typing import Any
+from typing import Any, assert_never
 
 from node.messages import ReplyMessage
 from node.monitor.decisions import Ledger, Moment, Respond, SendCommand
@@ -86,6 +86,8 @@ class Orders:
                 self._start_walk_test(now, number, request)
             case EndWalkTest():
                 self._end_walk_test(now, number, request)
+            case _:
+                assert_never(request)
 
     def probe(self, node: NodeKey, boot: str) -> None:
         """Show a node that commands reach it."""

@@ -97,18 +97,18 @@ class Account:
 
     def expect(self, name: str, seq: int, *, whole: bool = False) -> None:
         """The node has named this number as its newest; ``whole``: we hear this boot from its beginning."""
-        boot = self.boots.get(name) or self.boot(name, 1 if whole else seq + 1)
+        boot = self.boot(name, 1 if whole else seq + 1)
         boot.expected = max(boot.expected, seq)
 
     def account(self, name: str, first: int, last: int) -> Boot:
         """These events of a boot are stored."""
-        boot = self.boots.get(name) or self.boot(name, first)
+        boot = self.boot(name, first)
         boot.account(first, last)
         return boot
 
     def evict(self, name: str, first: int, last: int) -> None:
         """The node has let these events of a boot go."""
-        (self.boots.get(name) or self.boot(name, first)).evict(first, last)
+        self.boot(name, first).evict(first, last)
 
     def missing(self, at: float, missing_s: float) -> int:
         """How many events are missing for longer than ``missing_s``."""

@@ -9,6 +9,7 @@ from node.monitor.batch import Memory
 from node.monitor.fleet import GOODBYE_S
 from node.monitor.model import NodeRecord, Pause, Status
 from node.monitor.requests import PauseNode, Resume
+from node.monitor.settings import Place
 from tests.monitor.nodes import BOOT, BROKER, LATER_BOOT, OTHER_BROKER, ROOM, START, birth, goodbye, heartbeat, moment
 from tests.monitor.play import Play
 
@@ -51,6 +52,16 @@ def test_a_goodbye_that_a_broker_kept_moves_no_end() -> None:
     play.until(10.0 + GOODBYE_S)
 
     assert play.found() == ["M002"]
+
+
+def test_a_goodbye_of_an_older_boot_says_nothing_of_the_one_that_speaks() -> None:
+    """It was on its way for long."""
+    play = Play()
+    play.hear(0.0, heartbeat(boot=LATER_BOOT))
+
+    play.hear(1.0, goodbye())
+
+    assert status(play) is Status.UP
 
 
 def test_a_planned_end_is_known_again_after_a_restart() -> None:
@@ -104,3 +115,23 @@ def test_a_way_is_known_by_what_came_late() -> None:
     play.until(10.0 + DOWN_S)
 
     assert status(play) is Status.DOWN
+
+
+def test_a_node_that_was_taken_out_of_the_roster_is_forgotten() -> None:
+    """With its pause."""
+    record = NodeRecord(node=ROOM, status=Status.PAUSED, since_utc=START, boot=BOOT)
+    pause = Pause(node=ROOM, by="x", reason="paint", since_utc=START, until_utc=START + timedelta(seconds=600))
+
+    play = Play(Memory(nodes=(record,), pauses=(pause,)), roster=())
+
+    assert play.hub.fleet.nodes == {}
+
+
+def test_a_node_of_the_roster_is_as_it_was_before_a_restart() -> None:
+    """With its place, and once."""
+    record = NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=BOOT, period_s=30.0)
+
+    play = Play(Memory(nodes=(record,)), roster=(Place(ROOM, "2"),))
+
+    tracked = play.hub.fleet.nodes[ROOM]
+    assert (tracked.status, tracked.boot, tracked.period_s, len(play.hub.fleet.nodes)) == (Status.UP, BOOT, 30.0, 1)

@@ -225,6 +225,30 @@ def test_a_broker_by_which_a_node_never_came_says_nothing_of_it() -> None:
     assert play.hub.fleet.nodes[ROOM].status is Status.DOWN
 
 
+def test_deadlines_of_nodes_wait_for_no_tick() -> None:
+    """What is due between two ticks is decided at its own time."""
+    play = Play()
+    play.hear(0.1, heartbeat())
+    play.hub.time_passed(moment(0.6))
+
+    play.hub.time_passed(moment(0.7))
+
+    assert play.hub.next_due == 1.1
+
+
+def test_a_batch_knows_whether_there_is_anything_to_store() -> None:
+    """A receipt alone is none."""
+    play = Play()
+    play.hear(1.0, press(1))
+    play.hub.hear(moment(2.0), BROKER, ROOM, press(1), retained=False)
+    said = play.hub.take()
+    play.hub.hear(moment(2.0), BROKER, ROOM, press(2, incident=1, presses=2), retained=False)
+
+    decided = play.hub.take()
+
+    assert (len(said.says), said.to_store, decided.to_store) == (1, False, True)
+
+
 def test_the_view_shows_what_a_walk_test_still_wants() -> None:
     """And where a node is, how long it may be silent, and that its broker is away."""
     play = Play(roster=(Place(ROOM, "2", "Counter"),))

@@ -196,6 +196,65 @@ def test_a_flood_of_incidents_is_over_once_one_of_them_ends() -> None:
     assert (flooded, play.found()) == (["M012"], [])
 
 
+def test_a_press_after_an_acknowledgement_that_comes_late_is_told_again() -> None:
+    """The node said it first, but it was lost on the way."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, press(1))
+    play.hear(2.0, press(3, incident=1, presses=2))
+
+    play.hear(3.0, about(2, "acknowledged", 1, by="guard-desk"))
+
+    assert play.told() == [("alarm", 0), ("acknowledged", 0), ("alarm", 0)]
+
+
+def test_who_acknowledged_first_stays_written() -> None:
+    """Of a further press somebody else may take care; the press after that is told once more."""
+    play = Play()
+    play.hear(1.0, press(1))
+    play.hear(2.0, about(2, "acknowledged", 1, by="first"))
+    play.hear(3.0, press(3, incident=1, presses=2))
+
+    play.hear(4.0, replaced(about(4, "acknowledged", 1, by="second"), presses=2))
+    play.hear(5.0, press(5, incident=1, presses=3))
+
+    assert play.record().acknowledged_by == "first"
+    assert play.told() == [("alarm", 0), ("acknowledged", 0), ("alarm", 0), ("alarm", 0)]
+
+
+def test_an_acknowledgement_of_what_nobody_knows_changes_nothing() -> None:
+    """Its call comes, and then its list says it again."""
+    play = Play()
+
+    play.hear(1.0, about(2, "acknowledged", 1, by="guard-desk"))
+
+    assert play.hub.incidents.open == {}
+    assert play.told() == []
+
+
+def test_a_list_that_says_the_same_again_delays_nothing() -> None:
+    """Nor does the event of one of two listed calls hide the other."""
+    play = Play()
+    play.hear(1.0, alarm((1, "active"), (2, "active")))
+    play.hear(1.5, press(1))
+    for at in (2.0, 8.0):
+        play.hear(at, alarm((1, "acknowledged"), (2, "active")))
+
+    play.until(12.5)
+
+    assert play.told() == [("alarm", 0), ("alarm", 0), ("acknowledged", 0)]
+
+
+def test_a_call_that_is_held_stays_held_whatever_else_the_node_says() -> None:
+    """A door's number and a telemetry's are looked up alike."""
+    play = Play()
+    for _ in range(2):
+        play.hear(1.0, event(1, "opened", input="door"))
+        play.hear(1.0, event(2, "pressed", input="button", presses=1))
+
+    assert play.receipts() == [(BOOT, 1), (BOOT, 2)] * 2
+    assert play.hub.counts.repeated == 2
+
+
 def test_what_is_no_longer_listed_is_no_incident() -> None:
     """The node ended it before its event was missed."""
     play = Play()

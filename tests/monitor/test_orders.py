@@ -1,9 +1,11 @@
 """What people ask, where the node is away, refuses, or is asked twice."""
 
+from datetime import timedelta
+
 import pytest
 
 from node.monitor.batch import Memory
-from node.monitor.model import IncidentRecord, NodeKey
+from node.monitor.model import IncidentRecord, NodeKey, WalkTest
 from node.monitor.orders import ANSWER_S, PENDING_LIMIT, WALK_NODES_LIMIT
 from node.monitor.requests import (
     Acknowledge,
@@ -18,7 +20,7 @@ from node.monitor.requests import (
     StartWalkTest,
 )
 from node.monitor.settings import Target
-from tests.monitor.nodes import ROOM, SITE, goodbye, heartbeat, press, reply
+from tests.monitor.nodes import ROOM, SITE, START, about, goodbye, heartbeat, press, reply
 from tests.monitor.play import INCIDENT, Play
 
 DESK = "guard-desk"
@@ -250,3 +252,27 @@ def test_a_walk_test_is_ended_at_its_nodes() -> None:
     assert play.answer(number) == Answer("done")
     assert [each.node for each in play.commands("walk-test-end")] == [ROOM]
     assert play.hub.drills.walks == {}
+
+
+def test_an_end_of_what_ended_meanwhile_is_done() -> None:
+    """The node says that it knows of none, and its own end came a moment before."""
+    play = called()
+
+    number = play.ask(2.0, Reset(INCIDENT, DESK, "real"))
+    play.hear(2.1, about(2, "reset", 1, by="key", reason="drill"))
+    play.hear(2.2, reply(play.commands("reset")[0].id, "no-such-incident"))
+
+    assert play.answer(number) == Answer("done", "only-here")
+    assert play.record().reset_reason == "drill"
+
+
+def test_an_end_names_no_node_that_the_roster_lost() -> None:
+    """Of a walk test of before a restart."""
+    until = START + timedelta(seconds=600)
+    walk = WalkTest(id="walk-1", site=SITE, nodes=("gone",), by="x", started_utc=START, until_utc=until)
+    play = Play(Memory(walk_tests=(walk,)))
+
+    number = play.ask(1.0, EndWalkTest("walk-1", DESK))
+
+    assert play.answer(number) == Answer("done")
+    assert play.commands("walk-test-end") == []
