@@ -15,8 +15,10 @@ PACKAGES := $(BUILD_PACKAGES) mosquitto systemd
 # for the monitor, and promtool.
 TEST_PACKAGES := mmdebstrap systemd-container fish zsh postgresql prometheus
 
+MONITOR_DECIDES := node/monitor/hub.py,node/monitor/fleet.py,node/monitor/tally.py,node/monitor/incidents.py,node/monitor/drills.py,node/monitor/orders.py,node/monitor/decisions.py,node/monitor/viewing.py,node/monitor/wire.py,node/monitor/inbox.py
+
 # Every branch of these is covered, or `make test` fails.
-COVERED := node/core/*,node/wire.py,node/messages.py,node/config/*
+COVERED := node/core/*,node/wire.py,node/messages.py,node/config/*,$(MONITOR_DECIDES)
 
 # Where `make install` puts things. DESTDIR goes before all of it, for packages and images: then nothing is asked of the
 # running system. A PC's hardware watchdog is left alone, unless HARDWARE_WATCHDOG=yes.

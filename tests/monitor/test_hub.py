@@ -172,7 +172,7 @@ def test_a_press_before_the_acknowledgement_is_not_told_after_it() -> None:
 
     play.hear(1.0, replaced(listed, incidents=[answered]), retained=True)
     play.hear(2.0, press(2, incident=1, presses=2))
-    play.hear(3.0, about(3, "acknowledged", 1, by="guard-desk"))
+    play.hear(3.0, replaced(about(3, "acknowledged", 1, by="guard-desk"), presses=2))
 
     assert play.told() == [("acknowledged", 0)]
     assert play.record().presses == 2
