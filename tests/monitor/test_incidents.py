@@ -334,3 +334,15 @@ def test_what_is_not_about_a_call_changes_no_incident() -> None:
     play.hear(3.0, event(3, "identified", by="guard-desk"))
 
     assert play.hub.incidents.open == before
+
+
+def test_an_incident_that_went_on_ends_as_any_other() -> None:
+    """A mistaken call counts, although it had been ended once before."""
+    play = Play()
+    ended_here(play)
+    play.hear(100.0, press(2, incident=1, presses=2))
+
+    play.hear(101.0, replaced(about(3, "reset", 1, by="key", reason="mistaken"), presses=2))
+
+    assert play.hub.incidents.open == {}
+    assert play.hub.incidents.mistaken_calls(ROOM, "button") == 1
