@@ -220,7 +220,8 @@ def test_an_incident_is_filled_in_and_never_emptied(history: History) -> None:
 
 def test_a_late_record_of_an_incident_does_not_open_it_again(history: History) -> None:
     """A monitor that doesn't know of the reset can't undo it."""
-    history.store(Batch(incidents=(incident(reset_utc=at(9), reset_by="desk", reset_reason="real"),)))
+    ended = incident(presses=4, reset_utc=at(9), reset_by="desk", reset_reason="real")
+    history.store(Batch(incidents=(ended,)))
 
     history.store(Batch(incidents=(incident(presses=4),)))
 
@@ -248,6 +249,17 @@ def test_the_calls_of_a_year_that_were_mistaken_are_remembered(history: History)
     remembered = history.remember(at(days=366))
 
     assert remembered.mistaken == ((ROOM, "button", at(days=10)), (HALL, "button", at(days=13)))
+
+
+def test_a_call_that_comes_after_an_end_opens_the_incident_again(history: History) -> None:
+    """It wasn't over: a restart knows it as open, with nobody coming, and the next group may be called."""
+    history.store(Batch(incidents=(incident(presses=2, acknowledged_utc=at(1), acknowledged_by="desk", told_steps=1),)))
+    history.store(Batch(incidents=(incident(presses=2, reset_utc=at(2), reset_by="desk", reset_reason="real"),)))
+
+    history.store(Batch(incidents=(incident(presses=3),)))
+
+    (found,) = history.remember(at()).incidents
+    assert (found.presses, found.reset_utc, found.acknowledged_utc, found.told_steps) == (3, None, None, 0)
 
 
 def test_the_newest_closed_incidents_are_known_by_name_and_presses(history: History) -> None:

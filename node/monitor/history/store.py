@@ -57,6 +57,7 @@ def store(connection: Connection, batches: Sequence[Batch], targets_of: TargetsO
     _add_missing(connection, events, [flat(event) for batch in batches for event in batch.events if event.body])
     _join_tallies(connection, batches)
     won_flips = _flip(connection, batches)
+    _reopen(connection, batches)
     _fill(
         connection,
         incidents,
@@ -138,6 +139,36 @@ def _fill(
         for name in group:
             changes[name] = case((there[group[0]].is_(None), new[name]), else_=there[name])
     connection.execute(statement.on_conflict_do_update(index_elements=_identity(table), set_=changes), rows)
+
+
+def _reopen(connection: Connection, batches: Sequence[Batch]) -> None:
+    """An incident that was ended is open again where it was called once more than its end knew of: it wasn't over."""
+    calls = [
+        {"of_site": each.key.site, "of_node": each.key.node, "of_incident": each.key.incident, "counted": each.presses}
+        for batch in batches
+        for each in batch.incidents
+        if each.reset_utc is None
+    ]
+    if calls:
+        statement = (
+            update(incidents)
+            .where(
+                incidents.c.site == bindparam("of_site"),
+                incidents.c.node == bindparam("of_node"),
+                incidents.c.incident == bindparam("of_incident"),
+                incidents.c.reset_utc.is_not(None),
+                incidents.c.presses < bindparam("counted"),
+            )
+            .values(
+                reset_utc=None,
+                reset_by=None,
+                reset_reason=None,
+                acknowledged_utc=None,
+                acknowledged_by=None,
+                told_steps=0,
+            )
+        )
+        connection.execute(statement, calls)
 
 
 def _chunks(keys: Iterable[K]) -> Iterator[list[K]]:
