@@ -236,6 +236,6 @@ def test_with_histories_of_their_own_each_goes_by_itself(start: Start, nodes: St
         pair[0].start()
         pair[0].wait_until_ready()
 
-        assert [each["presses"] for each in pair[1].items("/incidents")] == [2]
+        pair[1].wait(lambda: [each["presses"] for each in pair[1].items("/incidents")] == [2], what="both presses")
         assert [each["phase"] for each in pair[0].items("/incidents")] == ["received"]
         assert [len(each.taken.items) for each in receivers] == [2, 2]
