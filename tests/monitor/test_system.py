@@ -81,7 +81,7 @@ def test_a_killed_node_is_down_within_20_s(monitor: RunningMonitor, tmp_path: Pa
     assert time.monotonic() - killed < 20.0
     assert found["reason"] in ("will", "silent")
     assert monitor.codes() == ["M001"]
-    assert [each["after"] for each in monitor.items("/flips")][:1] == ["down"]
+    monitor.wait(lambda: [each["after"] for each in monitor.items("/flips")][:1] == ["down"], what="the flip")
 
 
 def test_a_frozen_node_is_down_within_20_s(monitor: RunningMonitor, tmp_path: Path, broker: Broker) -> None:
