@@ -41,6 +41,7 @@ ARRIVES_S = 20.0
 REMARK = "Perhaps you were told this before."
 
 _ACKNOWLEDGED_YOUNG_S = 5.0
+_CALLS = re.compile(r"^Called (\S+) times$", re.MULTILINE)
 _INCIDENT = re.compile(r"acknowledge (\S+)")
 _postgres_lock = threading.Lock()
 
@@ -62,18 +63,23 @@ SCENES: Mapping[str, Scene] = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A message, by what it is about: the beginning of its title, and the incident or else the place."""
+    """A message, by what it is about: the beginning of its title, the incident or else the place, and how many calls.
+
+    A further call, after all were told and nobody came, is told again: it is another thing.
+    """
 
     what: str
     about: str
     perhaps: bool
+    calls: str
 
     @classmethod
     def of(cls, posted: Posted) -> "Told":
         """What this message tells."""
         what, _, rest = posted.title.partition(": ")
         found = _INCIDENT.search(posted.body)
-        return cls(what, found[1] if found else rest, REMARK in posted.body)
+        calls = _CALLS.search(posted.body)
+        return cls(what, found[1] if found else rest, REMARK in posted.body, calls[1] if calls else "1")
 
 
 class World:
@@ -228,7 +234,8 @@ def _look_at_all(world: World, ready: float) -> None:
     needless = {_name(each) for each in world.acknowledged} & escalated()
     assert not needless, f"acknowledged, and told to the next group: {needless}"
     for name, receiver in (("first", world.first), ("next", world.next)):
-        twice = Counter((each.what, each.about) for each in map(Told.of, receiver.asked.items) if not each.perhaps)
+        told = [Told.of(each) for each in receiver.asked.items]
+        twice = Counter((each.what, each.about, each.calls) for each in told if not each.perhaps)
         again = {key: count for key, count in twice.items() if count > 1}
         assert not again, f"{name} was told more than once: {again}"
 
