@@ -21,12 +21,15 @@ from tests.support.node import alarm_node
 
 ROOT = Path(node.__file__).resolve().parent.parent
 TIMEOUT_S = 20.0
+AGAIN_S = 2.0
+CTRL_C = "\x03"
 
 
 class Installer:
     """A person at a terminal, who reads each question before typing the answer."""
 
     def __init__(self, path: Path) -> None:
+        self._pressed = ""
         self._path = path
         self.shown = ""
 
@@ -58,12 +61,17 @@ class Installer:
             assert time.monotonic() < deadline, f"{prompt!r} never came:\n{self.shown}"
             assert self._more(time.monotonic() + 0.01), f"it ended before {prompt!r}:\n{self.shown}"
         os.write(self._master, f"{keys}{end}".encode())
+        self._pressed = f"{keys}{end}"
 
     def leave(self) -> int:
-        """Read to the end; the exit code."""
+        """Read to the end; the exit code. Whoever pressed Ctrl-C and sees nothing happen presses it again."""
         deadline = time.monotonic() + TIMEOUT_S
-        while self._more(deadline):
+        again = time.monotonic() + AGAIN_S
+        while self._more(min(deadline, again)):
             assert time.monotonic() < deadline, f"it doesn't end:\n{self.shown}"
+            if self._pressed == CTRL_C and time.monotonic() >= again:
+                again += AGAIN_S
+                os.write(self._master, CTRL_C.encode())
         return self.process.wait(TIMEOUT_S)
 
     def _sleeps(self) -> bool:
