@@ -116,8 +116,14 @@ class Incidents:
         key = IncidentKey(*node, event.incident)
         if event.kind == "reset":
             self._reset(now, key, at_utc, by=plain(event.by), reason=plain(event.reason) or None, event=event)
-        elif event.kind == "acknowledged":
+        elif event.kind == "acknowledged" and (key in self.open or key in self._closed):
             self._acknowledged(now, key, at_utc, plain(event.by), event.presses)
+        elif event.kind == "acknowledged":
+            # Another monitor, which is gone by now, took the call: the history has it, and we don't know of it.
+            by = plain(event.by)
+            record = replace(_unheard(key, event, at_utc), acknowledged_utc=at_utc, acknowledged_by=by)
+            self._ledger.out.incidents.append(record)
+            self._tell(now, Open(record, now.at), NoticeKind.ACKNOWLEDGED, "", by=by)
         elif event.kind in _CALLS and event.presses:
             self._call(now, key, event, event.presses, at_utc)
 

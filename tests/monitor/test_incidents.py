@@ -221,16 +221,6 @@ def test_who_acknowledged_first_stays_written() -> None:
     assert play.told() == [("alarm", 0), ("acknowledged", 0), ("alarm", 0), ("alarm", 0)]
 
 
-def test_an_acknowledgement_of_what_nobody_knows_changes_nothing() -> None:
-    """Its call comes, and then its list says it again."""
-    play = Play()
-
-    play.hear(1.0, about(2, "acknowledged", 1, by="guard-desk"))
-
-    assert play.hub.incidents.open == {}
-    assert play.told() == []
-
-
 def test_a_list_that_says_the_same_again_delays_nothing() -> None:
     """Nor does the event of one of two listed calls hide the other."""
     play = Play()
@@ -346,3 +336,14 @@ def test_an_incident_that_went_on_ends_as_any_other() -> None:
 
     assert play.hub.incidents.open == {}
     assert play.hub.incidents.mistaken_calls(ROOM, "button") == 1
+
+
+def test_an_acknowledgement_of_a_call_that_another_monitor_took_is_noted() -> None:
+    """That one has died since: the history has the call, and who is coming must not be lost with it."""
+    play = Play()
+
+    play.hear(2.0, about(2, "acknowledged", 1, by="guard-desk"))
+
+    assert (play.record().key, play.record().acknowledged_by) == (INCIDENT, "guard-desk")
+    assert play.told() == [("acknowledged", 0)]
+    assert play.hub.incidents.open == {}
