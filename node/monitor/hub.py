@@ -270,7 +270,7 @@ class Hub:
         if now.at >= self._review_at:
             self._review_at = now.at + REVIEW_S
             self.drills.review(now)
-            self.incidents.day_passed(now)
+            self.incidents.mistakes.review(now)
 
     def missing(self, node: NodeKey, at: float) -> int:
         """How many events of a node never came."""
@@ -384,7 +384,7 @@ class Hub:
         if key.code in _OF_INCIDENTS:
             return IncidentKey(*key.of, key.subject) not in self.incidents.open
         if key.code == MISTAKEN_CALLS.code:
-            return self.incidents.mistaken_calls(key.of, key.subject) < 2
+            return self.incidents.mistakes.count(key.of, key.subject) < 2
         tracked = self.fleet.nodes.get(key.of)
         not_ours = FindingKey(NOT_OURS.code, *key.of, "")
         if key == not_ours:

@@ -4,10 +4,10 @@ Rules:
 
 1. An incident begins with the event that calls for help, or, where that never comes, with the node's retained list.
 2. It ends with its reset event only. A ``normal`` alone is a finding; a person may then end it here.
-3. Unacknowledged after ``escalate_s`` the next group is told, and so on. Each group is told once, whoever of several
-   monitors finds it: the notice's key says which incident and which group.
-4. A further press after somebody said to be coming is told again, and so is one after all were told and nobody came:
-   it may be another person. So is one after an end that its node doesn't know of: it wasn't over.
+3. Unacknowledged after ``escalate_s`` the next group is told, and so on (ladder.py).
+4. A further press after somebody said to be coming takes that back, as the lamp at the button does: it may be another
+   person. The ladder begins anew, as it does where all were told and nobody came, and after an end of which its node
+   doesn't know: it wasn't over.
 5. A list that says acknowledged comes just before the event that says by whom: for so long nobody else is called. It
    has all presses that are answered by it, however late their events come.
 6. What follows from an event is decided again where it is heard again: the history may have refused it the first time.
@@ -17,17 +17,17 @@ Rules:
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from math import inf
 
 from msgspec.structs import replace
 
 from node.core.settings import AlarmClass
 from node.messages import INCIDENTS_LIMIT, Alarm, Event, OpenIncident
 from node.monitor.decisions import Ledger, Moment, plain
-from node.monitor.findings import FLOOD, MISTAKEN_CALLS, OPEN_ALARM_UNSTORED, RESET_MISSING
-from node.monitor.model import FindingKey, IncidentKey, IncidentRecord, NodeKey, Notice, NoticeKind
+from node.monitor.findings import FLOOD, OPEN_ALARM_UNSTORED, RESET_MISSING
+from node.monitor.ladder import Ladder, Open
+from node.monitor.mistakes import Mistakes
+from node.monitor.model import FindingKey, IncidentKey, IncidentRecord, NodeKey
 
 LISTED_S = 10.0
 """How long a listed incident may be without its event: the event was sent just after the list."""
@@ -39,28 +39,7 @@ CLOSED_KEPT = 10_000
 OPEN_LIMIT = 5_000
 """Beyond this a node has one open incident, and never more than ``INCIDENTS_LIMIT``, which is all that it may list."""
 
-MISTAKES_S = 365 * 86400.0
-
 _CALLS = ("pressed", "opened", "held-open", "adopted")
-
-
-@dataclass(slots=True)
-class Open:
-    """An open incident. ``next_at``: when the next group is told, inf when nobody is left or somebody is coming.
-
-    ``told_at``: when somebody was called last; ``told_as``: for which press, and how that notice's key ends.
-    ``answered``: how many presses there were when somebody said to be coming. ``unlisted_since``: since when its node
-    doesn't list it, None while it does or hasn't said anything. ``answered_since``: since when its node lists it as
-    acknowledged without our having heard by whom.
-    """
-
-    record: IncidentRecord
-    told_at: float
-    told_as: tuple[int, str] = (0, "")
-    next_at: float = inf
-    answered: int = 0
-    unlisted_since: float | None = None
-    answered_since: float | None = None
 
 
 class Incidents:
@@ -81,22 +60,16 @@ class Incidents:
         mistakes: Iterable[tuple[NodeKey, str, datetime]] = (),
     ) -> None:
         self.open: dict[IncidentKey, Open] = {}
+        self.mistakes = Mistakes(ledger, now, mistakes)
         self._ledger = ledger
-        self._escalate_s = escalate_s
-        self._steps = steps
+        self._ladder = Ladder(ledger, escalate_s, steps)
         self._of_node: dict[NodeKey, dict[IncidentKey, Open]] = {}
         self._closed: OrderedDict[IncidentKey, int] = OrderedDict(closed)
         self._listed: dict[NodeKey, dict[IncidentKey, tuple[float, OpenIncident]]] = {}
-        self._mistakes: dict[tuple[NodeKey, str], list[datetime]] = {}
         for record in known:
-            self._put(now, Open(record, now.at, (record.presses, "0")))
-        for node, name, at_utc in mistakes:
-            self._mistakes.setdefault((node, name), []).append(at_utc)
-        self._review_mistakes(now)
-
-    def mistaken_calls(self, node: NodeKey, name: str) -> int:
-        """How often this button called by mistake in the last twelve months."""
-        return len(self._mistakes.get((node, name), ()))
+            opened = Open(record, now.at, (record.presses, "0"))
+            self._put(opened)
+            self._ladder.wait(now, opened)
 
     def of(self, node: NodeKey) -> list[Open]:
         """The open incidents of a node."""
@@ -121,9 +94,9 @@ class Incidents:
         elif event.kind == "acknowledged":
             # Another monitor, which is gone by now, took the call: the history has it, and we don't know of it.
             by = plain(event.by)
-            record = replace(_unheard(key, event, at_utc), acknowledged_utc=at_utc, acknowledged_by=by)
+            record = _answered(_unheard(key, event, at_utc), at_utc, by)
             self._ledger.out.incidents.append(record)
-            self._tell(now, Open(record, now.at), NoticeKind.ACKNOWLEDGED, "", by=by)
+            self._ladder.answered(now, Open(record, now.at), by)
         elif event.kind in _CALLS and event.presses:
             self._call(now, key, event, event.presses, at_utc)
 
@@ -145,7 +118,7 @@ class Incidents:
                 continue
             opened.unlisted_since = None
             self._ledger.clear(now, _reset_missing(opened.record.key))
-            if each.phase != "acknowledged" or opened.record.acknowledged_utc is not None:
+            if each.phase != "acknowledged" or opened.record.is_answered:
                 opened.answered_since = None
             elif opened.answered_since is None:
                 opened.answered_since = now.at
@@ -165,8 +138,8 @@ class Incidents:
             if opened.answered_since is not None:
                 if opened.answered_since + LISTED_S <= now.at:
                     self._acknowledged(now, opened.record.key, now.utc, "")
-            elif opened.next_at <= now.at:
-                self._tell_next(now, opened)
+            else:
+                self._ladder.go_on(now, opened)
             if opened.unlisted_since is not None and opened.unlisted_since + NORMAL_S <= now.at:
                 self._ledger.find(now, _reset_missing(opened.record.key))
         for unheard in list(self._listed.values()):
@@ -174,10 +147,6 @@ class Incidents:
                 if since + LISTED_S <= now.at:
                     self._forget_listed(key)
                     self._adopt(now, key, listed)
-
-    def day_passed(self, now: Moment) -> None:
-        """Forget what is longer ago than twelve months."""
-        self._review_mistakes(now)
 
     def _call(self, now: Moment, key: IncidentKey, event: Event, presses: int, at_utc: datetime) -> None:
         self._forget_listed(key)
@@ -197,7 +166,7 @@ class Incidents:
             test=event.test,
             received_utc=now.utc,
         )
-        self._begin(now, record, (presses, "0" if ended is None else f"again:{presses}"))
+        self._begin(now, record, is_again=ended is not None)
 
     def _adopt(self, now: Moment, key: IncidentKey, listed: OpenIncident) -> None:
         self._ledger.find(now, FindingKey(OPEN_ALARM_UNSTORED.code, *key.of, listed.incident))
@@ -208,28 +177,26 @@ class Incidents:
             raised_utc=now.utc,
             presses=listed.presses,
             test=listed.test,
-            acknowledged_utc=now.utc if listed.phase == "acknowledged" else None,
         )
-        self._begin(now, record, (listed.presses, "0"))
+        self._begin(now, _answered(record, now.utc, None) if listed.phase == "acknowledged" else record)
 
-    def _begin(self, now: Moment, record: IncidentRecord, told_as: tuple[int, str]) -> None:
+    def _begin(self, now: Moment, record: IncidentRecord, *, is_again: bool = False) -> None:
         others = len(self._of_node.get(record.key.of, ()))
         if others and (others >= INCIDENTS_LIMIT or len(self.open) >= OPEN_LIMIT):
             self._ledger.find(now, _too_many(record.key.of))
             return
         self._closed.pop(record.key, None)
-        opened = Open(record, now.at, told_as)
-        self._put(now, opened)
+        opened = Open(record, now.at)
+        self._put(opened)
         self._ledger.out.incidents.append(record)
-        self._tell(now, opened, NoticeKind.ALARM, told_as[1])
+        if is_again:
+            self._ladder.begin_again(now, opened)
+        else:
+            self._ladder.begin(now, opened)
 
-    def _put(self, now: Moment, opened: Open) -> None:
+    def _put(self, opened: Open) -> None:
         key = opened.record.key
         self.open[key] = self._of_node.setdefault(key.of, {})[key] = opened
-        if opened.record.acknowledged_utc is None:
-            self._await_next(now, opened)
-        else:
-            opened.answered = opened.record.presses
 
     def _forget_listed(self, key: IncidentKey) -> None:
         unheard = self._listed.get(key.of, {})
@@ -243,12 +210,10 @@ class Incidents:
         received = record.received_utc or now.utc
         opened.record = replace(record, presses=max(presses, record.presses), received_utc=received)
         self._ledger.out.incidents.append(opened.record)
-        exhausted = opened.next_at == inf and (opened.answered or now.at - opened.told_at >= self._escalate_s)
         if presses <= opened.told_as[0]:
-            self._tell(now, opened, NoticeKind.ALARM, opened.told_as[1] if presses == opened.told_as[0] else "0")
-        elif exhausted and presses > record.presses:
-            opened.told_as = (presses, f"again:{presses}")
-            self._tell(now, opened, NoticeKind.ALARM, opened.told_as[1])
+            self._ladder.repeat(now, opened, presses)
+        elif presses > record.presses and (record.is_answered or self._ladder.is_exhausted(now, opened)):
+            self._ladder.begin_again(now, opened)
 
     def _acknowledged(
         self, now: Moment, key: IncidentKey, at_utc: datetime, by: str, presses: int | None = None
@@ -256,15 +221,12 @@ class Incidents:
         opened = self.open.get(key)
         if opened is None:
             return
-        if opened.record.acknowledged_utc is None:
-            opened.record = replace(opened.record, acknowledged_utc=at_utc, acknowledged_by=by)
-        counted = opened.record.presses
-        opened.next_at, opened.answered, opened.answered_since = inf, presses or counted, None
+        opened.answered_since = None
+        opened.record = _answered(opened.record, at_utc, by, presses)
         self._ledger.out.incidents.append(opened.record)
-        self._tell(now, opened, NoticeKind.ACKNOWLEDGED, "", by=by)
-        if opened.answered < counted:  # it came late: there was a further press after it
-            opened.told_as = (counted, f"again:{counted}")
-            self._tell(now, opened, NoticeKind.ALARM, opened.told_as[1])
+        self._ladder.answered(now, opened, by)
+        if not opened.record.is_answered:  # it came late: there was a further press after it
+            self._ladder.begin_again(now, opened)
 
     def _reset(
         self,
@@ -291,11 +253,9 @@ class Incidents:
             return
         opened.record = replace(opened.record, presses=presses, reset_utc=at_utc, reset_by=by, reset_reason=reason)
         self._ledger.out.incidents.append(opened.record)
-        self._tell(now, opened, NoticeKind.RESET, "", by=by, reason=reason or "")
+        self._ladder.ended(now, opened, by, reason or "")
         if reason == "mistaken" and ended is None:
-            name = (key.of, opened.record.input)
-            self._mistakes.setdefault(name, []).append(at_utc)
-            self._review_mistakes(now, name)
+            self.mistakes.add(now, key.of, opened.record.input, at_utc)
 
     def _take(self, now: Moment, key: IncidentKey) -> Open | None:
         opened = self.open.pop(key, None)
@@ -306,49 +266,6 @@ class Incidents:
             if not others:
                 del self._of_node[key.of]
         return opened
-
-    def _await_next(self, now: Moment, opened: Open) -> None:
-        opened.next_at = now.at + self._escalate_s if opened.record.told_steps < self._steps else inf
-
-    def _tell_next(self, now: Moment, opened: Open) -> None:
-        step = opened.record.told_steps + 1
-        opened.record = replace(opened.record, told_steps=step)
-        self._ledger.out.incidents.append(opened.record)
-        self._tell(now, opened, NoticeKind.ALARM, str(step), step=step)
-        self._await_next(now, opened)
-
-    def _tell(
-        self, now: Moment, opened: Open, kind: NoticeKind, which: str, *, step: int = 0, by: str = "", reason: str = ""
-    ) -> None:
-        record = opened.record
-        if kind is NoticeKind.ALARM:
-            opened.told_at = now.at
-        notice = Notice(
-            key=f"{kind}:{record.key}:{which}",
-            kind=kind,
-            site=record.key.site,
-            node=record.key.node,
-            at_utc=record.raised_utc if kind is NoticeKind.ALARM else now.utc,
-            step=step if kind is NoticeKind.ALARM else record.told_steps,
-            input=record.input,
-            alarm_class=record.alarm_class,
-            incident=record.key.incident,
-            presses=record.presses,
-            by=by,
-            reason=reason,
-            test=record.test,
-        )
-        self._ledger.out.notices.append(notice)
-
-    def _review_mistakes(self, now: Moment, only: tuple[NodeKey, str] | None = None) -> None:
-        for name in [only] if only else list(self._mistakes):
-            recent = [each for each in self._mistakes[name] if (now.utc - each).total_seconds() < MISTAKES_S]
-            self._mistakes[name] = recent
-            key = FindingKey(MISTAKEN_CALLS.code, *name[0], name[1])
-            if len(recent) >= 2:
-                self._ledger.find(now, key, count=len(recent))
-            else:
-                self._ledger.clear(now, key)
 
 
 def _reset_missing(key: IncidentKey) -> FindingKey:
@@ -369,3 +286,12 @@ def _unheard(key: IncidentKey, event: Event, at_utc: datetime) -> IncidentRecord
         presses=event.presses or 0,
         test=event.test,
     )
+
+
+def _answered(record: IncidentRecord, at_utc: datetime, by: str | None, presses: int | None = None) -> IncidentRecord:
+    """Somebody is coming, who knew of so many presses (None: of all): so many there were at least."""
+    answered = presses or record.presses
+    if record.acknowledged_utc is not None and answered <= record.answered:
+        return record
+    counted = max(record.presses, answered)
+    return replace(record, presses=counted, acknowledged_utc=at_utc, acknowledged_by=by, answered=answered)

@@ -153,7 +153,10 @@ class HeardEvent(Struct, frozen=True, kw_only=True):
 
 
 class IncidentRecord(Struct, frozen=True, kw_only=True):
-    """One incident from raised to reset, as the history keeps it. ``told_steps``: how many groups were told."""
+    """One incident from raised to reset, as the history keeps it. ``told_steps``: how many groups were told.
+
+    ``answered``: how many of its presses the newest acknowledgement knew of.
+    """
 
     key: IncidentKey
     input: str
@@ -164,10 +167,16 @@ class IncidentRecord(Struct, frozen=True, kw_only=True):
     received_utc: datetime | None = None
     acknowledged_utc: datetime | None = None
     acknowledged_by: str | None = None
+    answered: int = 0
     reset_utc: datetime | None = None
     reset_by: str | None = None
     reset_reason: str | None = None
     told_steps: int = 0
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether somebody is coming who knows of every press."""
+        return self.acknowledged_utc is not None and self.answered >= self.presses
 
 
 class ButtonTest(Struct, frozen=True, kw_only=True):

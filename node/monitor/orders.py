@@ -15,7 +15,8 @@ from node.messages import ReplyMessage
 from node.monitor.decisions import Ledger, Moment, Respond, SendCommand
 from node.monitor.drills import WALK_TEST_S, Drills
 from node.monitor.fleet import Fleet, Tracked
-from node.monitor.incidents import Incidents, Open
+from node.monitor.incidents import Incidents
+from node.monitor.ladder import Open
 from node.monitor.model import NodeKey, Pause, Status, WalkTest
 from node.monitor.requests import (
     Acknowledge,

@@ -81,9 +81,10 @@ def _alarm(incident: Mapping[str, Any], words: Words) -> Text:
         words.translate(STATES[incident["phase"]]),
         since(incident["raised"]),
     ]
-    if incident["acknowledged_by"]:
+    is_answered = incident["phase"] == "acknowledged"
+    if is_answered and incident["acknowledged_by"]:
         told.append(incident["acknowledged_by"])
-    style = "black on green" if incident["phase"] == "acknowledged" else "bold white on red"
+    style = "black on green" if is_answered else "bold white on red"
     return Text("  ".join([*told, incident["id"]]), style=style)
 
 

@@ -161,7 +161,7 @@ def incident_view(record: IncidentRecord, place: str, next_step_s: float | None 
     phase: Literal["open", "received", "acknowledged", "reset"] = "open"
     if record.reset_utc is not None:
         phase = "reset"
-    elif record.acknowledged_utc is not None:
+    elif record.is_answered:
         phase = "acknowledged"
     elif record.received_utc is not None:
         phase = "received"

@@ -7,7 +7,7 @@ from node.monitor.drills import Walk
 from node.monitor.findings import kind_of
 from node.monitor.fleet import Tracked
 from node.monitor.hub import Hub
-from node.monitor.incidents import Open
+from node.monitor.ladder import Open
 from node.monitor.model import Finding, NodeKey
 from node.monitor.view import (
     BrokerView,
@@ -140,7 +140,7 @@ def _buttons(hub: Hub, now: Moment) -> tuple[ButtonView, ...]:
             last_test=button.last_test_utc,
             due=due,
             overdue=now.utc >= due,
-            mistaken_calls=hub.incidents.mistaken_calls(node, name),
+            mistaken_calls=hub.incidents.mistakes.count(node, name),
         )
         made.append(each)
     return tuple(made)

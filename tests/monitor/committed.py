@@ -89,8 +89,8 @@ def _filled(there: IncidentRecord, new: IncidentRecord) -> IncidentRecord:
         "told_steps": max(there.told_steps, new.told_steps),
         "received_utc": there.received_utc or new.received_utc,
     }
-    if there.acknowledged_utc is None:
-        changes |= {"acknowledged_utc": new.acknowledged_utc, "acknowledged_by": new.acknowledged_by}
+    if new.answered > there.answered:
+        changes |= {name: getattr(new, name) for name in ("answered", "acknowledged_utc", "acknowledged_by")}
     if there.reset_utc is None:
         changes |= {"reset_utc": new.reset_utc, "reset_by": new.reset_by, "reset_reason": new.reset_reason}
     return replace(there, **changes)

@@ -23,7 +23,14 @@ from tests.support.history import alarm, at, event, incident
 SCRIPTS = ScriptDirectory(str(Path(opened.__file__).parent / "migrations"))
 REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]
 
-SAMPLES = {"base": "SELECT 1"}
+SAMPLES = {
+    "base": "SELECT 1",
+    "0001": (
+        "INSERT INTO incidents (site, node, incident, input, alarm_class, raised_utc, presses, test, told_steps,"
+        " acknowledged_utc, acknowledged_by) VALUES ('mitte', 'room-214', '0000b007-1', 'button', 'threat',"
+        " '2026-11-25 08:00:00', 3, FALSE, 1, '2026-11-25 08:00:10', 'guard-desk')"
+    ),
+}
 """By the revision that a migration starts from: a statement that stores an open incident, as it did then."""
 
 
@@ -85,6 +92,19 @@ def test_each_migration_keeps_what_was_stored(empty_url: str, before: str, after
     history = History(empty_url)
     history.upgrade()
     assert len(history.remember(at()).incidents) == (before != "base")
+    history.close()
+
+
+def test_what_was_acknowledged_before_knew_of_all_presses(empty_url: str) -> None:
+    """Until version 2 nobody counted: a start after the upgrade calls nobody anew."""
+    migrate(empty_url, "0001")
+    run(empty_url, SAMPLES["0001"])
+    history = History(empty_url)
+
+    history.upgrade()
+
+    (found,) = history.remember(at()).incidents
+    assert (found.answered, found.is_answered) == (3, True)
     history.close()
 
 

@@ -196,26 +196,31 @@ def test_batches_at_once_end_as_one_after_the_other(history: History) -> None:
 
 
 def test_an_incident_is_filled_in_and_never_emptied(history: History) -> None:
-    """Who raised, acknowledged and reset it first stays; presses and told steps only grow."""
-    history.store(
-        Batch(incidents=(incident(presses=2, told_steps=1, acknowledged_utc=at(5), acknowledged_by="first"),))
-    )
+    """Who raised and reset it first stays, and who acknowledged so many presses; presses and told steps only grow."""
+    history.store(Batch(incidents=(incident(presses=2, told_steps=1, **_acknowledged("first", 2, 5)),)))
 
     history.store(Batch(incidents=(incident(presses=1, received_utc=at(1)),)))
-    history.store(
-        Batch(
-            incidents=(incident(presses=3, told_steps=2, acknowledged_utc=at(4), acknowledged_by="second", test=True),)
-        )
-    )
+    history.store(Batch(incidents=(incident(presses=3, told_steps=2, test=True, **_acknowledged("second", 2, 4)),)))
 
     (kept,) = history.remember(NOW).incidents
     assert kept == incident(
         presses=3,
         told_steps=2,
         received_utc=at(1),
-        acknowledged_utc=at(5),
-        acknowledged_by="first",
+        **_acknowledged("first", 2, 5),
     )
+
+
+def test_an_acknowledgement_that_knows_of_more_presses_takes_the_place_of_one(history: History) -> None:
+    """Whichever of two monitors stores it last: who only knew of fewer presses is coming to another call."""
+    first = incident(presses=1, **_acknowledged("first", 1, 1))
+    second = incident(presses=3, **_acknowledged("second", 2, 2))
+
+    for each in (first, second, first):
+        history.store(Batch(incidents=(each,)))
+
+    (kept,) = history.remember(NOW).incidents
+    assert (kept.acknowledged_by, kept.answered, kept.presses, kept.is_answered) == ("second", 2, 3, False)
 
 
 def test_a_late_record_of_an_incident_does_not_open_it_again(history: History) -> None:
@@ -253,13 +258,14 @@ def test_the_calls_of_a_year_that_were_mistaken_are_remembered(history: History)
 
 def test_a_call_that_comes_after_an_end_opens_the_incident_again(history: History) -> None:
     """It wasn't over: a restart knows it as open, with nobody coming, and the next group may be called."""
-    history.store(Batch(incidents=(incident(presses=2, acknowledged_utc=at(1), acknowledged_by="desk", told_steps=1),)))
+    history.store(Batch(incidents=(incident(presses=2, told_steps=1, **_acknowledged("desk", 2, 1)),)))
     history.store(Batch(incidents=(incident(presses=2, reset_utc=at(2), reset_by="desk", reset_reason="real"),)))
 
     history.store(Batch(incidents=(incident(presses=3),)))
 
     (found,) = history.remember(at()).incidents
     assert (found.presses, found.reset_utc, found.acknowledged_utc, found.told_steps) == (3, None, None, 0)
+    assert found.answered == 0
 
 
 def test_the_newest_closed_incidents_are_known_by_name_and_presses(history: History) -> None:
@@ -333,7 +339,11 @@ def test_a_notice_is_told_once_by_its_key(history: History) -> None:
     assert (first.notices, second.notices) == (("alarm:1",), ("alarm:2",))
 
 
-@pytest.mark.parametrize("answer", [{"acknowledged_utc": at(20)}, {"reset_utc": at(20), "reset_reason": "drill"}])
+@pytest.mark.parametrize(
+    "answer",
+    [{"acknowledged_utc": at(20), "answered": 1}, {"reset_utc": at(20), "reset_reason": "drill"}],
+    ids=["acknowledged", "ended"],
+)
 def test_the_next_group_is_not_told_of_what_another_monitor_was_told_of(history: History, answer: Any) -> None:
     """Of a dead node nobody else hears that somebody is coming, or that it is over; those told at once are told."""
     history.store(Batch(incidents=(incident(**answer),)))
@@ -342,6 +352,18 @@ def test_the_next_group_is_not_told_of_what_another_monitor_was_told_of(history:
     held = history.store(Batch(notices=(alarm("alarm:0", incident=about), alarm("alarm:1", incident=about, step=1))))
 
     assert held.notices == ("alarm:0",)
+
+
+def test_the_next_group_is_told_of_a_press_that_nobody_has_answered(history: History) -> None:
+    """Somebody is coming to the one before it."""
+    history.store(Batch(incidents=(incident(presses=1, **_acknowledged("desk", 1, 20)),)))
+    about = incident().key.incident
+
+    held = history.store(
+        Batch(incidents=(incident(presses=2),), notices=(alarm("alarm:1", incident=about, step=1, presses=2),))
+    )
+
+    assert held.notices == ("alarm:1",)
 
 
 @pytest.mark.parametrize(
@@ -386,3 +408,7 @@ def test_ten_thousand_nodes_that_go_at_once_are_stored_in_one_transaction(histor
     )
 
     assert [len(stored.flips), len(stored.raised), len(stored.notices)] == [10_000] * 3
+
+
+def _acknowledged(by: str, answered: int, at_s: float) -> dict[str, Any]:
+    return {"acknowledged_utc": at(at_s), "acknowledged_by": by, "answered": answered}

@@ -340,7 +340,7 @@ class Building(RuleBasedStateMachine):
         """Group by group, in time."""
         for opened in self.hub.incidents.open.values():
             record = opened.record
-            if record.acknowledged_utc is None and opened.answered_since is None:
+            if not record.is_answered and opened.answered_since is None:
                 waits = record.told_steps < STEPS
                 assert not waits or self.at - TICK_S <= opened.next_at <= self.at + ESCALATE_S
                 assert waits or opened.next_at == float("inf")

@@ -85,9 +85,9 @@ def test_an_end_that_the_history_refused_is_an_end_when_it_comes_again() -> None
         play.hub.unstored([EventKey(*ROOM, BOOT, 2), EventKey(*ROOM, BOOT, 3)])
 
     keys = [each.key for each in play.all.notices]
-    assert keys.count(f"reset:{INCIDENT}:") == 2
+    assert keys.count(f"reset:{INCIDENT}:1") == 2
     assert play.record().reset_reason == "mistaken"
-    assert play.hub.incidents.mistaken_calls(ROOM, "button") == 1
+    assert play.hub.incidents.mistakes.count(ROOM, "button") == 1
 
 
 def test_a_call_that_the_history_refused_is_told_when_it_comes_again() -> None:
@@ -164,7 +164,65 @@ def test_a_press_when_all_were_told_and_nobody_came_is_told_again() -> None:
     play.hear(3600.0, press(3, incident=1, presses=3))
 
     assert soon == [("alarm", 0), ("alarm", 1)]
-    assert play.told() == [*soon, ("alarm", 0)]
+    play.until(4000.0)
+
+    assert play.told() == [*soon, ("alarm", 0), ("alarm", 1)]
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["as it is", "after a restart"])
+def test_a_press_after_an_acknowledgement_calls_until_somebody_comes_again(restart: bool) -> None:
+    """Whoever said to be coming knew nothing of it: the lamp goes back, and the next group is told as of any call."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, press(1))
+    play.hear(2.0, about(2, "acknowledged", 1, by="guard-desk"))
+    play.hear(300.0, press(3, incident=1, presses=2))
+    shown = play.record().is_answered
+    if restart:
+        play = Play(Memory(incidents=(play.record(),)), targets=TWO_GROUPS)
+    begun = 0.0 if restart else 300.0  # a restart's time begins with it
+    play.until(begun + ESCALATE_S - 1.0)
+    early = play.told()
+    play.until(begun + ESCALATE_S)
+    late = play.told()
+
+    play.hear(400.0, replaced(about(4, "acknowledged", 1, by="second"), presses=2))
+    play.until(1000.0)
+
+    assert not shown
+    assert early == ([] if restart else [("alarm", 0), ("acknowledged", 0), ("alarm", 0)])
+    assert late == [*early, ("alarm", 1)]
+    assert play.told() == [*late, ("acknowledged", 1)]
+    assert play.record().is_answered
+
+
+def test_whoever_was_called_before_is_called_at_once() -> None:
+    """Both groups took it for answered."""
+    play = Play(targets=(*TWO_GROUPS, Target("t2", "json://x", step=2)))
+    play.hear(1.0, press(1))
+    play.until(1.0 + ESCALATE_S)
+    play.hear(70.0, about(2, "acknowledged", 1, by="guard-desk"))
+    before = play.told()
+
+    play.hear(100.0, press(3, incident=1, presses=2))
+    at_once = play.told()
+    play.until(100.0 + ESCALATE_S)
+
+    assert at_once == [*before, ("alarm", 0), ("alarm", 1)]
+    assert play.told() == [*at_once, ("alarm", 2)]
+    assert len({each.key for each in play.all.notices}) == len(play.all.notices)
+
+
+def test_an_acknowledgement_that_comes_before_its_press_answers_it() -> None:
+    """The node says how often somebody had pressed: the press that comes late calls nobody."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, press(1))
+    play.hear(2.0, replaced(about(3, "acknowledged", 1, by="guard-desk"), presses=2))
+
+    play.hear(3.0, press(2, incident=1, presses=2))
+    play.until(200.0)
+
+    assert play.told() == [("alarm", 0), ("acknowledged", 0)]
+    assert play.record().is_answered
 
 
 def test_who_floods_keeps_no_other_nodes_first_call_from_being_told() -> None:
@@ -207,8 +265,8 @@ def test_a_press_after_an_acknowledgement_that_comes_late_is_told_again() -> Non
     assert play.told() == [("alarm", 0), ("acknowledged", 0), ("alarm", 0)]
 
 
-def test_who_acknowledged_first_stays_written() -> None:
-    """Of a further press somebody else may take care; the press after that is told once more."""
+def test_who_acknowledged_the_newest_press_is_written() -> None:
+    """Of a further press somebody else may take care, and all hear it; the press after that is told once more."""
     play = Play()
     play.hear(1.0, press(1))
     play.hear(2.0, about(2, "acknowledged", 1, by="first"))
@@ -217,8 +275,9 @@ def test_who_acknowledged_first_stays_written() -> None:
     play.hear(4.0, replaced(about(4, "acknowledged", 1, by="second"), presses=2))
     play.hear(5.0, press(5, incident=1, presses=3))
 
-    assert play.record().acknowledged_by == "first"
-    assert play.told() == [("alarm", 0), ("acknowledged", 0), ("alarm", 0), ("alarm", 0)]
+    assert play.record().acknowledged_by == "second"
+    assert play.told() == [("alarm", 0), ("acknowledged", 0)] * 2 + [("alarm", 0)]
+    assert len({each.key for each in play.all.notices}) == 5
 
 
 def test_a_list_that_says_the_same_again_delays_nothing() -> None:
@@ -335,7 +394,7 @@ def test_an_incident_that_went_on_ends_as_any_other() -> None:
     play.hear(101.0, replaced(about(3, "reset", 1, by="key", reason="mistaken"), presses=2))
 
     assert play.hub.incidents.open == {}
-    assert play.hub.incidents.mistaken_calls(ROOM, "button") == 1
+    assert play.hub.incidents.mistakes.count(ROOM, "button") == 1
 
 
 def test_an_acknowledgement_of_a_call_that_another_monitor_took_is_noted() -> None:

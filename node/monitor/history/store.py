@@ -63,7 +63,8 @@ def store(connection: Connection, batches: Sequence[Batch], targets_of: TargetsO
         incidents,
         [flat(incident) for batch in batches for incident in batch.incidents],
         grows=("presses", "told_steps"),
-        once=(("received_utc",), ("acknowledged_utc", "acknowledged_by"), ("reset_utc", "reset_by", "reset_reason")),
+        once=(("received_utc",), ("reset_utc", "reset_by", "reset_reason")),
+        newest=("answered", "acknowledged_utc", "acknowledged_by"),
     )
     won_findings = _find(connection, batches)
     _add_missing(connection, pauses, [flat(pause) for batch in batches for pause in batch.pauses])
@@ -125,8 +126,12 @@ def _fill(
     *,
     grows: Iterable[str] = (),
     once: Iterable[tuple[str, ...]] = (),
+    newest: tuple[str, ...] = (),
 ) -> None:
-    """Of rows that are there ``grows`` takes the greater value; a group of ``once`` is filled while its first isn't."""
+    """Of rows that are there ``grows`` takes the greater value; a group of ``once`` is filled while its first isn't.
+
+    ``newest`` is taken as a whole where its first is greater.
+    """
     if not rows:
         return
     statement = _insert(connection, table)
@@ -138,6 +143,8 @@ def _fill(
     for group in once:
         for name in group:
             changes[name] = case((there[group[0]].is_(None), new[name]), else_=there[name])
+    for name in newest:
+        changes[name] = case((new[newest[0]] > there[newest[0]], new[name]), else_=there[name])
     connection.execute(statement.on_conflict_do_update(index_elements=_identity(table), set_=changes), rows)
 
 
@@ -165,6 +172,7 @@ def _reopen(connection: Connection, batches: Sequence[Batch]) -> None:
                 reset_reason=None,
                 acknowledged_utc=None,
                 acknowledged_by=None,
+                answered=0,
                 told_steps=0,
             )
         )
@@ -338,7 +346,8 @@ def _answered(connection: Connection, batches: Sequence[Batch]) -> set[tuple[str
     """Incidents that need no next group any more: what one monitor was told of a dead node, no other one hears."""
     asked = [_incident_of(notice) for batch in batches for notice in batch.notices if notice.step]
     columns = (incidents.c.site, incidents.c.node, incidents.c.incident)
-    is_answered = or_(incidents.c.acknowledged_utc.is_not(None), incidents.c.reset_utc.is_not(None))
+    is_acknowledged = and_(incidents.c.acknowledged_utc.is_not(None), incidents.c.answered >= incidents.c.presses)
+    is_answered = or_(is_acknowledged, incidents.c.reset_utc.is_not(None))
     found: set[tuple[str, str, str]] = set()
     for chunk in _chunks(asked):
         rows = connection.execute(select(*columns).where(is_answered, _among(columns, chunk)))

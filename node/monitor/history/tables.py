@@ -153,6 +153,7 @@ incidents = Table(
     _later("received_utc", UtcDateTime),
     _later("acknowledged_utc", UtcDateTime),
     _later("acknowledged_by"),
+    Column("answered", BigInteger, nullable=False),
     _later("reset_utc", UtcDateTime),
     _later("reset_by"),
     _later("reset_reason"),

@@ -1,0 +1,114 @@
+"""Whom an incident calls, and when: from group to group until somebody says to be coming. Pure.
+
+1. The first group is told at once, each further one ``escalate_s`` after the one before, until somebody is coming.
+2. Where the call begins anew, all that were called so far are told at once: they took it for answered, or nobody came.
+   It goes on with the next group.
+3. Each notice's key says which incident, which call and which group: whoever of several monitors finds it, and however
+   often, people are told once.
+4. Whoever was called hears how it goes on (tell/routing.py).
+"""
+
+from dataclasses import dataclass
+from math import inf
+
+from msgspec.structs import replace
+
+from node.monitor.decisions import Ledger, Moment
+from node.monitor.model import IncidentRecord, Notice, NoticeKind
+
+
+@dataclass(slots=True)
+class Open:
+    """An open incident. ``next_at``: when the next group is told, inf when nobody is left or somebody is coming.
+
+    ``told_at``: when somebody was called last; ``told_as``: for which press, and how that notice's key ends.
+    ``unlisted_since``: since when its node doesn't list it, None while it does or hasn't said anything.
+    ``answered_since``: since when its node lists it as acknowledged without our having heard by whom.
+    """
+
+    record: IncidentRecord
+    told_at: float
+    told_as: tuple[int, str] = (0, "")
+    next_at: float = inf
+    unlisted_since: float | None = None
+    answered_since: float | None = None
+
+
+class Ladder:
+    """Calls the groups; ``steps``: how many there are beyond the one that is told at once."""
+
+    def __init__(self, ledger: Ledger, escalate_s: float, steps: int) -> None:
+        self._ledger = ledger
+        self._escalate_s = escalate_s
+        self._steps = steps
+
+    def begin(self, now: Moment, opened: Open, name: str = "0") -> None:
+        """Call for help. ``name`` is "0" for an incident's first call."""
+        opened.told_as = (opened.record.presses, name)
+        self._call(now, opened, name)
+        for step in range(1, opened.record.told_steps + 1):
+            self._call(now, opened, f"{name}:{step}", step)
+        self.wait(now, opened)
+
+    def begin_again(self, now: Moment, opened: Open) -> None:
+        """There was a further press that nobody has answered."""
+        self.begin(now, opened, f"again:{opened.record.presses}")
+
+    def repeat(self, now: Moment, opened: Open, presses: int) -> None:
+        """A press is heard again that was told: the history may have refused it."""
+        told_for, name = opened.told_as
+        self._call(now, opened, name if presses == told_for else "0")
+
+    def wait(self, now: Moment, opened: Open) -> None:
+        """The wait for the next group begins, where anybody is left and nobody is coming."""
+        is_over = opened.record.is_answered or opened.record.told_steps >= self._steps
+        opened.next_at = inf if is_over else now.at + self._escalate_s
+
+    def is_exhausted(self, now: Moment, opened: Open) -> bool:
+        """Whether all were called, and had their time to come."""
+        return opened.next_at == inf and now.at - opened.told_at >= self._escalate_s
+
+    def go_on(self, now: Moment, opened: Open) -> None:
+        """Call the next group, if it is time."""
+        if opened.next_at > now.at:
+            return
+        step = opened.record.told_steps + 1
+        opened.record = replace(opened.record, told_steps=step)
+        self._ledger.out.incidents.append(opened.record)
+        self._call(now, opened, str(step), step)
+        self.wait(now, opened)
+
+    def answered(self, now: Moment, opened: Open, by: str) -> None:
+        """Tell that somebody is coming."""
+        opened.next_at = inf
+        self._tell(now, opened, NoticeKind.ACKNOWLEDGED, str(opened.record.answered), opened.record.told_steps, by=by)
+
+    def ended(self, now: Moment, opened: Open, by: str, reason: str) -> None:
+        """Tell that it is over."""
+        record = opened.record
+        self._tell(now, opened, NoticeKind.RESET, str(record.presses), record.told_steps, by=by, reason=reason)
+
+    def _call(self, now: Moment, opened: Open, which: str, step: int = 0) -> None:
+        opened.told_at = now.at
+        self._tell(now, opened, NoticeKind.ALARM, which, step)
+
+    def _tell(
+        self, now: Moment, opened: Open, kind: NoticeKind, which: str, step: int, *, by: str = "", reason: str = ""
+    ) -> None:
+        record = opened.record
+        notice = Notice(
+            key=f"{kind}:{record.key}:{which}",
+            kind=kind,
+            site=record.key.site,
+            node=record.key.node,
+            at_utc=record.raised_utc if kind is NoticeKind.ALARM else now.utc,
+            step=step,
+            input=record.input,
+            alarm_class=record.alarm_class,
+            incident=record.key.incident,
+            presses=record.presses,
+            by=by,
+            reason=reason,
+            test=record.test,
+        )
+        self._ledger.out.notices.append(notice)
