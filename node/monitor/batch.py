@@ -97,7 +97,8 @@ class Memory(Struct, frozen=True, kw_only=True):
     """What a start must know: what is open, and the newest of the rest.
 
     ``closed``: the incidents that were reset last, oldest first, each with how many presses it had. ``mistaken``: the
-    calls of a year that were reset as mistaken: node, input, and when they were reset.
+    calls of a year that were reset as mistaken: node, input, and when they were reset. ``unconfirmed``: tests of the
+    last hour whose node hasn't said yet that it had our receipt, oldest first.
     """
 
     nodes: tuple[NodeRecord, ...] = ()
@@ -109,3 +110,4 @@ class Memory(Struct, frozen=True, kw_only=True):
     pauses: tuple[Pause, ...] = ()
     walk_tests: tuple[WalkTest, ...] = ()
     mistaken: tuple[tuple[NodeKey, str, datetime], ...] = ()
+    unconfirmed: tuple[ButtonTest, ...] = ()

@@ -136,12 +136,12 @@ class Ledger:
         if tell and finding.severity is not Severity.NOTICE:
             self.out.notices.append(_notice(NoticeKind.FINDING, finding, now.utc))
 
-    def clear(self, now: Moment, key: FindingKey) -> None:
+    def clear(self, now: Moment, key: FindingKey, *, tell: bool = True) -> None:
         """This isn't so, or isn't any more."""
         finding = self.open.pop(key, None)
         if finding is not None:
             self.out.cleared.append((key, now.utc))
-            if finding.severity is Severity.CRITICAL:
+            if tell and finding.severity is Severity.CRITICAL:
                 self.out.notices.append(_notice(NoticeKind.CLEARED, finding, now.utc))
 
     def take(self) -> Decisions:

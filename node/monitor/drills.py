@@ -51,6 +51,7 @@ class Drills:
         test_days: int,
         buttons: Iterable[Button] = (),
         walks: Iterable[WalkTest] = (),
+        unconfirmed: Iterable[ButtonTest] = (),
     ) -> None:
         self.buttons: dict[tuple[NodeKey, str], Button] = {(each.node, each.input): each for each in buttons}
         self.walks: dict[str, Walk] = {}
@@ -60,7 +61,7 @@ class Drills:
         self._known: dict[NodeKey, set[str]] = {}
         for node, name in self.buttons:
             self._known.setdefault(node, set()).add(name)
-        self._pending: dict[tuple[NodeKey, str], ButtonTest] = {}
+        self._pending = {(each.event.of, each.input): each for each in unconfirmed}
         for walk in walks:
             left_s = (walk.until_utc - now.utc).total_seconds()
             self.walks[walk.id] = Walk(walk, now.at + min(max(left_s, 0.0), WALK_TEST_S[1]))

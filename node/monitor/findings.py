@@ -7,7 +7,7 @@ reused. Each has its page in deploy/OPERATIONS.md. The texts are the English one
 from dataclasses import dataclass
 
 from node.errors import FAULTS
-from node.monitor.model import Severity
+from node.monitor.model import FindingKey, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +146,14 @@ def kind_of(code: str) -> FindingKind:
     if fault is None:
         return FindingKind(code, severity, "the node reports a fault that this monitor doesn't know", "see its log")
     return FindingKind(code, severity, fault.text, fault.next_step)
+
+
+def own_key(kind: FindingKind, monitor: str, name: str = "") -> FindingKey:
+    """A finding of this monitor about itself, and about the thing of this name in it."""
+    return FindingKey(kind.code, "", "", f"{monitor}/{name}" if name else monitor)
+
+
+def own_parts(key: FindingKey) -> tuple[str, str]:
+    """The monitor and the name of what an ``own_key`` is about. No monitor's id has a slash (config.py)."""
+    monitor, _, name = key.subject.partition("/")
+    return monitor, name

@@ -12,7 +12,8 @@ Rules:
 3. Any message that isn't retained is a sign of life, but for a will, and for what a boot says after its own goodbye,
    unless that is its birth again. What came before the last one says nothing new.
 4. A broker that we can't reach says nothing about the nodes: the deadlines of those that only it brings wait for it,
-   and begin anew once it is back. So a broker's absence is one finding.
+   and begin anew once it is back. So a broker's absence is one finding. Whose ways we don't know (nothing of it was
+   heard since our start) may be on any broker that we don't reach.
 5. Paused means that silence is nobody's business until the pause ends by itself. It hides no alarm and no fault. A node
    that was stopped meanwhile has ``GOODBYE_S`` from then on.
 6. Deadlines stand in a heap, one entry for each node, looked at when it comes up; a heartbeat only moves the node's own
@@ -25,7 +26,6 @@ Rules:
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from heapq import heappop, heappush
 from itertools import count
@@ -36,9 +36,7 @@ from node.monitor.decisions import Ledger, Moment
 from node.monitor.findings import DOWN, NEVER_HEARD, NOT_OURS, OVERDUE_BACK
 from node.monitor.model import DownReason, FindingKey, Flip, NodeKey, NodeRecord, Pause, Status
 from node.monitor.settings import Place
-
-PERIOD_S = 10.0
-"""What is supposed of a node that hasn't said its period yet."""
+from node.monitor.tracked import PERIOD_S, Tracked
 
 PERIOD_LIMIT_S = 60.0
 """The longest that node.toml allows: a node that claims more is taken by this, or it could die unnoticed."""
@@ -50,45 +48,20 @@ NODES_LIMIT = 20_000
 STRANGERS_LIMIT = 200
 """How many nodes that the roster doesn't know are kept apart; the rest is counted."""
 
+PROVEN_S = 60.0
+"""How long a node that nobody has listed has to be heard before it is one of ours: whoever invents thousands of nodes
+in a burst stands behind those that have been there."""
+
 WILL_S = 1.0
 """How long the broker that told a will has to stay for it to count."""
 
-PATH_S = 60.0
-"""For how long a broker that brought a node counts as its way."""
-
-
-@dataclass(slots=True)
-class Tracked:
-    """One node. Instants are monotonic; ``due`` is the next one at which something may have to be decided.
-
-    ``born``: the (boot, session) that each broker told as its birth. ``ways``: when each broker brought it last.
-    ``will_by``: the broker that told its will, until it is heard or down. ``gone``: the boot that said goodbye.
-    ``back_due``: when it has to be back from that.
-    """
-
-    key: NodeKey
-    place: Place | None
-    known: bool
-    status: Status
-    since: Moment
-    boot: str = ""
-    reason: str = ""
-    period_s: float = PERIOD_S
-    heard: float | None = None
-    expected: float = inf
-    back_due: float | None = None
-    will_by: str = ""
-    gone: str = ""
-    pause: Pause | None = None
-    pause_ends: float = inf
-    heartbeat: HeartbeatMessage | None = None
-    born: dict[str, tuple[str, int]] = field(default_factory=dict)
-    ways: dict[str, float] = field(default_factory=dict)
-    queued: float = inf
-
 
 class Fleet:
-    """All nodes. What it decides goes to the ledger's ``out``."""
+    """All nodes. What it decides goes to the ledger's ``out``.
+
+    ``ours``: those of the roster; where there is none, those that an earlier run knew, and whoever has its heartbeats
+    for ``PROVEN_S``. Other threads may look into it.
+    """
 
     def __init__(
         self,
@@ -103,8 +76,8 @@ class Fleet:
     ) -> None:
         self.nodes: dict[NodeKey, Tracked] = {}
         self.strangers = 0
-        self.turned_away = 0
         self.brokers: dict[str, bool] = dict.fromkeys(brokers, False)
+        self.ours: set[NodeKey] = set()
         self._ledger = ledger
         self._grace_s = grace_s
         self._roster: Mapping[NodeKey, Place] | None = None if roster is None else {each.key: each for each in roster}
@@ -114,6 +87,7 @@ class Fleet:
             self._add(place.key, now)
         for record in known:
             self._remember(record, now)
+        self.ours.update(self.nodes)
         for pause in pauses:
             self._restore_pause(pause, now)
 
@@ -134,7 +108,6 @@ class Fleet:
             return tracked
         stranger = self._roster is not None and key not in self._roster
         if len(self.nodes) >= NODES_LIMIT or (stranger and self.strangers >= STRANGERS_LIMIT):
-            self.turned_away += 1
             return None
         tracked = self._add(key, now)
         if stranger:
@@ -164,6 +137,11 @@ class Fleet:
         if tracked.heard is None or tracked.heard <= now.at:
             tracked.period_s = min(max(message.period_s, 1.0), PERIOD_LIMIT_S)
             tracked.heartbeat = message
+        if self._roster is None and tracked.key not in self.ours:
+            if tracked.proven_at == inf:
+                tracked.proven_at = now.at + PROVEN_S
+            elif tracked.proven_at <= now.at:
+                self.ours.add(tracked.key)
         self.heard(now, tracked, broker, message.boot)
 
     def state(self, now: Moment, tracked: Tracked, broker: str, message: State, *, retained: bool) -> None:
@@ -171,6 +149,7 @@ class Fleet:
         if message.state == "online":
             tracked.born[broker] = (message.boot, message.session)
             if retained:
+                self._kept_by(now, tracked, broker)
                 tracked.boot = tracked.boot or message.boot
             else:
                 tracked.gone = ""  # so it answers a goodbye that wasn't its own (protocol.md, "Coming back")
@@ -178,6 +157,7 @@ class Fleet:
         elif message.state == "offline":
             self._goodbye(now, tracked, message)
         elif retained:
+            self._kept_by(now, tracked, broker)
             tracked.boot = tracked.boot or message.boot
         else:
             self._will(now, tracked, broker, message)
@@ -237,10 +217,8 @@ class Fleet:
         if tracked.will_by:
             return not self.brokers.get(tracked.will_by, False)
         if not tracked.ways:
-            return False
-        latest = max(tracked.ways.values())
-        recent = [name for name, at in tracked.ways.items() if at >= latest - PATH_S]
-        return not any(self.brokers.get(name, False) for name in recent)
+            return not all(self.brokers.values())
+        return not any(self.brokers.get(name, False) for name in tracked.recent_ways())
 
     def _add(self, key: NodeKey, now: Moment) -> Tracked:
         place = None if self._roster is None else self._roster.get(key)
@@ -276,6 +254,14 @@ class Fleet:
             tracked.pause = pause
             tracked.status = Status.PAUSED
             tracked.pause_ends = now.at + _left_s(pause, now)
+            self._schedule(tracked)
+
+    def _kept_by(self, now: Moment, tracked: Tracked, broker: str) -> None:
+        """This broker had something of it, of any time: it is a way of it."""
+        unseen = self.unseen(tracked)
+        tracked.ways.setdefault(broker, -inf)
+        if unseen and tracked.expected < inf:
+            tracked.expected = now.at + tracked.period_s
             self._schedule(tracked)
 
     def _alive(self, now: Moment, tracked: Tracked) -> None:

@@ -9,88 +9,32 @@
 4. What a person asks for is answered when the node has, or after ``ANSWER_S``.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from node.messages import FAULTS_LIMIT, Alarm, Event, HeartbeatMessage, ReplyMessage, State
 from node.monitor.batch import Memory
-from node.monitor.decisions import Decisions, Ledger, Moment, SendReceipt, plain
+from node.monitor.decisions import Decisions, Ledger, Moment, plain
 from node.monitor.drills import Drills
-from node.monitor.findings import (
-    BROKER_AWAY,
-    EVENTS_MISSING,
-    FLOOD,
-    HISTORY_FAILS,
-    MISTAKEN_CALLS,
-    NOT_OURS,
-    OPEN_ALARM_UNSTORED,
-    REFUSED,
-    RESET_MISSING,
-    STOLEN_ID,
-    TARGET_FAILS,
-)
-from node.monitor.fleet import Fleet, Tracked
+from node.monitor.findings import MISTAKEN_CALLS, NOT_OURS, OPEN_ALARM_UNSTORED, RESET_MISSING
+from node.monitor.fleet import Fleet
 from node.monitor.incidents import Incidents
-from node.monitor.model import (
-    EventKey,
-    FindingKey,
-    HeardEvent,
-    IncidentKey,
-    NodeKey,
-    Tally,
-)
+from node.monitor.model import EventKey, FindingKey, HeardEvent, IncidentKey, NodeKey
 from node.monitor.orders import Orders
+from node.monitor.own import Own
+from node.monitor.receipts import Receipts
 from node.monitor.requests import Request
 from node.monitor.settings import Settings
-from node.monitor.tally import Account
+from node.monitor.tracked import Tracked
+from node.monitor.view import Counters
 from node.monitor.wire import event_body
 
 TICK_S = 0.5
 """How often escalations, findings that stand for a while, and answers that stay away are looked at."""
 
 REVIEW_S = 60.0
-BROKER_GRACE_S = 5.0
-SHOWN_S = 60.0
-"""How long a flood, a refusal or a stolen id is shown after it was last seen."""
-
-STORING_S = 30.0
-"""After this an event that is still not stored may be taken again from the node."""
 
 _DOORS = ("opened", "closed")
-
-
-@dataclass(slots=True)
-class Link:
-    """A broker as we reach it, ``since`` when."""
-
-    name: str
-    up: bool
-    since: Moment
-    problem: str = ""
-
-
-@dataclass(slots=True)
-class Target:
-    """A target as its deliveries went."""
-
-    failing: bool = False
-    problem: str = ""
-
-
-@dataclass(slots=True)
-class Counts:
-    """What has happened since the start."""
-
-    heartbeats: int = 0
-    events: int = 0
-    receipts: int = 0
-    repeated: int = 0
-    malformed: int = 0
-    dropped: int = 0
-    stored: int = 0
-    stored_s: float = 0.0
 
 
 class Hub:
@@ -100,6 +44,13 @@ class Hub:
         self.settings = settings
         self.started = now
         self.ledger = Ledger(memory.findings)
+        self.own = Own(
+            self.ledger,
+            now,
+            settings.monitor,
+            brokers=[broker.name for broker in settings.brokers],
+            targets=[target.name for target in settings.targets],
+        )
         self.fleet = Fleet(
             self.ledger,
             now,
@@ -107,7 +58,7 @@ class Hub:
             roster=settings.roster,
             known=memory.nodes,
             pauses=memory.pauses,
-            brokers=[broker.name for broker in settings.brokers],
+            brokers=list(self.own.links),
         )
         self.incidents = Incidents(
             self.ledger,
@@ -124,19 +75,15 @@ class Hub:
             test_days=settings.test_days,
             buttons=memory.buttons,
             walks=memory.walk_tests,
+            unconfirmed=memory.unconfirmed,
         )
-        self.links = {broker.name: Link(broker.name, False, now) for broker in settings.brokers}
-        self.targets = {target.name: Target() for target in settings.targets}
-        self.counts = Counts()
-        self.history_ok = True
+        self.counts = Counters()
+        self.receipts = Receipts(self.ledger, self.counts, settings.missing_s, memory.tallies)
         self._orders = Orders(self.ledger, self.fleet, self.incidents, self.drills, boot)
-        self._accounts: dict[NodeKey, Account] = {}
-        self._storing: dict[EventKey, float] = {}
         self._faults: dict[NodeKey, frozenset[FindingKey]] = {}
-        self._shown: dict[FindingKey, float] = {}
         self._tick_at = now.at
         self._review_at = now.at + REVIEW_S
-        self._restore(now, memory)
+        self._restore(now)
 
     @property
     def next_due(self) -> float:
@@ -159,8 +106,9 @@ class Hub:
         """A node's message came."""
         tracked = self.fleet.find(node, now)
         if tracked is None:
+            self.counts.unknown_nodes += 1
             self.counts.dropped += 1
-            self._show(now, FindingKey(FLOOD.code, "", "", "strangers"))
+            self.own.flooded(now, "strangers")
             return
         match message:
             case HeartbeatMessage():
@@ -183,23 +131,13 @@ class Hub:
 
     def link_up(self, now: Moment, broker: str) -> None:
         """A broker is reached."""
-        self.links[broker] = Link(broker, True, now)
-        self.ledger.clear(now, FindingKey(BROKER_AWAY.code, "", "", broker))
+        self.own.link_up(now, broker)
         self.fleet.broker_up(now, broker)
 
     def link_down(self, now: Moment, broker: str, problem: str) -> None:
         """A broker isn't reached (any more); ``problem`` says why."""
-        known = self.links[broker]
-        self.links[broker] = Link(broker, False, now if known.up else known.since, problem)
+        self.own.link_down(now, broker, problem)
         self.fleet.broker_down(broker)
-
-    def refused(self, now: Moment, broker: str, topic: str) -> None:
-        """A broker refused what we said on a topic."""
-        self._show(now, FindingKey(REFUSED.code, "", "", broker), topic)
-
-    def stolen(self, now: Moment, broker: str) -> None:
-        """Another client speaks as we."""
-        self._show(now, FindingKey(STOLEN_ID.code, "", "", broker))
 
     def dropped(self, now: Moment, count: int, *, malformed: bool = False) -> None:
         """Messages were dropped before they came here: too many, or none that means anything."""
@@ -207,42 +145,7 @@ class Hub:
             self.counts.malformed += count
         else:
             self.counts.dropped += count
-            self._show(now, FindingKey(FLOOD.code, "", "", "messages"))
-
-    def stored(self, now: Moment, events: Iterable[EventKey]) -> None:
-        """The history holds these events: their nodes are told."""
-        for key in events:
-            begun = self._storing.pop(key, None)
-            if begun is not None:
-                self.counts.stored += 1
-                self.counts.stored_s += now.at - begun
-            self._account(key.of).account(key.boot, key.seq, key.seq)
-            self._receipt(key)
-
-    def unstored(self, events: Iterable[EventKey]) -> None:
-        """The history won't have these events: their nodes may send them again."""
-        for key in events:
-            self._storing.pop(key, None)
-
-    def history_failed(self, now: Moment, reason: str) -> None:
-        """The history can't be written."""
-        self.history_ok = False
-        self.ledger.find(now, FindingKey(HISTORY_FAILS.code, "", "", ""), detail=reason)
-
-    def history_works(self, now: Moment) -> None:
-        """It can again."""
-        self.history_ok = True
-        self.ledger.clear(now, FindingKey(HISTORY_FAILS.code, "", "", ""))
-
-    def target_failed(self, now: Moment, name: str, reason: str) -> None:
-        """A target can't be told."""
-        self.targets[name] = Target(failing=True, problem=reason)
-        self.ledger.find(now, FindingKey(TARGET_FAILS.code, "", "", name), detail=reason)
-
-    def target_works(self, now: Moment, name: str) -> None:
-        """It can again."""
-        self.targets[name] = Target()
-        self.ledger.clear(now, FindingKey(TARGET_FAILS.code, "", "", name))
+            self.own.flooded(now, "messages")
 
     def ask(self, now: Moment, number: int, request: Request) -> None:
         """A person or a tool wants something; the answer is a Respond with this number."""
@@ -257,45 +160,23 @@ class Hub:
         self._tick_at = now.at + TICK_S
         self.incidents.time_passed(now)
         self._orders.time_passed(now)
-        for link in self.links.values():
-            if not link.up and now.at - link.since.at >= BROKER_GRACE_S:
-                self.ledger.find(now, FindingKey(BROKER_AWAY.code, "", "", link.name), detail=link.problem)
-        for key, until in list(self._shown.items()):
-            if until <= now.at:
-                del self._shown[key]
-                self.ledger.clear(now, key)
-        for event, begun in list(self._storing.items()):
-            if now.at - begun > STORING_S:
-                del self._storing[event]
+        self.own.time_passed(now)
+        self.receipts.time_passed(now)
         if now.at >= self._review_at:
             self._review_at = now.at + REVIEW_S
             self.drills.review(now)
             self.incidents.mistakes.review(now)
 
-    def missing(self, node: NodeKey, at: float) -> int:
-        """How many events of a node never came."""
-        account = self._accounts.get(node)
-        return 0 if account is None else account.missing(at, self.settings.missing_s)
-
     def _heartbeat(self, now: Moment, tracked: Tracked, broker: str, message: HeartbeatMessage) -> None:
         self.counts.heartbeats += 1
         before = tracked.heartbeat
         self.fleet.heartbeat(now, tracked, broker, message)
-        account = self._account(tracked.key)
-        account.expect(message.boot, message.seq)
+        self.receipts.expect(tracked.key, message.boot, message.seq)
         if before is None or before.inputs != message.inputs:
             self.drills.heartbeat(now, tracked.key, message)
         if before is None or before.faults != message.faults:
             self._compare_faults(now, tracked.key, message)
-        self._find_missing(now, tracked.key, account)
-
-    def _find_missing(self, now: Moment, node: NodeKey, account: Account) -> None:
-        missing = account.missing(now.at, self.settings.missing_s)
-        key = FindingKey(EVENTS_MISSING.code, *node, "")
-        if missing:
-            self.ledger.find(now, key, count=missing)
-        elif key in self.ledger.open:
-            self.ledger.clear(now, key)
+        self.receipts.find_missing(now, tracked.key)
 
     def _compare_faults(self, now: Moment, node: NodeKey, message: HeartbeatMessage) -> None:
         faults = message.faults[:FAULTS_LIMIT]
@@ -307,33 +188,27 @@ class Hub:
         self._faults[node] = reported
 
     def _state(self, now: Moment, tracked: Tracked, broker: str, message: State, *, retained: bool) -> None:
-        account = self._account(tracked.key)
-        account.expect(message.boot, message.seq, whole=not retained and message.session == 1)
+        whole = not retained and message.session == 1
+        self.receipts.expect(tracked.key, message.boot, message.seq, whole=whole)
         self.fleet.state(now, tracked, broker, message, retained=retained)
         if message.state != "online" or retained:
             return
-        held = account.boots[message.boot].ranges
-        if held:
-            self._receipt(EventKey(*tracked.key, message.boot, held[-1][1]))
+        self.receipts.say_newest(tracked.key, message.boot)
         self._orders.probe(tracked.key, message.boot)
 
     def _event(self, now: Moment, tracked: Tracked, broker: str, event: Event) -> None:
         self.counts.events += 1
         self.fleet.heard(now, tracked, broker, event.boot)
         key = EventKey(*tracked.key, event.boot, event.seq)
-        account = self._account(tracked.key)
-        boot = account.boots.get(event.boot)
-        if boot is not None and boot.holds(event.seq) and not self.incidents.lacks(tracked.key, event):
+        if self.receipts.is_held(key) and not self.incidents.lacks(tracked.key, event):
             self.counts.repeated += 1
-            self._receipt(key)
+            self.receipts.say(key)
             return
-        if key in self._storing:
+        if self.receipts.is_awaited(key):
             return
-        self._storing[key] = now.at
-        account.expect(event.boot, event.seq, whole=event.kind == "started")
+        self.receipts.take(now, key, event)
         at_utc = _when(now, event)
         self._keep(now, key, event)
-        self._account_for(account, key, event)
         self.incidents.event(now, tracked.key, event, at_utc)
         self.drills.event(now, key, event, at_utc)
 
@@ -351,36 +226,9 @@ class Hub:
             body="" if private else event_body(event),
         )
         self.ledger.out.events.append(heard)
-        self.ledger.out.tallies.append(Tally(node=key.of, boot=key.boot, ranges=((key.seq, key.seq),)))
-
-    def _account_for(self, account: Account, key: EventKey, event: Event) -> None:
-        if event.kind == "evicted":
-            for each in event.ranges:
-                account.evict(each.boot, each.first, each.last)
-                tally = Tally(node=key.of, boot=each.boot, ranges=((each.first, each.last),))
-                self.ledger.out.tallies.append(tally)
-        if event.previous is not None and event.previous.boot in account.boots:
-            account.expect(event.previous.boot, event.previous.seq)
-
-    def _receipt(self, key: EventKey) -> None:
-        self.counts.receipts += 1
-        self.ledger.out.says.append(SendReceipt(key))
-
-    def _account(self, node: NodeKey) -> Account:
-        account = self._accounts.get(node)
-        if account is None:
-            account = self._accounts[node] = Account()
-        return account
-
-    def _show(self, now: Moment, key: FindingKey, detail: str = "") -> None:
-        """A finding that stands for ``SHOWN_S`` after it was last seen."""
-        self._shown[key] = now.at + SHOWN_S
-        self.ledger.find(now, key, detail=detail)
 
     def _is_over(self, key: FindingKey) -> bool:
         """Whether nobody will ever clear this finding of an earlier run."""
-        if key.code in _OF_NOW:
-            return True
         if key.code in _OF_INCIDENTS:
             return IncidentKey(*key.of, key.subject) not in self.incidents.open
         if key.code == MISTAKEN_CALLS.code:
@@ -391,11 +239,7 @@ class Hub:
             return tracked is not None and tracked.known
         return bool(key.node) and tracked is None and not_ours not in self.ledger.open
 
-    def _restore(self, now: Moment, memory: Memory) -> None:
-        for tally in memory.tallies:
-            account = self._account(tally.node)
-            for first, last in tally.ranges:
-                account.account(tally.boot, first, last)
+    def _restore(self, now: Moment) -> None:
         for key in list(self.ledger.open):
             if self._is_over(key):
                 del self.ledger.open[key]
@@ -403,9 +247,6 @@ class Hub:
             elif key.code.startswith("F"):
                 self._faults[key.of] = self._faults.get(key.of, frozenset()) | {key}
 
-
-_OF_NOW = frozenset({BROKER_AWAY.code, FLOOD.code, HISTORY_FAILS.code, REFUSED.code, STOLEN_ID.code, TARGET_FAILS.code})
-"""Findings about the monitor itself: a restart looks anew."""
 
 _OF_INCIDENTS = frozenset({RESET_MISSING.code, OPEN_ALARM_UNSTORED.code})
 

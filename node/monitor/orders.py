@@ -14,7 +14,7 @@ from typing import Any, assert_never
 from node.messages import ReplyMessage
 from node.monitor.decisions import Ledger, Moment, Respond, SendCommand
 from node.monitor.drills import WALK_TEST_S, Drills
-from node.monitor.fleet import Fleet, Tracked
+from node.monitor.fleet import Fleet
 from node.monitor.incidents import Incidents
 from node.monitor.ladder import Open
 from node.monitor.model import NodeKey, Pause, Status, WalkTest
@@ -31,6 +31,7 @@ from node.monitor.requests import (
     Silence,
     StartWalkTest,
 )
+from node.monitor.tracked import Tracked
 
 ANSWER_S = 5.0
 PAUSE_S = (60.0, 30 * 86400.0)

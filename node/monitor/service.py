@@ -46,6 +46,9 @@ from node.watchdog import Feed, Notifier
 MOST = 256
 """How many messages are decided before what follows from them is done."""
 
+STRANGERS_WAIT = 100
+"""While so many events wait to be stored, strangers do, too: about a tenth of a second's work."""
+
 BEHIND_S = 5.0
 VIEW_S = 0.5
 AT_ONCE_NODES = 1_000
@@ -64,7 +67,6 @@ class Service:
         self.boot = secrets.token_hex(4)
         self._history = history
         self._notifier = notifier
-        self._inbox = Inbox(None if settings.roster is None else {each.key for each in settings.roster})
         self._stopping: str | None = None
         self._pulse = time.monotonic()
         self._emptied = self._pulse
@@ -74,6 +76,7 @@ class Service:
         self._view: tuple[float, View] | None = None
         now = _now()
         self._hub = Hub(settings, now, history.remember(now.utc), self.boot)
+        self._inbox = Inbox(self._hub.fleet.ours)
         wire = MonitorWire(settings.root, settings.sites, settings.monitor, self.boot)
         listener = _Listener(self._inbox, self)
         self._links = [
@@ -141,7 +144,7 @@ class Service:
 
     def _turn(self) -> None:
         wait_s = min(max(self._hub.next_due - time.monotonic(), 0.0), 0.5)
-        own, said = self._inbox.take(wait_s, MOST)
+        own, said = self._inbox.take(wait_s, MOST, strangers=self._writer.waiting < STRANGERS_WAIT)
         now = _now()
         self._pulse = now.at
         for call in own:
@@ -202,28 +205,28 @@ class Service:
         match outcome:
             case Stored(events=events, notices=notices, settled=settled):
                 self._outbox.stored(settled)
-                self._inbox.put_own(lambda: hub.stored(_now(), events))
+                self._inbox.put_own(lambda: hub.receipts.stored(_now(), events))
                 if notices:
                     self._teller.wake()
             case Refused(events=events):
-                self._inbox.put_own(lambda: hub.unstored(events))
+                self._inbox.put_own(lambda: hub.receipts.unstored(events))
             case StoreFailed(reason=reason):
                 self._outbox.failing = True
                 self._teller.wake()
-                self._inbox.put_own(lambda: hub.history_failed(_now(), reason))
+                self._inbox.put_own(lambda: hub.own.history_failed(_now(), reason))
             case StoreRecovered():
                 self._outbox.failing = False
-                self._inbox.put_own(lambda: hub.history_works(_now()))
+                self._inbox.put_own(lambda: hub.own.history_works(_now()))
 
     def _told(self, outcome: TargetFailed | TargetWorks) -> None:
         """On one of the teller's threads."""
         hub = self._hub
         if isinstance(outcome, TargetFailed):
             name, reason = outcome.name, outcome.reason
-            self._inbox.put_own(lambda: hub.target_failed(_now(), name, reason))
+            self._inbox.put_own(lambda: hub.own.target_failed(_now(), name, reason))
         else:
             name = outcome.name
-            self._inbox.put_own(lambda: hub.target_works(_now(), name))
+            self._inbox.put_own(lambda: hub.own.target_works(_now(), name))
 
     def _make_view(self, now: Moment, *, at_once: bool = False) -> None:
         if at_once or self._view is None or now.at - self._view[0] >= self._view_pause_s():
@@ -283,11 +286,11 @@ class _Listener:
 
     def stolen(self, broker: str) -> None:
         """As link.Listener."""
-        self._own(lambda hub: hub.stolen(_now(), broker))
+        self._own(lambda hub: hub.own.stolen(_now(), broker))
 
     def refused(self, broker: str, topic: str) -> None:
         """As link.Listener."""
-        self._own(lambda hub: hub.refused(_now(), broker, topic))
+        self._own(lambda hub: hub.own.refused(_now(), broker, topic))
 
     def malformed(self, broker: str, topic: str, reason: str) -> None:
         """As link.Listener."""

@@ -123,8 +123,8 @@ class WalkTestView(Struct, frozen=True, kw_only=True):
     untested: tuple[str, ...]
 
 
-class Counters(Struct, frozen=True, kw_only=True):
-    """What has happened since the monitor's start. Seconds are sums of what was measured."""
+class Counters(Struct, kw_only=True):
+    """What has happened since the monitor's start; a view has a copy. ``stored_s`` is the sum of what was measured."""
 
     heartbeats: int = 0
     events: int = 0

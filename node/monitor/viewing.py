@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from node.monitor.decisions import Moment
 from node.monitor.drills import Walk
 from node.monitor.findings import kind_of
-from node.monitor.fleet import Tracked
 from node.monitor.hub import Hub
 from node.monitor.ladder import Open
 from node.monitor.model import Finding, NodeKey
+from node.monitor.tracked import HEARD, Tracked
 from node.monitor.view import (
     BrokerView,
     ButtonView,
-    Counters,
     FindingView,
     IncidentView,
     NodeView,
@@ -36,28 +37,28 @@ def view(hub: Hub, now: Moment, version: str, waiting: Mapping[str, tuple[int, i
         version=version,
         uptime_s=round(now.at - hub.started.at, 3),
         blind=hub.fleet.blind,
-        history_ok=hub.history_ok,
+        history_ok=hub.own.history_ok,
         nodes=tuple(_node(hub, each, now, open_of.get(each.key, 0)) for _, each in sorted(hub.fleet.nodes.items())),
         incidents=tuple(_incident(hub, each, now) for each in hub.incidents.open.values()),
         findings=tuple(sorted((_finding(hub, each) for each in hub.ledger.open.values()), key=_worst_first)),
         buttons=_buttons(hub, now),
         brokers=tuple(
             BrokerView(name=each.name, connected=each.up, since=each.since.utc, problem=each.problem)
-            for each in hub.links.values()
+            for each in hub.own.links.values()
         ),
         targets=tuple(
             TargetView(
                 name=target.name,
                 step=target.step,
-                failing=hub.targets[target.name].failing,
-                problem=hub.targets[target.name].problem,
+                failing=hub.own.targets[target.name].failing,
+                problem=hub.own.targets[target.name].problem,
                 waiting=waiting.get(target.name, (0, 0))[0],
                 told=waiting.get(target.name, (0, 0))[1],
             )
             for target in hub.settings.targets
         ),
         walk_tests=tuple(_walk_test(hub, each, now) for each in hub.drills.walks.values()),
-        counters=_counters(hub),
+        counters=replace(hub.counts),
     )
 
 
@@ -83,7 +84,7 @@ def _node(hub: Hub, tracked: Tracked, now: Moment, incidents: int) -> NodeView:
         floor="" if tracked.place is None else tracked.place.floor,
         known=tracked.known,
         status=tracked.status,
-        reason="broker-away" if unseen and tracked.heard is not None else tracked.reason,
+        reason="broker-away" if unseen and tracked.status in HEARD else tracked.reason,
         since=tracked.since.utc,
         heard_s=None if tracked.heard is None else round(now.at - tracked.heard, 3),
         due_s=None if unseen else _rounded(hub.fleet.due_s(tracked, now.at)),
@@ -91,7 +92,7 @@ def _node(hub: Hub, tracked: Tracked, now: Moment, incidents: int) -> NodeView:
         planned_s=None if tracked.back_due is None else round(tracked.back_due - now.at, 3),
         boot=tracked.boot,
         incidents=incidents,
-        missing=hub.missing(tracked.key, now.at),
+        missing=hub.receipts.missing(tracked.key, now.at),
         paused_by=None if pause is None else pause.by,
         paused_until=None if pause is None else pause.until_utc,
         pause_reason=None if pause is None else pause.reason,
@@ -155,19 +156,4 @@ def _walk_test(hub: Hub, walk: Walk, now: Moment) -> WalkTestView:
         left_s=round(max(0.0, walk.ends - now.at), 3),
         tested=tuple(f"{node.node}/{name}" for node, name in sorted(walk.tested)),
         untested=tuple(f"{node.node}/{name}" for node, name in hub.drills.untested(walk)),
-    )
-
-
-def _counters(hub: Hub) -> Counters:
-    counts = hub.counts
-    return Counters(
-        heartbeats=counts.heartbeats,
-        events=counts.events,
-        receipts=counts.receipts,
-        repeated=counts.repeated,
-        malformed=counts.malformed,
-        dropped=counts.dropped,
-        unknown_nodes=hub.fleet.turned_away,
-        stored_s=round(counts.stored_s, 6),
-        stored=counts.stored,
     )

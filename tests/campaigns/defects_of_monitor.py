@@ -6,15 +6,15 @@ from typing import Any
 
 def _receipt_before_the_store() -> None:
     """A receipt goes out as soon as an event is heard."""
-    from node.monitor.hub import Hub  # noqa: PLC0415
+    from node.monitor.receipts import Receipts  # noqa: PLC0415
 
-    keep = Hub._keep  # noqa: SLF001
+    take = Receipts.take
 
-    def keep_and_confirm(self: Any, now: Any, key: Any, event: Any) -> None:
-        keep(self, now, key, event)
-        self._receipt(key)
+    def take_and_confirm(self: Any, now: Any, key: Any, event: Any) -> None:
+        take(self, now, key, event)
+        self.say(key)
 
-    Hub._keep = keep_and_confirm  # type: ignore[method-assign] # noqa: SLF001
+    Receipts.take = take_and_confirm  # type: ignore[method-assign]
 
 
 def _tell_before_the_claim() -> None:

@@ -82,7 +82,7 @@ class Play:
         for name in Decisions.__dataclass_fields__:
             getattr(self.all, name).extend(getattr(decisions, name))
         if self.store and decisions.events:
-            self.hub.stored(now, [each.key for each in decisions.events])
+            self.hub.receipts.stored(now, [each.key for each in decisions.events])
             self._settle(now)
 
 

@@ -5,7 +5,9 @@ from typing import Any
 
 from node.config.brokers import Broker
 from node.monitor.settings import Settings
-from tests.monitor.nodes import BROKER, SITE
+from tests.monitor.nodes import BROKER, OTHER_BROKER, SITE
+
+TWO_BROKERS = (Broker(BROKER, "127.0.0.1", 1), Broker(OTHER_BROKER, "127.0.0.1", 2))
 
 
 def settings_of(**changes: Any) -> Settings:

@@ -50,6 +50,18 @@ def test_a_test_ends_the_finding() -> None:
     assert (overdue, play.found()) == (["M006"], [])
 
 
+def test_a_test_whose_confirmation_comes_after_a_restart_counts() -> None:
+    """The history has the one, and the node says the other."""
+    before = Play(Memory(buttons=(button(40.0),)))
+    before.hear(1.0, event(1, "tested", input="button", test=True))
+    play = Play(Memory(buttons=(button(40.0),), unconfirmed=tuple(before.all.tests)))
+
+    play.hear(1.0, event(2, "test-confirmed", input="button", test=True, for_s=0.1))
+
+    assert [each.reaction_s for each in play.all.tests] == [0.1]
+    assert play.hub.drills.buttons[ROOM, "button"].last_test_utc == before.all.tests[0].at_utc
+
+
 def test_an_older_test_that_comes_late_takes_no_newer_ones_place() -> None:
     """A backlog may be of last week."""
     play = Play(Memory(buttons=(button(1.0),)))

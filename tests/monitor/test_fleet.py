@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from node.messages import HeartbeatMessage, State
 from node.monitor.decisions import Ledger
-from node.monitor.fleet import GOODBYE_S, NODES_LIMIT, STRANGERS_LIMIT, Fleet
+from node.monitor.fleet import GOODBYE_S, NODES_LIMIT, PROVEN_S, STRANGERS_LIMIT, Fleet
 from node.monitor.model import FindingKey, NodeKey, NodeRecord, Pause, Status
 from node.monitor.settings import Place
 from tests.monitor.nodes import (
@@ -40,13 +40,14 @@ class Play:
         known: Iterable[NodeRecord] = (),
         pauses: Iterable[Pause] = (),
         brokers: tuple[str, ...] = (BROKER,),
+        reached: tuple[str, ...] | None = None,
     ) -> None:
         self.ledger = Ledger()
         places = None if roster is None else [Place(each) for each in roster]
         self.fleet = Fleet(
             self.ledger, moment(0.0), grace_s=GRACE_S, roster=places, known=known, pauses=pauses, brokers=brokers
         )
-        for broker in brokers:
+        for broker in brokers if reached is None else reached:
             self.fleet.broker_up(moment(0.0), broker)
 
     def until(self, at: float) -> None:
@@ -321,8 +322,51 @@ def test_strangers_are_bounded() -> None:
         play.say(1.0, heartbeat(node=NodeKey("mitte", f"n-{number}")), node=NodeKey("mitte", f"n-{number}"))
 
     assert len(play.fleet.nodes) == STRANGERS_LIMIT + 1
-    assert play.fleet.turned_away == 2 * STRANGERS_LIMIT
+    assert len(play.ledger.open) == STRANGERS_LIMIT
     assert NODES_LIMIT > STRANGERS_LIMIT
+
+
+def test_whom_the_roster_lists_is_ours() -> None:
+    """And nobody else, for however long he is heard."""
+    play = Play(roster=[ROOM])
+    stranger = NodeKey("mitte", "room-999")
+
+    for at in range(0, 200, 10):
+        play.say(float(at), heartbeat(node=stranger), node=stranger)
+
+    assert play.fleet.ours == {ROOM}
+
+
+def test_without_a_roster_whoever_has_been_there_is_ours() -> None:
+    """From an earlier run, or for a minute of heartbeats; whoever spoke once a minute ago has to be heard again."""
+    known, brief = NodeKey("mitte", "room-1"), NodeKey("mitte", "room-2")
+    play = Play(known=[NodeRecord(node=known, status=Status.UP, since_utc=START, boot=BOOT)])
+
+    play.say(0.0, heartbeat(node=brief), node=brief)
+    play.say(0.0, heartbeat())
+    play.say(PROVEN_S - 0.1, heartbeat())
+    before = set(play.fleet.ours)
+    play.say(PROVEN_S, heartbeat())
+
+    assert before == {known}
+    assert play.fleet.ours == {known, ROOM}
+
+
+@pytest.mark.parametrize("kept", [None, birth(), will()], ids=["nothing", "a birth", "a will"])
+def test_a_start_without_one_of_two_brokers_finds_no_node_down_that_may_be_there(kept: State | None) -> None:
+    """Unless the broker that is reached has something of it: then it is that one's to bring."""
+    record = NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=BOOT)
+    play = Play(known=[record], brokers=(BROKER, OTHER_BROKER), reached=(BROKER,))
+    if kept is not None:
+        play.say(0.0, kept, retained=True)
+
+    play.until(300.0)
+    while_away = play.status(), play.found()
+    play.fleet.broker_up(moment(300.0), OTHER_BROKER)
+    play.until(300.0 + DOWN_S)
+
+    assert while_away == ((Status.UP, []) if kept is None else (Status.DOWN, ["M001"]))
+    assert (play.status(), play.found()) == (Status.DOWN, ["M001"])
 
 
 def test_a_broker_that_is_away_says_nothing_about_nodes() -> None:

@@ -28,7 +28,7 @@ STRANGERS = 50_000
 ANSWERED_S = 5.0
 """From the press to the lamp that says "received". Far more than it takes; a node calls again after 10 s."""
 
-GROWTH_KIB = 192 * 1024
+GROWTH_KIB = 256 * 1024
 """What 20,000 nodes, 5,000 open incidents and all that waits may take beyond a monitor that has heard one node."""
 
 LATER_KIB = 32 * 1024
@@ -82,7 +82,10 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("listed", [True, False], ids=["with a roster", "without one"])
 def test_a_wall_is_answered_whatever_else_is_said(tmp_path: Path, broker: Broker, listed: bool) -> None:
-    """During each burst and after it, with a roster within ANSWERED_S; memory, threads and files stay bounded."""
+    """During each burst and after it, within ANSWERED_S; memory, threads and files stay bounded.
+
+    Without a roster it is known from an earlier run of the monitor.
+    """
     roster = [{"id": NODE, "location": "Room 214"}] if listed else None
     branch = f"alarm/v1/{SITE}/node/{NODE}"
     with ExitStack() as stack:
@@ -93,6 +96,10 @@ def test_a_wall_is_answered_whatever_else_is_said(tmp_path: Path, broker: Broker
         witness = stack.enter_context(Client(broker.port, subscribe=[f"{branch}/{kind}" for kind in KINDS]))
         panel = {"chatter_presses": 10_000}
         node = stack.enter_context(SimulatedNode(write_config(tmp_path, broker.port, panel=panel, heartbeat_s=1)))
+        monitor.expect_status(NODE, "up")
+        monitor.terminate()
+        monitor.start()
+        monitor.wait_until_ready()
         monitor.expect_status(NODE, "up")
         wall = Wall(node)
         for _ in range(5):
@@ -114,8 +121,7 @@ def test_a_wall_is_answered_whatever_else_is_said(tmp_path: Path, broker: Broker
         wall.press()
         monitor.expect_status(NODE, "up")
         used.append(Used.by(monitor.pid))
-    # Without a roster a stranger's alarm is as good as the wall's, and thousands stand before it: it is answered.
-    assert not listed or max(wall.taken_s) < ANSWERED_S, wall.taken_s
+    assert max(wall.taken_s) < ANSWERED_S, wall.taken_s
     assert used[-1].kib - used[0].kib < GROWTH_KIB, used
     assert used[-1].kib - used[-3].kib < LATER_KIB, used
     assert used[-1].threads <= used[0].threads + SENDING, used

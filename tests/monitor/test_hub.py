@@ -38,7 +38,7 @@ def test_an_event_gets_its_receipt_once_it_is_stored_and_never_before() -> None:
 
     play.hear(1.0, press(1))
     before = play.receipts()
-    play.hub.stored(moment(1.1), [EventKey(*ROOM, BOOT, 1)])
+    play.hub.receipts.stored(moment(1.1), [EventKey(*ROOM, BOOT, 1)])
     play.all.says.extend(play.hub.take().says)
 
     assert before == []

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from node.config.brokers import Broker
 from node.monitor.batch import Memory
 from node.monitor.fleet import GOODBYE_S
 from node.monitor.model import NodeRecord, Pause, Status
@@ -12,9 +11,9 @@ from node.monitor.requests import PauseNode, Resume
 from node.monitor.settings import Place
 from tests.monitor.nodes import BOOT, BROKER, LATER_BOOT, OTHER_BROKER, ROOM, START, birth, goodbye, heartbeat, moment
 from tests.monitor.play import Play
+from tests.monitor.settings import TWO_BROKERS
 
 DOWN_S = 19.0
-TWO_BROKERS = (Broker(BROKER, "127.0.0.1", 1), Broker(OTHER_BROKER, "127.0.0.1", 2))
 
 
 def status(play: Play) -> Status:

@@ -242,14 +242,14 @@ class Building(RuleBasedStateMachine):
         for _ in range(min(count, len(self.queue))):
             batch = self.queue.popleft()
             self.disk.store(batch)
-            self.hub.stored(moment(self.at), [each.key for each in batch.events])
+            self.hub.receipts.stored(moment(self.at), [each.key for each in batch.events])
             self.settle()
 
     @precondition(lambda self: self.queue and self.queue[0].events)
     @rule()
     def history_refuses(self) -> None:
         """An event's batch can't be stored, for whatever reason."""
-        self.hub.unstored([each.key for each in self.queue.popleft().events])
+        self.hub.receipts.unstored([each.key for each in self.queue.popleft().events])
 
     @rule(committed=st.integers(0, 3))
     def monitor_is_killed(self, committed: int) -> None:
@@ -355,7 +355,7 @@ class Building(RuleBasedStateMachine):
     @invariant()
     def nothing_grows(self) -> None:
         """What waits is what was said."""
-        assert len(self.hub._storing) <= len(self.unreceipted) + sum(len(each.events) for each in self.queue)  # noqa: SLF001
+        assert len(self.hub.receipts._storing) <= len(self.unreceipted) + sum(len(each.events) for each in self.queue)  # noqa: SLF001
         assert len(self.hub._orders._pending) <= self.asked  # noqa: SLF001
 
     def teardown(self) -> None:

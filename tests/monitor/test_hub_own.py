@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from node.config.brokers import Broker
 from node.monitor.fleet import STRANGERS_LIMIT
-from node.monitor.hub import BROKER_GRACE_S, SHOWN_S, STORING_S
-from node.monitor.model import EventKey, NodeKey, Status
+from node.monitor.model import EventKey, FindingKey, NodeKey, Status
+from node.monitor.own import BROKER_GRACE_S, SHOWN_S
+from node.monitor.receipts import STORING_S
 from node.monitor.requests import StartWalkTest
 from node.monitor.settings import Place, Target
 from node.monitor.viewing import view
@@ -28,8 +28,7 @@ from tests.monitor.nodes import (
     will,
 )
 from tests.monitor.play import Play
-
-TWO_BROKERS = (Broker(BROKER, "127.0.0.1", 1), Broker(OTHER_BROKER, "127.0.0.1", 2))
+from tests.monitor.settings import TWO_BROKERS
 
 
 @pytest.mark.parametrize(
@@ -37,7 +36,7 @@ TWO_BROKERS = (Broker(BROKER, "127.0.0.1", 1), Broker(OTHER_BROKER, "127.0.0.1",
     [
         ("refused", (BROKER, "alarm/v1/x"), "M013", BROKER, "alarm/v1/x"),
         ("stolen", (BROKER,), "M014", BROKER, ""),
-        ("dropped", (7,), "M012", "messages", ""),
+        ("flooded", ("messages",), "M012", "messages", ""),
     ],
 )
 def test_what_is_seen_is_shown_for_a_minute_after_the_last_time(
@@ -48,13 +47,13 @@ def test_what_is_seen_is_shown_for_a_minute_after_the_last_time(
 
     for at in (1.0, 31.0):
         play.until(at)
-        getattr(play.hub, what)(moment(at), *arguments)
+        getattr(play.hub.own, what)(moment(at), *arguments)
     finding = next(iter(play.hub.ledger.open.values()))
     play.until(31.0 + SHOWN_S - 0.5)
     before = play.found()
     play.until(31.0 + SHOWN_S + 0.5)
 
-    assert (finding.key.code, finding.key.subject, finding.detail) == (code, subject, detail)
+    assert (finding.key, finding.detail) == (FindingKey(code, "", "", f"guard-desk/{subject}"), detail)
     assert (before, play.found()) == ([code], [])
     assert len([each for each in play.all.notices if each.kind == "finding"]) == 1
 
@@ -86,21 +85,21 @@ def test_a_history_that_fails_is_found_until_it_works() -> None:
     """The API says so, too."""
     play = Play()
 
-    play.hub.history_failed(moment(1.0), "disk full")
+    play.hub.own.history_failed(moment(1.0), "disk full")
     failing = play.found(), view(play.hub, moment(1.0), "1", {}).history_ok
-    play.hub.history_works(moment(2.0))
+    play.hub.own.history_works(moment(2.0))
 
     assert failing == (["M011"], False)
-    assert (play.found(), play.hub.history_ok) == ([], True)
+    assert (play.found(), play.hub.own.history_ok) == ([], True)
 
 
 def test_a_target_that_fails_is_found_until_it_works() -> None:
     """With what it said."""
     play = Play(targets=(Target("mail", "json://x"),))
 
-    play.hub.target_failed(moment(1.0), "mail", "refused")
+    play.hub.own.target_failed(moment(1.0), "mail", "refused")
     failing = view(play.hub, moment(1.0), "1", {"mail": (3, 4)}).targets[0]
-    play.hub.target_works(moment(2.0), "mail")
+    play.hub.own.target_works(moment(2.0), "mail")
     works = view(play.hub, moment(2.0), "1", {}).targets[0]
 
     assert (failing.failing, failing.problem, failing.waiting, failing.told) == (True, "refused", 3, 4)
@@ -171,7 +170,7 @@ def test_how_long_storing_took_is_measured_once() -> None:
     key = EventKey(*ROOM, BOOT, 1)
 
     for at in (1.25, 9.0):
-        play.hub.stored(moment(at), [key])
+        play.hub.receipts.stored(moment(at), [key])
 
     assert (play.hub.counts.stored, play.hub.counts.stored_s) == (1, 0.25)
 

@@ -4,11 +4,14 @@ import pytest
 
 from node.monitor.batch import Memory
 from node.monitor.model import Finding, FindingKey, IncidentKey, NodeKey, NodeRecord, Severity, Status
+from node.monitor.own import SHOWN_S
 from node.monitor.settings import Place
-from tests.monitor.nodes import BOOT, BROKER, ROOM, SITE, START, heartbeat, moment
+from tests.monitor.nodes import BOOT, BROKER, OTHER_BROKER, ROOM, SITE, START, heartbeat, moment
 from tests.monitor.play import INCIDENT, Play, record_of
+from tests.monitor.settings import TWO_BROKERS
 
 GONE = NodeKey(SITE, "room-gone")
+OWN = NodeKey("", "")
 
 
 def found(code: str, node: NodeKey = ROOM, subject: str = "") -> Finding:
@@ -32,8 +35,8 @@ def restarted(*findings: Finding) -> Play:
         found("M007", ROOM, "button"),
         found("M009", ROOM, INCIDENT.incident),
         found("M015", ROOM, INCIDENT.incident),
-        found("M008", NodeKey("", ""), BROKER),
-        found("M012", NodeKey("", ""), "messages"),
+        found("M008", OWN, "guard-desk/broker that was taken out of monitor.toml"),
+        found("M010", OWN, "guard-desk/mail"),
     ],
     ids=lambda each: f"{each.key.code} {each.key.node}",
 )
@@ -57,6 +60,47 @@ def test_a_finding_that_may_still_be_so_stays(finding: Finding) -> None:
 
     assert play.found() == [finding.key.code]
     assert (play.all.cleared, play.all.notices) == ([], [])
+
+
+def test_what_another_monitor_found_about_itself_is_its_own_business() -> None:
+    """It shares the history: its broker's absence is neither shown here nor ended by our start."""
+    play = restarted(found("M008", OWN, f"other-desk/{BROKER}"), found("M011", OWN, "other-desk"))
+
+    assert (play.found(), play.all.cleared, play.all.notices) == ([], [], [])
+
+
+def test_a_broker_that_was_away_before_a_restart_is_told_as_back_once_it_is() -> None:
+    """And not as away once more."""
+    play = Play(Memory(findings=(found("M008", OWN, f"guard-desk/{OTHER_BROKER}"),)), brokers=TWO_BROKERS)
+    play.until(60.0)
+    while_away = play.found(), list(play.all.notices)
+
+    play.hub.link_up(moment(61.0), OTHER_BROKER)
+    play.until(62.0)
+
+    assert while_away == (["M008"], [])
+    assert play.found() == []
+    assert [each.kind for each in play.all.notices] == ["cleared"]
+
+
+@pytest.mark.parametrize("code", ["M012", "M013", "M014"])
+def test_what_was_shown_before_a_restart_goes_after_its_minute(code: str) -> None:
+    """Unless it is seen again."""
+    play = Play(Memory(findings=(found(code, OWN, f"guard-desk/{BROKER}"),)))
+    play.until(SHOWN_S - 1.0)
+    before = play.found()
+
+    play.until(SHOWN_S)
+
+    assert (before, play.found()) == ([code], [])
+
+
+def test_a_history_that_can_be_read_at_a_start_works() -> None:
+    """Who heard that it failed hears that it is over."""
+    play = restarted(found("M011", OWN, "guard-desk"))
+
+    assert play.found() == []
+    assert [each.kind for each in play.all.notices] == ["cleared"]
 
 
 def test_what_was_found_of_a_stranger_stays_with_it() -> None:
@@ -100,7 +144,7 @@ def test_a_node_that_said_goodbye_and_was_found_overdue_is_told_once() -> None:
 
 def test_an_acknowledged_incident_wakes_nobody_after_a_restart() -> None:
     """Somebody was coming."""
-    record = record_of(INCIDENT, acknowledged_utc=moment(1.0).utc, acknowledged_by="guard-desk")
+    record = record_of(INCIDENT, acknowledged_utc=moment(1.0).utc, acknowledged_by="guard-desk", answered=1)
     other = record_of(IncidentKey(*ROOM, f"{BOOT}-2"))
 
     play = Play(Memory(incidents=(record, other)))

@@ -7,9 +7,9 @@ from msgspec.structs import replace as replaced
 
 from node.messages import INCIDENTS_LIMIT
 from node.monitor.batch import Memory
-from node.monitor.hub import STORING_S
 from node.monitor.incidents import LISTED_S, NORMAL_S, OPEN_LIMIT
 from node.monitor.model import EventKey, IncidentKey, IncidentRecord, NodeKey
+from node.monitor.receipts import STORING_S
 from node.monitor.requests import Reset
 from node.monitor.settings import Target
 from tests.monitor.nodes import BOOT, ROOM, SITE, about, alarm, event, heartbeat, moment, press
@@ -82,7 +82,7 @@ def test_an_end_that_the_history_refused_is_an_end_when_it_comes_again() -> None
             about(3, "reset", 1, by="guard-desk", reason="mistaken"),
         ):
             play.hear(at, said)
-        play.hub.unstored([EventKey(*ROOM, BOOT, 2), EventKey(*ROOM, BOOT, 3)])
+        play.hub.receipts.unstored([EventKey(*ROOM, BOOT, 2), EventKey(*ROOM, BOOT, 3)])
 
     keys = [each.key for each in play.all.notices]
     assert keys.count(f"reset:{INCIDENT}:1") == 2
@@ -96,7 +96,7 @@ def test_a_call_that_the_history_refused_is_told_when_it_comes_again() -> None:
     play.store = False
     play.hear(1.0, press(1))
     refused = len(play.all.notices), len(play.all.incidents)
-    play.hub.unstored([EventKey(*ROOM, BOOT, 1)])
+    play.hub.receipts.unstored([EventKey(*ROOM, BOOT, 1)])
 
     play.hear(11.0, press(1))
 

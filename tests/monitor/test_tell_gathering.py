@@ -142,8 +142,8 @@ def target(
         (finding(over=True), target(findings="none"), False),
         (finding(), target(sites=frozenset({"nord"})), False),
         (finding("", "M011", site=""), target(sites=frozenset({"nord"})), True),
-        (finding("", "M010", site="", subject="desk"), target(), False),
-        (finding("", "M010", site="", subject="mail"), target(), True),
+        (finding("", "M010", site="", subject="guard-desk/desk"), target(), False),
+        (finding("", "M010", site="", subject="guard-desk/mail"), target(), True),
     ],
 )
 def test_a_notice_goes_to_whom_it_concerns(notice: Notice, of: Target, told: bool) -> None:

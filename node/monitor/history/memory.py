@@ -6,10 +6,11 @@ from sqlalchemy import Connection, Select, func, or_, select
 
 from node.monitor.batch import Memory
 from node.monitor.history.rows import columns_of, made
-from node.monitor.history.tables import buttons, findings, incidents, nodes, pauses, tallies, walk_tests
+from node.monitor.history.tables import buttons, findings, incidents, nodes, pauses, tallies, tests, walk_tests
 from node.monitor.incidents import CLOSED_KEPT
 from node.monitor.model import (
     Button,
+    ButtonTest,
     Finding,
     IncidentKey,
     IncidentRecord,
@@ -24,12 +25,16 @@ from node.monitor.tally import BOOTS_KEPT
 MISTAKEN = timedelta(days=365)
 """For how long a mistaken call counts."""
 
+UNCONFIRMED = timedelta(hours=1)
+"""For how long a test may be confirmed: as long as a walk test may last."""
+
 
 def remember(connection: Connection, at_utc: datetime) -> Memory:
     """What a start at ``at_utc`` must know."""
     open_findings = select(findings).where(findings.c.cleared_utc.is_(None)).order_by(findings.c.id)
     open_incidents = select(incidents).where(incidents.c.reset_utc.is_(None)).order_by(incidents.c.id)
     running = select(walk_tests).where(walk_tests.c.ended_utc.is_(None)).order_by(walk_tests.c.started_utc)
+    unconfirmed = select(tests).where(tests.c.reaction_s.is_(None), tests.c.at_utc > at_utc - UNCONFIRMED)
     holding = select(pauses).where(pauses.c.ended_utc.is_(None)).order_by(pauses.c.id)
     return Memory(
         nodes=tuple(made(NodeRecord, row) for row in connection.execute(select(nodes)).mappings()),
@@ -41,6 +46,9 @@ def remember(connection: Connection, at_utc: datetime) -> Memory:
         pauses=tuple(made(Pause, row) for row in connection.execute(holding).mappings()),
         walk_tests=tuple(made(WalkTest, row) for row in connection.execute(running).mappings()),
         mistaken=_mistaken(connection, at_utc),
+        unconfirmed=tuple(
+            made(ButtonTest, row) for row in connection.execute(unconfirmed.order_by(tests.c.id)).mappings()
+        ),
     )
 
 

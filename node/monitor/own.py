@@ -1,0 +1,135 @@
+"""What a monitor finds about itself: its brokers, its history, its targets, and what is too much for it. Pure.
+
+Several monitors may share one history, so each of these findings says whose it is: another monitor's are none of our
+business. What was found before a restart stands until it is known to be over, so that nobody is told of it anew.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from node.monitor.decisions import Ledger, Moment
+from node.monitor.findings import (
+    BROKER_AWAY,
+    FLOOD,
+    HISTORY_FAILS,
+    REFUSED,
+    STOLEN_ID,
+    TARGET_FAILS,
+    FindingKind,
+    own_key,
+    own_parts,
+)
+from node.monitor.model import FindingKey
+
+BROKER_GRACE_S = 5.0
+SHOWN_S = 60.0
+"""How long a flood, a refusal or a stolen id is shown after it was last seen."""
+
+
+@dataclass(slots=True)
+class Link:
+    """A broker as we reach it, ``since`` when."""
+
+    name: str
+    up: bool
+    since: Moment
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class Target:
+    """A target as its deliveries went."""
+
+    failing: bool = False
+    problem: str = ""
+
+
+class Own:
+    """The monitor called ``monitor``, with these brokers and targets. ``history_ok``: whether it can store."""
+
+    def __init__(
+        self, ledger: Ledger, now: Moment, monitor: str, brokers: Iterable[str], targets: Iterable[str]
+    ) -> None:
+        self.links = {name: Link(name, False, now) for name in brokers}
+        self.targets = {name: Target() for name in targets}
+        self.history_ok = True
+        self._ledger = ledger
+        self._monitor = monitor
+        self._shown: dict[FindingKey, float] = {}
+        self._restore(now)
+
+    def link_up(self, now: Moment, broker: str) -> None:
+        """A broker is reached."""
+        self.links[broker] = Link(broker, True, now)
+        self._ledger.clear(now, self._key(BROKER_AWAY, broker))
+
+    def link_down(self, now: Moment, broker: str, problem: str) -> None:
+        """A broker isn't reached (any more); ``problem`` says why."""
+        known = self.links[broker]
+        self.links[broker] = Link(broker, False, now if known.up else known.since, problem)
+
+    def refused(self, now: Moment, broker: str, topic: str) -> None:
+        """A broker refused what we said on a topic."""
+        self._show(now, REFUSED, broker, topic)
+
+    def stolen(self, now: Moment, broker: str) -> None:
+        """Another client speaks as we."""
+        self._show(now, STOLEN_ID, broker)
+
+    def flooded(self, now: Moment, what: str) -> None:
+        """There is too much of this: it was dropped."""
+        self._show(now, FLOOD, what)
+
+    def history_failed(self, now: Moment, reason: str) -> None:
+        """The history can't be written."""
+        self.history_ok = False
+        self._ledger.find(now, self._key(HISTORY_FAILS), detail=reason)
+
+    def history_works(self, now: Moment) -> None:
+        """It can again."""
+        self.history_ok = True
+        self._ledger.clear(now, self._key(HISTORY_FAILS))
+
+    def target_failed(self, now: Moment, name: str, reason: str) -> None:
+        """A target can't be told."""
+        self.targets[name] = Target(failing=True, problem=reason)
+        self._ledger.find(now, self._key(TARGET_FAILS, name), detail=reason)
+
+    def target_works(self, now: Moment, name: str) -> None:
+        """It can again."""
+        self.targets[name] = Target()
+        self._ledger.clear(now, self._key(TARGET_FAILS, name))
+
+    def time_passed(self, now: Moment) -> None:
+        """A broker that stays away is a finding; what wasn't seen for a while is none any more."""
+        for link in self.links.values():
+            if not link.up and now.at - link.since.at >= BROKER_GRACE_S:
+                self._ledger.find(now, self._key(BROKER_AWAY, link.name), detail=link.problem)
+        for key, until in list(self._shown.items()):
+            if until <= now.at:
+                del self._shown[key]
+                self._ledger.clear(now, key)
+
+    def _restore(self, now: Moment) -> None:
+        for key in [each for each in self._ledger.open if not each.site and not each.node]:
+            whose, name = own_parts(key)
+            if whose != self._monitor:
+                del self._ledger.open[key]
+            elif key.code == BROKER_AWAY.code and name in self.links:
+                continue
+            elif key.code in _SHOWN:
+                self._shown[key] = now.at + SHOWN_S
+            else:  # it could be read just now; targets may have been mended for this start
+                self._ledger.clear(now, key, tell=key.code == HISTORY_FAILS.code)
+
+    def _key(self, kind: FindingKind, name: str = "") -> FindingKey:
+        return own_key(kind, self._monitor, name)
+
+    def _show(self, now: Moment, kind: FindingKind, name: str, detail: str = "") -> None:
+        key = self._key(kind, name)
+        self._shown[key] = now.at + SHOWN_S
+        self._ledger.find(now, key, detail=detail)
+
+
+_SHOWN = frozenset({REFUSED.code, STOLEN_ID.code, FLOOD.code})
+"""Findings that stand for ``SHOWN_S``."""

@@ -1,0 +1,110 @@
+"""Which events are held, and so have their receipt; which are on their way into the history; which never came. Pure.
+
+An event's receipt is said once it is stored, and again whenever the node sends it again. Never otherwise.
+"""
+
+from collections.abc import Iterable
+
+from node.messages import Event
+from node.monitor.decisions import Ledger, Moment, SendReceipt
+from node.monitor.findings import EVENTS_MISSING
+from node.monitor.model import EventKey, FindingKey, NodeKey, Tally
+from node.monitor.tally import Account
+from node.monitor.view import Counters
+
+STORING_S = 30.0
+"""After this an event that is still not stored may be taken again from the node."""
+
+
+class Receipts:
+    """All nodes' accounts. ``tallies`` are those of earlier runs; ``missing_s``: for how long a gap may stay open."""
+
+    def __init__(self, ledger: Ledger, counts: Counters, missing_s: float, tallies: Iterable[Tally]) -> None:
+        self._ledger = ledger
+        self._counts = counts
+        self._missing_s = missing_s
+        self._accounts: dict[NodeKey, Account] = {}
+        self._storing: dict[EventKey, float] = {}
+        for tally in tallies:
+            account = self._account(tally.node)
+            for first, last in tally.ranges:
+                account.account(tally.boot, first, last)
+
+    def expect(self, node: NodeKey, boot: str, seq: int, *, whole: bool = False) -> None:
+        """The node has named this number as its newest; ``whole``: we hear this boot from its beginning."""
+        self._account(node).expect(boot, seq, whole=whole)
+
+    def is_held(self, key: EventKey) -> bool:
+        """Whether it is stored."""
+        boot = self._account(key.of).boots.get(key.boot)
+        return boot is not None and boot.holds(key.seq)
+
+    def is_awaited(self, key: EventKey) -> bool:
+        """Whether it is on its way into the history."""
+        return key in self._storing
+
+    def take(self, now: Moment, key: EventKey, event: Event) -> None:
+        """It is handed to the history, and what it says of others is reckoned with."""
+        self._storing[key] = now.at
+        self._ledger.out.tallies.append(Tally(node=key.of, boot=key.boot, ranges=((key.seq, key.seq),)))
+        account = self._account(key.of)
+        account.expect(event.boot, event.seq, whole=event.kind == "started")
+        if event.kind == "evicted":
+            for each in event.ranges:
+                account.evict(each.boot, each.first, each.last)
+                tally = Tally(node=key.of, boot=each.boot, ranges=((each.first, each.last),))
+                self._ledger.out.tallies.append(tally)
+        if event.previous is not None and event.previous.boot in account.boots:
+            account.expect(event.previous.boot, event.previous.seq)
+
+    def stored(self, now: Moment, events: Iterable[EventKey]) -> None:
+        """The history holds these events: their nodes are told."""
+        for key in events:
+            begun = self._storing.pop(key, None)
+            if begun is not None:
+                self._counts.stored += 1
+                self._counts.stored_s += now.at - begun
+            self._account(key.of).account(key.boot, key.seq, key.seq)
+            self.say(key)
+
+    def unstored(self, events: Iterable[EventKey]) -> None:
+        """The history won't have these events: their nodes may send them again."""
+        for key in events:
+            self._storing.pop(key, None)
+
+    def say(self, key: EventKey) -> None:
+        """Tell its node that this event is held."""
+        self._counts.receipts += 1
+        self._ledger.out.says.append(SendReceipt(key))
+
+    def say_newest(self, node: NodeKey, boot: str) -> None:
+        """Tell a node, at its birth, the newest event of this boot that is held, where there is one."""
+        held = self._account(node).boots[boot].ranges
+        if held:
+            self.say(EventKey(*node, boot, held[-1][1]))
+
+    def missing(self, node: NodeKey, at: float) -> int:
+        """How many events of a node never came."""
+        account = self._accounts.get(node)
+        return 0 if account is None else account.missing(at, self._missing_s)
+
+    def find_missing(self, now: Moment, node: NodeKey) -> None:
+        """Where events are missing for long enough that is a finding."""
+        missing = self.missing(node, now.at)
+        key = FindingKey(EVENTS_MISSING.code, *node, "")
+        if missing:
+            self._ledger.find(now, key, count=missing)
+        elif key in self._ledger.open:
+            self._ledger.clear(now, key)
+
+    def time_passed(self, now: Moment) -> None:
+        """What isn't stored for long may be taken again."""
+        for event, begun in list(self._storing.items()):
+            if now.at - begun > STORING_S:
+                del self._storing[event]
+
+    def _account(self, node: NodeKey) -> Account:
+        account = self._accounts.get(node)
+        if account is None:
+            account = self._accounts[node] = Account()
+        return account
