@@ -119,6 +119,12 @@ class Finding(Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class PastFinding(Finding, frozen=True, kw_only=True):
+    """A finding of the history, as it was when it was raised; ``cleared_utc`` is None while it is open."""
+
+    cleared_utc: datetime | None = None
+
+
 class Flip(Struct, frozen=True, kw_only=True):
     """A node's status changed."""
 

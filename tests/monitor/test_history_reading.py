@@ -10,8 +10,8 @@ from msgspec import structs
 
 from node.monitor.history import Batch, History
 from node.monitor.history.export import csv_lines, json_lines
-from node.monitor.history.reading import PAGE, PastFinding, Which, every
-from node.monitor.model import ButtonTest, Finding, Flip, HeardEvent, NodeKey, Status
+from node.monitor.history.reading import PAGE, Which, every
+from node.monitor.model import ButtonTest, Finding, Flip, HeardEvent, NodeKey, PastFinding, Status
 from tests.support.history import ROOM, at, event, finding, flip, incident
 
 HALL = NodeKey("nord", "hall")
@@ -157,3 +157,36 @@ def test_json_lines_are_one_object_each() -> None:
     assert [line.count("\n") for line in lines] == [1, 1]
     assert json.loads(lines[0]) == expected
     assert json.loads(lines[1]) == expected | {"seq": 2, "body": ""}
+
+
+@pytest.mark.parametrize(
+    ("which", "subjects"),
+    [
+        (Which(), ["e", "d", "c", "b", "a"]),
+        (Which(site="mitte"), ["d", "c", "b", "a"]),
+        (Which(node="hall"), ["e"]),
+        (Which(site="mitte", kind="M001"), ["c", "a"]),
+        (Which(kind="F001"), ["b"]),
+        (Which(since_utc=at(20), until_utc=at(40)), ["c", "b"]),
+        (Which(node="room-1", until_utc=at(20)), ["a"]),
+    ],
+)
+def test_findings_are_found_when_they_are_over(history: History, which: Which, subjects: list[str]) -> None:
+    """By code, node, site and when they were raised; whether they are over or not, on one page or on several."""
+    raised = (
+        finding(subject="a", since_utc=at(10)),
+        finding("F001", subject="b", since_utc=at(20)),
+        finding(subject="c", since_utc=at(30)),
+        finding("M008", NodeKey("mitte", ""), subject="d", since_utc=at(40)),
+        finding(subject="e", since_utc=at(50), node=HALL),
+    )
+    history.store(Batch(raised=raised))
+    history.store(Batch(cleared=tuple((each.key, at(60)) for each in raised[::2])))
+
+    first, cursor = history.reading.findings(which, 1)
+    others, end = history.reading.findings(which, 10, cursor) if cursor else ((), None)
+
+    found = (*first, *others)
+    assert [each.key.subject for each in found] == subjects
+    assert [each.cleared_utc for each in found] == [at(60) if each.key.subject in "ace" else None for each in found]
+    assert end is None

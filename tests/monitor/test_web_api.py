@@ -8,6 +8,7 @@ import pytest
 
 from node.errors import AlarmNodeError
 from node.monitor import requests
+from node.monitor.findings import DOWN
 from node.monitor.model import IncidentKey, NodeKey, Role
 from node.monitor.requests import Answer
 from node.monitor.web import asking
@@ -138,7 +139,7 @@ def test_walk_tests_that_hold_are_told(site: Site) -> None:
     assert [(item["id"], item["untested"]) for item in page["items"]] == [("w-1", ["desk-2/button"])]
 
 
-@pytest.mark.parametrize("path", ["/events", "/incidents/past", "/flips", "/tests"])
+@pytest.mark.parametrize("path", ["/events", "/findings/past", "/incidents/past", "/flips", "/tests"])
 def test_the_history_comes_page_by_page(site: Site, path: str) -> None:
     """What the history's cursor says is handed on as it is."""
     first = get(site, path, limit=2)
@@ -171,6 +172,33 @@ def test_the_history_is_asked_for_what_is_wanted(site: Site) -> None:
         since_utc=datetime(2026, 3, 1, tzinfo=UTC),
         until_utc=datetime(2026, 3, 2, tzinfo=UTC),
     )
+
+
+def test_past_findings_are_asked_for_by_their_code(site: Site) -> None:
+    """Beside node, site and time."""
+    get(site, "/findings/past", node="desk-1", code="M001", until="2026-03-02T00:00:00Z")
+
+    assert site.behind.history.asked == Which(node="desk-1", kind="M001", until_utc=datetime(2026, 3, 2, tzinfo=UTC))
+
+
+def test_a_past_finding_says_from_when_until_when_and_where_it_was(site: Site) -> None:
+    """In the words of one that is open; which one of them may be, too."""
+    page = get(site, "/findings/past")
+
+    assert [item["until"] for item in page["items"]] == [None, "2026-03-02T09:30:00Z", "2026-03-02T09:30:00Z"]
+    assert page["items"][2] == {
+        "code": "M001",
+        "severity": "critical",
+        "site": "mitte",
+        "node": "desk-1",
+        "subject": "",
+        "place": "Room desk-1",
+        "since": "2026-02-27T09:30:00Z",
+        "until": "2026-03-02T09:30:00Z",
+        "text": DOWN.text,
+        "count": None,
+        "detail": "silent",
+    }
 
 
 def test_an_event_is_told_as_the_node_said_it(site: Site) -> None:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -15,19 +15,22 @@ from node.monitor import requests
 from node.monitor.model import (
     ButtonTest,
     EventKey,
+    FindingKey,
     Flip,
     HeardEvent,
     IncidentKey,
     IncidentRecord,
     NodeKey,
+    PastFinding,
     Role,
+    Severity,
     Status,
 )
 from node.monitor.view import View
 from node.monitor.web import Server
 from node.monitor.web.app import create_app
 from node.monitor.web.call import Sources
-from node.monitor.web.reading import Which
+from node.monitor.web.reading import Reading, Which
 from tests.support.building import INCIDENT, NOW, building
 
 T = TypeVar("T")
@@ -104,6 +107,17 @@ class HistoryInMemory:
             for seq in (3, 2, 1)
         ]
 
+        self._findings = [
+            PastFinding(
+                key=FindingKey("M001", *node, ""),
+                severity=Severity.CRITICAL,
+                since_utc=NOW - timedelta(days=4 - seq),
+                cleared_utc=None if seq == 3 else NOW,
+                detail="silent",
+            )
+            for seq in (3, 2, 1)
+        ]
+
     def events(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[HeardEvent], str | None]:
         """As the Protocol says."""
         return self._page(self._events, which, limit, cursor)
@@ -119,6 +133,10 @@ class HistoryInMemory:
     def tests(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[ButtonTest], str | None]:
         """As the Protocol says."""
         return self._page(self._tests, which, limit, cursor)
+
+    def findings(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[PastFinding], str | None]:
+        """As the Protocol says."""
+        return self._page(self._findings, which, limit, cursor)
 
     def _page(
         self, records: Sequence[T], which: Which, limit: int, cursor: str | None
@@ -169,9 +187,15 @@ class Site:
 
 
 @contextmanager
-def serving(behind: Behind, *, open_metrics: bool = False, slow_s: float = 0.0, port: int = 0) -> Iterator[Site]:
-    """The real server on a free loopback port, and clients that are closed with it."""
-    server = Server(create_app(behind.sources(), open_metrics=open_metrics, slow_s=slow_s), "127.0.0.1", port)
+def serving(
+    behind: Behind, *, reading: Reading | None = None, open_metrics: bool = False, slow_s: float = 0.0, port: int = 0
+) -> Iterator[Site]:
+    """The real server on a free loopback port, and clients that are closed with it.
+
+    ``reading`` is a history to be shown instead of the one in memory.
+    """
+    sources = behind.sources() if reading is None else replace(behind.sources(), history=reading)
+    server = Server(create_app(sources, open_metrics=open_metrics, slow_s=slow_s), "127.0.0.1", port)
     url = f"http://127.0.0.1:{server.port}"
     clients: dict[Role | None, httpx.Client] = {}
 

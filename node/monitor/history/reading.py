@@ -14,7 +14,7 @@ from sqlalchemy import Column, Select, Table, select
 from node.monitor.history.database import Database
 from node.monitor.history.rows import made
 from node.monitor.history.tables import events, findings, flips, incidents, tests
-from node.monitor.model import ButtonTest, Finding, Flip, HeardEvent, IncidentRecord
+from node.monitor.model import ButtonTest, Flip, HeardEvent, IncidentRecord, PastFinding
 
 S = TypeVar("S", bound=Struct)
 
@@ -54,12 +54,6 @@ class Which(Struct, frozen=True, kw_only=True):
     incident: str | None = None
     since_utc: datetime | None = None
     until_utc: datetime | None = None
-
-
-class PastFinding(Finding, frozen=True, kw_only=True):
-    """A finding of the history; ``cleared_utc`` is None while it is open."""
-
-    cleared_utc: datetime | None = None
 
 
 class _Kind(Struct, Generic[S], frozen=True):

@@ -5,7 +5,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from node.messages import EventKind, Id, IncidentId
 from node.monitor.model import NodeKey, Severity, Status
@@ -21,6 +21,7 @@ S = TypeVar("S")
 
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339, with its zone")]
 Floor = Annotated[str, Meta(min_length=1, max_length=63)]
+Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,63}\Z")]
 
 
 class NodePath(Struct, frozen=True):
@@ -62,6 +63,12 @@ class PastPart(NodePart, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     since: Moment | None = None
     until: Moment | None = None
+
+
+class PastFindingsPart(PastPart, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of the findings of the history: those of one code."""
+
+    kind: Code | None = field(default=None, name="code")
 
 
 class InputsPart(PastPart, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,8 +152,18 @@ async def events(sources: Sources, call: Call[Nothing, EventsPart, Nothing]) -> 
 
 async def past_incidents(sources: Sources, call: Call[Nothing, InputsPart, Nothing]) -> Page[IncidentView]:
     """All incidents that the history keeps."""
-    places = {(each.site, each.node): each.place for each in sources.view().nodes}
+    places = _places(sources)
     return await _past(call, sources.history.incidents, lambda each: incident_view(each, places.get(each.key.of, "")))
+
+
+async def past_findings(
+    sources: Sources, call: Call[Nothing, PastFindingsPart, Nothing]
+) -> Page[shown.PastFindingShown]:
+    """All findings that the history keeps."""
+    places = _places(sources)
+    return await _past(
+        call, sources.history.findings, lambda each: shown.past_finding(each, places.get(each.key.of, ""))
+    )
 
 
 async def flips(sources: Sources, call: Call[Nothing, PastPart, Nothing]) -> Page[shown.FlipShown]:
@@ -173,6 +190,10 @@ async def _past(
     except ValueError:
         raise _unknown_cursor() from None
     return Page(items=tuple(map(show, records)), next=following)
+
+
+def _places(sources: Sources) -> dict[tuple[str, str], str]:
+    return {(each.site, each.node): each.place for each in sources.view().nodes}
 
 
 def _page(found: Iterable[T], key: Callable[[T], tuple[str, ...]], wanted: Part) -> Page[T]:

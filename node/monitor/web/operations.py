@@ -54,6 +54,16 @@ OPERATIONS: tuple[Operation, ...] = (
         query=looking.FindingsPart,
     ),
     Operation(
+        name="past-findings",
+        method="GET",
+        route="/findings/past",
+        role=Role.VIEWER,
+        summary="All findings that the history keeps, the newest first",
+        answers=Page[shown.PastFindingShown],
+        handle=looking.past_findings,
+        query=looking.PastFindingsPart,
+    ),
+    Operation(
         name="incidents",
         method="GET",
         route="/incidents",

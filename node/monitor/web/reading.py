@@ -10,14 +10,15 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from node.monitor.model import ButtonTest, Flip, HeardEvent, IncidentRecord, Role
+from node.monitor.model import ButtonTest, Flip, HeardEvent, IncidentRecord, PastFinding, Role
 
 
 class Which(Struct, frozen=True, kw_only=True):
     """Which records are wanted: those that agree with all that isn't None.
 
-    From ``since_utc`` on and before ``until_utc``, by when an event or a press was heard, an incident raised, a status
-    changed. ``kind`` is an event's, ``incident`` a node's own ``<boot>-<seq>``.
+    From ``since_utc`` on and before ``until_utc``, by when an event or a press was heard, an incident or a finding
+    raised, a status changed. ``kind`` is an event's or, of findings, the code, ``incident`` a node's own
+    ``<boot>-<seq>``.
     """
 
     site: str | None = None
@@ -47,6 +48,9 @@ class Reading(Protocol):
 
     def tests(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[ButtonTest], str | None]:
         """Tests of buttons; by ``site``, ``node``, ``input`` and time."""
+
+    def findings(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[PastFinding], str | None]:
+        """Findings, the open ones too; by ``site``, ``node``, ``kind`` and time."""
 
 
 class Token(Protocol):

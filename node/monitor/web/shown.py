@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from node.monitor.model import ButtonTest, Flip, HeardEvent, NodeKey, Severity, Status
+from node.monitor.findings import kind_of
+from node.monitor.model import ButtonTest, Flip, HeardEvent, NodeKey, PastFinding, Severity, Status
 from node.monitor.view import (
     BrokerView,
     ButtonView,
@@ -96,6 +97,22 @@ class ButtonTestShown(Struct, frozen=True, kw_only=True):
     at: datetime
     walk_test: str
     reaction_s: float | None
+
+
+class PastFindingShown(Struct, frozen=True, kw_only=True):
+    """A finding of the history: ``until`` is null while it is open. ``count`` and ``detail`` are those of its begin."""
+
+    code: str
+    severity: Severity
+    site: str
+    node: str
+    subject: str
+    place: str
+    since: datetime
+    until: datetime | None
+    text: str
+    count: int | None
+    detail: str
 
 
 class Done(Struct, frozen=True, kw_only=True):
@@ -191,4 +208,22 @@ def button_test(record: ButtonTest) -> ButtonTestShown:
         at=record.at_utc,
         walk_test=record.walk_test,
         reaction_s=record.reaction_s,
+    )
+
+
+def past_finding(record: PastFinding, place: str) -> PastFindingShown:
+    """A finding of the history; ``place`` is where its node is now."""
+    key = record.key
+    return PastFindingShown(
+        code=key.code,
+        severity=record.severity,
+        site=key.site,
+        node=key.node,
+        subject=key.subject,
+        place=place,
+        since=record.since_utc,
+        until=record.cleared_utc,
+        text=kind_of(key.code).text,
+        count=record.count,
+        detail=record.detail,
     )
