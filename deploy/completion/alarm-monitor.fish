@@ -51,7 +51,7 @@ function _shtab_alarm_monitor_using
 end
 
 set -g _shtab_alarm_monitor_commands run check init status history acknowledge silence reset identify pause resume walk-test report token
-set -g _shtab_alarm_monitor_opts_with_value --config --floor --for --host --id --language --most --node --port --reason --role --site --token-file
+set -g _shtab_alarm_monitor_opts_with_value --config --floor --for --host --id --language --most --node --port --reason --role --since --site --token-file --until
 
 complete -c alarm-monitor -e
 complete -c alarm-monitor -f
@@ -84,17 +84,19 @@ complete -c alarm-monitor -n '_shtab_alarm_monitor_using status' -l token-file -
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using status' -l json -d 'as the API tells it'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using status' -l watch -d 'go on showing it, until Ctrl-C'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using status' -l language -xka "de en" -d 'default: monitor.toml'"'"'s'
-complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a history -d 'what happened, newest last'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a history -d 'what happened, newest last; with --json or --csv all of it, newest first'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -s h -l help -d 'show this help message and exit'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l verbose -d 'log more than what facilities need'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/alarm-monitor/monitor.toml'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'whose token it is asked with'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l site -x -d 'of one site'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l node -x -d 'of one node'
-complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l most -x -d 'how many at most (50)'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l since -x -d 'from 2026-03-01 on, or 2026-03-01T07:30'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l until -x -d 'before it'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l most -x -d 'how many at most (50; all with --json or --csv)'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l json -d 'one JSON object a line'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l csv -d 'for a spreadsheet'
-complete -c alarm-monitor -n '_shtab_alarm_monitor_using history; and test $_shtab_alarm_monitor_npos -eq 0' -ka "events incidents flips tests" -d what
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using history; and test $_shtab_alarm_monitor_npos -eq 0' -ka "events findings flips incidents tests" -d what
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a acknowledge -d 'somebody is coming: the lamp at the button shows it'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using acknowledge' -s h -l help -d 'show this help message and exit'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using acknowledge' -l verbose -d 'log more than what facilities need'

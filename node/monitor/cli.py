@@ -11,8 +11,9 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from node import __version__, watchdog
 from node.errors import AlarmNodeError, ToolMissingError
@@ -20,6 +21,9 @@ from node.monitor.commanding import ApiError, Commands
 
 DEFAULT_CONFIG = Path("/etc/alarm-monitor/monitor.toml")
 TOKEN_FILE = "cli.token"  # noqa: S105 - a file's name
+SHOWN = 50
+"""How many records of the history are shown where nobody says how many."""
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -42,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
-        return 0
+        print("stopped before its end", file=sys.stderr)
     return 1
 
 
@@ -70,13 +74,7 @@ def parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="as the API tells it")
     status.add_argument("--watch", action="store_true", help="go on showing it, until Ctrl-C")
     status.add_argument("--language", choices=("de", "en"), help="default: monitor.toml's")
-    history = add("history", _history, "what happened, newest last")
-    history.add_argument("what", nargs="?", choices=("events", "incidents", "flips", "tests"), default="incidents")
-    history.add_argument("--site", help="of one site", metavar="SITE")
-    history.add_argument("--node", help="of one node", metavar="NODE")
-    history.add_argument("--most", type=int, default=50, help="how many at most (%(default)s)", metavar="N")
-    history.add_argument("--json", action="store_true", help="one JSON object a line")
-    history.add_argument("--csv", action="store_true", help="for a spreadsheet")
+    _add_history(add("history", _history, "what happened, newest last; with --json or --csv all of it, newest first"))
     for name, text in (
         ("acknowledge", "somebody is coming: the lamp at the button shows it"),
         ("silence", "end the sound of an alarm, which stays open"),
@@ -118,6 +116,19 @@ def _add_init(init: argparse.ArgumentParser) -> None:
     init.add_argument("--force", action="store_true", help="replace files that are there")
 
 
+def _add_history(history: argparse.ArgumentParser) -> None:
+    kinds = ("events", "findings", "flips", "incidents", "tests")
+    history.add_argument("what", nargs="?", choices=kinds, default="incidents")
+    history.add_argument("--site", help="of one site", metavar="SITE")
+    history.add_argument("--node", help="of one node", metavar="NODE")
+    history.add_argument("--since", type=_instant, help="from 2026-03-01 on, or 2026-03-01T07:30", metavar="WHEN")
+    history.add_argument("--until", type=_instant, help="before it", metavar="WHEN")
+    text = f"how many at most ({SHOWN}; all with --json or --csv)"
+    history.add_argument("--most", type=_count, help=text, metavar="N")
+    history.add_argument("--json", action="store_true", help="one JSON object a line")
+    history.add_argument("--csv", action="store_true", help="for a spreadsheet")
+
+
 def _add_walk_test(walk: argparse.ArgumentParser) -> None:
     walk.add_argument("what", choices=("start", "end", "list"))
     walk.add_argument("id", nargs="?", help="which one ends", metavar="ID")
@@ -134,6 +145,20 @@ def _duration(text: str) -> float:
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} isn't like 90s, 30m, 2h or 3d")
     return float(found[1]) * _UNITS[found[2]]
+
+
+def _count(text: str) -> int:
+    if re.fullmatch(r"[1-9]\d{0,8}", text, re.ASCII) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a number from 1 on")
+    return int(text)
+
+
+def _instant(text: str) -> str:
+    """As the API takes it; without a zone it is this machine's."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} isn't like 2026-03-01 or 2026-03-01T07:30") from None
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -204,21 +229,13 @@ def _status(parsed: argparse.Namespace) -> int:
 
 
 def _history(parsed: argparse.Namespace) -> int:
-    from node.monitor.showing import line_of  # noqa: PLC0415
-    from node.monitor.spreadsheet import csv_of  # noqa: PLC0415
+    from node.monitor import past  # noqa: PLC0415
 
-    client = _client(parsed)
-    path = ("incidents", "past") if parsed.what == "incidents" else (parsed.what,)
-    found = []
-    for item in client.items(*path, site=parsed.site, node=parsed.node):
-        found.append(item)
-        if len(found) >= parsed.most:
-            break
-    if parsed.csv:
-        print(csv_of(reversed(found)), end="")
-        return 0
-    for item in reversed(found):
-        print(json.dumps(item, ensure_ascii=False) if parsed.json else line_of(parsed.what, item))
+    path = (parsed.what, "past") if parsed.what in {"incidents", "findings"} else (parsed.what,)
+    wanted = {name: getattr(parsed, name) for name in ("site", "node", "since", "until")}
+    form: Literal["table", "json", "csv"] = "csv" if parsed.csv else "json" if parsed.json else "table"
+    most = parsed.most or (SHOWN if form == "table" else None)
+    past.show(parsed.what, _client(parsed).items(*path, **wanted), form, most)
     return 0
 
 

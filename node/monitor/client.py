@@ -13,6 +13,8 @@ from types import MappingProxyType
 from typing import IO, Any
 
 ANSWER_LIMIT = 16 * 1024 * 1024
+PAGE = 500
+"""How much of a list is asked for at once: as many of the largest events (16 KiB) keep well within the limit."""
 
 
 class AskError(Exception):
@@ -75,11 +77,12 @@ class Api:
             raise AskError(f"no alarm-monitor answers at {self._url}: {error}") from None
 
     def items(self, *path: str, **query: str) -> Iterator[Any]:
-        """All items of a list, page by page."""
-        page = self.get(*path, limit="1000", **query)
+        """All items of a list, a page in memory at a time."""
+        query["limit"] = str(PAGE)
+        page = self.get(*path, **query)
         yield from page["items"]
         while page["next"] is not None:
-            page = self.get(*path, limit="1000", cursor=page["next"], **query)
+            page = self.get(*path, **query, cursor=page["next"])
             yield from page["items"]
 
 

@@ -29,10 +29,14 @@ class Commands:
         return self._call("GET", *path)
 
     def items(self, *path: str, **query: str | None) -> Iterator[Any]:
-        """All items of a list."""
+        """All items of a list, a page in memory at a time."""
         wanted = {name: value for name, value in query.items() if value is not None}
         try:
             yield from self._api.items(*path, **wanted)
+        except NothingError:
+            raise ApiError(
+                "the running monitor has no such list", "start it anew if it is older than this command"
+            ) from None
         except (AskError, TimeoutError) as problem:
             raise _explained(problem) from problem
 

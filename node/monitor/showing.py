@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,10 @@ def show_status(told: Callable[[], Mapping[str, Any]], language: Language, *, wa
     if not watch:
         console.print(status(told(), language))
         return
-    with Live(status(told(), language), console=console, screen=console.is_terminal, auto_refresh=False) as live:
+    with (
+        suppress(KeyboardInterrupt),
+        Live(status(told(), language), console=console, screen=console.is_terminal, auto_refresh=False) as live,
+    ):
         while True:
             time.sleep(WATCH_S)
             live.update(status(told(), language), refresh=True)
@@ -159,21 +163,6 @@ def show_tokens(tokens: "Iterable[Token]") -> None:
             "-" if token.revoked_utc is None else f"{token.revoked_utc:%Y-%m-%d}",
         )
     Console().print(table)
-
-
-def line_of(what: str, item: Mapping[str, Any]) -> str:
-    """One record of the history on one line."""
-    where = f"{item['site']}/{item['node']}"
-    if what == "incidents":
-        ended = f"reset {item['reset_reason'] or ''} by {item['reset_by']}" if item["reset"] else item["phase"]
-        return f"{item['raised']}  {where}  {item['input']}  {item['alarm_class']}  {item['presses']}x  {ended}"
-    if what == "flips":
-        return f"{item['at']}  {where}  {item['before']} -> {item['after']}  {item['reason']}".rstrip()
-    if what == "tests":
-        took = "not confirmed" if item["reaction_s"] is None else f"{item['reaction_s'] * 1000:.0f} ms"
-        return f"{item['at']}  {where}  {item['input']}  {took}  {item['walk_test']}".rstrip()
-    about = "  ".join(filter(None, (item["input"], item["incident"])))
-    return f"{item['heard']}  {where}  {item['boot']}-{item['seq']}  {item['kind']}  {about}".rstrip()
 
 
 def since(at: str) -> str:

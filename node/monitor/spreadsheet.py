@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
 from typing import Any
 
@@ -15,18 +15,22 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def csv_of(items: Iterable[Mapping[str, Any]]) -> str:
-    """Items that all have the same fields, with a line of their names; nothing where there are none."""
-    made = StringIO()
-    writer = csv.writer(made, lineterminator="\n")
+def csv_lines(items: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Items that all have the same fields, one at a time, after a line of their names; nothing where there are none."""
     for number, item in enumerate(items):
         if number == 0:
-            writer.writerow(item)
-        writer.writerow([_cell(value) for value in item.values()])
-    return made.getvalue()
+            yield _line(item)
+        yield _line(_cell(value) for value in item.values())
+
+
+def _line(cells: Iterable[str]) -> str:
+    made = StringIO()
+    # With a mere "\n" it leaves "\r" unquoted: what follows one is a cell of its own, which a spreadsheet would run.
+    csv.writer(made, lineterminator="\r\n").writerow(cells)
+    return made.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return harmless(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    if isinstance(value, str):
+        return harmless(value)
+    return "" if value is None else json.dumps(value, ensure_ascii=False)  # -3 stays a number

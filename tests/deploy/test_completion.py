@@ -112,6 +112,8 @@ def test_every_command_is_completed(program: str) -> None:
     [
         (["reset", "x", "--reason", ""], ["drill", "mistaken", "real", "technical"]),
         (["walk-test", "s"], ["start"]),
+        (["history", "f"], ["findings", "flips"]),
+        (["history", "findings", "--s"], ["--since", "--site"]),
         (["token", "create", "board", "--role", "r"], ["responder"]),
     ],
 )

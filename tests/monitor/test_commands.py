@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from node.monitor.spreadsheet import csv_of
+from node.monitor.spreadsheet import csv_lines
 from tests.support.broker import Broker, free_port
 from tests.support.monitor import RunningMonitor, alarm_monitor, write_monitor
 from tests.support.node import NODE, SITE, SimulatedNode, write_config
@@ -148,6 +148,19 @@ def test_a_pause_is_shown_with_its_reason_and_ends_by_command(monitor: RunningMo
     assert (monitor.node("room-300") or {})["status"] == "new"
 
 
+@pytest.mark.usefixtures("node")
+def test_a_finding_that_is_over_can_be_looked_up(monitor: RunningMonitor) -> None:
+    """By whom it isn't shown any more."""
+    monitor.wait(lambda: monitor.codes() == ["M004"], 30.0, "the node that was never heard")
+    said(monitor, "pause", f"{SITE}/room-300", "--for", "2h", "--reason", "neues Kabel")
+    monitor.wait(lambda: monitor.items("/findings/past")[0]["until"] is not None, what="a finding that is over")
+
+    shown = said(monitor, "history", "findings", "--node", "room-300").splitlines()[-1]
+    said(monitor, "resume", f"{SITE}/room-300")
+
+    assert f"  {SITE}/room-300  M004  over " in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -229,11 +242,21 @@ def test_without_a_monitor_a_command_says_how_to_start_it(tmp_path: Path) -> Non
     assert "start the monitor once" in told.stderr
 
 
-def test_a_spreadsheet_runs_nothing() -> None:
-    """A cell that looks like a formula is text; what is empty stays empty."""
-    made = csv_of([{"a": "=1+1", "b": None, "c": 3, "d": ["x"]}])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+def test_a_spreadsheet_runs_nothing(text: str) -> None:
+    """A cell that looks like a formula is text; numbers stay numbers, what is empty stays empty."""
+    made = "".join(csv_lines([{"a": text, "b": None, "c": -3, "d": ["x"]}]))
 
-    assert list(csv.reader(StringIO(made))) == [["a", "b", "c", "d"], ["'=1+1", "", "3", '["x"]']]
+    rows = list(csv.reader(StringIO(made, newline="")))
+    assert rows == [["a", "b", "c", "d"], [f"'{text}", "", "-3", '["x"]']]
+
+
+@pytest.mark.parametrize("text", ['a "quoted", one', "two\nlines", "größer", ""])
+def test_csv_brings_every_text_back(text: str) -> None:
+    """Commas, quotes and line ends too."""
+    made = "".join(csv_lines([{"a": text, "b": "x"}]))
+
+    assert list(csv.DictReader(StringIO(made, newline=""))) == [{"a": text, "b": "x"}]
 
 
 def test_without_its_packages_a_command_says_what_to_install(tmp_path: Path) -> None:

@@ -1,18 +1,12 @@
-"""What happened, a page at a time, and as CSV and JSON lines; on SQLite and on PostgreSQL."""
-
-import csv
-import io
-import json
-from typing import Any
+"""What happened, a page at a time; on SQLite and on PostgreSQL."""
 
 import pytest
 from msgspec import structs
 
 from node.monitor.history import Batch, History
-from node.monitor.history.export import csv_lines, json_lines
-from node.monitor.history.reading import PAGE, Which, every
-from node.monitor.model import ButtonTest, Finding, Flip, HeardEvent, NodeKey, PastFinding, Status
-from tests.support.history import ROOM, at, event, finding, flip, incident
+from node.monitor.history.reading import Which
+from node.monitor.model import ButtonTest, NodeKey, PastFinding, Status
+from tests.support.history import at, event, finding, flip, incident
 
 HALL = NodeKey("nord", "hall")
 
@@ -96,67 +90,6 @@ def test_a_cursor_that_nobody_gave_is_refused(history: History, cursor: str) -> 
     """Before the database is asked."""
     with pytest.raises(ValueError, match="no cursor"):
         history.reading.events(Which(), 10, cursor)
-
-
-def test_an_export_reads_everything_page_by_page(history: History) -> None:
-    """However many pages there are; none in memory but the one."""
-    history.store(Batch(events=tuple(event(seq) for seq in range(1, 2 * PAGE + 4))))
-
-    found = [each.key.seq for each in every(history.reading.events, Which())]
-
-    assert found == list(range(2 * PAGE + 3, 0, -1))
-
-
-def test_csv_has_a_column_for_each_part_of_a_record() -> None:
-    """Keys by their parts, instants in UTC with milliseconds, what is missing as nothing."""
-    lines = list(csv_lines(Flip, [flip(Status.UP, Status.DOWN, reason="silent", at_utc=at(1.5))]))
-
-    assert lines == [
-        "site,node,before,after,at_utc,reason\r\n",
-        "mitte,room-1,up,down,2026-03-01T08:00:01.500Z,silent\r\n",
-    ]
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
-def test_a_spreadsheet_runs_nothing_of_an_export(text: str) -> None:
-    """Whatever a node wrote into a text; numbers stay numbers."""
-    lines = "".join(csv_lines(Finding, [finding(detail=text, count=-3)]))
-
-    (row,) = csv.DictReader(io.StringIO(lines, newline=""))
-    assert (row["detail"], row["count"]) == (f"'{text}", "-3")
-
-
-@pytest.mark.parametrize("text", ['a "quoted", one', "two\nlines", "größer", ""])
-def test_csv_brings_every_text_back(text: str) -> None:
-    """Commas, quotes and line ends too."""
-    lines = "".join(csv_lines(Finding, [finding(detail=text)]))
-
-    (row,) = csv.DictReader(io.StringIO(lines, newline=""))
-    assert row["detail"] == text
-
-
-def test_json_lines_are_one_object_each() -> None:
-    """The body of an event is an object in it, on the same line, whatever it looked like on the way."""
-    events: list[HeardEvent] = [event(1, body='{\n  "v": 1,\r\n "text": "a\\nb"}'), event(2, body="")]
-
-    lines = list(json_lines(events))
-
-    expected: dict[str, Any] = {
-        "site": ROOM.site,
-        "node": ROOM.node,
-        "boot": event(1).key.boot,
-        "seq": 1,
-        "kind": "pressed",
-        "at_utc": "2026-03-01T08:00:00.000Z",
-        "heard_utc": "2026-03-01T08:00:00.000Z",
-        "urgent": False,
-        "incident": None,
-        "input": None,
-        "body": {"v": 1, "text": "a\nb"},
-    }
-    assert [line.count("\n") for line in lines] == [1, 1]
-    assert json.loads(lines[0]) == expected
-    assert json.loads(lines[1]) == expected | {"seq": 2, "body": ""}
 
 
 @pytest.mark.parametrize(

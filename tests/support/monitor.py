@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -78,6 +79,27 @@ def alarm_monitor(config: Path, *arguments: str, timeout_s: float = 60.0) -> sub
         timeout=timeout_s,
         check=False,
     )
+
+
+@contextmanager
+def started(config: Path, *arguments: str, into: Path) -> Iterator[subprocess.Popen[str]]:
+    """A command of alarm-monitor that runs meanwhile and prints into a file; it is ended with the context."""
+    name, *others = arguments
+    with (
+        into.open("wb") as printed,
+        subprocess.Popen(
+            [sys.executable, *_PROGRAM, name, "--config", str(config), *others],
+            cwd=config.parent,
+            env=_environment(),
+            stdout=printed,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as command,
+    ):
+        try:
+            yield command
+        finally:
+            command.kill()
 
 
 def _environment(more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:

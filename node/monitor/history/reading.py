@@ -3,9 +3,8 @@
 A cursor is the ``id`` of the last row of its page; what is stored meanwhile doesn't move the pages that follow.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
@@ -17,9 +16,6 @@ from node.monitor.history.tables import events, findings, flips, incidents, test
 from node.monitor.model import ButtonTest, Flip, HeardEvent, IncidentRecord, PastFinding
 
 S = TypeVar("S", bound=Struct)
-
-PAGE = 1_000
-"""How many rows an export reads at once."""
 
 
 class Wanted(Protocol):
@@ -119,16 +115,6 @@ class StoredReading:
             rows = connection.execute(asked).mappings().all()
             records = tuple(made(kind.record, row) for row in rows[:limit])
         return records, str(rows[limit - 1]["id"]) if len(rows) > limit else None
-
-
-def every(read: Callable[[Wanted, int, str | None], Page[S]], which: Wanted) -> Iterator[S]:
-    """All records that are wanted, read by one of the methods of StoredReading, a page in memory at a time."""
-    following = partial(read, which, PAGE)
-    records, cursor = following(None)
-    yield from records
-    while cursor is not None:
-        records, cursor = following(cursor)
-        yield from records
 
 
 def _asked(kind: _Kind[S], which: Wanted, limit: int, cursor: str | None) -> Select[Any]:

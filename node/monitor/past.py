@@ -1,0 +1,59 @@
+"""The history at a terminal and as an export: all of it, or it is said on standard error that it isn't all."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, Literal
+
+from node.monitor.commanding import ApiError
+from node.monitor.spreadsheet import csv_lines
+
+
+def show(
+    what: str, items: Iterator[Mapping[str, Any]], form: Literal["table", "json", "csv"], most: int | None
+) -> None:
+    """Print these records, of which the newest comes first; at most so many. Raises ApiError as they do.
+
+    A table has the newest last. An export is printed as it comes, so that little of it is in memory.
+    """
+    found = islice(items, most)
+    lines: Iterable[str]
+    if form == "csv":
+        lines = csv_lines(found)
+    elif form == "json":
+        lines = (f"{json.dumps(item, ensure_ascii=False)}\n" for item in found)
+    else:
+        lines = reversed([f"{line_of(what, item)}\n" for item in found])
+    line = ""
+    try:
+        for line in lines:
+            sys.stdout.write(line)
+        sys.stdout.flush()
+        is_more = next(items, None) is not None
+    except (ApiError, KeyboardInterrupt):
+        if line:  # a file with some of it looks like one with all
+            sys.stderr.write("what was written isn't all\n")
+        raise
+    if is_more:
+        rest = "--most N for more, --json or --csv for all" if form == "table" else "--most N for more"
+        sys.stderr.write(f"these are the newest {most}; there are others: {rest}\n")
+
+
+def line_of(what: str, item: Mapping[str, Any]) -> str:
+    """One record of the history on one line."""
+    where = f"{item['site']}/{item['node']}"
+    if what == "incidents":
+        ended = f"reset {item['reset_reason'] or ''} by {item['reset_by']}" if item["reset"] else item["phase"]
+        return f"{item['raised']}  {where}  {item['input']}  {item['alarm_class']}  {item['presses']}x  {ended}"
+    if what == "flips":
+        return f"{item['at']}  {where}  {item['before']} -> {item['after']}  {item['reason']}".rstrip()
+    if what == "tests":
+        took = "not confirmed" if item["reaction_s"] is None else f"{item['reaction_s'] * 1000:.0f} ms"
+        return f"{item['at']}  {where}  {item['input']}  {took}  {item['walk_test']}".rstrip()
+    if what == "findings":
+        ended = f"over {item['until']}" if item["until"] else "open"
+        whose = where.strip("/") or "the monitor"
+        return "  ".join(filter(None, (item["since"], whose, item["code"], item["subject"], ended, item["text"])))
+    about = "  ".join(filter(None, (item["input"], item["incident"])))
+    return f"{item['heard']}  {where}  {item['boot']}-{item['seq']}  {item['kind']}  {about}".rstrip()

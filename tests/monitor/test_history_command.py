@@ -1,0 +1,268 @@
+"""``alarm-monitor history``, asked of a real API before a real history: all of it comes, or what is missing is said."""
+
+import csv
+import json
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import pytest
+
+from node.errors import AlarmNodeError
+from node.messages import PAYLOAD_LIMIT
+from node.monitor import client
+from node.monitor.findings import BROKER_AWAY, DOWN
+from node.monitor.history import Batch, History
+from node.monitor.model import EventKey, HeardEvent, NodeKey, Role
+from node.monitor.web.reading import Reading, Which
+from tests.support.history import at, event, finding
+from tests.support.monitor import alarm_monitor, started, write_monitor
+from tests.support.web import SECRETS, Behind, HistoryInMemory, TokenList, serving
+
+MANY = 2 * client.PAGE + 3
+PATIENCE_S = 60.0
+
+
+class Long(HistoryInMemory):
+    """Pages of events without an end, each as large as it can be. ``after``: what happens instead of the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.after: Exception | None = None
+        self.asked_again = threading.Event()
+        self.gate = threading.Event()
+
+    @classmethod
+    def opened(cls) -> Self:
+        """One whose pages don't wait."""
+        made = cls()
+        made.gate.set()
+        return made
+
+    def events(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[HeardEvent], str | None]:
+        """As the Protocol says; the second page waits for the gate."""
+        if cursor is not None:
+            self.asked_again.set()
+            self.gate.wait(PATIENCE_S)
+            if self.after is not None:
+                raise self.after
+        largest = event(
+            key=EventKey("s" * 63, "n" * 63, "0badcafe", 2**53),
+            kind="walk-test-started",
+            heard_utc=at(0.123456),
+            input="i" * 63,
+            incident=f"0badcafe-{2**53}",
+            body='{"reason":"%s"}' % ("x" * (PAYLOAD_LIMIT - 13)),
+        )
+        return [largest] * limit, "1"
+
+
+@contextmanager
+def asking(directory: Path, reading: Reading, behind: Behind | None = None) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """A configuration whose API shows this history, and the arguments that bring a viewer's token."""
+    with serving(behind or Behind(), reading=reading) as site:
+        token = directory / "viewer.token"
+        token.write_text(SECRETS[Role.VIEWER], encoding="utf-8")
+        yield write_monitor(directory, 1, api={"port": urlsplit(site.url).port}), ("--token-file", str(token))
+
+
+def asked(directory: Path, reading: Reading, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """How ``alarm-monitor history`` with these arguments ends."""
+    with asking(directory, reading) as (config, token):
+        return alarm_monitor(config, "history", *arguments, *token)
+
+
+@pytest.fixture
+def events(history: History) -> History:
+    """A history of more events than two pages hold."""
+    history.store(Batch(events=tuple(event(seq) for seq in range(1, MANY + 1))))
+    return history
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv"])
+def test_an_export_is_whole(events: History, tmp_path: Path, form: str) -> None:
+    """However many pages it takes: each record once, the newest first, and nothing is said beside it."""
+    told = asked(tmp_path, events.reading, "events", form)
+
+    found: list[dict[str, Any]] = (
+        list(csv.DictReader(StringIO(told.stdout)))
+        if form == "--csv"
+        else [json.loads(line) for line in told.stdout.splitlines()]
+    )
+    assert [int(each["seq"]) for each in found] == list(range(MANY, 0, -1))
+    assert (told.returncode, told.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seqs"),
+    [
+        ((), range(MANY - 49, MANY + 1)),
+        (("--most", "3"), range(MANY - 2, MANY + 1)),
+        (("--most", "3", "--json"), range(MANY, MANY - 3, -1)),
+        (("--most", f"{client.PAGE}", "--json"), range(MANY, MANY - client.PAGE, -1)),
+    ],
+    ids=["table", "few", "few-exported", "a-page"],
+)
+def test_what_is_left_out_is_said(events: History, tmp_path: Path, arguments: tuple[str, ...], seqs: range) -> None:
+    """Beside what a tool reads; and so below the table at a terminal, where the newest stands last."""
+    told = asked(tmp_path, events.reading, "events", *arguments)
+
+    lines = told.stdout.splitlines()
+    if "--json" in arguments:
+        assert [json.loads(line)["seq"] for line in lines] == list(seqs)
+    else:
+        assert [int(line.split()[2].partition("-")[2]) for line in lines] == list(seqs)
+    assert told.stderr.startswith(f"these are the newest {len(seqs)}; there are others: --most N")
+    assert told.returncode == 0
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)], ids=str)
+def test_nothing_is_said_where_nothing_is_left_out(history: History, tmp_path: Path, form: tuple[str, ...]) -> None:
+    """As many as may be are not one too many."""
+    history.store(Batch(events=(event(1), event(2))))
+
+    told = asked(tmp_path, history.reading, "events", "--most", "2", *form)
+
+    assert len(told.stdout.splitlines()) == (3 if "--csv" in form else 2)
+    assert (told.returncode, told.stderr) == (0, "")
+
+
+def test_the_largest_events_come_as_well(tmp_path: Path) -> None:
+    """A node that says as much as it may doesn't make its building's history unreadable."""
+    most = 3 * client.PAGE
+
+    told = asked(tmp_path, Long.opened(), "events", "--json", "--most", f"{most}")
+
+    assert len(told.stdout.splitlines()) == most
+    assert told.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [(AlarmNodeError("the database is away", "start it"), "Next: start it."), (ValueError(), "has no such list")],
+)
+def test_an_export_that_ends_early_says_so(tmp_path: Path, failure: Exception, reason: str) -> None:
+    """What a file holds by then looks like all; neither the exit code nor the last lines do."""
+    long = Long.opened()
+    long.after = failure
+
+    told = asked(tmp_path, long, "events", "--json")
+
+    said = told.stderr.splitlines()
+    assert len(told.stdout.splitlines()) == client.PAGE
+    assert said[0] == "what was written isn't all"
+    assert reason in said[1]
+    assert told.returncode == 1
+
+
+def test_a_table_that_ends_early_shows_nothing(tmp_path: Path) -> None:
+    """It is shown from its other end."""
+    long = Long.opened()
+    long.after = AlarmNodeError("the database is away", "start it")
+
+    told = asked(tmp_path, long, "events", "--most", f"{client.PAGE + 1}")
+
+    assert (told.stdout, len(told.stderr.splitlines()), told.returncode) == ("", 1, 1)
+
+
+def test_an_export_that_somebody_stops_is_not_done(tmp_path: Path) -> None:
+    """Whoever started it from a script hears of it by its exit code."""
+    long, file = Long(), tmp_path / "events.json"
+    with (
+        asking(tmp_path, long) as (config, token),
+        started(config, "history", "events", "--json", *token, into=file) as command,
+    ):
+        assert long.asked_again.wait(PATIENCE_S)
+        command.send_signal(signal.SIGINT)
+        long.gate.set()
+        _, said = command.communicate(timeout=PATIENCE_S)
+
+    assert len(file.read_text(encoding="utf-8").splitlines()) == client.PAGE
+    assert said.splitlines() == ["what was written isn't all", "stopped before its end"]
+    assert command.returncode == 1
+
+
+def test_a_status_that_is_watched_is_done_when_somebody_stops_it(tmp_path: Path) -> None:
+    """Nothing else ends it."""
+
+    class Counted(TokenList):
+        def __init__(self) -> None:
+            super().__init__()
+            self.count = 0
+            self.again = threading.Event()
+
+        def lookup(self, secret: str) -> Any:
+            self.count += 1
+            if self.count > 4:  # a status takes four requests
+                self.again.set()
+            return super().lookup(secret)
+
+    tokens = Counted()
+    behind = Behind(tokens=tokens)
+    with (
+        asking(tmp_path, behind.history, behind) as (config, token),
+        started(config, "status", "--watch", *token, into=tmp_path / "status") as command,
+    ):
+        assert tokens.again.wait(PATIENCE_S)
+        command.send_signal(signal.SIGINT)
+        _, said = command.communicate(timeout=PATIENCE_S)
+
+    assert (command.returncode, said) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "codes"),
+    [
+        ((), ["M001", "M008", "M001"]),
+        (("--site", "mitte", "--node", "room-1"), ["M001", "M001"]),
+        (("--since", "2026-03-01T09:00:20", "--until", "2026-03-01T08:00:40+00:00"), ["M008"]),
+        (("--until", "2026-03-01"), []),
+    ],
+    ids=["all", "node", "time", "before"],
+)
+def test_past_findings_can_be_looked_up(
+    history: History, tmp_path: Path, arguments: tuple[str, ...], codes: list[str]
+) -> None:
+    """By node, site and time; an instant without a zone is this machine's."""
+    first, own = finding(since_utc=at(10)), finding("M008", NodeKey("", ""), subject="broker:8883", since_utc=at(20))
+    again = finding(since_utc=at(40))
+    history.store(Batch(raised=(first, own)))
+    history.store(Batch(cleared=((first.key, at(15)),)))
+    history.store(Batch(raised=(again,)))
+
+    shown = asked(tmp_path, history.reading, "findings", *arguments)
+    told = asked(tmp_path, history.reading, "findings", "--json", *arguments)
+
+    lines = [
+        f"2026-03-01T08:00:10Z  mitte/room-1  M001  over 2026-03-01T08:00:15Z  {DOWN.text}",
+        f"2026-03-01T08:00:20Z  the monitor  M008  broker:8883  open  {BROKER_AWAY.text}",
+        f"2026-03-01T08:00:40Z  mitte/room-1  M001  open  {DOWN.text}",
+    ]
+    assert [json.loads(line)["code"] for line in told.stdout.splitlines()] == codes
+    assert [line.split("  ")[2] for line in shown.stdout.splitlines()] == codes[::-1]
+    assert [line for line in shown.stdout.splitlines() if line not in lines] == []
+    assert shown.stderr == told.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("argument", "reason"),
+    [
+        (("--most", "0"), "'0' isn't a number from 1 on"),
+        (("--most", "-5"), "'-5' isn't a number from 1 on"),
+        (("--most", "all"), "'all' isn't a number from 1 on"),
+        (("--since", "yesterday"), "'yesterday' isn't like 2026-03-01"),
+        (("--until", "0001-01-01T00:00+05:00"), "'0001-01-01T00:00+05:00' isn't like 2026-03-01"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(tmp_path: Path, argument: tuple[str, str], reason: str) -> None:
+    """Before the monitor is asked."""
+    told = alarm_monitor(tmp_path / "monitor.toml", "history", *argument)
+
+    assert (told.returncode, told.stdout) == (2, "")
+    assert reason in told.stderr
