@@ -68,7 +68,10 @@ class NodeView(Struct, frozen=True, kw_only=True):
 
 
 class IncidentView(Struct, frozen=True, kw_only=True):
-    """An open incident. ``phase`` is as the history has it; ``next_step_s``: when the next group is told."""
+    """An open incident. ``phase`` is as the history has it; ``next_step_s``: when the next group is told.
+
+    ``acknowledged`` is the newest one, also where a further press took it back: then ``phase`` is received.
+    """
 
     id: str
     site: str

@@ -73,7 +73,7 @@ def test_what_finds_no_room_in_its_line_is_dropped_and_counted() -> None:
 
     assert inbox.lost() == (3, 0)
     assert inbox.lost() == (0, 0)
-    assert len(inbox.take(0.0, 256)[1]) == NODE_ROOM + 1
+    assert len(inbox.take(0.0, 2 * NODE_ROOM)[1]) == NODE_ROOM + 1
 
 
 @pytest.mark.parametrize(

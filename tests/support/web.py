@@ -98,6 +98,7 @@ class HistoryInMemory:
                 raised_utc=NOW - timedelta(days=4 - seq),
                 received_utc=NOW if seq > 1 else None,
                 acknowledged_utc=NOW if seq == 3 else None,
+                answered=int(seq == 3),
             )
             for seq in (3, 2, 1)
         ]
