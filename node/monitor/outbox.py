@@ -1,20 +1,23 @@
 """What people still have to be told, as the history keeps it and tell/ works on it: a delivery per notice and target.
 
     waiting --claim--> claimed --settle--> sent | left out | given up
-       ^                  |
+       ^                |   ^
+       |                +---+ renew
        +---- fail, release, or a claim that is void
 
 Rules:
 
 1. Claim, then act: what is claimed by one monitor is no other's, so two monitors never tell twice.
-2. A claim is void once its wall-clock stamp is further than LEASE_S from now, either way (clocks jump; those of two
-   monitors never agree). What it held waits again, ``uncertain``: perhaps it was told before the claimer died.
-3. A delivery is due when it has no ``next_try``, when that has come, or when it lies further ahead than RETRY_MAX_S.
-4. Every method is one transaction, and raises an AlarmNodeError while the database is away.
+2. Whoever acts renews its claim every RENEW_S. One whose stamp is further than LEASE_S from now, either way (clocks
+   jump), is void. What it held waits again, ``uncertain``: perhaps it was told before the claimer died.
+3. Now is what the database's clock says, one and the same for all: those of the monitors may differ by any amount.
+4. While the database is away nobody can renew. So who hasn't heard of it for a while takes nothing over at first
+   (history/patience.py). Where it is away for one monitor only, that one can't be told from a dead one.
+5. A delivery is due when it has no ``next_try``, when that has come, or when it lies further ahead than RETRY_MAX_S.
+6. Every method is one transaction, and raises an AlarmNodeError while the database is away.
 """
 
 from collections.abc import Collection
-from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -23,8 +26,10 @@ from msgspec import Struct
 from node.monitor.findings import DOWN, NEVER_HEARD, OVERDUE_BACK
 from node.monitor.model import Notice
 
-LEASE_S = 120.0
-"""Far longer than any try (tell/: SEND_S), far shorter than anybody may wait for an alarm that a dead monitor held."""
+LEASE_S = 15.0
+"""So long an alarm waits that a dead monitor held; time enough for a living one to renew twice, on a slow database."""
+
+RENEW_S = 5.0
 
 RETRY_MAX_S = 300.0
 
@@ -70,24 +75,25 @@ class Settled(StrEnum):
 
 
 class Outbox(Protocol):
-    """The deliveries of the building. ``monitor`` is the id of who asks, ``at_utc`` its wall clock now."""
+    """The deliveries of the building. ``monitor`` is the id of who asks."""
 
-    def waiting(self, target: str, at_utc: datetime) -> Waiting:
+    def waiting(self, target: str) -> Waiting:
         """How much there is to tell ``target``. ``down``: distinct nodes of FINDING notices with one of DOWN_CODES."""
 
-    def claim(self, target: str, monitor: str, at_utc: datetime, *, gather: bool, limit: int) -> Claim | None:
+    def claim(self, target: str, monitor: str, *, gather: bool, limit: int) -> Claim | None:
         """Claim up to ``limit`` deliveries that are due, of notices whose ``gather`` is this; None where there is none.
 
         In the order of ``attempts``, then of their making: what was never tried doesn't stand behind what fails.
         """
 
-    def settle(
-        self, claim: str, outcome: Settled, at_utc: datetime, reason: str = "", only: Collection[int] | None = None
-    ) -> None:
+    def renew(self, claim: str) -> bool:
+        """It is still being acted upon. Whether it holds anything: False once another has taken all of it over."""
+
+    def settle(self, claim: str, outcome: Settled, reason: str = "", only: Collection[int] | None = None) -> None:
         """These of the claim's deliveries (None: all that it still holds) have ended so."""
 
-    def fail(self, claim: str, at_utc: datetime, reason: str, next_try_utc: datetime, *, uncertain: bool) -> None:
-        """What the claim still holds wasn't told, and waits for ``next_try_utc`` with one attempt more.
+    def fail(self, claim: str, reason: str, wait_s: float, *, uncertain: bool) -> None:
+        """What the claim still holds wasn't told, and waits for ``wait_s`` with one attempt more.
 
         ``uncertain``: perhaps it was told all the same. It stays so once it is.
         """

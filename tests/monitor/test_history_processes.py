@@ -88,7 +88,7 @@ def test_of_two_monitors_one_wins_each_claim(history_url: str) -> None:
         assert sorted(won[0][kind] + won[1][kind]) == expected, kind
     deliveries = won[0]["deliveries"] + won[1]["deliveries"]
     assert len(deliveries) == len(set(deliveries)) == len(notices)
-    assert history.outbox.waiting(TARGET, at()).held == len(notices)
+    assert history.outbox.waiting(TARGET).held == len(notices)
     flips, _ = history.reading.flips(Which(), 10_000)
     assert sorted(str(flip.node) for flip in flips) == rooms
     history.close()

@@ -3,13 +3,18 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from node.monitor.history import Batch, History
+from node.monitor.outbox import LEASE_S
 from node.monitor.settings import Target
 from node.monitor.tell import Pace, Teller
+from tests.support.history import TurnedClock
+from tests.support.node import wait_until
 from tests.support.notices import alarm
+from tests.support.postgres import Postgres
 from tests.support.receivers import TIMEOUT_S, HttpReceiver
 from tests.support.telling import MONITOR
 
@@ -49,6 +54,45 @@ def test_two_monitors_on_one_history_tell_each_alarm_once(history_url: str, rece
     assert all(teller.states()[0].told > 0 for teller in tellers)
     for history in histories:
         history.close()
+
+
+def test_the_database_goes_away_for_longer_than_the_lease_while_one_tells(receiver: HttpReceiver) -> None:
+    """Neither can claim or renew meanwhile; when it is back, the one that lives keeps what it was telling."""
+    clock = TurnedClock()
+    receiver.behaviour = "slow"
+    with Postgres() as postgres, postgres.database() as name, ExitStack() as stack:
+        url = postgres.url(name)
+        made = History(url)
+        made.upgrade()
+        made.close()
+        stored(url, 1)
+        tellers = []
+        for monitor in ("a", "b"):
+            history = History(url, clock=clock)
+            stack.callback(history.close)
+            pace = Pace(poll_s=0.05)  # the first one doesn't renew at once: its own patience holds the other one back
+            teller = Teller(monitor, history.outbox, [Target("desk", receiver.url)], lambda _: None, pace=pace)
+            stack.callback(teller.close, TIMEOUT_S)
+            teller.start()
+            tellers.append(teller)
+            receiver.asked.first(1)
+        wait_until(lambda: tellers[1].states()[0].waiting == 1, TIMEOUT_S, "the other one's look")
+
+        postgres.stop()
+        clock.turn(10 * LEASE_S)
+        postgres.start()
+        receiver.behaviour = "take"
+        stored(url, 2)  # the first is there already
+        receiver.taken.first(1)
+        receiver.answering.set()
+
+        receiver.taken.first(2)
+        wait_until(lambda: all(each.states()[0].waiting == 0 for each in tellers), TIMEOUT_S, "nothing that waits")
+
+    assert [(posted.title[-6:], "Vielleicht" in posted.body) for posted in receiver.asked.items] == [
+        ("room-0", False),
+        ("room-1", False),
+    ]
 
 
 def test_what_a_killed_process_was_telling_is_told_as_perhaps_told(history_url: str, receiver: HttpReceiver) -> None:

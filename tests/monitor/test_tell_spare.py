@@ -1,7 +1,5 @@
 """People are told of a call while the history is away: from memory, and once."""
 
-from datetime import timedelta
-
 import pytest
 
 from node.errors import AlarmNodeError
@@ -9,7 +7,6 @@ from node.monitor.findings import HISTORY_FAILS
 from node.monitor.model import NoticeKind
 from node.monitor.outbox import Settled
 from node.monitor.tell.spare import SPARE_S, SpareOutbox
-from tests.monitor.nodes import START
 from tests.support.notices import alarm, finding
 from tests.support.outbox import MemoryOutbox
 
@@ -50,8 +47,8 @@ def test_while_the_database_answers_nothing_is_told_from_here(spare: SpareOutbox
     spare.hold([alarm()])
     time.at = 100.0
 
-    assert spare.waiting("mail", START).alone == 0
-    assert spare.claim("mail", "guard-desk", START, gather=False, limit=1) is None
+    assert spare.waiting("mail").alone == 0
+    assert spare.claim("mail", "guard-desk", gather=False, limit=1) is None
 
 
 def test_a_call_is_told_from_here_once_the_database_is_away_for_a_while(
@@ -62,12 +59,12 @@ def test_a_call_is_told_from_here_once_the_database_is_away_for_a_while(
     spare.hold([alarm()])
     time.at = SPARE_S - 0.1
     with pytest.raises(AlarmNodeError):
-        spare.waiting("mail", START)
+        spare.waiting("mail")
 
     time.at = SPARE_S
-    claim = spare.claim("mail", "guard-desk", START, gather=False, limit=1)
+    claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
 
-    assert spare.waiting("mail", START).alone == 1
+    assert spare.waiting("mail").alone == 1
     assert claim is not None
     assert [each.notice.key for each in claim.deliveries] == [alarm().key]
 
@@ -78,8 +75,8 @@ def test_a_database_that_takes_nothing_is_as_good_as_away(spare: SpareOutbox, ti
     spare.hold([alarm()])
     time.at = SPARE_S
 
-    assert spare.waiting("mail", START).alone == 1
-    assert spare.claim("mail", "guard-desk", START, gather=False, limit=1) is not None
+    assert spare.waiting("mail").alone == 1
+    assert spare.claim("mail", "guard-desk", gather=False, limit=1) is not None
 
 
 def test_each_target_is_told_once(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
@@ -88,17 +85,17 @@ def test_each_target_is_told_once(spare: SpareOutbox, behind: MemoryOutbox, time
     spare.hold([alarm()])
     time.at = SPARE_S
     for target in TARGETS:
-        claim = spare.claim(target, "guard-desk", START, gather=False, limit=1)
+        claim = spare.claim(target, "guard-desk", gather=False, limit=1)
         assert claim is not None
-        spare.settle(claim.id, Settled.SENT, START)
+        spare.settle(claim.id, Settled.SENT)
     with pytest.raises(AlarmNodeError):
-        spare.claim("mail", "guard-desk", START, gather=False, limit=1)
+        spare.claim("mail", "guard-desk", gather=False, limit=1)
 
     behind.away = False
     spare.stored([alarm().key])
     for target in TARGETS:
         behind.add(target, [alarm()])
-    again = [spare.claim(target, "guard-desk", START, gather=False, limit=1) for target in TARGETS]
+    again = [spare.claim(target, "guard-desk", gather=False, limit=1) for target in TARGETS]
 
     assert again == [None, None]
     assert [behind.outcomes(target) for target in TARGETS] == [[Settled.SENT], [Settled.SENT]]
@@ -109,17 +106,38 @@ def test_a_try_that_fails_is_made_again_when_it_is_due(spare: SpareOutbox, behin
     behind.away = True
     spare.hold([alarm()])
     time.at = SPARE_S
-    claim = spare.claim("mail", "guard-desk", START, gather=False, limit=1)
+    claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
     assert claim is not None
-    spare.fail(claim.id, START, "no route", START + timedelta(seconds=2), uncertain=False)
+    spare.fail(claim.id, "no route", 2.0, uncertain=False)
     with pytest.raises(AlarmNodeError):
-        spare.claim("mail", "guard-desk", START, gather=False, limit=1)
+        spare.claim("mail", "guard-desk", gather=False, limit=1)
 
     time.at += 2.0
-    again = spare.claim("mail", "guard-desk", START, gather=False, limit=1)
+    again = spare.claim("mail", "guard-desk", gather=False, limit=1)
 
     assert again is not None
     assert again.deliveries[0].attempts == 1
+
+
+def test_what_is_told_from_here_needs_no_renewal_and_what_is_told_from_there_does(
+    spare: SpareOutbox, behind: MemoryOutbox, time: Time
+) -> None:
+    """A claim of the database's is the database's to keep."""
+    behind.add("mail", [alarm("elsewhere")])
+    stored = spare.claim("mail", "guard-desk", gather=False, limit=1)
+    behind.away = True
+    spare.hold([alarm()])
+    time.at = SPARE_S
+    claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
+    assert stored is not None
+    assert claim is not None
+
+    assert spare.renew(claim.id)
+    with pytest.raises(AlarmNodeError):
+        spare.renew(stored.id)
+    behind.away = False
+    behind.release("guard-desk")
+    assert not spare.renew(stored.id)
 
 
 def test_what_is_gathered_waits_for_the_database(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
@@ -129,9 +147,9 @@ def test_what_is_gathered_waits_for_the_database(spare: SpareOutbox, behind: Mem
     time.at = 100.0
 
     with pytest.raises(AlarmNodeError):
-        spare.claim("mail", "guard-desk", START, gather=True, limit=1)
+        spare.claim("mail", "guard-desk", gather=True, limit=1)
     with pytest.raises(AlarmNodeError):
-        spare.waiting("mail", START)
+        spare.waiting("mail")
 
 
 def test_what_was_stored_is_not_told_from_here(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
@@ -142,7 +160,7 @@ def test_what_was_stored_is_not_told_from_here(spare: SpareOutbox, behind: Memor
     time.at = 100.0
 
     with pytest.raises(AlarmNodeError):
-        spare.claim("mail", "guard-desk", START, gather=False, limit=1)
+        spare.claim("mail", "guard-desk", gather=False, limit=1)
 
 
 def test_that_the_history_fails_is_told_from_here(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
@@ -151,6 +169,6 @@ def test_that_the_history_fails_is_told_from_here(spare: SpareOutbox, behind: Me
     spare.hold([finding(code=HISTORY_FAILS.code)])
     time.at = SPARE_S
 
-    claim = spare.claim("mail", "guard-desk", START, gather=False, limit=1)
+    claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
 
     assert claim is not None

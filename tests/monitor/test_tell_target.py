@@ -1,6 +1,7 @@
 """One target on real receivers: what arrives, what a failure says, and that no try hangs for long."""
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from io import StringIO
@@ -152,6 +153,34 @@ def test_a_server_that_drips_is_left_alone_at_the_deadline(receiver: HttpReceive
     assert (outcome.told, outcome.uncertain) == (False, True)
     assert outcome.reason == "no answer within 1 s"
     assert 1.0 <= time.monotonic() - begun < 3.0
+
+
+def test_something_else_is_done_while_a_try_hangs(receiver: HttpReceiver) -> None:
+    """Again and again, up to the deadline and not for longer."""
+    receiver.behaviour = "drip"
+    calls: list[float] = []
+
+    outcome = Sender("desk", receiver.url, send_s=0.5).send(MESSAGE, lambda: calls.append(time.monotonic()), 0.05)
+
+    assert outcome.reason == "no answer within 0.5 s"
+    assert len(calls) >= 2
+
+
+def test_an_answer_that_comes_while_something_else_is_done_counts(receiver: HttpReceiver) -> None:
+    """Even where that has taken longer than the deadline."""
+    receiver.behaviour = "slow"
+    begun = time.monotonic()
+
+    def outlast() -> None:
+        receiver.answering.set()
+        for thread in threading.enumerate():
+            if thread.name == "tell-desk":
+                thread.join()
+        time.sleep(max(0.0, begun + 1.0 - time.monotonic()))
+
+    outcome = Sender("desk", receiver.url, send_s=0.5).send(MESSAGE, outlast, 0.1)
+
+    assert outcome.told
 
 
 def test_tries_that_hang_are_bounded_and_it_works_again_once_they_end(receiver: HttpReceiver) -> None:

@@ -1,9 +1,11 @@
 """The teller on real receivers: each notice is told once, at once or gathered, whatever fails or hangs meanwhile."""
 
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from threading import Event
 
 import pytest
 
@@ -13,11 +15,14 @@ from node.monitor.settings import Target
 from node.monitor.tell import Pace, TargetFailed, TargetWorks, Teller
 from node.monitor.tell.gathering import ALARM_TRIES, FINDING_TRIES
 from tests.support.broker import free_port
+from tests.support.history import TurnedClock
 from tests.support.notices import alarm, finding
 from tests.support.outbox import MemoryOutbox
-from tests.support.receivers import HttpReceiver, MailServer, Record, text_of
+from tests.support.receivers import TIMEOUT_S, HttpReceiver, MailServer, Record, text_of
 
 QUICK = Pace(poll_s=0.05, gather_s=0.5, many_s=1.5, send_s=10.0)
+RENEWING = Pace(poll_s=0.02, gather_s=0.0, many_s=0.0, renew_s=0.0)
+"""At every look: where the clock is turned, a claim is renewed by the new time at once."""
 
 
 @pytest.fixture
@@ -40,22 +45,16 @@ def outbox() -> MemoryOutbox:
     return MemoryOutbox()
 
 
-def now_utc() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
-
-
 @contextmanager
 def telling(
     outbox: MemoryOutbox,
     *targets: Target,
     monitor: str = "monitor-a",
     pace: Pace = QUICK,
-    utc: Callable[[], datetime] = now_utc,
 ) -> Iterator[tuple[Teller, Record]]:
     """A running teller, and what it puts."""
     put = Record()
-    teller = Teller(monitor, outbox, targets, put.add, pace=pace, utc=utc)
+    teller = Teller(monitor, outbox, targets, put.add, pace=pace)
     teller.start()
     try:
         yield teller, put
@@ -68,9 +67,29 @@ def desk(receiver: HttpReceiver, name: str = "desk") -> Target:
     return Target(name, receiver.url)
 
 
+@pytest.fixture
+def logged() -> Iterator[Record]:
+    """What the teller's threads log."""
+    lines = Record()
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.add(record.getMessage())
+
+    handler, logger = Handler(), logging.getLogger("node.monitor.tell")
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
+
+
 def all_settled(outbox: MemoryOutbox) -> None:
     """Wait until nothing waits."""
     outbox.wait_for(lambda rows: all(row.outcome is not None for row in rows))
+
+
+def renewed_at(outbox: MemoryOutbox, instant: datetime) -> None:
+    """Wait until the first delivery's claim has this stamp."""
+    outbox.wait_for(lambda rows: rows[0].claimed is not None and rows[0].claimed[2] == instant)
 
 
 def test_an_alarm_is_told_at_once(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
@@ -251,7 +270,7 @@ def test_what_an_earlier_process_had_claimed_is_told_as_perhaps_told(
 ) -> None:
     """At once after the start, not only after the lease."""
     outbox.add("desk", [alarm()])
-    assert outbox.claim("desk", "monitor-a", now_utc(), gather=False, limit=1) is not None
+    assert outbox.claim("desk", "monitor-a", gather=False, limit=1) is not None
     with telling(outbox, desk(receiver)):
         [posted] = receiver.taken.first(1)
 
@@ -259,12 +278,13 @@ def test_what_an_earlier_process_had_claimed_is_told_as_perhaps_told(
 
 
 @pytest.mark.parametrize("ago_s", [LEASE_S + 1, -3600.0])
-def test_what_a_dead_monitor_had_claimed_is_told_by_another(
-    outbox: MemoryOutbox, receiver: HttpReceiver, ago_s: float
-) -> None:
-    """After the lease, or where its clock had been ahead."""
+def test_what_a_dead_monitor_had_claimed_is_told_by_another(receiver: HttpReceiver, ago_s: float) -> None:
+    """After the lease, or where the clock had been ahead."""
+    clock = TurnedClock()
+    outbox = MemoryOutbox(clock)
     outbox.add("desk", [alarm()])
-    outbox.claim("desk", "monitor-b", now_utc() - timedelta(seconds=ago_s), gather=False, limit=1)
+    outbox.claim("desk", "monitor-b", gather=False, limit=1)
+    clock.turn(ago_s)
     with telling(outbox, desk(receiver)):
         [posted] = receiver.taken.first(1)
 
@@ -274,13 +294,122 @@ def test_what_a_dead_monitor_had_claimed_is_told_by_another(
 def test_what_a_living_monitor_has_claimed_is_its_own(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
     """However often another one looks."""
     outbox.add("desk", [alarm("room-1")])
-    outbox.claim("desk", "monitor-b", now_utc(), gather=False, limit=1)
+    outbox.claim("desk", "monitor-b", gather=False, limit=1)
     with telling(outbox, desk(receiver)):
         outbox.add("desk", [alarm("room-2")])
         [posted] = receiver.taken.first(1)
 
     assert posted.title.endswith("room-2")
     assert outbox.outcomes("desk") == [None, Settled.SENT]
+
+
+def test_a_claim_is_kept_while_its_try_hangs_for_longer_than_the_lease(receiver: HttpReceiver) -> None:
+    """The other monitor looks all the time, and tells what comes meanwhile."""
+    clock = TurnedClock()
+    outbox = MemoryOutbox(clock)
+    receiver.behaviour = "slow"
+    outbox.add("desk", [alarm("room-1")])
+    with (
+        telling(outbox, desk(receiver), monitor="a", pace=RENEWING),
+        telling(outbox, desk(receiver), monitor="b", pace=RENEWING),
+    ):
+        receiver.asked.first(1)
+        for _ in range(4):
+            clock.turn(LEASE_S)
+            renewed_at(outbox, clock())
+        receiver.behaviour = "take"
+        outbox.add("desk", [alarm("room-2")])
+        receiver.taken.first(1)
+        receiver.answering.set()
+        all_settled(outbox)
+
+    assert [(posted.title[-6:], "Vielleicht" in posted.body) for posted in receiver.asked.items] == [
+        ("room-1", False),
+        ("room-2", False),
+    ]
+
+
+def test_a_monitor_that_alone_cannot_reach_the_database_is_taken_for_dead_and_settles_nothing(
+    receiver: HttpReceiver, logged: Record
+) -> None:
+    """What it was telling is told by the other one as perhaps told; it learns of that when it renews, and goes on."""
+    clock = TurnedClock()
+    outbox = MemoryOutbox(clock)
+    cut_off = outbox.beside()
+    receiver.behaviour = "slow"
+    outbox.add("desk", [alarm("room-1")])
+    with telling(cut_off, desk(receiver), monitor="a", pace=RENEWING) as (teller, _):
+        receiver.asked.first(1)
+        cut_off.away = True
+        clock.turn(LEASE_S + 1)
+        with telling(outbox, desk(receiver), monitor="b", pace=RENEWING):
+            receiver.asked.first(2)
+            cut_off.away = False
+            logged.wait(lambda lines: "another monitor has taken over what desk was being told" in lines)
+            receiver.answering.set()
+            all_settled(outbox)
+        outbox.add("desk", [alarm("room-2")])
+        all_settled(outbox)
+
+        assert teller.alive
+    assert [(posted.title[-6:], "Vielleicht" in posted.body) for posted in receiver.asked.items] == [
+        ("room-1", False),
+        ("room-1", True),
+        ("room-2", False),
+    ]
+    assert [len(row.reasons) for row in outbox.rows] == [1, 1]
+
+
+class Hampered(MemoryOutbox):
+    """The first thing that is settled is held up until ``go_on``, and where it ``stumbles`` ends as nobody expects."""
+
+    def __init__(self, clock: TurnedClock, *, stumbles: bool = False) -> None:
+        super().__init__(clock)
+        self.stumbles = stumbles
+        self.settling = Event()
+        self.go_on = Event()
+
+    def settle(self, claim: str, outcome: Settled, reason: str = "", only: Collection[int] | None = None) -> None:
+        """As in Outbox."""
+        is_first = not self.settling.is_set()
+        self.settling.set()
+        assert self.go_on.wait(TIMEOUT_S)
+        if is_first and self.stumbles:
+            raise RuntimeError("nobody has thought of this")
+        super().settle(claim, outcome, reason, only)
+
+
+def test_what_another_took_over_before_it_was_sent_is_not_sent(receiver: HttpReceiver) -> None:
+    """What is left out had to be recorded first, and that took longer than the lease."""
+    clock = TurnedClock()
+    outbox = Hampered(clock)
+    outbox.add("desk", [finding("a"), finding("b"), finding("a", over=True)])
+    with telling(outbox, desk(receiver), pace=RENEWING):
+        assert outbox.settling.wait(TIMEOUT_S)
+        clock.turn(LEASE_S + 1)
+        taken = outbox.claim("desk", "monitor-b", gather=True, limit=9)
+        outbox.add("desk", [finding("c")])
+        outbox.go_on.set()
+        receiver.taken.first(1)
+
+    assert taken is not None
+    assert [posted.title for posted in receiver.asked.items] == ["mitte/c: ein Gerät ist ausgefallen"]
+
+
+def test_what_a_thread_has_stumbled_over_is_held_no_longer_than_by_a_dead_monitor(
+    receiver: HttpReceiver, logged: Record
+) -> None:
+    """Its monitor lives, but nobody renews that claim."""
+    clock = TurnedClock()
+    outbox = Hampered(clock, stumbles=True)
+    outbox.go_on.set()
+    outbox.add("desk", [alarm()])
+    with telling(outbox, desk(receiver), pace=RENEWING):
+        logged.wait(lambda lines: "telling desk stumbled" in lines)
+        clock.turn(LEASE_S + 1)
+        all_settled(outbox)
+
+    assert ["Vielleicht" in posted.body for posted in receiver.asked.items] == [False, True]
 
 
 def test_a_try_whose_end_is_unknown_is_made_again_as_perhaps_told(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from node.monitor.outbox import LEASE_S
 from tests.support import kept
 from tests.support.broker import Broker
 from tests.support.monitor import RunningMonitor, write_monitor
@@ -166,6 +167,26 @@ def test_one_is_killed_and_the_other_goes_on(
         f"NOBODY COMES YET! ALARM, threat: {SITE}/wall-after",
         f"NOBODY COMES YET! ALARM, threat: {SITE}/wall-before",
     ]
+
+
+def test_what_a_killed_one_was_telling_the_other_tells_soon(
+    start: Start, shared_url: str, nodes: StandIns, receiver: HttpReceiver
+) -> None:
+    """Its target hung, so that perhaps people know: the living one waits for the lease, and says so."""
+    pair = start([shared_url, shared_url], _target(receiver, findings="none"))
+    receiver.behaviour = "hang"
+    nodes.press("wall")
+    receiver.asked.first(1)
+    ((teller,),) = kept.rows(shared_url, "SELECT claimed_by FROM deliveries WHERE claim IS NOT NULL")
+
+    receiver.behaviour = "take"
+    pair[NAMES.index(teller)].kill()
+    killed = time.monotonic()
+
+    [told] = receiver.taken.first(1)
+    assert (told.title, REMARK in told.body) == (f"ALARM, threat: {SITE}/wall", True)
+    assert told.at - killed < LEASE_S + 10.0
+    assert len(receiver.asked.items) == 2
 
 
 def test_what_one_acknowledges_and_resets_the_other_knows(

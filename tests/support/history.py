@@ -30,6 +30,21 @@ def at(seconds: float = 0.0, *, days: float = 0.0) -> datetime:
     return START + timedelta(days=days, seconds=seconds)
 
 
+class TurnedClock:
+    """Says START until a test turns it."""
+
+    def __init__(self) -> None:
+        self._now = START
+
+    def __call__(self) -> datetime:
+        """What it says."""
+        return self._now
+
+    def turn(self, by_s: float) -> None:
+        """It is so much later, or earlier."""
+        self._now += timedelta(seconds=by_s)
+
+
 def event(seq: int = 1, **given: Any) -> HeardEvent:
     """An event of ROOM."""
     node: NodeKey = given.pop("node", ROOM)

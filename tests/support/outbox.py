@@ -1,11 +1,13 @@
-"""An outbox in memory, with the rules of node.monitor.outbox; it can be away, as a database is."""
+"""An outbox in memory, with the rules of node.monitor.outbox but the fourth; it can be away, as a database is."""
 
+import copy
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Self
 
 from node.errors import AlarmNodeError
 from node.monitor.model import Notice, NoticeKind
@@ -31,8 +33,9 @@ class Row:
 class MemoryOutbox:
     """Deliveries in memory; thread-safe. ``away``: every call fails until it is False again."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.rows: list[Row] = []
+        self.clock = clock
         self.away = False
         self.claims = 0
         self.refused = 0
@@ -44,6 +47,10 @@ class MemoryOutbox:
         with self._changed:
             self.rows += [Row(next(self._numbers), target, notice) for notice in notices]
 
+    def beside(self) -> Self:
+        """The same deliveries over a connection of its own: it is away by itself."""
+        return copy.copy(self)
+
     def wait_for(self, fits: Callable[[list[Row]], bool]) -> None:
         """Wait until the rows are so."""
         with self._changed:
@@ -53,36 +60,43 @@ class MemoryOutbox:
         """How this target's deliveries ended, in the order of their making."""
         return [row.outcome for row in self.rows if row.target == target]
 
-    def waiting(self, target: str, at_utc: datetime) -> Waiting:
+    def waiting(self, target: str) -> Waiting:
         """As in Outbox."""
         with self._transaction():
-            due = self._due(target, at_utc)
+            due = self._due(target)
             findings = [row.notice.finding for row in due if row.notice.kind is NoticeKind.FINDING]
             down = {key.of for key in findings if key is not None and key.code in DOWN_CODES}
             gathered = sum(row.notice.gather for row in due)
             held = sum(row.target == target and row.outcome is None for row in self.rows)
             return Waiting(len(due) - gathered, gathered, len(down), held)
 
-    def claim(self, target: str, monitor: str, at_utc: datetime, *, gather: bool, limit: int) -> Claim | None:
+    def claim(self, target: str, monitor: str, *, gather: bool, limit: int) -> Claim | None:
         """As in Outbox."""
         with self._transaction():
-            due = [row for row in self._due(target, at_utc) if row.notice.gather is gather]
+            due = [row for row in self._due(target) if row.notice.gather is gather]
             taken = sorted(due, key=lambda row: (row.attempts, row.id))[:limit]
             if not taken:
                 return None
             self.claims += 1
-            name = str(self.claims)
+            name = f"{monitor}-{self.claims}"
             for row in taken:
                 row.uncertain = row.uncertain or row.claimed is not None
-                row.claimed = (name, monitor, at_utc)
+                row.claimed = (name, monitor, self.clock())
             deliveries = tuple(
                 Delivery(id=row.id, notice=row.notice, attempts=row.attempts, uncertain=row.uncertain) for row in taken
             )
             return Claim(id=name, target=target, deliveries=deliveries)
 
-    def settle(
-        self, claim: str, outcome: Settled, at_utc: datetime, reason: str = "", only: Collection[int] | None = None
-    ) -> None:
+    def renew(self, claim: str) -> bool:
+        """As in Outbox."""
+        with self._transaction():
+            held = self._of(claim)
+            for row in held:
+                assert row.claimed is not None
+                row.claimed = (*row.claimed[:2], self.clock())
+            return bool(held)
+
+    def settle(self, claim: str, outcome: Settled, reason: str = "", only: Collection[int] | None = None) -> None:
         """As in Outbox."""
         with self._transaction():
             for row in self._of(claim):
@@ -90,12 +104,12 @@ class MemoryOutbox:
                     row.outcome, row.claimed = outcome, None
                     row.reasons.append(reason)
 
-    def fail(self, claim: str, at_utc: datetime, reason: str, next_try_utc: datetime, *, uncertain: bool) -> None:
+    def fail(self, claim: str, reason: str, wait_s: float, *, uncertain: bool) -> None:
         """As in Outbox."""
         with self._transaction():
             for row in self._of(claim):
                 row.attempts += 1
-                row.claimed, row.next_try = None, next_try_utc
+                row.claimed, row.next_try = None, self.clock() + timedelta(seconds=wait_s)
                 row.uncertain = row.uncertain or uncertain
                 row.reasons.append(reason)
 
@@ -127,13 +141,14 @@ class MemoryOutbox:
     def _of(self, claim: str) -> list[Row]:
         return [row for row in self.rows if row.claimed is not None and row.claimed[0] == claim]
 
-    def _due(self, target: str, at_utc: datetime) -> list[Row]:
-        latest = at_utc + timedelta(seconds=RETRY_MAX_S)
+    def _due(self, target: str) -> list[Row]:
+        now = self.clock()
+        latest = now + timedelta(seconds=RETRY_MAX_S)
         return [
             row
             for row in self.rows
             if row.target == target
             and row.outcome is None
-            and (row.claimed is None or abs(at_utc - row.claimed[2]) > timedelta(seconds=LEASE_S))
-            and (row.next_try is None or row.next_try <= at_utc or row.next_try > latest)
+            and (row.claimed is None or abs(now - row.claimed[2]) > timedelta(seconds=LEASE_S))
+            and (row.next_try is None or row.next_try <= now or row.next_try > latest)
         ]

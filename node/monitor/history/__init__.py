@@ -1,6 +1,6 @@
 """The history: what happened in the building, what is open, and what people still have to be told, in one database."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from node.monitor.batch import Batch, Memory, Refused, Stored, StoreFailed, StoreRecovered
@@ -20,13 +20,18 @@ class History:
     """The history in the database at ``url``; any thread may use it. Every method raises HistoryError.
 
     ``targets_of``: the names of the targets that are told a notice. ``outbox`` is what they still have to be told,
-    ``reading`` what happened, ``tokens`` who may ask for it.
+    ``reading`` what happened, ``tokens`` who may ask for it. ``clock`` takes the place of the database's own.
     """
 
-    def __init__(self, url: str, targets_of: TargetsOf = lambda _notice: ()) -> None:
+    def __init__(
+        self,
+        url: str,
+        targets_of: TargetsOf = lambda _notice: (),
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
         self._database = Database(url)
         self._targets_of = targets_of
-        self.outbox = StoredOutbox(self._database)
+        self.outbox = StoredOutbox(self._database, clock)
         self.reading = StoredReading(self._database)
         self.tokens = StoredTokens(self._database)
 

@@ -14,6 +14,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -81,6 +82,17 @@ class Database:
             connection.begin(),
         ):
             yield connection
+
+    def now(self, connection: Connection) -> datetime:
+        """What the clock says that all share who share this database. Raises what a statement in ``writing`` raises.
+
+        PostgreSQL's at this moment: its CURRENT_TIMESTAMP is of before the wait for others who write. A file's is this
+        machine's.
+        """
+        if self._is_sqlite:
+            return datetime.now(UTC)
+        told: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return told
 
     def upgrade(self) -> None:
         """Make it one of today's, if it isn't; several may at once. Raises HistoryError, also for a newer one."""

@@ -1,17 +1,14 @@
-"""The deliveries in the history's database: an ``Outbox`` (node.monitor.outbox), whose rules hold here.
+"""The deliveries in the history's database: an ``Outbox`` (node.monitor.outbox), whose rules hold here."""
 
-A claim whose stamp lies less than LEASE_S ahead holds: the clocks of two monitors never agree, and it must not be void
-for that.
-"""
-
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 import msgspec
-from sqlalchemy import ColumnElement, Update, and_, case, distinct, false, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Update, and_, case, distinct, false, func, or_, select, true, update
 
 from node.monitor.history.database import Database
+from node.monitor.history.patience import Patience
 from node.monitor.history.tables import deliveries, notices
 from node.monitor.model import Notice, NoticeKind
 from node.monitor.outbox import DOWN_CODES, LEASE_S, RETRY_MAX_S, Claim, Delivery, Settled, Waiting
@@ -20,45 +17,50 @@ _LEASE = timedelta(seconds=LEASE_S)
 _RETRY_MAX = timedelta(seconds=RETRY_MAX_S)
 
 _open = deliveries.c.outcome.is_(None)
+_unclaimed = deliveries.c.claim.is_(None)
 
 
 class StoredOutbox:
-    """What people still have to be told, in ``database``. Every method raises HistoryError."""
+    """What people still have to be told, in ``database``. Every method raises HistoryError.
 
-    def __init__(self, database: Database) -> None:
+    ``clock`` takes the place of the database's own.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] | None = None) -> None:
         self._database = database
+        self._now: Callable[[Connection], datetime] = database.now if clock is None else lambda _: clock()
+        self._patience = Patience()
 
-    def waiting(self, target: str, at_utc: datetime) -> Waiting:
+    def waiting(self, target: str) -> Waiting:
         """How much there is to tell ``target``."""
-        ready = _is_due(at_utc) & _is_free(at_utc)
-        is_down = and_(ready, notices.c.kind == NoticeKind.FINDING, notices.c.code.in_(DOWN_CODES))
         count = func.count
-        asked = (
-            select(
-                count(case((ready & ~notices.c.gather, 1))),
-                count(case((ready & notices.c.gather, 1))),
-                count(distinct(case((is_down, notices.c.site + "/" + notices.c.node)))),
-                count(),
-            )
-            .select_from(deliveries.join(notices))
-            .where(_open, deliveries.c.target == target)
-        )
         with self._database.reading() as connection:
+            ready = self._ready(self._now(connection))
+            is_down = and_(ready, notices.c.kind == NoticeKind.FINDING, notices.c.code.in_(DOWN_CODES))
+            asked = (
+                select(
+                    count(case((ready & ~notices.c.gather, 1))),
+                    count(case((ready & notices.c.gather, 1))),
+                    count(distinct(case((is_down, notices.c.site + "/" + notices.c.node)))),
+                    count(),
+                )
+                .select_from(deliveries.join(notices))
+                .where(_open, deliveries.c.target == target)
+            )
             return Waiting(*connection.execute(asked).one())
 
-    def claim(self, target: str, monitor: str, at_utc: datetime, *, gather: bool, limit: int) -> Claim | None:
+    def claim(self, target: str, monitor: str, *, gather: bool, limit: int) -> Claim | None:
         """Claim what is due, at most ``limit``, of notices whose ``gather`` is this; None where there is nothing."""
         name = uuid4().hex
-        due = (
-            select(deliveries, notices.c.body)
-            .join(notices)
-            .where(
-                _open, deliveries.c.target == target, notices.c.gather.is_(gather), _is_due(at_utc), _is_free(at_utc)
-            )
-            .order_by(deliveries.c.attempts, deliveries.c.id)
-            .limit(limit)
-        )
         with self._database.writing() as connection:
+            now = self._now(connection)
+            due = (
+                select(deliveries, notices.c.body)
+                .join(notices)
+                .where(_open, deliveries.c.target == target, notices.c.gather.is_(gather), self._ready(now))
+                .order_by(deliveries.c.attempts, deliveries.c.id)
+                .limit(limit)
+            )
             rows = connection.execute(due).mappings().all()
             found = tuple(
                 Delivery(
@@ -72,39 +74,49 @@ class StoredOutbox:
             taking = update(deliveries).values(
                 claim=name,
                 claimed_by=monitor,
-                claimed_utc=at_utc,
-                uncertain=or_(deliveries.c.uncertain, deliveries.c.claim.is_not(None)),
+                claimed_utc=now,
+                uncertain=or_(deliveries.c.uncertain, ~_unclaimed),
             )
             for chunk in _chunks([delivery.id for delivery in found]):
                 connection.execute(taking.where(deliveries.c.id.in_(chunk)))
         return Claim(id=name, target=target, deliveries=found) if found else None
 
-    def settle(
-        self, claim: str, outcome: Settled, at_utc: datetime, reason: str = "", only: Collection[int] | None = None
-    ) -> None:
-        """These of the claim's deliveries (None: all that it still holds) have ended so."""
-        ending = _held_by(claim).values(
-            outcome=outcome.value, done_utc=at_utc, reason=reason, claim=None, claimed_by=None, claimed_utc=None
-        )
+    def renew(self, claim: str) -> bool:
+        """It is still being acted upon. Whether it holds anything."""
         with self._database.writing() as connection:
+            now = self._now(connection)
+            self._patience.heard(now)
+            return connection.execute(_held_by(claim).values(claimed_utc=now)).rowcount > 0
+
+    def settle(self, claim: str, outcome: Settled, reason: str = "", only: Collection[int] | None = None) -> None:
+        """These of the claim's deliveries (None: all that it still holds) have ended so."""
+        with self._database.writing() as connection:
+            ending = _held_by(claim).values(
+                outcome=outcome.value,
+                done_utc=self._now(connection),
+                reason=reason,
+                claim=None,
+                claimed_by=None,
+                claimed_utc=None,
+            )
             if only is None:
                 connection.execute(ending)
             else:
                 for chunk in _chunks(list(only)):
                     connection.execute(ending.where(deliveries.c.id.in_(chunk)))
 
-    def fail(self, claim: str, at_utc: datetime, reason: str, next_try_utc: datetime, *, uncertain: bool) -> None:
-        """What the claim still holds wasn't told, and waits for ``next_try_utc`` with one attempt more."""
-        failing = _held_by(claim).values(
-            attempts=deliveries.c.attempts + 1,
-            reason=reason,
-            next_try_utc=next_try_utc,
-            uncertain=or_(deliveries.c.uncertain, true() if uncertain else false()),
-            claim=None,
-            claimed_by=None,
-            claimed_utc=None,
-        )
+    def fail(self, claim: str, reason: str, wait_s: float, *, uncertain: bool) -> None:
+        """What the claim still holds wasn't told, and waits for ``wait_s`` with one attempt more."""
         with self._database.writing() as connection:
+            failing = _held_by(claim).values(
+                attempts=deliveries.c.attempts + 1,
+                reason=reason,
+                next_try_utc=self._now(connection) + timedelta(seconds=wait_s),
+                uncertain=or_(deliveries.c.uncertain, true() if uncertain else false()),
+                claim=None,
+                claimed_by=None,
+                claimed_utc=None,
+            )
             connection.execute(failing)
 
     def hurry(self, target: str) -> None:
@@ -121,15 +133,20 @@ class StoredOutbox:
                 .values(uncertain=True, claim=None, claimed_by=None, claimed_utc=None)
             )
 
+    def _ready(self, now: datetime) -> ColumnElement[bool]:
+        """What is due, and nobody's or to be taken over."""
+        may_take_over = self._patience.heard(now)
+        return _is_due(now) & (or_(_unclaimed, _is_void(now)) if may_take_over else _unclaimed)
 
-def _is_due(at_utc: datetime) -> ColumnElement[bool]:
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
     next_try = deliveries.c.next_try_utc
-    return or_(next_try.is_(None), next_try <= at_utc, next_try > at_utc + _RETRY_MAX)
+    return or_(next_try.is_(None), next_try <= now, next_try > now + _RETRY_MAX)
 
 
-def _is_free(at_utc: datetime) -> ColumnElement[bool]:
+def _is_void(now: datetime) -> ColumnElement[bool]:
     claimed = deliveries.c.claimed_utc
-    return or_(claimed.is_(None), claimed < at_utc - _LEASE, claimed > at_utc + _LEASE)
+    return or_(claimed < now - _LEASE, claimed > now + _LEASE)
 
 
 def _held_by(claim: str) -> Update:

@@ -5,14 +5,15 @@ behind a finding, nor one target behind another. Each try is a further one, with
 
 Rules:
 
-1. Claim, then act. A claim is settled before the thread makes its next one, however long the database is away; what a
-   dead process had claimed is told again, as "perhaps told before" (node.monitor.outbox).
+1. Claim, then act. A claim is renewed while its try hangs, and settled before the thread makes its next one, however
+   long the database is away; what a dead process had claimed is told again, as "perhaps told before"
+   (node.monitor.outbox). Who finds its claim taken over can unsend nothing, and settles nothing: it is another's.
 2. A try that fails is made again 2 s later, doubling to five minutes; a success makes due all its target waits for.
 3. Two failures in a row are a problem (``TargetFailed``), until the next success (``TargetWorks``).
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from time import monotonic
 from typing import NamedTuple
 
@@ -43,7 +44,7 @@ class TargetState(NamedTuple):
 class Teller:
     """All targets. ``put`` gets TargetFailed and TargetWorks, from several threads, and must not block.
 
-    ``zone`` is the one in which people are told times; ``utc`` the wall clock.
+    ``zone`` is the one in which people are told times.
     """
 
     def __init__(
@@ -56,14 +57,13 @@ class Teller:
         roster: Iterable[Place] = (),
         pace: Pace = Pace(),  # noqa: B008 - nobody can change it
         zone: tzinfo = LOCALTZ,
-        utc: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         places = {place.key: place for place in roster}
         self._monitor = monitor
         self._outbox = outbox
         self._targets = [(target, Health(target.name, put)) for target in targets]
         self._lanes = [
-            Lane(monitor, outbox, target, health, Words(target.language, zone, places), pace, utc, gather=gather)
+            Lane(monitor, outbox, target, health, Words(target.language, zone, places), pace, gather=gather)
             for target, health in self._targets
             for gather in (False, True)
         ]

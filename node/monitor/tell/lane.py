@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from math import inf
 from threading import Event, Thread
 from time import monotonic
 
 from node.errors import AlarmNodeError
-from node.monitor.outbox import Claim, Delivery, Outbox, Settled
+from node.monitor.outbox import RENEW_S, Claim, Delivery, Outbox, Settled
 from node.monitor.settings import Target
 from node.monitor.tell.gathering import MANY_S, Window, is_given_up, left_out, retry_s
 from node.monitor.tell.health import Health
@@ -25,16 +24,44 @@ GATHERED_AT_ONCE = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """In seconds: how often the outbox is looked at unasked, the waits for others, a try's deadline."""
+    """In seconds: how often the outbox is looked at unasked, the waits for others, a try's deadline, when to renew."""
 
     poll_s: float = 1.0
     gather_s: float = 5.0
     many_s: float = MANY_S
     send_s: float = SEND_S
+    renew_s: float = RENEW_S
+
+
+class _Lease:
+    """A claim while it is acted upon; ``asked`` is when it was asked for, monotonic.
+
+    The lane's own thread renews it: what a lane has stumbled over is void soon, and not for ever a living monitor's.
+    """
+
+    def __init__(self, outbox: Outbox, claim: Claim, asked: float, renew_s: float) -> None:
+        self._outbox = outbox
+        self._claim = claim
+        self._renewed = asked
+        self._renew_s = renew_s
+        self._lost = False
+
+    def keep(self) -> bool:
+        """Renew it where that is due. False: another has it now; where the database can't say so, it is kept."""
+        begun = monotonic()
+        if not self._lost and begun - self._renewed >= self._renew_s:
+            try:
+                self._lost = not self._outbox.renew(self._claim.id)
+            except AlarmNodeError:
+                return True
+            self._renewed = begun
+            if self._lost:
+                log.warning("another monitor has taken over what %s was being told", self._claim.target)
+        return not self._lost
 
 
 class Lane:
-    """Claims, tells, settles. ``gather``: which of the two kinds it is for; ``utc`` is the wall clock."""
+    """Claims, tells, settles. ``gather``: which of the two kinds it is for."""
 
     def __init__(
         self,
@@ -44,7 +71,6 @@ class Lane:
         health: Health,
         words: Words,
         pace: Pace,
-        utc: Callable[[], datetime],
         *,
         gather: bool,
     ) -> None:
@@ -55,7 +81,6 @@ class Lane:
         self._health = health
         self._words = words
         self._pace = pace
-        self._utc = utc
         self._sender = Sender(target.name, target.url, pace.send_s)
         self._window = Window(pace.gather_s, pace.many_s)
         self._woken = Event()
@@ -86,29 +111,30 @@ class Lane:
 
     def _turn(self) -> float:
         """Tell whatever is due; in how many seconds to look again."""
-        waiting = self._outbox.waiting(self._name, self._utc())
+        waiting = self._outbox.waiting(self._name)
         self._health.waiting = waiting.held
         left_s = self._window.left(monotonic(), waiting) if self.gather else (0.0 if waiting.alone else inf)
         if left_s > 0:
             return left_s if left_s < inf else self._pace.poll_s
         limit = GATHERED_AT_ONCE if self.gather else 1
-        claim = self._outbox.claim(self._name, self._monitor, self._utc(), gather=self.gather, limit=limit)
+        asked = monotonic()
+        claim = self._outbox.claim(self._name, self._monitor, gather=self.gather, limit=limit)
         if claim is None:
             return self._pace.poll_s  # another monitor was quicker
-        self._tell(claim)
+        self._tell(claim, _Lease(self._outbox, claim, asked, self._pace.renew_s))
         return 0.0
 
-    def _tell(self, claim: Claim) -> None:
+    def _tell(self, claim: Claim, lease: _Lease) -> None:
         over = left_out(claim.deliveries)
         if over:
-            self._surely(lambda: self._outbox.settle(claim.id, Settled.LEFT_OUT, self._utc(), only=over))
+            self._surely(lambda: self._outbox.settle(claim.id, Settled.LEFT_OUT, only=over))
         told = [each for each in claim.deliveries if each.id not in over]
-        if not told:
+        if not told or not lease.keep():  # what went before may have waited for the database
             return
-        outcome = self._sender.send(message(told, self._words))
+        outcome = self._sender.send(message(told, self._words), lease.keep, self._pace.poll_s)
         if outcome.told:
             had_failed = self._health.worked()
-            self._surely(lambda: self._outbox.settle(claim.id, Settled.SENT, self._utc()))
+            self._surely(lambda: self._outbox.settle(claim.id, Settled.SENT))
             if had_failed:
                 self._surely(lambda: self._outbox.hurry(self._name))
         else:
@@ -119,17 +145,11 @@ class Lane:
         given_up = frozenset(each.id for each in told if is_given_up(each))
         if given_up:
             log.error("%d notices for %s are given up: %s", len(given_up), self._name, outcome.reason)
-            self._surely(
-                lambda: self._outbox.settle(claim.id, Settled.GIVEN_UP, self._utc(), outcome.reason, only=given_up)
-            )
+            self._surely(lambda: self._outbox.settle(claim.id, Settled.GIVEN_UP, outcome.reason, only=given_up))
         left = [each for each in told if each.id not in given_up]
         if left:
-            wait = timedelta(seconds=retry_s(1 + max(each.attempts for each in left)))
-            self._surely(
-                lambda: self._outbox.fail(
-                    claim.id, self._utc(), outcome.reason, self._utc() + wait, uncertain=outcome.uncertain
-                )
-            )
+            wait_s = retry_s(1 + max(each.attempts for each in left))
+            self._surely(lambda: self._outbox.fail(claim.id, outcome.reason, wait_s, uncertain=outcome.uncertain))
 
     def _surely(self, settle: Callable[[], None]) -> None:
         """Record it, however long the database is away: only at the end of the process it is left uncertain."""

@@ -14,7 +14,6 @@ Rules:
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
-from datetime import datetime, timedelta
 from itertools import count
 from time import monotonic
 from typing import NamedTuple
@@ -77,40 +76,42 @@ class SpareOutbox:
             for key in keys:
                 self._held.pop(key, None)
 
-    def waiting(self, target: str, at_utc: datetime) -> Waiting:
+    def waiting(self, target: str) -> Waiting:
         """As Outbox: of the database, or else of what is held here."""
         with self._lock:
             due = len(self._due(target))
         if self.failing and due:
             return Waiting(alone=due, held=due)
         try:
-            return self._outbox.waiting(target, at_utc)
+            return self._outbox.waiting(target)
         except AlarmNodeError:
             if due:
                 return Waiting(alone=due, held=due)
             raise
 
-    def claim(self, target: str, monitor: str, at_utc: datetime, *, gather: bool, limit: int) -> Claim | None:
+    def claim(self, target: str, monitor: str, *, gather: bool, limit: int) -> Claim | None:
         """As Outbox; what was told from here already is settled, and not claimed."""
         if self.failing and not gather:
             spare = self._claim_spare(target)
             if spare is not None:
                 return spare
         try:
-            claim = self._outbox.claim(target, monitor, at_utc, gather=gather, limit=limit)
+            claim = self._outbox.claim(target, monitor, gather=gather, limit=limit)
         except AlarmNodeError:
             spare = None if gather else self._claim_spare(target)
             if spare is None:
                 raise
             return spare
-        return None if claim is None else self._without_told(claim, at_utc)
+        return None if claim is None else self._without_told(claim)
 
-    def settle(
-        self, claim: str, outcome: Settled, at_utc: datetime, reason: str = "", only: Collection[int] | None = None
-    ) -> None:
+    def renew(self, claim: str) -> bool:
+        """As Outbox; what is told from here is nobody else's to take."""
+        return claim.startswith(_PREFIX) or self._outbox.renew(claim)
+
+    def settle(self, claim: str, outcome: Settled, reason: str = "", only: Collection[int] | None = None) -> None:
         """As Outbox."""
         if not claim.startswith(_PREFIX):
-            self._outbox.settle(claim, outcome, at_utc, reason, only)
+            self._outbox.settle(claim, outcome, reason, only)
             return
         with self._lock:
             tried = self._claims.pop(claim, None)
@@ -119,17 +120,16 @@ class SpareOutbox:
                 if len(self._told) > 100 * HELD_LIMIT:
                     self._told.popitem(last=False)
 
-    def fail(self, claim: str, at_utc: datetime, reason: str, next_try_utc: datetime, *, uncertain: bool) -> None:
+    def fail(self, claim: str, reason: str, wait_s: float, *, uncertain: bool) -> None:
         """As Outbox."""
         if not claim.startswith(_PREFIX):
-            self._outbox.fail(claim, at_utc, reason, next_try_utc, uncertain=uncertain)
+            self._outbox.fail(claim, reason, wait_s, uncertain=uncertain)
             return
         with self._lock:
             tried = self._claims.pop(claim, None)
             if tried is not None:
-                wait: timedelta = next_try_utc - at_utc
                 attempts = self._attempts.get((tried.target, tried.key), (0, 0.0))[0]
-                self._attempts[tried.target, tried.key] = (attempts + 1, self._clock() + wait.total_seconds())
+                self._attempts[tried.target, tried.key] = (attempts + 1, self._clock() + wait_s)
 
     def hurry(self, target: str) -> None:
         """As Outbox."""
@@ -166,11 +166,11 @@ class SpareOutbox:
             attempts = self._attempts.get((target, notice.key), (0, 0.0))[0]
             return Claim(id=name, target=target, deliveries=(Delivery(id=-number, notice=notice, attempts=attempts),))
 
-    def _without_told(self, claim: Claim, at_utc: datetime) -> Claim | None:
+    def _without_told(self, claim: Claim) -> Claim | None:
         with self._lock:
             told = {each.id for each in claim.deliveries if (claim.target, each.notice.key) in self._told}
         if not told:
             return claim
-        self._outbox.settle(claim.id, Settled.SENT, at_utc, "told while the history was away", only=told)
+        self._outbox.settle(claim.id, Settled.SENT, "told while the history was away", only=told)
         left = tuple(each for each in claim.deliveries if each.id not in told)
         return Claim(id=claim.id, target=claim.target, deliveries=left) if left else None

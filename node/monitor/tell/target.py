@@ -14,9 +14,12 @@ Rules:
 import logging
 import re
 import warnings
+from collections.abc import Callable
 from functools import cache
+from math import inf
 from queue import Empty, SimpleQueue
 from threading import Thread
+from time import monotonic
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -110,8 +113,8 @@ class Sender:
         self._service = _service(url)
         self.hanging: list[Thread] = []
 
-    def send(self, message: Message) -> Outcome:
-        """Try once; never longer than ``send_s``, whatever the other side does."""
+    def send(self, message: Message, meanwhile: Callable[[], object] = lambda: None, every_s: float = inf) -> Outcome:
+        """Try once; never longer than ``send_s``, whatever the other side does. ``meanwhile`` is called ``every_s``."""
         self.hanging = [each for each in self.hanging if each.is_alive()]
         if len(self.hanging) >= HUNG_MAX:
             return Outcome(False, f"{HUNG_MAX} earlier tries still hang")
@@ -121,14 +124,20 @@ class Sender:
         answers: SimpleQueue[Outcome] = SimpleQueue()
         thread = Thread(target=lambda: answers.put(self._try(service, message)), name=f"tell-{self.name}", daemon=True)
         thread.start()
-        try:
-            outcome = answers.get(timeout=self._send_s)
-        except Empty:
-            self.hanging.append(thread)
-            return Outcome(False, f"no answer within {self._send_s:g} s", uncertain=True)
-        thread.join()
-        self._service = service
-        return outcome
+        deadline = monotonic() + self._send_s
+        while True:
+            left_s = max(0.0, deadline - monotonic())
+            try:
+                outcome = answers.get(timeout=min(left_s, every_s))
+            except Empty:
+                if left_s <= every_s:
+                    self.hanging.append(thread)
+                    return Outcome(False, f"no answer within {self._send_s:g} s", uncertain=True)
+                meanwhile()
+            else:
+                thread.join()
+                self._service = service
+                return outcome
 
     def _try(self, service: NotifyBase, message: Message) -> Outcome:
         try:
