@@ -1,14 +1,18 @@
 """The monitor's link on a real broker, in plain text and in TLS: many messages at once, many threads, and its end."""
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from node.config import brokers
+from node.monitor import link as linking
 from node.monitor.link import AT_ONCE, Link
 from node.monitor.model import EventKey
 from node.monitor.wire import FromNode, MonitorWire
@@ -17,6 +21,7 @@ from tests.support.broker import Broker, Tls
 from tests.support.certificates import Authority
 from tests.support.mqtt import Client
 from tests.support.node import wait_until
+from tests.support.onerecord import OneRecord
 
 ROOT = "alarm/v1"
 MANY = 5 * AT_ONCE
@@ -96,6 +101,30 @@ def test_a_burst_is_heard_whole(broker: Broker, link: Link, listening: Listening
     assert listening.complaints == []
 
 
+def test_what_comes_in_one_record_is_heard_whole(tmp_path: Path, listening: Listening) -> None:
+    """TLS has read all of it by the first message: no poll says that there is more."""
+    authority = Authority(tmp_path / "ca.pem")
+    with ExitStack() as stack:
+        broker = stack.enter_context(Broker(tmp_path / "broker", options=["max_inflight_messages 0"]))
+        way = stack.enter_context(OneRecord(authority.issue("broker", tmp_path, "127.0.0.1"), broker.port))
+        reached = brokers.Broker("the-broker", "127.0.0.1", way.port, brokers.Tls(authority.file))
+        link = Link(reached, WIRE, listening, time.monotonic, "guard-desk")
+        link.start()
+        stack.callback(link.close, "test")
+        assert listening.ready.wait(20.0)
+        node = stack.enter_context(Client(broker.port))
+        way.held.set()
+        for number in range(1, 11):
+            node.send(f"{ROOT}/{SITE}/node/{ROOM.node}/event", msgspec.json.encode(press(number)))
+        wait_until(lambda: way.waiting.count(b"/event") == 10, what="all of them at the door")
+
+        way.let_go.set()  # and nothing after it
+        wait_until(lambda: len(listening.heard) == 10, what="all of them")
+        way.held.clear()
+
+    assert [heard.message.seq for heard in listening.heard] == list(range(1, 11))
+
+
 def test_what_several_threads_say_while_it_hears_arrives_whole(
     broker: Broker, link: Link, listening: Listening
 ) -> None:
@@ -132,6 +161,23 @@ def test_a_receipt_goes_out_at_once(broker: Broker, link: Link) -> None:
             delays.append(time.monotonic() - began)
 
     assert sorted(delays)[10] < 0.1
+
+
+def test_a_link_that_was_woken_sleeps_again(broker: Broker, link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until there is something to do: from one of its heartbeats to the next it turns a few times, not for ever."""
+    turn, turns = linking._turn, itertools.count()  # noqa: SLF001
+
+    def counted(*arguments: Any) -> bool:
+        next(turns)
+        return turn(*arguments)
+
+    with Client(broker.port, subscribe=[WIRE.heartbeat_topic(SITE)]) as node:
+        monkeypatch.setattr(linking, "_turn", counted)
+        link.receipt(EventKey(*ROOM, BOOT, 1))
+        for heard in (1, 2):
+            wait_until(lambda heard=heard: len(node.received) >= heard, what="a heartbeat")  # type: ignore[misc]
+
+    assert next(turns) < 1_000
 
 
 def test_a_link_that_is_closed_leaves_its_goodbye_behind(broker: Broker, link: Link, listening: Listening) -> None:
