@@ -99,7 +99,7 @@ install: | packages ## make this machine a node (as root): program, account, uni
 	fi
 	$(CHECK_PYTHON)
 	$(call MAKE_PROGRAM,alarm-node,$(HOME_OF_NODE),deploy/requirements.lock)
-	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node" deploy/INSTALL.md deploy/OPERATIONS.md deploy/node.example.toml deploy/wiring.svg deploy/changeover.svg deploy/lamp-card.svg LICENSE
+	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node" deploy/INSTALL.md deploy/OPERATIONS.md deploy/OPERATIONS.de.md deploy/node.example.toml deploy/wiring.svg deploy/changeover.svg deploy/lamp-card.svg LICENSE
 	chmod -R go=rX "$$fresh"
 	rm -rf '$(DESTDIR)$(HOME_OF_NODE)'
 	mv "$$fresh" '$(DESTDIR)$(HOME_OF_NODE)'
@@ -158,7 +158,7 @@ install-monitor: | packages ## make this machine the building's monitor (as root
 	fi
 	$(CHECK_PYTHON)
 	$(call MAKE_PROGRAM,alarm-monitor,$(HOME_OF_MONITOR),deploy/monitor-requirements.lock)
-	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor" deploy/MONITOR.md deploy/OPERATIONS.md LICENSE
+	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor" deploy/MONITOR.md deploy/MONITOR.de.md deploy/OPERATIONS.md deploy/OPERATIONS.de.md LICENSE
 	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor/prometheus" deploy/prometheus/*
 	chmod -R go=rX "$$fresh"
 	rm -rf '$(DESTDIR)$(HOME_OF_MONITOR)'

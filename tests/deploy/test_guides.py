@@ -17,12 +17,20 @@ from node.service import Service  # noqa: F401 - so that every error that the se
 from tests.campaigns.all import CAMPAIGNS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-OPERATIONS = (DEPLOY / "OPERATIONS.md").read_text(encoding="utf-8")
-INSTALL = (DEPLOY / "INSTALL.md").read_text(encoding="utf-8")
-RELIABILITY = (DEPLOY / "RELIABILITY.md").read_text(encoding="utf-8")
-MONITOR = (DEPLOY / "MONITOR.md").read_text(encoding="utf-8")
-GUIDES = {"OPERATIONS.md": OPERATIONS, "INSTALL.md": INSTALL, "RELIABILITY.md": RELIABILITY, "MONITOR.md": MONITOR}
+GUIDES = {path.name: path.read_text(encoding="utf-8") for path in sorted(DEPLOY.glob("*.md"))}
+OPERATIONS, INSTALL, RELIABILITY = GUIDES["OPERATIONS.md"], GUIDES["INSTALL.md"], GUIDES["RELIABILITY.md"]
 SECTIONS = dict(re.findall(r"^### (\S+)\n(.*?)(?=^#|\Z)", OPERATIONS, re.MULTILINE | re.DOTALL))
+
+
+def spelt(heading: str) -> str:
+    """How GitHub spells this heading in a link."""
+    return re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+
+
+def places(guide: str) -> set[str]:
+    """What a link into this guide may name: its headings, and the anchors that it sets itself."""
+    anchors = re.findall(r'^<a id="([a-z0-9-]+)"></a>$', guide, re.MULTILINE)
+    return {*anchors, *map(spelt, re.findall(r"^#+ (.*)$", guide, re.MULTILINE))}
 
 
 def first_column(heading: str) -> list[str]:
@@ -72,15 +80,11 @@ def test_a_finding_has_meaning_risk_and_next_step(code: str) -> None:
 def test_every_page_of_an_alert_is_there() -> None:
     """The alerts' links lead to a heading."""
     rules = (DEPLOY / "prometheus" / "alarm-node.rules.yml").read_text(encoding="utf-8")
-    headings = {
-        re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-")
-        for each in re.findall(r"^#+ (.*)$", OPERATIONS, re.MULTILINE)
-    }
 
     pages = set(re.findall(r"page: OPERATIONS\.md#([a-z0-9-]+)$", rules, re.MULTILINE))
 
     assert pages
-    assert pages <= headings
+    assert pages <= places(OPERATIONS)
 
 
 def test_every_error_is_there_and_no_other() -> None:
@@ -124,8 +128,7 @@ def test_every_link_leads_somewhere(guide: str) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", GUIDES[guide]):
         name, _, place = target.partition("#")
         assert (DEPLOY / name).exists(), target
-        headings = re.findall(r"^#+ (.*)$", GUIDES[name or guide], re.MULTILINE) if place else []
-        assert not place or place in {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings}
+        assert not place or place in places(GUIDES[name or guide]), target
 
 
 def test_the_wiring_is_that_of_the_example() -> None:

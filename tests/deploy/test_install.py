@@ -20,6 +20,7 @@ GIVEN = {
     PROGRAM / "bin/alarm-node",
     PROGRAM / "share/doc/alarm-node/INSTALL.md",
     PROGRAM / "share/doc/alarm-node/OPERATIONS.md",
+    PROGRAM / "share/doc/alarm-node/OPERATIONS.de.md",
     PROGRAM / "share/doc/alarm-node/node.example.toml",
     UNITS / "system/alarm-node.service",
     Path("usr/local/lib/sysusers.d/alarm-node.conf"),

@@ -8,6 +8,7 @@ import pytest
 from tests.deploy.test_install import files, make
 
 PROGRAM = Path("opt/alarm-monitor")
+GUIDES = {"MONITOR.md", "MONITOR.de.md", "OPERATIONS.md", "OPERATIONS.de.md"}
 GIVEN = {
     Path("usr/local/lib/systemd/system/alarm-monitor.service"),
     Path("usr/local/lib/sysusers.d/alarm-monitor.conf"),
@@ -37,6 +38,7 @@ def test_the_monitor_is_installed_whole_and_taken_away_whole(tmp_path: Path) -> 
         for package in (tmp_path / PROGRAM).rglob("node/monitor")
         for path in package.rglob("*")
     }
+    guides = {path.name for path in (tmp_path / PROGRAM / "share/doc/alarm-monitor").glob("*.md")}
     begins = (tmp_path / PROGRAM / "bin/alarm-monitor").read_text(encoding="utf-8").splitlines()[0]
 
     make("uninstall-monitor", tmp_path)
@@ -44,5 +46,6 @@ def test_the_monitor_is_installed_whole_and_taken_away_whole(tmp_path: Path) -> 
     assert given == GIVEN
     assert told.returncode == 0, told.stderr
     assert {"locale/de/LC_MESSAGES/monitor.po", "history/migrations/versions/v0001_first.py"} <= packed
+    assert guides == GUIDES
     assert begins.startswith("#!/opt/alarm-monitor/bin/python")
     assert files(tmp_path) == {Path("etc/monitor.toml"), Path("etc/nodes.toml")}
