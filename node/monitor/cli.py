@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -88,11 +88,13 @@ def parser() -> argparse.ArgumentParser:
     reset.add_argument("--reason", required=True, choices=("real", "drill", "mistaken", "technical"))
     identify = add("identify", _identify, "let a node sound, to find it")
     identify.add_argument("node", help="SITE/NODE", metavar="NODE")
-    identify.add_argument("--for", dest="for_s", type=_duration, default=10.0, help="10s by default", metavar="TIME")
+    text = "at most 60s (10s by default)"
+    identify.add_argument("--for", dest="for_s", type=_from("1s", "60s"), default=10.0, help=text, metavar="TIME")
     pause = add("pause", _pause, "maintenance: a node's silence is nobody's business for a while")
     pause.add_argument("node", help="SITE/NODE", metavar="NODE")
-    pause.add_argument("--for", dest="for_s", type=_duration, required=True, help="2h, 3d", metavar="TIME")
-    pause.add_argument("--reason", required=True, help="which work; no names", metavar="TEXT")
+    text = "2h, 3d; at most 30d"
+    pause.add_argument("--for", dest="for_s", type=_from("1m", "30d"), required=True, help=text, metavar="TIME")
+    pause.add_argument("--reason", type=_reason, required=True, help="which work; no names", metavar="TEXT")
     add("resume", _resume, "end a pause before its time").add_argument("node", help="SITE/NODE", metavar="NODE")
     _add_walk_test(add("walk-test", _walk_test, "test buttons by pressing each once"))
     report = add("report", _report, "the record of tests, to be kept: no names")
@@ -135,9 +137,8 @@ def _add_walk_test(walk: argparse.ArgumentParser) -> None:
     walk.add_argument("--site", help="where it is", metavar="SITE")
     walk.add_argument("--floor", default="", help="of one floor, as nodes.toml has it", metavar="FLOOR")
     walk.add_argument("--node", action="append", default=[], help="of this node (may be given again)", metavar="NODE")
-    walk.add_argument(
-        "--for", dest="for_s", type=_duration, default=1800.0, help="at most 60m (30m by default)", metavar="TIME"
-    )
+    text = "at most 60m (30m by default)"
+    walk.add_argument("--for", dest="for_s", type=_from("1m", "60m"), default=1800.0, help=text, metavar="TIME")
 
 
 def _duration(text: str) -> float:
@@ -145,6 +146,24 @@ def _duration(text: str) -> float:
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} isn't like 90s, 30m, 2h or 3d")
     return float(found[1]) * _UNITS[found[2]]
+
+
+def _from(least: str, most: str) -> Callable[[str], float]:
+    """A duration within what the API takes (web/asking.py), which says so in its own words."""
+
+    def within(text: str) -> float:
+        seconds = _duration(text)
+        if not _duration(least) <= seconds <= _duration(most):
+            raise argparse.ArgumentTypeError(f"{text!r} isn't from {least} to {most}")
+        return seconds
+
+    return within
+
+
+def _reason(text: str) -> str:
+    if not (0 < len(text) <= 120 and text.isprintable()):
+        raise argparse.ArgumentTypeError("must be 1 to 120 characters on one line")
+    return text
 
 
 def _count(text: str) -> int:
@@ -245,8 +264,8 @@ def _about_incident(parsed: argparse.Namespace) -> int:
     if len(parts) != 3:
         raise ApiError(f"{parsed.incident!r} isn't SITE/NODE/INCIDENT", "copy it from alarm-monitor status")
     body = {"reason": parsed.reason} if action == "reset" else None
-    _client(parsed).post("incidents", *parts, action, body=body)
-    print(f"{action}: done")
+    made = _client(parsed).post("incidents", *parts, action, body=body)
+    _say_done(f"{action}: done", made)
     return 0
 
 
@@ -282,10 +301,10 @@ def _walk_test(parsed: argparse.Namespace) -> int:
         if parsed.node:
             body["nodes"] = parsed.node
         made = client.post("walk-tests", body=body)
-        print(f"{made['id']} holds for {parsed.for_s / 60:g} minutes. Press each button once, for less than 2 s.")
+        _say_done(f"{made['id']} holds for {parsed.for_s / 60:g} min. Press each button once, for less than 2 s.", made)
     elif parsed.what == "end":
         if not parsed.id:
-            raise ApiError("which walk test ends?", "alarm-monitor walk-test list")
+            raise ApiError("the end of a walk test needs its id", "alarm-monitor walk-test list")
         client.delete("walk-tests", parsed.id)
         print("ended")
     else:
@@ -324,6 +343,14 @@ def _token(parsed: argparse.Namespace) -> int:
         history.tokens.revoke(parsed.name)
         print("revoked")
     return 0
+
+
+def _say_done(text: str, made: Mapping[str, Any]) -> None:
+    """Say that it is done, and what of it isn't as whoever asked would take it."""
+    print(text)
+    note = made.get("note")  # a monitor that was started before this command was installed has none
+    if note:
+        print(f"But: {note}.")
 
 
 def _settings(parsed: argparse.Namespace) -> Any:

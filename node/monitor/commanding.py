@@ -52,9 +52,25 @@ class Commands:
         try:
             return self._api.call(method, *path, body=body)
         except NothingError:
-            raise ApiError("there is no such thing", "look at what there is: alarm-monitor status") from None
+            raise _nothing(path) from None
         except (AskError, TimeoutError) as problem:
             raise _explained(problem) from problem
+
+
+def _nothing(path: tuple[str, ...]) -> ApiError:
+    """What isn't there, by its name."""
+    match path:
+        case ("incidents", site, node, incident, *_):
+            text = f"no alarm {site}/{node}/{incident} is open"
+            return ApiError(text, "see what is open: alarm-monitor status; and what is over: alarm-monitor history")
+        case ("nodes", site, node, *_):
+            return ApiError(f"there is no node {site}/{node}", "see which there are: alarm-monitor status")
+        case ("walk-tests", name):
+            return ApiError(f"no walk test {name} holds", "see which do: alarm-monitor walk-test list")
+        case ("walk-tests",):
+            return ApiError("there is no such node, floor or site", "see which nodes there are: alarm-monitor status")
+        case _:
+            return ApiError("there is no such thing", "look at what there is: alarm-monitor status")
 
 
 def _token(file: Path) -> str:

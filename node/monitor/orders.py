@@ -37,6 +37,7 @@ ANSWER_S = 5.0
 PAUSE_S = (60.0, 30 * 86400.0)
 PENDING_LIMIT = 1_000
 WALK_NODES_LIMIT = 500
+NAMED = 10
 
 _UNKNOWN_THERE = "no-such-incident"
 _NOT_SHOWN = "noted-here-but-not-at-the-wall"
@@ -170,9 +171,12 @@ class Orders:
             self._answer(number, "refused", f"for_s must be from {WALK_TEST_S[0]:g} to {WALK_TEST_S[1]:g}")
             return
         chosen = [tracked for tracked in self._fleet.nodes.values() if _chosen(tracked, request)]
-        reached = [each for each in chosen if each.status in (Status.UP, Status.LATE) and each.boot]
+        reached = [each for each in chosen if _is_reached(each)]
         if not reached:
-            self._answer(number, "unknown", "no-such-node" if not chosen else "all-these-nodes-are-down")
+            if chosen:
+                self._answer(number, "refused", "all-these-nodes-are-down")
+            else:
+                self._answer(number, "unknown", "no-such-node")
             return
         if len(reached) > WALK_NODES_LIMIT:
             self._answer(number, "refused", f"more than {WALK_NODES_LIMIT} nodes: take a floor at a time")
@@ -188,8 +192,7 @@ class Orders:
         self._drills.start(now, walk)
         for tracked in reached:
             self._send(tracked.key, tracked.boot, request.by, "walk-test", for_s=request.for_s)
-        left_out = len(chosen) - len(reached)
-        self._answer(number, "done", f"{left_out} nodes are down and left out" if left_out else "", walk.id)
+        self._answer(number, "done", _left_out(chosen), walk.id)
 
     def _end_walk_test(self, now: Moment, number: int, request: EndWalkTest) -> None:
         walk = self._drills.walks.get(request.id)
@@ -221,6 +224,17 @@ class Orders:
 
     def _answer(self, number: int, outcome: Outcome, reason: str = "", made: str = "") -> None:
         self._ledger.out.says.append(Respond(number, Answer(outcome, reason, made)))
+
+
+def _is_reached(tracked: Tracked) -> bool:
+    return tracked.status in (Status.UP, Status.LATE) and bool(tracked.boot)
+
+
+def _left_out(chosen: list[Tracked]) -> str:
+    """Whose buttons a walk test doesn't test, the first by name: nobody must think that it did."""
+    names = [f"{each.key.node} ({each.status.value})" for each in chosen if not _is_reached(each)]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"left out: {', '.join(names[:NAMED])}{more}" if names else ""
 
 
 def _chosen(tracked: Tracked, request: StartWalkTest) -> bool:

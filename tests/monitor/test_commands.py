@@ -97,6 +97,7 @@ def test_a_walk_test_records_each_button_and_hides_no_alarm(monitor: RunningMoni
     said(monitor, "reset", incident["id"], "--reason", "drill")
     said(monitor, "walk-test", "end", started.split()[0])
 
+    assert "But: left out: " not in started
     assert "tested:   room-214/button" in listed
     assert no_alarm == []
     assert not incident["test"]
@@ -165,11 +166,13 @@ def test_a_finding_that_is_over_can_be_looked_up(monitor: RunningMonitor) -> Non
     ("arguments", "reason"),
     [
         (("acknowledge", "mitte/room-214"), "isn't SITE/NODE/INCIDENT"),
-        (("acknowledge", "mitte/room-214/0badcafe-1"), "there is no such thing"),
-        (("identify", "mitte/nowhere"), "there is no such thing"),
-        (("pause", "mitte/room-214", "--for", "10s", "--reason", "x"), "for_s"),
-        (("walk-test", "start", "--site", "mitte", "--for", "3h"), "for_s"),
-        (("walk-test", "end", "walk-1"), "there is no such thing"),
+        (("acknowledge", "mitte/room-214/0badcafe-1"), "no alarm mitte/room-214/0badcafe-1 is open"),
+        (("identify", "mitte/nowhere"), "there is no node mitte/nowhere"),
+        (("resume", "mitte/room-300"), "that node isn't paused"),
+        (("walk-test", "end", "walk-1"), "no walk test walk-1 holds"),
+        (("walk-test", "end"), "needs its id"),
+        (("walk-test", "start", "--site", "mitte", "--floor", "9"), "no such node, floor or site"),
+        (("walk-test", "start", "--site", "mitte", "--floor", "3"), "none of these nodes is heard now"),
         (("walk-test", "start"), "a walk test needs a site"),
         (("token", "create"), "a token needs a name"),
     ],
@@ -183,6 +186,27 @@ def test_what_cannot_be_done_is_said_with_the_next_step(
 
     assert reason in told
     assert " Next: " in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("identify", "mitte/room-214", "--for", "2h"), "'2h' isn't from 1s to 60s"),
+        (("identify", "mitte/room-214", "--for", "3"), "'3' isn't like 90s, 30m, 2h or 3d"),
+        (("pause", "mitte/room-214", "--for", "10s", "--reason", "x"), "'10s' isn't from 1m to 30d"),
+        (("pause", "mitte/room-214", "--for", "31d", "--reason", "x"), "'31d' isn't from 1m to 30d"),
+        (("pause", "mitte/room-214", "--for", "2h", "--reason", ""), "1 to 120 characters"),
+        (("walk-test", "start", "--site", "mitte", "--for", "3h"), "'3h' isn't from 1m to 60m"),
+    ],
+)
+def test_a_time_or_a_text_that_can_not_be_is_refused_before_anybody_is_asked(
+    tmp_path: Path, arguments: tuple[str, ...], reason: str
+) -> None:
+    """In the words that were typed, not in those of the API."""
+    told = alarm_monitor(write_monitor(tmp_path, 1), *arguments)
+
+    assert told.returncode == 2
+    assert reason in told.stderr
 
 
 @pytest.mark.usefixtures("node")

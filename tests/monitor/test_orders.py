@@ -6,7 +6,7 @@ import pytest
 
 from node.monitor.batch import Memory
 from node.monitor.model import IncidentRecord, NodeKey, WalkTest
-from node.monitor.orders import ANSWER_S, PENDING_LIMIT, WALK_NODES_LIMIT
+from node.monitor.orders import ANSWER_S, NAMED, PENDING_LIMIT, WALK_NODES_LIMIT
 from node.monitor.requests import (
     Acknowledge,
     Answer,
@@ -203,27 +203,43 @@ def test_a_walk_test_leaves_out_who_is_down() -> None:
 
     answer = play.answer(number)
     assert answer is not None
-    assert (answer.outcome, answer.reason) == ("done", "1 nodes are down and left out")
+    assert (answer.outcome, answer.reason) == ("done", f"left out: {OTHER.node} (down)")
     assert [each.node for each in play.commands("walk-test")] == [ROOM]
 
 
+def test_a_walk_test_names_the_first_of_many_that_it_leaves_out() -> None:
+    """An answer stays short where half a building is down."""
+    play = called()
+    for number in range(NAMED + 2):
+        key = NodeKey(SITE, f"room-{300 + number}")
+        play.hear(2.0, heartbeat(node=key), key)
+        play.hear(3.0, goodbye(node=key), key)
+
+    asked = play.ask(4.0, StartWalkTest(SITE, DESK, 600.0))
+
+    answer = play.answer(asked)
+    assert answer is not None
+    assert answer.reason.startswith("left out: room-300 (down), room-301 (down), ")
+    assert answer.reason.endswith(f"room-{299 + NAMED} (down) and 2 more")
+
+
 @pytest.mark.parametrize(
-    ("request_", "reason"),
+    ("request_", "answer"),
     [
-        (StartWalkTest("elsewhere", DESK, 600.0), "no-such-node"),
-        (StartWalkTest(SITE, DESK, 600.0, nodes=("room-999",)), "no-such-node"),
-        (StartWalkTest(SITE, DESK, 600.0, floor="9"), "no-such-node"),
-        (StartWalkTest(SITE, DESK, 600.0, nodes=("room-215",)), "all-these-nodes-are-down"),
+        (StartWalkTest("elsewhere", DESK, 600.0), Answer("unknown", "no-such-node")),
+        (StartWalkTest(SITE, DESK, 600.0, nodes=("room-999",)), Answer("unknown", "no-such-node")),
+        (StartWalkTest(SITE, DESK, 600.0, floor="9"), Answer("unknown", "no-such-node")),
+        (StartWalkTest(SITE, DESK, 600.0, nodes=("room-215",)), Answer("refused", "all-these-nodes-are-down")),
     ],
 )
-def test_a_walk_test_of_nobody_is_none(request_: StartWalkTest, reason: str) -> None:
+def test_a_walk_test_of_nobody_is_none(request_: StartWalkTest, answer: Answer) -> None:
     """It says why."""
     play = called()
     play.hear(3.0, goodbye(node=OTHER), OTHER)
 
     number = play.ask(4.0, request_)
 
-    assert play.answer(number) == Answer("unknown", reason)
+    assert play.answer(number) == answer
 
 
 def test_a_walk_test_has_as_many_nodes_as_somebody_can_walk() -> None:

@@ -253,7 +253,7 @@ def test_what_is_asked_reaches_who_decides(
     """With the token's name as who asks."""
     response = site.client(role).post(f"{API}{path}", json=body)
 
-    assert (response.status_code, response.json()) == (200, {"id": ""})
+    assert (response.status_code, response.json()) == (200, {"id": "", "note": ""})
     assert site.behind.asked == [expected]
 
 
@@ -276,7 +276,8 @@ def test_a_walk_test_is_begun_and_ended(site: Site) -> None:
     ("answer", "status", "word"),
     [
         (Answer("refused", "reset already"), 409, "reset already"),
-        (Answer("unanswered"), 504, "doesn't answer"),
+        (Answer("refused", "pressed-again"), 409, "somebody has pressed once more meanwhile (pressed-again)"),
+        (Answer("unanswered"), 504, "noted here that somebody is coming, but the lamp there doesn't show it"),
         (Answer("unknown"), 404, "no such"),
     ],
 )
@@ -288,6 +289,25 @@ def test_what_came_to_nothing_says_so(site: Site, answer: Answer, status: int, w
 
     assert response.status_code == status
     assert word in response.json()["detail"]
+
+
+def test_an_end_that_the_node_does_not_know_of_says_so(site: Site) -> None:
+    """Who ends an alarm of a node that is down must know that it may come back in alarm."""
+    site.behind.answer = Answer("done", "only-here")
+
+    response = site.client(Role.RESPONDER).post(f"{API}/incidents/{CALL}/reset", json={"reason": "real"})
+
+    assert response.status_code == 200
+    assert response.json()["note"] == "ended here alone: the node wasn't told. Go there: it may still be in alarm"
+
+
+def test_what_is_left_out_of_a_walk_test_is_told(site: Site) -> None:
+    """Nobody takes a button for tested whose node is down."""
+    site.behind.answer = Answer("done", "left out: desk-2 (down)", id="w-2")
+
+    begun = site.client(Role.MANAGER).post(f"{API}/walk-tests", json={"site": "mitte", "for_s": 600})
+
+    assert begun.json() == {"id": "w-2", "note": "left out: desk-2 (down)"}
 
 
 def test_a_deciding_thread_that_hangs_is_told_and_may_still_answer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

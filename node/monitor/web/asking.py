@@ -2,13 +2,14 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import Annotated, Literal, assert_never
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from node.messages import IDENTIFY_S, LIMITS_S, Id, IncidentId
 from node.monitor import requests
 from node.monitor.model import IncidentKey, NodeKey
+from node.monitor.web.answers import told
 from node.monitor.web.call import Call, Nothing, Sources
 from node.monitor.web.looking import Floor, NodePath
 from node.monitor.web.problems import ProblemError
@@ -113,28 +114,7 @@ async def _ask(sources: Sources, request: requests.Request) -> Done:
             f"the monitor didn't answer within {ANSWER_S:.0f} s; it may still be done",
             "look whether it was done, and at the monitor: alarm-monitor status",
         )
-    answer = asked.result()
-    match answer.outcome:
-        case "done":
-            return Done(id=answer.id)
-        case "refused":
-            raise ProblemError(
-                HTTPStatus.CONFLICT,
-                f"refused: {answer.reason or 'no reason given'}",
-                "look at how it is now, then decide",
-            )
-        case "unanswered":
-            raise ProblemError(
-                HTTPStatus.GATEWAY_TIMEOUT,
-                "the node was asked and doesn't answer; it may still be done",
-                "go there, or see whether the node is down: alarm-monitor status",
-            )
-        case "unknown":
-            raise ProblemError(
-                HTTPStatus.NOT_FOUND, "there is no such node, incident or walk test", "look at what there is now"
-            )
-        case _:
-            assert_never(answer.outcome)
+    return told(request, asked.result())
 
 
 def _node(path: NodePath) -> NodeKey:

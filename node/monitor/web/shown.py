@@ -116,9 +116,13 @@ class PastFindingShown(Struct, frozen=True, kw_only=True):
 
 
 class Done(Struct, frozen=True, kw_only=True):
-    """What was asked is done; ``id`` is that of what was made by it, else empty."""
+    """What was asked is done; ``id`` is that of what was made by it, else empty.
+
+    ``note``: what of it isn't as whoever asked would take it, in words for people; mostly empty.
+    """
 
     id: str = ""
+    note: str = ""
 
 
 def fleet(view: View, age_s: float) -> FleetView:

@@ -1,0 +1,68 @@
+"""What came of what was asked, in people's words: done, perhaps with a note, or a problem with its next step.
+
+The deciding thread's and the nodes' own words stay beside them in brackets, for tools and for the search in a log.
+"""
+
+from http import HTTPStatus
+from typing import assert_never
+
+from node.monitor.requests import Acknowledge, Answer, Request, Reset
+from node.monitor.web.problems import ProblemError
+from node.monitor.web.shown import Done
+
+_LOOK = "look at how it is now, then decide"
+
+_REFUSALS = {
+    "input-active": ("the button is still pressed, or the door open", "see to it there, then reset again"),
+    "input-fault": ("a wire at the button is broken", "mend it, then reset again: alarm-node check at the node"),
+    "input-unknown": ("the node doesn't know yet whether the button is pressed", "wait some seconds, then reset again"),
+    "pressed-again": ("somebody has pressed once more meanwhile", "see what is open: alarm-monitor status"),
+    "not-sounding": ("nothing sounds there", "nothing needs doing"),
+    "no-buzzer": ("that node has no buzzer", "look for its lamp"),
+    "silent-incident-open": ("a silent alarm is open there, which no sound may betray", "end the alarm first"),
+    "not-paused": ("that node isn't paused", "nothing needs doing"),
+    "all-these-nodes-are-down": (
+        "none of these nodes is heard now, or all are paused",
+        "see why: alarm-monitor status",
+    ),
+    "other-boot": ("the node has started anew meanwhile", "see what is open, then try again: alarm-monitor status"),
+    "stopping": ("the node is being stopped", "ask whoever works on it"),
+    "too-many-requests": ("too much is asked at once", "wait some seconds, then try again"),
+}
+"""Why a node or the decider refuses, and what to do."""
+
+_NOTES: dict[tuple[type[Request], str], str] = {
+    (Acknowledge, "already-acknowledged"): "somebody had said so before",
+    (Acknowledge, "only-here"): "noted here alone: the node doesn't know this alarm, and its lamp doesn't show it",
+    (Reset, "only-here"): "ended here alone: the node wasn't told. Go there: it may still be in alarm",
+}
+"""What is done, and not as whoever asked would take it."""
+
+
+def told(request: Request, answer: Answer) -> Done:
+    """What to say of something that is done; ProblemError where it isn't."""
+    match answer.outcome:
+        case "done":
+            return Done(id=answer.id, note=_NOTES.get((type(request), answer.reason), answer.reason))
+        case "refused":
+            text, next_step = _REFUSALS.get(answer.reason, ("", _LOOK))
+            why = f"{text} ({answer.reason})" if text else answer.reason or "no reason given"
+            raise ProblemError(HTTPStatus.CONFLICT, f"refused: {why}", next_step)
+        case "unanswered" if isinstance(request, Acknowledge):
+            raise ProblemError(
+                HTTPStatus.GATEWAY_TIMEOUT,
+                "the node doesn't answer: it is noted here that somebody is coming, but the lamp there doesn't show it",
+                "go there, as nobody else is called for it now",
+            )
+        case "unanswered":
+            raise ProblemError(
+                HTTPStatus.GATEWAY_TIMEOUT,
+                "the node was asked and doesn't answer; it may still be done",
+                "go there, or see whether the node is down: alarm-monitor status",
+            )
+        case "unknown":
+            raise ProblemError(
+                HTTPStatus.NOT_FOUND, "there is no such node, incident or walk test", "look at what there is now"
+            )
+        case _:
+            assert_never(answer.outcome)
