@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from node import __version__, watchdog
 from node.errors import AlarmNodeError, ToolMissingError
-from node.monitor.commanding import ApiError, Commands
+from node.monitor.commanding import ANSWER_S, LOOK_S, ApiError, Commands
 
 DEFAULT_CONFIG = Path("/etc/alarm-monitor/monitor.toml")
 TOKEN_FILE = "cli.token"  # noqa: S105 - a file's name
@@ -229,7 +229,7 @@ def _init(parsed: argparse.Namespace) -> int:
 def _status(parsed: argparse.Namespace) -> int:
     from node.monitor.showing import show_status  # noqa: PLC0415
 
-    client = _client(parsed)
+    client = _client(parsed, LOOK_S)
     language = parsed.language or _settings(parsed).language
 
     def told() -> dict[str, Any]:
@@ -359,12 +359,12 @@ def _settings(parsed: argparse.Namespace) -> Any:
     return config.load(parsed.config, os.environ)
 
 
-def _client(parsed: argparse.Namespace) -> Commands:
+def _client(parsed: argparse.Namespace, answer_s: float = ANSWER_S) -> Commands:
     from node.monitor import config  # noqa: PLC0415
 
     settings = _settings(parsed)
     own = config.state_directory(settings, os.environ) / TOKEN_FILE
-    return Commands(settings.api_host, settings.api_port, parsed.token_file or own)
+    return Commands(settings.api_host, settings.api_port, parsed.token_file or own, answer_s)
 
 
 def _node(text: str) -> tuple[str, ...]:

@@ -10,6 +10,9 @@ from node.monitor.client import Api, AskError, NothingError
 ANSWER_S = 40.0
 """Beyond the longest time that the monitor itself waits for a node's answer."""
 
+LOOK_S = 10.0
+"""As long as somebody who only looks may see what isn't so any more."""
+
 
 class ApiError(AlarmNodeError):
     """The monitor can't be asked, or refuses."""
@@ -20,9 +23,9 @@ class ApiError(AlarmNodeError):
 class Commands:
     """The monitor at ``host:port``, asked with the token that ``token_file`` holds. Every method raises ApiError."""
 
-    def __init__(self, host: str, port: int, token_file: Path) -> None:
+    def __init__(self, host: str, port: int, token_file: Path, answer_s: float = ANSWER_S) -> None:
         bracketed = f"[{host}]" if ":" in host else host
-        self._api = Api(f"http://{bracketed}:{port}", _token(token_file), ANSWER_S)
+        self._api = Api(f"http://{bracketed}:{port}", _token(token_file), answer_s)
 
     def get(self, *path: str) -> Any:
         """What there is."""

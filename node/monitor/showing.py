@@ -1,4 +1,8 @@
-"""What a terminal shows: the status as a table, sorted by what needs somebody, each finding with its next step."""
+"""What a terminal shows: the status as tables, what needs somebody first, alarms and findings with their next steps.
+
+Nothing is shown as alive that isn't known to be: not while a broker is away, not while the monitor stands still, and a
+display that goes on says from when it is.
+"""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -13,14 +17,20 @@ from rich.table import Table
 from rich.text import Text
 
 from node.core.settings import AlarmClass
+from node.monitor.commanding import ApiError
 from node.monitor.settings import Language
-from node.monitor.tell.texts import CLASSES
+from node.monitor.tell.texts import CLASSES, DETAILS
 from node.monitor.tell.words import Words, mark
 
 if TYPE_CHECKING:
     from node.monitor.history.tokens import Token
 
 WATCH_S = 2.0
+STALE_S = 10.0
+"""From which age on what the monitor tells isn't how it is now; it looks every second."""
+
+WHERE_WIDTH = 24
+"""In columns, so that on a terminal of 80 there is room for what to do."""
 
 STATES = {
     "new": mark("not heard yet"),
@@ -44,18 +54,35 @@ _RANKS = {"down": 0, "late": 1, "new": 2, "paused": 3, "up": 4}
 
 
 def show_status(told: Callable[[], Mapping[str, Any]], language: Language, *, watch: bool) -> None:
-    """Print the status once, or again and again."""
+    """Print the status once, or again and again, then also while the monitor is away. Raises ApiError at the first."""
     console = Console()
     if not watch:
         console.print(status(told(), language))
         return
+    first = _dated(status(told(), language), language)
     with (
         suppress(KeyboardInterrupt),
-        Live(status(told(), language), console=console, screen=console.is_terminal, auto_refresh=False) as live,
+        Live(first, console=console, screen=console.is_terminal, auto_refresh=False) as live,
     ):
         while True:
             time.sleep(WATCH_S)
-            live.update(status(told(), language), refresh=True)
+            try:
+                shown = status(told(), language)
+            except ApiError as problem:
+                shown = _unknown(problem, language)
+            live.update(_dated(shown, language), refresh=True)
+
+
+def _dated(shown: RenderableType, language: Language) -> RenderableType:
+    """With the time at which it was so: a display that stands still must be seen to."""
+    words = Words(language, LOCALTZ, {})
+    return Group(Text(words.say("As of {time}", time=words.time(datetime.now(UTC))), style="dim"), shown)
+
+
+def _unknown(problem: ApiError, language: Language) -> RenderableType:
+    """Where the monitor can't be asked: what was shown before is no longer so."""
+    text = Words(language, LOCALTZ, {}).say("The monitor doesn't answer: nothing is known of the nodes and alarms.")
+    return Group(Text(text, style="bold red"), Text(str(problem)))
 
 
 def status(told: Mapping[str, Any], language: Language) -> RenderableType:
@@ -64,13 +91,17 @@ def status(told: Mapping[str, Any], language: Language) -> RenderableType:
     say = words.say
     parts: list[RenderableType] = []
     fleet = told["fleet"]
+    stale = fleet["age_s"] > STALE_S
+    if stale:
+        text = say("The monitor stands still: this is how it was {seconds} s ago.", seconds=f"{fleet['age_s']:.0f}")
+        parts.append(Text(text, style="bold red"))
     if fleet["blind"]:
         parts.append(Text(say("No broker is reached: nothing here says how the nodes are now."), style="bold red"))
     parts += [_alarm(each, words) for each in told["incidents"]]
     if told["findings"]:
         parts.append(_findings(told["findings"], words))
-    parts.append(_nodes(told["nodes"], told["findings"], words))
-    if not told["incidents"] and not told["findings"] and not fleet["blind"]:
+    parts.append(_nodes(told["nodes"], told["findings"], words, known=not (stale or fleet["blind"])))
+    if not told["incidents"] and not told["findings"] and not fleet["blind"] and not stale:
         parts.append(Text(say("All is well."), style="green"))
     return Group(*parts)
 
@@ -85,28 +116,50 @@ def _alarm(incident: Mapping[str, Any], words: Words) -> Text:
         words.translate(STATES[incident["phase"]]),
         since(incident["raised"]),
     ]
-    is_answered = incident["phase"] == "acknowledged"
-    if is_answered and incident["acknowledged_by"]:
-        told.append(incident["acknowledged_by"])
-    style = "black on green" if is_answered else "bold white on red"
-    return Text("  ".join([*told, incident["id"]]), style=style)
+    if incident["presses"] > 1:
+        told.append(words.say("Called {count} times", count=words.number(incident["presses"])))
+    if incident["phase"] == "acknowledged":
+        told += [incident["acknowledged_by"]] if incident["acknowledged_by"] else []
+        style, next_step = "black on green", mark("To end it: alarm-monitor reset {incident} --reason …")
+    else:
+        style, next_step = "bold white on red", mark("Whoever goes there says so: alarm-monitor acknowledge {incident}")
+    return Text("  ".join(told), style=style).append("\n" + words.say(next_step, incident=incident["id"]))
 
 
 def _findings(findings: Iterable[Mapping[str, Any]], words: Words) -> Table:
-    table = Table(title=words.say("What needs somebody"), title_justify="left", expand=True, show_lines=True)
+    """What each kind means and what to do is said once: many nodes with one fault are many lines, not many pages."""
+    table = Table(title=words.say("What needs somebody"), title_justify="left", expand=True)
     for column in _FINDING_COLUMNS:
-        table.add_column(words.translate(column), overflow="fold", ratio=4 if column is _FINDING_COLUMNS[-1] else None)
+        table.add_column(words.translate(column), overflow="fold", ratio=1 if column is _FINDING_COLUMNS[-1] else None)
+    table.columns[1].max_width = WHERE_WIDTH
+    by_code: dict[str, list[Mapping[str, Any]]] = {}
     for each in findings:
-        where = each["place"] or "/".join(filter(None, (each["site"], each["node"]))) or words.say("the monitor")
-        subject = f" {each['subject']}" if each["subject"] else ""
-        count = f" ({each['count']})" if each["count"] is not None else ""
-        what = Text(f"{words.translate(each['text'])}{count}", style=_STYLES[each["severity"]])
-        what.append("\n" + words.say("Next: {step}", step=words.translate(each["next"])), style="not bold default")
-        table.add_row(each["code"], f"{where}{subject}", since(each["since"]), what)
+        by_code.setdefault(each["code"], []).append(each)
+    for code, alike in by_code.items():
+        for number, each in enumerate(alike):
+            where = each["place"] or "/".join(filter(None, (each["site"], each["node"]))) or words.say("the monitor")
+            subject = f" {each['subject']}" if each["subject"] else ""
+            is_last = number == len(alike) - 1
+            what = _what(each, words, is_first=number == 0)
+            table.add_row(code, f"{where}{subject}", since(each["since"]), what, end_section=is_last)
     return table
 
 
-def _nodes(nodes: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[str, Any]], words: Words) -> Table:
+def _what(finding: Mapping[str, Any], words: Words, *, is_first: bool) -> Text:
+    text = words.translate(finding["text"]) if is_first else words.say("as above")
+    count = "" if finding["count"] is None else f" ({words.number(finding['count'])})"
+    what = Text(f"{text}{count}", style=_STYLES[finding["severity"]])
+    detail = words.translate(DETAILS.get(finding["detail"], finding["detail"]))
+    if detail:
+        what.append("\n" + words.say("More: {about}", about=detail), style="not bold default")
+    if is_first:
+        what.append("\n" + words.say("Next: {step}", step=words.translate(finding["next"])), style="not bold default")
+    return what
+
+
+def _nodes(
+    nodes: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[str, Any]], words: Words, *, known: bool
+) -> Table:
     found: dict[tuple[str, str], int] = {}
     for each in findings:
         key = (each["site"], each["node"])
@@ -120,10 +173,12 @@ def _nodes(nodes: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[str, A
     for column in _NODE_COLUMNS:
         table.add_column(words.translate(column), overflow="fold")
     for node in sorted(nodes, key=needs):
+        is_known = node["status"] not in ("up", "late") or (known and node["reason"] != "broker-away")
+        shown = _status_of(node, words) if is_known else words.say("not known now")
         table.add_row(
             f"{node['site']}/{node['node']}",
             node["place"],
-            Text(_status_of(node, words), style=_STATUS_STYLES[node["status"]]),
+            Text(shown, style=_STATUS_STYLES[node["status"]] if is_known else "bold yellow"),
             "-" if node["heard_s"] is None else f"{node['heard_s']:.0f} s",
             str(node["incidents"] or ""),
             str(found.get((node["site"], node["node"]), "")),

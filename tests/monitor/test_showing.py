@@ -1,0 +1,178 @@
+"""What the status shows at a terminal, from what the API tells; nothing looks alive that isn't known to be."""
+
+from collections.abc import Iterator, Mapping
+from io import StringIO
+from typing import Any
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from node.monitor import showing
+from node.monitor.commanding import ApiError
+from node.monitor.model import Severity, Status
+from node.monitor.settings import Language
+from node.monitor.view import View
+from node.monitor.web import shown
+from tests.support.building import building, finding, incident, node
+
+WIDTH = 80
+
+
+def told(view: View, age_s: float = 0.5) -> dict[str, Any]:
+    """As ``alarm-monitor status`` asks for it."""
+    whole = {
+        "fleet": shown.fleet(view, age_s),
+        "incidents": view.incidents,
+        "findings": view.findings,
+        "nodes": view.nodes,
+    }
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))
+    return plain
+
+
+def lines(answer: Mapping[str, Any], language: Language = "en", width: int = WIDTH) -> list[str]:
+    """What is printed, without colours."""
+    printed = StringIO()
+    Console(file=printed, width=width).print(showing.status(answer, language))
+    return printed.getvalue().splitlines()
+
+
+def rows(answer: Mapping[str, Any], language: Language = "en") -> dict[str, list[str]]:
+    """The cells of each node's row."""
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines(answer, language)]
+    return {row[0]: row for row in cells if row and row[0].startswith("mitte/")}
+
+
+def quiet(**changes: Any) -> View:
+    """A building in which nothing is wrong."""
+    calm: dict[str, Any] = {"nodes": (node("desk-1"),), "incidents": (), "findings": (), "targets": ()}
+    return building(**{**calm, **changes})
+
+
+def test_a_building_in_which_nothing_is_wrong_says_so() -> None:
+    """In one line, which stands nowhere else."""
+    assert lines(told(quiet()))[-1].strip() == "All is well."
+    assert rows(told(quiet()))["mitte/desk-1"][2] == "up"
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (told(quiet(blind=True)), "No broker is reached"),
+        (told(quiet(), age_s=12.0), "The monitor stands still: this is how it was 12 s ago."),
+        (told(quiet(nodes=(node("desk-1", reason="broker-away"),))), ""),
+    ],
+    ids=["blind", "stale", "its broker is away"],
+)
+def test_what_is_not_known_is_not_shown_as_up(answer: Mapping[str, Any], says: str) -> None:
+    """A node that may be dead isn't green, and all isn't well."""
+    printed = "\n".join(lines(answer))
+
+    assert rows(answer)["mitte/desk-1"][2] == "not known now"
+    assert says in printed
+    assert "All is well" not in printed or not says
+
+
+def test_who_is_down_or_paused_stays_so_while_nothing_is_heard() -> None:
+    """That is known, and by whom."""
+    answer = told(building(blind=True))
+
+    states = {name: row[2] for name, row in rows(answer).items()}
+
+    assert states["mitte/desk-3"] == "down"
+    assert states["mitte/desk-5"].startswith("paused")
+    assert states["mitte/desk-1"] == states["mitte/desk-2"] == "not known now"
+
+
+@pytest.mark.parametrize(
+    ("phase", "next_step"),
+    [
+        ("open", "Whoever goes there says so: alarm-monitor acknowledge mitte/desk-1/0badcafe-7"),
+        ("received", "Whoever goes there says so: alarm-monitor acknowledge mitte/desk-1/0badcafe-7"),
+        ("acknowledged", "To end it: alarm-monitor reset mitte/desk-1/0badcafe-7 --reason …"),
+    ],
+)
+def test_an_alarm_comes_first_with_the_command_that_is_next(phase: str, next_step: str) -> None:
+    """To be copied as it stands; that somebody pressed again is seen, too."""
+    answer = told(building(incidents=(incident("desk-1", phase=phase, presses=2),)))
+
+    first, second = (line.strip() for line in lines(answer)[:2])
+
+    assert first.startswith("ALARM  Room desk-1  button  threat")
+    assert first.endswith("Called 2 times")
+    assert second == next_step
+
+
+def test_a_finding_says_why() -> None:
+    """The reason, in words; OPERATIONS.md promises it."""
+    findings = (
+        finding("M001", Severity.CRITICAL, "desk-1", detail="will"),
+        finding("M010", Severity.CRITICAL, subject="guard/sms", detail="no such host"),
+    )
+
+    printed = "\n".join(lines(told(quiet(findings=findings)), "de", width=120))
+
+    assert "Näheres: der Broker hat die Verbindung verloren" in printed
+    assert "Näheres: no such host" in printed
+
+
+def test_one_fault_at_many_nodes_is_explained_once() -> None:
+    """Each has its line; a page that scrolls away shows nobody the second fault."""
+    many = [finding("F030", Severity.WARNING, f"desk-{number}") for number in range(20)]
+    other = finding("M006", Severity.WARNING, "desk-2", count=3)
+
+    printed = lines(told(quiet(findings=(*many[:10], other, *many[10:]))))
+
+    table = printed[: next(number for number, line in enumerate(printed) if line.startswith("Nodes"))]
+    assert sum("mend it" in line for line in table) == 2
+    assert sum("as above" in line for line in table) == 19
+    assert sum("Room desk-" in line for line in table) == 21
+    assert any("something is wrong (3)" in line for line in table)
+    assert len(table) < 35
+
+
+def test_a_long_name_leaves_room_for_what_to_do() -> None:
+    """On 80 columns too."""
+    away = finding("M008", Severity.CRITICAL, subject="guard-desk-at-the-entrance/mqtt-broker.building.example:8883")
+
+    printed = lines(told(quiet(findings=(away,))))
+
+    assert any("something is wrong" in line for line in printed)
+    assert any("Next: mend it" in line for line in printed)
+    assert max(map(len, printed)) <= WIDTH
+
+
+def test_a_display_goes_on_while_the_monitor_is_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It shows nothing of before, says what to do, and shows how it is as soon as it can again."""
+    up = told(quiet())
+    down = told(quiet(nodes=(node("desk-1", Status.DOWN),)))
+    answers: Iterator[Mapping[str, Any] | Exception] = iter([up, ApiError("it can't be reached", "start it"), down])
+
+    def ask() -> Mapping[str, Any]:
+        answer = next(answers, KeyboardInterrupt())
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(showing, "WATCH_S", 0.0)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+    showing.show_status(ask, "en", watch=True)
+
+    text = capsys.readouterr().out
+    assert "The monitor doesn't answer" in text
+    assert text.index("All is well") < text.index("it can't be reached. Next: start it") < text.rindex("down")
+    assert "As of " in text
+
+
+def test_a_monitor_that_can_not_be_asked_at_first_ends_the_display() -> None:
+    """A wrong token or file is said at once."""
+
+    def ask() -> Mapping[str, Any]:
+        raise ApiError("this token isn't known", "make one")
+
+    with pytest.raises(ApiError):
+        showing.show_status(ask, "en", watch=True)
