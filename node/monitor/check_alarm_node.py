@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from node import __version__
 from node.monitor.client import Api, AskError, NothingError
-from node.monitor.plugin import Measure, Report, State, threshold
+from node.monitor.plugin import Measure, Range, Report, State, threshold
 
 DEFAULT_URL = "http://127.0.0.1:8780"
 TIMEOUT_S = 10
@@ -27,6 +27,16 @@ STALLED_S = (10.0, 30.0)
 
 _NOT_HEARD = {"M001", "M002", "M004"}
 """The findings about nodes that aren't heard: for a site, the thresholds judge those."""
+
+_REASONS = {
+    "silent": "its heartbeat stays away",
+    "will": "the broker lost its connection",
+    "goodbye": "it was stopped",
+}
+"""Why a node is down, as people are told it."""
+
+BROKER_AWAY = "broker-away"
+"""The reason of a node that only a broker brings which the monitor doesn't reach: how it is isn't known."""
 
 _SEVERITIES = {"critical": State.CRITICAL, "warning": State.WARNING, "notice": State.OK}
 
@@ -50,8 +60,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--token-file", type=Path, help="holds a viewer's token, on one line", metavar="FILE")
     made.add_argument("-t", "--timeout", type=_seconds, default=TIMEOUT_S, help="seconds (default: %(default)s)")
     judged = "node: seconds since heard; site: nodes down; monitor: age of its look"
-    made.add_argument("-w", "--warning", type=threshold, help=judged, metavar="RANGE")
-    made.add_argument("-c", "--critical", type=threshold, help="as -w; 20, 5:20, @5:20", metavar="RANGE")
+    made.add_argument("-w", "--warning", type=_range, help=judged, metavar="RANGE")
+    made.add_argument("-c", "--critical", type=_range, help="as -w; 20, 5:20, @5:20", metavar="RANGE")
     made.add_argument("-v", "--verbose", action="count", default=0, help="each finding with its next step")
     modes = made.add_subparsers(required=True, metavar="MODE", dest="mode")
     modes.add_parser("node", help="one node").add_argument("subject", metavar="SITE/NODE", type=_site_and_node)
@@ -65,18 +75,26 @@ def check_node(api: Api, report: Report, parsed: argparse.Namespace) -> None:
     detail = api.get("nodes", *parsed.subject.split("/"))
     node = detail["node"]
     known = _is_known(detail, report)
+    if known and node["reason"] == BROKER_AWAY:
+        known = False
+        report.reasons.append((State.UNKNOWN, "the monitor doesn't reach its broker"))
     report.details += [f"place: {node['place']}", *_next_steps(detail["findings"])]
     if node["heard_s"] is not None:
         heard = Measure("heard", round(node["heard_s"] + detail["age_s"], 3), "s", parsed.warning, parsed.critical)
         # A node in maintenance may be silent.
-        report.measures.append(heard if known and node["status"] != "paused" else Measure("heard", heard.value, "s"))
+        judged = known and node["status"] != "paused"
+        report.measures.append(heard if judged else Measure("heard", heard.value, "s"))
+        if judged and heard.state is not State.OK:
+            report.reasons.append((heard.state, f"heard {heard.value:g} s ago"))
     report.measures.append(Measure("incidents", node["incidents"]))
+    report.reasons += _calls(node["incidents"])
     if not known:
         return
+    reason = _REASONS.get(node["reason"], node["reason"])
     words = {
         "new": (State.UNKNOWN, "not heard since the monitor's start"),
         "late": (State.WARNING, "late"),
-        "down": (State.CRITICAL, f"down ({node['reason']})" if node["reason"] else "down"),
+        "down": (State.CRITICAL, f"down ({reason})" if reason else "down"),
         "paused": (State.OK, f"paused until {node['paused_until']}"),
     }
     if node["status"] in words:
@@ -96,8 +114,13 @@ def check_site(api: Api, report: Report, parsed: argparse.Namespace) -> None:
     report.measures += [down if known else Measure("down", down.value)]
     report.measures += [Measure(status, count) for status, count in site["nodes"].items() if status != "down"]
     report.measures.append(Measure("incidents", site["incidents"]))
+    report.reasons += _calls(site["incidents"])
     if not known:
         return
+    if not all(broker["connected"] for broker in fleet["brokers"]):
+        unseen = sum(each["reason"] == BROKER_AWAY for each in api.items("nodes", site=parsed.subject))
+        if unseen:
+            report.reasons.append((State.UNKNOWN, f"{unseen} not known: the monitor doesn't reach their broker"))
     findings = list(api.items("findings", site=parsed.subject))
     report.details += _next_steps(findings)
     if down.value:
@@ -106,6 +129,8 @@ def check_site(api: Api, report: Report, parsed: argparse.Namespace) -> None:
         )
         more = ", ..." if down.value > 10 else ""
         report.reasons.append((down.state, f"{down.value} down ({names}{more})"))
+    elif down.state is not State.OK:
+        report.reasons.append((down.state, "none down"))
     report.reasons += _judged([finding for finding in findings if finding["code"] not in _NOT_HEARD])
 
 
@@ -165,6 +190,12 @@ def _is_known(told: Any, report: Report) -> bool:
     return False
 
 
+def _calls(incidents: int) -> Iterator[tuple[State, str]]:
+    """An alarm is no fault of a node; but nobody is told that all is well while somebody calls for help."""
+    if incidents:
+        yield State.OK, "an alarm is open" if incidents == 1 else f"{incidents} alarms are open"
+
+
 def _judged(findings: Sequence[Any]) -> Iterator[tuple[State, str]]:
     for finding in findings:
         where = "/".join(part for part in (finding["node"], finding["subject"]) if part)
@@ -174,7 +205,8 @@ def _judged(findings: Sequence[Any]) -> Iterator[tuple[State, str]]:
 def _next_steps(findings: Sequence[Any]) -> Iterator[str]:
     for each in findings:
         where = "/".join(part for part in (each["site"], each["node"], each["subject"]) if part)
-        yield f"{each['code']} {where}: {each['text']}. Next: {each['next']} ({each['page']})"
+        detail = f" ({each['detail']})" if each["detail"] else ""
+        yield f"{each['code']} {where}: {each['text']}{detail}. Next: {each['next']} ({each['page']})"
 
 
 def _token(path: Path | None) -> str:
@@ -195,20 +227,30 @@ def _too_late(*_: object) -> NoReturn:
 def _url(text: str) -> str:
     address = urllib.parse.urlsplit(text if "://" in text else f"http://{text}")
     if address.scheme not in {"http", "https"} or not address.hostname or address.query or address.fragment:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} isn't like {DEFAULT_URL}")
     return address.geturl()
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds <= 3600:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a number of seconds up to 3600")
     return seconds
+
+
+def _range(text: str) -> Range:
+    try:
+        return threshold(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a range like 20, 5:20 or @5:20") from None
 
 
 def _site_and_node(text: str) -> str:
     if re.fullmatch(r"[^/]+/[^/]+", text) is None:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} isn't SITE/NODE, as alarm-monitor status shows it")
     return text
 
 

@@ -72,7 +72,8 @@ class Api:
             reason = error.reason if isinstance(error, urllib.error.URLError) else error
             if isinstance(reason, TimeoutError):
                 raise reason from None
-            raise AskError(f"the monitor can't be reached at {self._url}: {reason}", away=True) from None
+            why = (reason.strerror if isinstance(reason, OSError) else None) or reason
+            raise AskError(f"the monitor can't be reached at {self._url}: {why}", away=True) from None
         except ValueError as error:
             raise AskError(f"no alarm-monitor answers at {self._url}: {error}") from None
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from node.monitor.model import Role, Severity, Status
 from node.monitor.plugin import State
@@ -75,7 +76,7 @@ def test_all_is_well(site: Site, token: Path) -> None:
         (Status.NEW, UNKNOWN, "not heard"),
         (Status.UP, OK, "well"),
         (Status.LATE, WARNING, "late"),
-        (Status.DOWN, CRITICAL, "down (will)"),
+        (Status.DOWN, CRITICAL, "down (the broker lost its connection)"),
         (Status.PAUSED, OK, "paused"),
     ],
 )
@@ -108,40 +109,60 @@ def test_a_finding_counts_by_its_severity(site: Site, token: Path, severity: Sev
 
 
 def test_an_alarm_is_no_fault(site: Site, token: Path) -> None:
-    """A node that calls works; the call is measured, and people are told of it by other ways."""
+    """A node that calls works; the call is measured and said, and people are told of it by other ways."""
     site.behind.view = building(nodes=(node("desk-1", incidents=1),), findings=(), incidents=(incident("desk-1"),))
 
-    state, _, data = check(site, token, "node", "mitte/desk-1")
+    told = [check(site, token, *mode) for mode in (("node", "mitte/desk-1"), ("site", "mitte"))]
 
-    assert (state, data["incidents"]) == (OK, "1;;;0")
+    assert [(state, data["incidents"]) for state, _, data in told] == [(OK, "1;;;0")] * 2
+    assert [text for _, text, _ in told] == ["mitte/desk-1: an alarm is open", "mitte: an alarm is open"]
+
+
+def test_a_node_whose_broker_is_away_is_unknown(site: Site, token: Path) -> None:
+    """Also where the monitor hears others over another broker; its site isn't OK either."""
+    away = node("desk-1", reason="broker-away")
+    brokers = (replace(site.behind.view.brokers[0], connected=False), site.behind.view.brokers[0])
+    site.behind.view = building(nodes=(away, node("desk-2")), findings=(), incidents=(), targets=(), brokers=brokers)
+
+    told = [check(site, token, "-w", "1", *mode) for mode in (("node", "mitte/desk-1"), ("site", "mitte"))]
+    other = check(site, token, "node", "mitte/desk-2")
+
+    assert [state for state, _, _ in told] == [UNKNOWN, UNKNOWN]
+    assert "doesn't reach its broker" in told[0][1]
+    assert "1 not known" in told[1][1]
+    assert other[0] is OK
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expected"),
+    ("arguments", "expected", "word"),
     [
-        (("-w", "3", "node", "mitte/desk-1"), WARNING),
-        (("-w", "3", "-c", "3.9", "node", "mitte/desk-1"), CRITICAL),
-        (("-w", "5", "-c", "6", "node", "mitte/desk-1"), OK),
-        (("-c", "2", "site", "mitte"), OK),
-        (("-w", "0", "-c", "2", "site", "mitte"), WARNING),
-        (("-c", "1", "site", "mitte"), CRITICAL),
-        (("site", "mitte"), CRITICAL),
-        (("-w", "0.1", "monitor"), WARNING),
-        (("-c", "@0:1", "monitor"), CRITICAL),
+        (("-w", "3", "node", "mitte/desk-1"), WARNING, "heard 4 s ago"),
+        (("-w", "3", "-c", "3.9", "node", "mitte/desk-1"), CRITICAL, "heard 4 s ago"),
+        (("-w", "5", "-c", "6", "node", "mitte/desk-1"), OK, "mitte/desk-1: an alarm is open"),
+        (("-c", "2", "site", "mitte"), OK, "2 down"),
+        (("-w", "0", "-c", "2", "site", "mitte"), WARNING, "2 down"),
+        (("-c", "1", "site", "mitte"), CRITICAL, "2 down"),
+        (("site", "mitte"), CRITICAL, "2 down"),
+        (("-c", "@0", "site", "nord"), CRITICAL, "nord: none down"),
+        (("-w", "0.1", "monitor"), WARNING, "it last looked 0.5 s ago"),
+        (("-c", "@0:1", "monitor"), CRITICAL, "it last looked 0.5 s ago"),
     ],
 )
 def test_thresholds_judge_what_is_measured(
-    site: Site, token: Path, arguments: tuple[str, ...], expected: State
+    site: Site, token: Path, arguments: tuple[str, ...], expected: State, word: str
 ) -> None:
-    """Seconds since a node was heard, how many nodes of a site are down, the age of the monitor's look."""
+    """Seconds since a node was heard, how many nodes of a site are down, the age of a look; and it says which."""
     down = [node(f"desk-{number}", Status.DOWN) for number in (2, 3)]
     site.behind.view = building(
-        nodes=(node("desk-1"), *down), findings=tuple(finding("M001", Severity.CRITICAL, each.node) for each in down)
+        nodes=(node("desk-1", incidents=1), node("desk-1", site="nord"), *down),
+        findings=tuple(finding("M001", Severity.CRITICAL, each.node) for each in down),
     )
 
-    state, _, _ = check(site, token, *arguments)
+    state, text, _ = check(site, token, *arguments)
 
     assert state is expected
+    assert word in text
+    assert "all is well" not in text
 
 
 def test_a_site_names_some_of_the_nodes_that_are_down(site: Site, token: Path) -> None:
@@ -149,7 +170,7 @@ def test_a_site_names_some_of_the_nodes_that_are_down(site: Site, token: Path) -
     down = tuple(node(f"desk-{number:02}", Status.DOWN) for number in range(1200))
     findings = tuple(finding("M001", Severity.CRITICAL, each.node) for each in down)
     others = tuple(finding("M003", Severity.WARNING, each.node) for each in down)
-    site.behind.view = building(nodes=down, findings=(*findings, *others))
+    site.behind.view = building(nodes=down, findings=(*findings, *others), incidents=())
 
     state, text, data = check(site, token, "site", "mitte")
 
@@ -201,14 +222,15 @@ def test_the_monitor_is_judged_by_its_own_troubles(
 
 def test_verbose_tells_each_finding_with_its_next_step(site: Site, token: Path) -> None:
     """On lines of their own after the first."""
-    site.behind.view = building()
+    down = finding("M001", Severity.CRITICAL, "desk-3", detail="it is gone")
+    site.behind.view = building(findings=(down,))
 
     _, told = run("-v", "-H", site.url, "--token-file", token, "node", "mitte/desk-3")
 
     first, place, *findings = told.splitlines()
     assert LINE.fullmatch(f"{first}\n")
     assert place == "place: Room desk-3"
-    assert findings[0] == "M001 mitte/desk-3: something is wrong. Next: mend it (OPERATIONS.md#m001)"
+    assert findings[0] == "M001 mitte/desk-3: something is wrong (it is gone). Next: mend it (OPERATIONS.md#m001)"
 
 
 @pytest.mark.parametrize(
@@ -264,8 +286,10 @@ def test_a_token_file_that_cannot_be_used_is_unknown(site: Site, tmp_path: Path,
     ],
 )
 def test_usage_ends_with_unknown(arguments: tuple[str, ...]) -> None:
-    """Right or wrong, it is no state of anything."""
+    """Right or wrong, it is no state of anything; what is wrong is said in words, none of them a function's name."""
     code, told = run(*arguments)
 
     assert code == UNKNOWN
     assert told
+    assert "invalid _" not in told
+    assert "threshold value" not in told
