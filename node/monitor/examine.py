@@ -19,7 +19,7 @@ from node.monitor import config
 from node.monitor.commanding import ApiError, Commands
 from node.monitor.errors import HistoryOlderError
 from node.monitor.findings import BROKER_AWAY
-from node.monitor.link import prepare
+from node.monitor.link import prepare, why
 from node.monitor.running import TOKEN_FILE, open_history
 from node.monitor.settings import Settings
 from node.monitor.tell import problem_of
@@ -65,7 +65,8 @@ def _roster(settings: Settings) -> Iterator[Finding]:
             "list the nodes in nodes.toml, and name it in monitor.toml: roster",
         )
     else:
-        yield Finding(True, f"the roster lists {len(settings.roster)} nodes")
+        count = len(settings.roster)
+        yield Finding(True, f"the roster lists {count} {'node' if count == 1 else 'nodes'}")
 
 
 def _targets(settings: Settings) -> Iterator[Finding]:
@@ -139,7 +140,7 @@ def _try_broker(settings: Settings, broker: Broker) -> Finding:
         if not done.wait(ANSWER_S):
             problems.append("no answer")
     except (OSError, ValueError) as problem:
-        problems.append(str(problem) or type(problem).__name__)
+        problems.append(why(problem))
     finally:
         client.disconnect()
         client.loop_stop()

@@ -90,7 +90,7 @@ def write(path: Path, *, monitor: str, site: str, host: str, port: int, language
     }
     there = [str(each) for each in texts if each.exists()]
     if there and not force:
-        raise ExampleError(f"{' and '.join(there)} is there already", "change it, or replace it with --force")
+        raise ExampleError(f"there already: {' and '.join(there)}", "change what is there, or replace it with --force")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for each, text in texts.items():

@@ -91,6 +91,7 @@ class Link:
         self._client: Client | None = None
         self._session = 0
         self._born = 0.0
+        self._birth_held = 0
         self._ready = False
         self._topics: dict[int, str] = {}
         self._problem = ""
@@ -150,7 +151,7 @@ class Link:
             try:
                 self._attend(self._connect(), bell)
             except (OSError, ssl.SSLError, ValueError) as problem:
-                self._problem = str(problem) or type(problem).__name__
+                self._problem = why(problem)
             was_ready, self._ready, self._client = self._ready, False, None
             self._topics.clear()
             if not self._closing.is_set():
@@ -257,6 +258,8 @@ class Link:
         topic = self._topics.pop(mid, "")
         if code.is_failure:
             self._listener.refused(self.broker.name, topic)
+        elif not self._birth_held and topic in map(self._wire.state_topic, self._wire.sites):
+            self._birth_held = self._session
 
     def _on_message(self, _client: Client, _data: object, received: MQTTMessage) -> None:
         try:
@@ -267,11 +270,13 @@ class Link:
             return
         if isinstance(heard, FromNode):
             self._listener.said(self.broker.name, heard, retained=received.retain)
-        elif heard != (self._wire.boot, "online") and not (received.retain or self._closing.is_set()):
-            # Another one speaks as we, or the broker told the will of a connection that we have replaced.
-            if heard.boot != self._wire.boot:
+        elif heard != (self._wire.boot, "online") and not self._closing.is_set():
+            # Another one speaks as we, or the broker told the will of a connection that we have replaced. Who has our
+            # client id, too, is never connected together with us: we only find what it left. What stood there before
+            # our first birth is of the process before us.
+            if heard.boot != self._wire.boot and (not received.retain or 0 < self._birth_held < self._session):
                 self._listener.stolen(self.broker.name)
-            if time.monotonic() - self._born >= BIRTH_PAUSE_S:
+            if not received.retain and time.monotonic() - self._born >= BIRTH_PAUSE_S:
                 self._say_birth()
 
     def _on_disconnect(
@@ -279,6 +284,12 @@ class Link:
     ) -> None:
         if not self._problem.startswith("refused") and "subscription" not in self._problem:
             self._problem = f"the connection ended: {code}"
+
+
+def why(problem: Exception) -> str:
+    """What went wrong, without the number that the system has for it."""
+    said = problem.strerror if isinstance(problem, OSError) and not isinstance(problem, ssl.SSLError) else None
+    return said or str(problem) or type(problem).__name__
 
 
 def _turn(client: Client, bell: socket.socket) -> bool:

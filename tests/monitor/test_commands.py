@@ -242,6 +242,13 @@ def test_the_doctor_reads_what_the_service_finds(monitor: RunningMonitor) -> Non
     assert "Traceback" not in monitor.log
 
 
+def test_the_doctor_counts_one_node_as_one(tmp_path: Path) -> None:
+    """As people do."""
+    told = alarm_monitor(write_monitor(tmp_path, free_port(), roster=ROSTER[:1]), "check")
+
+    assert "the roster lists 1 node\n" in told.stdout
+
+
 def test_the_doctor_tries_the_broker_itself_where_no_service_runs(tmp_path: Path, broker: Broker) -> None:
     """It says that the service isn't there, and what of the rest works."""
     told = alarm_monitor(write_monitor(tmp_path, broker.port), "check")
@@ -255,7 +262,7 @@ def test_the_doctor_says_why_a_broker_can_not_be_reached(tmp_path: Path) -> None
     told = alarm_monitor(write_monitor(tmp_path, free_port()), "check")
 
     assert told.returncode == 1
-    assert "Connection refused: M008" in told.stdout
+    assert ": Connection refused: M008" in told.stdout
 
 
 def test_without_a_monitor_a_command_says_how_to_start_it(tmp_path: Path) -> None:

@@ -192,3 +192,35 @@ def test_a_link_that_is_closed_leaves_its_goodbye_behind(broker: Broker, link: L
 
     assert not any(b'"lost"' in message.payload for message in reader.received)
     assert listening.complaints == []
+
+
+def test_two_monitors_of_one_name_find_each_other(broker: Broker) -> None:
+    """The broker throws off whoever came first, so the two are never there together: each finds what the other left."""
+    reached = brokers.Broker("the-broker", "127.0.0.1", broker.port, None)
+    two = (Listening(), Listening())
+    with ExitStack() as links:
+        for boot, each in zip(("0000aaaa", "0000bbbb"), two, strict=True):
+            wire = MonitorWire(ROOT, (SITE,), "guard-desk", boot)
+            made = Link(reached, wire, each, time.monotonic, "guard-desk")
+            links.callback(made.close, "test")
+            made.start()
+            assert each.ready.wait(20.0)
+
+        wait_until(lambda: all("stolen" in each.complaints for each in two), what="both to find it")
+
+
+def test_what_the_process_before_left_is_nobody_elses(broker: Broker, listening: Listening) -> None:
+    """A monitor that was killed and starts again has another boot, and the same name by right."""
+    before = MonitorWire(ROOT, (SITE,), "guard-desk", "0000bbbb")
+    reached = brokers.Broker("the-broker", "127.0.0.1", broker.port, None)
+    made = Link(reached, WIRE, listening, time.monotonic, "guard-desk")
+    with ExitStack() as ends, Client(broker.port) as node:
+        node.publish(before.state_topic(SITE), before.said("online", 1, 0.0), retain=True)
+        ends.callback(made.close, "test")
+        made.start()
+        assert listening.ready.wait(20.0)
+
+        node.send(f"{ROOT}/{SITE}/node/{ROOM.node}/event", msgspec.json.encode(press(1)))
+        wait_until(lambda: listening.heard != [], what="what was said after what is retained")
+
+    assert listening.complaints == []
