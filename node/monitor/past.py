@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
 
@@ -15,7 +16,8 @@ def show(
 ) -> None:
     """Print these records, of which the newest comes first; at most so many. Raises ApiError as they do.
 
-    A table has the newest last. An export is printed as it comes, so that little of it is in memory.
+    A table has the newest last, and times as this machine's clock shows them. An export is printed as it comes, so that
+    little of it is in memory.
     """
     found = islice(items, most)
     lines: Iterable[str]
@@ -35,6 +37,8 @@ def show(
         if line:  # a file with some of it looks like one with all
             sys.stderr.write("what was written isn't all\n")
         raise
+    if form == "table" and not line:
+        sys.stderr.write("there is nothing of that in the history\n")
     if is_more:
         rest = "--most N for more, --json or --csv for all" if form == "table" else "--most N for more"
         sys.stderr.write(f"these are the newest {most}; there are others: {rest}\n")
@@ -45,15 +49,23 @@ def line_of(what: str, item: Mapping[str, Any]) -> str:
     where = f"{item['site']}/{item['node']}"
     if what == "incidents":
         ended = f"reset {item['reset_reason'] or ''} by {item['reset_by']}" if item["reset"] else item["phase"]
-        return f"{item['raised']}  {where}  {item['input']}  {item['alarm_class']}  {item['presses']}x  {ended}"
+        called = f"{item['input']}  {item['alarm_class']}  {item['presses']}x"
+        return f"{_local(item['raised'])}  {item['id']}  {called}  {ended}"
     if what == "flips":
-        return f"{item['at']}  {where}  {item['before']} -> {item['after']}  {item['reason']}".rstrip()
+        return f"{_local(item['at'])}  {where}  {item['before']} -> {item['after']}  {item['reason']}".rstrip()
     if what == "tests":
         took = "not confirmed" if item["reaction_s"] is None else f"{item['reaction_s'] * 1000:.0f} ms"
-        return f"{item['at']}  {where}  {item['input']}  {took}  {item['walk_test']}".rstrip()
+        return f"{_local(item['at'])}  {where}  {item['input']}  {took}  {item['walk_test']}".rstrip()
     if what == "findings":
-        ended = f"over {item['until']}" if item["until"] else "open"
+        ended = f"over {_local(item['until'])}" if item["until"] else "open"
         whose = where.strip("/") or "the monitor"
-        return "  ".join(filter(None, (item["since"], whose, item["code"], item["subject"], ended, item["text"])))
+        since = _local(item["since"])
+        return "  ".join(filter(None, (since, whose, item["code"], item["subject"], ended, item["text"])))
     about = "  ".join(filter(None, (item["input"], item["incident"])))
-    return f"{item['heard']}  {where}  {item['boot']}-{item['seq']}  {item['kind']}  {about}".rstrip()
+    number = f"{item['boot']}-{item['seq']}"
+    return f"{_local(item['heard'])}  {where}  {number}  {item['kind']}  {about}".rstrip()
+
+
+def _local(at: str) -> str:
+    """As this machine's clock showed it, with how far that is from UTC: an hour comes twice in autumn."""
+    return datetime.fromisoformat(at).astimezone().isoformat(timespec="seconds")

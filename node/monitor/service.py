@@ -29,15 +29,19 @@ from node import __version__
 from node.messages import Event
 from node.monitor.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
+from node.monitor.findings import kind_of
 from node.monitor.history import History
 from node.monitor.history.writer import Writer
 from node.monitor.hub import Hub
 from node.monitor.inbox import Inbox, Said
 from node.monitor.link import Link
+from node.monitor.model import FindingKey
 from node.monitor.requests import Answer, Request
 from node.monitor.settings import Settings
 from node.monitor.tell import Pace, TargetFailed, TargetWorks, Teller, targets_of
 from node.monitor.tell.spare import SpareOutbox
+from node.monitor.tell.texts import DETAILS
+from node.monitor.tell.words import one_line
 from node.monitor.view import View
 from node.monitor.viewing import view
 from node.monitor.wire import FromNode, MonitorWire
@@ -190,9 +194,10 @@ class Service:
             else:
                 self._respond(say)
         for finding in decisions.raised:
-            log.warning("found %s %s", finding.key.code, finding.key)
+            why = one_line(DETAILS.get(finding.detail, finding.detail))
+            log.warning("%s: %s%s", _named(finding.key), kind_of(finding.key.code).text, f" ({why})" if why else "")
         for key, _ in decisions.cleared:
-            log.info("cleared %s %s", key.code, key)
+            log.info("%s: over", _named(key))
 
     def _respond(self, respond: Respond) -> None:
         future = self._futures.pop(respond.number, None)
@@ -304,6 +309,11 @@ class _Listener:
 
 def _now() -> Moment:
     return Moment(time.monotonic(), datetime.now(UTC))
+
+
+def _named(key: FindingKey) -> str:
+    """What a finding is about, on one line: some of it came over the network."""
+    return one_line(f"{key.code} {'/'.join(filter(None, key[1:]))}")
 
 
 def _as_heard(said: Said, now: Moment) -> Moment:

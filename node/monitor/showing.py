@@ -200,6 +200,9 @@ def _status_of(node: Mapping[str, Any], words: Words) -> str:
 
 def show_walk_tests(walks: Iterable[Mapping[str, Any]]) -> None:
     """Print the walk tests that hold: what was tested, and what still waits."""
+    walks = list(walks)
+    if not walks:
+        print_line("no walk test holds: every press is real")
     for walk in walks:
         print_line(f"{walk['id']}  {walk['site']}  {walk['left_s'] / 60:.0f} min left  by {walk['by']}")
         print_line(f"  tested:   {', '.join(walk['tested']) or '-'}")

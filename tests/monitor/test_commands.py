@@ -91,14 +91,19 @@ def test_a_walk_test_records_each_button_and_hides_no_alarm(monitor: RunningMoni
     node.expect(since=mark, output="lamp", pattern="received")
     monitor.wait(lambda: monitor.items("/walk-tests")[0]["tested"] == [f"{NODE}/button"], what="a tested button")
     listed = said(monitor, "walk-test", "list")
+    past = said(monitor, "history", "tests")
     no_alarm = monitor.items("/incidents")
     node.tap(45)
     incident = monitor.expect_incident()
     said(monitor, "reset", incident["id"], "--reason", "drill")
     said(monitor, "walk-test", "end", started.split()[0])
+    over = said(monitor, "history")
 
     assert "But: left out: " not in started
     assert "tested:   room-214/button" in listed
+    assert said(monitor, "walk-test", "list") == "no walk test holds: every press is real\n"
+    assert "mitte/room-214  button  " in past
+    assert f"{incident['id']}  button  threat  1x  reset drill by local-guard-desk" in over
     assert no_alarm == []
     assert not incident["test"]
     rows = list(csv.DictReader(StringIO(said(monitor, "report", "tests", "--csv"))))
@@ -239,6 +244,7 @@ def test_the_doctor_reads_what_the_service_finds(monitor: RunningMonitor) -> Non
     assert told.returncode == 1
     assert "FINDING nobody is told of an alarm" in told.stdout
     assert "FINDING M004 mitte/room-300" in told.stdout
+    assert "M004 mitte/room-300: a node of the roster was never heard" in monitor.log
     assert "Traceback" not in monitor.log
 
 

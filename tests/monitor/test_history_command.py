@@ -229,25 +229,26 @@ def test_a_status_that_is_watched_is_done_when_somebody_stops_it(tmp_path: Path)
 def test_past_findings_can_be_looked_up(
     history: History, tmp_path: Path, arguments: tuple[str, ...], codes: list[str]
 ) -> None:
-    """By node, site and time; an instant without a zone is this machine's."""
+    """By node, site and time; an instant without a zone is this machine's, and so they are shown, in summer too."""
     first, own = finding(since_utc=at(10)), finding("M008", NodeKey("", ""), subject="broker:8883", since_utc=at(20))
     again = finding(since_utc=at(40))
     history.store(Batch(raised=(first, own)))
-    history.store(Batch(cleared=((first.key, at(15)),)))
+    history.store(Batch(cleared=((first.key, at(15 + 150 * 86400)),)))
     history.store(Batch(raised=(again,)))
 
     shown = asked(tmp_path, history.reading, "findings", *arguments)
     told = asked(tmp_path, history.reading, "findings", "--json", *arguments)
 
     lines = [
-        f"2026-03-01T08:00:10Z  mitte/room-1  M001  over 2026-03-01T08:00:15Z  {DOWN.text}",
-        f"2026-03-01T08:00:20Z  the monitor  M008  broker:8883  open  {BROKER_AWAY.text}",
-        f"2026-03-01T08:00:40Z  mitte/room-1  M001  open  {DOWN.text}",
+        f"2026-03-01T09:00:10+01:00  mitte/room-1  M001  over 2026-07-29T10:00:15+02:00  {DOWN.text}",
+        f"2026-03-01T09:00:20+01:00  the monitor  M008  broker:8883  open  {BROKER_AWAY.text}",
+        f"2026-03-01T09:00:40+01:00  mitte/room-1  M001  open  {DOWN.text}",
     ]
     assert [json.loads(line)["code"] for line in told.stdout.splitlines()] == codes
     assert [line.split("  ")[2] for line in shown.stdout.splitlines()] == codes[::-1]
     assert [line for line in shown.stdout.splitlines() if line not in lines] == []
-    assert shown.stderr == told.stderr == ""
+    assert shown.stderr == ("" if codes else "there is nothing of that in the history\n")
+    assert told.stderr == ""
 
 
 @pytest.mark.parametrize(
