@@ -18,14 +18,15 @@ from node.errors import AlarmNodeError
 from node.monitor import config
 from node.monitor.commanding import ApiError, Commands
 from node.monitor.errors import HistoryOlderError
-from node.monitor.findings import BROKER_AWAY
-from node.monitor.link import prepare, why
+from node.monitor.findings import BROKER_AWAY, LOGIN_REFUSED
+from node.monitor.link import prepare, refusal, why
 from node.monitor.running import TOKEN_FILE, open_history
 from node.monitor.settings import Settings
 from node.monitor.tell import problem_of
 from node.monitor.wire import MonitorWire
 
 ANSWER_S = 5.0
+LOGIN_NEXT = "compare username and password_file, or the certificate, with the login at the broker (mosquitto_passwd)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def _try_broker(settings: Settings, broker: Broker) -> Finding:
 
     def connected(_: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _properties: object) -> None:
         if code.is_failure:
-            problems.append(f"refused: {code}")
+            problems.append(refusal(code))
             done.set()
         else:
             client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in wire.subscriptions])
@@ -145,5 +146,6 @@ def _try_broker(settings: Settings, broker: Broker) -> Finding:
         client.disconnect()
         client.loop_stop()
     if problems:
-        return Finding(False, f"broker {broker.name}: {problems[0]}: {BROKER_AWAY.code}", BROKER_AWAY.next_step)
+        next_step = LOGIN_NEXT if problems[0] == LOGIN_REFUSED else BROKER_AWAY.next_step
+        return Finding(False, f"broker {broker.name}: {problems[0]}: {BROKER_AWAY.code}", next_step)
     return Finding(True, f"broker {broker.name} lets the monitor in, and grants what it listens to")

@@ -111,6 +111,9 @@ OPEN_ALARM_UNSTORED = FindingKind(
     "go there as for any alarm; then look for what the broker drops",
 )
 
+LOGIN_REFUSED = "refused: the broker doesn't know this login, or by another password or certificate"
+"""The detail of BROKER_AWAY where it is there, and lets us not in."""
+
 FINDINGS: dict[str, FindingKind] = {
     kind.code: kind
     for kind in (

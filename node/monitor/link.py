@@ -29,6 +29,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from node.config.brokers import Broker, Tls, read_password
 from node.messages import PAYLOAD_LIMIT
 from node.monitor.decisions import SendCommand
+from node.monitor.findings import LOGIN_REFUSED
 from node.monitor.model import EventKey
 from node.monitor.wire import HEARTBEAT_S, TTL_S, FromNode, MonitorWire
 
@@ -51,6 +52,9 @@ IN_FLIGHT = 1_000
 QUEUED = 20_000
 PACKET_LIMIT = PAYLOAD_LIMIT + 4 * 1024
 """What the broker may send us at most: a payload, its topic and what MQTT adds; it drops what is larger."""
+
+_LOGIN = (0x86, 0x87)
+"""Bad user name or password, not authorised: mosquitto says the second for both."""
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +216,7 @@ class Link:
         self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _properties: object
     ) -> None:
         if code.is_failure:
-            self._problem = f"refused: {code}"
+            self._problem = refusal(code)
             client.disconnect()
             return
         topics = self._wire.subscriptions
@@ -290,6 +294,11 @@ def why(problem: Exception) -> str:
     """What went wrong, without the number that the system has for it."""
     said = problem.strerror if isinstance(problem, OSError) and not isinstance(problem, ssl.SSLError) else None
     return said or str(problem) or type(problem).__name__
+
+
+def refusal(code: ReasonCode) -> str:
+    """Why a broker doesn't let us in."""
+    return LOGIN_REFUSED if code.value in _LOGIN else f"refused: {code}"
 
 
 def _turn(client: Client, bell: socket.socket) -> bool:

@@ -271,6 +271,19 @@ def test_the_doctor_says_why_a_broker_can_not_be_reached(tmp_path: Path) -> None
     assert ": Connection refused: M008" in told.stdout
 
 
+def test_a_broker_that_knows_another_password_is_not_looked_for_in_the_network(tmp_path: Path) -> None:
+    """What is next is the login."""
+    password = tmp_path / "password"
+    password.write_text("wrong\n", encoding="utf-8")
+    with Broker(tmp_path / "broker", anonymous=False, passwords={"guard-desk": "right"}) as closed:
+        keys = {"host": "127.0.0.1", "port": closed.port, "username": "guard-desk", "password_file": str(password)}
+
+        told = alarm_monitor(write_monitor(tmp_path / "monitor", brokers=[keys]), "check")
+
+    assert "doesn't know this login" in told.stdout
+    assert "Next: compare username and password_file" in told.stdout
+
+
 def test_without_a_monitor_a_command_says_how_to_start_it(tmp_path: Path) -> None:
     """It has never run: there is no token yet."""
     told = alarm_monitor(write_monitor(tmp_path, 1), "status")

@@ -13,6 +13,7 @@ import pytest
 
 from node.config import brokers
 from node.monitor import link as linking
+from node.monitor.findings import LOGIN_REFUSED
 from node.monitor.link import AT_ONCE, Link
 from node.monitor.model import EventKey
 from node.monitor.wire import FromNode, MonitorWire
@@ -224,3 +225,16 @@ def test_what_the_process_before_left_is_nobody_elses(broker: Broker, listening:
         wait_until(lambda: listening.heard != [], what="what was said after what is retained")
 
     assert listening.complaints == []
+
+
+def test_a_broker_that_does_not_let_us_in_is_told_from_one_that_is_away(tmp_path: Path, listening: Listening) -> None:
+    """Nobody looks for it in the network."""
+    with ExitStack() as ends, Broker(tmp_path / "closed", anonymous=False, passwords={"guard-desk": "right"}) as closed:
+        reached = brokers.Broker("the-broker", "127.0.0.1", closed.port, None)
+        made = Link(reached, WIRE, listening, time.monotonic, "guard-desk")
+        ends.callback(made.close, "test")
+        made.start()
+
+        wait_until(lambda: listening.complaints != [], what="the reason")
+
+    assert listening.complaints[0] == LOGIN_REFUSED

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from node.monitor import showing
 from node.monitor.commanding import ApiError
+from node.monitor.findings import LOGIN_REFUSED
 from node.monitor.model import Severity, Status
 from node.monitor.settings import Language
 from node.monitor.view import View
@@ -108,12 +109,14 @@ def test_a_finding_says_why() -> None:
     """The reason, in words; OPERATIONS.md promises it."""
     findings = (
         finding("M001", Severity.CRITICAL, "desk-1", detail="will"),
+        finding("M008", Severity.CRITICAL, subject="guard/broker", detail=LOGIN_REFUSED),
         finding("M010", Severity.CRITICAL, subject="guard/sms", detail="no such host"),
     )
 
-    printed = "\n".join(lines(told(quiet(findings=findings)), "de", width=120))
+    printed = "\n".join(lines(told(quiet(findings=findings)), "de", width=160))
 
     assert "Näheres: der Broker hat die Verbindung verloren" in printed
+    assert "Näheres: abgewiesen: der Broker kennt diese Anmeldung nicht" in printed
     assert "Näheres: no such host" in printed
 
 

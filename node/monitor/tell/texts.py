@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from node.core.settings import AlarmClass
-from node.monitor.findings import kind_of
+from node.monitor.findings import LOGIN_REFUSED, kind_of
 from node.monitor.model import IncidentKey, Notice, NoticeKind, Severity
 from node.monitor.outbox import Delivery
 from node.monitor.tell.words import Words, mark, one_line
@@ -46,6 +46,7 @@ DETAILS = {
     "silent": mark("its heartbeat stays away"),
     "will": mark("the broker lost its connection"),
     "goodbye": mark("it was stopped"),
+    LOGIN_REFUSED: mark("refused: the broker doesn't know this login, or by another password or certificate"),
 }
 
 
