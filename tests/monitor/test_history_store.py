@@ -268,6 +268,21 @@ def test_a_call_that_comes_after_an_end_opens_the_incident_again(history: Histor
     assert found.answered == 0
 
 
+def test_a_call_that_waited_with_the_end_before_it_opens_the_incident_again(history: History) -> None:
+    """The database was away: what was ended at the desk and pressed again is stored in one transaction."""
+    ended = incident(presses=1, reset_utc=at(2), reset_by="desk", reset_reason="real")
+    called = incident(presses=2)
+    next_group = alarm("alarm:1", incident=called.key.incident, step=1, presses=2)
+
+    *_, stored = history.store_all(
+        (Batch(incidents=(incident(),)), Batch(incidents=(ended,)), Batch(incidents=(called,), notices=(next_group,)))
+    )
+
+    (found,) = history.remember(at()).incidents
+    assert (found.presses, found.reset_utc, found.is_answered) == (2, None, False)
+    assert stored.notices == ("alarm:1",)
+
+
 def test_the_newest_closed_incidents_are_known_by_name_and_presses(history: History) -> None:
     """Oldest first, and no more than a monitor keeps."""
     closed = [incident(number, reset_utc=at(9)) for number in range(1, CLOSED_KEPT + 3)]

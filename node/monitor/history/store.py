@@ -41,7 +41,7 @@ from node.monitor.history.tables import (
     tests,
     walk_tests,
 )
-from node.monitor.model import FindingKey, Flip, NodeKey, Notice, NoticeKind, Status
+from node.monitor.model import FindingKey, Flip, IncidentKey, IncidentRecord, NodeKey, Notice, NoticeKind, Status
 from node.monitor.tally import RANGES_KEPT, merged
 
 TargetsOf = Callable[[Notice], Collection[str]]
@@ -57,15 +57,16 @@ def store(connection: Connection, batches: Sequence[Batch], targets_of: TargetsO
     _add_missing(connection, events, [flat(event) for batch in batches for event in batch.events if event.body])
     _join_tallies(connection, batches)
     won_flips = _flip(connection, batches)
-    _reopen(connection, batches)
-    _fill(
-        connection,
-        incidents,
-        [flat(incident) for batch in batches for incident in batch.incidents],
-        grows=("presses", "told_steps"),
-        once=(("received_utc",), ("reset_utc", "reset_by", "reset_reason")),
-        newest=("answered", "acknowledged_utc", "acknowledged_by"),
-    )
+    for records in _up_to_ends([incident for batch in batches for incident in batch.incidents]):
+        _reopen(connection, records)
+        _fill(
+            connection,
+            incidents,
+            [flat(incident) for incident in records],
+            grows=("presses", "told_steps"),
+            once=(("received_utc",), ("reset_utc", "reset_by", "reset_reason")),
+            newest=("answered", "acknowledged_utc", "acknowledged_by"),
+        )
     won_findings = _find(connection, batches)
     _add_missing(connection, pauses, [flat(pause) for batch in batches for pause in batch.pauses])
     _end_pauses(connection, [end for batch in batches for end in batch.pause_ends])
@@ -148,12 +149,28 @@ def _fill(
     connection.execute(statement.on_conflict_do_update(index_elements=_identity(table), set_=changes), rows)
 
 
-def _reopen(connection: Connection, batches: Sequence[Batch]) -> None:
+def _up_to_ends(records: Iterable[IncidentRecord]) -> Iterator[list[IncidentRecord]]:
+    """In their order, cut where an incident is called after its end: whether it wasn't over is seen in what is there.
+
+    After an outage of the database all that waited is one transaction, the end at the desk and the next press with it.
+    """
+    group: list[IncidentRecord] = []
+    ended: set[IncidentKey] = set()
+    for record in records:
+        if record.key in ended and record.reset_utc is None:
+            yield group
+            group, ended = [], set()
+        group.append(record)
+        if record.reset_utc is not None:
+            ended.add(record.key)
+    yield group
+
+
+def _reopen(connection: Connection, records: Sequence[IncidentRecord]) -> None:
     """An incident that was ended is open again where it was called once more than its end knew of: it wasn't over."""
     calls = [
         {"of_site": each.key.site, "of_node": each.key.node, "of_incident": each.key.incident, "counted": each.presses}
-        for batch in batches
-        for each in batch.incidents
+        for each in records
         if each.reset_utc is None
     ]
     if calls:
