@@ -9,7 +9,8 @@ Rules:
    person. The ladder begins anew, as it does where all were told and nobody came, and after an end of which its node
    doesn't know: it wasn't over.
 5. A list that says acknowledged comes just before the event that says by whom: for so long nobody else is called. It
-   has all presses that are answered by it, however late their events come.
+   has all presses that are answered by it, however late their events come. One of before the newest press says nothing:
+   it may have been kept by a broker that its node doesn't reach.
 6. What follows from an event is decided again where it is heard again: the history may have refused it the first time.
 7. No node's calls, however many it invents, keep the first one of another from being told.
 8. After a restart the wait for the next group begins anew; what was told stays told.
@@ -104,11 +105,11 @@ class Incidents:
         """A node's list of its open incidents."""
         listed = {IncidentKey(*node, each.incident): each for each in message.incidents}
         waiting = self._listed.pop(node, {})
-        unheard = {
-            key: waiting.get(key, (now.at, each))
-            for key, each in listed.items()
-            if key not in self.open and key not in self._closed
-        }
+        unheard: dict[IncidentKey, tuple[float, OpenIncident]] = {}
+        for key, newest in listed.items():
+            if key not in self.open and key not in self._closed:
+                since, known = waiting.get(key, (now.at, newest))
+                unheard[key] = since, newest if newest.presses >= known.presses else known
         if unheard:
             self._listed[node] = unheard
         for opened in self.of(node):
@@ -118,11 +119,13 @@ class Incidents:
                 continue
             opened.unlisted_since = None
             self._ledger.clear(now, _reset_missing(opened.record.key))
+            if each.presses < opened.record.presses:
+                continue
             if each.phase != "acknowledged" or opened.record.is_answered:
                 opened.answered_since = None
             elif opened.answered_since is None:
-                opened.answered_since = now.at
-                opened.record = replace(opened.record, presses=max(each.presses, opened.record.presses))
+                opened.answered_since, opened.answered_for = now.at, each.presses
+                opened.record = replace(opened.record, presses=each.presses)
 
     def acknowledge_here(self, now: Moment, key: IncidentKey, by: str) -> None:
         """Somebody is coming, and the node couldn't be told: nobody else needs to be called."""
@@ -137,7 +140,7 @@ class Incidents:
         for opened in list(self.open.values()):
             if opened.answered_since is not None:
                 if opened.answered_since + LISTED_S <= now.at:
-                    self._acknowledged(now, opened.record.key, now.utc, "")
+                    self._acknowledged(now, opened.record.key, now.utc, "", opened.answered_for)
             else:
                 self._ladder.go_on(now, opened)
             if opened.unlisted_since is not None and opened.unlisted_since + NORMAL_S <= now.at:

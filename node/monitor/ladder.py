@@ -23,7 +23,8 @@ class Open:
 
     ``told_at``: when somebody was called last; ``told_as``: for which press, and how that notice's key ends.
     ``unlisted_since``: since when its node doesn't list it, None while it does or hasn't said anything.
-    ``answered_since``: since when its node lists it as acknowledged without our having heard by whom.
+    ``answered_since``: since when its node lists it as acknowledged without our having heard by whom; ``answered_for``:
+    with how many presses.
     """
 
     record: IncidentRecord
@@ -32,6 +33,7 @@ class Open:
     next_at: float = inf
     unlisted_since: float | None = None
     answered_since: float | None = None
+    answered_for: int = 0
 
 
 class Ladder:

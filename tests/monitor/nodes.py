@@ -120,7 +120,7 @@ def about(seq: int, kind: EventKind, incident: int, node: NodeKey = ROOM, boot: 
     )
 
 
-def alarm(*listed: tuple[int, Phase], node: NodeKey = ROOM, boot: str = BOOT) -> Alarm:
+def alarm(*listed: tuple[int, Phase], node: NodeKey = ROOM, boot: str = BOOT, presses: int = 1) -> Alarm:
     """A node's list: (the event that began an incident, its phase)."""
     incidents = [
         OpenIncident(
@@ -128,7 +128,7 @@ def alarm(*listed: tuple[int, Phase], node: NodeKey = ROOM, boot: str = BOOT) ->
             alarm_class=AlarmClass.THREAT,
             input="button",
             phase=phase,
-            presses=1,
+            presses=presses,
             since=AT_UTC,
             press=EventId(boot, number),
         )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as replaced
 
-from node.messages import INCIDENTS_LIMIT
+from node.messages import INCIDENTS_LIMIT, Alarm
 from node.monitor.batch import Memory
 from node.monitor.incidents import LISTED_S, NORMAL_S, OPEN_LIMIT
 from node.monitor.model import EventKey, IncidentKey, IncidentRecord, NodeKey
@@ -263,6 +263,54 @@ def test_a_press_after_an_acknowledgement_that_comes_late_is_told_again() -> Non
     play.hear(3.0, about(2, "acknowledged", 1, by="guard-desk"))
 
     assert play.told() == [("alarm", 0), ("acknowledged", 0), ("alarm", 0)]
+
+
+@pytest.mark.parametrize("retained", [False, True], ids=["late", "kept by a broker that the node doesn't reach"])
+def test_a_list_of_before_the_newest_press_answers_nothing(retained: bool) -> None:
+    """It says acknowledged: the press after that is still to be answered, and the next group is called."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, press(1))
+    play.hear(2.0, about(2, "acknowledged", 1, by="guard-desk"))
+    play.hear(300.0, press(3, incident=1, presses=2))
+
+    play.hear(301.0, alarm((1, "acknowledged")), retained=retained)
+    play.until(300.0 + ESCALATE_S)
+
+    assert not play.record().is_answered
+    assert play.told() == [("alarm", 0), ("acknowledged", 0), ("alarm", 0), ("alarm", 1)]
+
+
+def test_an_acknowledgement_that_is_only_listed_answers_no_press_that_came_after_it() -> None:
+    """Its event never comes, nor the list of the further press: that one is called for as if both had come."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, press(1))
+    play.hear(2.0, alarm((1, "acknowledged")))
+    play.hear(3.0, press(3, incident=1, presses=2))
+
+    play.until(2.5 + LISTED_S)
+
+    assert play.told() == [("alarm", 0), ("acknowledged", 0), ("alarm", 0)]
+    assert not play.record().is_answered
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "expected"),
+    [
+        (alarm((1, "active")), alarm((1, "acknowledged")), True),
+        (alarm((1, "acknowledged")), alarm((1, "active"), presses=2), False),
+        (alarm((1, "active"), presses=2), alarm((1, "acknowledged")), False),
+    ],
+    ids=["acknowledged meanwhile", "pressed meanwhile", "a late list"],
+)
+def test_a_listed_incident_is_taken_as_it_was_listed_last(first: Alarm, then: Alarm, expected: bool) -> None:
+    """Its event never comes: whether somebody is coming decides who is called next."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, first)
+    play.hear(2.0, then)
+
+    play.until(1.5 + LISTED_S)
+
+    assert play.record().is_answered == expected
 
 
 def test_who_acknowledged_the_newest_press_is_written() -> None:
