@@ -31,7 +31,8 @@ class Batch(Struct, frozen=True, kw_only=True):
     - ``nodes``: of a known one only its boot and period change: its status changes by a flip alone.
     - ``flips``: a flip holds where the node still has the status ``before``; else another monitor told it first.
     - ``incidents``: what is there stays; what is empty is filled; presses and told_steps only grow, as does answered,
-      with its acknowledgement. One that was ended is open again where it has more presses than its end knew of.
+      with its acknowledgement. One that was ended is open again where it has more presses than its end knew of: so many
+      were answered.
     - ``raised``, ``cleared``: hold where none with this key is open, and where one is.
     - ``tests``: the reaction is filled in once. ``buttons``: only the newest test changes.
     - ``notices``: told unless the key is there; one about a finding that is raised or cleared here only if that holds,

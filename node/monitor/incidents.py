@@ -13,7 +13,7 @@ Rules:
    it may have been kept by a broker that its node doesn't reach.
 6. What follows from an event is decided again where it is heard again: the history may have refused it the first time.
 7. No node's calls, however many it invents, keep the first one of another from being told.
-8. After a restart the wait for the next group begins anew; what was told stays told.
+8. After a restart the wait for the next group begins anew; what was told stays told, by its keys.
 """
 
 from collections import OrderedDict
@@ -68,9 +68,9 @@ class Incidents:
         self._closed: OrderedDict[IncidentKey, int] = OrderedDict(closed)
         self._listed: dict[NodeKey, dict[IncidentKey, tuple[float, OpenIncident]]] = {}
         for record in known:
-            opened = Open(record, now.at, (record.presses, "0"))
+            opened = Open(record)
             self._put(opened)
-            self._ladder.wait(now, opened)
+            self._ladder.resume(now, opened)
 
     def of(self, node: NodeKey) -> list[Open]:
         """The open incidents of a node."""
@@ -97,7 +97,7 @@ class Incidents:
             by = plain(event.by)
             record = _answered(_unheard(key, event, at_utc), at_utc, by)
             self._ledger.out.incidents.append(record)
-            self._ladder.answered(now, Open(record, now.at), by)
+            self._ladder.answered(now, Open(record), by)
         elif event.kind in _CALLS and event.presses:
             self._call(now, key, event, event.presses, at_utc)
 
@@ -168,6 +168,7 @@ class Incidents:
             presses=presses,
             test=event.test,
             received_utc=now.utc,
+            answered=ended or 0,
         )
         self._begin(now, record, is_again=ended is not None)
 
@@ -189,7 +190,7 @@ class Incidents:
             self._ledger.find(now, _too_many(record.key.of))
             return
         self._closed.pop(record.key, None)
-        opened = Open(record, now.at)
+        opened = Open(record)
         self._put(opened)
         self._ledger.out.incidents.append(record)
         if is_again:
@@ -215,8 +216,10 @@ class Incidents:
         self._ledger.out.incidents.append(opened.record)
         if presses <= opened.told_as[0]:
             self._ladder.repeat(now, opened, presses)
-        elif presses > record.presses and (record.is_answered or self._ladder.is_exhausted(now, opened)):
+        elif presses > record.presses and record.is_answered:
             self._ladder.begin_again(now, opened)
+        elif presses > record.presses and self._ladder.is_exhausted(now, opened):
+            self._ladder.call_once_more(now, opened)
 
     def _acknowledged(
         self, now: Moment, key: IncidentKey, at_utc: datetime, by: str, presses: int | None = None
@@ -224,8 +227,12 @@ class Incidents:
         opened = self.open.get(key)
         if opened is None:
             return
+        record = opened.record
+        if (presses or record.presses) <= record.answered and not record.is_answered:
+            # Heard again, and taken back since: who was called for the press after it mustn't take that for answered.
+            return
         opened.answered_since = None
-        opened.record = _answered(opened.record, at_utc, by, presses)
+        opened.record = _answered(record, at_utc, by, presses)
         self._ledger.out.incidents.append(opened.record)
         self._ladder.answered(now, opened, by)
         if not opened.record.is_answered:  # it came late: there was a further press after it
@@ -247,7 +254,7 @@ class Incidents:
         self._ledger.clear(now, FindingKey(OPEN_ALARM_UNSTORED.code, *key.of, key.incident))
         opened = self._take(now, key)
         if opened is None and event is not None:
-            opened = Open(_unheard(key, event, at_utc), now.at)
+            opened = Open(_unheard(key, event, at_utc))
         heard = 0 if event is None else event.presses or 0
         self._closed[key] = presses = max(ended or 0, heard, 0 if opened is None else opened.record.presses)
         if len(self._closed) > CLOSED_KEPT:
@@ -294,7 +301,7 @@ def _unheard(key: IncidentKey, event: Event, at_utc: datetime) -> IncidentRecord
 def _answered(record: IncidentRecord, at_utc: datetime, by: str | None, presses: int | None = None) -> IncidentRecord:
     """Somebody is coming, who knew of so many presses (None: of all): so many there were at least."""
     answered = presses or record.presses
-    if record.acknowledged_utc is not None and answered <= record.answered:
+    if record.answered and answered <= record.answered:
         return record
     counted = max(record.presses, answered)
     return replace(record, presses=counted, acknowledged_utc=at_utc, acknowledged_by=by, answered=answered)

@@ -4,7 +4,8 @@
 2. Where the call begins anew, all that were called so far are told at once: they took it for answered, or nobody came.
    It goes on with the next group.
 3. Each notice's key says which incident, which call and which group: whoever of several monitors finds it, and however
-   often, people are told once.
+   often, people are told once. Which call it is follows from what the history keeps, so that a monitor that was started
+   later, or has told fewer groups, says it by the same key, and no group by that of a call which was answered.
 4. Whoever was called hears how it goes on (tell/routing.py).
 """
 
@@ -21,14 +22,15 @@ from node.monitor.model import IncidentRecord, Notice, NoticeKind
 class Open:
     """An open incident. ``next_at``: when the next group is told, inf when nobody is left or somebody is coming.
 
-    ``told_at``: when somebody was called last; ``told_as``: for which press, and how that notice's key ends.
+    ``told_at``: when somebody was called last, -inf where that was before our start. ``told_as``: for which press, and
+    which call that was: with the group's number the end of its notices' keys.
     ``unlisted_since``: since when its node doesn't list it, None while it does or hasn't said anything.
     ``answered_since``: since when its node lists it as acknowledged without our having heard by whom; ``answered_for``:
     with how many presses.
     """
 
     record: IncidentRecord
-    told_at: float
+    told_at: float = -inf
     told_as: tuple[int, str] = (0, "")
     next_at: float = inf
     unlisted_since: float | None = None
@@ -44,22 +46,37 @@ class Ladder:
         self._escalate_s = escalate_s
         self._steps = steps
 
-    def begin(self, now: Moment, opened: Open, name: str = "0") -> None:
-        """Call for help. ``name`` is "0" for an incident's first call."""
+    def begin(self, now: Moment, opened: Open, name: str = "") -> None:
+        """Call for help. ``name`` is "" for an incident's first call."""
         opened.told_as = (opened.record.presses, name)
-        self._call(now, opened, name)
-        for step in range(1, opened.record.told_steps + 1):
-            self._call(now, opened, f"{name}:{step}", step)
+        opened.told_at = now.at
+        self._call_all(now, opened)
         self.wait(now, opened)
 
     def begin_again(self, now: Moment, opened: Open) -> None:
-        """There was a further press that nobody has answered."""
-        self.begin(now, opened, f"again:{opened.record.presses}")
+        """There was a further press, of which whoever answered or ended the ones before it knew nothing."""
+        self.begin(now, opened, _taken_back(opened.record))
+
+    def call_once_more(self, now: Moment, opened: Open) -> None:
+        """There was a further press, and nobody has come who was called before it."""
+        self.begin(now, opened, f"more:{opened.record.presses}:")
+
+    def resume(self, now: Moment, opened: Open) -> None:
+        """Go on after a restart. What another monitor has stored, which is gone since, may have been told to nobody."""
+        record = opened.record
+        if record.answered and not record.is_answered:
+            opened.told_as = (record.presses, _taken_back(record))
+            self._call_all(now, opened)
+        else:
+            opened.told_as = (record.presses, "")
+        self.wait(now, opened)
 
     def repeat(self, now: Moment, opened: Open, presses: int) -> None:
         """A press is heard again that was told: the history may have refused it."""
-        told_for, name = opened.told_as
-        self._call(now, opened, name if presses == told_for else "0")
+        if presses == opened.told_as[0]:
+            self._call_all(now, opened)
+        else:
+            self._tell(now, opened, NoticeKind.ALARM, "0", 0)
 
     def wait(self, now: Moment, opened: Open) -> None:
         """The wait for the next group begins, where anybody is left and nobody is coming."""
@@ -77,7 +94,8 @@ class Ladder:
         step = opened.record.told_steps + 1
         opened.record = replace(opened.record, told_steps=step)
         self._ledger.out.incidents.append(opened.record)
-        self._call(now, opened, str(step), step)
+        opened.told_at = now.at
+        self._call(now, opened, step)
         self.wait(now, opened)
 
     def answered(self, now: Moment, opened: Open, by: str) -> None:
@@ -90,9 +108,12 @@ class Ladder:
         record = opened.record
         self._tell(now, opened, NoticeKind.RESET, str(record.presses), record.told_steps, by=by, reason=reason)
 
-    def _call(self, now: Moment, opened: Open, which: str, step: int = 0) -> None:
-        opened.told_at = now.at
-        self._tell(now, opened, NoticeKind.ALARM, which, step)
+    def _call_all(self, now: Moment, opened: Open) -> None:
+        for step in range(opened.record.told_steps + 1):
+            self._call(now, opened, step)
+
+    def _call(self, now: Moment, opened: Open, step: int) -> None:
+        self._tell(now, opened, NoticeKind.ALARM, f"{opened.told_as[1]}{step}", step)
 
     def _tell(
         self, now: Moment, opened: Open, kind: NoticeKind, which: str, step: int, *, by: str = "", reason: str = ""
@@ -114,3 +135,8 @@ class Ladder:
             test=record.test,
         )
         self._ledger.out.notices.append(notice)
+
+
+def _taken_back(record: IncidentRecord) -> str:
+    """The call that begins with the first press that nobody has answered."""
+    return f"again:{record.answered + 1}:"

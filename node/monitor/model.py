@@ -161,7 +161,7 @@ class HeardEvent(Struct, frozen=True, kw_only=True):
 class IncidentRecord(Struct, frozen=True, kw_only=True):
     """One incident from raised to reset, as the history keeps it. ``told_steps``: how many groups were told.
 
-    ``answered``: how many of its presses the newest acknowledgement knew of.
+    ``answered``: how many of its presses the newest acknowledgement knew of, or an end that wasn't one.
     """
 
     key: IncidentKey

@@ -265,7 +265,7 @@ def test_a_call_that_comes_after_an_end_opens_the_incident_again(history: Histor
 
     (found,) = history.remember(at()).incidents
     assert (found.presses, found.reset_utc, found.acknowledged_utc, found.told_steps) == (3, None, None, 0)
-    assert found.answered == 0
+    assert found.answered == 2
 
 
 def test_a_call_that_waited_with_the_end_before_it_opens_the_incident_again(history: History) -> None:

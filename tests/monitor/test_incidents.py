@@ -8,12 +8,12 @@ from msgspec.structs import replace as replaced
 from node.messages import INCIDENTS_LIMIT, Alarm
 from node.monitor.batch import Memory
 from node.monitor.incidents import LISTED_S, NORMAL_S, OPEN_LIMIT
-from node.monitor.model import EventKey, IncidentKey, IncidentRecord, NodeKey
+from node.monitor.model import EventKey, IncidentKey, IncidentRecord, NodeKey, NoticeKind
 from node.monitor.receipts import STORING_S
 from node.monitor.requests import Reset
 from node.monitor.settings import Target
 from tests.monitor.nodes import BOOT, ROOM, SITE, about, alarm, event, heartbeat, moment, press
-from tests.monitor.play import ESCALATE_S, INCIDENT, Play
+from tests.monitor.play import ESCALATE_S, INCIDENT, Play, record_of
 
 TWO_GROUPS = (Target("t0", "json://x"), Target("t1", "json://x", step=1))
 
@@ -42,7 +42,7 @@ def test_a_call_after_an_end_that_its_node_does_not_know_is_told(restart: bool) 
 
     assert play.told()[-1] == ("alarm", 0)
     assert INCIDENT in play.hub.incidents.open
-    assert play.all.notices[-1].key.endswith(":again:2")
+    assert play.all.notices[-1].key.endswith(":again:2:0")
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["as it is", "after a restart"])
@@ -113,7 +113,7 @@ def test_a_further_call_that_the_history_refused_is_told_when_it_comes_again() -
     for at in (3.0, 3.0 + STORING_S + 1.0):
         play.hear(at, press(3, incident=1, presses=2))
 
-    assert [each.key for each in play.all.notices if "again" in each.key] == [f"alarm:{INCIDENT}:again:2"] * 2
+    assert [each.key for each in play.all.notices if "again" in each.key] == [f"alarm:{INCIDENT}:again:2:0"] * 2
 
 
 def test_who_acknowledged_is_told_although_the_list_comes_first() -> None:
@@ -189,10 +189,138 @@ def test_a_press_after_an_acknowledgement_calls_until_somebody_comes_again(resta
     play.until(1000.0)
 
     assert not shown
-    assert early == ([] if restart else [("alarm", 0), ("acknowledged", 0), ("alarm", 0)])
+    assert early == ([] if restart else [("alarm", 0), ("acknowledged", 0)]) + [("alarm", 0)]
     assert late == [*early, ("alarm", 1)]
     assert play.told() == [*late, ("acknowledged", 1)]
     assert play.record().is_answered
+
+
+def test_a_restart_says_again_what_another_monitor_may_have_told_nobody() -> None:
+    """That one took the press, and knew nothing of the acknowledgement here: the key says whether it was told."""
+    called = Play(targets=TWO_GROUPS)
+    called.hear(1.0, press(1))
+    called.until(1.0 + ESCALATE_S)
+    called.hear(100.0, about(2, "acknowledged", 1, by="guard-desk"))
+    called.hear(200.0, press(3, incident=1, presses=2))
+
+    play = Play(Memory(incidents=(called.record(),)), targets=TWO_GROUPS)
+
+    assert [each.key for each in play.all.notices] == [f"alarm:{INCIDENT}:again:2:{step}" for step in (0, 1)]
+    assert [each.key for each in called.all.notices[-2:]] == [each.key for each in play.all.notices]
+
+
+def test_a_restart_says_nothing_again_of_what_is_answered() -> None:
+    """The press that is heard again was told as the first one, whoever answered it."""
+    called = Play()
+    called.hear(1.0, press(1))
+    called.hear(2.0, about(2, "acknowledged", 1, by="guard-desk"))
+    play = Play(Memory(incidents=(called.record(),)))
+    at_once = play.told()
+
+    play.hear(3.0, press(1))
+
+    assert at_once == []
+    assert [each.key for each in play.all.notices] == [f"alarm:{INCIDENT}:0"]
+
+
+def test_a_press_right_after_a_restart_is_told_where_all_were_told_before() -> None:
+    """When that was nobody knows: who is called once too often is better than nobody."""
+    play = Play(Memory(incidents=(record_of(INCIDENT, told_steps=1),)), targets=TWO_GROUPS)
+
+    play.hear(1.0, press(2, incident=1, presses=2))
+
+    assert play.told() == [("alarm", 0), ("alarm", 1)]
+
+
+@pytest.mark.parametrize("how", ["acknowledged", "ended here"])
+def test_no_groups_call_has_the_key_of_one_that_was_answered(how: str) -> None:
+    """A further press is told to a group that was told of the first one, whoever of several monitors told it."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, press(1))
+    if how == "acknowledged":
+        play.hear(2.0, about(2, "acknowledged", 1, by="guard-desk"))
+    else:
+        play.until(2.0 + ESCALATE_S)
+        play.ask(70.0, Reset(INCIDENT, "guard-desk", "real"))
+    before = {each.key for each in play.all.notices} | {f"alarm:{INCIDENT}:{step}" for step in (0, 1)}
+
+    play.hear(100.0, press(3, incident=1, presses=2))
+    play.until(100.0 + ESCALATE_S)
+
+    called = [each for each in play.all.notices if each.kind is NoticeKind.ALARM and each.key not in before]
+    assert [each.step for each in called] == [0, 1]
+
+
+def test_all_that_were_called_by_a_press_are_when_it_comes_again() -> None:
+    """The history refused it: the second group took the first call for answered just as the first one did."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, press(1))
+    play.until(1.0 + ESCALATE_S)
+    play.hear(70.0, about(2, "acknowledged", 1, by="guard-desk"))
+    play.store = False
+    play.hear(80.0, press(3, incident=1, presses=2))
+    play.hub.receipts.unstored([EventKey(*ROOM, BOOT, 3)])
+    refused = len(play.all.notices)
+
+    play.hear(90.0, press(3, incident=1, presses=2))
+
+    assert [each.key for each in play.all.notices[refused:]] == [f"alarm:{INCIDENT}:again:2:{step}" for step in (0, 1)]
+
+
+def test_an_acknowledgement_that_is_heard_again_after_a_further_press_delays_and_says_nothing() -> None:
+    """While the history is away it comes again and again: the next group is called all the same."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, press(1))
+    play.hear(2.0, press(3, incident=1, presses=2))
+    play.store = False
+    play.hear(3.0, about(2, "acknowledged", 1, by="guard-desk"))
+    told = play.told()
+    for at in (20.0, 40.0, 60.0):
+        play.hub.receipts.unstored([EventKey(*ROOM, BOOT, 2)])
+        play.hear(at, about(2, "acknowledged", 1, by="guard-desk"))
+    before = play.told()
+
+    play.until(3.0 + ESCALATE_S)
+
+    assert told == before == [("alarm", 0), ("acknowledged", 0), ("alarm", 0)]
+    assert play.told() == [*told, ("alarm", 1)]
+
+
+def test_a_late_acknowledgement_is_no_last_word_where_all_were_called_once_more() -> None:
+    """It knew of the first press only: whoever hears of it is called again for the second."""
+    play = Play()
+    play.hear(1.0, press(1))
+    play.hear(100.0, press(3, incident=1, presses=2))
+
+    play.hear(101.0, about(2, "acknowledged", 1, by="guard-desk"))
+
+    assert play.told() == [("alarm", 0), ("alarm", 0), ("acknowledged", 0), ("alarm", 0)]
+
+
+def test_an_acknowledgement_of_before_an_end_that_was_none_is_not_told() -> None:
+    """Its event comes late: whoever was called for the press after the end is still to come."""
+    play = Play()
+    ended_here(play)
+    play.hear(100.0, press(3, incident=1, presses=2))
+    told = play.told()
+
+    play.hear(101.0, about(2, "acknowledged", 1, by="guard-desk"))
+
+    assert play.told() == told
+    assert not play.record().is_answered
+
+
+def test_a_press_that_is_heard_again_hides_no_further_one() -> None:
+    """Its call was long ago, however often its event comes while the history is away."""
+    play = Play()
+    play.store = False
+    play.hear(1.0, press(1))
+    play.hub.receipts.unstored([EventKey(*ROOM, BOOT, 1)])
+    play.hear(100.0, press(1))
+
+    play.hear(101.0, press(2, incident=1, presses=2))
+
+    assert play.told() == [("alarm", 0), ("alarm", 0)]
 
 
 def test_whoever_was_called_before_is_called_at_once() -> None:

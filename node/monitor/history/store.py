@@ -189,7 +189,7 @@ def _reopen(connection: Connection, records: Sequence[IncidentRecord]) -> None:
                 reset_reason=None,
                 acknowledged_utc=None,
                 acknowledged_by=None,
-                answered=0,
+                answered=incidents.c.presses,
                 told_steps=0,
             )
         )
