@@ -32,11 +32,11 @@ class Batch(Struct, frozen=True, kw_only=True):
     - ``flips``: a flip holds where the node still has the status ``before``; else another monitor told it first.
     - ``incidents``: what is there stays; what is empty is filled; presses and told_steps only grow, as does answered,
       with its acknowledgement. One that was ended is open again where it has more presses than its end knew of: so many
-      were answered.
+      were answered. Nor is one ended by who knew of fewer than there are.
     - ``raised``, ``cleared``: hold where none with this key is open, and where one is.
     - ``tests``: the reaction is filled in once. ``buttons``: only the newest test changes.
     - ``notices``: told unless the key is there; one about a finding that is raised or cleared here only if that holds,
-      one for the next group only while nobody has acknowledged or ended the incident.
+      one for the next group only while nobody has acknowledged or ended the incident, one of its end where it is ended.
     """
 
     events: tuple[HeardEvent, ...] = ()

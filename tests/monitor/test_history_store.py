@@ -268,6 +268,39 @@ def test_a_call_that_comes_after_an_end_opens_the_incident_again(history: Histor
     assert found.answered == 2
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0), (0, 2, 1), (2, 0, 1), (2, 1, 0)], ids=str)
+def test_an_end_that_knew_of_fewer_presses_ends_nothing_in_whatever_order(
+    history: History, order: tuple[int, ...]
+) -> None:
+    """One monitor stores the further press, the other one the end at its desk and that it wasn't over."""
+    batches = (
+        Batch(incidents=(incident(presses=1, reset_utc=at(2), reset_by="desk", reset_reason="real"),)),
+        Batch(incidents=(incident(presses=2),)),
+        Batch(incidents=(incident(presses=2, answered=1),)),
+    )
+    history.store(Batch(incidents=(incident(),)))
+
+    for number in order:
+        history.store(batches[number])
+
+    (found,) = history.remember(at()).incidents
+    assert (found.presses, found.answered, found.acknowledged_utc, found.reset_utc) == (2, 1, None, None)
+
+
+@pytest.mark.parametrize(("presses", "told_keys"), [(1, ("reset:1",)), (2, ())], ids=["of all", "of fewer"])
+def test_an_end_is_told_where_it_knew_of_all_presses(
+    history: History, presses: int, told_keys: tuple[str, ...]
+) -> None:
+    """Whoever was called by another monitor for a further press isn't to take it for over."""
+    history.store(Batch(incidents=(incident(presses=presses),)))
+    ended = incident(presses=1, reset_utc=at(2), reset_by="desk", reset_reason="real")
+    notice = structs.replace(alarm("reset:1", incident=ended.key.incident), kind=NoticeKind.RESET)
+
+    stored = history.store(Batch(incidents=(ended,), notices=(notice,)))
+
+    assert (stored.notices, stored.settled) == (told_keys, ("reset:1",))
+
+
 def test_a_call_that_waited_with_the_end_before_it_opens_the_incident_again(history: History) -> None:
     """The database was away: what was ended at the desk and pressed again is stored in one transaction."""
     ended = incident(presses=1, reset_utc=at(2), reset_by="desk", reset_reason="real")

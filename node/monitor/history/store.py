@@ -64,8 +64,9 @@ def store(connection: Connection, batches: Sequence[Batch], targets_of: TargetsO
             incidents,
             [flat(incident) for incident in records],
             grows=("presses", "told_steps"),
-            once=(("received_utc",), ("reset_utc", "reset_by", "reset_reason")),
+            once=(("received_utc",),),
             newest=("answered", "acknowledged_utc", "acknowledged_by"),
+            whole=("presses", "reset_utc", "reset_by", "reset_reason"),
         )
     won_findings = _find(connection, batches)
     _add_missing(connection, pauses, [flat(pause) for batch in batches for pause in batch.pauses])
@@ -128,10 +129,12 @@ def _fill(
     grows: Iterable[str] = (),
     once: Iterable[tuple[str, ...]] = (),
     newest: tuple[str, ...] = (),
+    whole: tuple[str, ...] = (),
 ) -> None:
     """Of rows that are there ``grows`` takes the greater value; a group of ``once`` is filled while its first isn't.
 
-    ``newest`` is taken as a whole where its first is greater.
+    ``newest`` is taken as a whole where its first is greater. What follows the first of ``whole`` is filled once, where
+    that one isn't less than it is there.
     """
     if not rows:
         return
@@ -146,6 +149,9 @@ def _fill(
             changes[name] = case((there[group[0]].is_(None), new[name]), else_=there[name])
     for name in newest:
         changes[name] = case((new[newest[0]] > there[newest[0]], new[name]), else_=there[name])
+    for name in whole[1:]:
+        fills = and_(there[whole[1]].is_(None), new[whole[0]] >= there[whole[0]])
+        changes[name] = case((fills, new[name]), else_=there[name])
     connection.execute(statement.on_conflict_do_update(index_elements=_identity(table), set_=changes), rows)
 
 
@@ -331,7 +337,10 @@ def _tell(
     for chunk in _chunks((notice.key,) for batch in batches for notice in batch.notices):
         found = select(notices.c.key).where(notices.c.key.in_([key for (key,) in chunk]))
         known.update(connection.scalars(found))
-    answered = _answered(connection, batches)
+    all_notices = [notice for batch in batches for notice in batch.notices]
+    answered = _of_those(connection, [each for each in all_notices if each.step], _IS_ANSWERED)
+    is_open = incidents.c.reset_utc.is_(None)
+    going_on = _of_those(connection, [each for each in all_notices if each.kind is NoticeKind.RESET], is_open)
     new: list[Notice] = []
     told: list[tuple[str, ...]] = []
     for batch, (raised, cleared) in zip(batches, claims, strict=True):
@@ -342,6 +351,8 @@ def _tell(
             if notice.key in known or (notice.finding is not None and (notice.kind, notice.finding) in lost):
                 continue
             if notice.step and notice.kind is NoticeKind.ALARM and _incident_of(notice) in answered:
+                continue
+            if notice.kind is NoticeKind.RESET and _incident_of(notice) in going_on:
                 continue
             known.add(notice.key)
             ours.append(notice)
@@ -359,15 +370,21 @@ def _tell(
     return told
 
 
-def _answered(connection: Connection, batches: Sequence[Batch]) -> set[tuple[str, str, str]]:
-    """Incidents that need no next group any more: what one monitor was told of a dead node, no other one hears."""
-    asked = [_incident_of(notice) for batch in batches for notice in batch.notices if notice.step]
+_IS_ANSWERED = or_(
+    and_(incidents.c.acknowledged_utc.is_not(None), incidents.c.answered >= incidents.c.presses),
+    incidents.c.reset_utc.is_not(None),
+)
+"""Needs no next group any more: what one monitor was told of a dead node, no other one hears."""
+
+
+def _of_those(
+    connection: Connection, about: Sequence[Notice], condition: ColumnElement[bool]
+) -> set[tuple[str, str, str]]:
+    """Of the incidents of these notices those of which this is so."""
     columns = (incidents.c.site, incidents.c.node, incidents.c.incident)
-    is_acknowledged = and_(incidents.c.acknowledged_utc.is_not(None), incidents.c.answered >= incidents.c.presses)
-    is_answered = or_(is_acknowledged, incidents.c.reset_utc.is_not(None))
     found: set[tuple[str, str, str]] = set()
-    for chunk in _chunks(asked):
-        rows = connection.execute(select(*columns).where(is_answered, _among(columns, chunk)))
+    for chunk in _chunks(_incident_of(notice) for notice in about):
+        rows = connection.execute(select(*columns).where(condition, _among(columns, chunk)))
         found.update((site, node, incident) for site, node, incident in rows)
     return found
 
