@@ -59,8 +59,16 @@ class Committed:
             self.pauses.pop(ended, None)
         self.buttons.update({(each.node, each.input): each for each in batch.buttons})
         for notice in batch.notices:
-            if notice.key not in self.notices and (notice.kind, notice.finding) not in lost:
+            if notice.key not in self.notices and (notice.kind, notice.finding) not in lost and self._is_wanted(notice):
                 self.notices[notice.key] = notice
+
+    def _is_wanted(self, notice: Notice) -> bool:
+        record = self.incidents.get(IncidentKey(notice.site, notice.node, notice.incident))
+        if record is None:
+            return True
+        if notice.kind is NoticeKind.RESET:
+            return record.reset_utc is not None
+        return not (notice.kind is NoticeKind.ALARM and notice.step and (record.is_answered or record.reset_utc))
 
     def remember(self) -> Memory:
         """As History.remember."""
@@ -84,6 +92,9 @@ def batch_of(decisions: Decisions) -> Batch:
 
 
 def _filled(there: IncidentRecord, new: IncidentRecord) -> IncidentRecord:
+    if there.reset_utc is not None and new.reset_utc is None and new.presses > there.presses:
+        taken_back = dict.fromkeys(("reset_utc", "reset_by", "reset_reason", "acknowledged_utc", "acknowledged_by"))
+        there = replace(there, answered=there.presses, told_steps=0, **taken_back)
     changes: dict[str, object] = {
         "presses": max(there.presses, new.presses),
         "told_steps": max(there.told_steps, new.told_steps),
@@ -91,6 +102,6 @@ def _filled(there: IncidentRecord, new: IncidentRecord) -> IncidentRecord:
     }
     if new.answered > there.answered:
         changes |= {name: getattr(new, name) for name in ("answered", "acknowledged_utc", "acknowledged_by")}
-    if there.reset_utc is None:
+    if there.reset_utc is None and new.presses >= there.presses:
         changes |= {"reset_utc": new.reset_utc, "reset_by": new.reset_by, "reset_reason": new.reset_reason}
     return replace(there, **changes)
