@@ -61,7 +61,8 @@ class Drills:
         self._known: dict[NodeKey, set[str]] = {}
         for node, name in self.buttons:
             self._known.setdefault(node, set()).add(name)
-        self._pending = {(each.event.of, each.input): each for each in unconfirmed}
+        named = {(each.event.of, each.input): each for each in unconfirmed}
+        self._pending = {name: each for name, each in named.items() if name in self.buttons}  # others found no room
         for walk in walks:
             left_s = (walk.until_utc - now.utc).total_seconds()
             self.walks[walk.id] = Walk(walk, now.at + min(max(left_s, 0.0), WALK_TEST_S[1]))

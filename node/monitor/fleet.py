@@ -290,6 +290,8 @@ class Fleet:
             return  # of an older connection than the one that lives
         if born is None and tracked.heard is not None and tracked.boot != message.boot:
             return
+        if tracked.heard is not None and now.at < tracked.heard:
+            return  # it waited, and its node was back meanwhile
         tracked.ways.pop(broker, None)
         if tracked.gone == message.boot or self._lives_elsewhere(now, tracked):
             return

@@ -81,7 +81,8 @@ class Incidents:
         if event.kind not in _CALLS or not event.presses or event.incident is None:
             return False
         key = IncidentKey(*node, event.incident)
-        return key not in self.open and key not in self._closed
+        opened = self.open.get(key)
+        return event.presses > (self._closed.get(key, 0) if opened is None else opened.record.presses)
 
     def event(self, now: Moment, node: NodeKey, event: Event, at_utc: datetime) -> None:
         """An event that hadn't been heard before."""

@@ -62,6 +62,17 @@ def test_a_test_whose_confirmation_comes_after_a_restart_counts() -> None:
     assert play.hub.drills.buttons[ROOM, "button"].last_test_utc == before.all.tests[0].at_utc
 
 
+def test_a_test_of_a_button_that_found_no_room_is_confirmed_to_nobody() -> None:
+    """It was noted before the restart all the same."""
+    before = Play()
+    before.hear(1.0, event(1, "tested", input="button", test=True))
+    play = Play(Memory(unconfirmed=tuple(before.all.tests)))
+
+    play.hear(1.0, event(2, "test-confirmed", input="button", test=True, for_s=0.1))
+
+    assert play.all.tests == []
+
+
 def test_an_older_test_that_comes_late_takes_no_newer_ones_place() -> None:
     """A backlog may be of last week."""
     play = Play(Memory(buttons=(button(1.0),)))

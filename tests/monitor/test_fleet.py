@@ -210,6 +210,20 @@ def test_a_node_that_is_heard_after_its_will_is_up() -> None:
     assert play.flips() == [("new", "up", 0.0)]
 
 
+def test_a_will_that_waited_says_nothing_of_a_node_that_was_heard_since() -> None:
+    """What strangers say waits while the history is behind, and their heartbeats don't."""
+    play = Play()
+    play.say(0.0, birth())
+    play.say(10.0, heartbeat())
+
+    play.say(3.0, will())
+    play.say(3.5, birth(session=2))
+    play.until(19.0)
+
+    assert play.flips() == [("new", "up", 0.0)]
+    assert play.found() == []
+
+
 @pytest.mark.parametrize(("boot", "session"), [(BOOT, 1), (LATER_BOOT, 2)])
 def test_a_will_of_another_connection_says_nothing(boot: str, session: int) -> None:
     """Only that of the connection that the node was born with counts."""

@@ -1,5 +1,7 @@
 """Numbers and names that no building says: what one node may not do to the others, nor to the monitor."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace as replaced
 
@@ -10,7 +12,7 @@ from node.monitor.hub import REVIEW_S
 from node.monitor.model import NodeKey, Tally
 from node.monitor.viewing import view
 from tests.monitor.nodes import BOOT, ROOM, SITE, START, about, birth, event, heartbeat, moment, press
-from tests.monitor.play import Play
+from tests.monitor.play import INCIDENT, Play, record_of
 
 
 @pytest.mark.parametrize("at_utc", ["9999-12-31T23:59:59.999Z", "2999-01-01T00:00:00.000Z"])
@@ -66,6 +68,25 @@ def test_what_was_evicted_before_a_restart_hides_no_call() -> None:
     play.store = False
 
     play.hear(2.0, press(2))
+
+    assert play.receipts() == []
+    assert play.told() == [("alarm", 0)]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"incidents": (record_of(INCIDENT, acknowledged_utc=START, acknowledged_by="desk", answered=1),)},
+        {"closed": ((INCIDENT, 1),)},
+    ],
+    ids=["acknowledged", "ended here"],
+)
+def test_what_was_evicted_before_a_restart_hides_no_further_call(known: dict[str, Any]) -> None:
+    """Whoever was told of the first press took it for answered."""
+    play = Play(Memory(tallies=(Tally(node=ROOM, boot=BOOT, ranges=((1, 2**53),)),), **known))
+    play.store = False
+
+    play.hear(2.0, press(2, incident=1, presses=2))
 
     assert play.receipts() == []
     assert play.told() == [("alarm", 0)]
