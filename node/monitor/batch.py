@@ -63,13 +63,15 @@ class Batch(Struct, frozen=True, kw_only=True):
 class Stored(Struct, frozen=True, kw_only=True):
     """A batch is on the disk: its ``events``, all of which may have their receipt; and of the rest what held.
 
-    ``notices`` are the keys of those that are new, ``settled`` of all that it had.
+    ``incidents`` are those that it had, as they are now: another monitor may know more. ``notices`` are the keys of
+    those that are new, ``settled`` of all that it had.
     """
 
     events: tuple[EventKey, ...] = ()
     flips: tuple[Flip, ...] = ()
     raised: tuple[FindingKey, ...] = ()
     cleared: tuple[FindingKey, ...] = ()
+    incidents: tuple[IncidentRecord, ...] = ()
     notices: tuple[str, ...] = ()
     settled: tuple[str, ...] = ()
 

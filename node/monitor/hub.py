@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from node.messages import FAULTS_LIMIT, Alarm, Event, HeartbeatMessage, ReplyMessage, State
-from node.monitor.batch import Memory
+from node.monitor.batch import Memory, Stored
 from node.monitor.decisions import Decisions, Ledger, Moment, plain
 from node.monitor.drills import Drills
 from node.monitor.findings import MISTAKEN_CALLS, NOT_OURS, OPEN_ALARM_UNSTORED, RESET_MISSING
@@ -128,6 +128,12 @@ class Hub:
                     self._orders.reply(now, node, message)
             case _:
                 assert_never(message)
+
+    def stored(self, now: Moment, outcome: Stored) -> None:
+        """The history holds what it was given."""
+        self.receipts.stored(now, outcome.events)
+        for record in outcome.incidents:
+            self.incidents.stored(now, record)
 
     def link_up(self, now: Moment, broker: str) -> None:
         """A broker is reached."""

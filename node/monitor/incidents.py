@@ -13,7 +13,9 @@ Rules:
    it may have been kept by a broker that its node doesn't reach.
 6. What follows from an event is decided again where it is heard again: the history may have refused it the first time.
 7. No node's calls, however many it invents, keep the first one of another from being told.
-8. After a restart the wait for the next group begins anew; what was told stays told, by its keys.
+8. What the history says of an incident once ours is stored counts here: another monitor may have been told what we
+   weren't. Before somebody is sent to ask for an end that never came, it is asked.
+9. After a restart the wait for the next group begins anew; what was told stays told, by its keys.
 """
 
 from collections import OrderedDict
@@ -68,9 +70,7 @@ class Incidents:
         self._closed: OrderedDict[IncidentKey, int] = OrderedDict(closed)
         self._listed: dict[NodeKey, dict[IncidentKey, tuple[float, OpenIncident]]] = {}
         for record in known:
-            opened = Open(record)
-            self._put(opened)
-            self._ladder.resume(now, opened)
+            self._resume(now, record)
 
     def of(self, node: NodeKey) -> list[Open]:
         """The open incidents of a node."""
@@ -116,7 +116,9 @@ class Incidents:
         for opened in self.of(node):
             each = listed.get(opened.record.key)
             if each is None:
-                opened.unlisted_since = now.at if opened.unlisted_since is None else opened.unlisted_since
+                if opened.unlisted_since is None:
+                    opened.unlisted_since = now.at
+                    self._ledger.out.incidents.append(opened.record)
                 continue
             opened.unlisted_since = None
             self._ledger.clear(now, _reset_missing(opened.record.key))
@@ -127,6 +129,34 @@ class Incidents:
             elif opened.answered_since is None:
                 opened.answered_since, opened.answered_for = now.at, each.presses
                 opened.record = replace(opened.record, presses=each.presses)
+
+    def stored(self, now: Moment, there: IncidentRecord) -> None:
+        """The history has it so now. What we have heard since, and have yet to store, it doesn't know."""
+        opened = self.open.get(there.key)
+        if opened is None:
+            if there.reset_utc is None and there.presses > self._closed.get(there.key, there.presses):
+                del self._closed[there.key]  # whoever ended it here knew of fewer presses
+                self._resume(now, there)
+            return
+        record = opened.record
+        if there.presses < record.presses:
+            return
+        if there.reset_utc is not None:
+            self._take(now, there.key)
+            self._close(now, there.key, there.presses)
+            return
+        opened.record = replace(record, presses=there.presses)
+        if there.answered > record.answered:
+            opened.answered_since = None
+            opened.record = replace(
+                opened.record,
+                answered=there.answered,
+                acknowledged_utc=there.acknowledged_utc,
+                acknowledged_by=there.acknowledged_by,
+            )
+            self._ladder.wait(now, opened)
+        if not opened.record.is_answered and (record.is_answered or there.answered > record.answered):
+            self._ladder.begin_again(now, opened)
 
     def acknowledge_here(self, now: Moment, key: IncidentKey, by: str) -> None:
         """Somebody is coming, and the node couldn't be told: nobody else needs to be called."""
@@ -145,7 +175,10 @@ class Incidents:
             else:
                 self._ladder.go_on(now, opened)
             if opened.unlisted_since is not None and opened.unlisted_since + NORMAL_S <= now.at:
-                self._ledger.find(now, _reset_missing(opened.record.key))
+                missing = _reset_missing(opened.record.key)
+                if missing not in self._ledger.open:
+                    self._ledger.find(now, missing)
+                    self._ledger.out.incidents.append(opened.record)
         for unheard in list(self._listed.values()):
             for key, (since, listed) in list(unheard.items()):
                 if since + LISTED_S <= now.at:
@@ -199,6 +232,11 @@ class Incidents:
         else:
             self._ladder.begin(now, opened)
 
+    def _resume(self, now: Moment, record: IncidentRecord) -> None:
+        opened = Open(record)
+        self._put(opened)
+        self._ladder.resume(now, opened)
+
     def _put(self, opened: Open) -> None:
         key = opened.record.key
         self.open[key] = self._of_node.setdefault(key.of, {})[key] = opened
@@ -251,15 +289,12 @@ class Incidents:
     ) -> None:
         self._forget_listed(key)
         ended = self._closed.pop(key, None)
-        self._ledger.clear(now, _reset_missing(key))
-        self._ledger.clear(now, FindingKey(OPEN_ALARM_UNSTORED.code, *key.of, key.incident))
         opened = self._take(now, key)
         if opened is None and event is not None:
             opened = Open(_unheard(key, event, at_utc))
         heard = 0 if event is None else event.presses or 0
-        self._closed[key] = presses = max(ended or 0, heard, 0 if opened is None else opened.record.presses)
-        if len(self._closed) > CLOSED_KEPT:
-            self._closed.popitem(last=False)
+        presses = max(ended or 0, heard, 0 if opened is None else opened.record.presses)
+        self._close(now, key, presses)
         if opened is None:
             return
         opened.record = replace(opened.record, presses=presses, reset_utc=at_utc, reset_by=by, reset_reason=reason)
@@ -267,6 +302,13 @@ class Incidents:
         self._ladder.ended(now, opened, by, reason or "")
         if reason == "mistaken" and ended is None:
             self.mistakes.add(now, key.of, opened.record.input, at_utc)
+
+    def _close(self, now: Moment, key: IncidentKey, presses: int) -> None:
+        self._ledger.clear(now, _reset_missing(key))
+        self._ledger.clear(now, FindingKey(OPEN_ALARM_UNSTORED.code, *key.of, key.incident))
+        self._closed[key] = presses
+        if len(self._closed) > CLOSED_KEPT:
+            self._closed.popitem(last=False)
 
     def _take(self, now: Moment, key: IncidentKey) -> Open | None:
         opened = self.open.pop(key, None)

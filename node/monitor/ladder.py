@@ -62,7 +62,7 @@ class Ladder:
         self.begin(now, opened, f"more:{opened.record.presses}:")
 
     def resume(self, now: Moment, opened: Open) -> None:
-        """Go on after a restart. What another monitor has stored, which is gone since, may have been told to nobody."""
+        """Go on with what the history has. What another monitor stored may have been told to nobody: it knew less."""
         record = opened.record
         if record.answered and not record.is_answered:
             opened.told_as = (record.presses, _taken_back(record))

@@ -208,9 +208,9 @@ class Service:
         """On the history's thread."""
         hub = self._hub
         match outcome:
-            case Stored(events=events, notices=notices, settled=settled):
+            case Stored(notices=notices, settled=settled):
                 self._outbox.stored(settled)
-                self._inbox.put_own(lambda: hub.receipts.stored(_now(), events))
+                self._inbox.put_own(lambda: hub.stored(_now(), outcome))
                 if notices:
                     self._teller.wake()
             case Refused(events=events):

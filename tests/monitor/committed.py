@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from node.monitor.batch import Batch, Memory
+from node.monitor.batch import Batch, Memory, Stored
 from node.monitor.decisions import STORED, Decisions
 from node.monitor.model import (
     Button,
@@ -35,8 +35,8 @@ class Committed:
         self.buttons: dict[tuple[NodeKey, str], Button] = {}
         self.notices: dict[str, Notice] = {}
 
-    def store(self, batch: Batch) -> None:
-        """Commit it."""
+    def store(self, batch: Batch) -> Stored:
+        """Commit it; what a hub needs to know of that."""
         self.events.update({each.key: each for each in batch.events if each.key not in self.events})
         for tally in batch.tallies:
             there = self.tallies.get((tally.node, tally.boot), [])
@@ -61,6 +61,9 @@ class Committed:
         for notice in batch.notices:
             if notice.key not in self.notices and (notice.kind, notice.finding) not in lost and self._is_wanted(notice):
                 self.notices[notice.key] = notice
+        about = dict.fromkeys(each.key for each in batch.incidents)
+        incidents = tuple(self.incidents[key] for key in about)
+        return Stored(events=tuple(each.key for each in batch.events), incidents=incidents)
 
     def _is_wanted(self, notice: Notice) -> bool:
         record = self.incidents.get(IncidentKey(notice.site, notice.node, notice.incident))

@@ -195,6 +195,19 @@ def test_batches_at_once_end_as_one_after_the_other(history: History) -> None:
     assert history.remember(NOW).findings == (second,)
 
 
+def test_of_an_incident_all_is_told_that_the_history_has_of_it(history: History) -> None:
+    """Another monitor was told who is coming; each batch of a transaction hears of its own incidents."""
+    history.store(Batch(incidents=(incident(presses=2, **_acknowledged("desk", 2, 5)), incident(3))))
+
+    first, second, third = history.store_all(
+        (Batch(incidents=(incident(told_steps=1), incident())), Batch(incidents=(incident(2),)), Batch())
+    )
+
+    assert first.incidents == (incident(presses=2, told_steps=1, **_acknowledged("desk", 2, 5)),)
+    assert second.incidents == (incident(2),)
+    assert third.incidents == ()
+
+
 def test_an_incident_is_filled_in_and_never_emptied(history: History) -> None:
     """Who raised and reset it first stays, and who acknowledged so many presses; presses and told steps only grow."""
     history.store(Batch(incidents=(incident(presses=2, told_steps=1, **_acknowledged("first", 2, 5)),)))

@@ -173,7 +173,7 @@ def test_a_batch_that_cannot_be_stored_does_not_keep_the_others(history: History
     assert first == Stored(events=(event(1).key,))
     assert isinstance(second, Refused)
     assert second.events == (bad.events[0].key,)
-    assert third == Stored()
+    assert third == Stored(incidents=(incident(3),))
     assert history.remember(at()).incidents == (incident(3),)
 
 

@@ -6,13 +6,13 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from node.messages import INCIDENTS_LIMIT, Alarm
-from node.monitor.batch import Memory
+from node.monitor.batch import Memory, Stored
 from node.monitor.incidents import LISTED_S, NORMAL_S, OPEN_LIMIT
 from node.monitor.model import EventKey, IncidentKey, IncidentRecord, NodeKey, NoticeKind
 from node.monitor.receipts import STORING_S
 from node.monitor.requests import Reset
 from node.monitor.settings import Target
-from tests.monitor.nodes import BOOT, ROOM, SITE, about, alarm, event, heartbeat, moment, press
+from tests.monitor.nodes import BOOT, ROOM, SITE, START, about, alarm, event, heartbeat, moment, press
 from tests.monitor.play import ESCALATE_S, INCIDENT, Play, record_of
 
 TWO_GROUPS = (Target("t0", "json://x"), Target("t1", "json://x", step=1))
@@ -581,4 +581,104 @@ def test_an_acknowledgement_of_a_call_that_another_monitor_took_is_noted() -> No
 
     assert (play.record().key, play.record().acknowledged_by) == (INCIDENT, "guard-desk")
     assert play.told() == [("acknowledged", 0)]
+    assert play.hub.incidents.open == {}
+
+
+def answered_elsewhere(**fields: Any) -> IncidentRecord:
+    """What another monitor was told, and has stored."""
+    return record_of(INCIDENT, acknowledged_utc=START, acknowledged_by="other-desk", **fields)
+
+
+def test_who_is_coming_counts_for_each_monitor_of_a_history() -> None:
+    """The node was dead, so that only one of them was told: the other one calls nobody, and shows it."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, press(1))
+    play.hear(2.0, alarm((1, "acknowledged")))
+
+    play.hub.stored(moment(10.0), Stored(incidents=(answered_elsewhere(answered=1),)))
+    play.until(1000.0)
+
+    assert play.told() == [("alarm", 0)]
+    (opened,) = play.hub.incidents.of(ROOM)
+    assert (opened.record.is_answered, opened.record.acknowledged_by) == (True, "other-desk")
+
+
+def test_a_press_is_told_of_which_an_acknowledgement_elsewhere_knew_nothing() -> None:
+    """The monitor that took it is gone, and ours heard the press before it heard of the acknowledgement."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, press(1))
+    play.hear(2.0, press(2, incident=1, presses=2))
+
+    play.hub.stored(moment(3.0), Stored(incidents=(answered_elsewhere(answered=1, presses=2),)))
+    play.until(3.0 + ESCALATE_S)
+
+    assert play.told() == [("alarm", 0), ("alarm", 0), ("alarm", 1)]
+
+
+def test_a_press_is_told_that_another_monitor_alone_has_heard() -> None:
+    """It knew of no acknowledgement."""
+    play = Play()
+    play.hear(1.0, press(1))
+    play.hear(2.0, about(2, "acknowledged", 1, by="guard-desk"))
+
+    play.hub.stored(moment(3.0), Stored(incidents=(record_of(INCIDENT, presses=2),)))
+    play.until(4.0)
+
+    assert play.told() == [("alarm", 0), ("acknowledged", 0), ("alarm", 0)]
+
+
+def test_what_the_history_said_before_a_press_is_old() -> None:
+    """The press is still to be stored."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, press(1))
+    play.hear(2.0, press(2, incident=1, presses=2))
+
+    for there in (answered_elsewhere(answered=1), record_of(INCIDENT, reset_utc=START)):
+        play.hub.stored(moment(3.0), Stored(incidents=(there,)))
+    play.until(1.0 + ESCALATE_S)
+
+    assert play.told() == [("alarm", 0), ("alarm", 1)]
+
+
+@pytest.mark.parametrize("asked_at", [2.0, 1.0 + NORMAL_S], ids=["before", "when somebody is to ask"])
+def test_an_end_that_another_monitor_stored_is_one(asked_at: float) -> None:
+    """Ours was started just then, and the node has its receipt: the history is asked when the list says normal."""
+    play = Play(Memory(incidents=(record_of(INCIDENT),)))
+    play.hear(1.0, alarm(), retained=True)
+    play.until(asked_at)
+    asked = [each.key for each in play.all.incidents]
+
+    play.hub.stored(moment(asked_at), Stored(incidents=(record_of(INCIDENT, reset_utc=START),)))
+    play.until(100.0)
+
+    assert asked == [INCIDENT] * (1 if asked_at < NORMAL_S else 2)
+    assert play.hub.incidents.open == {}
+    assert play.found() == []
+    play.hear(101.0, press(1))
+    assert play.told() == []
+
+
+def test_what_was_ended_here_and_pressed_once_more_goes_on() -> None:
+    """Another monitor heard the press, and the history has it as open."""
+    play = Play(targets=TWO_GROUPS)
+    ended_here(play)
+    told = play.told()
+
+    play.hub.stored(moment(61.0), Stored(incidents=(record_of(INCIDENT, presses=2),)))
+    play.until(61.0 + ESCALATE_S)
+
+    assert INCIDENT in play.hub.incidents.open
+    assert play.told() == [*told, ("alarm", 1)]
+    play.hear(200.0, replaced(about(3, "reset", 1, by="key", reason="mistaken"), presses=2))
+    assert play.hub.incidents.mistakes.count(ROOM, "button") == 1
+
+
+def test_what_was_ended_here_stays_ended_where_the_history_says_the_same() -> None:
+    """Its answer comes after the end."""
+    play = Play()
+    ended_here(play)
+
+    for there in (record_of(INCIDENT), record_of(INCIDENT, reset_utc=START)):
+        play.hub.stored(moment(61.0), Stored(incidents=(there,)))
+
     assert play.hub.incidents.open == {}

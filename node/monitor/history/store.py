@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from node.monitor.batch import Batch, Stored
-from node.monitor.history.rows import flat
+from node.monitor.history.rows import flat, made
 from node.monitor.history.tables import (
     buttons,
     deliveries,
@@ -68,6 +68,7 @@ def store(connection: Connection, batches: Sequence[Batch], targets_of: TargetsO
             newest=("answered", "acknowledged_utc", "acknowledged_by"),
             whole=("presses", "reset_utc", "reset_by", "reset_reason"),
         )
+    known = _as_they_are(connection, [incident.key for batch in batches for incident in batch.incidents])
     won_findings = _find(connection, batches)
     _add_missing(connection, pauses, [flat(pause) for batch in batches for pause in batch.pauses])
     _end_pauses(connection, [end for batch in batches for end in batch.pause_ends])
@@ -91,6 +92,7 @@ def store(connection: Connection, batches: Sequence[Batch], targets_of: TargetsO
             flips=held,
             raised=raised,
             cleared=cleared,
+            incidents=tuple(known[key] for key in dict.fromkeys(incident.key for incident in batch.incidents)),
             notices=new,
             settled=tuple(notice.key for notice in batch.notices),
         )
@@ -200,6 +202,15 @@ def _reopen(connection: Connection, records: Sequence[IncidentRecord]) -> None:
             )
         )
         connection.execute(statement, calls)
+
+
+def _as_they_are(connection: Connection, keys: Iterable[IncidentKey]) -> dict[IncidentKey, IncidentRecord]:
+    found: dict[IncidentKey, IncidentRecord] = {}
+    for chunk in _chunks(keys):
+        is_one = _among((incidents.c.site, incidents.c.node, incidents.c.incident), chunk)
+        rows = connection.execute(select(incidents).where(is_one)).mappings()
+        found.update((record.key, record) for record in (made(IncidentRecord, row) for row in rows))
+    return found
 
 
 def _chunks(keys: Iterable[K]) -> Iterator[list[K]]:
