@@ -300,7 +300,7 @@ class Incidents:
         opened.record = replace(opened.record, presses=presses, reset_utc=at_utc, reset_by=by, reset_reason=reason)
         self._ledger.out.incidents.append(opened.record)
         self._ladder.ended(now, opened, by, reason or "")
-        if reason == "mistaken" and ended is None:
+        if reason == "mistaken" and ended is None and not opened.record.test:
             self.mistakes.add(now, key.of, opened.record.input, at_utc)
 
     def _close(self, now: Moment, key: IncidentKey, presses: int) -> None:

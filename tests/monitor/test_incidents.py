@@ -584,6 +584,17 @@ def test_an_acknowledgement_of_a_call_that_another_monitor_took_is_noted() -> No
     assert play.hub.incidents.open == {}
 
 
+def test_a_test_that_is_ended_as_mistaken_is_no_mistaken_call() -> None:
+    """As it is none after a restart."""
+    play = Play()
+    play.hear(1.0, replaced(press(1), test=True))
+
+    play.hear(2.0, about(2, "reset", 1, by="key", reason="mistaken", test=True))
+
+    assert play.record().reset_reason == "mistaken"
+    assert play.hub.incidents.mistakes.count(ROOM, "button") == 0
+
+
 def answered_elsewhere(**fields: Any) -> IncidentRecord:
     """What another monitor was told, and has stored."""
     return record_of(INCIDENT, acknowledged_utc=START, acknowledged_by="other-desk", **fields)
