@@ -91,14 +91,18 @@ class Incidents:
         key = IncidentKey(*node, event.incident)
         if event.kind == "reset":
             self._reset(now, key, at_utc, by=plain(event.by), reason=plain(event.reason) or None, event=event)
-        elif event.kind == "acknowledged" and (key in self.open or key in self._closed):
+        elif event.kind == "acknowledged" and key in self.open:
             self._acknowledged(now, key, at_utc, plain(event.by), event.presses)
-        elif event.kind == "acknowledged":
-            # Another monitor, which is gone by now, took the call: the history has it, and we don't know of it.
+        elif event.kind == "acknowledged" and (key not in self._closed or (event.presses or 0) > self._closed[key]):
+            # Another monitor, which is gone by now, took the call: the history has it, and we don't know of it. Or it
+            # was ended here, and the press that shows that it wasn't over is still on its way.
             by = plain(event.by)
-            record = _answered(_unheard(key, event, at_utc), at_utc, by)
-            self._ledger.out.incidents.append(record)
-            self._ladder.answered(now, Open(record), by)
+            opened = Open(_answered(_unheard(key, event, at_utc), at_utc, by))
+            if key in self._closed and self._finds_room(now, node):
+                del self._closed[key]
+                self._put(opened)
+            self._ledger.out.incidents.append(opened.record)
+            self._ladder.answered(now, opened, by)
         elif event.kind in _CALLS and event.presses:
             self._call(now, key, event, event.presses, at_utc)
 
@@ -219,9 +223,7 @@ class Incidents:
         self._begin(now, _answered(record, now.utc, None) if listed.phase == "acknowledged" else record)
 
     def _begin(self, now: Moment, record: IncidentRecord, *, is_again: bool = False) -> None:
-        others = len(self._of_node.get(record.key.of, ()))
-        if others and (others >= INCIDENTS_LIMIT or len(self.open) >= OPEN_LIMIT):
-            self._ledger.find(now, _too_many(record.key.of))
+        if not self._finds_room(now, record.key.of):
             return
         self._closed.pop(record.key, None)
         opened = Open(record)
@@ -231,6 +233,13 @@ class Incidents:
             self._ladder.begin_again(now, opened)
         else:
             self._ladder.begin(now, opened)
+
+    def _finds_room(self, now: Moment, node: NodeKey) -> bool:
+        others = len(self._of_node.get(node, ()))
+        is_full = bool(others) and (others >= INCIDENTS_LIMIT or len(self.open) >= OPEN_LIMIT)
+        if is_full:
+            self._ledger.find(now, _too_many(node))
+        return not is_full
 
     def _resume(self, now: Moment, record: IncidentRecord) -> None:
         opened = Open(record)

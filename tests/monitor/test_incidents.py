@@ -584,6 +584,33 @@ def test_an_acknowledgement_of_a_call_that_another_monitor_took_is_noted() -> No
     assert play.hub.incidents.open == {}
 
 
+@pytest.mark.parametrize(("full", "known"), [(False, True), (True, False)], ids=["as any", "where there is no room"])
+def test_an_acknowledgement_shows_that_an_end_was_none(full: bool, known: bool) -> None:
+    """It knew of a further press, whose event comes late: somebody is coming, and nobody is called."""
+    others = [record_of(IncidentKey(*ROOM, f"{BOOT}-{seq}")) for seq in range(100, 100 + INCIDENTS_LIMIT * full)]
+    play = Play(Memory(closed=((INCIDENT, 1),), incidents=tuple(others)), targets=TWO_GROUPS)
+
+    play.hear(1.0, replaced(about(3, "acknowledged", 1, by="key"), presses=2))
+    shown = INCIDENT in play.hub.incidents.open
+    if not full:
+        play.hear(2.0, press(2, incident=1, presses=2))
+        play.until(200.0)
+        assert play.told() == [("acknowledged", 0)]
+
+    assert shown == known
+    assert play.record().is_answered
+
+
+def test_an_acknowledgement_of_before_an_end_changes_nothing() -> None:
+    """Its event was late."""
+    play = Play(Memory(closed=((INCIDENT, 1),)))
+
+    play.hear(1.0, about(2, "acknowledged", 1, by="key"))
+
+    assert play.told() == []
+    assert play.hub.incidents.open == {}
+
+
 def test_a_test_that_is_ended_as_mistaken_is_no_mistaken_call() -> None:
     """As it is none after a restart."""
     play = Play()
