@@ -114,6 +114,13 @@ OPEN_ALARM_UNSTORED = FindingKind(
 LOGIN_REFUSED = "refused: the broker doesn't know this login, or by another password or certificate"
 """The detail of BROKER_AWAY where it is there, and lets us not in."""
 
+OPEN_AT_THE_WALL = FindingKind(
+    "M016",
+    Severity.WARNING,
+    "an alarm that was ended here is still open at its node: its lamp and its sound go on calling",
+    "go there; where all is well, end it there, or once more here: alarm-monitor reset",
+)
+
 FINDINGS: dict[str, FindingKind] = {
     kind.code: kind
     for kind in (
@@ -132,6 +139,7 @@ FINDINGS: dict[str, FindingKind] = {
         REFUSED,
         STOLEN_ID,
         OPEN_ALARM_UNSTORED,
+        OPEN_AT_THE_WALL,
     )
 }
 

@@ -16,11 +16,13 @@ from node.messages import FAULTS_LIMIT, Alarm, Event, HeartbeatMessage, ReplyMes
 from node.monitor.batch import Memory, Stored
 from node.monitor.decisions import Decisions, Ledger, Moment, plain
 from node.monitor.drills import Drills
-from node.monitor.findings import MISTAKEN_CALLS, NOT_OURS, OPEN_ALARM_UNSTORED, RESET_MISSING
+from node.monitor.findings import MISTAKEN_CALLS, NOT_OURS, OPEN_ALARM_UNSTORED, OPEN_AT_THE_WALL, RESET_MISSING
 from node.monitor.fleet import Fleet
 from node.monitor.incidents import Incidents
+from node.monitor.lists import Lists
 from node.monitor.model import EventKey, FindingKey, HeardEvent, IncidentKey, NodeKey
 from node.monitor.orders import Orders
+from node.monitor.owed import Owed
 from node.monitor.own import Own
 from node.monitor.receipts import Receipts
 from node.monitor.requests import Request
@@ -79,7 +81,9 @@ class Hub:
         )
         self.counts = Counters()
         self.receipts = Receipts(self.ledger, self.counts, settings.missing_s, memory.tallies)
-        self._orders = Orders(self.ledger, self.fleet, self.incidents, self.drills, boot)
+        self._lists = Lists()
+        owed = Owed(self.ledger, self.fleet, self.incidents, self._lists)
+        self._orders = Orders(self.ledger, self.fleet, self.incidents, self.drills, self._lists, owed, boot)
         self._faults: dict[NodeKey, frozenset[FindingKey]] = {}
         self._tick_at = now.at
         self._review_at = now.at + REVIEW_S
@@ -122,6 +126,7 @@ class Hub:
             case Alarm():
                 if not retained:
                     self.fleet.heard(now, tracked, broker, message.boot)
+                self._lists.take(node, message)
                 self.incidents.alarm(now, node, message)
             case ReplyMessage():
                 if not retained:
@@ -237,6 +242,8 @@ class Hub:
         """Whether nobody will ever clear this finding of an earlier run."""
         if key.code in _OF_INCIDENTS:
             return IncidentKey(*key.of, key.subject) not in self.incidents.open
+        if key.code == OPEN_AT_THE_WALL.code:
+            return self.incidents.ended(IncidentKey(*key.of, key.subject)) is None
         if key.code == MISTAKEN_CALLS.code:
             return self.incidents.mistakes.count(key.of, key.subject) < 2
         tracked = self.fleet.nodes.get(key.of)

@@ -76,6 +76,10 @@ class Incidents:
         """The open incidents of a node."""
         return list(self._of_node.get(node, {}).values())
 
+    def ended(self, key: IncidentKey) -> int | None:
+        """With how many presses it has ended; None where it hasn't, or nobody remembers."""
+        return self._closed.get(key)
+
     def lacks(self, node: NodeKey, event: Event) -> bool:
         """Whether this is a call for help of which nothing is known here."""
         if event.kind not in _CALLS or not event.presses or event.incident is None:

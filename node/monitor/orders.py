@@ -3,12 +3,14 @@
 An acknowledgement that a node can't take (it is away, or doesn't know the incident) is noted here: somebody is coming,
 nobody else needs to be called; that the lamp doesn't show it is said. But not where somebody pressed once more
 meanwhile, which its author hasn't seen. An end that a node can't take any more (it is down, or doesn't know the
-incident) is noted here, too. Everything else is the node's to do.
+incident) is noted here, too. Both are asked of the node again once it is back (owed.py). Everything else is the node's
+to do; it is asked of an incident that is open at the wall alone, too.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
+from math import inf
 from typing import Any, assert_never
 
 from node.messages import ReplyMessage
@@ -16,8 +18,9 @@ from node.monitor.decisions import Ledger, Moment, Respond, SendCommand
 from node.monitor.drills import WALK_TEST_S, Drills
 from node.monitor.fleet import Fleet
 from node.monitor.incidents import Incidents
-from node.monitor.ladder import Open
-from node.monitor.model import NodeKey, Pause, Status, WalkTest
+from node.monitor.lists import Lists
+from node.monitor.model import IncidentKey, NodeKey, Pause, Status, WalkTest
+from node.monitor.owed import Owed
 from node.monitor.requests import (
     Acknowledge,
     Answer,
@@ -37,6 +40,9 @@ ANSWER_S = 5.0
 PAUSE_S = (60.0, 30 * 86400.0)
 PENDING_LIMIT = 1_000
 WALK_NODES_LIMIT = 500
+AGAIN_S = 10.0
+"""How often a node is asked again for what was noted here alone."""
+
 NAMED = 10
 
 _UNKNOWN_THERE = "no-such-incident"
@@ -45,7 +51,7 @@ _NOT_SHOWN = "noted-here-but-not-at-the-wall"
 
 @dataclass(slots=True)
 class _Pending:
-    number: int
+    number: int | None
     request: Request
     node: NodeKey
     due: float
@@ -55,11 +61,23 @@ class _Pending:
 class Orders:
     """The requests that wait for a node's answer. ``boot`` makes the commands' ids unlike those of other runs."""
 
-    def __init__(self, ledger: Ledger, fleet: Fleet, incidents: Incidents, drills: Drills, boot: str) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        fleet: Fleet,
+        incidents: Incidents,
+        drills: Drills,
+        lists: Lists,
+        owed: Owed,
+        boot: str,
+    ) -> None:
         self._ledger = ledger
         self._fleet = fleet
         self._incidents = incidents
         self._drills = drills
+        self._lists = lists
+        self._owed = owed
+        self._asked: dict[IncidentKey, float] = {}
         self._boot = boot
         self._numbers = count(1)
         self._pending: dict[str, _Pending] = {}
@@ -103,6 +121,10 @@ class Orders:
             return
         del self._pending[reply.id or ""]
         reason = (reply.reason or "")[:200]
+        if pending.number is None and isinstance(pending.request, Acknowledge | Reset):
+            if reply.outcome != "done":
+                self._owed.refused(pending.request.incident)
+            return  # its list says what came of it
         match pending.request:
             case _ if reply.outcome == "done":
                 self._answer(pending.number, "done")
@@ -117,26 +139,52 @@ class Orders:
                 self._answer(pending.number, "refused", reason)
 
     def time_passed(self, now: Moment) -> None:
-        """Answers that stay away."""
+        """Answers that stay away, and what nodes have to be asked again."""
         for command_id, pending in list(self._pending.items()):
             if pending.due <= now.at:
                 del self._pending[command_id]
-                self._note(now, pending, "unanswered", _NOT_SHOWN)
+                if pending.number is not None:
+                    self._note(now, pending, "unanswered", _NOT_SHOWN)
+        asked = {}
+        for request in self._owed.due(now):
+            key = request.incident
+            asked[key] = self._asked.get(key, -inf)
+            tracked = self._fleet.nodes.get(key.of)
+            if tracked is not None and asked[key] + AGAIN_S <= now.at:
+                asked[key] = now.at
+                self._command_about(now, None, request, tracked)
+        self._asked = asked
 
     def _about_incident(self, now: Moment, number: int, request: Acknowledge | Reset | Silence) -> None:
         opened = self._incidents.open.get(request.incident)
         tracked = self._fleet.nodes.get(request.incident.of)
-        if opened is None:
+        if opened is None and self._lists.get(request.incident) is None:
             self._answer(number, "unknown", _UNKNOWN_THERE)
-        elif tracked is None or tracked.status is Status.DOWN or not tracked.boot:
+        elif tracked is not None and tracked.status is not Status.DOWN and tracked.boot:
+            self._command_about(now, number, request, tracked)
+        elif opened is None:
+            self._answer(number, "unanswered", "the-node-does-not-answer")
+        else:
             seen = _Pending(number, request, request.incident.of, now.at, opened.record.presses)
             self._node_is_away(now, seen, request)
-        else:
-            self._command(now, number, request, tracked, _ACTIONS[type(request)], **_arguments(request, opened))
+
+    def _command_about(
+        self, now: Moment, number: int | None, request: Acknowledge | Reset | Silence, tracked: Tracked
+    ) -> None:
+        """With how many presses its author saw, so that a command can't hide one that comes meanwhile."""
+        arguments: dict[str, Any] = {"incident": request.incident.incident}
+        if not isinstance(request, Silence):
+            opened, listed = self._incidents.open.get(request.incident), self._lists.get(request.incident)
+            seen = opened.record if opened is not None else listed
+            arguments["presses"] = 0 if seen is None else seen.presses
+        if isinstance(request, Reset):
+            arguments["reason"] = request.reason
+        self._command(now, number, request, tracked, _ACTIONS[type(request)], **arguments)
 
     def _node_is_away(self, now: Moment, pending: _Pending, request: Acknowledge | Reset | Silence) -> None:
         if isinstance(request, Reset):
             self._incidents.reset_here(now, request.incident, request.by, request.reason)
+            self._owed.ended_here(request)
             self._answer(pending.number, "done", "only-here")
         else:
             self._note(now, pending, "unanswered", _NOT_SHOWN)
@@ -171,7 +219,7 @@ class Orders:
             self._answer(number, "refused", f"for_s must be from {WALK_TEST_S[0]:g} to {WALK_TEST_S[1]:g}")
             return
         chosen = [tracked for tracked in self._fleet.nodes.values() if _chosen(tracked, request)]
-        reached = [each for each in chosen if _is_reached(each)]
+        reached = [each for each in chosen if each.is_reached]
         if not reached:
             if chosen:
                 self._answer(number, "refused", "all-these-nodes-are-down")
@@ -207,7 +255,7 @@ class Orders:
         self._answer(number, "done")
 
     def _command(
-        self, now: Moment, number: int, request: Request, tracked: Tracked, action: str, **arguments: Any
+        self, now: Moment, number: int | None, request: Request, tracked: Tracked, action: str, **arguments: Any
     ) -> None:
         if len(self._pending) >= PENDING_LIMIT:
             self._answer(number, "refused", "too-many-requests")
@@ -222,17 +270,14 @@ class Orders:
         self._ledger.out.says.append(SendCommand(node, command_id, boot, by, action, arguments))
         return command_id
 
-    def _answer(self, number: int, outcome: Outcome, reason: str = "", made: str = "") -> None:
-        self._ledger.out.says.append(Respond(number, Answer(outcome, reason, made)))
-
-
-def _is_reached(tracked: Tracked) -> bool:
-    return tracked.status in (Status.UP, Status.LATE) and bool(tracked.boot)
+    def _answer(self, number: int | None, outcome: Outcome, reason: str = "", made: str = "") -> None:
+        if number is not None:
+            self._ledger.out.says.append(Respond(number, Answer(outcome, reason, made)))
 
 
 def _left_out(chosen: list[Tracked]) -> str:
     """Whose buttons a walk test doesn't test, the first by name: nobody must think that it did."""
-    names = [f"{each.key.node} ({each.status.value})" for each in chosen if not _is_reached(each)]
+    names = [f"{each.key.node} ({each.status.value})" for each in chosen if not each.is_reached]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"left out: {', '.join(names[:NAMED])}{more}" if names else ""
 
@@ -246,13 +291,3 @@ def _chosen(tracked: Tracked, request: StartWalkTest) -> bool:
 
 
 _ACTIONS: dict[type[Request], str] = {Acknowledge: "acknowledge", Reset: "reset", Silence: "silence"}
-
-
-def _arguments(request: Acknowledge | Reset | Silence, opened: Open) -> dict[str, Any]:
-    """What a command says: with how many presses its author saw, so that it can't hide one that comes meanwhile."""
-    arguments: dict[str, Any] = {"incident": request.incident.incident}
-    if not isinstance(request, Silence):
-        arguments["presses"] = opened.record.presses
-    if isinstance(request, Reset):
-        arguments["reason"] = request.reason
-    return arguments

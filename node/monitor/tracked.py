@@ -48,6 +48,11 @@ class Tracked:
     queued: float = inf
     proven_at: float = inf
 
+    @property
+    def is_reached(self) -> bool:
+        """Whether a command may reach it."""
+        return self.status in HEARD and bool(self.boot)
+
     def recent_ways(self) -> list[str]:
         """The brokers that brought it within ``PATH_S`` before it was heard last."""
         latest = max(self.ways.values())

@@ -58,6 +58,15 @@ def test_what_is_seen_is_shown_for_a_minute_after_the_last_time(
     assert len([each for each in play.all.notices if each.kind == "finding"]) == 1
 
 
+def test_what_was_too_much_is_counted_and_shown() -> None:
+    """Somebody floods."""
+    play = Play()
+
+    play.hub.dropped(moment(1.0), 7)
+
+    assert (play.hub.counts.malformed, play.hub.counts.dropped, play.found()) == (0, 7, ["M012"])
+
+
 def test_what_means_nothing_is_counted_alone() -> None:
     """One wrong message is nobody's business."""
     play = Play()
