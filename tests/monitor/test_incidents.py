@@ -10,7 +10,7 @@ from node.monitor.batch import Memory, Stored
 from node.monitor.incidents import LISTED_S, NORMAL_S, OPEN_LIMIT
 from node.monitor.model import EventKey, IncidentKey, IncidentRecord, NodeKey, NoticeKind
 from node.monitor.receipts import STORING_S
-from node.monitor.requests import Reset
+from node.monitor.requests import Acknowledge, Reset
 from node.monitor.settings import Target
 from tests.monitor.nodes import BOOT, ROOM, SITE, START, about, alarm, event, heartbeat, moment, press
 from tests.monitor.play import ESCALATE_S, INCIDENT, Play, record_of
@@ -599,6 +599,20 @@ def test_an_acknowledgement_shows_that_an_end_was_none(full: bool, known: bool) 
 
     assert shown == known
     assert play.record().is_answered
+
+
+def test_an_acknowledgement_whose_answer_stays_away_until_the_end_is_told_to_nobody() -> None:
+    """It is over before it could be noted here."""
+    play = Play()
+    play.hear(0.0, heartbeat())
+    play.hear(1.0, press(1))
+    play.ask(2.0, Acknowledge(INCIDENT, "guard-desk"))
+    play.hear(3.0, about(2, "reset", 1, by="key", reason="real"))
+
+    play.until(15.0)
+
+    assert play.told() == [("alarm", 0), ("reset", 0)]
+    assert play.hub.incidents.open == {}
 
 
 def test_an_acknowledgement_of_before_an_end_changes_nothing() -> None:
