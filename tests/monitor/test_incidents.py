@@ -310,6 +310,23 @@ def test_an_acknowledgement_of_before_an_end_that_was_none_is_not_told() -> None
     assert not play.record().is_answered
 
 
+def test_what_the_history_refused_before_a_further_call_is_said_under_its_own_name() -> None:
+    """The first call, and that it was answered, which stays as it was."""
+    play = Play()
+    play.store = False
+    play.hear(1.0, press(1))
+    play.hear(2.0, about(2, "acknowledged", 1, by="guard-desk"))
+    play.hear(3.0, about(4, "acknowledged", 1, by="second"))
+    play.hear(4.0, press(3, incident=1, presses=2))
+    play.hub.receipts.unstored([EventKey(*ROOM, BOOT, 1)])
+
+    play.hear(5.0, press(1))
+
+    answered, first, again = f"acknowledged:{INCIDENT}:1", f"alarm:{INCIDENT}:0", f"alarm:{INCIDENT}:again:2:0"
+    assert [each.key for each in play.all.notices] == [first, answered, answered, again, first]
+    assert {each.acknowledged_by for each in play.all.incidents if each.answered} == {"guard-desk"}
+
+
 def test_a_press_that_is_heard_again_hides_no_further_one() -> None:
     """Its call was long ago, however often its event comes while the history is away."""
     play = Play()
@@ -696,7 +713,8 @@ def test_what_the_history_said_before_a_press_is_old() -> None:
 def test_an_end_that_another_monitor_stored_is_one(asked_at: float) -> None:
     """Ours was started just then, and the node has its receipt: the history is asked when the list says normal."""
     play = Play(Memory(incidents=(record_of(INCIDENT),)))
-    play.hear(1.0, alarm(), retained=True)
+    for at in (1.0, 1.5):
+        play.hear(at, alarm(), retained=True)
     play.until(asked_at)
     asked = [each.key for each in play.all.incidents]
 
