@@ -215,7 +215,6 @@ class Incidents:
         self._begin(now, record, is_again=ended is not None)
 
     def _adopt(self, now: Moment, key: IncidentKey, listed: OpenIncident) -> None:
-        self._ledger.find(now, FindingKey(OPEN_ALARM_UNSTORED.code, *key.of, listed.incident))
         record = IncidentRecord(
             key=key,
             input=listed.input,
@@ -225,6 +224,8 @@ class Incidents:
             test=listed.test,
         )
         self._begin(now, _answered(record, now.utc, None) if listed.phase == "acknowledged" else record)
+        if key in self.open:
+            self._ledger.find(now, FindingKey(OPEN_ALARM_UNSTORED.code, *key.of, listed.incident))
 
     def _begin(self, now: Moment, record: IncidentRecord, *, is_again: bool = False) -> None:
         if not self._finds_room(now, record.key.of):

@@ -12,6 +12,8 @@ from node.monitor.model import FindingKey, NodeKey
 
 COUNTED_S = 365 * 86400.0
 MANY = 2
+LIMIT = 50_000
+"""As many buttons as are known (drills.py): whoever invents inputs fills no memory."""
 
 
 class Mistakes:
@@ -30,17 +32,21 @@ class Mistakes:
 
     def add(self, now: Moment, node: NodeKey, name: str, at_utc: datetime) -> None:
         """It did so once more."""
+        if (node, name) not in self._of and len(self._of) >= LIMIT:
+            return
         self._of.setdefault((node, name), []).append(at_utc)
         self._review(now, node, name)
 
     def review(self, now: Moment) -> None:
         """Forget what is longer ago than twelve months."""
-        for node, name in self._of:
+        for node, name in list(self._of):
             self._review(now, node, name)
 
     def _review(self, now: Moment, node: NodeKey, name: str) -> None:
         recent = [each for each in self._of[node, name] if (now.utc - each).total_seconds() < COUNTED_S]
         self._of[node, name] = recent
+        if not recent:
+            del self._of[node, name]
         key = FindingKey(MISTAKEN_CALLS.code, *node, name)
         if len(recent) >= MANY:
             self._ledger.find(now, key, count=len(recent))

@@ -53,6 +53,9 @@ MOST = 256
 STRANGERS_WAIT = 100
 """While so many events wait to be stored, strangers do, too: about a tenth of a second's work."""
 
+STRANGERS_OUTAGE = 1_000
+"""The same while the history is away, and people are told from memory: a stranger's call must not wait for a disk."""
+
 BEHIND_S = 5.0
 VIEW_S = 0.5
 AT_ONCE_NODES = 1_000
@@ -148,7 +151,8 @@ class Service:
 
     def _turn(self) -> None:
         wait_s = min(max(self._hub.next_due - time.monotonic(), 0.0), 0.5)
-        own, said = self._inbox.take(wait_s, MOST, strangers=self._writer.waiting < STRANGERS_WAIT)
+        waiting = STRANGERS_WAIT if self._hub.own.history_ok else STRANGERS_OUTAGE
+        own, said = self._inbox.take(wait_s, MOST, strangers=self._writer.waiting < waiting)
         now = _now()
         self._pulse = now.at
         for call in own:

@@ -69,6 +69,34 @@ def test_an_alarm_is_acknowledged_and_reset_by_command(monitor: RunningMonitor, 
     assert past["acknowledged_by"] == past["reset_by"] == "local-guard-desk"
 
 
+def test_what_was_decided_while_a_node_was_dead_reaches_its_wall(
+    monitor: RunningMonitor, tmp_path: Path, broker: Broker
+) -> None:
+    """Its lamp shows that somebody is coming; and later, after another death, that it is over."""
+    config = write_config(tmp_path, broker.port, heartbeat_s=1)
+    with SimulatedNode(config) as node:
+        monitor.expect_status(NODE, "up")
+        node.tap(45)
+        node.expect(ladder="received")
+        incident = monitor.expect_incident()["id"]
+        node.kill()
+        monitor.expect_status(NODE, "down", timeout_s=25.0)
+
+        acknowledged = alarm_monitor(monitor.config, "acknowledge", incident)
+    with SimulatedNode(config) as node:
+        node.expect(output="lamp", pattern="acknowledged", timeout_s=40.0)
+        node.kill()
+        monitor.expect_status(NODE, "down", timeout_s=25.0)
+        ended = alarm_monitor(monitor.config, "reset", incident, "--reason", "real")
+        over = monitor.items("/incidents")
+    with SimulatedNode(config) as node:
+        node.expect(output="lamp", pattern="ready", timeout_s=40.0)
+        monitor.wait(lambda: monitor.codes() == [], what="nothing found")
+
+    assert "But:" in acknowledged.stdout + acknowledged.stderr
+    assert (ended.returncode, "ended here alone" in ended.stdout, over) == (0, True, [])
+
+
 def test_a_killed_node_is_down_within_20_s(monitor: RunningMonitor, tmp_path: Path, broker: Broker) -> None:
     """At the default period; found once, and told as critical."""
     with SimulatedNode(write_config(tmp_path, broker.port)) as node:

@@ -298,7 +298,9 @@ def test_an_end_that_the_node_does_not_know_of_says_so(site: Site) -> None:
     response = site.client(Role.RESPONDER).post(f"{API}/incidents/{CALL}/reset", json={"reason": "real"})
 
     assert response.status_code == 200
-    assert response.json()["note"] == "ended here alone: the node wasn't told. Go there: it may still be in alarm"
+    assert response.json()["note"] == (
+        "ended here alone: the node is told once it is back. Until then go there: it may be in alarm"
+    )
 
 
 def test_what_is_left_out_of_a_walk_test_is_told(site: Site) -> None:

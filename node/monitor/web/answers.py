@@ -34,7 +34,7 @@ _REFUSALS = {
 _NOTES: dict[tuple[type[Request], str], str] = {
     (Acknowledge, "already-acknowledged"): "somebody had said so before",
     (Acknowledge, "only-here"): "noted here alone: the node doesn't know this alarm, and its lamp doesn't show it",
-    (Reset, "only-here"): "ended here alone: the node wasn't told. Go there: it may still be in alarm",
+    (Reset, "only-here"): "ended here alone: the node is told once it is back. Until then go there: it may be in alarm",
 }
 """What is done, and not as whoever asked would take it."""
 
