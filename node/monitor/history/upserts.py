@@ -1,0 +1,86 @@
+"""Writes that both databases know: rows that are added where they are missing, changed where they are there.
+
+SQLite and PostgreSQL have the same ON CONFLICT, and each its own words for it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Column, ColumnElement, Connection, Table, UniqueConstraint, and_, case, or_
+from sqlalchemy.dialects import postgresql, sqlite
+
+_AT_ONCE = 1_000  # keys in one question: SQLite takes 32,766 values, PostgreSQL 65,535
+
+K = TypeVar("K", bound=tuple[object, ...])
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    """Both dialects have the same ON CONFLICT, but no common type that says so."""
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def _identity(table: Table) -> list[Column[Any]]:
+    """What a row is known by: the columns of its unique constraint, or of its primary key."""
+    unique = next((each for each in table.constraints if isinstance(each, UniqueConstraint)), table.primary_key)
+    return list(unique.columns)
+
+
+def add_missing(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Add these rows, but for those that are there."""
+    if rows:
+        connection.execute(_insert(connection, table).on_conflict_do_nothing(index_elements=_identity(table)), rows)
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], changes: Iterable[str]) -> None:
+    """Add these rows; of those that are there these columns change."""
+    if rows:
+        statement = _insert(connection, table)
+        newer = {name: statement.excluded[name] for name in changes}
+        connection.execute(statement.on_conflict_do_update(index_elements=_identity(table), set_=newer), rows)
+
+
+def fill(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[dict[str, Any]],
+    *,
+    grows: Iterable[str] = (),
+    once: Iterable[tuple[str, ...]] = (),
+    newest: tuple[str, ...] = (),
+    whole: tuple[str, ...] = (),
+) -> None:
+    """Of rows that are there ``grows`` takes the greater value; a group of ``once`` is filled while its first isn't.
+
+    ``newest`` is taken as a whole where its first is greater. What follows the first of ``whole`` is filled once, where
+    that one isn't less than it is there.
+    """
+    if not rows:
+        return
+    statement = _insert(connection, table)
+    new, there = statement.excluded, table.c
+    changes: dict[str, ColumnElement[Any]] = {
+        name: case((or_(there[name].is_(None), new[name] > there[name]), new[name]), else_=there[name])
+        for name in grows
+    }
+    for group in once:
+        for name in group:
+            changes[name] = case((there[group[0]].is_(None), new[name]), else_=there[name])
+    for name in newest:
+        changes[name] = case((new[newest[0]] > there[newest[0]], new[name]), else_=there[name])
+    for name in whole[1:]:
+        fills = and_(there[whole[1]].is_(None), new[whole[0]] >= there[whole[0]])
+        changes[name] = case((fills, new[name]), else_=there[name])
+    connection.execute(statement.on_conflict_do_update(index_elements=_identity(table), set_=changes), rows)
+
+
+def chunks(keys: Iterable[K]) -> Iterator[list[K]]:
+    """These keys, each once, as many at a time as one question may have."""
+    rest = iter(dict.fromkeys(keys))
+    while chunk := list(islice(rest, _AT_ONCE)):
+        yield chunk
+
+
+def among(columns: Sequence[Column[Any]], keys: Sequence[tuple[object, ...]]) -> ColumnElement[bool]:
+    """Whether a row has one of these keys, or parts of several: PostgreSQL compares whole keys one by one."""
+    return and_(*(column.in_(set(parts)) for column, parts in zip(columns, zip(*keys, strict=True), strict=True)))
