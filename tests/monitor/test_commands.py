@@ -138,7 +138,7 @@ def test_the_record_of_tests_can_be_printed(monitor: RunningMonitor) -> None:
     parser = Closed()
     parser.feed(page)
     assert parser.open == []
-    assert "Prüfungen der Überfalltasten" in page
+    assert "Proben der Alarmtaster" in page
 
 
 @pytest.mark.usefixtures("node")
