@@ -277,7 +277,7 @@ def test_a_walk_test_is_begun_and_ended(site: Site) -> None:
     [
         (Answer("refused", "reset already"), 409, "reset already"),
         (Answer("refused", "pressed-again"), 409, "somebody has pressed once more meanwhile (pressed-again)"),
-        (Answer("unanswered"), 504, "noted here that somebody is coming, but the lamp there doesn't show it"),
+        (Answer("unanswered"), 504, "noted here that somebody is coming; its lamp shows it once it is back"),
         (Answer("unknown"), 404, "no such"),
     ],
 )

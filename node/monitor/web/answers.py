@@ -51,7 +51,7 @@ def told(request: Request, answer: Answer) -> Done:
         case "unanswered" if isinstance(request, Acknowledge):
             raise ProblemError(
                 HTTPStatus.GATEWAY_TIMEOUT,
-                "the node doesn't answer: it is noted here that somebody is coming; the lamp there shows it once the node is back",
+                "the node doesn't answer: it is noted here that somebody is coming; its lamp shows it once it is back",
                 "go there, as nobody else is called for it now",
             )
         case "unanswered":
