@@ -80,6 +80,10 @@ class Incidents:
         """With how many presses it has ended; None where it hasn't, or nobody remembers."""
         return self._closed.get(key)
 
+    def knows(self, key: IncidentKey) -> bool:
+        """Whether it is open here, or was."""
+        return key in self.open or key in self._closed
+
     def lacks(self, node: NodeKey, event: Event) -> bool:
         """Whether this is a call for help of which nothing is known here."""
         if event.kind not in _CALLS or not event.presses or event.incident is None:
@@ -116,7 +120,7 @@ class Incidents:
         waiting = self._listed.pop(node, {})
         unheard: dict[IncidentKey, tuple[float, OpenIncident]] = {}
         for key, newest in listed.items():
-            if key not in self.open and key not in self._closed:
+            if not self.knows(key):
                 since, known = waiting.get(key, (now.at, newest))
                 unheard[key] = since, newest if newest.presses >= known.presses else known
         if unheard:

@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from node.messages import Alarm, OpenIncident
 from node.monitor.model import IncidentKey, NodeKey
 
+KEPT = 10_000
+"""Listed incidents of all nodes: whoever invents some fills no memory. Those whose nodes said them last are kept."""
+
 
 class Lists:
     """The newest list of each node. Of one boot an older list, as a broker may keep it, takes no newer one's place."""
 
     def __init__(self) -> None:
+        self._count = 0
         self._newest: dict[NodeKey, tuple[str, int]] = {}
         self._of: dict[NodeKey, dict[IncidentKey, OpenIncident]] = {}
 
@@ -19,12 +23,15 @@ class Lists:
         if boot == message.boot and message.seq < seq:
             return
         self._newest[node] = message.boot, message.seq
-        self._of.pop(node, None)
+        self._count -= len(self._of.pop(node, ()))
         if message.incidents:
             self._of[node] = {IncidentKey(*node, each.incident): each for each in message.incidents}
+            self._count += len(self._of[node])
+        while self._count > KEPT:
+            self._count -= len(self._of.pop(next(iter(self._of))))
 
     def get(self, key: IncidentKey) -> OpenIncident | None:
-        """This incident as its node has it, None where it doesn't list it."""
+        """This incident as its node has it, None where it doesn't list it, or nobody remembers."""
         return self._of.get(key.of, {}).get(key)
 
     def has_said(self, node: NodeKey) -> bool:

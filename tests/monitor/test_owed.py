@@ -7,10 +7,11 @@ from msgspec.structs import replace as replaced
 
 from node.monitor.batch import Memory
 from node.monitor.incidents import LISTED_S, NORMAL_S
-from node.monitor.model import Finding, FindingKey, Severity
+from node.monitor.lists import Lists
+from node.monitor.model import Finding, FindingKey, NodeKey, Severity
 from node.monitor.orders import AGAIN_S, PENDING_LIMIT
 from node.monitor.requests import Acknowledge, Answer, Identify, Request, Reset, Silence
-from tests.monitor.nodes import LATER_BOOT, ROOM, START, alarm, goodbye, heartbeat, press, reply
+from tests.monitor.nodes import LATER_BOOT, ROOM, SITE, START, alarm, goodbye, heartbeat, press, reply
 from tests.monitor.play import INCIDENT, Play, record_of
 
 DESK = "guard-desk"
@@ -211,6 +212,19 @@ def test_where_too_much_is_asked_at_once_the_node_is_asked_later() -> None:
     lives(play, ASKED + 1.0, ASKED + AGAIN_S + 1.0)
 
     assert (before, len(play.commands("acknowledge"))) == (0, 1)
+
+
+def test_invented_lists_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that were said last are kept."""
+    monkeypatch.setattr("node.monitor.lists.KEPT", 50)
+    lists = Lists()
+    nodes = [NodeKey(SITE, f"n-{number}") for number in range(1, 30)]
+    for _ in range(2):
+        for node in nodes:
+            lists.take(node, alarm(*((number, "active") for number in range(1, 11)), node=node))
+
+    assert {key.of for key, _ in lists.all()} == set(nodes[-5:])
+    assert len(list(lists.all())) == 50
 
 
 def test_an_older_list_of_a_boot_takes_no_newer_ones_place() -> None:
