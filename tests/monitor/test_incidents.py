@@ -554,6 +554,42 @@ def test_mistaken_calls_are_forgotten_after_a_year() -> None:
     assert (found, play.found()) == (["M007"], [])
 
 
+def test_a_mistaken_call_of_more_than_a_year_ago_is_forgotten() -> None:
+    """With its button: it may be gone."""
+    play = Play(Memory(mistaken=((ROOM, "button", moment(-364 * 86400.0).utc),)))
+    before = play.hub.incidents.mistakes.count(ROOM, "button")
+
+    play.hub.time_passed(moment(2 * 86400.0))
+
+    assert (before, play.hub.incidents.mistakes.count(ROOM, "button")) == (1, 0)
+    assert play.hub.incidents.mistakes._of == {}  # noqa: SLF001
+
+
+def test_mistaken_calls_of_invented_buttons_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of buttons that are known go on being counted."""
+    monkeypatch.setattr("node.monitor.mistakes.LIMIT", 2)
+    play = Play()
+
+    for seq in range(1, 9, 2):
+        play.hear(float(seq), replaced(press(seq), input=f"button-{seq % 6}"))
+        play.hear(float(seq), about(seq + 1, "reset", seq, by="guard-desk", reason="mistaken"))
+
+    mistakes = play.hub.incidents.mistakes
+    assert [mistakes.count(ROOM, f"button-{number}") for number in (1, 3, 5)] == [2, 1, 0]
+
+
+def test_a_listed_incident_that_finds_no_room_is_no_finding_of_its_own() -> None:
+    """That there are too many is one."""
+    play = Play()
+    for seq in range(1, INCIDENTS_LIMIT + 1):
+        play.hear(1.0, press(seq))
+
+    play.hear(2.0, alarm((900, "active")))
+    play.until(2.0 + LISTED_S + 1.0)
+
+    assert play.found() == ["M012"]
+
+
 def test_the_newest_ends_alone_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever invents ends fills no memory."""
     monkeypatch.setattr("node.monitor.incidents.CLOSED_KEPT", 2)
