@@ -143,6 +143,11 @@ class Story(Play):
         self._fault("fault-cleared", "the fault is over")
         self._heard("the button was released", Event, lambda event: event.kind == "restored")
         self._building("the monitor finds nothing any more", _all_well, _statuses)
+        here = self._at
+        for name in [each for each in self._stage.nodes if each != here]:
+            self._at = name  # whoever isn't back yet misses what is asked of it next
+            self._heard(f"{name} is back, too", State, lambda it: it.state == "online" and it.session > 1)
+        self._at = here
         return incident
 
     def _kill_in_alarm(self, incident: str) -> None:
