@@ -104,6 +104,7 @@ class Lane:
             except AlarmNodeError:
                 left_s = self._pace.poll_s  # the history itself tells that it is away
             except Exception:
+                # A thread that ended here would be a target that is silently never told again.
                 log.exception("telling %s stumbled", self._name)
                 left_s = self._pace.poll_s
             if not self._stopped.is_set():
