@@ -49,7 +49,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types contracts bench fleet faults endurance install uninstall install-monitor uninstall-monitor \
+.PHONY: help run test lint types contracts search bench fleet faults endurance install uninstall install-monitor uninstall-monitor \
     packages lock clean
 
 help: ## this list
@@ -78,6 +78,9 @@ types: .venv/ready ## strict types
 contracts: .venv/ready ## who may import whom
 	@echo "Import contracts:"
 	$(BIN)/lint-imports --no-logo
+
+search: .venv/ready ## the tests of properties, with other examples at every run than those of `make test`
+	$(BIN)/python -m pytest --numprocesses=auto -m hypothesis --hypothesis-profile=search
 
 bench: .venv/ready ## how long a press takes: distributions over 200 taps
 	@$(BIN)/python -m tests.bench.press

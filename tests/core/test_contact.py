@@ -33,7 +33,7 @@ def test_a_clean_press_of_40_ms_counts_once_at_each_debounce(debounce_ms: int) -
 
 
 @given(closing=GAPS_S, opening=GAPS_S, phase_s=st.floats(0, BEAT_S))
-@settings(max_examples=150, deadline=None, print_blob=True)
+@settings(max_examples=150)
 def test_a_press_of_40_ms_with_3_ms_of_chatter_counts_once(
     closing: list[float], opening: list[float], phase_s: float
 ) -> None:

@@ -4,7 +4,7 @@ Hypothesis plays a building (building.py). After each event the invariants of ch
 are compared here. In the end everything works again, and then every alarm has to arrive, and can be reset.
 """
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -111,13 +111,7 @@ class Life(Building):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(
-    max_examples=250,
-    stateful_step_count=40,
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow],  # an example plays hours of virtual time; the machine may be slow
-)
+TestLife.settings = settings(max_examples=250, stateful_step_count=40)
 
 
 buttons = st.sampled_from(["desk", "pair"])
@@ -250,10 +244,4 @@ class WalkTester(RuleBasedStateMachine):
 
 
 TestWalkTester = WalkTester.TestCase
-TestWalkTester.settings = settings(
-    max_examples=150,
-    stateful_step_count=30,
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+TestWalkTester.settings = settings(max_examples=150, stateful_step_count=30)

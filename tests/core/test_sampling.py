@@ -127,7 +127,7 @@ def test_endless_chatter_does_not_make_the_sampler_spin() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0.0001, 0.060), st.booleans()), min_size=1, max_size=40))
-@settings(max_examples=150, deadline=None, print_blob=True)
+@settings(max_examples=150)
 def test_edges_and_samples_in_any_order_keep_the_integral_in_its_bounds(steps: list[tuple[float, bool]]) -> None:
     """Between 0 and the debounce; the timeline never goes back; a decision is never dated after it was made."""
     at, seen = START, [Line(since=START)]

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node.config import TABLES, Broker, Config, Login, Tls, load, problems_of, state_directory
@@ -671,7 +671,6 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(key=st.sampled_from(sorted(LIMITS)), value=ANYTHING)
 def test_any_value_is_taken_or_answered(key: str, value: object) -> None:
     """Whatever stands behind a key, the file loads or is answered line by line; nothing else comes out."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node.core import events as ev
@@ -142,8 +142,6 @@ def adopted(payload: bytes, wire: Wire = WIRE) -> tuple[ListedIncident, ...]:
     return heard.incidents
 
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
 ids = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)
 boots = st.from_regex(r"[0-9a-f]{8}", fullmatch=True)
 counts = st.integers(0, 2**53)
@@ -192,7 +190,6 @@ lists = st.lists(
 ).map(tuple)
 
 
-@unhurried
 @given(snapshots)
 def test_a_snapshot_survives_the_record(snapshot: Snapshot) -> None:
     """What a restart must bring back is read as it was written, to the last bit."""
@@ -206,7 +203,6 @@ def test_a_garbled_snapshot_is_refused(body: bytes) -> None:
         decode_snapshot(body)
 
 
-@unhurried
 @given(lists)
 def test_a_list_of_incidents_survives_the_broker(incidents: tuple[ListedIncident, ...]) -> None:
     """What a node adopts after its record was lost is what it had told; dates and sounds to the millisecond."""

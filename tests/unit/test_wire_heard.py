@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node.core import controller
@@ -223,8 +223,6 @@ def test_the_last_of_two_equal_fields_counts() -> None:
     assert hear(WIRE.canary_topic, payload) == ev.CanaryHeard(NOW, "b", BOOT, 4)
 
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
 topics = st.sampled_from(list(HEARD))
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from([BOOT, 1, "online"]),
@@ -312,14 +310,12 @@ def endure(topic: str, payload: bytes, retained: bool) -> None:
             say(effect)
 
 
-@unhurried
 @given(topics, st.binary(max_size=200), st.booleans())
 def test_no_bytes_can_do_harm(topic: str, payload: bytes, retained: bool) -> None:
     """Arbitrary bytes on any topic are refused, or decided and answered; nothing but a ValueError comes out."""
     endure(topic, payload, retained)
 
 
-@unhurried
 @given(garbled(), st.booleans())
 def test_no_garbled_message_can_do_harm(message: tuple[str, bytes], retained: bool) -> None:
     """A message that was once valid is refused, or decided and answered, whatever was done to it."""
