@@ -26,13 +26,15 @@ COLUMNS = (
     mark("Walk test"),
 )
 
+NAME_LENGTH = 20
+
 _STYLE = """
 body { font: 11pt sans-serif; margin: 2cm; color: #111 }
 h1 { font-size: 16pt } h2 { font-size: 13pt; margin-top: 1.5em }
 table { border-collapse: collapse; width: 100% }
-th, td { border: 1px solid #888; padding: 2mm 3mm; text-align: left }
-th { background: #eee } tr { break-inside: avoid } .late { font-weight: bold }
-@page { size: A4; margin: 1.5cm } @media print { body { margin: 0 } thead { display: table-header-group } }
+th, td { border: 1px solid #888; padding: 1.5mm 2mm; text-align: left }
+th { background: #eee } tr { break-inside: avoid } .failed { font-weight: bold } .name { white-space: nowrap }
+@page { size: A4; margin: 1.5cm } @media print { body { margin: 0 1px } thead { display: table-header-group } }
 """
 
 
@@ -58,6 +60,9 @@ def tests_html(
     words = Words(language, LOCALTZ, {})
     title = words.say("Tests of the hold-up buttons")
     whole = f"{title}: {site}" if site else title
+    buttons, tests = list(buttons), _oldest_first(tests)
+    overdue = [button["overdue"] for button in buttons]
+    failed = [test["reaction_s"] is None for test in tests]
     due = [
         (
             button["site"],
@@ -81,26 +86,41 @@ def tests_html(
             _ms(test),
             test["walk_test"],
         )
-        for test in _oldest_first(tests)
+        for test in tests
     ]
     heads = [words.say(each) for each in (mark("Site"), mark("Node"), mark("Button"), mark("Where"))]
     heads += [words.say("Last test"), words.say("Next test due")]
     headings = words.say("Buttons"), words.say("Tests")
+    summaries = (
+        words.say("{count} in all, {overdue} overdue", count=words.number(len(due)), overdue=sum(overdue)),
+        words.say("{count} in all, {failed} not passed", count=words.number(len(done)), failed=sum(failed)),
+    )
     printed = words.say("Printed {time}", time=words.time(datetime.now(UTC)))
     parts = [
         f'<!DOCTYPE html>\n<html lang="{language}"><head><meta charset="utf-8"><title>{escape(whole)}</title>',
         f"<style>{_STYLE}</style></head><body><h1>{escape(whole)}</h1><p>{escape(printed)}</p>",
-        f"<h2>{escape(headings[0])}</h2>{_table(heads, due)}",
-        f"<h2>{escape(headings[1])}</h2>{_table([words.translate(each) for each in COLUMNS], done)}",
+        f"<h2>{escape(headings[0])}</h2><p>{escape(summaries[0])}</p>{_table(heads, zip(due, overdue, strict=True))}",
+        f"<h2>{escape(headings[1])}</h2><p>{escape(summaries[1])}</p>",
+        _table([words.translate(each) for each in COLUMNS], zip(done, failed, strict=True)),
         "</body></html>",
     ]
     return "\n".join(parts)
 
 
-def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def _table(heads: Iterable[str], rows: Iterable[tuple[Iterable[str], bool]]) -> str:
+    """Each row with whether it wants somebody."""
     head = "".join(f"<th>{escape(each)}</th>" for each in heads)
-    body = "\n".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "\n".join(
+        f"<tr{' class=failed' if is_failed else ''}>" + "".join(_cell(str(cell)) for cell in row) + "</tr>"
+        for row, is_failed in rows
+    )
     return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
+
+
+def _cell(text: str) -> str:
+    """A name isn't broken at its hyphens where it is short enough to stand beside the others."""
+    is_short_name = " " not in text and len(text) <= NAME_LENGTH
+    return f"<td{' class=name' if is_short_name else ''}>{escape(text)}</td>"
 
 
 def _oldest_first(tests: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -1,0 +1,64 @@
+"""The record of tests as a page: what wants somebody is seen at a glance."""
+
+from typing import Any
+
+import pytest
+
+from node.monitor import report
+from node.monitor.settings import Language
+
+
+def button(node: str, *, overdue: bool) -> dict[str, Any]:
+    """One that was tested at some time."""
+    tested, due = "2026-10-01T08:00:00+00:00", "2026-11-01T08:00:00+00:00"
+    names = {"site": "mitte", "node": node, "input": "button", "place": "Room 2, by the door"}
+    return {**names, "last_test": tested, "due": due, "overdue": overdue}
+
+
+def a_test(node: str, reaction_s: float | None) -> dict[str, Any]:
+    """A test of its button."""
+    names = {"site": "mitte", "node": node, "input": "button", "walk_test": "walk-0000abcd-1"}
+    return {**names, "at": "2026-10-01T08:00:00+00:00", "reaction_s": reaction_s}
+
+
+def rows(page: str, *, wanting: bool) -> list[str]:
+    """The rows that want somebody, or the others."""
+    starts = "<tr class=failed>" if wanting else "<tr><td"
+    return [line for line in page.splitlines() if line.startswith(starts)]
+
+
+def test_what_is_overdue_or_failed_stands_out() -> None:
+    """Its whole row, and no other."""
+    buttons = [button("room-1", overdue=False), button("room-2", overdue=True)]
+
+    page = report.tests_html([a_test("room-3", 0.4), a_test("room-4", None)], buttons, "en", "mitte")
+
+    assert [each for row in rows(page, wanting=True) for each in ("room-2", "room-4") if each in row] == [
+        "room-2",
+        "room-4",
+    ]
+    assert len(rows(page, wanting=True)) == len(rows(page, wanting=False)) == 2
+
+
+@pytest.mark.parametrize(
+    ("language", "counts"),
+    [
+        ("en", ["3 in all, 2 overdue", "1 in all, 0 not passed"]),
+        ("de", ["3 insgesamt, 2 überfällig", "1 insgesamt, 0 nicht bestanden"]),
+    ],
+)
+def test_each_table_begins_with_its_counts(language: Language, counts: list[str]) -> None:
+    """So that nobody has to count rows."""
+    buttons = [button(f"room-{number}", overdue=number > 1) for number in (1, 2, 3)]
+
+    page = report.tests_html([a_test("room-1", 0.4)], buttons, language, None)
+
+    assert [each in page for each in counts] == [True, True]
+
+
+def test_a_name_is_text_and_never_markup() -> None:
+    """Whatever a node calls its input."""
+    page = report.tests_html([{**a_test("room-1", 0.4), "input": "<b>x</b>"}], [], "en", None)
+
+    assert "<b>" not in page
+    assert "&lt;b&gt;x&lt;/b&gt;" in page
