@@ -59,9 +59,13 @@ def edge(contact: Contact, number: int, actuated: bool, at: float, debounce_s: f
     return _decided(contact, lines, at, debounce_s)
 
 
-def sample(contact: Contact, actuated: Sequence[bool | None], at: float, debounce_s: float) -> Contact:
-    """Every line's level, read at ``at``; None where it couldn't be read. The same contact where nothing changes."""
-    lines = tuple(line.sample(each, level, at, debounce_s) for each, level in zip(contact.lines, actuated, strict=True))
+def sample(
+    contact: Contact, actuated: Sequence[bool | None], at: float, debounce_s: float, until: float | None = None
+) -> Contact:
+    """Every line's level, read from ``at`` to ``until``; None where it couldn't be. The same one if nothing changes."""
+    lines = tuple(
+        line.sample(each, level, at, debounce_s, until) for each, level in zip(contact.lines, actuated, strict=True)
+    )
     return _decided(contact, lines, at, debounce_s)
 
 

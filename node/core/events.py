@@ -37,9 +37,13 @@ class EdgesDropped(Event):
 
 @dataclass(frozen=True, slots=True)
 class LevelsRead(Event):
-    """The sampler read every line: electrical level by name, None where the pin couldn't be read."""
+    """The sampler read every line: electrical level by name, None where the pin couldn't be read.
+
+    Each was read at some instant from ``at`` to ``until`` (None: at ``at``): a thread can be held up at any time.
+    """
 
     levels: Mapping[str, bool | None]
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def levels_read(turn: Turn, event: LevelsRead) -> None:
             None if (high := event.levels[name]) is None else settings.wiring.actuated(high, number)
             for number, name in enumerate(settings.lines)
         ]
-        after = contact.sample(before, actuated, event.at, turn.state.settings.debounce_s)
+        after = contact.sample(before, actuated, event.at, turn.state.settings.debounce_s, event.until)
         if after is not before:
             _follow(turn, settings, after)
     if unknown:

@@ -8,7 +8,10 @@ Rules:
 3. Samples only confirm or dissent. Nothing becomes active because no edge came: a sample has to agree first.
 4. Samples that dissent for ``debounce_s`` in a row win: an edge was lost. If it doesn't arrive within a second after
    all, the edge path has a fault (``lost_since``).
-5. Unknown is never taken for normal. A line that can't be read stays what it was for 5 s and is then unknown.
+5. A machine that stands still for a moment loses no press by it, and makes none. A sample is of some instant in a span,
+   which is long where its thread was held up: it dissents from the span's end, and from no edge that may be newer. A
+   normal line that an edge has actuated waits for the one that says for how long: a second, then it was lost.
+6. Unknown is never taken for normal. A line that can't be read stays what it was for 5 s and is then unknown.
 
     contact   ___|‾|_|‾‾‾‾‾‾‾‾‾‾‾‾|_|‾|_____________
     integral  ___/‾\\/‾‾‾‾20 ms‾‾‾‾\\/‾\\____________
@@ -45,7 +48,7 @@ class Line:
 
     ``level``: the contact is actuated, as far as edges and samples told; None before the first. ``integral`` (seconds)
     holds at the instant ``since``. ``changed_at`` is when ``state`` was decided. ``dissent_since``: the first of the
-    samples in a row that contradict ``level``. ``lost_since``: when samples won over an edge that is still missing.
+    samples in a row that contradict ``level``. ``lost_since``: the same, of those that won while an edge is missing.
     ``unread_since``: the first of the samples in a row that couldn't be read (at start: since the start).
     """
 
@@ -61,29 +64,31 @@ class Line:
 
 def edge(line: Line, actuated: bool, at: float, debounce_s: float) -> Line:
     """An edge to ``actuated`` at its own time stamp; one from before ``since`` counts as of ``since``."""
+    if actuated is line.level and line.dissent_since is not None:  # the edge between this one and the last was lost
+        line = _turned(line, not actuated, min(line.dissent_since, at), debounce_s)
     return replace(_turned(line, actuated, at, debounce_s), lost_since=None)
 
 
-def sample(line: Line, actuated: bool | None, at: float, debounce_s: float) -> Line:
-    """A level read at ``at``; None when it couldn't be read."""
+def sample(line: Line, actuated: bool | None, at: float, debounce_s: float, until: float | None = None) -> Line:
+    """A level read at some instant from ``at`` to ``until`` (None: at ``at``); None when it couldn't be read."""
+    until = at if until is None else until
     if actuated is None:
         since = at if line.unread_since is None else line.unread_since
         return replace(line, unread_since=since, dissent_since=None)
     if line.unread_since is not None:
         line = replace(line, unread_since=None)
     if line.level is None:
-        line = replace(line, level=actuated, since=at)
+        line = replace(line, level=actuated, since=until if actuated else at)
     if actuated is line.level:
         if line.dissent_since is not None:
             line = _agreed(line, line.dissent_since, at, debounce_s)
         return advance(line, at, debounce_s)
     if line.dissent_since is None:
-        return replace(line, dissent_since=at)
-    if at - line.dissent_since < debounce_s - _EPSILON:
+        return replace(line, dissent_since=until) if at >= line.since else line
+    if at - line.dissent_since < _patience(line, debounce_s) - _EPSILON:
         return line
-    line = _turned(line, actuated, line.dissent_since, debounce_s)
-    if line.lost_since is None:
-        line = replace(line, lost_since=at)
+    lost_since = line.dissent_since if line.lost_since is None else line.lost_since
+    line = replace(_turned(line, actuated, line.dissent_since, debounce_s), lost_since=lost_since)
     return _advance(line, at, debounce_s)
 
 
@@ -103,7 +108,7 @@ def expire(line: Line, at: float) -> Line:
 def next_sample(line: Line, at: float, debounce_s: float) -> float | None:
     """When this line wants to be read next, beside the sampler's own beat; None when it is decided."""
     if line.dissent_since is not None:
-        return max(at, min(at + SAMPLE_STEP_S, line.dissent_since + debounce_s))
+        return max(at, min(at + SAMPLE_STEP_S, line.dissent_since + _patience(line, debounce_s)))
     if line.level is None or line.state is _decided(line.level):
         return None
     if line.unread_since is not None:
@@ -119,11 +124,16 @@ def _turned(line: Line, actuated: bool, at: float, debounce_s: float) -> Line:
 
 
 def _agreed(line: Line, dissent_since: float, at: float, debounce_s: float) -> Line:
-    """Samples agree again. An actuated line was let go meanwhile, unless they were only older than its edge."""
+    """Samples agree again. An actuated line was let go meanwhile, unless they were read at its edge's very instant."""
     if not line.level or dissent_since <= line.since:
         return replace(line, dissent_since=None)
     released = _turned(line, False, dissent_since, debounce_s)
     return _turned(released, True, at, debounce_s)
+
+
+def _patience(line: Line, debounce_s: float) -> float:
+    """How long samples have to dissent until they win."""
+    return EDGE_GRACE_S if line.level and line.state is ContactState.NORMAL else debounce_s
 
 
 def _decided(level: bool) -> ContactState:

@@ -181,7 +181,6 @@ class Panel:
         return None
 
     def _sample(self, at: float) -> None:
-        # ``at`` was taken before the pins are read: a level that is newer than it says never contradicts an edge.
         with self._sampling:
             full = self._undecided >= UNDECIDED_MAX
             self._undecided += not full
@@ -191,12 +190,17 @@ class Panel:
                 self._dark = True
                 self._play("lamp", _DARK)
             self._outbox.remark("full", f"{UNDECIDED_MAX} samples wait to be decided: the sampler adds none meanwhile")
-        elif self._outbox.hand_over(LevelsRead(at, {name: each.level() for name, each in self._lines.items()})):
+        elif self._outbox.hand_over(self._read(at)):
             self.samples += 1
         else:
             self.decided()
         for each in self._lines.values():
             each.report_dropped(at)
+
+    def _read(self, at: float) -> LevelsRead:
+        """A clock on either side of it: this thread may be held up between any two lines."""
+        levels = {name: each.level() for name, each in self._lines.items()}
+        return LevelsRead(at, levels, self._clock())
 
     def _play(self, name: str, wave: Wave) -> bool:
         with self._playing:

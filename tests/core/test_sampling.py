@@ -1,6 +1,8 @@
 """The sampler: when it is asked, and what is known of an input that can't be read."""
 
-from itertools import pairwise
+from collections.abc import Callable
+from functools import partial
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -124,6 +126,135 @@ def test_endless_chatter_does_not_make_the_sampler_spin() -> None:
     watch(play, train(100, 0.010, 0.020), rest_s=0.0)
 
     assert play.samples <= 2.0 / 0.010 + 2.0 / BEAT_S + 2
+
+
+def test_a_press_counts_though_the_sampler_stood_still_while_it_read() -> None:
+    """What it read may be of a later instant than its clock had said: of after the press, of which an edge comes late.
+
+    contact  __|‾‾‾‾‾‾‾‾‾‾‾‾|______
+    edges      down            up, 3 ms late
+    sampler      [--- stood still ---] [
+    """
+    play = quiet_wall()
+    at = play.now
+
+    play >> EdgeSeen(at, "button", high=False)
+    play >> LevelsRead(at + 0.010, {"button": True}, until=at + 0.0405)
+    play >> LevelsRead(at + 0.0406, {"button": True}, until=at + 0.0407)
+    play >> EdgeSeen(at + 0.038, "button", high=True)
+
+    assert play.kinds() == ["pressed"]
+
+
+def test_a_brush_stays_one_though_the_sampler_stood_still_while_it_read() -> None:
+    """Two samples of one millisecond aren't a press because thirty went by between their clocks."""
+    play = quiet_wall()
+    at = play.now
+
+    play >> LevelsRead(at, {"button": False}, until=at + 0.030)
+    play >> LevelsRead(at + 0.0301, {"button": False}, until=at + 0.0302)
+    play >> EdgeSeen(at + 0.028, "button", high=False)
+    play >> EdgeSeen(at + 0.031, "button", high=True)
+    play.wait(0.1)
+
+    assert play.kinds() == []
+
+
+def test_a_level_that_may_be_older_than_its_edge_contradicts_nothing() -> None:
+    """The sampler read, was held up, and came after an edge that is newer: the press goes on."""
+    play = quiet_wall()
+    at = play.now
+
+    play >> EdgeSeen(at + 0.001, "button", high=False)
+    play >> LevelsRead(at, {"button": True}, until=at + 0.010)
+    play >> LevelsRead(at + 0.011, {"button": False}, until=at + 0.0111)
+    play >> EdgeSeen(at + 0.022, "button", high=True)
+
+    assert play.kinds() == ["pressed"]
+
+
+def test_a_button_found_pressed_by_a_sampler_that_stood_still_has_to_stay_so() -> None:
+    """At the start there is no edge: the debounce counts from when the level was surely read."""
+    play = Playbook(make_settings(links=()), actuated={"button": None}).begin().skip()
+    at = play.now
+
+    play >> LevelsRead(at, {"button": False}, until=at + 0.030)
+    play >> LevelsRead(at + 0.031, {"button": False}, until=at + 0.032)
+    early = play.kinds()
+    play >> LevelsRead(at + 0.050, {"button": False}, until=at + 0.051)
+
+    assert early == []
+    assert play.kinds() == ["pressed"]
+
+
+def test_an_edge_that_repeats_the_last_one_says_that_the_one_between_was_lost() -> None:
+    """Two spikes half a second apart, of which the first one's end never came, aren't a press of half a second."""
+    play = quiet_wall()
+    at = play.now
+
+    play >> EdgeSeen(at, "button", high=False)
+    play >> LevelsRead(at + 0.010, {"button": True})
+    play >> EdgeSeen(at + 0.500, "button", high=False)
+    play >> EdgeSeen(at + 0.501, "button", high=True)
+    play.wait(0.1)
+
+    assert play.kinds() == []
+
+
+def test_a_button_whose_release_never_came_is_normal_and_a_fault_within_2_s() -> None:
+    """Nothing becomes active because no edge came; that one is missing is told."""
+    play = quiet_wall()
+
+    play >> EdgeSeen(play.now, "button", high=False)
+    play.wait(2.0)
+
+    assert play.kinds() == ["fault-raised"]
+    assert play.faults() == [("F002", "button")]
+    assert play.state.contact_state("button") is ContactState.NORMAL
+
+
+usual = st.floats(0.0, 0.003)
+stalls = st.one_of(usual, st.floats(0.0, 0.200))
+slow_sampler = st.lists(st.tuples(st.floats(0.0001, 0.050), stalls, stalls), min_size=30, max_size=30)
+quick_sampler = st.lists(st.tuples(st.floats(0.0001, 0.010), usual, usual), min_size=80, max_size=80)
+
+
+@given(
+    st.sampled_from([(0.040, 1), (0.005, 0)]),
+    st.one_of(
+        st.tuples(slow_sampler, st.lists(usual, min_size=4, max_size=4)),
+        st.tuples(quick_sampler, st.lists(stalls, min_size=4, max_size=4)),
+    ),
+    st.floats(0.0, 0.050),
+)
+@settings(max_examples=500)
+def test_however_long_either_thread_stands_still_a_press_counts_once_and_a_brush_never(
+    length: tuple[float, int], threads: tuple[list[tuple[float, float, float]], list[float]], phase_s: float
+) -> None:
+    """The sampler: each gap, how long until the pin was read, how long after that; and how late each edge comes.
+
+    3 ms of either are chatter.
+    """
+    length_s, presses = length
+    samples, late = threads
+    contact = [(0.0, True), (0.001, False), (0.003, True), (length_s, False)]
+    arrivals = accumulate((at + wait for (at, _), wait in zip(contact, late, strict=True)), max)
+    happenings: list[tuple[float, Callable[[Line], Line]]] = [
+        (arrival, partial(line.edge, actuated=level, at=at, debounce_s=0.020))
+        for arrival, (at, level) in zip(arrivals, contact, strict=True)
+    ]
+    now = -phase_s
+    for gap_s, before_s, after_s in [*samples, *[(0.010, 0.0, 0.0)] * 150]:
+        at, read_at, now = now + gap_s, now + gap_s + before_s, now + gap_s + before_s + after_s
+        level = next((level for changed, level in reversed(contact) if changed <= read_at), False)
+        happenings.append((now, partial(line.sample, actuated=level, at=at, debounce_s=0.020, until=now)))
+
+    known = [Line(state=ContactState.NORMAL, level=False, since=-1.0)]
+    for _, happen in sorted(happenings, key=lambda each: each[0]):
+        known.append(happen(known[-1]))
+
+    turns = [after.state for before, after in pairwise(known) if before.state is not after.state]
+    assert turns == [ContactState.ACTIVE, ContactState.NORMAL] * presses
 
 
 @given(st.lists(st.tuples(st.floats(0.0001, 0.060), st.booleans()), min_size=1, max_size=40))

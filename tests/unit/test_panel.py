@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -310,6 +311,28 @@ def test_a_sample_that_was_asked_for_does_not_wait_for_the_beat(room: Room) -> N
     assert room.inbox.wait(LevelsRead).at >= now
     for at in (now + 0.1, now + 0.2, now + 0.3):
         assert room.inbox.wait(LevelsRead, _from(at)).at >= at
+
+
+def test_a_sample_says_between_which_instants_its_pins_were_read(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that is held up while it reads must not make an old level look new, or a new one old."""
+    clock = Clock()
+    panel = room.started(sample_hz=0.1, clock=clock)
+    room.inbox.wait(LevelsRead)
+    read_at: list[float] = []
+
+    def read_slowly(read: Callable[[], object]) -> object:
+        clock.missed_s += 0.5
+        read_at.append(clock())
+        clock.missed_s += 0.5
+        return read()
+
+    for pin in (room.pin(DESK), room.pin(DOOR)):
+        monkeypatch.setattr(pin, "_get_state", partial(read_slowly, pin._get_state))  # noqa: SLF001
+    panel.sample_at(0.0)
+    sample = room.inbox.wait(LevelsRead)
+
+    assert sample.until is not None
+    assert sample.at <= read_at[0] - 0.5 < read_at[1] + 0.5 <= sample.until
 
 
 def test_a_stalled_sampler_reads_once_and_not_for_each_beat_it_missed(room: Room) -> None:
