@@ -20,7 +20,6 @@ from node.errors import AlarmNodeError, ToolMissingError
 from node.monitor.commanding import ANSWER_S, LOOK_S, ApiError, Commands
 
 DEFAULT_CONFIG = Path("/etc/alarm-monitor/monitor.toml")
-TOKEN_FILE = "cli.token"  # noqa: S105 - a file's name
 SHOWN = 50
 """How many records of the history are shown where nobody says how many."""
 
@@ -363,7 +362,7 @@ def _client(parsed: argparse.Namespace, answer_s: float = ANSWER_S) -> Commands:
     from node.monitor import config  # noqa: PLC0415
 
     settings = _settings(parsed)
-    own = config.state_directory(settings, os.environ) / TOKEN_FILE
+    own = config.state_directory(settings, os.environ) / config.TOKEN_FILE
     return Commands(settings.api_host, settings.api_port, parsed.token_file or own, answer_s)
 
 

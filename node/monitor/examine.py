@@ -20,7 +20,7 @@ from node.monitor.commanding import ApiError, Commands
 from node.monitor.errors import HistoryOlderError
 from node.monitor.findings import BROKER_AWAY, LOGIN_REFUSED
 from node.monitor.link import prepare, refusal, why
-from node.monitor.running import TOKEN_FILE, open_history
+from node.monitor.running import open_history
 from node.monitor.settings import Settings
 from node.monitor.tell import problem_of
 from node.monitor.wire import MonitorWire
@@ -51,7 +51,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     yield from _history(settings, environ)
     directory = config.state_directory(settings, environ)
     try:
-        yield from _running(Commands(settings.api_host, settings.api_port, directory / TOKEN_FILE))
+        yield from _running(Commands(settings.api_host, settings.api_port, directory / config.TOKEN_FILE))
     except ApiError:
         yield Finding(None, "the service isn't running, or not for this account", "systemctl start alarm-monitor")
         for broker in settings.brokers:

@@ -24,7 +24,6 @@ OWN_TOKEN = "local-{monitor}"  # noqa: S105 - a name
 
 STOP_S = 5.0
 ID_LENGTH = 63
-TOKEN_FILE = "cli.token"  # noqa: S105 - a file's name
 
 
 def open_history(settings: Settings, environ: Mapping[str, str]) -> History:
@@ -68,7 +67,7 @@ def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Itera
 
 def _own_token(history: History, directory: Path, name: str) -> None:
     """The token of the commands on this machine: in a file that only this account (and root) may read."""
-    file = directory / TOKEN_FILE
+    file = directory / config.TOKEN_FILE
     with suppress(OSError):
         known = history.tokens.lookup(file.read_text(encoding="utf-8").strip())
         if known is not None:
