@@ -1,5 +1,6 @@
 """The commands at a terminal, on a real monitor, a real broker and a real node."""
 
+import argparse
 import csv
 import json
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from node.monitor.arguments import parser
+from node.monitor.cli import COMMANDS
 from node.monitor.spreadsheet import csv_lines
 from tests.support.broker import Broker, free_port
 from tests.support.monitor import RunningMonitor, alarm_monitor, write_monitor
@@ -307,6 +310,13 @@ def test_csv_brings_every_text_back(text: str) -> None:
     made = "".join(csv_lines([{"a": text, "b": "x"}]))
 
     assert list(csv.DictReader(StringIO(made, newline=""))) == [{"a": text, "b": "x"}]
+
+
+def test_whatever_can_be_asked_for_is_done() -> None:
+    """Each command that the parser takes does something, and nothing else does."""
+    [taken] = [each.choices for each in parser()._actions if isinstance(each, argparse._SubParsersAction)]  # noqa: SLF001
+
+    assert list(taken) == list(COMMANDS)
 
 
 def test_without_its_packages_a_command_says_what_to_install(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import shtab
 
 from node import cli, init
 from node.config.reader import choices
-from node.monitor.cli import parser as monitor_parser
+from node.monitor.arguments import parser as monitor_parser
 
 PROGRAMS = {"alarm-node": cli.parser, "alarm-monitor": monitor_parser}
 

@@ -1,0 +1,142 @@
+"""The commands' names and flags, and what may be given to them; the shells' completion is drawn from it.
+
+What each command does is in cli.py.
+"""
+
+import argparse
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from node import __version__
+
+DEFAULT_CONFIG = Path("/etc/alarm-monitor/monitor.toml")
+SHOWN = 50
+"""How many records of the history are shown where nobody says how many."""
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their flags; ``command`` is the name of the one that was asked for."""
+    made = argparse.ArgumentParser(prog="alarm-monitor", description="The building's side: hears every node.")
+    made.add_argument("--version", action="version", version=f"alarm-monitor {__version__}")
+    commands = made.add_subparsers(required=True, dest="command", metavar="COMMAND")
+
+    def add(name: str, text: str, *, asks: bool = True) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.add_argument("--verbose", action="store_true", help="log more than what facilities need")
+        added.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s", metavar="FILE")
+        if asks:
+            added.add_argument("--token-file", type=Path, help="whose token it is asked with", metavar="FILE")
+        return added
+
+    add("run", "be the monitor: the service", asks=False)
+    add("check", "what doesn't work, one line per finding with its next step", asks=False)
+    _add_init(add("init", "write monitor.toml and nodes.toml, to be filled in", asks=False))
+    status = add("status", "the nodes, what needs somebody first")
+    status.add_argument("--json", action="store_true", help="as the API tells it")
+    status.add_argument("--watch", action="store_true", help="go on showing it, until Ctrl-C")
+    status.add_argument("--language", choices=("de", "en"), help="default: monitor.toml's")
+    _add_history(add("history", "what happened, newest last; with --json or --csv all of it, newest first"))
+    for name, text in (
+        ("acknowledge", "somebody is coming: the lamp at the button shows it"),
+        ("silence", "end the sound of an alarm, which stays open"),
+    ):
+        add(name, text).add_argument("incident", help="SITE/NODE/INCIDENT", metavar="INCIDENT")
+    reset = add("reset", "end an alarm, and say what it was")
+    reset.add_argument("incident", help="SITE/NODE/INCIDENT", metavar="INCIDENT")
+    reset.add_argument("--reason", required=True, choices=("real", "drill", "mistaken", "technical"))
+    identify = add("identify", "let a node sound, to find it")
+    identify.add_argument("node", help="SITE/NODE", metavar="NODE")
+    text = "at most 60s (10s by default)"
+    identify.add_argument("--for", dest="for_s", type=_from("1s", "60s"), default=10.0, help=text, metavar="TIME")
+    pause = add("pause", "maintenance: a node's silence is nobody's business for a while")
+    pause.add_argument("node", help="SITE/NODE", metavar="NODE")
+    text = "2h, 3d; at most 30d"
+    pause.add_argument("--for", dest="for_s", type=_from("1m", "30d"), required=True, help=text, metavar="TIME")
+    pause.add_argument("--reason", type=_reason, required=True, help="which work; no names", metavar="TEXT")
+    add("resume", "end a pause before its time").add_argument("node", help="SITE/NODE", metavar="NODE")
+    _add_walk_test(add("walk-test", "test buttons by pressing each once"))
+    report = add("report", "the record of tests, to be kept: no names")
+    report.add_argument("what", choices=("tests",))
+    report.add_argument("--site", help="of one site", metavar="SITE")
+    report.add_argument("--csv", action="store_true", help="as CSV instead of HTML")
+    report.add_argument("--language", choices=("de", "en"), help="default: monitor.toml's")
+    token = add("token", "who may ask the API: made here, shown once, kept as a hash", asks=False)
+    token.add_argument("what", choices=("create", "list", "revoke"))
+    token.add_argument("name", nargs="?", help="a desk's or a tool's, as it is shown; no person's", metavar="NAME")
+    token.add_argument("--role", choices=("viewer", "responder", "manager"), default="viewer")
+    return made
+
+
+def _add_init(init: argparse.ArgumentParser) -> None:
+    init.add_argument("--id", default="guard-desk", help="the monitor's name (%(default)s)", metavar="ID")
+    init.add_argument("--site", default="mitte", help="whose nodes it hears (%(default)s)", metavar="SITE")
+    init.add_argument("--host", default="127.0.0.1", help="the broker (%(default)s)", metavar="HOST")
+    init.add_argument("--port", type=int, default=1883, help="its port (%(default)s)", metavar="PORT")
+    init.add_argument("--language", choices=("de", "en"), default="de")
+    init.add_argument("--force", action="store_true", help="replace files that are there")
+
+
+def _add_history(history: argparse.ArgumentParser) -> None:
+    kinds = ("events", "findings", "flips", "incidents", "tests")
+    history.add_argument("what", nargs="?", choices=kinds, default="incidents")
+    history.add_argument("--site", help="of one site", metavar="SITE")
+    history.add_argument("--node", help="of one node", metavar="NODE")
+    history.add_argument("--since", type=_instant, help="from 2026-03-01 on, or 2026-03-01T07:30", metavar="WHEN")
+    history.add_argument("--until", type=_instant, help="before it", metavar="WHEN")
+    text = f"how many at most ({SHOWN}; all with --json or --csv)"
+    history.add_argument("--most", type=_count, help=text, metavar="N")
+    history.add_argument("--json", action="store_true", help="one JSON object a line")
+    history.add_argument("--csv", action="store_true", help="for a spreadsheet")
+
+
+def _add_walk_test(walk: argparse.ArgumentParser) -> None:
+    walk.add_argument("what", choices=("start", "end", "list"))
+    walk.add_argument("id", nargs="?", help="which one ends", metavar="ID")
+    walk.add_argument("--site", help="where it is", metavar="SITE")
+    walk.add_argument("--floor", default="", help="of one floor, as nodes.toml has it", metavar="FLOOR")
+    walk.add_argument("--node", action="append", default=[], help="of this node (may be given again)", metavar="NODE")
+    text = "at most 60m (30m by default)"
+    walk.add_argument("--for", dest="for_s", type=_from("1m", "60m"), default=1800.0, help=text, metavar="TIME")
+
+
+def _duration(text: str) -> float:
+    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't like 90s, 30m, 2h or 3d")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _from(least: str, most: str) -> Callable[[str], float]:
+    """A duration within what the API takes (web/asking.py), which says so in its own words."""
+
+    def within(text: str) -> float:
+        seconds = _duration(text)
+        if not _duration(least) <= seconds <= _duration(most):
+            raise argparse.ArgumentTypeError(f"{text!r} isn't from {least} to {most}")
+        return seconds
+
+    return within
+
+
+def _reason(text: str) -> str:
+    if not (0 < len(text) <= 120 and text.isprintable()):
+        raise argparse.ArgumentTypeError("must be 1 to 120 characters on one line")
+    return text
+
+
+def _count(text: str) -> int:
+    if re.fullmatch(r"[1-9]\d{0,8}", text, re.ASCII) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a number from 1 on")
+    return int(text)
+
+
+def _instant(text: str) -> str:
+    """As the API takes it; without a zone it is this machine's."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} isn't like 2026-03-01 or 2026-03-01T07:30") from None
