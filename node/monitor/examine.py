@@ -19,7 +19,7 @@ from node.monitor import config
 from node.monitor.commanding import ApiError, Commands
 from node.monitor.errors import HistoryOlderError
 from node.monitor.findings import BROKER_AWAY, LOGIN_REFUSED
-from node.monitor.link import prepare, refusal, why
+from node.monitor.login import prepare, refusal, why
 from node.monitor.running import open_history
 from node.monitor.settings import Settings
 from node.monitor.tell import problem_of

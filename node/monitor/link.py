@@ -26,10 +26,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from node.config.brokers import Broker, Tls, read_password
+from node.config.brokers import Broker
 from node.messages import PAYLOAD_LIMIT
 from node.monitor.decisions import SendCommand
-from node.monitor.findings import LOGIN_REFUSED
+from node.monitor.login import prepare, refusal, why
 from node.monitor.model import EventKey
 from node.monitor.wire import HEARTBEAT_S, TTL_S, FromNode, MonitorWire
 
@@ -52,9 +52,6 @@ IN_FLIGHT = 1_000
 QUEUED = 20_000
 PACKET_LIMIT = PAYLOAD_LIMIT + 4 * 1024
 """What the broker may send us at most: a payload, its topic and what MQTT adds; it drops what is larger."""
-
-_LOGIN = (0x86, 0x87)
-"""Bad user name or password, not authorised: mosquitto says the second for both."""
 
 log = logging.getLogger(__name__)
 
@@ -290,17 +287,6 @@ class Link:
             self._problem = f"the connection ended: {code}"
 
 
-def why(problem: Exception) -> str:
-    """What went wrong, without the number that the system has for it."""
-    said = problem.strerror if isinstance(problem, OSError) and not isinstance(problem, ssl.SSLError) else None
-    return said or str(problem) or type(problem).__name__
-
-
-def refusal(code: ReasonCode) -> str:
-    """Why a broker doesn't let us in."""
-    return LOGIN_REFUSED if code.value in _LOGIN else f"refused: {code}"
-
-
 def _turn(client: Client, bell: socket.socket) -> bool:
     """Wait until there is something to do, and do it; False once the connection has ended."""
     opened = client.socket()
@@ -339,22 +325,3 @@ def _holds(opened: Any) -> bool:
 def _without_delay(_client: Client, _data: object, opened: Any) -> None:
     # Nagle's algorithm costs 40 ms now and then, even on loopback (hazards.md).
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def prepare(client: Client, broker: Broker) -> None:
-    """Give a client what the broker wants to see: TLS, name and password. Raises OSError and ValueError."""
-    if broker.tls is not None:
-        client.tls_set_context(_context(broker.tls))
-    if broker.login is not None:
-        secret = broker.login.password_file
-        password = None if secret is None else read_password(secret).decode("utf-8", "surrogateescape")
-        client.username_pw_set(broker.login.username, password)
-
-
-def _context(tls: Tls) -> ssl.SSLContext:
-    """TLS 1.2 or later; the broker's certificate is verified, and is for the host that was asked for."""
-    context = ssl.create_default_context(cafile=str(tls.ca_file))
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if tls.certificate_file is not None:
-        context.load_cert_chain(str(tls.certificate_file), None if tls.key_file is None else str(tls.key_file))
-    return context
