@@ -25,7 +25,7 @@ Rules:
                                    10 s      14.5   19
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from heapq import heappop, heappush
 from itertools import count
@@ -33,10 +33,11 @@ from math import inf
 
 from node.messages import HeartbeatMessage, State
 from node.monitor.decisions import Ledger, Moment
-from node.monitor.findings import DOWN, NEVER_HEARD, NOT_OURS, OVERDUE_BACK
+from node.monitor.findings import DOWN, NEVER_HEARD, OVERDUE_BACK
+from node.monitor.members import Members
 from node.monitor.model import DownReason, FindingKey, Flip, NodeKey, NodeRecord, Pause, Status
 from node.monitor.settings import Place
-from node.monitor.tracked import PERIOD_S, Tracked
+from node.monitor.tracked import Tracked
 
 PERIOD_LIMIT_S = 60.0
 """The longest that node.toml allows: a node that claims more is taken by this, or it could die unnoticed."""
@@ -44,24 +45,12 @@ PERIOD_LIMIT_S = 60.0
 GOODBYE_S = 120.0
 """How long a clean stop without a planned end may take."""
 
-NODES_LIMIT = 20_000
-STRANGERS_LIMIT = 200
-"""How many nodes that the roster doesn't know are kept apart; the rest is counted."""
-
-PROVEN_S = 60.0
-"""How long a node that nobody has listed has to be heard before it is one of ours: whoever invents thousands of nodes
-in a burst stands behind those that have been there."""
-
 WILL_S = 1.0
 """How long the broker that told a will has to stay for it to count."""
 
 
 class Fleet:
-    """All nodes. What it decides goes to the ledger's ``out``.
-
-    ``ours``: those of the roster; where there is none, those that an earlier run knew, and whoever has its heartbeats
-    for ``PROVEN_S``. Other threads may look into it.
-    """
+    """All nodes: ``nodes`` are those of ``members``. What it decides goes to the ledger's ``out``."""
 
     def __init__(
         self,
@@ -74,20 +63,15 @@ class Fleet:
         pauses: Iterable[Pause] = (),
         brokers: Iterable[str] = (),
     ) -> None:
-        self.nodes: dict[NodeKey, Tracked] = {}
-        self.strangers = 0
+        self.members = Members(ledger, now, roster)
+        self.nodes = self.members.nodes
         self.brokers: dict[str, bool] = dict.fromkeys(brokers, False)
-        self.ours: set[NodeKey] = set()
         self._ledger = ledger
         self._grace_s = grace_s
-        self._roster: Mapping[NodeKey, Place] | None = None if roster is None else {each.key: each for each in roster}
         self._heap: list[tuple[float, int, Tracked]] = []
         self._numbers = count()
-        for place in (self._roster or {}).values():
-            self._add(place.key, now)
         for record in known:
             self._remember(record, now)
-        self.ours.update(self.nodes)
         for pause in pauses:
             self._restore_pause(pause, now)
 
@@ -104,14 +88,10 @@ class Fleet:
     def find(self, key: NodeKey, now: Moment) -> Tracked | None:
         """This node, made known where it wasn't; None where too many strangers are known already."""
         tracked = self.nodes.get(key)
-        if tracked is not None:
-            return tracked
-        stranger = self._roster is not None and key not in self._roster
-        if len(self.nodes) >= NODES_LIMIT or (stranger and self.strangers >= STRANGERS_LIMIT):
-            return None
-        tracked = self._add(key, now)
-        if stranger:
-            self._ledger.find(now, FindingKey(NOT_OURS.code, *key, ""))
+        if tracked is None:
+            tracked = self.members.admit(now, key)
+            if tracked is not None:
+                self._schedule(tracked)
         return tracked
 
     def heard(self, now: Moment, tracked: Tracked, broker: str, boot: str) -> None:
@@ -137,11 +117,7 @@ class Fleet:
         if tracked.heard is None or tracked.heard <= now.at:
             tracked.period_s = min(max(message.period_s, 1.0), PERIOD_LIMIT_S)
             tracked.heartbeat = message
-        if self._roster is None and tracked.key not in self.ours:
-            if tracked.proven_at == inf:
-                tracked.proven_at = now.at + PROVEN_S
-            elif tracked.proven_at <= now.at:
-                self.ours.add(tracked.key)
+        self.members.prove(now, tracked)
         self.heard(now, tracked, broker, message.boot)
 
     def state(self, now: Moment, tracked: Tracked, broker: str, message: State, *, retained: bool) -> None:
@@ -220,22 +196,11 @@ class Fleet:
             return not all(self.brokers.values())
         return not any(self.brokers.get(name, False) for name in tracked.recent_ways())
 
-    def _add(self, key: NodeKey, now: Moment) -> Tracked:
-        place = None if self._roster is None else self._roster.get(key)
-        known = self._roster is None or place is not None
-        tracked = Tracked(key, place, known, Status.NEW, now, expected=now.at + PERIOD_S)
-        self.nodes[key] = tracked
-        self.strangers += not known
-        self._schedule(tracked)
-        return tracked
-
     def _remember(self, record: NodeRecord, now: Moment) -> None:
         """A node as it was when the monitor ended; whoever was there has its whole time to be heard."""
-        tracked = self.nodes.get(record.node)
+        tracked = self.members.remember(now, record.node)
         if tracked is None:
-            if self._roster is not None:
-                return  # taken out of the roster: it is a stranger as soon as it speaks
-            tracked = self._add(record.node, now)
+            return
         tracked.status = Status.UP if record.status is Status.LATE else record.status
         tracked.since = Moment(now.at, record.since_utc)
         tracked.reason = record.reason
@@ -311,7 +276,7 @@ class Fleet:
             return
         never = tracked.status is Status.NEW and tracked.heard is None and not tracked.boot
         if never:
-            if tracked.known and self._roster is not None:
+            if tracked.place is not None:
                 self._ledger.find(now, FindingKey(NEVER_HEARD.code, *tracked.key, ""))
             return
         self._flip(now, tracked, Status.DOWN, reason)

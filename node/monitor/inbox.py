@@ -56,7 +56,7 @@ class _Line:
 
 
 class Inbox:
-    """Filled by any thread, emptied by one. ``ours``: who is no stranger (Fleet.ours); None: nobody is one."""
+    """Filled by any thread, emptied by one. ``ours``: who is no stranger (Members.ours); None: nobody is one."""
 
     def __init__(self, ours: Container[NodeKey] | None = None) -> None:
         self._ours = ours

@@ -83,7 +83,7 @@ class Service:
         self._view: tuple[float, View] | None = None
         now = _now()
         self._hub = Hub(settings, now, history.remember(now.utc), self.boot)
-        self._inbox = Inbox(self._hub.fleet.ours)
+        self._inbox = Inbox(self._hub.fleet.members.ours)
         wire = MonitorWire(settings.root, settings.sites, settings.monitor, self.boot)
         listener = _Listener(self._inbox, self)
         self._links = [

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from node.messages import HeartbeatMessage, State
 from node.monitor.decisions import Ledger
-from node.monitor.fleet import GOODBYE_S, NODES_LIMIT, PROVEN_S, STRANGERS_LIMIT, Fleet
+from node.monitor.fleet import GOODBYE_S, Fleet
+from node.monitor.members import NODES_LIMIT, PROVEN_S, STRANGERS_LIMIT
 from node.monitor.model import FindingKey, NodeKey, NodeRecord, Pause, Status
 from node.monitor.settings import Place
 from tests.monitor.nodes import (
@@ -348,7 +349,7 @@ def test_whom_the_roster_lists_is_ours() -> None:
     for at in range(0, 200, 10):
         play.say(float(at), heartbeat(node=stranger), node=stranger)
 
-    assert play.fleet.ours == {ROOM}
+    assert play.fleet.members.ours == {ROOM}
 
 
 def test_without_a_roster_whoever_has_been_there_is_ours() -> None:
@@ -359,11 +360,11 @@ def test_without_a_roster_whoever_has_been_there_is_ours() -> None:
     play.say(0.0, heartbeat(node=brief), node=brief)
     play.say(0.0, heartbeat())
     play.say(PROVEN_S - 0.1, heartbeat())
-    before = set(play.fleet.ours)
+    before = set(play.fleet.members.ours)
     play.say(PROVEN_S, heartbeat())
 
     assert before == {known}
-    assert play.fleet.ours == {known, ROOM}
+    assert play.fleet.members.ours == {known, ROOM}
 
 
 @pytest.mark.parametrize("kept", [None, birth(), will()], ids=["nothing", "a birth", "a will"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from node.monitor.fleet import STRANGERS_LIMIT
+from node.monitor.members import STRANGERS_LIMIT
 from node.monitor.model import EventKey, FindingKey, NodeKey, Status
 from node.monitor.own import BROKER_GRACE_S, SHOWN_S
 from node.monitor.receipts import STORING_S
