@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from node.messages import HeartbeatMessage, State
 from node.monitor.decisions import Ledger
 from node.monitor.fleet import GOODBYE_S, Fleet
-from node.monitor.members import NODES_LIMIT, PROVEN_S, STRANGERS_LIMIT
+from node.monitor.members import PROVEN_S, STRANGERS_LIMIT
 from node.monitor.model import FindingKey, NodeKey, NodeRecord, Pause, Status
 from node.monitor.settings import Place
 from tests.monitor.nodes import (
@@ -338,7 +338,16 @@ def test_strangers_are_bounded() -> None:
 
     assert len(play.fleet.nodes) == STRANGERS_LIMIT + 1
     assert len(play.ledger.open) == STRANGERS_LIMIT
-    assert NODES_LIMIT > STRANGERS_LIMIT
+
+
+def test_without_a_roster_all_nodes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever invents nodes where nobody is a stranger fills no memory; whoever is known already is heard on."""
+    monkeypatch.setattr("node.monitor.members.NODES_LIMIT", 2)
+    play = Play()
+
+    found = [play.fleet.find(NodeKey("mitte", f"n-{number}"), moment(1.0)) for number in (1, 2, 3, 1)]
+
+    assert [each and each.key.node for each in found] == ["n-1", "n-2", None, "n-1"]
 
 
 def test_whom_the_roster_lists_is_ours() -> None:
