@@ -24,13 +24,13 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from node.core.settings import AlarmClass
 from node.messages import INCIDENTS_LIMIT, Alarm, Event, OpenIncident
 from node.monitor.decisions import Ledger, Moment, plain
 from node.monitor.findings import FLOOD, OPEN_ALARM_UNSTORED, RESET_MISSING
 from node.monitor.ladder import Ladder, Open
 from node.monitor.mistakes import Mistakes
 from node.monitor.model import FindingKey, IncidentKey, IncidentRecord, NodeKey
+from node.monitor.records import answered, from_event, from_list
 
 LISTED_S = 10.0
 """How long a listed incident may be without its event: the event was sent just after the list."""
@@ -105,7 +105,7 @@ class Incidents:
             # Another monitor, which is gone by now, took the call: the history has it, and we don't know of it. Or it
             # was ended here, and the press that shows that it wasn't over is still on its way.
             by = plain(event.by)
-            opened = Open(_answered(_unheard(key, event, at_utc), at_utc, by))
+            opened = Open(answered(from_event(key, event, at_utc), at_utc, by))
             if key in self._closed and self._finds_room(now, node):
                 del self._closed[key]
                 self._put(opened)
@@ -206,28 +206,11 @@ class Incidents:
         if opened is not None:
             self._call_again(now, opened, presses)
             return
-        record = IncidentRecord(
-            key=key,
-            input=event.input or "",
-            alarm_class=event.alarm_class or AlarmClass.THREAT,
-            raised_utc=at_utc,
-            presses=presses,
-            test=event.test,
-            received_utc=now.utc,
-            answered=ended or 0,
-        )
-        self._begin(now, record, is_again=ended is not None)
+        record = from_event(key, event, at_utc)
+        self._begin(now, replace(record, received_utc=now.utc, answered=ended or 0), is_again=ended is not None)
 
     def _adopt(self, now: Moment, key: IncidentKey, listed: OpenIncident) -> None:
-        record = IncidentRecord(
-            key=key,
-            input=listed.input,
-            alarm_class=listed.alarm_class,
-            raised_utc=now.utc,
-            presses=listed.presses,
-            test=listed.test,
-        )
-        self._begin(now, _answered(record, now.utc, None) if listed.phase == "acknowledged" else record)
+        self._begin(now, from_list(key, listed, now.utc))
         if key in self.open:
             self._ledger.find(now, FindingKey(OPEN_ALARM_UNSTORED.code, *key.of, listed.incident))
 
@@ -289,7 +272,7 @@ class Incidents:
             # Heard again, and taken back since: who was called for the press after it mustn't take that for answered.
             return
         opened.answered_since = None
-        opened.record = _answered(record, at_utc, by, presses)
+        opened.record = answered(record, at_utc, by, presses)
         self._ledger.out.incidents.append(opened.record)
         self._ladder.answered(now, opened, by)
         if not opened.record.is_answered:  # it came late: there was a further press after it
@@ -309,7 +292,7 @@ class Incidents:
         ended = self._closed.pop(key, None)
         opened = self._take(now, key)
         if opened is None and event is not None:
-            opened = Open(_unheard(key, event, at_utc))
+            opened = Open(from_event(key, event, at_utc))
         heard = 0 if event is None else event.presses or 0
         presses = max(ended or 0, heard, 0 if opened is None else opened.record.presses)
         self._close(now, key, presses)
@@ -345,24 +328,3 @@ def _reset_missing(key: IncidentKey) -> FindingKey:
 
 def _too_many(node: NodeKey) -> FindingKey:
     return FindingKey(FLOOD.code, *node, "incidents")
-
-
-def _unheard(key: IncidentKey, event: Event, at_utc: datetime) -> IncidentRecord:
-    """An incident of which only the end came."""
-    return IncidentRecord(
-        key=key,
-        input=event.input or "",
-        alarm_class=event.alarm_class or AlarmClass.THREAT,
-        raised_utc=at_utc,
-        presses=event.presses or 0,
-        test=event.test,
-    )
-
-
-def _answered(record: IncidentRecord, at_utc: datetime, by: str | None, presses: int | None = None) -> IncidentRecord:
-    """Somebody is coming, who knew of so many presses (None: of all): so many there were at least."""
-    answered = presses or record.presses
-    if record.answered and answered <= record.answered:
-        return record
-    counted = max(record.presses, answered)
-    return replace(record, presses=counted, acknowledged_utc=at_utc, acknowledged_by=by, answered=answered)
