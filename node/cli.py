@@ -142,7 +142,7 @@ def _check(parsed: argparse.Namespace) -> int:
 
 def _log(parsed: argparse.Namespace) -> int:
     from node.record import read_log  # noqa: PLC0415
-    from node.wire import describe, is_event  # noqa: PLC0415
+    from node.stored import describe, is_event  # noqa: PLC0415
 
     directory = config.state_directory(config.load(parsed.config), os.environ)
     wait = partial(time.sleep, FOLLOW_S) if parsed.follow else None

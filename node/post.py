@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from node import wire
+from node import stored, wire
 from node.core import effects
 from node.core.memory import Key
 from node.link import Link, Outgoing, Priority
@@ -97,7 +97,7 @@ class Post:
 
     def _aged(self, row: Row) -> bytes:
         known = row.kernel_boot == self._kernel_boot
-        return wire.with_age(row.body, self._clock() - row.at if known else None)
+        return stored.with_age(row.body, self._clock() - row.at if known else None)
 
     def _hand_over(
         self,

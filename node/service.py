@@ -40,7 +40,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from node import config, health, status, watchdog, wire, words
+from node import config, health, status, stored, watchdog, wire, words
 from node.config.brokers import is_loopback
 from node.core import controller, effects
 from node.core import events as ev
@@ -139,8 +139,8 @@ class Service:
             boot=self.boot,
             kernel_boot=self._kernel_boot,
             put=self._queue.put,
-            decode_snapshot=wire.decode_snapshot,
-            is_event=wire.is_event,
+            decode_snapshot=stored.decode_snapshot,
+            is_event=stored.is_event,
             clock=self._clocks.monotonic,
             limit_bytes=settings.record_mb * 2**20,
         )
@@ -164,7 +164,7 @@ class Service:
             effects.ShowLadder: self._show_ladder,
             effects.SampleAt: lambda effect: self._panel.sample_at(effect.at),
             effects.Append: self._append,
-            effects.Remember: lambda effect: self._record.remember(wire.encode_snapshot(effect.snapshot)),
+            effects.Remember: lambda effect: self._record.remember(stored.encode_snapshot(effect.snapshot)),
             effects.MarkReceived: lambda effect: self._record.mark_received(effect.key, effect.by, self._clocks.wall()),
             effects.Spill: lambda effect: self._record.spill(effect.key),
             effects.ReadBacklog: lambda effect: self._record.read_backlog(effect.known),
@@ -324,7 +324,7 @@ class Service:
             closes=event.incident if event.kind == "reset" else None,
             evicts=event.ranges,
         )
-        self._record.append(row, wire.encode_snapshot(effect.snapshot))
+        self._record.append(row, stored.encode_snapshot(effect.snapshot))
 
     def _link(self, broker: config.Broker) -> Link:
         # A command that its sender wants retained is refused at once, not only when it comes back at the next start.

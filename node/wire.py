@@ -12,7 +12,7 @@ import msgspec
 from node.core import alarm
 from node.core import events as ev
 from node.core.effects import Heartbeat, InputReport, LoggedEvent, Reply
-from node.core.memory import Key, ListedIncident, Snapshot, Step
+from node.core.memory import Key, ListedIncident, Step
 from node.core.settings import AlarmClass
 from node.errors import FAULTS
 from node.messages import (
@@ -49,7 +49,7 @@ from node.messages import (
 
 MALFORMED_LIMIT = 160
 
-_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 """What msgspec raises for a payload: no JSON or not as it should be, no UTF-8, nested too deeply."""
 
 
@@ -134,7 +134,9 @@ class Wire:
             inputs={each.name: _input_health(each) for each in heartbeat.inputs},
             faults=[_standing(each.code, each.subject, each.since_utc) for each in heartbeat.faults[:FAULTS_LIMIT]],
             faults_standing=len(heartbeat.faults),
-            links={each.name: LinkHealth(connected=each.connected, rtt_ms=_ms(each.rtt_s)) for each in heartbeat.links},
+            links={
+                each.name: LinkHealth(connected=each.connected, rtt_ms=in_ms(each.rtt_s)) for each in heartbeat.links
+            },
             monitors=list(heartbeat.monitors[:MONITORS_LIMIT]),
             incidents=heartbeat.incidents,
             waiting=heartbeat.waiting,
@@ -189,7 +191,7 @@ class Wire:
             if reader is None:
                 raise ValueError("unknown topic")
             return reader(link, payload, retained, at)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise ValueError(f"unreadable: {error}") from error
 
     def _header(self, seq: int, at_utc: float, synchronised: bool) -> dict[str, Any]:
@@ -230,7 +232,7 @@ class Wire:
         try:
             command = msgspec.json.decode(payload, type=Command)
             arguments, malformed = _arguments(command)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             command_id = _command_id(payload)
             malformed = f"malformed: {error}"[:MALFORMED_LIMIT]
             return ev.CommandHeard(at, link, command_id, "", "", "", 0.0, expiry_s, retained, {}, malformed)
@@ -249,52 +251,6 @@ class Wire:
         )
 
 
-def with_age(body: bytes, age_s: float | None) -> bytes:
-    """A stored event with its age; None when the kernel has been booted since."""
-    event = msgspec.json.decode(body, type=Event)
-    age_ms = None if age_s is None else max(0, round(age_s * 1000))
-    return _encode(msgspec.structs.replace(event, age_ms=age_ms))
-
-
-def is_event(key: Key, body: bytes) -> bool:
-    """Whether this is the stored event of this identity."""
-    try:
-        event = msgspec.json.decode(body, type=Event)
-    except (*_UNREADABLE, TypeError):
-        return False
-    return (event.boot, event.seq) == key
-
-
-def describe(
-    body: bytes,
-    received_by: str | None,
-    received_at_utc: float | None,
-    steps: Iterable[tuple[str, float | None]] = (),
-) -> dict[str, Any]:
-    """A stored event for people and tools: its fields, who holds it and since when, and how its call went on.
-
-    ``steps``: how long after it each step was reached (seconds), None where that isn't known.
-    """
-    told: dict[str, Any] = msgspec.to_builtins(msgspec.json.decode(body, type=Event))
-    told["received_by"] = received_by
-    told["received_at_utc"] = None if received_at_utc is None else rfc3339(received_at_utc)
-    told["steps_ms"] = {step: _ms(after_s) for step, after_s in steps}
-    return told
-
-
-def encode_snapshot(snapshot: Snapshot) -> bytes:
-    """What a restart must bring back, as the record keeps it."""
-    return _encode(snapshot)
-
-
-def decode_snapshot(body: bytes) -> Snapshot:
-    """The snapshot that ``encode_snapshot`` wrote; ValueError when it isn't one."""
-    try:
-        return msgspec.json.decode(body, type=Snapshot)
-    except _UNREADABLE as error:
-        raise ValueError(f"unreadable snapshot: {error}") from error
-
-
 def rfc3339(utc: float) -> str:
     """Seconds since 1970 as ``2026-11-22T12:00:00.000Z``; a clock beyond year 9999 is told as its end."""
     clamped = min(max(utc, 0.0), 253402300799.0)
@@ -302,12 +258,13 @@ def rfc3339(utc: float) -> str:
     return text.replace("+00:00", "Z")
 
 
+def in_ms(seconds: float | None) -> float | None:
+    """A duration as the wire says it; None where it isn't known."""
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
 def _encode(message: Any) -> bytes:
     return msgspec.json.encode(message)
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000, 3)
 
 
 def _open_incident(listed: ListedIncident, now: float) -> OpenIncident:
@@ -363,7 +320,7 @@ def _standing(code: str, subject: str, since_utc: float) -> StandingFault:
 def _command_id(payload: bytes) -> str:
     try:
         return msgspec.json.decode(payload, type=_CommandId).id
-    except _UNREADABLE:
+    except UNREADABLE:
         return ""
 
 

@@ -14,7 +14,8 @@ from node.core.events import EventsStored
 from node.core.memory import Key, Snapshot
 from node.health import kernel_boot
 from node.record import Record, Row
-from node.wire import Wire, decode_snapshot, encode_snapshot
+from node.stored import decode_snapshot, encode_snapshot
+from node.wire import Wire
 from tests.campaigns import reading
 from tests.campaigns.campaign import Figures, Try
 from tests.campaigns.defects import command

@@ -7,7 +7,8 @@ from node.core import effects as ef
 from node.core.memory import Key, KeyRange, ListedIncident, Step
 from node.core.settings import AlarmClass
 from node.messages import DiskHealth, Health, MemoryHealth, NetworkHealth, Throttling, UnderVoltage
-from node.wire import Wire, with_age
+from node.stored import with_age
+from node.wire import Wire
 
 BOOT, EARLIER = "0badcafe", "0000beef"
 NOON = 1_795_348_800.0

@@ -25,7 +25,8 @@ from node.messages import (
     Throttling,
     UnderVoltage,
 )
-from node.wire import Wire, decode_snapshot, describe, encode_snapshot, is_event, rfc3339
+from node.stored import decode_snapshot, describe, encode_snapshot, is_event
+from node.wire import Wire, rfc3339
 from tests.support.sayings import BOOT, BRANCH, EARLIER, HEARTBEAT, NOON, NOW, SAID, STAMP, WIRE, event, listed
 
 GOLDEN = Path(__file__).parent / "golden"

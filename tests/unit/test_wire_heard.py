@@ -14,7 +14,7 @@ from node.core.memory import Key, Restored
 from node.core.settings import AlarmClass, InputSettings, Lamp, Settings, Sound, Wiring
 from node.core.turn import State
 from node.messages import PAYLOAD_LIMIT
-from node.wire import encode_snapshot, with_age
+from node.stored import encode_snapshot, with_age
 from tests.support.sayings import (
     BEAT,
     BOOT,
