@@ -14,22 +14,19 @@ Rules
 6. A damaged file is set aside, never deleted, and another one begun. So that damage is known before it is in the way,
    the whole file is looked through once, while nothing else waits.
 
-Threads: the writer ("record") owns the connection. The lock guards memory alone and is never held during a write.
+Threads: the writer ("record") owns the connection; what it shares with the loop is in hatch.py.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from itertools import chain, islice
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Any
 
 from node.core.events import BacklogRead, Event, EventsStored, EvictionDue, RecordFailed, RecordLoaded, RecordRecovered
 from node.core.memory import Key, Restored, Snapshot
-from node.record.batch import Batch
 from node.record.file import (
     EXPECTED,
     FILE_NAME,
@@ -44,6 +41,7 @@ from node.record.file import (
     read_unreceipted,
     reason_of,
 )
+from node.record.hatch import Hatch
 from node.record.log import LogRow, read_log
 from node.record.schema import CLOSING, PREVIOUS, SNAPSHOT, TABLES
 
@@ -80,21 +78,14 @@ class Record:
         self._boot, self._kernel_boot = boot, kernel_boot
         self._put, self._decode_snapshot, self._clock = put, decode_snapshot, clock
         self._is_event = is_event
-        self._retry_s, self._kept, self._limit_bytes = retry_s, kept, limit_bytes
+        self._retry_s, self._limit_bytes = retry_s, limit_bytes
+        self._hatch = Hatch(kept)
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
-        self._stopping, self._wake = threading.Event(), threading.Event()
-
-        self._lock = threading.Lock()
-        self._queued, self._writing = Batch(), Batch()
-        self._payloads: dict[Key, Row] = {}
-        self._displaced: set[Key] = set()  # pushed out of the queue, but still among the payloads
-        self._let_go = 0
-        self._newest_snapshot: bytes | None = None
+        self._stopping = threading.Event()
 
         self._file: File | None = None
         self._loaded = self._caught_up = False
         self._outage: str | None = None
-        self._looking: Connection | None = None  # that reads the whole file; whoever calls the writer interrupts it
         self._looked = False
         self._proposed = False  # an eviction, which begins when the event that tells it comes back
 
@@ -104,94 +95,45 @@ class Record:
 
     def append(self, row: Row, snapshot: bytes) -> None:
         """Store an event together with what a restart must know after it; ``EventsStored`` follows."""
-        with self._lock:
-            self._payloads[row.key] = row
-            self._queued.rows[row.key] = row
-            self._queued.snapshot = self._newest_snapshot = snapshot
-            self._note_change()
+        self._hatch.append(row, snapshot)
 
     def remember(self, snapshot: bytes) -> None:
         """Store what a restart must know; ``EventsStored`` follows."""
-        with self._lock:
-            self._queued.snapshot = self._newest_snapshot = snapshot
-            self._note_change()
+        self._hatch.remember(snapshot)
 
     def mark_received(self, key: Key, by: str, at_utc: float) -> None:
         """Note that ``by`` holds this event since ``at_utc`` (seconds since 1970); its payload is let go."""
-        with self._lock:
-            self._free(key)
-            self._queued.receipts.setdefault(key, (by, at_utc))
-            self._note_change()
+        self._hatch.mark_received(key, by, at_utc)
 
     def note_step(self, key: Key, step: str, at: float) -> None:
         """Note when the call of this event reached a step: written with whatever comes next, so that nothing waits."""
-        with self._lock:
-            steps = self._queued.steps
-            steps.setdefault((key, step), at)
-            if len(steps) > self._kept:
-                del steps[next(iter(steps))]
+        self._hatch.note_step(key, step, at)
 
     def spill(self, key: Key) -> None:
         """Let this event's payload go; once it is stored, ``read_backlog`` can bring it back."""
-        with self._lock:
-            self._free(key)
+        self._hatch.spill(key)
 
     def read_backlog(self, known: Sequence[Key]) -> None:
         """Ask for stored unreceipted events other than ``known``; one ``BacklogRead`` answers all that was asked."""
-        with self._lock:
-            self._queued.known = frozenset(known)
-            self._note_change()
+        self._hatch.ask(known)
 
     def row(self, key: Key) -> Row | None:
         """The event, to be sent; None once it was received or spilled."""
-        return self._payloads.get(key)
+        return self._hatch.row(key)
 
     @property
     def depth(self) -> int:
         """How many events and receipts wait to be written (a snapshot counts where it waits alone)."""
-        with self._lock:
-            return len(self._writing) + len(self._queued)
+        return self._hatch.depth()
 
     def stop(self, timeout_s: float) -> bool:
         """Write what waits, in one last try, and end; False if the thread hangs (it dies with the process)."""
         if self._thread.ident is None:
             return True
         self._stopping.set()
-        with self._lock:
-            self._rouse()
+        self._hatch.rouse()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
-
-    # The next four need the lock.
-
-    def _note_change(self) -> None:
-        self._shorten()
-        self._rouse()
-
-    def _rouse(self) -> None:
-        self._wake.set()
-        if self._looking is not None:
-            self._looking.interrupt()
-
-    def _shorten(self) -> None:
-        rows, receipts = self._queued.rows, self._queued.receipts
-        order: Iterator[tuple[dict[Key, Any], Key]] = chain(
-            ((rows, key) for key, row in rows.items() if not row.alarm),
-            ((receipts, key) for key in receipts),
-            ((rows, key) for key, row in rows.items() if row.alarm),
-        )
-        for items, key in list(islice(order, max(0, len(rows) + len(receipts) - self._kept))):
-            del items[key]
-            if items is rows and key in self._payloads:
-                self._displaced.add(key)
-            else:
-                self._let_go += 1
-
-    def _free(self, key: Key) -> None:
-        self._payloads.pop(key, None)
-        if key in self._displaced:
-            self._displaced.remove(key)
-            self._let_go += 1
 
     # From here on: the writer's thread.
 
@@ -206,8 +148,7 @@ class Record:
             if stopping:
                 break
             if done:
-                self._wake.wait()
-                self._wake.clear()
+                self._hatch.wait()
             else:
                 self._stopping.wait(self._retry_s)
         self._close()
@@ -268,31 +209,17 @@ class Record:
         """Tell what is whole, and hold it, so that it is in the next file too; DamagedError where something isn't."""
         rows, more = read_unreceipted(connection, known)
         whole = [row for row in rows if is_whole(row, self._is_event)]
-        self._put(BacklogRead(self._clock(), self._hold(whole), more))
+        self._put(BacklogRead(self._clock(), self._hatch.hold(whole), more))
         if len(whole) < len(rows):
             raise DamagedError(f"holds {len(rows) - len(whole)} events that were never written so")
 
-    def _hold(self, rows: Sequence[Row]) -> tuple[tuple[Key, bool], ...]:
-        with self._lock:
-            held = [row for row in rows if row.key not in self._queued.receipts]
-            self._payloads.update((row.key, row) for row in held)
-        return tuple((row.key, row.alarm) for row in held)
-
     def _write(self, file: File) -> None:
         recovering = self._outage is not None
-        with self._lock:
-            batch, self._queued = self._queued, Batch()
-            batch.rows |= {key: self._payloads[key] for key in self._displaced}
-            self._displaced.clear()
-            self._writing = batch
-            rows = list((self._payloads | batch.rows if recovering else batch.rows).values())
-            snapshot = self._newest_snapshot if recovering else batch.snapshot
-        rows.sort(key=lambda row: row.key.seq if row.key.boot == self._boot else -1)
-        stored = file.commit(rows, batch.receipts, batch.steps, snapshot, self._kernel_boot)
-        with self._lock:
-            self._writing = Batch(known=batch.known)
-            let_go, self._let_go = self._let_go, 0
-        if stored or snapshot is not None:
+        batch = self._hatch.take(everything=recovering)
+        rows = sorted(batch.rows.values(), key=lambda row: row.key.seq if row.key.boot == self._boot else -1)
+        stored = file.commit(rows, batch.receipts, batch.steps, batch.snapshot, self._kernel_boot)
+        let_go = self._hatch.written()
+        if stored or batch.snapshot is not None:
             self._put(EventsStored(self._clock(), stored))
         if let_go:
             _log.error("too much waited for the disk: %d items were let go, telemetry first", let_go)
@@ -302,9 +229,8 @@ class Record:
             self._put(RecordRecovered(self._clock()))
         if batch.known is not None:
             self._tell_backlog(file.connection, batch.known)
-            with self._lock:
-                self._writing = Batch()
-        self._proposed = self._proposed and not any(row.evicts for row in batch.rows.values())
+            self._hatch.answered()
+        self._proposed = self._proposed and not any(row.evicts for row in rows)
         if not self._proposed and (ranges := file.to_evict()):
             self._put(EvictionDue(self._clock(), ranges))
             self._proposed = True
@@ -316,15 +242,7 @@ class Record:
         # SQLite forgets an interruption that comes before a statement, unless another one is under way.
         with closing(open_to_read(self._path)) as connection, closing(connection.execute(TABLES)) as under_way:
             under_way.fetchone()
-            with self._lock:
-                if self._wake.is_set():
-                    return
-                self._looking = connection
-            try:
-                flaw = flaw_in(connection)
-            finally:
-                with self._lock:
-                    self._looking = None
+            flaw = self._hatch.unless_called(connection, flaw_in)
         if flaw is None:
             return
         if flaw:
@@ -336,9 +254,7 @@ class Record:
         """Keep what waits, and say what happened; whether another try at once may help."""
         self._close()
         self._proposed = False
-        with self._lock:
-            self._queued, self._writing = self._writing.then(self._queued), Batch()
-            self._shorten()
+        self._hatch.put_back()
         reason, replaced = reason_of(failure), False
         if is_damage(failure):
             try:
