@@ -27,7 +27,8 @@ from node.link.credentials import Credentials
 from node.link.hatch import Hatch, Kind
 from node.link.messages import Incoming, Outgoing, Priority, Subscription, Terms
 from node.link.patience import Patience
-from node.link.session import UNSENDABLE, Session
+from node.link.publishing import UNSENDABLE
+from node.link.session import Session
 
 __all__ = ["UNSENDABLE", "Incoming", "Link", "Outgoing", "Priority", "Subscription"]
 

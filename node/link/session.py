@@ -17,31 +17,26 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, cast
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from node.core.events import TOO_MANY, CredentialsSeen, Event, LinkUp, PublishAnswered
+from node.core.events import TOO_MANY, CredentialsSeen, Event, LinkUp
 from node.errors import CREDENTIALS_UNUSABLE, FaultKind
 from node.link import problems
 from node.link.hatch import Hatch, Kind
-from node.link.messages import Incoming, Outgoing, Terms
+from node.link.messages import Incoming, Terms
 from node.link.patience import CONNECT, HANDSHAKE, PUBLISH, SUBSCRIBE, Patience
+from node.link.publishing import WINDOW, Publishing
 from node.link.tls import HandshakeSilentError, TlsSocket
-
-UNSENDABLE = 0x83
-"""PublishAnswered's code for a message that couldn't be sent at all: MQTT's "implementation specific error"."""
 
 _PROTOCOL_BROKEN = 0x82
 _KEEPALIVE_TIMEOUT = 0x8D
 _SESSION_TAKEN_OVER = 0x8E
 
-_WINDOW = 20
-_RESERVED_PLACES = 4
 _MAXIMUM_PACKET_SIZE = 20 * 1024
-_HEADER_SIZE = 32
 _LOOK_S = 60.0
 _TCP_SILENT_MS = 10_000
 _GOODBYE_S = 1.0
@@ -88,14 +83,12 @@ class Session:
         self._awaited: str | None = CONNECT
         self._asked_at = terms.clock()
         self._look_at = terms.clock() + _LOOK_S
-        self._window = _WINDOW
-        self._largest_packet = math.inf
-        self._in_flight: dict[int, tuple[Outgoing, float]] = {}
         self._early: list[Event] = []
         self._complaint_due = -math.inf
         self._socket: socket.socket | None = None
         self._tls: TlsSocket | None = None
         self._client = self._new_client()
+        self._publishing = Publishing(terms, hatch, patience, number, self._client)
 
     def run(self) -> None:
         """Connect, and return when the session has ended."""
@@ -107,12 +100,10 @@ class Session:
         terms.credentials.equip(self._client, self._patience.limit_s(HANDSHAKE))
         topic, payload = terms.will(self.number)
         self._client.will_set(topic, payload, qos=1, retain=True)
-        properties = _properties(
-            PacketTypes.CONNECT,
-            SessionExpiryInterval=0,
-            ReceiveMaximum=_WINDOW,
-            MaximumPacketSize=_MAXIMUM_PACKET_SIZE,
-        )
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = 0
+        properties.ReceiveMaximum = WINDOW
+        properties.MaximumPacketSize = _MAXIMUM_PACKET_SIZE
         try:
             self._client.connect(terms.host, terms.port, terms.keepalive_s, clean_start=True, properties=properties)
         except (OSError, UnicodeError) as failure:
@@ -190,8 +181,8 @@ class Session:
             self._client.loop_write()
         if self._awaited != CONNECT:  # before CONNACK it gives up after one keepalive, which may be too soon
             self._client.loop_misc()
-        if self._awaited is None:
-            self._publish_waiting()
+        if self._awaited is None and not self.reason and not self._publishing.send_waiting():
+            self.end("connection lost")
         if self._clock() >= self._look_at:
             self._look()
         if not readable:  # the answer may be among what is still to be read
@@ -205,7 +196,8 @@ class Session:
         """What has been unanswered for the longest time, and since when."""
         if self._awaited is not None:
             return self._awaited, self._asked_at
-        return next(((PUBLISH, sent_at) for _, sent_at in self._in_flight.values()), None)
+        sent_at = self._publishing.oldest_at()
+        return None if sent_at is None else (PUBLISH, sent_at)
 
     def _wake_at(self) -> float:
         question = self._oldest_question()
@@ -221,50 +213,10 @@ class Session:
                 self._patience.overrun()
                 self.end(f"no answer to {kind} within {limit_s:g} s")
 
-    def _publish_waiting(self) -> None:
-        reserved = min(_RESERVED_PLACES, self._window // 2)
-        while not self.reason:
-            message = self._hatch.take(self._free_places(), reserved)
-            if message is None:
-                return
-            try:
-                mid = self._send(message)
-            except Exception:
-                # One message that can't be sent mustn't block the alarm behind it.
-                log.exception("link %s: session %d: can't send to %s", self.name, self.number, message.topic)
-                self._answer(message, UNSENDABLE)
-            else:
-                self._in_flight[mid] = (message, self._clock())
-
-    def _free_places(self) -> int:
-        """Places in the window; with the loop, too, until a close: it may have stopped deciding by then."""
-        places = self._window
-        if self._hatch.closing_at is None:
-            places = min(places, self._hatch.room(Kind.ANSWER))
-        return places - len(self._in_flight)
-
-    def _send(self, message: Outgoing) -> int:
-        """The packet's id. Raises whatever is wrong with the message."""
-        properties = None
-        if message.expiry_s is not None:
-            properties = _properties(PacketTypes.PUBLISH, MessageExpiryInterval=message.expiry_s)
-        payload = message.payload() if callable(message.payload) else message.payload
-        if len(message.topic) + len(payload) + _HEADER_SIZE > self._largest_packet:
-            raise ValueError("larger than the broker takes")
-        sent = self._client.publish(message.topic, payload, qos=1, retain=message.retain, properties=properties)
-        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self.end("connection lost")
-        return sent.mid
-
-    def _answer(self, message: Outgoing, code: int) -> None:
-        answer = PublishAnswered(self._clock(), self.name, self.number, message.topic, code, message.key)
-        self._hatch.put(Kind.ANSWER, answer)
-
     def _may_leave(self) -> bool:
         if self._hatch.closing_at is None:
             return False
-        settled = not self._in_flight and self._hatch.is_empty()
-        return settled or self._awaited is not None or self._clock() >= self._hatch.closing_at
+        return self._publishing.is_settled() or self._awaited is not None or self._clock() >= self._hatch.closing_at
 
     def _say_goodbye(self) -> None:
         """DISCONNECT, and wait for the broker's own close.
@@ -334,8 +286,7 @@ class Session:
             return
         now = self._clock()
         self._patience.answered(CONNECT, now - self._asked_at)
-        self._window = min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW))
-        self._largest_packet = getattr(properties, "MaximumPacketSize", math.inf)
+        self._publishing.limit(properties)
         self._awaited, self._asked_at = SUBSCRIBE, now
         client.subscribe(
             [
@@ -366,9 +317,7 @@ class Session:
     def _published(
         self, _client: Client, _data: object, mid: int, code: ReasonCode, _properties: Properties | None
     ) -> None:
-        message, sent_at = self._in_flight.pop(mid)
-        self._patience.answered(PUBLISH, self._clock() - sent_at)
-        self._answer(message, code.value)
+        self._publishing.answered(mid, code.value)
 
     @_guarded
     def _heard(self, _client: Client, _data: object, message: MQTTMessage) -> None:
@@ -406,10 +355,3 @@ class Session:
             self.end(*problems.broken(self._tls.broken))
         else:
             self.end("connection lost")
-
-
-def _properties(packet: int, **values: int) -> Properties:
-    properties = Properties(packet)  # type: ignore[no-untyped-call]
-    for name, value in values.items():
-        setattr(properties, name, value)
-    return properties
