@@ -46,10 +46,11 @@ from node.core import controller, effects
 from node.core import events as ev
 from node.core.memory import Step
 from node.errors import StateDirectoryError
+from node.keeper import Keeper
 from node.link import Incoming, Link, Subscription
 from node.panel import Panel
 from node.post import Post
-from node.record import Record, Row
+from node.record import Record
 
 CLOCK_STEP_S = 0.5
 """How far the wall clock may wander from the monotonic one before its labels follow."""
@@ -144,6 +145,7 @@ class Service:
             clock=self._clocks.monotonic,
             limit_bytes=settings.record_mb * 2**20,
         )
+        self._keeper = Keeper(self._wire, self._record, self._kernel_boot, self._clocks.wall)
         where = status.directory(directory, environ)
         self._status = status.Writer(where, self._kernel_boot, self._clocks.monotonic)
         self._links = {broker.name: self._link(broker) for broker in settings.brokers}
@@ -163,11 +165,7 @@ class Service:
             effects.SetLamp: lambda effect: self._panel.set_lamp(effect.pattern),
             effects.ShowLadder: self._show_ladder,
             effects.SampleAt: lambda effect: self._panel.sample_at(effect.at),
-            effects.Append: self._append,
-            effects.Remember: lambda effect: self._record.remember(stored.encode_snapshot(effect.snapshot)),
-            effects.MarkReceived: lambda effect: self._record.mark_received(effect.key, effect.by, self._clocks.wall()),
-            effects.Spill: lambda effect: self._record.spill(effect.key),
-            effects.ReadBacklog: lambda effect: self._record.read_backlog(effect.known),
+            **self._keeper.actions,
             effects.Begin: self._begin,
             effects.HurryLinks: self._hurry_links,
             effects.CloseLinks: self._close_links,
@@ -310,21 +308,6 @@ class Service:
         self._watcher.ladder(effect.at, effect.input, effect.step)
         if effect.step is not Step.PRESSED:  # that is the event itself
             self._record.note_step(effect.press, effect.step.value, effect.at)
-
-    def _append(self, effect: effects.Append) -> None:
-        event = effect.event
-        level = logging.WARNING if event.kind == "fault-raised" else logging.INFO
-        log.log(level, "%s", words.sentence(event), extra=words.fields(event))
-        row = Row(
-            key=event.key,
-            alarm=event.is_alarm,
-            at=event.at,
-            kernel_boot=self._kernel_boot,
-            body=self._wire.event(event),
-            closes=event.incident if event.kind == "reset" else None,
-            evicts=event.ranges,
-        )
-        self._record.append(row, stored.encode_snapshot(effect.snapshot))
 
     def _link(self, broker: config.Broker) -> Link:
         # A command that its sender wants retained is refused at once, not only when it comes back at the next start.
