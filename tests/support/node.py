@@ -177,7 +177,8 @@ class SimulatedNode:
         self._stdin.flush()
 
     def tap(self, ms: int = 120) -> None:
-        """A whole tap, and the pause after which a next one is another press."""
+        """A whole tap of a node whose lamp isn't dark, and the pause after which a next one is another press."""
+        self.expect(output="lamp")
         mark = self.mark
         self.tell(f"button tap {ms}")
         released = self.expect(since=mark, pressed=False)["at"]
