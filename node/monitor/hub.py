@@ -241,7 +241,9 @@ class Hub:
     def _is_over(self, key: FindingKey) -> bool:
         """Whether nobody will ever clear this finding of an earlier run."""
         if key.code in _OF_INCIDENTS:
-            return IncidentKey(*key.of, key.subject) not in self.incidents.open
+            opened = self.incidents.open.get(IncidentKey(*key.of, key.subject))
+            came = opened is not None and opened.record.received_utc is not None
+            return opened is None or (key.code == OPEN_ALARM_UNSTORED.code and came)
         if key.code == OPEN_AT_THE_WALL.code:
             return self.incidents.ended(IncidentKey(*key.of, key.subject)) is None
         if key.code == MISTAKEN_CALLS.code:

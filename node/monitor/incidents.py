@@ -14,7 +14,8 @@ Rules:
 6. What follows from an event is decided again where it is heard again: the history may have refused it the first time.
 7. No node's calls, however many it invents, keep the first one of another from being told.
 8. What the history says of an incident once ours is stored counts here: another monitor may have been told what we
-   weren't. Before somebody is sent to ask for an end that never came, it is asked.
+   weren't. Before somebody is sent to ask for an end that never came, or to look for a call that never came, it is
+   asked; for the call once more when the node lists it as received.
 9. After a restart the wait for the next group begins anew; what was told stays told, by its keys.
 """
 
@@ -134,6 +135,8 @@ class Incidents:
                 continue
             opened.unlisted_since = None
             self._ledger.clear(now, _reset_missing(opened.record.key))
+            if each.phase != "active" and opened.record.received_utc is None:
+                self._ledger.out.incidents.append(opened.record)
             if each.presses < opened.record.presses:
                 continue
             if each.phase != "acknowledged" or opened.record.is_answered:
@@ -157,7 +160,12 @@ class Incidents:
             self._take(now, there.key)
             self._close(now, there.key, there.presses)
             return
-        opened.record = replace(record, presses=there.presses)
+        received = record.received_utc or there.received_utc
+        if received is None:
+            self._ledger.find(now, _call_missing(there.key))
+        else:
+            self._ledger.clear(now, _call_missing(there.key))
+        opened.record = replace(record, presses=there.presses, received_utc=received)
         if there.answered > record.answered:
             opened.answered_since = None
             opened.record = replace(
@@ -211,8 +219,6 @@ class Incidents:
 
     def _adopt(self, now: Moment, key: IncidentKey, listed: OpenIncident) -> None:
         self._begin(now, from_list(key, listed, now.utc))
-        if key in self.open:
-            self._ledger.find(now, FindingKey(OPEN_ALARM_UNSTORED.code, *key.of, listed.incident))
 
     def _begin(self, now: Moment, record: IncidentRecord, *, is_again: bool = False) -> None:
         if not self._finds_room(now, record.key.of):
@@ -250,7 +256,7 @@ class Incidents:
 
     def _call_again(self, now: Moment, opened: Open, presses: int) -> None:
         record = opened.record
-        self._ledger.clear(now, FindingKey(OPEN_ALARM_UNSTORED.code, *record.key.of, record.key.incident))
+        self._ledger.clear(now, _call_missing(record.key))
         received = record.received_utc or now.utc
         opened.record = replace(record, presses=max(presses, record.presses), received_utc=received)
         self._ledger.out.incidents.append(opened.record)
@@ -306,7 +312,7 @@ class Incidents:
 
     def _close(self, now: Moment, key: IncidentKey, presses: int) -> None:
         self._ledger.clear(now, _reset_missing(key))
-        self._ledger.clear(now, FindingKey(OPEN_ALARM_UNSTORED.code, *key.of, key.incident))
+        self._ledger.clear(now, _call_missing(key))
         self._closed[key] = presses
         if len(self._closed) > CLOSED_KEPT:
             self._closed.popitem(last=False)
@@ -324,6 +330,10 @@ class Incidents:
 
 def _reset_missing(key: IncidentKey) -> FindingKey:
     return FindingKey(RESET_MISSING.code, *key.of, key.incident)
+
+
+def _call_missing(key: IncidentKey) -> FindingKey:
+    return FindingKey(OPEN_ALARM_UNSTORED.code, *key.of, key.incident)
 
 
 def _too_many(node: NodeKey) -> FindingKey:

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from node.messages import EventId, EventRange
-from node.monitor.batch import Memory
+from node.monitor.batch import Memory, Stored
 from node.monitor.hub import REVIEW_S
 from node.monitor.model import EventKey, FindingKey, NodeKey, NoticeKind, Tally
 from node.monitor.requests import Acknowledge, Answer, EndWalkTest, Identify, PauseNode, Request, Reset, StartWalkTest
@@ -205,10 +205,44 @@ def test_a_listed_alarm_whose_event_never_comes_is_an_incident() -> None:
     play.until(10.9)
     before = play.told()
     play.until(11.5)
+    play.hub.stored(moment(11.5), Stored(incidents=(play.record(),)))
 
     assert before == []
     assert play.told() == [("alarm", 0)]
     assert "M015" in play.found()
+
+
+def test_an_event_that_another_monitor_holds_came() -> None:
+    """It was just being stored when we started; nobody is sent to look for what the broker drops."""
+    play = Play()
+    play.hear(1.0, alarm((1, "active")), retained=True)
+    play.until(11.5)
+    asked = play.record()
+    before = play.found()
+
+    play.hub.stored(moment(11.6), Stored(incidents=(replaced(asked, received_utc=START),)))
+    play.hub.stored(moment(11.7), Stored(incidents=(asked,)))
+
+    assert asked.key == INCIDENT
+    assert "M015" not in [*before, *play.found()]
+
+
+def test_the_history_is_asked_again_once_somebody_holds_the_event() -> None:
+    """Its node lists it as received: another monitor has stored it after we looked."""
+    play = Play()
+    play.hear(1.0, alarm((1, "active")), retained=True)
+    play.until(11.5)
+    play.hub.stored(moment(11.5), Stored(incidents=(play.record(),)))
+    found, given = play.found(), len(play.all.incidents)
+
+    play.hear(12.0, alarm((1, "received")))
+    asked = play.all.incidents[given:]
+    play.hub.stored(moment(12.1), Stored(incidents=(replaced(asked[0], received_utc=START),)))
+    play.hear(13.0, alarm((1, "received")))
+
+    assert "M015" in found
+    assert "M015" not in play.found()
+    assert len(play.all.incidents) == given + 1
 
 
 def test_a_listed_alarm_whose_event_comes_is_told_once() -> None:

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from node.messages import Alarm, Event, EventId, Phase, State
 from node.monitor.batch import Batch
 from node.monitor.decisions import Respond, SendCommand, SendReceipt
+from node.monitor.findings import OPEN_ALARM_UNSTORED
 from node.monitor.hub import TICK_S, Hub
 from node.monitor.model import EventKey, IncidentKey, NoticeKind, Status
 from node.monitor.requests import Acknowledge, PauseNode, Reset, Resume
@@ -217,6 +218,14 @@ class Building(RuleBasedStateMachine):
             self.is_reset_at_the_wall(is_lost=False)
         self.say(reply(command.id, reason, boot=self.boot))
 
+    def shows_received(self, event_key: EventKey) -> None:
+        """Its list says of the newest press that a monitor holds it."""
+        is_calling = self.incident is not None and self.phase == "active"
+        if is_calling and self.pressed.get(event_key) == (self.key(), self.presses):
+            self.phase = "received"
+            self.lists.append(self.listed())
+            self.say(self.lists[-1])
+
     def _knows(self, incident: IncidentKey, presses: int) -> None:
         """Somebody who answers it, or ends it, knows of so many presses."""
         self.may_know[incident] = max(presses, self.may_know.get(incident, 0))
@@ -356,6 +365,7 @@ class Building(RuleBasedStateMachine):
                 assert say.event in self.disk.events, "a receipt for what isn't stored"
                 if self.hears_receipts and self.is_alive and self.is_up:
                     self.unreceipted.pop(say.event, None)
+                    self.shows_received(say.event)
             elif isinstance(say, SendCommand) and say.action != "probe":
                 self.commands.append(say)
             else:
@@ -445,6 +455,11 @@ class Building(RuleBasedStateMachine):
             self.time_passes(35.0)
         self.commit_all()
 
+    def no_event_is_missed(self) -> None:
+        """Of an incident whose press is in the history."""
+        for desk in self.desks:
+            assert OPEN_ALARM_UNSTORED.code not in {key.code for key in desk.hub.ledger.open}
+
     def calls(self, incident: IncidentKey) -> set[str]:
         """The keys of what was told."""
         return {
@@ -460,6 +475,7 @@ class Building(RuleBasedStateMachine):
         assert set(self.pressed) <= set(self.disk.events)
         self.every_stored_call_is_open_or_over()
         self.every_stored_incident_is_told()
+        self.no_event_is_missed()
         alarms = {each.incident for each in self.disk.notices.values() if each.kind is NoticeKind.ALARM}
         for incident, _ in self.pressed.values():
             ended = any(incident in desk.ended for desk in self.desks)
@@ -507,3 +523,21 @@ for machine in (Building, TwoDesks):
     machine.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestBuilding = pytest.mark.timeout(300)(Building.TestCase)
 TestTwoDesks = pytest.mark.timeout(300)(TwoDesks.TestCase)
+
+
+@pytest.mark.parametrize("committed_before", [True, False], ids=["before it looks", "after it has looked"])
+def test_a_monitor_that_starts_while_another_one_stores_misses_no_event(committed_before: bool) -> None:
+    """It hears the list alone: the receipt of the other one ends what the node would send again."""
+    building = TwoDesks()
+    building.presses_button(is_lost=False)
+    building.monitor_is_killed(0, whose=1)
+
+    if committed_before:
+        building.history_commits(5, whose=0)
+    building.time_passes(12.0)
+    building.history_commits(5, whose=1)
+    building.history_commits(5, whose=0)
+    building.history_commits(5, whose=1)
+
+    building.no_event_is_missed()
+    building.teardown()

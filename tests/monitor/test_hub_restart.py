@@ -1,5 +1,7 @@
 """What a start takes over: nothing that is over stays open for ever, and nothing is told once more."""
 
+from datetime import datetime
+
 import pytest
 
 from node.monitor.batch import Memory
@@ -60,6 +62,19 @@ def test_a_finding_that_may_still_be_so_stays(finding: Finding) -> None:
 
     assert play.found() == [finding.key.code]
     assert (play.all.cleared, play.all.notices) == ([], [])
+
+
+@pytest.mark.parametrize(("received", "codes"), [(START, []), (None, ["M015"])], ids=["came", "never came"])
+def test_an_open_alarms_event_that_came_meanwhile_is_missed_no_longer(
+    received: datetime | None, codes: list[str]
+) -> None:
+    """Another monitor stored it while we were away."""
+    incident = record_of(INCIDENT, received_utc=received)
+    missing = found("M015", ROOM, INCIDENT.incident)
+
+    play = Play(Memory(incidents=(incident,), findings=(missing,)), roster=(Place(ROOM),))
+
+    assert play.found() == codes
 
 
 def test_what_another_monitor_found_about_itself_is_its_own_business() -> None:
