@@ -7,6 +7,10 @@ Rules:
    time decides.
 2. A test counts once the node had our receipt for it: only then the way to the building is known to work.
 3. A walk test has an actor and a mandatory end, an hour at most. The nodes end it by themselves.
+4. A node of it is told until its heartbeat says that it tests: it may have been between two connections, and started
+   meanwhile. After that never again: a restart ends the test there (protocol.md), and told anew it would take a button
+   that was tested for one that wasn't, and a real call for a test. Until the one and after the other it is shown as not
+   testing. After a restart of ours nobody knows who had been told, so nobody is told anew.
 """
 
 from collections.abc import Iterable
@@ -29,15 +33,28 @@ NODE_BUTTONS_LIMIT = 64
 
 @dataclass(slots=True)
 class Walk:
-    """A walk test that holds, until ``ends`` (monotonic); ``tested`` are its (node, input) pairs so far."""
+    """A walk test that holds, until ``ends`` (monotonic); ``tested`` are its (node, input) pairs so far.
+
+    ``told``: when each node was, by the monotonic clock. ``testing``: whether it tests now, of each that said so once.
+    """
 
     record: WalkTest
     ends: float
     tested: set[tuple[NodeKey, str]] = field(default_factory=set)
+    told: dict[NodeKey, float] = field(default_factory=dict)
+    testing: dict[NodeKey, bool] = field(default_factory=dict)
 
     def covers(self, node: NodeKey) -> bool:
         """Whether this node is part of it."""
         return node.site == self.record.site and node.node in self.record.nodes
+
+    def nodes(self) -> list[NodeKey]:
+        """Those that are part of it."""
+        return [NodeKey(self.record.site, name) for name in self.record.nodes]
+
+    def not_testing(self) -> list[NodeKey]:
+        """Those at which a press is real, as far as they have said."""
+        return [node for node in self.nodes() if not self.testing.get(node, False)]
 
 
 class Drills:
@@ -65,7 +82,9 @@ class Drills:
         self._pending = {name: each for name, each in named.items() if name in self.buttons}  # others found no room
         for walk in walks:
             left_s = (walk.until_utc - now.utc).total_seconds()
-            self.walks[walk.id] = Walk(walk, now.at + min(max(left_s, 0.0), WALK_TEST_S[1]))
+            restored = Walk(walk, now.at + min(max(left_s, 0.0), WALK_TEST_S[1]))
+            restored.testing = dict.fromkeys(restored.nodes(), False)
+            self.walks[walk.id] = restored
 
     def heartbeat(self, now: Moment, node: NodeKey, message: HeartbeatMessage) -> None:
         """A node says which inputs it has."""
@@ -95,10 +114,24 @@ class Drills:
             if pending is not None:
                 self._confirmed(now, name, replace(pending, reaction_s=event.for_s))
 
-    def start(self, now: Moment, walk: WalkTest) -> None:
+    def hears(self, node: NodeKey, *, tests: bool) -> list[Walk]:
+        """By its heartbeat a node tests, or it doesn't: the walk tests of which it may not know yet."""
+        unknown = []
+        for walk in self.walks.values():
+            if not walk.covers(node):
+                continue
+            if tests or node in walk.testing:
+                walk.testing[node] = tests
+            else:
+                unknown.append(walk)
+        return unknown
+
+    def start(self, now: Moment, walk: WalkTest) -> Walk:
         """A walk test begins."""
-        self.walks[walk.id] = Walk(walk, now.at + (walk.until_utc - walk.started_utc).total_seconds())
+        started = Walk(walk, now.at + (walk.until_utc - walk.started_utc).total_seconds())
+        self.walks[walk.id] = started
         self._ledger.out.walk_tests.append(walk)
+        return started
 
     def end(self, now: Moment, walk: Walk) -> None:
         """It ends, by its time or by somebody."""

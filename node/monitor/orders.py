@@ -5,6 +5,9 @@ nobody else needs to be called; that the lamp doesn't show it is said. But not w
 meanwhile, which its author hasn't seen. An end that a node can't take any more (it is down, or doesn't know the
 incident) is noted here, too. Both are asked of the node again once it is back (owed.py). Everything else is the node's
 to do; it is asked of an incident that is open at the wall alone, too.
+
+A walk test is told to its nodes with the time that is left, until they say that they test (drills.py, rule 4). The
+command's id is that of the walk test and the node's boot: told twice to one that had it, it changes nothing.
 """
 
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ from typing import Any, assert_never
 
 from node.messages import ReplyMessage
 from node.monitor.decisions import Ledger, Moment, Respond, SendCommand
-from node.monitor.drills import WALK_TEST_S, Drills
+from node.monitor.drills import WALK_TEST_S, Drills, Walk
 from node.monitor.fleet import Fleet
 from node.monitor.incidents import Incidents
 from node.monitor.lists import Lists
@@ -42,6 +45,9 @@ PENDING_LIMIT = 1_000
 WALK_NODES_LIMIT = 500
 AGAIN_S = 10.0
 """How often a node is asked again for what was noted here alone."""
+
+LEFT_S = 1.0
+"""The shortest time for which a node takes a walk test (node/messages.py): with less left of one it isn't told."""
 
 NAMED = 10
 
@@ -113,6 +119,12 @@ class Orders:
     def probe(self, node: NodeKey, boot: str) -> None:
         """Show a node that commands reach it."""
         self._send(node, boot, "monitor", "probe")
+
+    def remind(self, now: Moment, tracked: Tracked, *, tests: bool) -> None:
+        """A node is there, and does or doesn't test: tell it of the walk tests of which it doesn't know."""
+        for walk in self._drills.hears(tracked.key, tests=tests):
+            if walk.told[tracked.key] + ANSWER_S <= now.at <= walk.ends - LEFT_S:
+                self._tell(now, walk, tracked)
 
     def reply(self, now: Moment, node: NodeKey, reply: ReplyMessage) -> None:
         """A node has answered a command."""
@@ -237,18 +249,31 @@ class Orders:
             started_utc=now.utc,
             until_utc=now.utc + timedelta(seconds=request.for_s),
         )
-        self._drills.start(now, walk)
+        started = self._drills.start(now, walk)
         for tracked in reached:
-            self._send(tracked.key, tracked.boot, request.by, "walk-test", for_s=request.for_s)
+            self._tell(now, started, tracked)
         self._answer(number, "done", _left_out(chosen), walk.id)
+
+    def _tell(self, now: Moment, walk: Walk, tracked: Tracked) -> None:
+        walk.told[tracked.key] = now.at
+        left_s = round(walk.ends - now.at, 3)
+        command = SendCommand(
+            tracked.key,
+            f"{walk.record.id}-{tracked.boot}",
+            tracked.boot,
+            walk.record.by,
+            "walk-test",
+            {"for_s": left_s},
+        )
+        self._ledger.out.says.append(command)
 
     def _end_walk_test(self, now: Moment, number: int, request: EndWalkTest) -> None:
         walk = self._drills.walks.get(request.id)
         if walk is None:
             self._answer(number, "unknown", "no-such-walk-test")
             return
-        for name in walk.record.nodes:
-            tracked = self._fleet.nodes.get(NodeKey(walk.record.site, name))
+        for node in walk.nodes():
+            tracked = self._fleet.nodes.get(node)
             if tracked is not None and tracked.boot:
                 self._send(tracked.key, tracked.boot, request.by, "walk-test-end")
         self._drills.end(now, walk)

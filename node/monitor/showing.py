@@ -207,6 +207,9 @@ def show_walk_tests(walks: Iterable[Mapping[str, Any]]) -> None:
         print_line(f"{walk['id']}  {walk['site']}  {walk['left_s'] / 60:.0f} min left  by {walk['by']}")
         print_line(f"  tested:   {', '.join(walk['tested']) or '-'}")
         print_line(f"  untested: {', '.join(walk['untested']) or '-'}")
+        not_testing = walk.get("not_testing")  # a monitor that was started before this command was installed has none
+        if not_testing:
+            print_line(f"  a press is real at: {', '.join(not_testing)}")
 
 
 def show_tokens(tokens: "Iterable[Token]") -> None:

@@ -115,7 +115,10 @@ class TargetView(Struct, frozen=True, kw_only=True):
 
 
 class WalkTestView(Struct, frozen=True, kw_only=True):
-    """A walk test that holds: which buttons were tested, which still wait, and how long it lasts."""
+    """A walk test that holds: which buttons were tested, which still wait, and how long it lasts.
+
+    ``not_testing``: its nodes that haven't said yet that they test, or have ended it: a press there is real.
+    """
 
     id: str
     site: str
@@ -124,6 +127,7 @@ class WalkTestView(Struct, frozen=True, kw_only=True):
     left_s: float
     tested: tuple[str, ...]
     untested: tuple[str, ...]
+    not_testing: tuple[str, ...]
 
 
 class Counters(Struct, kw_only=True):

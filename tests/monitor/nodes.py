@@ -49,6 +49,7 @@ def heartbeat(
     period_s: float = 10.0,
     faults: tuple[tuple[str, str], ...] = (),
     buttons: tuple[str, ...] = ("button",),
+    walk_test_s: float | None = None,
 ) -> HeartbeatMessage:
     """A node that is well, but for these faults (code, subject)."""
     return HeartbeatMessage(
@@ -66,6 +67,7 @@ def heartbeat(
         refused=0,
         dropped=0,
         health=UNREAD,
+        walk_test_s=walk_test_s,
         **_header(node, boot, seq),
     )
 

@@ -20,7 +20,21 @@ from node.monitor.requests import (
     StartWalkTest,
 )
 from node.monitor.settings import Target
-from tests.monitor.nodes import ROOM, SITE, START, about, goodbye, heartbeat, press, reply
+from node.monitor.viewing import view
+from tests.monitor.nodes import (
+    BOOT,
+    LATER_BOOT,
+    ROOM,
+    SITE,
+    START,
+    about,
+    birth,
+    goodbye,
+    heartbeat,
+    moment,
+    press,
+    reply,
+)
 from tests.monitor.play import INCIDENT, Play
 
 DESK = "guard-desk"
@@ -292,3 +306,91 @@ def test_an_end_names_no_node_that_the_roster_lost() -> None:
 
     assert play.answer(number) == Answer("done")
     assert play.commands("walk-test-end") == []
+
+
+def walking(for_s: float = 600.0) -> Play:
+    """A walk test in ROOM since 2.0, of which its node has said nothing yet."""
+    play = Play()
+    play.hear(1.0, heartbeat())
+    play.ask(2.0, StartWalkTest(SITE, DESK, for_s))
+    return play
+
+
+def not_testing(play: Play) -> tuple[str, ...]:
+    """Whose presses are real, as it is shown."""
+    return view(play.hub, moment(0.0), "1", {}).walk_tests[0].not_testing
+
+
+@pytest.mark.parametrize("boot", [BOOT, LATER_BOOT], ids=["reconnected", "started"])
+def test_a_node_that_was_away_when_a_walk_test_began_is_told_once_it_is_there(boot: str) -> None:
+    """With the time that is left; one that had it takes it for the same command."""
+    play = walking()
+
+    play.hear(100.0, birth(boot=boot))
+    play.hear(102.0, heartbeat(boot=boot))
+    play.hear(103.0, heartbeat(boot=boot))
+
+    first, second = play.commands("walk-test")
+    assert (first.boot, first.arguments) == (BOOT, {"for_s": 600.0})
+    assert (second.boot, second.by, second.arguments) == (boot, DESK, {"for_s": 500.0})
+    assert (first.id == second.id) == (boot == BOOT)
+    assert not_testing(play) == (ROOM.node,)
+
+
+def test_a_node_that_says_that_it_tests_is_told_no_more() -> None:
+    """Also when a restart has ended that: it would take a tested button for one that wasn't, and a call for a test."""
+    play = walking()
+    play.hear(12.0, heartbeat(walk_test_s=590.0))
+    tests = not_testing(play)
+
+    play.hear(30.0, birth(boot=LATER_BOOT))
+    play.hear(32.0, heartbeat(boot=LATER_BOOT))
+    play.hear(42.0, heartbeat(boot=LATER_BOOT))
+
+    assert tests == ()
+    assert not_testing(play) == (ROOM.node,)
+    assert len(play.commands("walk-test")) == 1
+
+
+def test_an_answer_to_a_walk_test_is_waited_for() -> None:
+    """A heartbeat that was on its way says nothing."""
+    play = walking()
+
+    play.hear(2.0 + ANSWER_S - 0.1, heartbeat())
+
+    assert len(play.commands("walk-test")) == 1
+
+
+@pytest.mark.parametrize(("at", "count"), [(61.0, 2), (61.1, 1)])
+def test_a_walk_test_that_is_as_good_as_over_is_told_to_nobody(at: float, count: int) -> None:
+    """A node takes no command for less than a second."""
+    play = walking(60.0)
+
+    play.hear(at, heartbeat())
+
+    assert len(play.commands("walk-test")) == count
+
+
+def test_a_node_elsewhere_is_told_of_no_walk_test() -> None:
+    """Its presses are real."""
+    play = Play()
+    play.hear(1.0, heartbeat())
+    play.ask(2.0, StartWalkTest(SITE, DESK, 600.0))
+
+    play.hear(20.0, heartbeat(node=OTHER), OTHER)
+
+    assert [each.node for each in play.commands("walk-test")] == [ROOM]
+
+
+def test_nobody_is_told_anew_of_a_walk_test_of_before_a_restart() -> None:
+    """Who had been told, and has tested buttons, isn't known any more."""
+    until = START + timedelta(seconds=600)
+    walk = WalkTest(id="walk-1", site=SITE, nodes=(ROOM.node,), by="x", started_utc=START, until_utc=until)
+    play = Play(Memory(walk_tests=(walk,)))
+
+    play.hear(20.0, heartbeat())
+    before = not_testing(play)
+    play.hear(30.0, heartbeat(walk_test_s=570.0))
+
+    assert (before, not_testing(play)) == ((ROOM.node,), ())
+    assert play.commands("walk-test") == []
