@@ -114,7 +114,7 @@ def _history(parsed: argparse.Namespace) -> int:
     wanted = {name: getattr(parsed, name) for name in ("site", "node", "since", "until")}
     form: Literal["table", "json", "csv"] = "csv" if parsed.csv else "json" if parsed.json else "table"
     most = parsed.most or (SHOWN if form == "table" else None)
-    past.show(parsed.what, _client(parsed).items(*path, **wanted), form, most)
+    past.show(parsed.what, _client(parsed).known(*path, **wanted), form, most)
     return 0
 
 
@@ -176,8 +176,8 @@ def _report(parsed: argparse.Namespace) -> int:
     from node.monitor.report import tests_csv, tests_html  # noqa: PLC0415
 
     client = _client(parsed)
+    buttons = list(client.known("buttons", site=parsed.site))
     tests = list(client.items("tests", site=parsed.site))
-    buttons = list(client.items("buttons", site=parsed.site))
     if parsed.csv:
         print(tests_csv(tests, buttons), end="")
     else:

@@ -43,6 +43,30 @@ class Commands:
         except (AskError, TimeoutError) as problem:
             raise _explained(problem) from problem
 
+    def known(self, *path: str, site: str | None, node: str | None = None, **query: str | None) -> Iterator[Any]:
+        """As ``items``; where there is nothing, and no such site or node, that is said: it looks like a quiet one."""
+        items = self.items(*path, site=site, node=node, **query)
+        try:
+            first = next(items, None)
+        except ApiError:
+            self._must_have(site, node)  # it isn't even a name, say
+            raise
+        if first is None:
+            self._must_have(site, node)
+            return
+        yield first
+        yield from items
+
+    def _must_have(self, site: str | None, node: str | None) -> None:
+        sites = [each["site"] for each in self.get("fleet")["sites"]]
+        if site is not None and site not in sites:
+            raise ApiError(
+                f"there is no site {site}; there are: {', '.join(sites) or 'none yet'}",
+                "name one of these, or leave --site out",
+            )
+        if node is not None and node not in {each["node"] for each in self.items("nodes", site=site)}:
+            raise _nothing(("nodes", site, node) if site else ("nodes", node))
+
     def post(self, *path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Ask for something to be done."""
         return self._call("POST", *path, body=body)
@@ -68,6 +92,8 @@ def _nothing(path: tuple[str, ...]) -> ApiError:
             return ApiError(text, "see what is open: alarm-monitor status; and what is over: alarm-monitor history")
         case ("nodes", site, node, *_):
             return ApiError(f"there is no node {site}/{node}", "see which there are: alarm-monitor status")
+        case ("nodes", node):
+            return ApiError(f"there is no node {node}", "see which there are: alarm-monitor status")
         case ("walk-tests", name):
             return ApiError(f"no walk test {name} holds", "see which do: alarm-monitor walk-test list")
         case ("walk-tests",):

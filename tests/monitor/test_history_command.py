@@ -251,6 +251,55 @@ def test_past_findings_can_be_looked_up(
     assert told.stderr == ""
 
 
+@pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)], ids=str)
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [
+        (("--site", "mite"), "there is no site mite; there are: mitte. Next: name one of these, or leave --site out."),
+        (("--site", "Mitte"), "there is no site Mitte; there are: mitte."),
+        (("--site", "mitte", "--node", "desk-9"), "there is no node mitte/desk-9. Next: see which there are"),
+        (("--node", "desk-9"), "there is no node desk-9."),
+    ],
+)
+def test_a_site_or_a_node_that_there_is_not_is_refused(
+    history: History, tmp_path: Path, where: tuple[str, ...], reason: str, form: tuple[str, ...]
+) -> None:
+    """A history without anything in it looks like one in which nothing happened."""
+    told = asked(tmp_path, history.reading, "events", *where, *form)
+
+    assert (told.returncode, told.stdout) == (1, "")
+    assert reason in told.stderr
+
+
+@pytest.mark.parametrize("where", [("--site", "mitte"), ("--site", "mitte", "--node", "desk-1"), ("--node", "desk-1")])
+def test_a_node_of_which_there_is_nothing_yet_is_not_refused(
+    history: History, tmp_path: Path, where: tuple[str, ...]
+) -> None:
+    """It is there."""
+    told = asked(tmp_path, history.reading, "events", *where)
+
+    assert (told.returncode, told.stderr) == (0, "there is nothing of that in the history\n")
+
+
+def test_a_site_that_is_no_more_is_in_the_history_all_the_same(history: History, tmp_path: Path) -> None:
+    """Its nodes were taken out of the roster."""
+    history.store(Batch(events=(event(key=EventKey("gone", "room-1", "0badcafe", 1)),)))
+
+    told = asked(tmp_path, history.reading, "events", "--site", "gone")
+
+    assert (told.returncode, len(told.stdout.splitlines())) == (0, 1)
+
+
+@pytest.mark.parametrize("form", [(), ("--csv",)], ids=["page", "csv"])
+def test_a_record_of_a_site_that_there_is_not_is_none(tmp_path: Path, form: tuple[str, ...]) -> None:
+    """Whoever keeps an empty one takes it for one of a site without buttons."""
+    with asking(tmp_path, HistoryInMemory()) as (config, token):
+        told = alarm_monitor(config, "report", "tests", "--site", "mite", *form, *token)
+
+    assert (told.returncode, told.stdout) == (1, "")
+    assert "there is no site mite; there are: mitte." in told.stderr
+
+
 @pytest.mark.parametrize(
     ("argument", "reason"),
     [
