@@ -10,6 +10,19 @@ from typing import Any, Literal
 from node.monitor.commanding import ApiError
 from node.monitor.spreadsheet import csv_lines
 
+COLUMNS = {
+    "events": ("site", "node", "boot", "seq", "kind", "at", "heard", "input", "incident", "message"),
+    "findings": ("code", "severity", "site", "node", "subject", "place", "since", "until", "text", "count", "detail"),
+    "flips": ("site", "node", "before", "after", "at", "reason"),
+    "incidents": (
+        *("id", "site", "node", "incident", "input", "place", "alarm_class", "phase", "presses", "test", "raised"),
+        *("received", "acknowledged", "acknowledged_by", "reset", "reset_by", "reset_reason"),
+        *("told_steps", "next_step_s"),
+    ),
+    "tests": ("site", "node", "input", "at", "walk_test", "reaction_s"),
+}
+"""What records have, for a CSV without any: those of web/shown.py, whose package needs too long to be imported here."""
+
 
 def show(
     what: str, items: Iterator[Mapping[str, Any]], form: Literal["table", "json", "csv"], most: int | None
@@ -22,7 +35,7 @@ def show(
     found = islice(items, most)
     lines: Iterable[str]
     if form == "csv":
-        lines = csv_lines(found)
+        lines = csv_lines(found, COLUMNS[what])
     elif form == "json":
         lines = (f"{json.dumps(item, ensure_ascii=False)}\n" for item in found)
     else:

@@ -15,12 +15,19 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def csv_lines(items: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Items that all have the same fields, one at a time, after a line of their names; nothing where there are none."""
-    for number, item in enumerate(items):
-        if number == 0:
+def csv_lines(items: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> Iterator[str]:
+    """Items that all have the same fields, one at a time, after a line of their names: ``columns`` where there is none.
+
+    Nothing comes before the first item is there: what fails at once leaves an empty file, and none that looks whole.
+    """
+    is_first = True
+    for item in items:
+        if is_first:
             yield _line(item)
+        is_first = False
         yield _line(_cell(value) for value in item.values())
+    if is_first:
+        yield _line(columns)
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -298,7 +298,7 @@ def test_without_a_monitor_a_command_says_how_to_start_it(tmp_path: Path) -> Non
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
 def test_a_spreadsheet_runs_nothing(text: str) -> None:
     """A cell that looks like a formula is text; numbers stay numbers, what is empty stays empty."""
-    made = "".join(csv_lines([{"a": text, "b": None, "c": -3, "d": ["x"]}]))
+    made = "".join(csv_lines([{"a": text, "b": None, "c": -3, "d": ["x"]}], ()))
 
     rows = list(csv.reader(StringIO(made, newline="")))
     assert rows == [["a", "b", "c", "d"], [f"'{text}", "", "-3", '["x"]']]
@@ -307,7 +307,7 @@ def test_a_spreadsheet_runs_nothing(text: str) -> None:
 @pytest.mark.parametrize("text", ['a "quoted", one', "two\nlines", "größer", ""])
 def test_csv_brings_every_text_back(text: str) -> None:
     """Commas, quotes and line ends too."""
-    made = "".join(csv_lines([{"a": text, "b": "x"}]))
+    made = "".join(csv_lines([{"a": text, "b": "x"}], ()))
 
     assert list(csv.DictReader(StringIO(made, newline=""))) == [{"a": text, "b": "x"}]
 

@@ -251,6 +251,17 @@ def test_past_findings_can_be_looked_up(
     assert told.stderr == ""
 
 
+@pytest.mark.parametrize("what", ["events", "findings", "flips", "incidents", "tests"])
+def test_a_spreadsheet_of_nothing_has_its_columns_all_the_same(history: History, tmp_path: Path, what: str) -> None:
+    """A tool that reads it every night finds the names that it looks for; and they are those of the records."""
+    with asking(tmp_path, HistoryInMemory()) as (config, token):
+        some = alarm_monitor(config, "history", what, "--csv", *token)
+    none = asked(tmp_path, history.reading, what, "--csv")
+
+    assert none.stdout == some.stdout.splitlines(keepends=True)[0]
+    assert (none.returncode, none.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)], ids=str)
 @pytest.mark.parametrize(
     ("where", "reason"),
