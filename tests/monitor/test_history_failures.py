@@ -27,6 +27,7 @@ from tests.monitor.conftest import TEMPLATE
 from tests.support.broker import free_port
 from tests.support.history import at, event, incident
 from tests.support.postgres import PASSWORD, Postgres
+from tests.support.tmpfs import make_read_only, make_writable, mounted
 
 TIMEOUT_S = 30.0
 
@@ -145,6 +146,56 @@ def test_a_disk_of_sqlite_that_takes_nothing_is_told(
     failure = as_history_error(OperationalError("INSERT", {}, caught.value), "sqlite:///history.sqlite")
 
     assert type(failure) is kind
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk that can become read-only."""
+    with mounted(tmp_path / "disk") as directory:
+        yield directory
+
+
+@pytest.mark.parametrize(
+    "act",
+    [History.upgrade, lambda history: history.store(Batch(events=(event(1),)))],
+    ids=["a start", "an event"],
+)
+@pytest.mark.parametrize("is_there", [True, False], ids=["old", "new"])
+def test_a_disk_of_sqlite_that_became_read_only_is_told(
+    disk: Path, act: Callable[[History], object], is_there: bool
+) -> None:
+    """SQLite can't open its log there and says no more than that; whoever looks for a server looks in vain."""
+    url = f"sqlite:///{disk}/history.sqlite"
+    if is_there:
+        history = History(url)
+        history.upgrade()
+        history.close()
+    make_read_only(disk)
+
+    failure = failure_of(url, act)
+
+    assert str(failure).startswith("E024 ")
+    assert "Next: make its disk and directory writable" in str(failure)
+
+
+def test_a_disk_that_can_be_written_again_is(disk: Path, told: SimpleQueue[object]) -> None:
+    """By itself: nobody has to start the monitor anew."""
+    history = History(f"sqlite:///{disk}/history.sqlite")
+    history.upgrade()
+    history.close()
+    make_read_only(disk)
+    writer = Writer(history, told.put, retry_s=0.2)
+    writer.start()
+    writer.store(Batch(events=(event(1),)))
+    failed = told.get(timeout=TIMEOUT_S)
+
+    make_writable(disk)
+
+    answers = [told.get(timeout=TIMEOUT_S) for _ in range(2)]
+    assert writer.stop(TIMEOUT_S)
+    history.close()
+    assert isinstance(failed, StoreFailed)
+    assert [type(answer) for answer in answers] == [StoreRecovered, Stored]
 
 
 def test_a_disk_of_postgresql_that_is_full_is_told() -> None:

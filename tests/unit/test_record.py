@@ -23,6 +23,7 @@ from node.core.events import BacklogRead, Event, EventsStored, EvictionDue, Reco
 from node.core.memory import Key, KeyRange, Restored, Snapshot
 from node.errors import StateDirectoryError
 from node.record import FILE_NAME, Record, Row, read_log
+from tests.support.tmpfs import make_read_only, make_writable, mounted
 
 PATIENCE_S = 20.0
 NOW = 1_000.0
@@ -203,15 +204,8 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
 @pytest.fixture
 def tmpfs(tmp_path: Path) -> Iterator[Desk]:
     """A state directory on a file system of 2 MB that belongs to the test."""
-    directory = tmp_path / "card"
-    directory.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=755", "tmpfs", str(directory)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("only root, and not in every container, may mount a file system")
-    desk = Desk(directory)
-    yield desk
-    desk.close()
-    subprocess.run(["umount", str(directory)], check=True)
+    with mounted(tmp_path / "card") as directory, closing(Desk(directory)) as desk:
+        yield desk
 
 
 # What is stored, and what comes back
@@ -1416,14 +1410,13 @@ def test_a_card_that_became_read_only_still_remembers(tmpfs: Desk, end: str, rea
     tmpfs.fill(row(1, boot=EARLIER), snapshot=b"42")
     if end == "killed":
         kill_in_its_work(tmpfs.directory)
-    remount = ["mount", "-o", "remount,ro", str(tmpfs.directory)]
-    subprocess.run(remount, check=True)
+    make_read_only(tmpfs.directory)
 
     record = tmpfs.begin()
     restored = tmpfs.inbox.loaded().restored
     failed = tmpfs.inbox.next(RecordFailed)
     record.append(row(1), b"43")
-    subprocess.run([*remount[:2], "remount,rw", remount[-1]], check=True)
+    make_writable(tmpfs.directory)
 
     assert restored.snapshot is not None
     assert tmpfs.inbox.backlog.entries[0] == (Key(EARLIER, 1), True)
@@ -1435,7 +1428,7 @@ def test_a_card_that_became_read_only_still_remembers(tmpfs: Desk, end: str, rea
 def test_a_read_only_card_can_be_looked_at(tmpfs: Desk) -> None:
     """The log is there for whoever examines the card on another machine."""
     tmpfs.fill(row(1, boot=EARLIER))
-    subprocess.run(["mount", "-o", "remount,ro", str(tmpfs.directory)], check=True)
+    make_read_only(tmpfs.directory)
 
     assert keys_of(tmpfs.directory) == [Key(EARLIER, 1)]
 
@@ -1444,7 +1437,7 @@ def test_half_a_record_is_not_taken_for_the_whole(tmpfs: Desk) -> None:
     """On a read-only card a write-ahead log that can't be read is a failure: what it holds is the newest."""
     kill_in_its_work(tmpfs.directory)
     tmpfs.path.with_name("record.sqlite-shm").unlink()
-    subprocess.run(["mount", "-o", "remount,ro", str(tmpfs.directory)], check=True)
+    make_read_only(tmpfs.directory)
 
     with pytest.raises(StateDirectoryError, match="unable to open database file"):
         keys_of(tmpfs.directory)

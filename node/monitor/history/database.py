@@ -140,7 +140,10 @@ class Database:
         try:
             yield
         except EXPECTED as failure:
-            raise as_history_error(failure, self.name) from failure
+            raise self._error(failure) from failure
+
+    def _error(self, failure: Exception) -> HistoryError:
+        return as_history_error(failure, self.name, None if self._path is None else self._path.parent)
 
     def _make_file(self, path: Path) -> None:
         """SQLite gives its other files this one's mode."""
@@ -149,7 +152,7 @@ class Database:
         except FileExistsError:
             pass
         except OSError as failure:
-            raise as_history_error(failure, self.name) from failure
+            raise self._error(failure) from failure
 
     def _see_file(self, connection: Connection) -> None:
         """SQLite goes on writing into a file that was deleted or replaced, and reports success."""

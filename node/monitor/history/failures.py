@@ -1,6 +1,9 @@
 """What a database's failure means for people: which error it is, and what to do next."""
 
+import errno
+import os
 import sqlite3
+from pathlib import Path
 
 import msgspec
 import psycopg
@@ -35,6 +38,9 @@ _SQLITE: dict[int, type[HistoryError]] = {
     sqlite3.SQLITE_NOTADB: HistoryDamagedError,
 }
 
+_OF_THE_DISK = (HistoryUnreachableError, HistoryError)
+"""As what SQLite tells of a disk that became read-only: that it can't open its log there, or an I/O error."""
+
 _POSTGRESQL: dict[str, type[HistoryError]] = {
     "22": UnstorableError,
     "23": UnstorableError,
@@ -57,12 +63,23 @@ _CANNOT_BE_BOUND = (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.In
 EXPECTED = (SQLAlchemyError, sqlite3.Error, psycopg.Error, OSError, OverflowError, ValueError)
 
 
-def as_history_error(failure: Exception, name: str) -> HistoryError:
-    """The error that people see; ``name`` is the database's, without a password."""
+def as_history_error(failure: Exception, name: str, directory: Path | None = None) -> HistoryError:
+    """The error that people see; ``name`` is the database's, without a password, ``directory`` that of its file."""
     cause = failure.orig if isinstance(failure, StatementError) and failure.orig is not None else failure
     kind = _kind_of(cause)
+    if kind in _OF_THE_DISK and directory is not None and _is_read_only(directory):
+        kind = HistoryReadOnlyError
     reason = " ".join(str(cause).split())[:300]
     return kind(f"the history {name} can't be used: {reason}", _NEXT[kind])
+
+
+def _is_read_only(directory: Path) -> bool:
+    """By a file without a name, which leaves nothing: what the mount says isn't so after an error of the disk."""
+    try:
+        os.close(os.open(directory, os.O_TMPFILE | os.O_WRONLY, 0o600))
+    except OSError as refusal:
+        return refusal.errno == errno.EROFS
+    return False
 
 
 def _kind_of(cause: BaseException) -> type[HistoryError]:
