@@ -5,6 +5,8 @@ display that goes on says from when it is.
 """
 
 import time
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -59,7 +61,7 @@ def show_status(told: Callable[[], Mapping[str, Any]], language: Language, *, wa
     if not watch:
         console.print(status(told(), language))
         return
-    first = _dated(status(told(), language), language)
+    first = fitted(told(), language, console)
     with (
         suppress(KeyboardInterrupt),
         Live(first, console=console, screen=console.is_terminal, auto_refresh=False) as live,
@@ -67,10 +69,24 @@ def show_status(told: Callable[[], Mapping[str, Any]], language: Language, *, wa
         while True:
             time.sleep(WATCH_S)
             try:
-                shown = status(told(), language)
+                shown = fitted(told(), language, console)
             except ApiError as problem:
-                shown = _unknown(problem, language)
-            live.update(_dated(shown, language), refresh=True)
+                shown = _dated(_unknown(problem, language), language)
+            live.update(shown, refresh=True)
+
+
+def fitted(told: Mapping[str, Any], language: Language, console: Console) -> RenderableType:
+    """As much of the status as fits on this console, what needs somebody most, and how much else there is."""
+    if not console.is_terminal:
+        return _dated(status(told, language), language)
+
+    def too_long(most: int) -> bool:
+        shown = _dated(status(told, language, most), language)
+        return len(console.render_lines(shown, console.options)) > console.height
+
+    lines = range(min(console.height, _count(told)) + 1)  # a row takes one at least
+    most = max(0, bisect_left(lines, True, key=too_long) - 1)
+    return _dated(status(told, language, most), language)
 
 
 def _dated(shown: RenderableType, language: Language) -> RenderableType:
@@ -85,8 +101,12 @@ def _unknown(problem: ApiError, language: Language) -> RenderableType:
     return Group(Text(text, style="bold red"), Text(str(problem)))
 
 
-def status(told: Mapping[str, Any], language: Language) -> RenderableType:
-    """The alarms first, then the findings with their next steps, then the nodes."""
+def _count(told: Mapping[str, Any]) -> int:
+    return len(told["incidents"]) + len(told["findings"]) + len(told["nodes"])
+
+
+def status(told: Mapping[str, Any], language: Language, most: int | None = None) -> RenderableType:
+    """The alarms first, then the findings with their next steps, then the nodes; of all these ``most`` at most."""
     words = Words(language, LOCALTZ, {})
     say = words.say
     parts: list[RenderableType] = []
@@ -97,13 +117,29 @@ def status(told: Mapping[str, Any], language: Language) -> RenderableType:
         parts.append(Text(text, style="bold red"))
     if fleet["blind"]:
         parts.append(Text(say("No broker is reached: nothing here says how the nodes are now."), style="bold red"))
-    parts += [_alarm(each, words) for each in told["incidents"]]
-    if told["findings"]:
-        parts.append(_findings(told["findings"], words))
-    parts.append(_nodes(told["nodes"], told["findings"], words, known=not (stale or fleet["blind"])))
+    total = _count(told)
+    most = total if most is None else most
+    alarms = sorted(told["incidents"], key=_urgent_first)[:most]
+    findings = told["findings"][: most - len(alarms)]
+    nodes = _needy_first(told["nodes"], told["findings"])[: most - len(alarms) - len(findings)]
+    parts += [_alarm(each, words) for each in alarms]
+    if findings:
+        parts.append(_findings(findings, words))
+    if nodes or not told["nodes"]:
+        parts.append(_nodes(nodes, told["findings"], words, known=not (stale or fleet["blind"])))
     if not told["incidents"] and not told["findings"] and not fleet["blind"] and not stale:
         parts.append(Text(say("All is well."), style="green"))
+    if total > most:
+        parts.append(
+            Text(say("and {count} more: alarm-monitor status", count=words.number(total - most)), style="bold")
+        )
     return Group(*parts)
+
+
+def _urgent_first(incident: Mapping[str, Any]) -> tuple[bool, bool, int, str]:
+    """What nobody has answered yet, the worst and then the oldest of it."""
+    rank = AlarmClass(incident["alarm_class"]).rank
+    return incident["test"], incident["phase"] == "acknowledged", -rank, incident["raised"]
 
 
 def _alarm(incident: Mapping[str, Any], words: Words) -> Text:
@@ -157,22 +193,29 @@ def _what(finding: Mapping[str, Any], words: Words, *, is_first: bool) -> Text:
     return what
 
 
+def _found(findings: Iterable[Mapping[str, Any]]) -> Counter[tuple[str, str]]:
+    """How many findings there are about each node."""
+    return Counter((each["site"], each["node"]) for each in findings)
+
+
+def _needy_first(nodes: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    found = _found(findings)
+
+    def needs(node: Mapping[str, Any]) -> tuple[int, int, int, str, str]:
+        count = found[node["site"], node["node"]]
+        return (-node["incidents"], _RANKS[node["status"]], -count, node["site"], node["node"])
+
+    return sorted(nodes, key=needs)
+
+
 def _nodes(
     nodes: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[str, Any]], words: Words, *, known: bool
 ) -> Table:
-    found: dict[tuple[str, str], int] = {}
-    for each in findings:
-        key = (each["site"], each["node"])
-        found[key] = found.get(key, 0) + 1
-
-    def needs(node: Mapping[str, Any]) -> tuple[int, int, int, str, str]:
-        count = found.get((node["site"], node["node"]), 0)
-        return (-node["incidents"], _RANKS[node["status"]], -count, node["site"], node["node"])
-
+    found = _found(findings)
     table = Table(title=words.say("Nodes"), title_justify="left", expand=True)
     for column in _NODE_COLUMNS:
         table.add_column(words.translate(column), overflow="fold")
-    for node in sorted(nodes, key=needs):
+    for node in nodes:
         is_known = node["status"] not in ("up", "late") or (known and node["reason"] != "broker-away")
         shown = _status_of(node, words) if is_known else words.say("not known now")
         table.add_row(
@@ -181,7 +224,7 @@ def _nodes(
             Text(shown, style=_STATUS_STYLES[node["status"]] if is_known else "bold yellow"),
             "-" if node["heard_s"] is None else f"{node['heard_s']:.0f} s",
             str(node["incidents"] or ""),
-            str(found.get((node["site"], node["node"]), "")),
+            str(found[node["site"], node["node"]] or ""),
         )
     return table
 

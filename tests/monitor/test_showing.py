@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from node.monitor import showing
 from node.monitor.commanding import ApiError
@@ -169,6 +170,73 @@ def test_a_display_goes_on_while_the_monitor_is_away(
     assert "The monitor doesn't answer" in text
     assert text.index("All is well") < text.index("it can't be reached. Next: start it") < text.rindex("down")
     assert "As of " in text
+
+
+def fitted(answer: Mapping[str, Any], height: int) -> list[str]:
+    """What a display of so many lines shows."""
+    console = Console(file=StringIO(), width=WIDTH, height=height, force_terminal=True)
+    with console.capture() as shown_there:
+        console.print(showing.fitted(answer, "en", console))
+    return [line.strip() for line in Text.from_ansi(shown_there.get()).plain.splitlines()]
+
+
+@pytest.mark.parametrize("height", range(4, 60))
+def test_a_small_display_shows_what_needs_somebody_most_and_how_much_else_there_is(height: int) -> None:
+    """In as many whole rows as there is room for; whoever takes a part for all leaves somebody alone."""
+    incidents = (incident("desk-1", phase="acknowledged"), incident("desk-7"), incident("desk-8", alarm_class="amok"))
+    answer = told(building(incidents=incidents))
+    rows_of = ["Room desk-8  ", "Room desk-7  ", "Room desk-1  ", "│ M001", "│ M003", "│ M006", "│ M007", "│ M010"]
+    rows_of += [f"│ mitte/desk-{number}" for number in (1, 3, 2, 4, 5)]
+
+    printed = fitted(answer, height)
+
+    starts = [line.removeprefix("ALARM  ") for line in printed]
+    found = [row for row in rows_of if any(line.startswith(row) for line in starts)]
+    left = len(rows_of) - len(found)
+    assert len(printed) <= height
+    assert found == rows_of[: len(found)]
+    assert (printed[-1] == f"and {left} more: alarm-monitor status") == (left > 0)
+    assert printed[0].startswith("As of ")
+    assert left == 0 or len(printed) > height - 12
+
+
+def test_a_display_that_is_watched_fits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """From the first on."""
+    answers = iter([told(building(nodes=tuple(node(f"desk-{number}") for number in range(100))))])
+
+    monkeypatch.setattr(showing, "WATCH_S", 0.0)
+    for name, value in {"FORCE_COLOR": "1", "LINES": "20", "COLUMNS": "80"}.items():
+        monkeypatch.setenv(name, value)
+
+    def ask() -> Mapping[str, Any]:
+        answer = next(answers, None)
+        if answer is None:
+            raise KeyboardInterrupt
+        return answer
+
+    showing.show_status(ask, "en", watch=True)
+
+    assert " more: alarm-monitor status" in capsys.readouterr().out
+
+
+def test_what_is_watched_by_a_file_is_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has no height."""
+    answers = iter([told(building(nodes=tuple(node(f"desk-{number}") for number in range(100))))])
+    monkeypatch.setattr(showing, "WATCH_S", 0.0)
+
+    def ask() -> Mapping[str, Any]:
+        answer = next(answers, None)
+        if answer is None:
+            raise KeyboardInterrupt
+        return answer
+
+    showing.show_status(ask, "en", watch=True)
+
+    text = capsys.readouterr().out
+    assert "mitte/desk-99" in text
+    assert "more: alarm-monitor status" not in text
 
 
 def test_a_monitor_that_can_not_be_asked_at_first_ends_the_display() -> None:
