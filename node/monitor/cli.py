@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from node import watchdog
 from node.errors import AlarmNodeError, ToolMissingError
@@ -114,7 +114,7 @@ def _history(parsed: argparse.Namespace) -> int:
     wanted = {name: getattr(parsed, name) for name in ("site", "node", "since", "until")}
     form: Literal["table", "json", "csv"] = "csv" if parsed.csv else "json" if parsed.json else "table"
     most = parsed.most or (SHOWN if form == "table" else None)
-    past.show(parsed.what, _client(parsed).known(*path, **wanted), form, most)
+    past.show(parsed.what, _client(parsed).known(*path, **wanted), form, most, _words(parsed))
     return 0
 
 
@@ -125,26 +125,24 @@ def _about_incident(parsed: argparse.Namespace) -> int:
         raise ApiError(f"{parsed.incident!r} isn't SITE/NODE/INCIDENT", "copy it from alarm-monitor status")
     body = {"reason": parsed.reason} if action == "reset" else None
     made = _client(parsed).post("incidents", *parts, action, body=body)
-    _say_done(f"{action}: done", made)
+    _say_done(parsed, action, made)
     return 0
 
 
 def _identify(parsed: argparse.Namespace) -> int:
-    _client(parsed).post(*_node(parsed.node), "identify", body={"for_s": parsed.for_s})
-    print("identify: done")
+    made = _client(parsed).post(*_node(parsed.node), "identify", body={"for_s": parsed.for_s})
+    _say_done(parsed, "identify", made)
     return 0
 
 
 def _pause(parsed: argparse.Namespace) -> int:
     body = {"reason": parsed.reason, "for_s": parsed.for_s}
-    _client(parsed).post(*_node(parsed.node), "pause", body=body)
-    print("paused; it ends by itself. Its alarms stay alarms.")
+    _say_done(parsed, "pause", _client(parsed).post(*_node(parsed.node), "pause", body=body))
     return 0
 
 
 def _resume(parsed: argparse.Namespace) -> int:
-    _client(parsed).post(*_node(parsed.node), "resume")
-    print("resumed")
+    _say_done(parsed, "resume", _client(parsed).post(*_node(parsed.node), "resume"))
     return 0
 
 
@@ -161,14 +159,13 @@ def _walk_test(parsed: argparse.Namespace) -> int:
         if parsed.node:
             body["nodes"] = parsed.node
         made = client.post("walk-tests", body=body)
-        _say_done(f"{made['id']} holds for {parsed.for_s / 60:g} min. Press each button once, for less than 2 s.", made)
+        _say_done(parsed, "walk-test", made, id=made["id"], minutes=f"{parsed.for_s / 60:g}")
     elif parsed.what == "end":
         if not parsed.id:
             raise ApiError("the end of a walk test needs its id", "alarm-monitor walk-test list")
-        client.delete("walk-tests", parsed.id)
-        print("ended")
+        _say_done(parsed, "walk-test-end", client.delete("walk-tests", parsed.id))
     else:
-        show_walk_tests(client.items("walk-tests"))
+        show_walk_tests(client.items("walk-tests"), _words(parsed))
     return 0
 
 
@@ -192,25 +189,31 @@ def _token(parsed: argparse.Namespace) -> int:
 
     history = open_history(_settings(parsed), os.environ)
     if parsed.what == "list":
-        show_tokens(history.tokens.list())
+        show_tokens(history.tokens.list(), _words(parsed))
         return 0
     if not parsed.name:
         raise ApiError("a token needs a name", f"alarm-monitor token {parsed.what} NAME")
     if parsed.what == "create":
         print(history.tokens.create(parsed.name, Role(parsed.role)))
-        print(f"This is shown once. It may do what a {parsed.role} may.", file=sys.stderr)
+        _say_done(parsed, "token", {}, sys.stderr, role=parsed.role)
     else:
         history.tokens.revoke(parsed.name)
-        print("revoked")
+        _say_done(parsed, "token-revoke", {})
     return 0
 
 
-def _say_done(text: str, made: Mapping[str, Any]) -> None:
-    """Say that it is done, and what of it isn't as whoever asked would take it."""
-    print(text)
-    note = made.get("note")  # a monitor that was started before this command was installed has none
-    if note:
-        print(f"But: {note}.")
+def _say_done(
+    parsed: argparse.Namespace, action: str, made: Mapping[str, Any], file: TextIO | None = None, **values: object
+) -> None:
+    from node.monitor.saying import done  # noqa: PLC0415
+
+    print(done(action, made, _words(parsed), **values), file=file)
+
+
+def _words(parsed: argparse.Namespace) -> Any:
+    from node.monitor.saying import words_of  # noqa: PLC0415
+
+    return words_of(_settings(parsed).language)
 
 
 def _settings(parsed: argparse.Namespace) -> Any:

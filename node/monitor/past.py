@@ -7,8 +7,12 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Literal
 
+from node.core.settings import AlarmClass
 from node.monitor.commanding import ApiError
+from node.monitor.saying import STATES
 from node.monitor.spreadsheet import csv_lines
+from node.monitor.tell.texts import CLASSES, DETAILS, REASONS
+from node.monitor.tell.words import Words, mark
 
 COLUMNS = {
     "events": ("site", "node", "boot", "seq", "kind", "at", "heard", "input", "incident", "message"),
@@ -25,7 +29,11 @@ COLUMNS = {
 
 
 def show(
-    what: str, items: Iterator[Mapping[str, Any]], form: Literal["table", "json", "csv"], most: int | None
+    what: str,
+    items: Iterator[Mapping[str, Any]],
+    form: Literal["table", "json", "csv"],
+    most: int | None,
+    words: Words,
 ) -> None:
     """Print these records, of which the newest comes first; at most so many. Raises ApiError as they do.
 
@@ -39,7 +47,7 @@ def show(
     elif form == "json":
         lines = (f"{json.dumps(item, ensure_ascii=False)}\n" for item in found)
     else:
-        lines = reversed([f"{line_of(what, item)}\n" for item in found])
+        lines = reversed([f"{line_of(what, item, words)}\n" for item in found])
     line = ""
     try:
         for line in lines:
@@ -48,35 +56,46 @@ def show(
         is_more = next(items, None) is not None
     except (ApiError, KeyboardInterrupt):
         if line:  # a file with some of it looks like one with all
-            sys.stderr.write("what was written isn't all\n")
+            sys.stderr.write(words.say("what was written isn't all") + "\n")
         raise
     if form == "table" and not line:
-        sys.stderr.write("there is nothing of that in the history\n")
+        sys.stderr.write(words.say("there is nothing of that in the history") + "\n")
     if is_more:
-        rest = "--most N for more, --json or --csv for all" if form == "table" else "--most N for more"
-        sys.stderr.write(f"these are the newest {most}; there are others: {rest}\n")
+        rest = mark("--most N for more, --json or --csv for all") if form == "table" else mark("--most N for more")
+        text = words.say("these are the newest {count}; there are others: {how}", count=most, how=words.translate(rest))
+        sys.stderr.write(text + "\n")
 
 
-def line_of(what: str, item: Mapping[str, Any]) -> str:
+def line_of(what: str, item: Mapping[str, Any], words: Words) -> str:
     """One record of the history on one line."""
     where = f"{item['site']}/{item['node']}"
     if what == "incidents":
-        ended = f"reset {item['reset_reason'] or ''} by {item['reset_by']}" if item["reset"] else item["phase"]
-        called = f"{item['input']}  {item['alarm_class']}  {item['presses']}x"
+        ended = _end(item, words) if item["reset"] else words.translate(STATES[item["phase"]])
+        alarm_class = words.translate(CLASSES[AlarmClass(item["alarm_class"])])
+        called = f"{item['input']}  {alarm_class}  {item['presses']}x"
         return f"{_local(item['raised'])}  {item['id']}  {called}  {ended}"
     if what == "flips":
-        return f"{_local(item['at'])}  {where}  {item['before']} -> {item['after']}  {item['reason']}".rstrip()
+        change = f"{words.translate(STATES[item['before']])} -> {words.translate(STATES[item['after']])}"
+        reason = words.translate(DETAILS.get(item["reason"], item["reason"]))
+        return f"{_local(item['at'])}  {where}  {change}  {reason}".rstrip()
     if what == "tests":
-        took = "not confirmed" if item["reaction_s"] is None else f"{item['reaction_s'] * 1000:.0f} ms"
+        took = words.say("not confirmed") if item["reaction_s"] is None else f"{item['reaction_s'] * 1000:.0f} ms"
         return f"{_local(item['at'])}  {where}  {item['input']}  {took}  {item['walk_test']}".rstrip()
     if what == "findings":
-        ended = f"over {_local(item['until'])}" if item["until"] else "open"
-        whose = where.strip("/") or "the monitor"
-        since = _local(item["since"])
-        return "  ".join(filter(None, (since, whose, item["code"], item["subject"], ended, item["text"])))
+        ended = words.say("over {time}", time=_local(item["until"])) if item["until"] else words.say("open")
+        whose = where.strip("/") or words.say("the monitor")
+        since, text = _local(item["since"]), words.translate(item["text"])
+        return "  ".join(filter(None, (since, whose, item["code"], item["subject"], ended, text)))
     about = "  ".join(filter(None, (item["input"], item["incident"])))
     number = f"{item['boot']}-{item['seq']}"
     return f"{_local(item['heard'])}  {where}  {number}  {item['kind']}  {about}".rstrip()
+
+
+def _end(incident: Mapping[str, Any], words: Words) -> str:
+    by, reason = incident["reset_by"] or "-", incident["reset_reason"]
+    if not reason:
+        return words.say("over (by {desk})", desk=by)
+    return words.say("over: {reason} (by {desk})", reason=words.translate(REASONS.get(reason, reason)), desk=by)
 
 
 def _local(at: str) -> str:

@@ -12,7 +12,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from babel.dates import LOCALTZ
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -20,6 +19,7 @@ from rich.text import Text
 
 from node.core.settings import AlarmClass
 from node.monitor.commanding import ApiError
+from node.monitor.saying import STATES, words_of
 from node.monitor.settings import Language
 from node.monitor.tell.texts import CLASSES, DETAILS
 from node.monitor.tell.words import Words, mark
@@ -34,21 +34,9 @@ STALE_S = 10.0
 WHERE_WIDTH = 24
 """In columns, so that on a terminal of 80 there is room for what to do."""
 
-STATES = {
-    "new": mark("not heard yet"),
-    "up": mark("up"),
-    "late": mark("late"),
-    "down": mark("down"),
-    "paused": mark("paused"),
-    "open": mark("open"),
-    "received": mark("received"),
-    "acknowledged": mark("somebody is coming"),
-    "reset": mark("over"),
-}
-"""A node's status and an incident's phase, in people's words."""
-
 _FINDING_COLUMNS = (mark("Code"), mark("Where"), mark("Since"), mark("What, and what to do next"))
 _NODE_COLUMNS = (mark("Node"), mark("Where"), mark("Status"), mark("Heard"), mark("Alarms"), mark("Findings"))
+_TOKEN_COLUMNS = (mark("Name"), mark("Role"), mark("Created"), mark("Last used"), mark("Revoked"))
 
 _STYLES = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
 _STATUS_STYLES = {"up": "green", "late": "yellow", "down": "bold red", "paused": "cyan", "new": "yellow"}
@@ -91,13 +79,13 @@ def fitted(told: Mapping[str, Any], language: Language, console: Console) -> Ren
 
 def _dated(shown: RenderableType, language: Language) -> RenderableType:
     """With the time at which it was so: a display that stands still must be seen to."""
-    words = Words(language, LOCALTZ, {})
+    words = words_of(language)
     return Group(Text(words.say("As of {time}", time=words.time(datetime.now(UTC))), style="dim"), shown)
 
 
 def _unknown(problem: ApiError, language: Language) -> RenderableType:
     """Where the monitor can't be asked: what was shown before is no longer so."""
-    text = Words(language, LOCALTZ, {}).say("The monitor doesn't answer: nothing is known of the nodes and alarms.")
+    text = words_of(language).say("The monitor doesn't answer: nothing is known of the nodes and alarms.")
     return Group(Text(text, style="bold red"), Text(str(problem)))
 
 
@@ -107,7 +95,7 @@ def _count(told: Mapping[str, Any]) -> int:
 
 def status(told: Mapping[str, Any], language: Language, most: int | None = None) -> RenderableType:
     """The alarms first, then the findings with their next steps, then the nodes; of all these ``most`` at most."""
-    words = Words(language, LOCALTZ, {})
+    words = words_of(language)
     say = words.say
     parts: list[RenderableType] = []
     fleet = told["fleet"]
@@ -241,23 +229,27 @@ def _status_of(node: Mapping[str, Any], words: Words) -> str:
     return text
 
 
-def show_walk_tests(walks: Iterable[Mapping[str, Any]]) -> None:
+def show_walk_tests(walks: Iterable[Mapping[str, Any]], words: Words) -> None:
     """Print the walk tests that hold: what was tested, and what still waits."""
     walks = list(walks)
     if not walks:
-        print_line("no walk test holds: every press is real")
+        print_line(words.say("no walk test holds: every press is real"))
+    tested, untested = words.say("tested"), words.say("untested")
+    width = max(len(tested), len(untested)) + 1
     for walk in walks:
-        print_line(f"{walk['id']}  {walk['site']}  {walk['left_s'] / 60:.0f} min left  by {walk['by']}")
-        print_line(f"  tested:   {', '.join(walk['tested']) or '-'}")
-        print_line(f"  untested: {', '.join(walk['untested']) or '-'}")
+        left, by = words.say("{minutes} min left", minutes=f"{walk['left_s'] / 60:.0f}"), walk["by"]
+        print_line("  ".join((walk["id"], walk["site"], left, words.say("by {desk}", desk=by))))
+        print_line(f"  {tested + ':':{width}} {', '.join(walk['tested']) or '-'}")
+        print_line(f"  {untested + ':':{width}} {', '.join(walk['untested']) or '-'}")
         not_testing = walk.get("not_testing")  # a monitor that was started before this command was installed has none
         if not_testing:
-            print_line(f"  a press is real at: {', '.join(not_testing)}")
+            real_at = words.say("a press is real at")
+            print_line(f"  {real_at}: {', '.join(not_testing)}")
 
 
-def show_tokens(tokens: "Iterable[Token]") -> None:
+def show_tokens(tokens: "Iterable[Token]", words: Words) -> None:
     """Print who may ask; never a secret, which nobody has."""
-    table = Table("Name", "Role", "Created", "Last used", "Revoked")
+    table = Table(*map(words.translate, _TOKEN_COLUMNS))
     for token in tokens:
         table.add_row(
             token.name,

@@ -106,7 +106,7 @@ def test_a_walk_test_records_each_button_and_hides_no_alarm(monitor: RunningMoni
     assert "tested:   room-214/button" in listed
     assert said(monitor, "walk-test", "list") == "no walk test holds: every press is real\n"
     assert "mitte/room-214  button  " in past
-    assert f"{incident['id']}  button  threat  1x  reset drill by local-guard-desk" in over
+    assert f"{incident['id']}  button  threat  1x  over: it was a drill (by local-guard-desk)" in over
     assert no_alarm == []
     assert not incident["test"]
     rows = list(csv.DictReader(StringIO(said(monitor, "report", "tests", "--csv"))))
@@ -116,6 +116,21 @@ def test_a_walk_test_records_each_button_and_hides_no_alarm(monitor: RunningMoni
     ]
     assert 0 < int(rows[0]["reaction_ms"]) < 5000
     assert rows[1]["overdue"] == "no"
+
+
+def test_people_are_answered_in_the_language_of_the_configuration(monitor: RunningMonitor, tmp_path: Path) -> None:
+    """What tools read is the same in any."""
+    config = tmp_path / "monitor.toml"
+    text = monitor.config.read_text(encoding="utf-8")
+    config.write_text(text.replace('language = "en"', 'language = "de"'), encoding="utf-8")
+
+    listed = alarm_monitor(config, "walk-test", "list").stdout
+    nothing = alarm_monitor(config, "history", "--until", "2026-03-01").stderr
+    exported = [alarm_monitor(each, "history", "--csv").stdout for each in (config, monitor.config)]
+
+    assert listed == "Kein Begehungstest läuft: Jeder Druck ist echt.\n"
+    assert nothing == "davon steht nichts in der Aufzeichnung\n"
+    assert exported[0] == exported[1]
 
 
 def test_the_record_of_tests_can_be_printed(monitor: RunningMonitor) -> None:

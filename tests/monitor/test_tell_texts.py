@@ -19,6 +19,7 @@ from node.monitor.outbox import Delivery
 from node.monitor.settings import Language, Place
 from node.monitor.tell.texts import Message, Mood, message
 from node.monitor.tell.words import TITLE_LENGTH, Words, catalog
+from node.monitor.web.answers import NOTES
 from tests.support.notices import AT, alarm, finding
 
 PLACES = {NodeKey("mitte", "room-214"): Place(NodeKey("mitte", "room-214"), "2", "2. OG, Zimmer 214")}
@@ -209,17 +210,21 @@ def test_every_notice_has_a_message(notices: list[Notice], language: Language) -
     assert all(each.isprintable() or each == "\n" for each in made.body)
 
 
+SAYING = ("past", "report", "saying", "showing")
+"""What else says something to people, beside tell/."""
+
+
 def texts_of_the_code() -> set[str]:
     """Every text that people may read."""
     folder = Path(node.monitor.tell.__path__[0])
     keywords = {"say": None, "title": None, "mark": None}
     said = {
         str(text)
-        for path in (*folder.glob("*.py"), folder.parent / "showing.py", folder.parent / "report.py")
+        for path in (*folder.glob("*.py"), *(folder.parent / f"{name}.py" for name in SAYING))
         for _, text, _, _ in extract_from_file("python", path, keywords=keywords)
     }
     kinds = [kind_of(code) for code in CODES]
-    return said | {kind.text for kind in kinds} | {kind.next_step for kind in kinds}
+    return said | {kind.text for kind in kinds} | {kind.next_step for kind in kinds} | set(NOTES.values())
 
 
 def placeholders(text: str) -> set[str | None]:

@@ -28,6 +28,7 @@ def write_monitor(
     directory: Path,
     *ports: int,
     name: str = MONITOR,
+    language: str = "en",
     sites: Sequence[str] = (SITE,),
     history_url: str | None = None,
     roster: Sequence[Mapping[str, object]] | None = None,
@@ -41,6 +42,7 @@ def write_monitor(
     """
     directory.mkdir(parents=True, exist_ok=True)
     monitor: dict[str, object] = {"id": name, "sites": list(sites), "state_directory": str(directory / "state")}
+    monitor["language"] = language
     if roster is not None:
         monitor["roster"] = str(directory / "nodes.toml")
         _write(directory / "nodes.toml", [("[[node]]", each) for each in roster])

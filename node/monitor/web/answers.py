@@ -31,19 +31,19 @@ _REFUSALS = {
 }
 """Why a node or the decider refuses, and what to do."""
 
-_NOTES: dict[tuple[type[Request], str], str] = {
+NOTES: dict[tuple[type[Request], str], str] = {
     (Acknowledge, "already-acknowledged"): "somebody had said so before",
     (Acknowledge, "only-here"): "noted here alone: the node doesn't know this alarm, and its lamp doesn't show it",
     (Reset, "only-here"): "ended here alone: the node is told once it is back. Until then go there: it may be in alarm",
 }
-"""What is done, and not as whoever asked would take it."""
+"""What is done, and not as whoever asked would take it. Commands say it in people's own language (locale/)."""
 
 
 def told(request: Request, answer: Answer) -> Done:
     """What to say of something that is done; ProblemError where it isn't."""
     match answer.outcome:
         case "done":
-            return Done(id=answer.id, note=_NOTES.get((type(request), answer.reason), answer.reason))
+            return Done(id=answer.id, note=NOTES.get((type(request), answer.reason), answer.reason))
         case "refused":
             text, next_step = _REFUSALS.get(answer.reason, ("", _LOOK))
             why = f"{text} ({answer.reason})" if text else answer.reason or "no reason given"

@@ -1,0 +1,66 @@
+"""What the commands answer, in people's words: what is done, and what of it isn't as whoever asked would take it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from babel.dates import LOCALTZ
+
+from node.monitor.settings import Language
+from node.monitor.tell.words import Words, mark
+
+STATES = {
+    "new": mark("not heard yet"),
+    "up": mark("up"),
+    "late": mark("late"),
+    "down": mark("down"),
+    "paused": mark("paused"),
+    "open": mark("open"),
+    "received": mark("received"),
+    "acknowledged": mark("somebody is coming"),
+    "reset": mark("over"),
+}
+"""A node's status and an incident's phase, in people's words."""
+
+DONE = {
+    "acknowledge": mark("acknowledge: done"),
+    "silence": mark("silence: done"),
+    "reset": mark("reset: done"),
+    "identify": mark("identify: done"),
+    "pause": mark("paused; it ends by itself. Its alarms stay alarms."),
+    "resume": mark("resumed"),
+    "walk-test": mark("{id} holds for {minutes} min. Press each button once, for less than 2 s."),
+    "walk-test-end": mark("ended"),
+    "token": mark("This is shown once. It may do what a {role} may."),
+    "token-revoke": mark("revoked"),
+}
+"""Of each action that is done."""
+
+_BUT = mark("But: {note}.")
+_LEFT_OUT = re.compile(r"left out: (?P<names>.+?)(?: and (?P<count>\d+) more)?")
+"""As orders.py names the nodes that a walk test leaves out, the first of them with what each does."""
+
+
+def words_of(language: Language) -> Words:
+    """The words of this language, with the times of this machine's zone."""
+    return Words(language, LOCALTZ, {})
+
+
+def done(action: str, made: Mapping[str, Any], words: Words, **values: object) -> str:
+    """What is said of ``action``, for which the API has answered ``made``."""
+    text = words.say(DONE[action], **values)
+    note = made.get("note")  # a monitor that was started before this command was installed has none
+    if not note:
+        return text
+    return f"{text}\n{words.translate(_BUT).format(note=_note(note, words))}"
+
+
+def _note(note: str, words: Words) -> str:
+    left_out = _LEFT_OUT.fullmatch(note)
+    if left_out is None:
+        return words.translate(note)
+    names = re.sub(
+        r"\((\w+)\)", lambda found: f"({words.translate(STATES.get(found[1], found[1]))})", left_out["names"]
+    )
+    text = mark("left out: {names} and {count} more") if left_out["count"] else mark("left out: {names}")
+    return words.translate(text).format(names=names, count=left_out["count"])  # as long as it is: none must be missed

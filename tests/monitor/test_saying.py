@@ -1,0 +1,137 @@
+"""What the commands say, in people's own language; what is printed there is for nobody else (tools have --json)."""
+
+from typing import Any
+
+import pytest
+
+from node.monitor.model import NodeKey
+from node.monitor.past import line_of
+from node.monitor.requests import StartWalkTest
+from node.monitor.saying import DONE, done, words_of
+from node.monitor.showing import show_walk_tests
+from node.monitor.web.answers import told
+from tests.monitor.nodes import SITE, goodbye, heartbeat
+from tests.monitor.play import Play
+
+GERMAN, ENGLISH = words_of("de"), words_of("en")
+AT = "2026-03-01T08:00:00Z"
+WHERE: dict[str, Any] = {"site": "mitte", "node": "desk-1"}
+
+
+def incident(alarm_class: str, end: dict[str, Any]) -> dict[str, Any]:
+    """One of the history, which went so."""
+    return {"raised": AT, "id": "mitte/desk-1/0badcafe-7", "input": "button", "alarm_class": alarm_class, **end}
+
+
+@pytest.mark.parametrize("action", [name for name, text in DONE.items() if "{" not in text])
+def test_what_is_done_is_said_in_german(action: str) -> None:
+    """Not in the language of the program."""
+    assert done(action, {"note": ""}, GERMAN) != done(action, {}, ENGLISH) == DONE[action]
+
+
+def test_what_is_not_as_it_seems_is_said_in_german_too() -> None:
+    """By whatever monitor answers; one that is newer says it in its own words."""
+    known = done("acknowledge", {"note": "somebody had said so before"}, GERMAN)
+    newer = done("acknowledge", {"note": "{nobody} knows"}, GERMAN)
+
+    assert known == "bestätigt\nAber: das hatte schon jemand gesagt."
+    assert newer == "bestätigt\nAber: {nobody} knows."
+
+
+@pytest.mark.parametrize(
+    ("count", "note"),
+    [(1, "ausgelassen: room-300 (ausgefallen)."), (12, " (ausgefallen), room-309 (ausgefallen) und 2 weitere.")],
+)
+def test_whom_a_walk_test_leaves_out_is_said_in_german(count: int, note: str) -> None:
+    """As the decider names them, all that it names."""
+    play = Play()
+    for number in range(300, 300 + count):
+        node = NodeKey(SITE, f"room-{number}")
+        play.hear(1.0, heartbeat(node=node), node)
+        play.hear(2.0, goodbye(node=node), node)
+    play.hear(2.0, heartbeat())
+    asked = StartWalkTest(SITE, "desk", 600.0)
+    answer = play.answer(play.ask(3.0, asked))
+    assert answer is not None
+    made = told(asked, answer)
+
+    said = done("walk-test", {"id": made.id, "note": made.note}, GERMAN, id=made.id, minutes="10")
+
+    assert said.startswith(f"{made.id} gilt für 10 min. Drücken Sie")
+    assert said.endswith(note)
+    assert said.count("(ausgefallen)") == min(count, 10)
+
+
+@pytest.mark.parametrize(
+    ("what", "item", "line"),
+    [
+        (
+            "incidents",
+            incident(
+                "threat", {"presses": 2, "reset": AT, "reset_reason": "drill", "reset_by": "desk", "phase": "reset"}
+            ),
+            "mitte/desk-1/0badcafe-7  button  Bedrohung  2x  beendet: Übung (von desk)",
+        ),
+        (
+            "incidents",
+            incident("assist", {"presses": 1, "reset": AT, "reset_reason": None, "reset_by": None, "phase": "reset"}),
+            "mitte/desk-1/0badcafe-7  button  Kollegin oder Kollege braucht Hilfe  1x  beendet (von -)",
+        ),
+        (
+            "incidents",
+            incident("amok", {"presses": 1, "reset": None, "phase": "acknowledged"}),
+            "mitte/desk-1/0badcafe-7  button  Amok  1x  jemand kommt",
+        ),
+        (
+            "flips",
+            {"at": AT, "before": "up", "after": "down", "reason": "will"},
+            "mitte/desk-1  da -> ausgefallen  der Broker hat die Verbindung verloren",
+        ),
+        (
+            "flips",
+            {"at": AT, "before": "up", "after": "paused", "reason": "Maler"},
+            "mitte/desk-1  da -> pausiert  Maler",
+        ),
+        (
+            "tests",
+            {"at": AT, "input": "button", "reaction_s": None, "walk_test": "walk-1"},
+            "mitte/desk-1  button  nicht bestätigt  walk-1",
+        ),
+        (
+            "findings",
+            {"since": AT, "until": None, "code": "M999", "subject": "button", "text": "late"},
+            "mitte/desk-1  M999  button  offen  verspätet",
+        ),
+        (
+            "findings",
+            {"since": AT, "site": "", "node": "", "until": AT, "code": "M999", "subject": "", "text": "late"},
+            "der Monitor  M999  beendet ",
+        ),
+    ],
+)
+def test_the_history_is_told_in_german(what: str, item: dict[str, Any], line: str) -> None:
+    """Names, codes and times are as they are everywhere."""
+    said = line_of(what, {**WHERE, **item}, GERMAN)
+
+    assert said.partition("  ")[2].startswith(line)
+
+
+def test_walk_tests_are_listed_in_german(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was tested, what waits, and where a press is real."""
+    walk = {"id": "walk-1", "site": "mitte", "left_s": 600.0, "by": "desk", "tested": [], "untested": ["desk-1/button"]}
+    older = {**walk, "id": "walk-2"}
+
+    show_walk_tests([{**walk, "not_testing": ["desk-1"]}, older], GERMAN)
+    listed = capsys.readouterr().out.splitlines()
+    show_walk_tests([], GERMAN)
+
+    assert listed == [
+        "walk-1  mitte  noch 10 min  von desk",
+        "  getestet:       -",
+        "  nicht getestet: desk-1/button",
+        "  echt ist ein Druck an: desk-1",
+        "walk-2  mitte  noch 10 min  von desk",
+        "  getestet:       -",
+        "  nicht getestet: desk-1/button",
+    ]
+    assert capsys.readouterr().out == "Kein Begehungstest läuft: Jeder Druck ist echt.\n"
