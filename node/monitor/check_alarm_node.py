@@ -214,9 +214,9 @@ def _token(path: Path | None) -> str:
         token = "" if path is None else path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it isn't text"
-        raise AskError(f"the token can't be read from {path}: {why}") from None
+        raise AskError("the token can't be read from {path}: {why}", path=path, why=why) from None
     if re.fullmatch(r"[\x21-\x7e]*", token) is None:
-        raise AskError(f"{path} must hold one token, on one line")
+        raise AskError("{path} must hold one token, on one line", path=path)
     return token
 
 

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, TextIO
 
 from node import watchdog
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = f"alarm-monitor needs packages that aren't here ({package})"
         print(ToolMissingError(text, "pip install 'alarm-node[monitor]'"), file=sys.stderr)
     except AlarmNodeError as error:
-        print(*error.problems, error, sep="\n", file=sys.stderr)
+        print(*error.problems, _refusal(error, parsed), sep="\n", file=sys.stderr)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
@@ -122,7 +123,7 @@ def _about_incident(parsed: argparse.Namespace) -> int:
     action = parsed.command
     parts = parsed.incident.split("/")
     if len(parts) != 3:
-        raise ApiError(f"{parsed.incident!r} isn't SITE/NODE/INCIDENT", "copy it from alarm-monitor status")
+        raise ApiError("{given!r} isn't SITE/NODE/INCIDENT", "copy it from alarm-monitor status", given=parsed.incident)
     body = {"reason": parsed.reason} if action == "reset" else None
     made = _client(parsed).post("incidents", *parts, action, body=body)
     _say_done(parsed, action, made)
@@ -210,10 +211,20 @@ def _say_done(
     print(done(action, made, _words(parsed), **values), file=file)
 
 
+def _refusal(error: AlarmNodeError, parsed: argparse.Namespace) -> str:
+    """An error as it is printed: what the monitor refuses in people's own language, where that can be told."""
+    if isinstance(error, ApiError):
+        with suppress(AlarmNodeError, ModuleNotFoundError):
+            from node.monitor.saying import refused  # noqa: PLC0415
+
+            return refused(error, _words(parsed))
+    return str(error)
+
+
 def _words(parsed: argparse.Namespace) -> Any:
     from node.monitor.saying import words_of  # noqa: PLC0415
 
-    return words_of(_settings(parsed).language)
+    return words_of(getattr(parsed, "language", None) or _settings(parsed).language)
 
 
 def _settings(parsed: argparse.Namespace) -> Any:
@@ -233,7 +244,7 @@ def _client(parsed: argparse.Namespace, answer_s: float = ANSWER_S) -> Commands:
 def _node(text: str) -> tuple[str, ...]:
     parts = text.split("/")
     if len(parts) != 2:
-        raise ApiError(f"{text!r} isn't SITE/NODE", "copy it from alarm-monitor status")
+        raise ApiError("{given!r} isn't SITE/NODE", "copy it from alarm-monitor status", given=text)
     return ("nodes", *parts)
 
 

@@ -18,10 +18,15 @@ PAGE = 500
 
 
 class AskError(Exception):
-    """The monitor can't be asked, or doesn't answer as it should; ``away`` where it isn't there at all."""
+    """The monitor can't be asked, or doesn't answer as it should; ``away`` where it isn't there at all.
 
-    def __init__(self, text: str, *, away: bool = False) -> None:
-        super().__init__(text)
+    ``text`` has its ``values`` yet to be filled in; ``next_step`` is "" where the monitor says none.
+    """
+
+    def __init__(self, text: str, *, next_step: str = "", away: bool = False, **values: object) -> None:
+        told = text.format(**values)
+        super().__init__(f"{told}. Next: {next_step}" if next_step else told)
+        self.text, self.next_step, self.values = text, next_step, values
         self.away = away
 
 
@@ -65,7 +70,7 @@ class Api:
             with error:
                 if error.code == 404:
                     raise NothingError from None
-                raise AskError(_refusal(error)) from None
+                raise _refusal(error) from None
         except TimeoutError:
             raise
         except (OSError, HTTPException) as error:
@@ -73,9 +78,9 @@ class Api:
             if isinstance(reason, TimeoutError):
                 raise reason from None
             why = (reason.strerror if isinstance(reason, OSError) else None) or reason
-            raise AskError(f"the monitor can't be reached at {self._url}: {why}", away=True) from None
+            raise AskError("the monitor can't be reached at {url}: {why}", away=True, url=self._url, why=why) from None
         except ValueError as error:
-            raise AskError(f"no alarm-monitor answers at {self._url}: {error}") from None
+            raise AskError("no alarm-monitor answers at {url}: {why}", url=self._url, why=error) from None
 
     def items(self, *path: str, **query: str) -> Iterator[Any]:
         """All items of a list, a page in memory at a time."""
@@ -87,12 +92,13 @@ class Api:
             yield from page["items"]
 
 
-def _refusal(error: urllib.error.HTTPError) -> str:
+def _refusal(error: urllib.error.HTTPError) -> AskError:
     try:
         problem = json.loads(error.read(ANSWER_LIMIT))
-        return f"the monitor says {error.code}: {problem['detail']}. Next: {problem['next']}"
+        detail, next_step = str(problem["detail"]), str(problem["next"])
     except (OSError, HTTPException, ValueError, KeyError, TypeError):
-        return f"the monitor says {error.code} {error.reason}"
+        detail, next_step = error.reason, ""
+    return AskError("the monitor says {status}: {detail}", next_step=next_step, status=error.code, detail=detail)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

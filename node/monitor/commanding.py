@@ -15,9 +15,13 @@ LOOK_S = 10.0
 
 
 class ApiError(AlarmNodeError):
-    """The monitor can't be asked, or refuses."""
+    """The monitor can't be asked, or refuses. ``template`` has the ``values`` of its text yet to be filled in."""
 
     code = "E031"
+
+    def __init__(self, text: str, next_step: str, **values: object) -> None:
+        super().__init__(text.format(**values), next_step)
+        self.template, self.values = text, values
 
 
 class Commands:
@@ -61,8 +65,10 @@ class Commands:
         sites = [each["site"] for each in self.get("fleet")["sites"]]
         if site is not None and site not in sites:
             raise ApiError(
-                f"there is no site {site}; there are: {', '.join(sites) or 'none yet'}",
+                "there is no site {site}; there are: {sites}",
                 "name one of these, or leave --site out",
+                site=site,
+                sites=", ".join(sites) or "-",
             )
         if node is not None and node not in {each["node"] for each in self.items("nodes", site=site)}:
             raise _nothing(("nodes", site, node) if site else ("nodes", node))
@@ -88,14 +94,16 @@ def _nothing(path: tuple[str, ...]) -> ApiError:
     """What isn't there, by its name."""
     match path:
         case ("incidents", site, node, incident, *_):
-            text = f"no alarm {site}/{node}/{incident} is open"
-            return ApiError(text, "see what is open: alarm-monitor status; and what is over: alarm-monitor history")
-        case ("nodes", site, node, *_):
-            return ApiError(f"there is no node {site}/{node}", "see which there are: alarm-monitor status")
-        case ("nodes", node):
-            return ApiError(f"there is no node {node}", "see which there are: alarm-monitor status")
+            return ApiError(
+                "no alarm {incident} is open",
+                "see what is open: alarm-monitor status; and what is over: alarm-monitor history",
+                incident=f"{site}/{node}/{incident}",
+            )
+        case ("nodes", *names):
+            name = "/".join(names[:2])
+            return ApiError("there is no node {node}", "see which there are: alarm-monitor status", node=name)
         case ("walk-tests", name):
-            return ApiError(f"no walk test {name} holds", "see which do: alarm-monitor walk-test list")
+            return ApiError("no walk test {id} holds", "see which do: alarm-monitor walk-test list", id=name)
         case ("walk-tests",):
             return ApiError("there is no such node, floor or site", "see which nodes there are: alarm-monitor status")
         case _:
@@ -107,15 +115,22 @@ def _token(file: Path) -> str:
         return file.read_text(encoding="utf-8").strip()
     except OSError as problem:
         raise ApiError(
-            f"the token in {file} can't be read ({problem.strerror})",
+            "the token in {file} can't be read ({why})",
             "start the monitor once (it makes it), and run this as root or as its account; or name --token-file",
+            file=file,
+            why=problem.strerror,
         ) from problem
 
 
-def _explained(problem: Exception) -> ApiError:
-    text, _, next_step = str(problem).partition(". Next: ")
-    if isinstance(problem, AskError) and problem.away:
-        return ApiError(text, "start it: systemctl start alarm-monitor; or name its configuration with --config")
+def _explained(problem: AskError | TimeoutError) -> ApiError:
     if isinstance(problem, TimeoutError):
         return ApiError("the monitor doesn't answer in time", "see its log: journalctl -u alarm-monitor")
-    return ApiError(text, next_step or "see the monitor's log: journalctl -u alarm-monitor")
+    if problem.away:
+        return ApiError(
+            problem.text,
+            "start it: systemctl start alarm-monitor; or name its configuration with --config",
+            **problem.values,
+        )
+    if problem.next_step:
+        return ApiError(problem.text, problem.next_step, **problem.values)
+    return ApiError(problem.text, "see the monitor's log: journalctl -u alarm-monitor", **problem.values)

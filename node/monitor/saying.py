@@ -6,6 +6,7 @@ from typing import Any
 
 from babel.dates import LOCALTZ
 
+from node.monitor.commanding import ApiError
 from node.monitor.settings import Language
 from node.monitor.tell.words import Words, mark
 
@@ -36,6 +37,9 @@ DONE = {
 }
 """Of each action that is done."""
 
+_REFUSED = re.compile(r"refused: (?P<why>.+) \((?P<code>[a-z-]+)\)")
+"""As web/answers.py says why."""
+
 _BUT = mark("But: {note}.")
 _LEFT_OUT = re.compile(r"left out: (?P<names>.+?)(?: and (?P<count>\d+) more)?")
 """As orders.py names the nodes that a walk test leaves out, the first of them with what each does."""
@@ -53,6 +57,24 @@ def done(action: str, made: Mapping[str, Any], words: Words, **values: object) -
     if not note:
         return text
     return f"{text}\n{words.translate(_BUT).format(note=_note(note, words))}"
+
+
+def refused(error: ApiError, words: Words) -> str:
+    """What is said where something isn't done; of what a monitor says in words that nobody here knows, just those."""
+    known = dict(error.values)
+    if "detail" in known:
+        known["detail"] = _detail(str(known["detail"]), words)
+    text = words.translate(error.template).format(**known)
+    step = words.translate(error.next_step)
+    return words.translate(mark("{code} {text}. Next: {step}.")).format(code=error.code, text=text, step=step)
+
+
+def _detail(detail: str, words: Words) -> str:
+    found = _REFUSED.fullmatch(detail)
+    if found is None:
+        return words.translate(detail)
+    why = words.translate(found["why"])
+    return words.translate(mark("refused: {why} ({code})")).format(why=why, code=found["code"])
 
 
 def _note(note: str, words: Words) -> str:

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from node.core.settings import AlarmClass
 from node.monitor.commanding import ApiError
-from node.monitor.saying import STATES, words_of
+from node.monitor.saying import STATES, refused, words_of
 from node.monitor.settings import Language
 from node.monitor.tell.texts import CLASSES, DETAILS
 from node.monitor.tell.words import Words, mark
@@ -85,8 +85,9 @@ def _dated(shown: RenderableType, language: Language) -> RenderableType:
 
 def _unknown(problem: ApiError, language: Language) -> RenderableType:
     """Where the monitor can't be asked: what was shown before is no longer so."""
-    text = words_of(language).say("The monitor doesn't answer: nothing is known of the nodes and alarms.")
-    return Group(Text(text, style="bold red"), Text(str(problem)))
+    words = words_of(language)
+    text = words.say("The monitor doesn't answer: nothing is known of the nodes and alarms.")
+    return Group(Text(text, style="bold red"), Text(refused(problem, words)))
 
 
 def _count(told: Mapping[str, Any]) -> int:

@@ -128,6 +128,10 @@ def test_people_are_answered_in_the_language_of_the_configuration(monitor: Runni
     nothing = alarm_monitor(config, "history", "--until", "2026-03-01").stderr
     exported = [alarm_monitor(each, "history", "--csv").stdout for each in (config, monitor.config)]
 
+    refusal = alarm_monitor(config, "acknowledge", f"{SITE}/{NODE}/0badcafe-1")
+
+    assert refusal.returncode == 1
+    assert refusal.stderr.startswith(f"E031 kein Alarm {SITE}/{NODE}/0badcafe-1 ist offen. Als Nächstes: nachsehen, ")
     assert listed == "Kein Begehungstest läuft: Jeder Druck ist echt.\n"
     assert nothing == "davon steht nichts in der Aufzeichnung\n"
     assert exported[0] == exported[1]

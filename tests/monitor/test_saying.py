@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
-from node.monitor.model import NodeKey
+from node.monitor.commanding import ApiError
+from node.monitor.model import IncidentKey, NodeKey
 from node.monitor.past import line_of
-from node.monitor.requests import StartWalkTest
-from node.monitor.saying import DONE, done, words_of
+from node.monitor.requests import Acknowledge, Answer, StartWalkTest
+from node.monitor.saying import DONE, done, refused, words_of
 from node.monitor.showing import show_walk_tests
 from node.monitor.web.answers import told
+from node.monitor.web.problems import ProblemError
 from tests.monitor.nodes import SITE, goodbye, heartbeat
 from tests.monitor.play import Play
 
@@ -36,6 +38,47 @@ def test_what_is_not_as_it_seems_is_said_in_german_too() -> None:
 
     assert known == "bestätigt\nAber: das hatte schon jemand gesagt."
     assert newer == "bestätigt\nAber: {nobody} knows."
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "step", "text"),
+    [
+        (
+            *(409, "refused: that node isn't paused (not-paused)", "nothing needs doing"),
+            "Monitor sagt 409: abgelehnt: dieses Gerät ist nicht pausiert (not-paused). Als Nächstes: nichts zu tun.",
+        ),
+        (409, "refused: {for_s} is new (new-code)", "{x}", "abgelehnt: {for_s} is new (new-code). Als Nächstes: {x}."),
+        (503, "the {history} is away", "start it", "sagt 503: the {history} is away. Als Nächstes: start it."),
+    ],
+    ids=["known", "a newer reason", "in its own words"],
+)
+def test_what_a_monitor_refuses_is_said_in_german(status: int, detail: str, step: str, text: str) -> None:
+    """As far as the words are known here; what isn't stays as the monitor says it."""
+    error = ApiError("the monitor says {status}: {detail}", step, status=status, detail=detail)
+
+    assert refused(error, GERMAN).startswith("E031 ")
+    assert refused(error, GERMAN).endswith(text)
+    assert refused(error, ENGLISH) == str(error)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (Answer("unanswered"), "das Gerät antwortet nicht: Hier ist vermerkt, dass jemand kommt"),
+        (Answer("refused", "pressed-again"), "abgelehnt: inzwischen hat jemand noch einmal gedrückt (pressed-again)."),
+        (Answer("refused", "all-these-nodes-are-down"), "abgelehnt: keines dieser Geräte ist jetzt zu hören"),
+    ],
+)
+def test_what_the_api_says_is_known(answer: Answer, text: str) -> None:
+    """Both ends are of one version here; whoever changes one has to change the other."""
+    with pytest.raises(ProblemError) as caught:
+        told(Acknowledge(IncidentKey("mitte", "desk-1", "0badcafe-1"), "desk"), answer)
+    problem = caught.value
+
+    said = refused(ApiError("{detail}", problem.next_step, detail=problem.detail), GERMAN)
+
+    assert text in said
+    assert GERMAN.translate(problem.next_step) != problem.next_step
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from node.monitor.outbox import Delivery
 from node.monitor.settings import Language, Place
 from node.monitor.tell.texts import Message, Mood, message
 from node.monitor.tell.words import TITLE_LENGTH, Words, catalog
-from node.monitor.web.answers import NOTES
+from node.monitor.web.answers import LOOK, NOTES, REFUSALS
 from tests.support.notices import AT, alarm, finding
 
 PLACES = {NodeKey("mitte", "room-214"): Place(NodeKey("mitte", "room-214"), "2", "2. OG, Zimmer 214")}
@@ -224,7 +224,26 @@ def texts_of_the_code() -> set[str]:
         for _, text, _, _ in extract_from_file("python", path, keywords=keywords)
     }
     kinds = [kind_of(code) for code in CODES]
-    return said | {kind.text for kind in kinds} | {kind.next_step for kind in kinds} | set(NOTES.values())
+    errors = texts_of_errors(folder.parent)
+    refusals = {text for texts in REFUSALS.values() for text in texts} | {LOOK, *NOTES.values()}
+    return said | {kind.text for kind in kinds} | {kind.next_step for kind in kinds} | errors | refusals
+
+
+def texts_of_errors(folder: Path) -> set[str]:
+    """What a command ends with that the monitor refuses, or that can't ask it: text and next step."""
+    places = (
+        ("cli.py", {"ApiError": (1, 2)}),
+        ("commanding.py", {"ApiError": (1, 2)}),
+        ("client.py", {"AskError": (1,)}),
+        ("web/answers.py", {"ProblemError": (2, 3)}),
+    )
+    return {
+        str(text)
+        for name, calls in places
+        for call, indexes in calls.items()
+        for index in indexes
+        for _, text, _, _ in extract_from_file("python", folder / name, keywords={call: (index,)})
+    }
 
 
 def placeholders(text: str) -> set[str | None]:

@@ -10,9 +10,9 @@ from node.monitor.requests import Acknowledge, Answer, Request, Reset
 from node.monitor.web.problems import ProblemError
 from node.monitor.web.shown import Done
 
-_LOOK = "look at how it is now, then decide"
+LOOK = "look at how it is now, then decide"
 
-_REFUSALS = {
+REFUSALS = {
     "input-active": ("the button is still pressed, or the door open", "see to it there, then reset again"),
     "input-fault": ("a wire at the button is broken", "mend it, then reset again: alarm-node check at the node"),
     "input-unknown": ("the node doesn't know yet whether the button is pressed", "wait some seconds, then reset again"),
@@ -45,7 +45,7 @@ def told(request: Request, answer: Answer) -> Done:
         case "done":
             return Done(id=answer.id, note=NOTES.get((type(request), answer.reason), answer.reason))
         case "refused":
-            text, next_step = _REFUSALS.get(answer.reason, ("", _LOOK))
+            text, next_step = REFUSALS.get(answer.reason, ("", LOOK))
             why = f"{text} ({answer.reason})" if text else answer.reason or "no reason given"
             raise ProblemError(HTTPStatus.CONFLICT, f"refused: {why}", next_step)
         case "unanswered" if isinstance(request, Acknowledge):
