@@ -160,6 +160,29 @@ def test_a_broker_that_is_away_is_one_finding(
     assert [each["after"] for each in monitor.items("/flips")] == ["up"]
 
 
+def test_a_walk_test_that_began_while_the_broker_was_away_is_held_once_it_is_back(
+    monitor: RunningMonitor, broker: Broker, node: SimulatedNode
+) -> None:
+    """Nobody heard of it; whoever goes from button to button isn't left with one whose press is real."""
+    monitor.expect_status(NODE, "up")
+    broker.stop()
+    monitor.wait(lambda: monitor.health() == "blind", what="a monitor that reaches no broker")
+
+    started = alarm_monitor(monitor.config, "walk-test", "start", "--site", SITE, "--for", "10m")
+    monitor.wait(lambda: len(monitor.items("/walk-tests")) == 1, what="the walk test")
+    alone = alarm_monitor(monitor.config, "walk-test", "list").stdout
+    broker.start()
+    monitor.wait(lambda: monitor.items("/walk-tests")[0]["not_testing"] == [], what="a node that tests")
+    mark = node.mark
+    node.tap(45)
+
+    node.expect(since=mark, output="lamp", pattern="received")
+    monitor.wait(lambda: monitor.items("/walk-tests")[0]["tested"] == [f"{NODE}/button"], what="a tested button")
+    assert started.returncode == 0, started.stderr
+    assert f"a press is real at: {NODE}\n" in alone
+    assert monitor.items("/incidents") == []
+
+
 def test_events_from_before_the_monitor_came_are_sent_to_it(
     tmp_path: Path, broker: Broker, node: SimulatedNode
 ) -> None:
