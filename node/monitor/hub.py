@@ -29,6 +29,7 @@ from node.monitor.requests import Request
 from node.monitor.settings import Settings
 from node.monitor.tracked import Tracked
 from node.monitor.view import Counters
+from node.monitor.walks import Walks
 from node.monitor.wire import event_body
 
 TICK_S = 0.5
@@ -83,7 +84,8 @@ class Hub:
         self.receipts = Receipts(self.ledger, self.counts, settings.missing_s, memory.tallies)
         self._lists = Lists()
         owed = Owed(self.ledger, self.fleet, self.incidents, self._lists)
-        self._orders = Orders(self.ledger, self.fleet, self.incidents, self.drills, self._lists, owed, boot)
+        self._walks = Walks(self.ledger, self.fleet, self.drills, boot)
+        self._orders = Orders(self.ledger, self.fleet, self.incidents, self._walks, self._lists, owed, boot)
         self._faults: dict[NodeKey, frozenset[FindingKey]] = {}
         self._tick_at = now.at
         self._review_at = now.at + REVIEW_S
@@ -188,7 +190,7 @@ class Hub:
         if before is None or before.faults != message.faults:
             self._compare_faults(now, tracked.key, message)
         self.receipts.find_missing(now, tracked.key)
-        self._orders.remind(now, tracked, tests=message.walk_test_s is not None)
+        self._walks.heard(now, tracked, tests=message.walk_test_s is not None)
 
     def _compare_faults(self, now: Moment, node: NodeKey, message: HeartbeatMessage) -> None:
         faults = message.faults[:FAULTS_LIMIT]

@@ -5,9 +5,6 @@ nobody else needs to be called; that the lamp doesn't show it is said. But not w
 meanwhile, which its author hasn't seen. An end that a node can't take any more (it is down, or doesn't know the
 incident) is noted here, too. Both are asked of the node again once it is back (owed.py). Everything else is the node's
 to do; it is asked of an incident that is open at the wall alone, too.
-
-A walk test is told to its nodes with the time that is left, until they say that they test (drills.py, rule 4). The
-command's id is that of the walk test and the node's boot: told twice to one that had it, it changes nothing.
 """
 
 from dataclasses import dataclass
@@ -18,11 +15,10 @@ from typing import Any, assert_never
 
 from node.messages import ReplyMessage
 from node.monitor.decisions import Ledger, Moment, Respond, SendCommand
-from node.monitor.drills import WALK_TEST_S, Drills, Walk
 from node.monitor.fleet import Fleet
 from node.monitor.incidents import Incidents
 from node.monitor.lists import Lists
-from node.monitor.model import IncidentKey, NodeKey, Pause, Status, WalkTest
+from node.monitor.model import IncidentKey, NodeKey, Pause, Status
 from node.monitor.owed import Owed
 from node.monitor.requests import (
     Acknowledge,
@@ -38,18 +34,13 @@ from node.monitor.requests import (
     StartWalkTest,
 )
 from node.monitor.tracked import Tracked
+from node.monitor.walks import Walks
 
 ANSWER_S = 5.0
 PAUSE_S = (60.0, 30 * 86400.0)
 PENDING_LIMIT = 1_000
-WALK_NODES_LIMIT = 500
 AGAIN_S = 10.0
 """How often a node is asked again for what was noted here alone."""
-
-LEFT_S = 1.0
-"""The shortest time for which a node takes a walk test (node/messages.py): with less left of one it isn't told."""
-
-NAMED = 10
 
 _UNKNOWN_THERE = "no-such-incident"
 _NOT_SHOWN = "noted-here-but-not-at-the-wall"
@@ -72,7 +63,7 @@ class Orders:
         ledger: Ledger,
         fleet: Fleet,
         incidents: Incidents,
-        drills: Drills,
+        walks: Walks,
         lists: Lists,
         owed: Owed,
         boot: str,
@@ -80,7 +71,7 @@ class Orders:
         self._ledger = ledger
         self._fleet = fleet
         self._incidents = incidents
-        self._drills = drills
+        self._walks = walks
         self._lists = lists
         self._owed = owed
         self._asked: dict[IncidentKey, float] = {}
@@ -110,21 +101,15 @@ class Orders:
                 else:
                     self._answer(number, "refused", "not-paused")
             case StartWalkTest():
-                self._start_walk_test(now, number, request)
+                self._respond(number, self._walks.start(now, request))
             case EndWalkTest():
-                self._end_walk_test(now, number, request)
+                self._respond(number, self._walks.end(now, request))
             case _:
                 assert_never(request)
 
     def probe(self, node: NodeKey, boot: str) -> None:
         """Show a node that commands reach it."""
         self._send(node, boot, "monitor", "probe")
-
-    def remind(self, now: Moment, tracked: Tracked, *, tests: bool) -> None:
-        """A node is there, and does or doesn't test: tell it of the walk tests of which it doesn't know."""
-        for walk in self._drills.hears(tracked.key, tests=tests):
-            if walk.told[tracked.key] + ANSWER_S <= now.at <= walk.ends - LEFT_S:
-                self._tell(now, walk, tracked)
 
     def reply(self, now: Moment, node: NodeKey, reply: ReplyMessage) -> None:
         """A node has answered a command."""
@@ -226,59 +211,6 @@ class Orders:
             self._fleet.pause(now, tracked, pause)
             self._answer(number, "done")
 
-    def _start_walk_test(self, now: Moment, number: int, request: StartWalkTest) -> None:
-        if not WALK_TEST_S[0] <= request.for_s <= WALK_TEST_S[1]:
-            self._answer(number, "refused", f"for_s must be from {WALK_TEST_S[0]:g} to {WALK_TEST_S[1]:g}")
-            return
-        chosen = [tracked for tracked in self._fleet.nodes.values() if _chosen(tracked, request)]
-        reached = [each for each in chosen if each.is_reached]
-        if not reached:
-            if chosen:
-                self._answer(number, "refused", "all-these-nodes-are-down")
-            else:
-                self._answer(number, "unknown", "no-such-node")
-            return
-        if len(reached) > WALK_NODES_LIMIT:
-            self._answer(number, "refused", f"more than {WALK_NODES_LIMIT} nodes: take a floor at a time")
-            return
-        walk = WalkTest(
-            id=f"walk-{self._boot}-{next(self._numbers)}",
-            site=request.site,
-            nodes=tuple(each.key.node for each in reached),
-            by=request.by,
-            started_utc=now.utc,
-            until_utc=now.utc + timedelta(seconds=request.for_s),
-        )
-        started = self._drills.start(now, walk)
-        for tracked in reached:
-            self._tell(now, started, tracked)
-        self._answer(number, "done", _left_out(chosen), walk.id)
-
-    def _tell(self, now: Moment, walk: Walk, tracked: Tracked) -> None:
-        walk.told[tracked.key] = now.at
-        left_s = round(walk.ends - now.at, 3)
-        command = SendCommand(
-            tracked.key,
-            f"{walk.record.id}-{tracked.boot}",
-            tracked.boot,
-            walk.record.by,
-            "walk-test",
-            {"for_s": left_s},
-        )
-        self._ledger.out.says.append(command)
-
-    def _end_walk_test(self, now: Moment, number: int, request: EndWalkTest) -> None:
-        walk = self._drills.walks.get(request.id)
-        if walk is None:
-            self._answer(number, "unknown", "no-such-walk-test")
-            return
-        for node in walk.nodes():
-            tracked = self._fleet.nodes.get(node)
-            if tracked is not None and tracked.boot:
-                self._send(tracked.key, tracked.boot, request.by, "walk-test-end")
-        self._drills.end(now, walk)
-        self._answer(number, "done")
-
     def _command(
         self, now: Moment, number: int | None, request: Request, tracked: Tracked, action: str, **arguments: Any
     ) -> None:
@@ -295,24 +227,12 @@ class Orders:
         self._ledger.out.says.append(SendCommand(node, command_id, boot, by, action, arguments))
         return command_id
 
-    def _answer(self, number: int | None, outcome: Outcome, reason: str = "", made: str = "") -> None:
+    def _answer(self, number: int | None, outcome: Outcome, reason: str = "") -> None:
         if number is not None:
-            self._ledger.out.says.append(Respond(number, Answer(outcome, reason, made)))
+            self._respond(number, Answer(outcome, reason))
 
-
-def _left_out(chosen: list[Tracked]) -> str:
-    """Whose buttons a walk test doesn't test, the first by name: nobody must think that it did."""
-    names = [f"{each.key.node} ({each.status.value})" for each in chosen if not each.is_reached]
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"left out: {', '.join(names[:NAMED])}{more}" if names else ""
-
-
-def _chosen(tracked: Tracked, request: StartWalkTest) -> bool:
-    if tracked.key.site != request.site:
-        return False
-    if request.nodes:
-        return tracked.key.node in request.nodes
-    return not request.floor or (tracked.place is not None and tracked.place.floor == request.floor)
+    def _respond(self, number: int, answer: Answer) -> None:
+        self._ledger.out.says.append(Respond(number, answer))
 
 
 _ACTIONS: dict[type[Request], str] = {Acknowledge: "acknowledge", Reset: "reset", Silence: "silence"}

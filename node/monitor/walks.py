@@ -1,0 +1,117 @@
+"""How nodes are told that a walk test begins and ends. Pure.
+
+1. A walk test is told to its nodes with the time that is left, until they say that they test (drills.py, rule 4). The
+   command's id is that of the walk test and the node's boot: told twice to one that had it, it changes nothing.
+2. Where somebody has ended one, its nodes are told until they say that they don't test: the first press at a node that
+   was away for a moment would be a test for which nobody waits any more.
+"""
+
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from node.monitor.decisions import Ledger, Moment, SendCommand
+from node.monitor.drills import WALK_TEST_S, Drills, Walk
+from node.monitor.fleet import Fleet
+from node.monitor.model import NodeKey, WalkTest
+from node.monitor.requests import Answer, EndWalkTest, StartWalkTest
+from node.monitor.tracked import Tracked
+
+NODES_LIMIT = 500
+NAMED = 10
+
+TOLD_AGAIN_S = 5.0
+"""How long a node that was told has to say so by a heartbeat, which may have been on its way."""
+
+LEFT_S = 1.0
+"""The shortest time for which a node takes a walk test (node/messages.py): with less left of one it isn't told."""
+
+
+class Walks:
+    """The walk tests' way to the nodes. ``boot`` makes their ids unlike those of other runs."""
+
+    def __init__(self, ledger: Ledger, fleet: Fleet, drills: Drills, boot: str) -> None:
+        self._ledger = ledger
+        self._fleet = fleet
+        self._drills = drills
+        self._boot = boot
+        self._numbers = count(1)
+        self._ended: dict[NodeKey, tuple[Walk, str]] = {}
+
+    def start(self, now: Moment, request: StartWalkTest) -> Answer:
+        """Begin one at all nodes that are reached; the answer names those that aren't."""
+        if not WALK_TEST_S[0] <= request.for_s <= WALK_TEST_S[1]:
+            return Answer("refused", f"for_s must be from {WALK_TEST_S[0]:g} to {WALK_TEST_S[1]:g}")
+        chosen = [tracked for tracked in self._fleet.nodes.values() if _chosen(tracked, request)]
+        reached = [each for each in chosen if each.is_reached]
+        if not reached:
+            return Answer("refused", "all-these-nodes-are-down") if chosen else Answer("unknown", "no-such-node")
+        if len(reached) > NODES_LIMIT:
+            return Answer("refused", f"more than {NODES_LIMIT} nodes: take a floor at a time")
+        walk = WalkTest(
+            id=f"walk-{self._boot}-{next(self._numbers)}",
+            site=request.site,
+            nodes=tuple(each.key.node for each in reached),
+            by=request.by,
+            started_utc=now.utc,
+            until_utc=now.utc + timedelta(seconds=request.for_s),
+        )
+        started = self._drills.start(now, walk)
+        for tracked in reached:
+            self._ended.pop(tracked.key, None)
+            self._tell(now, started, tracked)
+        return Answer("done", _left_out(chosen), walk.id)
+
+    def end(self, now: Moment, request: EndWalkTest) -> Answer:
+        """End one at its nodes."""
+        walk = self._drills.walks.get(request.id)
+        if walk is None:
+            return Answer("unknown", "no-such-walk-test")
+        self._drills.end(now, walk)
+        for node in walk.nodes():
+            tracked = self._fleet.nodes.get(node)
+            if tracked is not None and tracked.boot:
+                self._ended[node] = walk, request.by
+                self._tell_end(now, walk, tracked, request.by)
+        return Answer("done")
+
+    def heard(self, now: Moment, tracked: Tracked, *, tests: bool) -> None:
+        """By its heartbeat a node tests, or it doesn't: tell it what it doesn't know."""
+        for walk in self._drills.hears(tracked.key, tests=tests):
+            if walk.told[tracked.key] + TOLD_AGAIN_S <= now.at <= walk.ends - LEFT_S:
+                self._tell(now, walk, tracked)
+        if tracked.key not in self._ended:
+            return
+        walk, by = self._ended[tracked.key]
+        if walk.told[tracked.key] + TOLD_AGAIN_S > now.at:
+            return
+        if tests and now.at < walk.ends:
+            self._tell_end(now, walk, tracked, by)
+        else:
+            del self._ended[tracked.key]
+
+    def _tell(self, now: Moment, walk: Walk, tracked: Tracked) -> None:
+        self._say(now, walk, tracked, walk.record.by, "walk-test", for_s=round(walk.ends - now.at, 3))
+
+    def _tell_end(self, now: Moment, walk: Walk, tracked: Tracked, by: str) -> None:
+        self._say(now, walk, tracked, by, "walk-test-end")
+
+    def _say(self, now: Moment, walk: Walk, tracked: Tracked, by: str, action: str, **arguments: Any) -> None:
+        walk.told[tracked.key] = now.at
+        command_id = f"{walk.record.id}-{tracked.boot}" + ("-end" if action == "walk-test-end" else "")
+        self._ledger.out.says.append(SendCommand(tracked.key, command_id, tracked.boot, by, action, arguments))
+
+
+def _left_out(chosen: list[Tracked]) -> str:
+    """Whose buttons a walk test doesn't test, the first by name: nobody must think that it did."""
+    names = [f"{each.key.node} ({each.status.value})" for each in chosen if not each.is_reached]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"left out: {', '.join(names[:NAMED])}{more}" if names else ""
+
+
+def _chosen(tracked: Tracked, request: StartWalkTest) -> bool:
+    if tracked.key.site != request.site:
+        return False
+    if request.nodes:
+        return tracked.key.node in request.nodes
+    return not request.floor or (tracked.place is not None and tracked.place.floor == request.floor)

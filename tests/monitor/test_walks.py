@@ -1,0 +1,283 @@
+"""Walk tests: which nodes are told of one, and until when."""
+
+from datetime import timedelta
+
+import pytest
+
+from node.monitor.batch import Memory
+from node.monitor.model import NodeKey, WalkTest
+from node.monitor.requests import Answer, EndWalkTest, StartWalkTest
+from node.monitor.viewing import view
+from node.monitor.walks import NAMED, NODES_LIMIT, TOLD_AGAIN_S
+from tests.monitor.nodes import (
+    BOOT,
+    LATER_BOOT,
+    ROOM,
+    SITE,
+    START,
+    birth,
+    goodbye,
+    heartbeat,
+    moment,
+)
+from tests.monitor.play import Play
+
+DESK = "guard-desk"
+OTHER = NodeKey(SITE, "room-215")
+
+
+def there() -> Play:
+    """A node is heard."""
+    play = Play()
+    play.hear(1.0, heartbeat())
+    return play
+
+
+def test_a_walk_test_leaves_out_who_is_down() -> None:
+    """And says so."""
+    play = there()
+    play.hear(2.0, heartbeat(node=OTHER), OTHER)
+    play.hear(3.0, goodbye(node=OTHER), OTHER)
+
+    number = play.ask(4.0, StartWalkTest(SITE, DESK, 600.0))
+
+    answer = play.answer(number)
+    assert answer is not None
+    assert (answer.outcome, answer.reason) == ("done", f"left out: {OTHER.node} (down)")
+    assert [each.node for each in play.commands("walk-test")] == [ROOM]
+
+
+def test_a_walk_test_names_the_first_of_many_that_it_leaves_out() -> None:
+    """An answer stays short where half a building is down."""
+    play = there()
+    for number in range(NAMED + 2):
+        key = NodeKey(SITE, f"room-{300 + number}")
+        play.hear(2.0, heartbeat(node=key), key)
+        play.hear(3.0, goodbye(node=key), key)
+
+    asked = play.ask(4.0, StartWalkTest(SITE, DESK, 600.0))
+
+    answer = play.answer(asked)
+    assert answer is not None
+    assert answer.reason.startswith("left out: room-300 (down), room-301 (down), ")
+    assert answer.reason.endswith(f"room-{299 + NAMED} (down) and 2 more")
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (StartWalkTest("elsewhere", DESK, 600.0), Answer("unknown", "no-such-node")),
+        (StartWalkTest(SITE, DESK, 600.0, nodes=("room-999",)), Answer("unknown", "no-such-node")),
+        (StartWalkTest(SITE, DESK, 600.0, floor="9"), Answer("unknown", "no-such-node")),
+        (StartWalkTest(SITE, DESK, 600.0, nodes=("room-215",)), Answer("refused", "all-these-nodes-are-down")),
+    ],
+)
+def test_a_walk_test_of_nobody_is_none(request_: StartWalkTest, answer: Answer) -> None:
+    """It says why."""
+    play = there()
+    play.hear(3.0, goodbye(node=OTHER), OTHER)
+
+    number = play.ask(4.0, request_)
+
+    assert play.answer(number) == answer
+
+
+def test_a_walk_test_has_as_many_nodes_as_somebody_can_walk() -> None:
+    """A floor at a time."""
+    play = Play()
+    for number in range(NODES_LIMIT + 1):
+        node = NodeKey(SITE, f"n-{number}")
+        play.hear(0.0, heartbeat(node=node), node)
+
+    asked = play.ask(1.0, StartWalkTest(SITE, DESK, 600.0))
+
+    answer = play.answer(asked)
+    assert answer is not None
+    assert answer.outcome == "refused"
+    assert play.commands("walk-test") == []
+
+
+def test_a_walk_test_is_ended_at_its_nodes() -> None:
+    """Those that the roster still has."""
+    play = there()
+    started = play.answer(play.ask(2.0, StartWalkTest(SITE, DESK, 600.0, nodes=("room-214",))))
+    assert started is not None
+
+    number = play.ask(3.0, EndWalkTest(started.id, DESK))
+
+    assert play.answer(number) == Answer("done")
+    assert [each.node for each in play.commands("walk-test-end")] == [ROOM]
+    assert play.hub.drills.walks == {}
+
+
+def test_an_end_names_no_node_that_the_roster_lost() -> None:
+    """Of a walk test of before a restart."""
+    until = START + timedelta(seconds=600)
+    walk = WalkTest(id="walk-1", site=SITE, nodes=("gone",), by="x", started_utc=START, until_utc=until)
+    play = Play(Memory(walk_tests=(walk,)))
+
+    number = play.ask(1.0, EndWalkTest("walk-1", DESK))
+
+    assert play.answer(number) == Answer("done")
+    assert play.commands("walk-test-end") == []
+
+
+def walking(for_s: float = 600.0) -> Play:
+    """A walk test in ROOM since 2.0, of which its node has said nothing yet."""
+    play = Play()
+    play.hear(1.0, heartbeat())
+    play.ask(2.0, StartWalkTest(SITE, DESK, for_s))
+    return play
+
+
+def not_testing(play: Play) -> tuple[str, ...]:
+    """Whose presses are real, as it is shown."""
+    return view(play.hub, moment(0.0), "1", {}).walk_tests[0].not_testing
+
+
+@pytest.mark.parametrize("boot", [BOOT, LATER_BOOT], ids=["reconnected", "started"])
+def test_a_node_that_was_away_when_a_walk_test_began_is_told_once_it_is_there(boot: str) -> None:
+    """With the time that is left; one that had it takes it for the same command."""
+    play = walking()
+
+    play.hear(100.0, birth(boot=boot))
+    play.hear(102.0, heartbeat(boot=boot))
+    play.hear(103.0, heartbeat(boot=boot))
+
+    first, second = play.commands("walk-test")
+    assert (first.boot, first.arguments) == (BOOT, {"for_s": 600.0})
+    assert (second.boot, second.by, second.arguments) == (boot, DESK, {"for_s": 500.0})
+    assert (first.id == second.id) == (boot == BOOT)
+    assert not_testing(play) == (ROOM.node,)
+
+
+def test_a_node_that_says_that_it_tests_is_told_no_more() -> None:
+    """Also when a restart has ended that: it would take a tested button for one that wasn't, and a call for a test."""
+    play = walking()
+    play.hear(12.0, heartbeat(walk_test_s=590.0))
+    tests = not_testing(play)
+
+    play.hear(30.0, birth(boot=LATER_BOOT))
+    play.hear(32.0, heartbeat(boot=LATER_BOOT))
+    play.hear(42.0, heartbeat(boot=LATER_BOOT))
+
+    assert tests == ()
+    assert not_testing(play) == (ROOM.node,)
+    assert len(play.commands("walk-test")) == 1
+
+
+def test_an_answer_to_a_walk_test_is_waited_for() -> None:
+    """A heartbeat that was on its way says nothing."""
+    play = walking()
+
+    play.hear(2.0 + TOLD_AGAIN_S - 0.1, heartbeat())
+
+    assert len(play.commands("walk-test")) == 1
+
+
+@pytest.mark.parametrize(("at", "count"), [(61.0, 2), (61.1, 1)])
+def test_a_walk_test_that_is_as_good_as_over_is_told_to_nobody(at: float, count: int) -> None:
+    """A node takes no command for less than a second."""
+    play = walking(60.0)
+
+    play.hear(at, heartbeat())
+
+    assert len(play.commands("walk-test")) == count
+
+
+def test_a_node_elsewhere_is_told_of_no_walk_test() -> None:
+    """Its presses are real."""
+    play = Play()
+    play.hear(1.0, heartbeat())
+    play.ask(2.0, StartWalkTest(SITE, DESK, 600.0))
+
+    play.hear(20.0, heartbeat(node=OTHER), OTHER)
+
+    assert [each.node for each in play.commands("walk-test")] == [ROOM]
+
+
+def test_nobody_is_told_anew_of_a_walk_test_of_before_a_restart() -> None:
+    """Who had been told, and has tested buttons, isn't known any more."""
+    until = START + timedelta(seconds=600)
+    walk = WalkTest(id="walk-1", site=SITE, nodes=(ROOM.node,), by="x", started_utc=START, until_utc=until)
+    play = Play(Memory(walk_tests=(walk,)))
+
+    play.hear(20.0, heartbeat())
+    before = not_testing(play)
+    play.hear(30.0, heartbeat(walk_test_s=570.0))
+
+    assert (before, not_testing(play)) == ((ROOM.node,), ())
+    assert play.commands("walk-test") == []
+
+
+def ended(play: Play, at: float = 20.0) -> Play:
+    """Somebody ends the walk test, at which its node was there."""
+    (walk,) = play.hub.drills.walks
+    play.hear(at - 1.0, heartbeat(walk_test_s=60.0))
+    play.ask(at, EndWalkTest(walk, DESK))
+    return play
+
+
+def test_a_node_that_was_away_when_a_walk_test_was_ended_is_told_once_it_is_there() -> None:
+    """Its first press would be a test for which nobody waits; one that had it takes it for the same command."""
+    play = ended(walking())
+
+    play.hear(30.0, heartbeat(walk_test_s=570.0))
+    play.hear(31.0, heartbeat(walk_test_s=569.0))
+
+    first, second = play.commands("walk-test-end")
+    assert (first.id, first.boot, first.by) == (second.id, second.boot, second.by)
+    assert first.id != play.commands("walk-test")[0].id
+
+
+def test_a_node_that_says_that_it_tests_no_more_is_told_of_no_end() -> None:
+    """Nor when it tests again: another monitor may have begun that."""
+    play = ended(walking())
+
+    play.hear(30.0, heartbeat())
+    play.hear(40.0, heartbeat(walk_test_s=560.0))
+
+    assert len(play.commands("walk-test-end")) == 1
+
+
+def test_an_end_is_told_no_longer_than_the_walk_test_would_have_held() -> None:
+    """The node has ended it by itself; what it tests now is another one."""
+    play = ended(walking(60.0))
+
+    play.hear(63.0, heartbeat(walk_test_s=100.0))
+
+    assert len(play.commands("walk-test-end")) == 1
+
+
+def test_an_end_waits_for_the_heartbeat_after_it() -> None:
+    """One that was on its way says nothing."""
+    play = ended(walking())
+
+    play.hear(20.1, heartbeat())
+    play.hear(30.0, heartbeat(walk_test_s=570.0))
+
+    assert len(play.commands("walk-test-end")) == 2
+
+
+def test_a_walk_test_that_begins_after_an_end_is_not_ended() -> None:
+    """The node says that it tests, and means the newer one."""
+    play = ended(walking())
+    play.ask(21.0, StartWalkTest(SITE, DESK, 600.0))
+
+    play.hear(30.0, heartbeat(walk_test_s=590.0))
+
+    assert len(play.commands("walk-test-end")) == 1
+    assert not_testing(play) == ()
+
+
+def test_a_walk_test_of_before_a_restart_is_ended_for_good_too() -> None:
+    """Where its node was away."""
+    until = START + timedelta(seconds=600)
+    walk = WalkTest(id="walk-1", site=SITE, nodes=(ROOM.node,), by="x", started_utc=START, until_utc=until)
+    play = Play(Memory(walk_tests=(walk,)))
+    play.hear(10.0, heartbeat())
+
+    ended(play)
+    play.hear(30.0, heartbeat(walk_test_s=570.0))
+
+    assert len(play.commands("walk-test-end")) == 2
