@@ -181,7 +181,8 @@ def test_a_finding_that_is_over_can_be_looked_up(monitor: RunningMonitor) -> Non
     """By whom it isn't shown any more."""
     monitor.wait(lambda: monitor.codes() == ["M004"], 30.0, "the node that was never heard")
     said(monitor, "pause", f"{SITE}/room-300", "--for", "2h", "--reason", "neues Kabel")
-    monitor.wait(lambda: monitor.items("/findings/past")[0]["until"] is not None, what="a finding that is over")
+    past = "/findings/past?node=room-300"
+    monitor.wait(lambda: monitor.items(past)[0]["until"] is not None, what="a finding that is over")
 
     shown = said(monitor, "history", "findings", "--node", "room-300").splitlines()[-1]
     said(monitor, "resume", f"{SITE}/room-300")

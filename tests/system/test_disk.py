@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.desk import Desk
+from tests.support.desk import Desk, faults
 from tests.support.node import SimulatedNode, alarm_node
 
 
@@ -49,4 +49,4 @@ def test_without_a_record_a_press_sounds_and_is_sent(config: Path, desk: Desk, w
 
 
 def _later_without_faults(seq: int) -> Callable[..., bool]:
-    return lambda heartbeat: heartbeat["seq"] > seq and not heartbeat["faults"]
+    return lambda heartbeat: heartbeat["seq"] > seq and not faults(heartbeat)
