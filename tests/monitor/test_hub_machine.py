@@ -520,7 +520,7 @@ class TwoDesks(Building):
 
 
 for machine in (Building, TwoDesks):
-    machine.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
+    machine.TestCase.settings = settings(max_examples=300, stateful_step_count=40)
 TestBuilding = pytest.mark.timeout(300)(Building.TestCase)
 TestTwoDesks = pytest.mark.timeout(300)(TwoDesks.TestCase)
 
