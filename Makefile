@@ -58,11 +58,12 @@ help: ## this list
 run: .venv/ready ## the demo: press a button and watch; without a terminal it plays the story by itself
 	@$(BIN)/alarm-node demo
 
-# By its own choice pytest-xdist begins with files of many tests: then the campaigns, few and long, would come last, alone.
+# Many tests wait for something rather than work: two more at once than there are processors. By its own choice xdist
+# begins with files of many tests: then the campaigns, few and long, would come last, alone.
 test: PACKAGES += $(TEST_PACKAGES)
 test: lint types contracts ## everything that must hold: lint, types, import contracts, tests and their coverage
 	@echo "Tests:"
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder --cov --cov-report=
+	$(BIN)/python -m pytest --numprocesses=$$(($$(nproc) + 2)) --dist=loadfile --no-loadscope-reorder --cov --cov-report=
 	echo "Coverage of $(COVERED):"
 	$(BIN)/coverage report --include='$(COVERED)' --fail-under=100
 

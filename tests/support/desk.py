@@ -75,7 +75,7 @@ class Desk:
 
     def expect_fault(self, code: str, timeout_s: float = TIMEOUT_S) -> Message:
         """The first heartbeat that lists this fault."""
-        return self.expect("heartbeat", lambda message: code in faults(message), timeout_s)
+        return self.expect("heartbeat", lambda message: code in {each["code"] for each in message["faults"]}, timeout_s)
 
     def beat(self) -> None:
         """Say that the monitor is there, as soon as the node can hear it."""
