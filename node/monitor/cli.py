@@ -197,9 +197,12 @@ def _token(parsed: argparse.Namespace) -> int:
     if parsed.what == "create":
         print(history.tokens.create(parsed.name, Role(parsed.role)))
         _say_done(parsed, "token", {}, sys.stderr, role=parsed.role)
-    else:
-        history.tokens.revoke(parsed.name)
+    elif history.tokens.revoke(parsed.name):
         _say_done(parsed, "token-revoke", {})
+    else:
+        raise ApiError(
+            "there is no valid token {name}", "see which there are: alarm-monitor token list", name=parsed.name
+        )
     return 0
 
 

@@ -257,6 +257,19 @@ def test_a_token_is_shown_once_and_can_be_taken_away(monitor: RunningMonitor, tm
     assert "401" in locked_out
 
 
+def test_a_token_that_opens_nothing_cannot_be_revoked(monitor: RunningMonitor) -> None:
+    """Whoever mistypes its name must not believe that the real one is taken away."""
+    said(monitor, "token", "create", "tablet")
+
+    mistyped = said(monitor, "token", "revoke", "tabelt", code=1)
+    revoked = said(monitor, "token", "revoke", "tablet")
+    once_more = said(monitor, "token", "revoke", "tablet", code=1)
+
+    assert mistyped == "E031 there is no valid token tabelt. Next: see which there are: alarm-monitor token list.\n"
+    assert revoked == "revoked\n"
+    assert "there is no valid token tablet" in once_more
+
+
 @pytest.mark.usefixtures("node")
 def test_the_doctor_reads_what_the_service_finds(monitor: RunningMonitor) -> None:
     """Without a second connection that would throw the service off."""
