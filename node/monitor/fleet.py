@@ -15,7 +15,7 @@ Rules:
    and begin anew once it is back. So a broker's absence is one finding. Whose ways we don't know (nothing of it was
    heard since our start) may be on any broker that we don't reach.
 5. Paused means that silence is nobody's business until the pause ends by itself. It hides no alarm and no fault. A node
-   that was stopped meanwhile has ``GOODBYE_S`` from then on.
+   that was stopped meanwhile has ``GOODBYE_S`` from then on. Pausing one that is down isn't told as its return.
 6. Deadlines stand in a heap, one entry for each node, looked at when it comes up; a heartbeat only moves the node's own
    deadline. So its cost doesn't grow with the fleet.
 
@@ -160,7 +160,8 @@ class Fleet:
         tracked.pause_ends = now.at + _left_s(pause, now)
         self._ledger.out.pauses.append(pause)
         for kind in (DOWN, OVERDUE_BACK, NEVER_HEARD):
-            self._ledger.clear(now, FindingKey(kind.code, *tracked.key, ""))
+            # People would take it for the node's return.
+            self._ledger.clear(now, FindingKey(kind.code, *tracked.key, ""), tell=False)
         self._flip(now, tracked, Status.PAUSED, pause.reason)
         self._schedule(tracked)
 

@@ -6,7 +6,7 @@ import pytest
 
 from node.monitor.batch import Memory
 from node.monitor.fleet import GOODBYE_S
-from node.monitor.model import NodeRecord, Pause, Status
+from node.monitor.model import NodeRecord, NoticeKind, Pause, Status
 from node.monitor.requests import PauseNode, Resume
 from node.monitor.settings import Place
 from tests.monitor.nodes import BOOT, BROKER, LATER_BOOT, OTHER_BROKER, ROOM, START, birth, goodbye, heartbeat, moment
@@ -38,6 +38,19 @@ def test_a_node_that_was_stopped_in_a_pause_and_forgotten_is_told(resumed_at: fl
 
     assert (before, play.found()) == ([], ["M002"])
     assert (status(play), play.hub.fleet.nodes[ROOM].reason) == (Status.DOWN, "goodbye")
+
+
+def test_that_a_dead_node_is_paused_is_not_told_as_its_return() -> None:
+    """Whoever was told that it is down would believe that it is heard again."""
+    play = Play()
+    play.hear(0.0, heartbeat())
+    play.until(DOWN_S)
+    told = [each.kind for each in play.all.notices]
+
+    play.ask(60.0, PauseNode(ROOM, "facilities", "paint", 600.0))
+
+    assert (told, play.found()) == ([NoticeKind.FINDING], [])
+    assert [each.kind for each in play.all.notices] == told
 
 
 def test_a_goodbye_that_a_broker_kept_moves_no_end() -> None:
