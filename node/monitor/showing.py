@@ -116,7 +116,8 @@ def status(told: Mapping[str, Any], language: Language, most: int | None = None)
         parts.append(_findings(findings, words))
     if nodes or not told["nodes"]:
         parts.append(_nodes(nodes, told["findings"], words, known=not (stale or fleet["blind"])))
-    if not told["incidents"] and not told["findings"] and not fleet["blind"] and not stale:
+    heard = [each["status"] == "up" and each["reason"] != "broker-away" for each in told["nodes"]]
+    if heard and all(heard) and not (told["incidents"] or told["findings"] or fleet["blind"] or stale):
         parts.append(Text(say("All is well."), style="green"))
     if total > most:
         parts.append(
@@ -205,7 +206,7 @@ def _nodes(
     for column in _NODE_COLUMNS:
         table.add_column(words.translate(column), overflow="fold")
     for node in nodes:
-        is_known = node["status"] not in ("up", "late") or (known and node["reason"] != "broker-away")
+        is_known = node["reason"] != "broker-away" and (known or node["status"] not in ("up", "late"))
         shown = _status_of(node, words) if is_known else words.say("not known now")
         table.add_row(
             f"{node['site']}/{node['node']}",

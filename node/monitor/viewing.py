@@ -9,7 +9,7 @@ from node.monitor.drills import Walk
 from node.monitor.findings import kind_of
 from node.monitor.hub import Hub
 from node.monitor.ladder import Open
-from node.monitor.model import Finding, NodeKey
+from node.monitor.model import Finding, NodeKey, Status
 from node.monitor.tracked import HEARD, Tracked
 from node.monitor.view import (
     BrokerView,
@@ -77,13 +77,14 @@ def _node(hub: Hub, tracked: Tracked, now: Moment, incidents: int) -> NodeView:
     pause = tracked.pause
     links = [] if beat is None else [each.rtt_ms for each in beat.links.values() if each.rtt_ms is not None]
     unseen = hub.fleet.unseen(tracked)
+    remembered = tracked.status is Status.UP and tracked.heard is None  # it may have died while no monitor ran
     return NodeView(
         site=tracked.key.site,
         node=tracked.key.node,
         place=place_of(hub, tracked.key),
         floor="" if tracked.place is None else tracked.place.floor,
         known=tracked.known,
-        status=tracked.status,
+        status=Status.NEW if remembered else tracked.status,
         reason="broker-away" if unseen and tracked.status in HEARD else tracked.reason,
         since=tracked.since.utc,
         heard_s=None if tracked.heard is None else round(now.at - tracked.heard, 3),

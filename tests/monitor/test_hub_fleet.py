@@ -9,6 +9,7 @@ from node.monitor.fleet import GOODBYE_S
 from node.monitor.model import NodeRecord, NoticeKind, Pause, Status
 from node.monitor.requests import PauseNode, Resume
 from node.monitor.settings import Place
+from node.monitor.viewing import view
 from tests.monitor.nodes import BOOT, BROKER, LATER_BOOT, OTHER_BROKER, ROOM, START, birth, goodbye, heartbeat, moment
 from tests.monitor.play import Play
 from tests.monitor.settings import TWO_BROKERS
@@ -147,3 +148,17 @@ def test_a_node_of_the_roster_is_as_it_was_before_a_restart() -> None:
 
     tracked = play.hub.fleet.nodes[ROOM]
     assert (tracked.status, tracked.boot, tracked.period_s, len(play.hub.fleet.nodes)) == (Status.UP, BOOT, 30.0, 1)
+
+
+def test_after_a_restart_a_node_is_shown_as_up_once_it_is_heard() -> None:
+    """It may have died meanwhile; nobody is told so before its time is over."""
+    record = NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=BOOT)
+    play = Play(Memory(nodes=(record,)))
+
+    play.until(5.0)
+    before = view(play.hub, moment(5.0), "1", {}).nodes[0].status
+    play.hear(6.0, heartbeat())
+
+    assert before is Status.NEW
+    assert view(play.hub, moment(6.0), "1", {}).nodes[0].status is Status.UP
+    assert not play.all.flips

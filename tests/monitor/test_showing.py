@@ -64,8 +64,9 @@ def test_a_building_in_which_nothing_is_wrong_says_so() -> None:
         (told(quiet(blind=True)), "No broker is reached"),
         (told(quiet(), age_s=12.0), "The monitor stands still: this is how it was 12 s ago."),
         (told(quiet(nodes=(node("desk-1", reason="broker-away"),))), ""),
+        (told(quiet(nodes=(node("desk-1", Status.NEW, reason="broker-away", heard_s=None),))), ""),
     ],
-    ids=["blind", "stale", "its broker is away"],
+    ids=["blind", "stale", "its broker is away", "its broker is away since a start"],
 )
 def test_what_is_not_known_is_not_shown_as_up(answer: Mapping[str, Any], says: str) -> None:
     """A node that may be dead isn't green, and all isn't well."""
@@ -73,7 +74,20 @@ def test_what_is_not_known_is_not_shown_as_up(answer: Mapping[str, Any], says: s
 
     assert rows(answer)["mitte/desk-1"][2] == "not known now"
     assert says in printed
-    assert "All is well" not in printed or not says
+    assert "All is well" not in printed
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.UP])
+def test_all_is_well_only_where_every_node_is_heard(status: Status) -> None:
+    """Findings come after a while, and in a pause none comes: until then nobody knows whether a press is heard."""
+    printed = "\n".join(lines(told(quiet(nodes=(node("desk-1"), node("desk-2", status))))))
+
+    assert "All is well" not in printed
+
+
+def test_where_no_node_is_known_all_is_not_well() -> None:
+    """Whoever presses is heard by nobody."""
+    assert "All is well" not in "\n".join(lines(told(quiet(nodes=()))))
 
 
 def test_who_is_down_or_paused_stays_so_while_nothing_is_heard() -> None:
