@@ -113,6 +113,9 @@ def _history(parsed: argparse.Namespace) -> int:
 
     path = (parsed.what, "past") if parsed.what in {"incidents", "findings"} else (parsed.what,)
     wanted = {name: getattr(parsed, name) for name in ("site", "node", "since", "until")}
+    site, slash, name = (parsed.node or "").partition("/")
+    if slash and parsed.site in (None, site):  # as the status shows it
+        wanted |= {"site": site, "node": name}
     form: Literal["table", "json", "csv"] = "csv" if parsed.csv else "json" if parsed.json else "table"
     most = parsed.most or (SHOWN if form == "table" else None)
     past.show(parsed.what, _client(parsed).known(*path, **wanted), form, most, _words(parsed))
@@ -158,7 +161,7 @@ def _walk_test(parsed: argparse.Namespace) -> int:
         if parsed.floor:
             body["floor"] = parsed.floor
         if parsed.node:
-            body["nodes"] = parsed.node
+            body["nodes"] = [each.removeprefix(f"{parsed.site}/") for each in parsed.node]  # as the status shows it
         made = client.post("walk-tests", body=body)
         _say_done(parsed, "walk-test", made, id=made["id"], minutes=f"{parsed.for_s / 60:g}")
     elif parsed.what == "end":

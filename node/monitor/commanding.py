@@ -87,6 +87,8 @@ class Commands:
         except NothingError:
             raise _nothing(path) from None
         except (AskError, TimeoutError) as problem:
+            if path == ("walk-tests",) and isinstance(problem, AskError) and problem.values.get("status") == 422:
+                raise _nothing(path) from None  # what isn't even a name
             raise _explained(problem) from problem
 
 

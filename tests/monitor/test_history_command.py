@@ -221,10 +221,11 @@ def test_a_status_that_is_watched_is_done_when_somebody_stops_it(tmp_path: Path)
     [
         ((), ["M001", "M008", "M001"]),
         (("--site", "mitte", "--node", "room-1"), ["M001", "M001"]),
+        (("--node", "mitte/room-1"), ["M001", "M001"]),
         (("--since", "2026-03-01T09:00:20", "--until", "2026-03-01T08:00:40+00:00"), ["M008"]),
         (("--until", "2026-03-01"), []),
     ],
-    ids=["all", "node", "time", "before"],
+    ids=["all", "node", "node as the status shows it", "time", "before"],
 )
 def test_past_findings_can_be_looked_up(
     history: History, tmp_path: Path, arguments: tuple[str, ...], codes: list[str]
@@ -270,6 +271,9 @@ def test_a_spreadsheet_of_nothing_has_its_columns_all_the_same(history: History,
         (("--site", "Mitte"), "there is no site Mitte; there are: mitte."),
         (("--site", "mitte", "--node", "desk-9"), "there is no node mitte/desk-9. Next: see which there are"),
         (("--node", "desk-9"), "there is no node desk-9."),
+        (("--node", "mitte/desk-9"), "there is no node mitte/desk-9."),
+        (("--node", "mite/desk-1"), "there is no site mite; there are: mitte."),
+        (("--site", "mitte", "--node", "nord/desk-1"), "there is no node mitte/nord/desk-1."),
     ],
 )
 def test_a_site_or_a_node_that_there_is_not_is_refused(
