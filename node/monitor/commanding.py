@@ -133,6 +133,16 @@ def _explained(problem: AskError | TimeoutError) -> ApiError:
             "start it: systemctl start alarm-monitor; or name its configuration with --config",
             **problem.values,
         )
+    if problem.values.get("status") == 401:
+        return ApiError(
+            "the monitor doesn't know this token, or it was revoked",
+            "name a valid one with --token-file; see which are: alarm-monitor token list",
+        )
+    if problem.values.get("status") == 403:
+        return ApiError(
+            "this token may not do that",
+            "name one of a responder or a manager with --token-file; see which are: alarm-monitor token list",
+        )
     if problem.next_step:
         return ApiError(problem.text, problem.next_step, **problem.values)
     return ApiError(problem.text, "see the monitor's log: journalctl -u alarm-monitor", **problem.values)
