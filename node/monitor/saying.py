@@ -30,7 +30,10 @@ DONE = {
     "identify": mark("identify: done"),
     "pause": mark("paused; it ends by itself. Its alarms stay alarms."),
     "resume": mark("resumed"),
-    "walk-test": mark("{id} holds for {minutes} min. Press each button once, for less than 2 s."),
+    "walk-test": mark(
+        "{id} holds for {minutes} min, at each node once its lamp flashes every second. "
+        "Press each button there once, for less than 2 s."
+    ),
     "walk-test-end": mark("ended"),
     "token": mark("This is shown once. It may do what a {role} may."),
     "token-revoke": mark("revoked"),

@@ -100,7 +100,7 @@ def test_whom_a_walk_test_leaves_out_is_said_in_german(count: int, note: str) ->
 
     said = done("walk-test", {"id": made.id, "note": made.note}, GERMAN, id=made.id, minutes="10")
 
-    assert said.startswith(f"{made.id} gilt für 10 min. Drücken Sie")
+    assert said.startswith(f"{made.id} gilt für 10 min, an jedem Gerät, sobald dessen Lampe jede Sekunde blinkt.")
     assert said.endswith(note)
     assert said.count("(ausgefallen)") == min(count, 10)
 
