@@ -272,6 +272,7 @@ def _build(path: Path, sections: Sections, environ: Mapping[str, str]) -> Settin
         history_url="" if history.url_file is None else _url_in(Path(history.url_file)),
         brokers=tuple(brokers.build(section, environ) for section in sections["broker"]),
         roster=None if monitor.roster is None else _load_roster(Path(monitor.roster), monitor.sites),
+        roster_path=None if monitor.roster is None else Path(monitor.roster),
         targets=tuple(_target(section, monitor.language) for section in sections["target"]),
         retention=Retention(
             incidents=history.keep_incidents_days, tests=history.keep_tests_days, others=history.keep_others_days

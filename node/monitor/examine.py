@@ -4,6 +4,7 @@ While the service runs its own findings are read: a second connection with its n
 """
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     yield from _history(settings, environ)
     directory = config.state_directory(settings, environ)
     try:
-        yield from _running(Commands(settings.api_host, settings.api_port, directory / config.TOKEN_FILE))
+        yield from _running(Commands(settings.api_host, settings.api_port, directory / config.TOKEN_FILE), settings)
     except ApiError:
         yield Finding(None, "the service isn't running, or not for this account", "systemctl start alarm-monitor")
         for broker in settings.brokers:
@@ -96,9 +97,13 @@ def _history(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding
         yield Finding(True, "the history can be read")
 
 
-def _running(commands: Commands) -> Iterator[Finding]:
+def _running(commands: Commands, settings: Settings) -> Iterator[Finding]:
     fleet = commands.get("fleet")
     yield Finding(True, f"the service runs, version {fleet['version']}, for {fleet['uptime_s']:.0f} s")
+    for path in filter(None, (settings.path, settings.roster_path)):
+        if 0 <= time.time() - path.stat().st_mtime < fleet["uptime_s"]:
+            text = f"{path} was changed after the service had read it"
+            yield Finding(False, text, "systemctl restart alarm-monitor")
     for broker in fleet["brokers"]:
         if broker["connected"]:
             yield Finding(True, f"broker {broker['name']} is connected")

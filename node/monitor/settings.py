@@ -64,6 +64,7 @@ class Settings:
     history_url: str
     brokers: tuple[Broker, ...]
     roster: tuple[Place, ...] | None = None
+    roster_path: Path | None = None
     targets: tuple[Target, ...] = ()
     retention: Retention = field(default_factory=Retention)
     grace_s: float = 9.0

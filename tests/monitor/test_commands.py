@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -285,6 +286,22 @@ def test_the_doctor_reads_what_the_service_finds(monitor: RunningMonitor) -> Non
     assert "FINDING M004 mitte/room-300" in told.stdout
     assert "M004 mitte/room-300: a node of the roster was never heard" in monitor.log
     assert "Traceback" not in monitor.log
+
+
+@pytest.mark.parametrize("name", ["monitor.toml", "nodes.toml"])
+def test_the_doctor_says_what_the_service_has_not_read_yet(monitor: RunningMonitor, name: str) -> None:
+    """A target that was added meanwhile is told of nothing, however good its lines are."""
+    file = monitor.config.with_name(name)
+    before = file.stat()
+    unchanged = alarm_monitor(monitor.config, "check").stdout
+
+    os.utime(file)
+    changed = alarm_monitor(monitor.config, "check").stdout
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    said = f"FINDING {file} was changed after the service had read it. Next: systemctl restart alarm-monitor.\n"
+    assert said in changed
+    assert "was changed" not in unchanged
 
 
 def test_the_doctor_counts_one_node_as_one(tmp_path: Path) -> None:
