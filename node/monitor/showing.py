@@ -225,6 +225,8 @@ def _status_of(node: Mapping[str, Any], words: Words) -> str:
         planned = node["planned_s"] is not None and node["planned_s"] > 0
         text = words.say("offline, planned") if planned else words.say("offline")
     if node["status"] == "paused":
+        if node["paused_until"] is not None:
+            text = words.say("paused until {time}", time=words.time(datetime.fromisoformat(node["paused_until"])))
         return f"{text}: {node['pause_reason']} ({node['paused_by']})"
     if node["walk_test_s"]:
         return words.say("{status}, walk test", status=text)

@@ -13,10 +13,11 @@ from node.monitor import showing
 from node.monitor.commanding import ApiError
 from node.monitor.findings import LOGIN_REFUSED
 from node.monitor.model import Severity, Status
+from node.monitor.saying import words_of
 from node.monitor.settings import Language
 from node.monitor.view import View
 from node.monitor.web import shown
-from tests.support.building import building, finding, incident, node
+from tests.support.building import NOW, building, finding, incident, node
 
 WIDTH = 80
 
@@ -83,6 +84,13 @@ def test_all_is_well_only_where_every_node_is_heard(status: Status) -> None:
     printed = "\n".join(lines(told(quiet(nodes=(node("desk-1"), node("desk-2", status))))))
 
     assert "All is well" not in printed
+
+
+def test_a_pause_is_shown_with_its_end() -> None:
+    """Until then nobody is told that the node is silent."""
+    printed = "\n".join(lines(told(building()), "de", width=240))
+
+    assert f"pausiert bis {words_of('de').time(NOW)}: painting (facilities)" in printed
 
 
 def test_where_no_node_is_known_all_is_not_well() -> None:
