@@ -120,10 +120,18 @@ def status(told: Mapping[str, Any], language: Language, most: int | None = None)
     if heard and all(heard) and not (told["incidents"] or told["findings"] or fleet["blind"] or stale):
         parts.append(Text(say("All is well."), style="green"))
     if total > most:
-        parts.append(
-            Text(say("and {count} more: alarm-monitor status", count=words.number(total - most)), style="bold")
-        )
+        parts.append(Text(_rest(total - most, len(told["incidents"]) - len(alarms), words), style="bold"))
     return Group(*parts)
+
+
+def _rest(count: int, alarms: int, words: Words) -> str:
+    """What has no room: an alarm among it is never just one of so many."""
+    left = words.number(count)
+    if alarms:
+        return words.say(
+            "and {count} more, {alarms} of them alarms: alarm-monitor status", count=left, alarms=words.number(alarms)
+        )
+    return words.say("and {count} more: alarm-monitor status", count=left)
 
 
 def _urgent_first(incident: Mapping[str, Any]) -> tuple[bool, bool, int, str]:

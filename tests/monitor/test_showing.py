@@ -217,7 +217,9 @@ def test_a_small_display_shows_what_needs_somebody_most_and_how_much_else_there_
     left = len(rows_of) - len(found)
     assert len(printed) <= height
     assert found == rows_of[: len(found)]
-    assert (printed[-1] == f"and {left} more: alarm-monitor status") == (left > 0)
+    unseen = 3 - sum(row in found for row in rows_of[:3])
+    alarms = f", {unseen} of them alarms" if unseen else ""
+    assert (printed[-1] == f"and {left} more{alarms}: alarm-monitor status") == (left > 0)
     assert printed[0].startswith("As of ")
     assert left == 0 or len(printed) > height - 12
 
