@@ -10,7 +10,8 @@ Rules:
    all, the edge path has a fault (``lost_since``).
 5. A machine that stands still for a moment loses no press by it, and makes none. A sample is of some instant in a span,
    which is long where its thread was held up: it dissents from the span's end, and from no edge that may be newer. A
-   normal line that an edge has actuated waits for the one that says for how long: a second, then it was lost.
+   normal line that an edge has actuated waits that second, before samples win, for the edge that says for how long: it
+   is from before they won elsewhere. Any newer edge, and a sample that agrees again, says that it was lost.
 6. Unknown is never taken for normal. A line that can't be read stays what it was for 5 s and is then unknown.
 
     contact   ___|‾|_|‾‾‾‾‾‾‾‾‾‾‾‾|_|‾|_____________
@@ -48,7 +49,7 @@ class Line:
 
     ``level``: the contact is actuated, as far as edges and samples told; None before the first. ``integral`` (seconds)
     holds at the instant ``since``. ``changed_at`` is when ``state`` was decided. ``dissent_since``: the first of the
-    samples in a row that contradict ``level``. ``lost_since``: the same, of those that won while an edge is missing.
+    samples in a row that contradict ``level``. ``lost_since``: since when they say that an edge is missing.
     ``unread_since``: the first of the samples in a row that couldn't be read (at start: since the start).
     """
 
@@ -64,8 +65,10 @@ class Line:
 
 def edge(line: Line, actuated: bool, at: float, debounce_s: float) -> Line:
     """An edge to ``actuated`` at its own time stamp; one from before ``since`` counts as of ``since``."""
-    if actuated is line.level and line.dissent_since is not None:  # the edge between this one and the last was lost
-        line = _turned(line, not actuated, min(line.dissent_since, at), debounce_s)
+    waits_since = _waits_since(line)
+    is_another = waits_since is not None and at > waits_since
+    if line.dissent_since is not None and (actuated is line.level or is_another):  # the edge before this one was lost
+        line = _turned(line, not line.level, min(line.dissent_since, at), debounce_s)
     return replace(_turned(line, actuated, at, debounce_s), lost_since=None)
 
 
@@ -74,26 +77,35 @@ def sample(line: Line, actuated: bool | None, at: float, debounce_s: float, unti
     until = at if until is None else until
     if actuated is None:
         since = at if line.unread_since is None else line.unread_since
-        return replace(line, unread_since=since, dissent_since=None)
+        return replace(
+            line, unread_since=since, dissent_since=None if _waits_since(line) is None else line.dissent_since
+        )
     if line.unread_since is not None:
         line = replace(line, unread_since=None)
     if line.level is None:
         line = replace(line, level=actuated, since=until if actuated else at)
+    if actuated and line.dissent_since is not None and _waits_since(line) is not None:  # pressed anew: it was lost
+        line = _advance(_turned(line, False, line.dissent_since, debounce_s), at, debounce_s)
+    dissent_since = line.dissent_since
     if actuated is line.level:
-        if line.dissent_since is not None:
-            line = _agreed(line, line.dissent_since, at, debounce_s)
+        if dissent_since is not None:
+            line = _agreed(line, dissent_since, at, debounce_s)
         return advance(line, at, debounce_s)
-    if line.dissent_since is None:
+    if dissent_since is None:
         return replace(line, dissent_since=until) if at >= line.since else line
-    if at - line.dissent_since < _patience(line, debounce_s) - _EPSILON:
+    if at < dissent_since + debounce_s - _EPSILON:
         return line
-    lost_since = line.dissent_since if line.lost_since is None else line.lost_since
-    line = replace(_turned(line, actuated, line.dissent_since, debounce_s), lost_since=lost_since)
-    return _advance(line, at, debounce_s)
+    if line.lost_since is None:
+        line = replace(line, lost_since=at)
+    if at < _due(line, dissent_since, debounce_s) - _EPSILON:
+        return line
+    return _advance(_turned(line, actuated, dissent_since, debounce_s), at, debounce_s)
 
 
 def advance(line: Line, at: float, debounce_s: float) -> Line:
-    """The line at ``at`` if its level has held until then: untouched, unless that decides it."""
+    """The line at ``at`` if its level has held until then: untouched where samples dissent, or nothing is decided."""
+    if line.dissent_since is not None and at > line.dissent_since:
+        return line
     reached = _advance(line, at, debounce_s)
     return reached if reached.state is not line.state else line
 
@@ -107,12 +119,12 @@ def expire(line: Line, at: float) -> Line:
 
 def next_sample(line: Line, at: float, debounce_s: float) -> float | None:
     """When this line wants to be read next, beside the sampler's own beat; None when it is decided."""
-    if line.dissent_since is not None:
-        return max(at, min(at + SAMPLE_STEP_S, line.dissent_since + _patience(line, debounce_s)))
-    if line.level is None or line.state is _decided(line.level):
+    if line.level is None or (line.dissent_since is None and line.state is _decided(line.level)):
         return None
     if line.unread_since is not None:
         return at + SAMPLE_STEP_S
+    if line.dissent_since is not None:
+        return max(at, min(at + SAMPLE_STEP_S, _due(line, line.dissent_since, debounce_s)))
     missing = debounce_s - line.integral if line.level else line.integral
     return max(at, min(at + SAMPLE_STEP_S, line.since + missing))
 
@@ -131,9 +143,15 @@ def _agreed(line: Line, dissent_since: float, at: float, debounce_s: float) -> L
     return _turned(released, True, at, debounce_s)
 
 
-def _patience(line: Line, debounce_s: float) -> float:
-    """How long samples have to dissent until they win."""
-    return EDGE_GRACE_S if line.level and line.state is ContactState.NORMAL else debounce_s
+def _waits_since(line: Line) -> float | None:
+    """Since when a normal line that an edge has actuated waits for its release, which samples saw; None: it doesn't."""
+    return line.lost_since if line.level and line.state is ContactState.NORMAL else None
+
+
+def _due(line: Line, dissent_since: float, debounce_s: float) -> float:
+    """When samples that dissent since then win."""
+    waits_since = _waits_since(line)
+    return dissent_since + debounce_s if waits_since is None else waits_since + EDGE_GRACE_S
 
 
 def _decided(level: bool) -> ContactState:

@@ -12,7 +12,8 @@ from node.core import controller, line
 from node.core.effects import SampleAt
 from node.core.events import EdgeSeen, LevelsRead, TimePassed
 from node.core.line import ContactState, Line
-from tests.core.house import make_settings
+from node.core.settings import Wiring
+from tests.core.house import button, make_settings
 from tests.core.playbook import START, Playbook
 from tests.core.wall import BEAT_S, quiet_wall, train, watch
 
@@ -201,6 +202,89 @@ def test_an_edge_that_repeats_the_last_one_says_that_the_one_between_was_lost() 
     assert play.kinds() == []
 
 
+def test_a_spark_is_no_press_because_one_before_it_had_lost_its_end() -> None:
+    """An edge that is newer than what the samples have said for long isn't the one that the line waits for."""
+    play = quiet_wall()
+
+    play >> EdgeSeen(play.now, "button", high=False)
+    play.wait(0.5)
+    play >> EdgeSeen(play.now, "button", high=True)
+    play.wait(0.1)
+
+    assert play.kinds() == []
+
+
+def test_a_wire_is_no_fault_because_its_line_waits_while_the_other_one_moves() -> None:
+    """That the other line's edge comes says nothing of a level that samples have seen go."""
+    play = Playbook(make_settings(button(wiring=Wiring.CHANGEOVER), links=())).begin().skip()
+
+    play >> EdgeSeen(play.now, "button", high=False)
+    play.wait(0.3)
+    play >> EdgeSeen(play.now, "button.nc", high=True)
+    play >> EdgeSeen(play.now + 0.005, "button.nc", high=False)
+    play.wait(0.1)
+
+    assert play.kinds() == []
+
+
+def test_two_lines_whose_releases_come_late_and_at_once_are_a_press_and_no_fault() -> None:
+    """An edge of before what the samples saw still says that the other line's level has held until then."""
+    play = Playbook(make_settings(button(wiring=Wiring.CHANGEOVER), links=())).begin().skip()
+    at = play.now
+
+    play >> EdgeSeen(at, "button", high=False) >> EdgeSeen(at, "button.nc", high=True)
+    play >> LevelsRead(at + 0.101, {"button": True, "button.nc": False})
+    play >> EdgeSeen(at + 0.100, "button.nc", high=False) >> EdgeSeen(at + 0.100, "button", high=True)
+    play.wait(0.1)
+
+    assert play.kinds() == ["pressed", "restored"]
+
+
+def test_a_spark_is_no_press_though_the_level_cannot_be_read_meanwhile() -> None:
+    """What the samples have seen before it isn't forgotten; nor does the sampler spin when the wait is over."""
+    play = quiet_wall()
+
+    play >> EdgeSeen(play.now, "button", high=False)
+    play.wait(0.1)
+    before = play.samples
+    play.actuated["button"] = None
+    play.wait(2.0)
+    play >> EdgeSeen(play.now, "button", high=True)
+
+    assert play.samples - before <= 201
+    assert "pressed" not in play.kinds()
+
+
+def test_a_press_counts_though_the_whole_process_stood_still_for_longer_than_a_second() -> None:
+    """The release was read before, its edge comes after: a second in which nobody looked is no second of waiting."""
+    play = quiet_wall()
+    at = play.now
+
+    play >> EdgeSeen(at, "button", high=False)
+    play >> LevelsRead(at + 0.041, {"button": True})
+    play >> LevelsRead(at + 1.500, {"button": True})
+    play >> EdgeSeen(at + 0.040, "button", high=True)
+    play.wait(0.1)
+
+    assert play.kinds() == ["pressed", "restored"]
+
+
+def test_one_sample_is_no_press_because_the_line_still_waits() -> None:
+    """Nothing becomes active because no edge came: also of what follows a lost one, two samples have to tell."""
+    play = quiet_wall(debounce_ms=6)
+
+    play >> EdgeSeen(play.now, "button", high=False)
+    play.wait(0.1)
+    at = play.now
+    play >> LevelsRead(at, {"button": False})
+    play >> LevelsRead(at + 0.007, {"button": True})
+    play >> EdgeSeen(at + 0.008, "button", high=False)
+    play >> EdgeSeen(at + 0.009, "button", high=True)
+    play.wait(0.1)
+
+    assert play.kinds() == []
+
+
 def test_a_button_whose_release_never_came_is_normal_and_a_fault_within_2_s() -> None:
     """Nothing becomes active because no edge came; that one is missing is told."""
     play = quiet_wall()
@@ -255,6 +339,35 @@ def test_however_long_either_thread_stands_still_a_press_counts_once_and_a_brush
 
     turns = [after.state for before, after in pairwise(known) if before.state is not after.state]
     assert turns == [ContactState.ACTIVE, ContactState.NORMAL] * presses
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.040, 0.400), st.floats(0.0001, 0.005), st.booleans(), st.booleans()), max_size=8),
+    st.floats(0.0, 0.010),
+)
+@settings(max_examples=300)
+def test_whichever_edges_are_lost_sparks_that_come_one_by_one_are_no_press(
+    sparks: list[tuple[float, float, bool, bool]], phase_s: float
+) -> None:
+    """Each spark: how long after the last one, how long itself, and which of its two edges come."""
+    now, wave, edges = 0.0, [(-1.0, False)], []
+    for gap_s, length_s, begins, ends in sparks:
+        changes = [(now + gap_s, True), (now + gap_s + length_s, False)]
+        edges += [each for each, comes in zip(changes, (begins, ends), strict=True) if comes]
+        wave += changes
+        now = changes[1][0]
+    reads = [(phase_s + number * 0.010, None) for number in range(int(now / 0.010) + 150)]
+
+    known = [Line(state=ContactState.NORMAL, level=False, since=-1.0)]
+    for at, actuated in sorted([*edges, *reads], key=lambda each: each[0]):
+        if actuated is not None:
+            known.append(line.edge(known[-1], actuated, at, 0.020))
+        else:
+            level = next(level for changed, level in reversed(wave) if changed <= at)
+            known.append(line.sample(known[-1], level, at, 0.020))
+
+    assert {each.state for each in known} == {ContactState.NORMAL}
+    assert known[-1].level is False
 
 
 @given(st.lists(st.tuples(st.floats(0.0001, 0.060), st.booleans()), min_size=1, max_size=40))
