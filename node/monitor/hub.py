@@ -190,7 +190,7 @@ class Hub:
         if before is None or before.faults != message.faults:
             self._compare_faults(now, tracked.key, message)
         self.receipts.find_missing(now, tracked.key)
-        self._walks.heard(now, tracked, tests=message.walk_test_s is not None)
+        self._walks.heard(now, tracked, message.walk_test_s)
 
     def _compare_faults(self, now: Moment, node: NodeKey, message: HeartbeatMessage) -> None:
         faults = message.faults[:FAULTS_LIMIT]

@@ -3,11 +3,13 @@
 1. A walk test is told to its nodes with the time that is left, until they say that they test (drills.py, rule 4). The
    command's id is that of the walk test and the node's boot: told twice to one that had it, it changes nothing.
 2. Where somebody has ended one, its nodes are told until they say that they don't test: the first press at a node that
-   was away for a moment would be a test for which nobody waits any more.
+   was away for a moment would be a test for which nobody waits any more. One that tests for no longer than another
+   walk test of it holds is taken to mean that one.
 """
 
 from datetime import timedelta
 from itertools import count
+from math import inf
 from typing import Any
 
 from node.monitor.decisions import Ledger, Moment, SendCommand
@@ -58,7 +60,6 @@ class Walks:
         )
         started = self._drills.start(now, walk)
         for tracked in reached:
-            self._ended.pop(tracked.key, None)
             self._tell(now, started, tracked)
         return Answer("done", _left_out(chosen), walk.id)
 
@@ -68,27 +69,33 @@ class Walks:
         if walk is None:
             return Answer("unknown", "no-such-walk-test")
         self._drills.end(now, walk)
+        self._ended = {node: each for node, each in self._ended.items() if each[0].ends > now.at}
         for node in walk.nodes():
+            if node not in self._ended or self._ended[node][0].ends <= walk.ends:
+                self._ended[node] = walk, request.by
             tracked = self._fleet.nodes.get(node)
             if tracked is not None and tracked.boot:
-                self._ended[node] = walk, request.by
                 self._tell_end(now, walk, tracked, request.by)
         return Answer("done")
 
-    def heard(self, now: Moment, tracked: Tracked, *, tests: bool) -> None:
-        """By its heartbeat a node tests, or it doesn't: tell it what it doesn't know."""
-        for walk in self._drills.hears(tracked.key, tests=tests):
+    def heard(self, now: Moment, tracked: Tracked, left_s: float | None) -> None:
+        """By its heartbeat a node tests for so long, or it doesn't (None): tell it what it doesn't know."""
+        for walk in self._drills.hears(tracked.key, tests=left_s is not None):
             if walk.told[tracked.key] + TOLD_AGAIN_S <= now.at <= walk.ends - LEFT_S:
                 self._tell(now, walk, tracked)
         if tracked.key not in self._ended:
             return
         walk, by = self._ended[tracked.key]
-        if walk.told[tracked.key] + TOLD_AGAIN_S > now.at:
+        if walk.told.get(tracked.key, -inf) + TOLD_AGAIN_S > now.at:
             return
-        if tests and now.at < walk.ends:
-            self._tell_end(now, walk, tracked, by)
-        else:
+        if left_s is None or now.at >= walk.ends:
             del self._ended[tracked.key]
+        elif not self._holds(tracked.key, now.at + left_s):
+            self._tell_end(now, walk, tracked, by)
+
+    def _holds(self, node: NodeKey, until: float) -> bool:
+        """Whether a walk test holds by which this node may test until then; it may have been told a moment late."""
+        return any(each.covers(node) and until <= each.ends + TOLD_AGAIN_S for each in self._drills.walks.values())
 
     def _tell(self, now: Moment, walk: Walk, tracked: Tracked) -> None:
         self._say(now, walk, tracked, walk.record.by, "walk-test", for_s=round(walk.ends - now.at, 3))

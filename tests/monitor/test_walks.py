@@ -281,3 +281,39 @@ def test_a_walk_test_of_before_a_restart_is_ended_for_good_too() -> None:
     play.hear(30.0, heartbeat(walk_test_s=570.0))
 
     assert len(play.commands("walk-test-end")) == 2
+
+
+def test_an_end_is_still_told_where_a_shorter_walk_test_has_begun_since() -> None:
+    """A node that was away at both says for how long it tests: so long nobody waits for a test."""
+    play = ended(walking(3_600.0))
+    play.ask(21.0, StartWalkTest(SITE, DESK, 60.0))
+
+    play.hear(30.0, heartbeat(walk_test_s=3_572.0))
+    play.hear(40.0, heartbeat())
+    play.hear(50.0, heartbeat(walk_test_s=3_552.0))
+
+    assert len(play.commands("walk-test-end")) == 2
+
+
+def test_the_end_of_a_shorter_walk_test_is_not_all_that_a_node_is_told() -> None:
+    """It was away at both, and still tests when the shorter one would be over."""
+    play = ended(walking(3_600.0))
+    play.ask(21.0, StartWalkTest(SITE, DESK, 60.0))
+    (shorter,) = play.hub.drills.walks
+    play.ask(22.0, EndWalkTest(shorter, DESK))
+
+    play.hear(90.0, heartbeat(walk_test_s=3_512.0))
+
+    assert [each.id.startswith(shorter) for each in play.commands("walk-test-end")] == [False, True, False]
+
+
+def test_a_node_that_was_not_known_when_a_walk_test_was_ended_is_told_once_it_is_heard() -> None:
+    """Nothing was known of it after a restart."""
+    until = START + timedelta(seconds=600)
+    walk = WalkTest(id="walk-1", site=SITE, nodes=(ROOM.node,), by="x", started_utc=START, until_utc=until)
+    play = Play(Memory(walk_tests=(walk,)))
+    play.ask(1.0, EndWalkTest("walk-1", DESK))
+
+    play.hear(10.0, heartbeat(walk_test_s=590.0))
+
+    assert [(each.node, each.boot) for each in play.commands("walk-test-end")] == [(ROOM, BOOT)]
