@@ -88,7 +88,9 @@ class HttpReceiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 length = int(self.headers["Content-Length"])
-                receiver.serve(self, json.loads(self.rfile.read(length)))
+                body = self.rfile.read(length)
+                if len(body) == length:  # else whoever was sending it has been killed
+                    receiver.serve(self, json.loads(body))
 
             def log_message(self, *_: object) -> None:
                 pass
