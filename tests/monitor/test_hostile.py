@@ -7,7 +7,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from tests.support.mqtt import Client
 from tests.support.node import NODE, SITE, SimulatedNode, write_config
 from tests.support.receivers import HttpReceiver
 from tests.support.standins import StandIns, names
+from tests.support.used import Used
 
 SEED = 5
 MESSAGES = 100_000
@@ -38,26 +38,6 @@ LATER_KIB = 32 * 1024
 
 SENDING, SENDING_FILES = 1, 10
 """A message under way is a thread; it, and each thread that has asked the database, has files of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """What a process has (memory, threads, open files), and has used: seconds of CPU."""
-
-    kib: int
-    threads: int
-    files: int
-    cpu_s: float
-
-    @classmethod
-    def by(cls, pid: int) -> "Used":
-        """This process, now."""
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-        fields = dict(line.split(":", 1) for line in lines)
-        files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-        user, system = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11:13]
-        cpu_s = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-        return cls(int(fields["VmRSS"].split()[0]), int(fields["Threads"]), files, cpu_s)
 
 
 class Wall:

@@ -224,13 +224,9 @@ def test_a_small_display_shows_what_needs_somebody_most_and_how_much_else_there_
     assert left == 0 or len(printed) > height - 12
 
 
-def test_a_display_that_is_watched_fits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """From the first on."""
-    answers = iter([told(building(nodes=tuple(node(f"desk-{number}") for number in range(100))))])
-
-    monkeypatch.setattr(showing, "WATCH_S", 0.0)
-    for name, value in {"FORCE_COLOR": "1", "LINES": "20", "COLUMNS": "80"}.items():
-        monkeypatch.setenv(name, value)
+def watch_once(answer: Mapping[str, Any]) -> None:
+    """Watch until Ctrl-C, which comes after the first answer."""
+    answers = iter([answer])
 
     def ask() -> Mapping[str, Any]:
         answer = next(answers, None)
@@ -239,6 +235,15 @@ def test_a_display_that_is_watched_fits(monkeypatch: pytest.MonkeyPatch, capsys:
         return answer
 
     showing.show_status(ask, "en", watch=True)
+
+
+def test_a_display_that_is_watched_fits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """From the first on."""
+    monkeypatch.setattr(showing, "WATCH_S", 0.0)
+    for name, value in {"FORCE_COLOR": "1", "LINES": "20", "COLUMNS": "80"}.items():
+        monkeypatch.setenv(name, value)
+
+    watch_once(told(building(nodes=tuple(node(f"desk-{number}") for number in range(100)))))
 
     assert " more: alarm-monitor status" in capsys.readouterr().out
 
@@ -247,16 +252,9 @@ def test_what_is_watched_by_a_file_is_whole(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It has no height."""
-    answers = iter([told(building(nodes=tuple(node(f"desk-{number}") for number in range(100))))])
     monkeypatch.setattr(showing, "WATCH_S", 0.0)
 
-    def ask() -> Mapping[str, Any]:
-        answer = next(answers, None)
-        if answer is None:
-            raise KeyboardInterrupt
-        return answer
-
-    showing.show_status(ask, "en", watch=True)
+    watch_once(told(building(nodes=tuple(node(f"desk-{number}") for number in range(100)))))
 
     text = capsys.readouterr().out
     assert "mitte/desk-99" in text

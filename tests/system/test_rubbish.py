@@ -5,7 +5,6 @@ import logging
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tests.support.flood import Flood, Packet
 from tests.support.mqtt import Client
 from tests.support.node import BUTTON, NODE, SimulatedNode, wait_until, write_config
 from tests.support.rubbish import EXPIRY_S, MONITOR, TOPICS, WHOLE, Now, Rubbish
+from tests.support.used import Used
 
 MESSAGES = 100_000
 CHUNK = 1_000
@@ -39,23 +39,6 @@ DESK = {**BUTTON, "name": "desk", "pin": 27}
 DOOR = {**BUTTON, "name": "door", "pin": 24}
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """What a process takes of its machine."""
-
-    kib: int
-    threads: int
-    files: int
-
-    @classmethod
-    def by(cls, pid: int) -> "Used":
-        """This process, now."""
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-        fields = dict(line.split(":", 1) for line in lines)
-        files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-        return cls(int(fields["VmRSS"].split()[0]), int(fields["Threads"]), files)
 
 
 class Progress:
