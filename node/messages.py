@@ -35,6 +35,7 @@ InputKind = Literal["button", "door", "tamper", "reset"]
 InputState = Literal["unknown", "normal", "active", "fault"]
 StartedBy = Literal["boot", "watchdog", "restart"]
 Throttle = Literal["capped", "throttled", "soft-limit"]
+ReceiptKind = Literal["held", "told"]
 EventKind = Literal[
     "started",
     "record-loaded",
@@ -273,11 +274,15 @@ class ReplyMessage(Message, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """A monitor holds ``event``."""
+    """A monitor says of ``event``: *held* (it is stored, so needn't be sent again), or *told* (people were told of it).
+
+    *Told* names the event that calls for help (``OpenIncident.press``), and says that a channel took that call.
+    """
 
     v: Literal[1]
     monitor: Id
     event: EventId
+    kind: ReceiptKind
 
 
 class MonitorMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -215,7 +215,7 @@ class Wire:
         receipt = msgspec.json.decode(payload, type=Receipt)
         if retained:
             raise ValueError("a receipt is never retained")
-        return ev.ReceiptHeard(at, link, receipt.monitor, Key(receipt.event.boot, receipt.event.seq))
+        return ev.ReceiptHeard(at, link, receipt.monitor, Key(receipt.event.boot, receipt.event.seq), receipt.kind)
 
     def _read_monitor(self, link: str, topic: str, payload: bytes, at: float) -> ev.Event:
         monitor = msgspec.json.decode(payload, type=MonitorMessage)

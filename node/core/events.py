@@ -6,7 +6,7 @@ name, ``session`` counts the connections of this boot.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from node.core.memory import Key, KeyRange, ListedIncident, Restored
 from node.errors import FaultKind
@@ -221,11 +221,12 @@ class CanaryHeard(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReceiptHeard(Event):
-    """A monitor holds the event ``key``."""
+    """A monitor says of the event ``key``: "held" (it is stored there), or "told" (a channel took its call)."""
 
     link: str
     monitor: str
     key: Key
+    kind: Literal["held", "told"]
 
 
 @dataclass(frozen=True, slots=True)

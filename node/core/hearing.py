@@ -108,7 +108,8 @@ def receipt_heard(turn: Turn, event: ev.ReceiptHeard) -> None:
     monitors = turn.state.settings.monitors
     if not monitors or event.monitor in monitors:
         turn.change(supervision=supervision.hear_receipt(turn.state.supervision, event.monitor, turn.now))
-        _event_received(turn, event.key, event.monitor)
+        if event.kind == "held":
+            _event_received(turn, event.key, event.monitor)
 
 
 def monitor_heard(turn: Turn, event: ev.MonitorHeard) -> None:

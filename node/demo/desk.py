@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 from paho.mqtt.client import Client
@@ -19,7 +19,7 @@ from node.demo.guards import WALK_TEST_S
 from node.demo.onlooker import BEAT_S, Onlooker
 from node.demo.rooms import MONITOR, ROOT, SITE
 from node.demo.seen import Heard, NotDone, Seen
-from node.messages import Alarm, Command, Event, EventId, MonitorMessage, Receipt, State
+from node.messages import Alarm, Command, Event, EventId, MonitorMessage, Receipt, ReceiptKind, State
 from node.wire import Wire, rfc3339
 
 TTL_S = 10
@@ -130,7 +130,8 @@ class Desk(Onlooker):
 
     def _receipt(self, event: EventId | None) -> None:
         if event is not None:
-            self._publish(self._wire.receipt_topic, Receipt(v=1, monitor=MONITOR, event=event))
+            for kind in get_args(ReceiptKind):  # whoever looks at this screen is told by it
+                self._publish(self._wire.receipt_topic, Receipt(v=1, monitor=MONITOR, event=event, kind=kind))
 
     def _tell_state(self, state: _MonitorState) -> None:
         self._publish(f"{self._monitor}/state", self._told(state), retain=True)

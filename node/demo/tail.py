@@ -51,7 +51,8 @@ def _said(heard: Heard) -> str:
         case ReplyMessage() as reply:
             return _words(reply.outcome, reply.reason, f"({reply.id})")
         case Receipt() as receipt:
-            return f"{receipt.monitor} holds {receipt.event.boot}-{receipt.event.seq}"
+            says = "holds" if receipt.kind == "held" else "has told people of"
+            return f"{receipt.monitor} {says} {receipt.event.boot}-{receipt.event.seq}"
         case MonitorMessage() as monitor:
             return monitor.state
 

@@ -27,7 +27,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from node.config.brokers import Broker
-from node.messages import PAYLOAD_LIMIT
+from node.messages import PAYLOAD_LIMIT, ReceiptKind
 from node.monitor.decisions import SendCommand
 from node.monitor.login import prepare, refusal, why
 from node.monitor.model import EventKey
@@ -113,9 +113,9 @@ class Link:
         if self._thread.ident is not None:
             self._thread.join(3.0)
 
-    def receipt(self, event: EventKey) -> None:
-        """Tell a node that this event is held; nothing where there is no connection."""
-        self._publish(self._wire.receipt_topic(event.of), self._wire.receipt(event))
+    def receipt(self, event: EventKey, kind: ReceiptKind) -> None:
+        """Tell a node that this event is held, or that people were told; nothing where there is no connection."""
+        self._publish(self._wire.receipt_topic(event.of), self._wire.receipt(event, kind))
 
     def command(self, command: SendCommand) -> None:
         """Ask a node for something; it is void after ``TTL_S``."""

@@ -191,7 +191,8 @@ class Service:
         for say in decisions.says:
             if isinstance(say, SendReceipt):
                 for link in self._links:
-                    link.receipt(say.event)
+                    link.receipt(say.event, "held")
+                    link.receipt(say.event, "told")
             elif isinstance(say, SendCommand):
                 for link in self._links:
                     link.command(say)

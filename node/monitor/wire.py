@@ -17,6 +17,7 @@ from node.messages import (
     HeartbeatMessage,
     MonitorMessage,
     Receipt,
+    ReceiptKind,
     ReplyMessage,
     State,
 )
@@ -124,9 +125,10 @@ class MonitorWire:
         )
         return msgspec.json.encode(message)
 
-    def receipt(self, event: EventKey) -> bytes:
+    def receipt(self, event: EventKey, kind: ReceiptKind) -> bytes:
         """The payload of a receipt."""
-        return msgspec.json.encode(Receipt(v=1, monitor=self.monitor, event=EventId(event.boot, event.seq)))
+        receipt = Receipt(v=1, monitor=self.monitor, event=EventId(event.boot, event.seq), kind=kind)
+        return msgspec.json.encode(receipt)
 
     def command(self, command: SendCommand) -> bytes:
         """The payload of a command, to be published with an expiry of ``TTL_S``."""

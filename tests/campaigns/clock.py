@@ -29,7 +29,7 @@ from node.service import Clocks, Service
 from node.simulate.wall import Wall
 from tests.campaigns.campaign import Campaign, Figures, Try
 from tests.support.broker import Broker
-from tests.support.desk import BRANCH, Desk, decoded
+from tests.support.desk import BRANCH, RECEIPT_KINDS, Desk, decoded, receipt
 from tests.support.node import BUTTON, wait_until, write_config
 
 YEARS_S = 10 * 365.25 * 86_400.0
@@ -221,8 +221,8 @@ def _judge_sound(house: House, pressed_at: float) -> None:
 
 def _confirm_all(desk: Desk) -> None:
     for event in desk.events:
-        receipt = {"v": 1, "monitor": "guard-desk", "event": {"boot": event["boot"], "seq": event["seq"]}}
-        desk.client.publish(f"{BRANCH}/receipt", json.dumps(receipt))
+        for kind in RECEIPT_KINDS:
+            desk.client.publish(f"{BRANCH}/receipt", json.dumps(receipt(event, kind)))
 
 
 def _judge_heartbeats(desk: Desk) -> float:

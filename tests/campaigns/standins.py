@@ -146,7 +146,8 @@ class Link:
             self.hear(message.topic, payload)
         if message.key is not None:
             boot, seq = message.key
-            self.say("receipt", v=1, monitor="desk", event={"boot": boot, "seq": seq})
+            for kind in ("held", "told"):
+                self.say("receipt", v=1, monitor="desk", event={"boot": boot, "seq": seq}, kind=kind)
 
     def monitor(self, boot: str) -> None:
         """The desk says that it is there."""

@@ -17,7 +17,7 @@ Rules:
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from node.core import controller
 from node.core.effects import (
@@ -315,9 +315,11 @@ class Playbook:
         """The broker answers an event, the newest press unless ``key`` names another."""
         return self.answer(EVENT_TOPIC, code, key or self.pressed, link)
 
-    def receipt(self, key: Key | None = None, *, monitor: str = "desk", link: str = LINK) -> Self:
-        """A monitor holds an event, the newest press unless ``key`` names another."""
-        return self >> ReceiptHeard(self.now, link, monitor, key or self.pressed)
+    def receipt(
+        self, key: Key | None = None, *, kind: Literal["held", "told"] = "held", monitor: str = "desk", link: str = LINK
+    ) -> Self:
+        """A monitor says of an event, the newest press unless ``key`` names another, that it is held, or told."""
+        return self >> ReceiptHeard(self.now, link, monitor, key or self.pressed, kind)
 
     def monitor(self, name: str = "desk", *, boot: str = "m0000001", alive: bool = True, link: str = LINK) -> Self:
         """A monitor's heartbeat."""

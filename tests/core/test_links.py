@@ -315,7 +315,7 @@ def test_what_comes_on_a_link_that_is_down_is_late(stage: Stage) -> None:
         StateHeard(START, "cellar", FOREIGN, 1, "online", retained=False),
         AlarmHeard(START, "cellar", FOREIGN, (), retained=True),
         CanaryHeard(START, "cellar", BOOT, 1),
-        ReceiptHeard(START, "cellar", "desk", Key(BOOT, 1)),
+        ReceiptHeard(START, "cellar", "desk", Key(BOOT, 1), "held"),
         MonitorHeard(START, "cellar", "desk", "m0000001", alive=True),
         MessagesDropped(START, "cellar", 0, TOO_MANY),
         CommandHeard(START, "cellar", "c1", BOOT, "probe", "guard-desk", 10.0, 10.0, retained=False),

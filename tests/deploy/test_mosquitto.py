@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.closed import LOGINS, ClosedBroker
-from tests.support.desk import faults
+from tests.support.desk import RECEIPT_KINDS, faults, receipt
 from tests.support.mqtt import Client, Received
 from tests.support.node import NODE, SimulatedNode, wait_until, write_config
 
@@ -227,8 +227,8 @@ def test_a_whole_node_lives_with_it(closed: ClosedBroker, tmp_path: Path, connec
     def confirm(message: Received) -> None:
         if message.topic == f"{BRANCH}/event":
             event = json.loads(message.payload)
-            receipt = {"v": 1, "monitor": "guard-desk", "event": {"boot": event["boot"], "seq": event["seq"]}}
-            desk.send(f"{BRANCH}/receipt", json.dumps(receipt))
+            for kind in RECEIPT_KINDS:
+                desk.send(f"{BRANCH}/receipt", json.dumps(receipt(event, kind)))
 
     desk = connect("guard-desk", subscribe=[f"{BRANCH}/{topic}" for topic in heard], on_received=confirm)
     with desk, SimulatedNode(config) as node:

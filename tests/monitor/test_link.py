@@ -133,7 +133,7 @@ def test_what_several_threads_say_while_it_hears_arrives_whole(
 
     def receipts(first: int) -> None:
         for number in range(first, MANY + 1, 2):
-            link.receipt(EventKey(*ROOM, BOOT, number))
+            link.receipt(EventKey(*ROOM, BOOT, number), "held")
 
     threads = [threading.Thread(target=receipts, args=(first,)) for first in (1, 2)]
     with Client(broker.port, subscribe=[f"{ROOT}/{SITE}/node/{ROOM.node}/receipt"]) as node:
@@ -157,7 +157,7 @@ def test_a_receipt_goes_out_at_once(broker: Broker, link: Link) -> None:
         delays = []
         for number in range(1, 21):
             began = time.monotonic()
-            link.receipt(EventKey(*ROOM, BOOT, number))
+            link.receipt(EventKey(*ROOM, BOOT, number), "held")
             node.expect(lambda message, number=number: f'"seq":{number}}}'.encode() in message.payload)  # type: ignore[misc]
             delays.append(time.monotonic() - began)
 
@@ -174,7 +174,7 @@ def test_a_link_that_was_woken_sleeps_again(broker: Broker, link: Link, monkeypa
 
     with Client(broker.port, subscribe=[WIRE.heartbeat_topic(SITE)]) as node:
         monkeypatch.setattr(linking, "_turn", counted)
-        link.receipt(EventKey(*ROOM, BOOT, 1))
+        link.receipt(EventKey(*ROOM, BOOT, 1), "held")
         for heard in (1, 2):
             wait_until(lambda heard=heard: len(node.received) >= heard, what="a heartbeat")  # type: ignore[misc]
 

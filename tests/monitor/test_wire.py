@@ -1,10 +1,12 @@
 """What a monitor says and hears: topics, payloads, and what it refuses."""
 
+from typing import get_args
+
 import msgspec
 import pytest
 
 from node.core.events import CommandHeard, MonitorHeard, ReceiptHeard
-from node.messages import PAYLOAD_LIMIT, Event
+from node.messages import PAYLOAD_LIMIT, Event, ReceiptKind
 from node.monitor.decisions import SendCommand
 from node.monitor.model import EventKey
 from node.monitor.wire import FromMonitor, FromNode, Heard, MonitorWire, event_body
@@ -114,14 +116,15 @@ def test_the_longest_payload_is_read() -> None:
     assert heard == FromNode(ROOM, press(1))
 
 
-def test_a_node_reads_its_receipt() -> None:
-    """On its own topic."""
-    topic, payload = wire().receipt_topic(ROOM), wire().receipt(EventKey(*ROOM, BOOT, 7))
+@pytest.mark.parametrize("kind", get_args(ReceiptKind))
+def test_a_node_reads_its_receipt(kind: ReceiptKind) -> None:
+    """On its own topic, of each kind."""
+    topic, payload = wire().receipt_topic(ROOM), wire().receipt(EventKey(*ROOM, BOOT, 7), kind)
 
     heard = node().read("a", topic, payload, retained=False, expiry_s=None, at=1.0)
 
     assert isinstance(heard, ReceiptHeard)
-    assert (heard.monitor, heard.key) == ("guard-desk", (BOOT, 7))
+    assert (heard.monitor, heard.key, heard.kind) == ("guard-desk", (BOOT, 7), kind)
 
 
 def test_a_node_reads_a_command() -> None:

@@ -13,6 +13,7 @@ from tests.support.node import NODE, SITE
 Message = Mapping[str, Any]
 BRANCH = f"alarm/v1/{SITE}/node/{NODE}"
 
+RECEIPT_KINDS = ("held", "told")
 _HEARD = ("state", "alarm", "event", "heartbeat", "reply")
 
 
@@ -113,9 +114,13 @@ class Desk:
     def _confirm(self, received: Received) -> None:
         if received.topic != f"{BRANCH}/event":
             return
-        event = decoded(received)
-        receipt = {"v": 1, "monitor": self._name, "event": {"boot": event["boot"], "seq": event["seq"]}}
-        self.client.send(f"{BRANCH}/receipt", json.dumps(receipt))
+        for kind in RECEIPT_KINDS:
+            self.client.send(f"{BRANCH}/receipt", json.dumps(receipt(decoded(received), kind, self._name)))
+
+
+def receipt(event: Message, kind: str, monitor: str = "guard-desk") -> dict[str, Any]:
+    """What a monitor says of an event: "held" or "told"."""
+    return {"v": 1, "monitor": monitor, "event": {"boot": event["boot"], "seq": event["seq"]}, "kind": kind}
 
 
 def decoded(received: Received) -> Message:

@@ -134,8 +134,8 @@ class Rubbish:
                 ("state", {**head, "state": "online", "session": 2**53}),
                 ("alarm", {**head, "phase": "normal", "incidents": []}),
                 ("canary", {**head, "session": 2**53}),
-                ("receipt", {"v": 1, "monitor": "guard-desk", "event": {"boot": boot, "seq": seq}}),
-                ("receipt", {"v": 1, "monitor": "x", "event": {"boot": boot, "seq": 1}}),
+                ("receipt", {"v": 1, "monitor": "guard-desk", "kind": "told", "event": {"boot": boot, "seq": seq}}),
+                ("receipt", {"v": 1, "monitor": "x", "kind": "held", "event": {"boot": boot, "seq": 1}}),
                 (MONITOR, {**beat, "monitor": "guard-desk", "state": "online"}),
                 (STRANGER, {**beat, "monitor": "x", "state": "online"}),
             )

@@ -129,7 +129,7 @@ SAID: dict[str, bytes] = {
 """Each of the node's messages, by the name of its golden text."""
 
 COMMAND = {"id": "order-1", "boot": BOOT, "ttl_s": 20, "by": "guard-desk"}
-RECEIPT = {"monitor": "guard-desk", "event": {"boot": BOOT, "seq": 7}}
+RECEIPT = {"monitor": "guard-desk", "event": {"boot": BOOT, "seq": 7}, "kind": "held"}
 BEAT = {"monitor": "guard-desk", "boot": EARLIER, "period_s": 5}
 
 HEARD: dict[str, bytes] = {

@@ -191,6 +191,8 @@ class StandIns:
         parts = received.topic.split("/")
         message = json.loads(received.payload)
         with self._changed:
+            if parts[-1] == "receipt" and message["kind"] == "told":
+                return
             if parts[-1] == "receipt":
                 said = Said(parts[-2], message["event"]["boot"], message["event"]["seq"])
                 sent = self._sent.get(said)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.broker import Broker
-from tests.support.desk import BRANCH, Desk, Message
+from tests.support.desk import BRANCH, RECEIPT_KINDS, Desk, Message, receipt
 from tests.support.node import SimulatedNode, alarm_node, write_config
 
 HELD_S, DEBOUNCE_S = 2.0, 0.020
@@ -30,8 +30,8 @@ def walk(desk: Desk, node: SimulatedNode) -> tuple[Desk, SimulatedNode]:
 
 def confirm(desk: Desk, event: Message) -> None:
     """The desk holds this event."""
-    receipt = {"v": 1, "monitor": "guard-desk", "event": {"boot": event["boot"], "seq": event["seq"]}}
-    desk.client.publish(f"{BRANCH}/receipt", json.dumps(receipt))
+    for kind in RECEIPT_KINDS:
+        desk.client.publish(f"{BRANCH}/receipt", json.dumps(receipt(event, kind)))
 
 
 def test_a_walk_test_is_told_to_the_building(walk: tuple[Desk, SimulatedNode]) -> None:

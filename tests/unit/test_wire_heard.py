@@ -1,7 +1,7 @@
 """What a node makes of whatever it may hear: a meaning, or a ValueError with the reason."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -100,11 +100,12 @@ def test_a_monitor_is_heard_when_it_speaks_and_not_when_the_broker_remembers(
     assert hear(topic, payload, retained=True) is None
 
 
-def test_a_receipt_names_the_monitor_and_the_event() -> None:
-    """A fresh receipt says who holds which event; fields that the node doesn't know are ignored."""
-    heard = hear(WIRE.receipt_topic, text(**RECEIPT, colour="green"), retained=False)
+@pytest.mark.parametrize("kind", ["held", "told"])
+def test_a_receipt_names_the_monitor_the_event_and_what_became_of_it(kind: Literal["held", "told"]) -> None:
+    """A fresh receipt says of which event, and whether it is held or told; unknown fields are ignored."""
+    heard = hear(WIRE.receipt_topic, text(**{**RECEIPT, "kind": kind}, colour="green"), retained=False)
 
-    assert heard == ev.ReceiptHeard(NOW, "b", "guard-desk", Key(BOOT, 7))
+    assert heard == ev.ReceiptHeard(NOW, "b", "guard-desk", Key(BOOT, 7), kind)
 
 
 @pytest.mark.parametrize(
