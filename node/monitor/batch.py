@@ -27,7 +27,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     """What is committed at once, or not at all; taken in the order in which it stands here.
 
     - ``events``: one that is there already counts as stored; of one without a body only its number is kept, by a tally.
-    - ``tallies``: joined with the ranges that are there.
+    - ``tallies``: joined with the ranges that are there. One without ranges asks which there are.
     - ``nodes``: of a known one only its boot and period change: its status changes by a flip alone.
     - ``flips``: a flip holds where the node still has the status ``before``; else another monitor told it first.
     - ``incidents``: what is there stays; what is empty is filled; presses and told_steps only grow, as does answered,
@@ -63,11 +63,12 @@ class Batch(Struct, frozen=True, kw_only=True):
 class Stored(Struct, frozen=True, kw_only=True):
     """A batch is on the disk: its ``events``, all of which may have their receipt; and of the rest what held.
 
-    ``incidents`` are those that it had, as they are now: another monitor may know more. ``notices`` are the keys of
-    those that are new, ``settled`` of all that it had.
+    ``incidents`` are those that it had, as they are now: another monitor may know more. ``tallies`` are those that it
+    asked for. ``notices`` are the keys of those that are new, ``settled`` of all that it had.
     """
 
     events: tuple[EventKey, ...] = ()
+    tallies: tuple[Tally, ...] = ()
     flips: tuple[Flip, ...] = ()
     raised: tuple[FindingKey, ...] = ()
     cleared: tuple[FindingKey, ...] = ()

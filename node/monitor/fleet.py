@@ -101,7 +101,9 @@ class Fleet:
         if tracked.heard is not None and now.at < tracked.heard:
             tracked.ways[broker] = max(now.at, tracked.ways.get(broker, now.at))
             return
-        tracked.boot = boot
+        if tracked.boot != boot:
+            tracked.boot = boot
+            self._ledger.out.nodes.append(_record(tracked))  # a restart may be too fast for a flip
         tracked.gone = tracked.will_by = ""
         tracked.heard = now.at
         tracked.ways[broker] = now.at
@@ -319,15 +321,7 @@ class Fleet:
             return
         flip = Flip(node=tracked.key, before=tracked.status, after=after, at_utc=now.utc, reason=str(reason))
         # As it is before the flip, which the history holds against what another monitor may have told it meanwhile.
-        record = NodeRecord(
-            node=tracked.key,
-            status=tracked.status,
-            since_utc=tracked.since.utc,
-            boot=tracked.boot,
-            period_s=tracked.period_s,
-            reason=tracked.reason,
-        )
-        self._ledger.out.nodes.append(record)
+        self._ledger.out.nodes.append(_record(tracked))
         self._ledger.out.flips.append(flip)
         tracked.status, tracked.since, tracked.reason = after, now, str(reason)
 
@@ -346,6 +340,17 @@ class Fleet:
         if due < tracked.queued:
             tracked.queued = due
             heappush(self._heap, (due, next(self._numbers), tracked))
+
+
+def _record(tracked: Tracked) -> NodeRecord:
+    return NodeRecord(
+        node=tracked.key,
+        status=tracked.status,
+        since_utc=tracked.since.utc,
+        boot=tracked.boot,
+        period_s=tracked.period_s,
+        reason=tracked.reason,
+    )
 
 
 def _left_s(pause: Pause, now: Moment) -> float:

@@ -139,6 +139,7 @@ class Hub:
     def stored(self, now: Moment, outcome: Stored) -> None:
         """The history holds what it was given."""
         self.receipts.stored(now, outcome.events)
+        self.receipts.counted(outcome.tallies)
         for record in outcome.incidents:
             self.incidents.stored(now, record)
 
@@ -203,7 +204,8 @@ class Hub:
 
     def _state(self, now: Moment, tracked: Tracked, broker: str, message: State, *, retained: bool) -> None:
         whole = not retained and message.session == 1
-        self.receipts.expect(tracked.key, message.boot, message.seq, whole=whole)
+        is_now = not retained and message.state == "online"
+        self.receipts.expect(tracked.key, message.boot, message.seq, whole=whole, retained=not is_now)
         self.fleet.state(now, tracked, broker, message, retained=retained)
         if message.state != "online" or retained:
             return

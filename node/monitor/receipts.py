@@ -30,9 +30,12 @@ class Receipts:
             for first, last in tally.ranges:
                 account.account(tally.boot, first, last)
 
-    def expect(self, node: NodeKey, boot: str, seq: int, *, whole: bool = False) -> None:
+    def expect(self, node: NodeKey, boot: str, seq: int, *, whole: bool = False, retained: bool = False) -> None:
         """The node has named this number as its newest; ``whole``: we hear this boot from its beginning."""
-        self._account(node).expect(boot, seq, whole=whole)
+        account = self._account(node)
+        if not retained or not account.now:
+            account.now = boot
+        account.expect(boot, seq, whole=whole)
 
     def is_held(self, key: EventKey) -> bool:
         """Whether it is stored."""
@@ -48,7 +51,7 @@ class Receipts:
         self._storing[key] = now.at
         self._ledger.out.tallies.append(Tally(node=key.of, boot=key.boot, ranges=((key.seq, key.seq),)))
         account = self._account(key.of)
-        account.expect(event.boot, event.seq, whole=event.kind == "started")
+        account.expect(event.boot, event.seq, whole=event.kind == "started" and event.boot == account.now)
         if event.kind == "evicted":
             for each in event.ranges:
                 account.evict(each.boot, each.first, each.last)
@@ -66,6 +69,13 @@ class Receipts:
                 self._counts.stored_s += now.at - begun
             self._account(key.of).account(key.boot, key.seq, key.seq)
             self.say(key)
+
+    def counted(self, tallies: Iterable[Tally]) -> None:
+        """The history was asked for these."""
+        for tally in tallies:
+            boot = self._account(tally.node).boots.get(tally.boot)
+            if boot is not None:
+                boot.answered(tally.ranges)
 
     def unstored(self, events: Iterable[EventKey]) -> None:
         """The history won't have these events: their nodes may send them again."""
@@ -89,7 +99,9 @@ class Receipts:
         return 0 if account is None else account.missing(at, self._missing_s)
 
     def find_missing(self, now: Moment, node: NodeKey) -> None:
-        """Where events are missing for long enough that is a finding."""
+        """Where events are missing for long enough, and the history doesn't have them, that is a finding."""
+        for boot in self._account(node).ask(now.at, self._missing_s):
+            self._ledger.out.tallies.append(Tally(node=node, boot=boot, ranges=()))
         missing = self.missing(node, now.at)
         key = FindingKey(EVENTS_MISSING.code, *node, "")
         if missing:

@@ -19,7 +19,7 @@ from node.monitor.model import (
     Pause,
     Tally,
 )
-from node.monitor.tally import merged
+from node.monitor.tally import BOOTS_KEPT, merged
 
 
 class Committed:
@@ -40,7 +40,9 @@ class Committed:
         self.events.update({each.key: each for each in batch.events if each.key not in self.events})
         for tally in batch.tallies:
             there = self.tallies.get((tally.node, tally.boot), [])
-            self.tallies[tally.node, tally.boot] = merged([*there, *tally.ranges])
+            if tally.ranges:
+                self.tallies[tally.node, tally.boot] = merged([*there, *tally.ranges])
+        asked = [(each.node, each.boot) for each in batch.tallies if not each.ranges]
         for node in batch.nodes:
             known = self.nodes.get(node.node)
             self.nodes[node.node] = node if known is None else replace(known, boot=node.boot, period_s=node.period_s)
@@ -63,7 +65,28 @@ class Committed:
                 self.notices[notice.key] = notice
         about = dict.fromkeys(each.key for each in batch.incidents)
         incidents = tuple(self.incidents[key] for key in about)
-        return Stored(events=tuple(each.key for each in batch.events), incidents=incidents)
+        return Stored(
+            events=tuple(each.key for each in batch.events),
+            tallies=tuple(self._tally(*key) for key in asked),
+            incidents=incidents,
+        )
+
+    def prune(self) -> None:
+        """As retention.py: of the tallies those of the newest boots stay, and that of the boot now."""
+        self.tallies = {(each.node, each.boot): self.tallies[each.node, each.boot] for each in self._newest()}
+
+    def _tally(self, node: NodeKey, boot: str) -> Tally:
+        return Tally(node=node, boot=boot, ranges=tuple(self.tallies.get((node, boot), ())))
+
+    def _newest(self) -> list[Tally]:
+        """As newest_tallies in history/memory.py."""
+        kept: list[Tally] = []
+        for node in dict.fromkeys(node for node, _ in self.tallies):
+            boots = [boot for of, boot in self.tallies if of == node]
+            now = self.nodes[node].boot if node in self.nodes else ""
+            chosen = [boot for boot in boots if boot in boots[-BOOTS_KEPT:] or boot == now]
+            kept += [self._tally(node, boot) for boot in sorted(chosen, key=now.__eq__)]
+        return kept
 
     def _is_wanted(self, notice: Notice) -> bool:
         record = self.incidents.get(IncidentKey(notice.site, notice.node, notice.incident))
@@ -81,9 +104,7 @@ class Committed:
             incidents=tuple(each for each in records if each.reset_utc is None),
             closed=tuple((each.key, each.presses) for each in records if each.reset_utc is not None),
             findings=tuple(self.findings.values()),
-            tallies=tuple(
-                Tally(node=node, boot=boot, ranges=tuple(ranges)) for (node, boot), ranges in self.tallies.items()
-            ),
+            tallies=tuple(self._newest()),
             buttons=tuple(self.buttons.values()),
             pauses=tuple(self.pauses.values()),
         )

@@ -6,8 +6,9 @@ from node.core.settings import AlarmClass
 from node.monitor.batch import Memory
 from node.monitor.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
 from node.monitor.hub import Hub
-from node.monitor.model import IncidentKey, IncidentRecord, NodeKey
+from node.monitor.model import IncidentKey, IncidentRecord, NodeKey, Tally
 from node.monitor.requests import Answer, Request
+from node.monitor.tally import merged
 from tests.monitor.nodes import BOOT, BROKER, ROOM, START, moment
 from tests.monitor.settings import settings_of
 
@@ -16,11 +17,15 @@ ESCALATE_S = 60.0
 
 
 class Play:
-    """A hub whose history stores at once, unless ``store`` is False, and whose time passes whenever it wants."""
+    """A hub whose history stores at once, unless ``store`` is False, and whose time passes whenever it wants.
+
+    ``has``: what the history has of a boot, whoever stored it.
+    """
 
     def __init__(self, memory: Memory | None = None, **changes: Any) -> None:
         self.hub = Hub(settings_of(**changes), moment(0.0), memory or Memory(), "0000cafe")
         self.store = True
+        self.has: dict[tuple[NodeKey, str], list[tuple[int, int]]] = {}
         self.all = Decisions()
         self.asked = 0
         self.hub.link_up(moment(0.0), BROKER)
@@ -81,8 +86,15 @@ class Play:
         decisions = self.hub.take()
         for name in Decisions.__dataclass_fields__:
             getattr(self.all, name).extend(getattr(decisions, name))
-        if self.store and decisions.events:
+        if self.store and (decisions.events or decisions.tallies):
+            for tally in decisions.tallies:
+                self.has.setdefault((tally.node, tally.boot), []).extend(tally.ranges)
             self.hub.receipts.stored(now, [each.key for each in decisions.events])
+            asked = [each for each in decisions.tallies if not each.ranges]
+            self.hub.receipts.counted(
+                Tally(node=each.node, boot=each.boot, ranges=tuple(merged(self.has[each.node, each.boot])))
+                for each in asked
+            )
             self._settle(now)
 
 

@@ -126,13 +126,13 @@ def test_a_tally_stays_bounded(history: History) -> None:
 
 
 def test_only_the_newest_boots_are_remembered(history: History) -> None:
-    """Of each node the newest boots, oldest first; and the one that it has now, however many were heard after it."""
+    """Of each node the newest boots, oldest first; last the one that it has now, though many were heard after it."""
     boots = [f"{number:08x}" for number in range(BOOTS_KEPT + 3)]
     history.store(Batch(nodes=(record(boot=boots[0]),), tallies=tuple(structs.replace(TALLY, boot=b) for b in boots)))
 
     remembered = history.remember(NOW)
 
-    assert [tally.boot for tally in remembered.tallies] == [boots[0], *boots[3:]]
+    assert [tally.boot for tally in remembered.tallies] == [*boots[3:], boots[0]]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,13 @@ def account_of(*ranges: tuple[int, int], expected: int = 0) -> Account:
     return account
 
 
+def missing_at(account: Account, at: float) -> int:
+    """How many are missing, with a history that has what is accounted for here."""
+    for name in account.ask(at, MISSING_S):
+        account.boots[name].answered(account.boots[name].ranges)
+    return account.missing(at, MISSING_S)
+
+
 @pytest.mark.parametrize(
     ("ranges", "expected", "missing"),
     [
@@ -36,21 +43,21 @@ def test_what_a_node_has_named_and_nobody_holds_is_missing(
     """Holes, and the end of what it has said."""
     account = account_of(*ranges, expected=expected)
 
-    account.missing(0.0, MISSING_S)
+    missing_at(account, 0.0)
 
-    assert account.missing(MISSING_S, MISSING_S) == missing
+    assert missing_at(account, MISSING_S) == missing
 
 
 def test_a_gap_has_its_time_to_close() -> None:
     """What is on its way isn't missing yet, and what comes is missing no more."""
     account = account_of((1, 5), expected=8)
 
-    account.missing(100.0, MISSING_S)
-    soon = account.missing(100.0 + MISSING_S - 0.1, MISSING_S)
-    then = account.missing(100.0 + MISSING_S, MISSING_S)
+    missing_at(account, 100.0)
+    soon = missing_at(account, 100.0 + MISSING_S - 0.1)
+    then = missing_at(account, 100.0 + MISSING_S)
     account.account("b", 6, 8)
 
-    assert (soon, then, account.missing(200.0, MISSING_S)) == (0, 3, 0)
+    assert (soon, then, missing_at(account, 200.0)) == (0, 3, 0)
 
 
 def test_what_was_before_we_came_is_not_claimed() -> None:
@@ -59,17 +66,17 @@ def test_what_was_before_we_came_is_not_claimed() -> None:
     account.expect("b", 57)
 
     account.account("b", 58, 58)
-    account.missing(0.0, MISSING_S)
+    missing_at(account, 0.0)
 
-    assert account.missing(MISSING_S, MISSING_S) == 0
+    assert missing_at(account, MISSING_S) == 0
 
 
 def test_a_gap_is_given_up_after_a_day() -> None:
     """Whoever cares has read it at the node."""
     account = account_of((1, 5), expected=8)
-    account.missing(0.0, MISSING_S)
+    missing_at(account, 0.0)
 
-    given_up = account.missing(GIVEN_UP_S, MISSING_S)
+    given_up = missing_at(account, GIVEN_UP_S)
 
     assert given_up == 0
 
@@ -91,12 +98,12 @@ def test_nothing_grows_with_numbers_that_somebody_invents() -> None:
 def test_what_goes_missing_after_a_gap_was_given_up_is_found() -> None:
     """A boot may last for months."""
     account = account_of((1, 5), expected=8)
-    account.missing(0.0, MISSING_S)
-    account.missing(GIVEN_UP_S, MISSING_S)
+    missing_at(account, 0.0)
+    missing_at(account, GIVEN_UP_S)
     account.expect("b", 10)
-    account.missing(GIVEN_UP_S + 1.0, MISSING_S)
+    missing_at(account, GIVEN_UP_S + 1.0)
 
-    missing = account.missing(GIVEN_UP_S + 1.0 + MISSING_S, MISSING_S)
+    missing = missing_at(account, GIVEN_UP_S + 1.0 + MISSING_S)
 
     assert missing == 2
 
@@ -106,9 +113,9 @@ def test_what_was_evicted_is_neither_missing_nor_held() -> None:
     account = account_of((1, 2), expected=5)
 
     account.evict("b", 3, 5)
-    account.missing(0.0, MISSING_S)
+    missing_at(account, 0.0)
 
-    assert account.missing(MISSING_S, MISSING_S) == 0
+    assert missing_at(account, MISSING_S) == 0
     assert [account.boots["b"].holds(number) for number in (2, 3, 5)] == [True, False, False]
 
 
@@ -136,3 +143,68 @@ def test_a_number_is_held_exactly_when_it_was_accounted_for(numbers: list[int]) 
     boot = account.boots["b"]
     assert [number for number in range(1, 41) if boot.holds(number)] == sorted(set(numbers))
     assert boot.missing == 40 - len(set(numbers))
+
+
+def test_the_boot_that_a_node_has_now_is_never_forgotten() -> None:
+    """A record with many earlier boots is drained after the birth; the one that is named longest ago goes."""
+    account = Account()
+    account.now = "now"
+    account.expect("now", 3, whole=True)
+
+    for boot in ("a", "b", "c", "d", "a", "e"):
+        account.account(boot, 1, 1)
+
+    assert list(account.boots) == ["now", "c", "d", "a", "e"]
+
+
+def test_a_number_is_missing_only_once_the_history_was_asked() -> None:
+    """Another monitor may have stored it; while nobody answers nothing is known."""
+    account = account_of((1, 2), expected=5)
+
+    early = [account.ask(at, MISSING_S) for at in (0.0, MISSING_S - 0.1)]
+    asked = account.ask(MISSING_S, MISSING_S)
+    unanswered = account.missing(MISSING_S, MISSING_S)
+    account.boots["b"].answered([(1, 4)])
+
+    assert (early, asked, unanswered) == ([[], []], ["b"], 0)
+    assert account.missing(MISSING_S, MISSING_S) == 1
+    assert not account.boots["b"].holds(3)
+
+
+def test_the_history_is_asked_again_while_something_is_missing() -> None:
+    """What another monitor has stored since is missing no more; and what is named since has its own question."""
+    account = account_of((1, 2), expected=3)
+    account.ask(0.0, MISSING_S)
+    account.ask(MISSING_S, MISSING_S)
+    account.boots["b"].answered([(1, 2)])
+    account.expect("b", 9)
+
+    soon = account.ask(MISSING_S + 1.0, MISSING_S)
+    counted = account.missing(MISSING_S + 1.0, MISSING_S)
+    again = account.ask(2 * MISSING_S, MISSING_S)
+    account.boots["b"].answered([(1, 8)])
+
+    assert (soon, counted, again) == ([], 1, ["b"])
+    assert account.missing(2 * MISSING_S, MISSING_S) == 1
+
+
+def test_a_boot_that_the_history_has_pruned_claims_nothing_any_more() -> None:
+    """Nobody can say of it what is missing."""
+    account = account_of((1, 2), expected=5)
+    account.ask(0.0, MISSING_S)
+    account.ask(MISSING_S, MISSING_S)
+
+    account.boots["b"].answered([])
+
+    assert account.missing(2 * MISSING_S, MISSING_S) == 0
+
+
+def test_what_the_history_has_dropped_of_a_boots_ranges_is_not_claimed() -> None:
+    """It keeps the newest ones only."""
+    account = account_of((1, 1), expected=10_000)
+    account.ask(0.0, MISSING_S)
+    account.ask(MISSING_S, MISSING_S)
+
+    account.boots["b"].answered([(first, first) for first in range(5_000, 5_000 + 2 * RANGES_KEPT, 2)])
+
+    assert account.boots["b"].claimed == 5_000

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import Connection, Select, case, func, or_, select
 
 from node.monitor.batch import Memory
 from node.monitor.history.rows import columns_of, made
@@ -53,14 +53,15 @@ def remember(connection: Connection, at_utc: datetime) -> Memory:
 
 
 def newest_tallies() -> Select[*tuple[object, ...]]:
-    """The tallies of each node's newest boots, oldest first; that of the boot that it has now is always there."""
+    """The tallies of each node's newest boots, oldest first; that of the boot that it has now is the last."""
     rank = func.row_number().over(partition_by=(tallies.c.site, tallies.c.node), order_by=tallies.c.id.desc())
     ranked = select(tallies, rank.label("rank"), nodes.c.boot.label("boot_now")).select_from(
         tallies.outerjoin(nodes, (nodes.c.site == tallies.c.site) & (nodes.c.node == tallies.c.node))
     )
     each = ranked.subquery()
     kept = or_(each.c.rank <= BOOTS_KEPT, each.c.boot == each.c.boot_now)
-    return select(each.c.id, *(each.c[name] for name in columns_of(Tally))).where(kept).order_by(each.c.id)
+    is_now = case((each.c.boot == each.c.boot_now, 1), else_=0)
+    return select(each.c.id, *(each.c[name] for name in columns_of(Tally))).where(kept).order_by(is_now, each.c.id)
 
 
 def _closed(connection: Connection) -> tuple[tuple[IncidentKey, int], ...]:

@@ -34,7 +34,7 @@ from node.monitor.history.tables import (
     walk_tests,
 )
 from node.monitor.history.upserts import add_missing, among, chunks, fill, upsert
-from node.monitor.model import FindingKey, Flip, NodeKey, Notice, NoticeKind, Status
+from node.monitor.model import FindingKey, Flip, NodeKey, Notice, NoticeKind, Status, Tally
 from node.monitor.tally import RANGES_KEPT, merged
 
 TargetsOf = Callable[[Notice], Collection[str]]
@@ -44,7 +44,7 @@ TargetsOf = Callable[[Notice], Collection[str]]
 def store(connection: Connection, batches: Sequence[Batch], targets_of: TargetsOf) -> tuple[Stored, ...]:
     """Store these batches, as if one after the other; of each what came of it, once this is committed."""
     add_missing(connection, events, [flat(event) for batch in batches for event in batch.events if event.body])
-    _join_tallies(connection, batches)
+    joined = _join_tallies(connection, batches)
     won_flips = _flip(connection, batches)
     known = keep(connection, [incident for batch in batches for incident in batch.incidents])
     won_findings = _find(connection, batches)
@@ -67,6 +67,7 @@ def store(connection: Connection, batches: Sequence[Batch], targets_of: TargetsO
     return tuple(
         Stored(
             events=tuple(event.key for event in batch.events),
+            tallies=tuple(joined[each.node, each.boot] for each in batch.tallies if not each.ranges),
             flips=held,
             raised=raised,
             cleared=cleared,
@@ -78,20 +79,29 @@ def store(connection: Connection, batches: Sequence[Batch], targets_of: TargetsO
     )
 
 
-def _join_tallies(connection: Connection, batches: Sequence[Batch]) -> None:
-    newest: dict[tuple[str, str, str], dict[str, Any]] = {}
+def _join_tallies(connection: Connection, batches: Sequence[Batch]) -> dict[tuple[NodeKey, str], Tally]:
+    """All of these boots, as they are then."""
+    newest: dict[tuple[str, str, str], Tally] = {}
     ranges: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+    given: set[tuple[str, str, str]] = set()
     for tally in (tally for batch in batches for tally in batch.tallies):
         key = (*tally.node, tally.boot)
-        newest[key] = flat(tally)
+        newest[key] = tally
         ranges.setdefault(key, []).extend(tally.ranges)
+        if tally.ranges:
+            given.add(key)
     columns = (tallies.c.site, tallies.c.node, tallies.c.boot)
     for chunk in chunks(newest):
         found = select(*columns, tallies.c.ranges).where(among(columns, chunk))
         for site, node, boot, there in connection.execute(found):
             ranges.setdefault((site, node, boot), []).extend((first, last) for first, last in there)
-    rows = [row | {"ranges": merged(ranges[key])[-RANGES_KEPT:]} for key, row in newest.items()]
+    joined = {
+        key: msgspec.structs.replace(tally, ranges=tuple(merged(ranges[key])[-RANGES_KEPT:]))
+        for key, tally in newest.items()
+    }
+    rows = [flat(tally) for key, tally in joined.items() if key in given]
     upsert(connection, tallies, rows, ("ranges", "previous_boot", "previous_seq"))
+    return {(tally.node, tally.boot): tally for tally in joined.values()}
 
 
 def _flip(connection: Connection, batches: Sequence[Batch]) -> list[tuple[Flip, ...]]:
