@@ -14,6 +14,7 @@ Rules:
 4. While the database is away nobody can renew. So who hasn't heard of it for a while takes nothing over at first
    (history/patience.py). Where it is away for one monitor only, that one can't be told from a dead one.
 5. A delivery is due when it has no ``next_try``, when that has come, or when it lies further ahead than RETRY_MAX_S.
+   For what failed in this process its own monotonic clock decides, so that a clock that is set holds nothing back.
 6. Every method is one transaction, and raises an AlarmNodeError while the database is away.
 """
 

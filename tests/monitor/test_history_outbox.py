@@ -27,7 +27,7 @@ def clock() -> TurnedClock:
 @pytest.fixture
 def history(history_url: str, clock: TurnedClock) -> Iterator[History]:
     """An empty history whose targets are MAIL and SMS."""
-    opened = History(history_url, targets, clock)
+    opened = History(history_url, targets, clock, clock.steady)
     yield opened
     opened.close()
 
@@ -41,16 +41,15 @@ def outbox(history: History) -> Outbox:
 @pytest.fixture
 def other(history_url: str, history: History, clock: TurnedClock) -> Iterator[Outbox]:
     """The outbox of another monitor that shares the database, which ``history`` has made."""
-    opened = History(history_url, targets, clock)
+    opened = History(history_url, targets, clock, clock.steady)
     yield opened.outbox
     opened.close()
 
 
 def looking(outbox: Outbox, clock: TurnedClock, for_s: float) -> None:
     """Time passes while this one looks again and again, as a teller does."""
-    step_s = 1.0 if for_s > 0 else -1.0
-    for _ in range(round(for_s / step_s)):
-        clock.turn(step_s)
+    for _ in range(round(for_s)):
+        clock.turn(1.0)
         outbox.waiting(MAIL)
 
 
@@ -136,7 +135,7 @@ def test_a_clock_that_is_set_takes_nothing_from_the_living_and_gives_nothing_to_
     claimed(outbox, "one that dies")
     other.waiting(MAIL)
 
-    clock.turn(jump_s)
+    clock.set(jump_s)
     taken, waited_s = claimed(other, B), 0.0
     assert taken is None
     assert living is not None
@@ -269,15 +268,73 @@ def test_what_fails_is_due_again_later(history: History, outbox: Outbox, clock: 
     assert [(each.attempts, each.uncertain) for each in third.deliveries] == [(2, True)]
 
 
-def test_a_try_that_lies_too_far_ahead_is_due(history: History, outbox: Outbox) -> None:
-    """The clock was wrong when it was set."""
+@pytest.mark.parametrize("jump_s", [-3600.0, -280.0, -3.0, 3.0, 280.0, 3600.0])
+def test_a_clock_that_is_set_neither_holds_a_retry_back_nor_hurries_it(
+    history: History, outbox: Outbox, clock: TurnedClock, jump_s: float
+) -> None:
+    """What failed here waits by this process's own clock; another monitor and the next call go by it as well."""
+    history.store(Batch(notices=(alarm(),)))
+    for wait_s in (2.0, 4.0):
+        claim = claimed(outbox)
+        assert claim is not None
+        outbox.fail(claim.id, "refused", wait_s, uncertain=False)
+
+        clock.set(jump_s)
+        looking(outbox, clock, wait_s - 1.0)
+        early = (outbox.waiting(MAIL).alone, claimed(outbox))
+        looking(outbox, clock, 1.0)
+
+        assert early == (0, None)
+        assert outbox.waiting(MAIL).alone == 1
+
+
+def test_what_another_monitor_has_tried_since_waits_by_its_try(
+    history: History, outbox: Outbox, other: Outbox, clock: TurnedClock
+) -> None:
+    """What this process knows of the try before it says nothing any more."""
+    history.store(Batch(notices=(alarm(),)))
+    first = claimed(outbox, A)
+    assert first is not None
+    outbox.fail(first.id, "refused", 2.0, uncertain=False)
+    clock.turn(2.0)
+    second = claimed(other, B)
+    assert second is not None
+    other.fail(second.id, "refused", 4.0, uncertain=False)
+
+    clock.turn(3.0)
+    early = claimed(outbox, A)
+    clock.turn(1.0)
+
+    assert early is None
+    assert claimed(outbox, A) is not None
+
+
+def test_what_a_dead_monitor_was_trying_again_is_due_at_once(
+    history: History, outbox: Outbox, other: Outbox, clock: TurnedClock
+) -> None:
+    """The wait before its last try is over, whatever the clock says of it since."""
+    history.store(Batch(notices=(alarm(),)))
+    first = claimed(outbox, A)
+    assert first is not None
+    outbox.fail(first.id, "refused", 60.0, uncertain=False)
+    clock.turn(60.0)
+    assert claimed(outbox, A) is not None
+    clock.set(-60.0)
+
+    looking(other, clock, 2 * LEASE_S)
+
+    assert uncertain(claimed(other, B)) == [True]
+
+
+def test_a_try_that_lies_too_far_ahead_is_due(history: History, outbox: Outbox, other: Outbox) -> None:
+    """The clock was wrong when another monitor wrote it."""
     history.store(Batch(notices=(alarm(),)))
     claim = claimed(outbox)
     assert claim is not None
 
     outbox.fail(claim.id, "refused", 365 * 86_400.0, uncertain=False)
 
-    assert claimed(outbox) is not None
+    assert claimed(other, B) is not None
 
 
 def test_a_target_that_works_again_is_told_at_once(history: History, outbox: Outbox) -> None:

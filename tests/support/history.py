@@ -31,17 +31,27 @@ def at(seconds: float = 0.0, *, days: float = 0.0) -> datetime:
 
 
 class TurnedClock:
-    """Says START until a test turns it."""
+    """Says START until a test turns or sets it."""
 
     def __init__(self) -> None:
         self._now = START
+        self._passed_s = 0.0
 
     def __call__(self) -> datetime:
         """What it says."""
         return self._now
 
+    def steady(self) -> float:
+        """What the monotonic clock of a process says."""
+        return self._passed_s
+
     def turn(self, by_s: float) -> None:
-        """It is so much later, or earlier."""
+        """So much time passes."""
+        self._passed_s += by_s
+        self._now += timedelta(seconds=by_s)
+
+    def set(self, by_s: float) -> None:
+        """Somebody sets it forward, or back; no time passes."""
         self._now += timedelta(seconds=by_s)
 
 

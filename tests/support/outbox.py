@@ -1,4 +1,4 @@
-"""An outbox in memory, with the rules of node.monitor.outbox but the fourth; it can be away, as a database is."""
+"""An outbox in memory, with the rules of node.monitor.outbox but the fourth, by one clock; it can be away."""
 
 import copy
 import threading

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from time import monotonic
 
 from node.monitor.batch import Batch, Memory, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.history.database import Database
@@ -20,7 +21,8 @@ class History:
     """The history in the database at ``url``; any thread may use it. Every method raises HistoryError.
 
     ``targets_of``: the names of the targets that are told a notice. ``outbox`` is what they still have to be told,
-    ``reading`` what happened, ``tokens`` who may ask for it. ``clock`` takes the place of the database's own.
+    ``reading`` what happened, ``tokens`` who may ask for it. ``clock`` takes the place of the database's own,
+    ``steady`` that of this process's (monotonic seconds).
     """
 
     def __init__(
@@ -28,10 +30,11 @@ class History:
         url: str,
         targets_of: TargetsOf = lambda _notice: (),
         clock: Callable[[], datetime] | None = None,
+        steady: Callable[[], float] = monotonic,
     ) -> None:
         self._database = Database(url)
         self._targets_of = targets_of
-        self.outbox = StoredOutbox(self._database, clock)
+        self.outbox = StoredOutbox(self._database, clock, steady)
         self.reading = StoredReading(self._database)
         self.tokens = StoredTokens(self._database)
 

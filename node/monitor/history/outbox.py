@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from time import monotonic
 from uuid import uuid4
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Update, and_, case, distinct, false, func, or_, select, true, update
 
 from node.monitor.history.database import Database
-from node.monitor.history.patience import Patience
+from node.monitor.history.patience import Patience, Retries
 from node.monitor.history.tables import deliveries, notices
 from node.monitor.model import Notice, NoticeKind
 from node.monitor.outbox import DOWN_CODES, LEASE_S, RETRY_MAX_S, Claim, Delivery, Settled, Waiting
@@ -23,19 +24,26 @@ _unclaimed = deliveries.c.claim.is_(None)
 class StoredOutbox:
     """What people still have to be told, in ``database``. Every method raises HistoryError.
 
-    ``clock`` takes the place of the database's own.
+    ``clock`` takes the place of the database's own, ``steady`` that of this process's (monotonic seconds).
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime] | None = None,
+        steady: Callable[[], float] = monotonic,
+    ) -> None:
         self._database = database
         self._now: Callable[[Connection], datetime] = database.now if clock is None else lambda _: clock()
+        self._steady = steady
         self._patience = Patience()
+        self._retries = Retries()
 
     def waiting(self, target: str) -> Waiting:
         """How much there is to tell ``target``."""
         count = func.count
         with self._database.reading() as connection:
-            ready = self._ready(self._now(connection))
+            ready = self._ready(target, self._now(connection))
             is_down = and_(ready, notices.c.kind == NoticeKind.FINDING, notices.c.code.in_(DOWN_CODES))
             asked = (
                 select(
@@ -54,10 +62,14 @@ class StoredOutbox:
         name = uuid4().hex
         with self._database.writing() as connection:
             now = self._now(connection)
+            past, _ = self._retries.at(target, self._steady())
+            if past:
+                of_target = update(deliveries).where(_open, deliveries.c.target == target)
+                connection.execute(of_target.where(deliveries.c.next_try_utc.in_(past)).values(next_try_utc=None))
             due = (
                 select(deliveries, notices.c.body)
                 .join(notices)
-                .where(_open, deliveries.c.target == target, notices.c.gather.is_(gather), self._ready(now))
+                .where(_open, deliveries.c.target == target, notices.c.gather.is_(gather), self._ready(target, now))
                 .order_by(deliveries.c.attempts, deliveries.c.id)
                 .limit(limit)
             )
@@ -75,17 +87,19 @@ class StoredOutbox:
                 claim=name,
                 claimed_by=monitor,
                 claimed_utc=now,
+                next_try_utc=None,
                 uncertain=or_(deliveries.c.uncertain, ~_unclaimed),
             )
             for chunk in _chunks([delivery.id for delivery in found]):
                 connection.execute(taking.where(deliveries.c.id.in_(chunk)))
+        self._retries.forget(target, past)
         return Claim(id=name, target=target, deliveries=found) if found else None
 
     def renew(self, claim: str) -> bool:
         """It is still being acted upon. Whether it holds anything."""
         with self._database.writing() as connection:
             now = self._now(connection)
-            self._patience.heard(now)
+            self._patience.heard(now, self._steady())
             return connection.execute(_held_by(claim).values(claimed_utc=now)).rowcount > 0
 
     def settle(self, claim: str, outcome: Settled, reason: str = "", only: Collection[int] | None = None) -> None:
@@ -108,21 +122,26 @@ class StoredOutbox:
     def fail(self, claim: str, reason: str, wait_s: float, *, uncertain: bool) -> None:
         """What the claim still holds wasn't told, and waits for ``wait_s`` with one attempt more."""
         with self._database.writing() as connection:
+            next_try = self._now(connection) + timedelta(seconds=wait_s)
+            due = self._steady() + wait_s
             failing = _held_by(claim).values(
                 attempts=deliveries.c.attempts + 1,
                 reason=reason,
-                next_try_utc=self._now(connection) + timedelta(seconds=wait_s),
+                next_try_utc=next_try,
                 uncertain=or_(deliveries.c.uncertain, true() if uncertain else false()),
                 claim=None,
                 claimed_by=None,
                 claimed_utc=None,
             )
-            connection.execute(failing)
+            targets = set(connection.scalars(failing.returning(deliveries.c.target)))
+        for target in targets:
+            self._retries.wait(target, next_try, due)
 
     def hurry(self, target: str) -> None:
         """The target works again: whatever waits for it is due now."""
         with self._database.writing() as connection:
             connection.execute(update(deliveries).where(_open, deliveries.c.target == target).values(next_try_utc=None))
+        self._retries.forget(target)
 
     def release(self, monitor: str) -> None:
         """Claims of this monitor are an earlier process's: they are void, and what they held is uncertain."""
@@ -133,15 +152,19 @@ class StoredOutbox:
                 .values(uncertain=True, claim=None, claimed_by=None, claimed_utc=None)
             )
 
-    def _ready(self, now: datetime) -> ColumnElement[bool]:
+    def _ready(self, target: str, now: datetime) -> ColumnElement[bool]:
         """What is due, and nobody's or to be taken over."""
-        may_take_over = self._patience.heard(now)
-        return _is_due(now) & (or_(_unclaimed, _is_void(now)) if may_take_over else _unclaimed)
+        at = self._steady()
+        may_take_over = self._patience.heard(now, at)
+        past, future = self._retries.at(target, at)
+        next_try = deliveries.c.next_try_utc
+        is_due = or_(next_try.in_(past), next_try.not_in(future) & _is_due(now), next_try.is_(None))
+        return is_due & (or_(_unclaimed, _is_void(now)) if may_take_over else _unclaimed)
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
     next_try = deliveries.c.next_try_utc
-    return or_(next_try.is_(None), next_try <= now, next_try > now + _RETRY_MAX)
+    return or_(next_try <= now, next_try > now + _RETRY_MAX)
 
 
 def _is_void(now: datetime) -> ColumnElement[bool]:
