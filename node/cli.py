@@ -109,7 +109,7 @@ def _run(parsed: argparse.Namespace) -> int:
     from node.service import Service  # noqa: PLC0415
 
     with watchdog.notifying(os.environ) as notifier:
-        settings = config.load(parsed.config, os.environ, try_files=True)
+        settings = config.load(parsed.config, os.environ)
         factory = open_factory(settings.pin_factory)
         directory = config.state_directory(settings, os.environ)
         service = Service(settings, factory, directory, environ=os.environ, notifier=notifier)
@@ -194,7 +194,7 @@ def _simulate(parsed: argparse.Namespace) -> int:
     from node.simulate import run  # noqa: PLC0415
 
     with watchdog.notifying(os.environ) as notifier:
-        settings = config.load(parsed.config, os.environ, try_files=True)
+        settings = config.load(parsed.config, os.environ)
         return run(
             settings,
             sys.stdin,

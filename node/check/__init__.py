@@ -16,7 +16,7 @@ from node import config, health, status
 from node.check.brokers import try_broker
 from node.check.finding import Finding, called
 from node.check.pins import try_pins
-from node.config.brokers import files, why_unreadable
+from node.config.brokers import files, why_unusable
 from node.errors import BROKER_UNREACHABLE, RECORD_FAILED, ConfigError
 from node.pins import open_factory
 
@@ -129,7 +129,7 @@ def _look_at_files(settings: config.Config) -> Iterator[Finding]:
             if not path.is_absolute():
                 text = f"{about} is a bare name: systemd hands the file to the service, and to nobody else"
                 yield Finding(None, text, "start the service, then check again: it says itself what it can't use")
-            elif problem := why_unreadable(key, path):
+            elif problem := why_unusable(key, path):
                 yield Finding(False, f"{about} {problem}", "mend it, or run this as root or as the service's user")
 
 

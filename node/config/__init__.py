@@ -155,14 +155,12 @@ TABLES = {
 }
 
 
-def load(path: Path, environ: Mapping[str, str] = MappingProxyType({}), *, try_files: bool = False) -> Config:
+def load(path: Path, environ: Mapping[str, str] = MappingProxyType({})) -> Config:
     """Read node.toml; ConfigError with all its problems where it can't be used.
 
-    ``environ`` says where the files lie that it names; whoever is going to use them lets them be tried.
+    ``environ`` says where the files lie that it names. They aren't opened here: whoever uses one tells what is wrong.
     """
     sections, problems = _read(parse(path))
-    if try_files:
-        problems += brokers.unreadable(sections, environ)
     if problems:
         raise refusal(path, *problems)
     return _build(path, sections, environ)

@@ -3,7 +3,8 @@
 1. ``ca_file`` makes it TLS. Without it only loopback is reached; anything else wants ``insecure = true``, and that is a
    standing fault.
 2. A file is an absolute path, or a bare name: then it lies in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=).
-3. What a file holds isn't kept here and never shown: link/credentials.py reads it at each connection.
+3. What a file holds isn't kept here and never shown: access/credentials.py reads it at each connection. One that can't
+   be used is its own broker's fault, and no reason not to start.
 """
 
 import re
@@ -16,6 +17,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from node.config.reader import Section, Sections, allowed, be, key_of, repeated, toml
+from node.files import FileError, content, one_line
 
 _FILES = ("ca_file", "certificate_file", "key_file", "password_file")
 _PASSWORD_MAX = 65_535
@@ -49,10 +51,6 @@ class Broker:
     tls: Tls | None = None
     login: Login | None = None
     insecure: bool = False
-
-
-class PasswordError(ValueError):
-    """What a password file holds is no password; the text says why, and nothing of it."""
 
 
 _Host = Annotated[str, Meta(pattern=r"\A([^\s/:@]+|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[^\s/@]*)\Z")]
@@ -123,46 +121,27 @@ def files(broker: Broker) -> dict[str, Path]:
     return {key: path for key, path in named.items() if path is not None}
 
 
-def why_unreadable(key: str, path: Path) -> str:
-    """Why the file of this key can't be used by this account, and what to do; empty where nothing is wrong with it."""
-    if not path.is_absolute():
-        return (
-            "is a bare name, and there is no $CREDENTIALS_DIRECTORY: write an absolute path, or let systemd give the "
-            "file to the service by LoadCredential=NAME:PATH"
-        )
+def why_unusable(key: str, path: Path) -> str:
+    """Why the file of this key can't be used by this account, and what to do; empty where nothing is wrong with it.
+
+    What certificates and keys hold isn't looked at: that shows when they are used.
+    """
     try:
         if key == "password_file":
             read_password(path)
         else:
-            path.open("rb").close()
-    except OSError as failure:
-        return f"can't be read ({failure.strerror}): check that the file exists and that the service may read it"
-    except PasswordError as failure:
-        return str(failure)
+            content(path)
+    except FileError as unusable:
+        return unusable.reason
     return ""
 
 
 def read_password(path: Path) -> bytes:
-    """The password that this file holds on its one line. OSError, or PasswordError where it holds none."""
-    password = path.read_bytes().removesuffix(b"\n").removesuffix(b"\r")
-    if not password:
-        raise PasswordError("is empty: write the password into it, on one line")
-    if b"\n" in password:
-        raise PasswordError("holds several lines: leave one, the password")
+    """The password that this file holds on its one line. Raises FileError."""
+    password = one_line(path, "password")
     if len(password) > _PASSWORD_MAX:
-        raise PasswordError(f"is too long: MQTT takes {_PASSWORD_MAX} bytes")
+        raise FileError(path, f"is too long: MQTT takes {_PASSWORD_MAX} bytes")
     return password
-
-
-def unreadable(sections: Sections, environ: Mapping[str, str]) -> Iterator[str]:
-    """What is wrong with the files that all brokers name."""
-    for section in sections["broker"]:
-        for key, path in _paths(section, environ).items():
-            problem = why_unreadable(key, path)
-            if problem:
-                # Whoever wrote the password in the place of its file must not find it in a log.
-                shown = "" if key == "password_file" else f" = {toml(section.values[key])}"
-                yield f"{section.place} {key}{shown}: {problem}"
 
 
 def _paths(section: Section, environ: Mapping[str, str]) -> dict[str, Path]:

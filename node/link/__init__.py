@@ -21,9 +21,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from node.access.credentials import Credentials
 from node.config import Login, Tls
 from node.core.events import Event, LinkDown
-from node.link.credentials import Credentials
 from node.link.hatch import Hatch, Kind
 from node.link.messages import Incoming, Outgoing, Priority, Subscription, Terms
 from node.link.patience import Patience

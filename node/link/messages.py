@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
+from node.access.credentials import Credentials
 from node.core.events import Event
 from node.core.memory import Key
-from node.link.credentials import Credentials
 
 
 class Priority(IntEnum):

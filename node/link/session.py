@@ -23,14 +23,14 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from node.access import problems
+from node.access.tls import HandshakeSilentError, TlsSocket
 from node.core.events import TOO_MANY, CredentialsSeen, Event, LinkUp
 from node.errors import CREDENTIALS_UNUSABLE, FaultKind
-from node.link import problems
 from node.link.hatch import Hatch, Kind
 from node.link.messages import Incoming, Terms
 from node.link.patience import CONNECT, HANDSHAKE, PUBLISH, SUBSCRIBE, Patience
 from node.link.publishing import WINDOW, Publishing
-from node.link.tls import HandshakeSilentError, TlsSocket
 
 _PROTOCOL_BROKEN = 0x82
 _KEEPALIVE_TIMEOUT = 0x8D

@@ -159,15 +159,13 @@ TABLES = {
 _ROSTER = Table("node", _Node, most=20_000)
 
 
-def load(path: Path, environ: Mapping[str, str] = MappingProxyType({}), *, try_files: bool = False) -> Settings:
+def load(path: Path, environ: Mapping[str, str] = MappingProxyType({})) -> Settings:
     """Read monitor.toml and the roster that it names; ConfigError with all problems of a file that can't be used."""
     document = parse(path, PROGRAM)
     problems = unknown_tables(document, TABLES.values())
     sections = {table.name: read_table(table, document, problems) for table in TABLES.values()}
     problems += [problem for rule in _RULES for problem in rule(sections)]
     problems += _unreadable(sections)
-    if try_files:
-        problems += brokers.unreadable(sections, environ)
     if problems:
         raise refusal(path, *problems, program=PROGRAM)
     return _build(path, sections, environ)

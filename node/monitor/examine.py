@@ -14,20 +14,22 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from node.access import problems
+from node.access.credentials import Credentials
+from node.access.tls import TlsSocket
 from node.config.brokers import Broker
-from node.errors import AlarmNodeError
+from node.errors import AlarmNodeError, FaultKind
 from node.monitor import config
 from node.monitor.commanding import ApiError, Commands
 from node.monitor.errors import HistoryOlderError
-from node.monitor.findings import BROKER_AWAY, LOGIN_REFUSED
-from node.monitor.login import prepare, refusal, why
+from node.monitor.findings import BROKER_AWAY, FILE_UNUSABLE
 from node.monitor.running import open_history
 from node.monitor.settings import Settings
 from node.monitor.tell import problem_of
+from node.monitor.tell.texts import BROKER_PROBLEMS
 from node.monitor.wire import MonitorWire
 
 ANSWER_S = 5.0
-LOGIN_NEXT = "compare username and password_file, or the certificate, with the login at the broker (mosquitto_passwd)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Finding:
 
 def examine(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     """All findings, in the order in which they are found. Raises ConfigError where there is nothing to examine."""
-    settings = config.load(path, environ, try_files=True)
+    settings = config.load(path, environ)
     yield Finding(True, f"{path}: monitor {settings.monitor} hears {', '.join(settings.sites)}")
     yield from _roster(settings)
     yield from _targets(settings)
@@ -115,6 +117,11 @@ def _running(commands: Commands, settings: Settings) -> Iterator[Finding]:
 
 def _try_broker(settings: Settings, broker: Broker) -> Finding:
     """Connect as the monitor, which doesn't run now, and subscribe; nothing is published that a node could believe."""
+    credentials = Credentials(broker.name, broker.tls, broker.login)
+    credentials.look()
+    if not credentials.ready:
+        text = f"broker {broker.name}: its files here can't be used: {credentials.problem}: {FILE_UNUSABLE.code}"
+        return Finding(False, text, FILE_UNUSABLE.next_step)
     wire = MonitorWire(settings.root, settings.sites, settings.monitor, "00000000")
     client = Client(
         CallbackAPIVersion.VERSION2,
@@ -123,34 +130,46 @@ def _try_broker(settings: Settings, broker: Broker) -> Finding:
         reconnect_on_failure=False,
     )
     done = threading.Event()
-    problems: list[str] = []
+    found: list[tuple[str, FaultKind | None]] = []
+    opened: list[object] = []
 
     def connected(_: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _properties: object) -> None:
         if code.is_failure:
-            problems.append(refusal(code))
+            found.append(problems.refused(code))
             done.set()
         else:
             client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in wire.subscriptions])
 
     def subscribed(_: Client, _data: object, _mid: int, codes: list[ReasonCode], _properties: object) -> None:
-        problems.extend(f"a subscription was refused: {code}" for code in codes if code.is_failure)
+        found.extend((f"a subscription was refused: {code}", None) for code in codes if code.is_failure)
         done.set()
 
+    def disconnected(*_: object) -> None:
+        # With TLS 1.3 the broker refuses our certificate when it has seen it: after the connection is there.
+        broken = next((each.broken for each in opened if isinstance(each, TlsSocket)), None)
+        if broken is not None and not done.is_set():
+            found.append(problems.broken(broken))
+            done.set()
+
+    client.on_socket_open = lambda _client, _data, each: opened.append(each)
     client.on_connect = connected
     client.on_subscribe = subscribed
+    client.on_disconnect = disconnected
     try:
-        prepare(client, broker)
+        credentials.equip(client, ANSWER_S)
         client.connect_timeout = ANSWER_S
         client.connect(broker.host, broker.port)
         client.loop_start()
         if not done.wait(ANSWER_S):
-            problems.append("no answer")
-    except (OSError, ValueError) as problem:
-        problems.append(why(problem))
+            found.append(("no answer", None))
+    except (OSError, ValueError) as failure:
+        found.append(problems.told(failure))
     finally:
         client.disconnect()
         client.loop_stop()
-    if problems:
-        next_step = LOGIN_NEXT if problems[0] == LOGIN_REFUSED else BROKER_AWAY.next_step
-        return Finding(False, f"broker {broker.name}: {problems[0]}: {BROKER_AWAY.code}", next_step)
-    return Finding(True, f"broker {broker.name} lets the monitor in, and grants what it listens to")
+    if not found:
+        return Finding(True, f"broker {broker.name} lets the monitor in, and grants what it listens to")
+    reason, fault = found[0]
+    told = reason if fault is None else f"{BROKER_PROBLEMS.get(fault.code, fault.text)} ({fault.code} {reason})"
+    next_step = BROKER_AWAY.next_step if fault is None else fault.next_step
+    return Finding(False, f"broker {broker.name}: {told}: {BROKER_AWAY.code}", next_step)

@@ -111,14 +111,18 @@ OPEN_ALARM_UNSTORED = FindingKind(
     "go there as for any alarm; then look for what the broker drops",
 )
 
-LOGIN_REFUSED = "refused: the broker doesn't know this login, or by another password or certificate"
-"""The detail of BROKER_AWAY where it is there, and lets us not in."""
-
 OPEN_AT_THE_WALL = FindingKind(
     "M016",
     Severity.WARNING,
     "an alarm that was ended here is still open at its node: its lamp and its sound go on calling",
     "go there; where all is well, end it there, or once more here: alarm-monitor reset",
+)
+
+FILE_UNUSABLE = FindingKind(
+    "M031",
+    Severity.WARNING,
+    "a file of the monitor can't be used as it is now: what was read from it before is used on, if anything",
+    "mend the file that is named here: it is taken within a minute",
 )
 
 FINDINGS: dict[str, FindingKind] = {
@@ -140,6 +144,7 @@ FINDINGS: dict[str, FindingKind] = {
         STOLEN_ID,
         OPEN_ALARM_UNSTORED,
         OPEN_AT_THE_WALL,
+        FILE_UNUSABLE,
     )
 }
 

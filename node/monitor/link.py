@@ -26,10 +26,13 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from node.access import problems
+from node.access.credentials import Credentials
+from node.access.tls import TlsSocket
 from node.config.brokers import Broker
+from node.errors import CREDENTIALS_UNUSABLE, FaultKind
 from node.messages import PAYLOAD_LIMIT, ReceiptKind
 from node.monitor.decisions import SendCommand
-from node.monitor.login import prepare, refusal, why
 from node.monitor.model import EventKey
 from node.monitor.wire import HEARTBEAT_S, TTL_S, FromNode, MonitorWire
 
@@ -44,6 +47,9 @@ ANSWER_S = 10.0
 """How long the broker may take for CONNACK and SUBACK."""
 
 GOODBYE_S = 1.0
+LOOK_S = 60.0
+"""How often a connection's own files are looked at while it lasts."""
+
 TURN_S = 0.5
 AT_ONCE = 100
 """How many messages are read until what answers them, and what we say ourselves, is written."""
@@ -63,7 +69,10 @@ class Listener(Protocol):
         """All is subscribed: from here on everything is heard."""
 
     def down(self, broker: str, problem: str) -> None:
-        """There is no connection (any more)."""
+        """There is no connection (any more); a ``problem`` that is a fault of its own begins with its code (F017 …)."""
+
+    def files(self, broker: str, problem: str) -> None:
+        """Which of our own files for it can't be used as they are now, and why; empty where all are in order."""
 
     def said(self, broker: str, heard: FromNode, *, retained: bool) -> None:
         """A node's message."""
@@ -89,6 +98,10 @@ class Link:
         self._listener = listener
         self._pulse = pulse
         self._client_id = client_id
+        self._credentials = Credentials(broker.name, broker.tls, broker.login)
+        self._files_problem: str | None = None
+        self._look_at = 0.0
+        self._tls: TlsSocket | None = None
         self._client: Client | None = None
         self._session = 0
         self._born = 0.0
@@ -150,9 +163,11 @@ class Link:
         while not self._closing.is_set():
             began = time.monotonic()
             try:
-                self._attend(self._connect(), bell)
-            except (OSError, ssl.SSLError, ValueError) as problem:
-                self._problem = why(problem)
+                client = self._connect()
+                if client is not None:
+                    self._attend(client, bell)
+            except (OSError, ValueError) as failure:
+                self._problem = _named(*problems.told(failure))
             was_ready, self._ready, self._client = self._ready, False, None
             self._topics.clear()
             if not self._closing.is_set():
@@ -161,8 +176,22 @@ class Link:
             wait_s = RETRY_S[0] if was_ready and time.monotonic() - began > 1.0 else min(wait_s * 2, RETRY_S[1])
             self._closing.wait(wait_s)
 
-    def _connect(self) -> Client:
+    def _look(self) -> None:
+        """Look at our own files, and tell what is wrong with them when that has changed."""
+        self._look_at = time.monotonic() + LOOK_S
+        self._credentials.look()
+        if self._credentials.problem != self._files_problem:
+            self._files_problem = self._credentials.problem
+            self._listener.files(self.broker.name, self._files_problem)
+
+    def _connect(self) -> Client | None:
+        """Ask for a connection; None where there is nothing to ask with."""
+        self._look()
+        if not self._credentials.ready:
+            self._problem = _named(f"its files here can't be used: {self._files_problem}", CREDENTIALS_UNUSABLE)
+            return None
         self._session += 1
+        self._tls = None
         self._problem = "the broker doesn't answer"
         client = Client(
             CallbackAPIVersion.VERSION2,
@@ -175,8 +204,8 @@ class Link:
         client.connect_timeout = ANSWER_S
         will = self._wire.said("lost", self._session, time.time())
         client.will_set(self._wire.state_topic(self._wire.sites[0]), will, qos=1, retain=True)
-        prepare(client, self.broker)
-        client.on_socket_open = _without_delay
+        self._credentials.equip(client, ANSWER_S)
+        client.on_socket_open = self._on_socket_open
         # With this set, paho leaves all writing to us: two threads that write at once would mix their packets.
         client.on_socket_register_write = self._ring
         client.on_connect = self._on_connect
@@ -198,6 +227,8 @@ class Link:
             if not _turn(client, bell):
                 return
             now = time.monotonic()
+            if now >= self._look_at:
+                self._look()
             if not self._ready:
                 if now > deadline:
                     raise TimeoutError("the broker doesn't answer")
@@ -209,11 +240,16 @@ class Link:
                     self._publish(self._wire.heartbeat_topic(site), payload)
         self._say_goodbye(client, bell)
 
+    def _on_socket_open(self, _client: Client, _data: object, opened: Any) -> None:
+        # Nagle's algorithm costs 40 ms now and then, even on loopback (hazards.md).
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._tls = opened if isinstance(opened, TlsSocket) else None
+
     def _on_connect(
         self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _properties: object
     ) -> None:
         if code.is_failure:
-            self._problem = refusal(code)
+            self._problem = _named(*problems.refused(code))
             client.disconnect()
             return
         topics = self._wire.subscriptions
@@ -283,7 +319,11 @@ class Link:
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _properties: object
     ) -> None:
-        if not self._problem.startswith("refused") and "subscription" not in self._problem:
+        if "refuse" in self._problem:
+            return  # that is why it ended
+        if not self._ready and self._tls is not None and self._tls.broken is not None:
+            self._problem = _named(*problems.broken(self._tls.broken))
+        else:
             self._problem = f"the connection ended: {code}"
 
 
@@ -322,6 +362,6 @@ def _holds(opened: Any) -> bool:
     return isinstance(opened, ssl.SSLSocket) and opened.pending() > 0
 
 
-def _without_delay(_client: Client, _data: object, opened: Any) -> None:
-    # Nagle's algorithm costs 40 ms now and then, even on loopback (hazards.md).
-    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def _named(reason: str, fault: FaultKind | None) -> str:
+    """Why there is no connection; where that is a fault of its own, by its code too."""
+    return reason if fault is None else f"{fault.code} {reason}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from node.monitor.decisions import Ledger, Moment
 from node.monitor.findings import (
     BROKER_AWAY,
+    FILE_UNUSABLE,
     FLOOD,
     HISTORY_FAILS,
     REFUSED,
@@ -68,6 +69,13 @@ class Own:
         known = self.links[broker]
         self.links[broker] = Link(broker, False, now if known.up else known.since, problem)
 
+    def file_seen(self, now: Moment, name: str, problem: str) -> None:
+        """What is wrong with the files of this broker or target as they are now; empty where they are in order."""
+        if problem:
+            self._ledger.find(now, self._key(FILE_UNUSABLE, name), detail=problem)
+        else:
+            self._ledger.clear(now, self._key(FILE_UNUSABLE, name))
+
     def refused(self, now: Moment, broker: str, topic: str) -> None:
         """A broker refused what we said on a topic."""
         self._show(now, REFUSED, broker, topic)
@@ -111,11 +119,12 @@ class Own:
                 self._ledger.clear(now, key)
 
     def _restore(self, now: Moment) -> None:
+        kept = {BROKER_AWAY.code: self.links.keys(), FILE_UNUSABLE.code: self.links.keys()}
         for key in [each for each in self._ledger.open if not each.site and not each.node]:
             whose, name = own_parts(key)
             if whose != self._monitor:
                 del self._ledger.open[key]
-            elif key.code == BROKER_AWAY.code and name in self.links:
+            elif name in kept.get(key.code, ()):
                 continue
             elif key.code in _SHOWN:
                 self._shown[key] = now.at + SHOWN_S

@@ -36,7 +36,7 @@ def open_history(settings: Settings, environ: Mapping[str, str]) -> History:
 @contextmanager
 def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Iterator[Service]:
     """A monitor that is ready to run; at the end all that it holds is let go."""
-    settings = config.load(path, environ, try_files=True)
+    settings = config.load(path, environ)
     directory = config.state_directory(settings, environ)
     try:
         directory.mkdir(mode=0o750, parents=True, exist_ok=True)

@@ -290,6 +290,10 @@ class _Listener:
         """As link.Listener."""
         self._own(lambda hub: hub.link_down(_now(), broker, problem))
 
+    def files(self, broker: str, problem: str) -> None:
+        """As link.Listener."""
+        self._own(lambda hub: hub.own.file_seen(_now(), broker, problem))
+
     def said(self, broker: str, heard: FromNode, *, retained: bool) -> None:
         """As link.Listener."""
         self._inbox.put(Said(time.monotonic(), broker, heard.node, heard.message, retained))

@@ -21,7 +21,7 @@ from node.core.settings import AlarmClass
 from node.monitor.commanding import ApiError
 from node.monitor.saying import STATES, refused, words_of
 from node.monitor.settings import Language
-from node.monitor.tell.texts import CLASSES, DETAILS
+from node.monitor.tell.texts import CLASSES, detail_of
 from node.monitor.tell.words import Words, mark
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _what(finding: Mapping[str, Any], words: Words, *, is_first: bool) -> Text:
     text = words.translate(finding["text"]) if is_first else words.say("as above")
     count = "" if finding["count"] is None else f" ({words.number(finding['count'])})"
     what = Text(f"{text}{count}", style=_STYLES[finding["severity"]])
-    detail = words.translate(DETAILS.get(finding["detail"], finding["detail"]))
+    detail = detail_of(finding["detail"], words)
     if detail:
         what.append("\n" + words.say("More: {about}", about=detail), style="not bold default")
     if is_first:

@@ -5,12 +5,13 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
+from node.access import problems
 from node.core import delivery, hearing, outlook
 from node.core.delivery import Outbox
 from node.core.effects import Effect
 from node.core.memory import Key
 from node.core.turn import Turn
-from node.link import hatch, problems
+from node.link import hatch
 from node.record import file
 
 

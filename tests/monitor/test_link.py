@@ -13,13 +13,13 @@ import pytest
 
 from node.config import brokers
 from node.monitor import link as linking
-from node.monitor.findings import LOGIN_REFUSED
 from node.monitor.link import AT_ONCE, Link
 from node.monitor.model import EventKey
-from node.monitor.wire import FromNode, MonitorWire
+from node.monitor.wire import MonitorWire
 from tests.monitor.nodes import BOOT, ROOM, SITE, press
 from tests.support.broker import Broker, Tls
 from tests.support.certificates import Authority
+from tests.support.listening import Listening
 from tests.support.mqtt import Client
 from tests.support.node import wait_until
 from tests.support.onerecord import OneRecord
@@ -27,39 +27,6 @@ from tests.support.onerecord import OneRecord
 ROOT = "alarm/v1"
 MANY = 5 * AT_ONCE
 WIRE = MonitorWire(ROOT, (SITE,), "guard-desk", "0000aaaa")
-
-
-class Listening:
-    """What a link has told."""
-
-    def __init__(self) -> None:
-        self.heard: list[FromNode] = []
-        self.ready = threading.Event()
-        self.complaints: list[str] = []
-
-    def up(self, broker: str) -> None:
-        """As link.Listener."""
-        self.ready.set()
-
-    def down(self, broker: str, problem: str) -> None:
-        """As link.Listener."""
-        self.complaints.append(problem)
-
-    def said(self, broker: str, heard: FromNode, *, retained: bool) -> None:
-        """As link.Listener."""
-        self.heard.append(heard)
-
-    def stolen(self, broker: str) -> None:
-        """As link.Listener."""
-        self.complaints.append("stolen")
-
-    def refused(self, broker: str, topic: str) -> None:
-        """As link.Listener."""
-        self.complaints.append(topic)
-
-    def malformed(self, broker: str, topic: str, reason: str) -> None:
-        """As link.Listener."""
-        self.complaints.append(reason)
 
 
 @pytest.fixture
@@ -237,4 +204,4 @@ def test_a_broker_that_does_not_let_us_in_is_told_from_one_that_is_away(tmp_path
 
         wait_until(lambda: listening.complaints != [], what="the reason")
 
-    assert listening.complaints[0] == LOGIN_REFUSED
+    assert listening.complaints[0] == "F022 refused: not authorised (0x87)"

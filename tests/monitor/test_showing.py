@@ -11,7 +11,6 @@ from rich.text import Text
 
 from node.monitor import showing
 from node.monitor.commanding import ApiError
-from node.monitor.findings import LOGIN_REFUSED
 from node.monitor.model import Severity, Status
 from node.monitor.saying import words_of
 from node.monitor.settings import Language
@@ -132,14 +131,17 @@ def test_a_finding_says_why() -> None:
     """The reason, in words; OPERATIONS.md promises it."""
     findings = (
         finding("M001", Severity.CRITICAL, "desk-1", detail="will"),
-        finding("M008", Severity.CRITICAL, subject="guard/broker", detail=LOGIN_REFUSED),
+        finding("M008", Severity.CRITICAL, subject="guard/broker", detail="F022 refused: not authorised (0x87)"),
         finding("M010", Severity.CRITICAL, subject="guard/sms", detail="no such host"),
     )
 
     printed = "\n".join(lines(told(quiet(findings=findings)), "de", width=160))
 
     assert "Näheres: der Broker hat die Verbindung verloren" in printed
-    assert "Näheres: abgewiesen: der Broker kennt diese Anmeldung nicht" in printed
+    assert (
+        "Näheres: abgewiesen: unbekannte Anmeldung, falsches Passwort oder Zertifikat (F022 refused: not authorised "
+        "(0x87))"
+    ) in printed
     assert "Näheres: no such host" in printed
 
 

@@ -12,7 +12,7 @@ from tests.support import broker as brokers
 from tests.support.broker import Broker
 from tests.support.certificates import Authority, Pair
 from tests.support.desk import Desk, faults
-from tests.support.node import NODE, SimulatedNode, alarm_node, write_config
+from tests.support.node import NODE, SimulatedNode, write_config
 from tests.support.secure import LOOPBACK, secure_broker
 
 Keys = dict[str, object]
@@ -230,15 +230,3 @@ def test_a_path_that_was_mended_comes_up_by_itself(tmp_path: Path, broker: Broke
                 node.tap()
                 for each in (desk, other):
                     each.receive("event", kind="pressed", presses=1)
-
-
-def test_a_node_that_cannot_read_its_password_says_so_and_does_not_start(tmp_path: Path) -> None:
-    """With the key and the next step, and nothing of what may be secret."""
-    (tmp_path / "password").write_text("hunter2\nhunter3\n", encoding="ascii")
-    keys = {"host": LOOPBACK, "port": 1883, "username": "room-214", "password_file": str(tmp_path / "password")}
-
-    done = alarm_node("simulate", "--config", write_config(tmp_path, brokers=[keys]), cwd=tmp_path)
-
-    assert done.returncode == 1
-    assert "[[broker]] 1 password_file: holds several lines: leave one, the password" in done.stderr
-    assert "hunter" not in done.stdout + done.stderr

@@ -96,7 +96,10 @@ def test_files_that_hold_nothing_useful_are_told_with_the_reason(tmp_path: Path,
     (found,) = findings(tmp_path, {"port": secure.tls_port, "ca_file": str(tmp_path / "rubbish")})
 
     assert found.ok is False
-    assert f"can't be used: {tmp_path / 'rubbish'} holds no certificate in PEM: F026 " in found.text
+    assert (
+        f"can't be used: {tmp_path / 'rubbish'} holds no certificate in PEM, or one that isn't whole: F026 "
+        in found.text
+    )
 
 
 def test_a_file_that_is_not_there_is_a_finding(tmp_path: Path, secure: Broker, authority: Authority) -> None:

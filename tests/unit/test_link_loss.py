@@ -395,7 +395,7 @@ def test_a_callback_that_fails_ends_in_silence_and_not_in_paho(
 
 def test_a_host_that_swallows_everything_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A TCP connect has a deadline of its own."""
-    monkeypatch.setattr("node.link.problems.TCP_CONNECT_S", 0.2)
+    monkeypatch.setattr("node.access.problems.TCP_CONNECT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
         with socket.create_connection(address), running(Loop(address[1])) as loop:

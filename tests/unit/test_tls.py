@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from node.access.tls import TlsContext, TlsSocket
 from node.config import Login
 from node.core.events import CredentialsSeen, Event, LinkDown, LinkUp, PublishAnswered
 from node.link import Incoming, Priority, Subscription
-from node.link.tls import TlsContext, TlsSocket
 from tests.support.broker import Broker, free_port
 from tests.support.broker import Tls as Shown
 from tests.support.certificates import Authority, Pair

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
+from node.access import x509
+from node.access.credentials import Credentials
 from node.config import Login, Tls
 from node.core.events import CredentialsSeen, LinkDown, LinkUp
-from node.link import x509
-from node.link.credentials import Credentials
 from tests.support.broker import Broker
 from tests.support.certificates import Authority
 from tests.support.loop import Loop, running
@@ -184,14 +184,13 @@ def _make_key_a_directory(own: Tls, _authority: Authority, _tmp_path: Path) -> N
     own.key_file.mkdir()
 
 
-NO_PAIR = "no certificate, or no key without a passphrase, in PEM"
 SPOILT: dict[str, tuple[Callable[[Tls, Authority, Path], None], str]] = {
     "authority": (_spoil_authority, "trusted.pem holds no certificate in PEM"),
-    "certificate": (_spoil_certificate, NO_PAIR),
-    "key": (_spoil_key, NO_PAIR),
+    "certificate": (_spoil_certificate, "room-214.pem holds no certificate in PEM"),
+    "key": (_spoil_key, "room-214.key holds no whole key in PEM"),
     "another's key": (_take_other_key, "room-214.key isn't the key of "),
-    "a key with a passphrase": (_hide_key, NO_PAIR),
-    "a key that is a directory": (_make_key_a_directory, "room-214.key: Is a directory"),
+    "a key with a passphrase": (_hide_key, "room-214.key is encrypted, and nobody is there"),
+    "a key that is a directory": (_make_key_a_directory, "room-214.key can't be read (Is a directory)"),
 }
 
 
@@ -269,7 +268,7 @@ def test_a_file_is_read_again_when_it_has_or_may_have_changed(
 ) -> None:
     """Two changes within a tick of the file system's clock look like one; one that is long ago is one."""
     changed_ns = time.time_ns() - int(age_s * 1e9)
-    monkeypatch.setattr("node.link.credentials._stamp", lambda _path: (0, changed_ns))
+    monkeypatch.setattr("node.files._stamp", lambda _path: (0, changed_ns))
     credentials = Credentials("the-broker", Tls(Authority(tmp_path / "ca.pem", days=10).file))
     credentials.look()
     credentials.news()

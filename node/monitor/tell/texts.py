@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from node.core.settings import AlarmClass
-from node.monitor.findings import LOGIN_REFUSED, kind_of
+from node.monitor.findings import kind_of
 from node.monitor.model import IncidentKey, Notice, NoticeKind, Severity
 from node.monitor.outbox import Delivery
 from node.monitor.tell.words import Words, mark, one_line
@@ -46,8 +46,20 @@ DETAILS = {
     "silent": mark("its heartbeat stays away"),
     "will": mark("the broker lost its connection"),
     "goodbye": mark("it was stopped"),
-    LOGIN_REFUSED: mark("refused: the broker doesn't know this login, or by another password or certificate"),
 }
+BROKER_PROBLEMS = {
+    "F015": mark("the name of the broker isn't found"),
+    "F016": mark("no way leads to the broker"),
+    "F017": mark("the certificate of the broker is by an authority that ca_file doesn't hold"),
+    "F018": mark("the certificate of the broker, or of its authority, has expired"),
+    "F019": mark("the certificate of the broker, or of its authority, isn't valid yet"),
+    "F021": mark("the certificate of the broker is for another host name"),
+    "F022": mark("refused: unknown login, wrong password or certificate"),
+    "F023": mark("the broker breaks off TLS: this port speaks none, or nothing as new as TLS 1.2"),
+    "F026": mark("our own certificate, key, authority or password for it can't be used"),
+}
+"""What a monitor can't connect for, by the code with which access/problems.py tells it: the texts of these faults
+speak of a node."""
 
 
 class Mood(Enum):
@@ -149,8 +161,14 @@ def _about(notice: Notice, words: Words) -> str:
     """What of it only this one has: the thing it is about, how many, and what else is known."""
     subject = notice.finding.subject if notice.finding is not None else ""
     count = "" if notice.count is None else words.number(notice.count)
-    detail = words.translate(DETAILS.get(notice.detail, notice.detail))
+    detail = detail_of(notice.detail, words)
     return one_line(", ".join(each for each in (subject, count, detail) if each))
+
+
+def detail_of(told: str, words: Words) -> str:
+    """The detail of a finding, for people."""
+    meaning = BROKER_PROBLEMS.get(told.partition(" ")[0])
+    return words.translate(DETAILS.get(told, told)) if meaning is None else f"{words.translate(meaning)} ({told})"
 
 
 def _finding(notice: Notice, words: Words) -> Message:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from paho.mqtt.reasoncodes import ReasonCode
 
+from node.access.tls import HandshakeCutError, HandshakeSilentError
 from node.errors import (
     BROKER_EXPIRED,
     BROKER_MISNAMED,
@@ -18,7 +19,6 @@ from node.errors import (
     TLS_REFUSED,
     FaultKind,
 )
-from node.link.tls import HandshakeCutError, HandshakeSilentError
 
 TCP_CONNECT_S = 5.0
 
