@@ -104,6 +104,7 @@ def _ask(prompt: str) -> str:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    watchdog.outlast_hangups()
     # Imported here, as below: `check` and `log` shouldn't wait for what only the service needs.
     from node.pins import open_factory  # noqa: PLC0415
     from node.service import Service  # noqa: PLC0415
@@ -191,6 +192,7 @@ def _after(ms: float | None) -> str:
 
 
 def _simulate(parsed: argparse.Namespace) -> int:
+    watchdog.outlast_hangups()
     from node.simulate import run  # noqa: PLC0415
 
     with watchdog.notifying(os.environ) as notifier:

@@ -1,4 +1,6 @@
-"""What systemd, its journal and the machine's watchdog are told. The one file that imports systemd.
+"""What systemd, its journal and the machine's watchdog are told, and what a service makes of a SIGHUP.
+
+The one file that imports systemd.
 
 Where nobody asks ($NOTIFY_SOCKET, $WATCHDOG_USEC, $JOURNAL_STREAM are missing) nothing is told, and logs are text.
 
@@ -23,6 +25,7 @@ import logging
 import math
 import os
 import queue
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -130,6 +133,15 @@ class Feed:
             self._progress = False
             self._next = now + self._every_s
             self._feed()
+
+
+def outlast_hangups() -> None:
+    """Let SIGHUP end nothing: whoever sends it means "read your configuration anew", which only a start does."""
+    signal.signal(signal.SIGHUP, _hung_up)
+
+
+def _hung_up(_number: int, _frame: object) -> None:
+    log.info("SIGHUP is ignored: a changed configuration is read at the next start")
 
 
 @contextmanager

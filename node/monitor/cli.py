@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    watchdog.outlast_hangups()
     # Imported here, as below: the short commands shouldn't wait for what only the service needs.
     from node.monitor import running  # noqa: PLC0415
 

@@ -50,6 +50,15 @@ def test_systemd_finds_nothing_wrong_with_a_unit(given: Path, tmp_path: Path) ->
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize("given", UNITS, ids=lambda given: given.stem)
+def test_a_unit_neither_offers_a_reload_nor_ends_by_a_hangup(given: Path) -> None:
+    """There is none yet: `systemctl reload` says so instead of doing nothing, and SIGHUP is ignored."""
+    names = settings(given).keys()
+
+    assert not names & {"ExecReload", "ReloadSignal", "SendSIGHUP", "KillSignal"}
+    assert settings(given)["Type"] == ["notify"]
+
+
 def test_a_mistake_in_the_unit_would_be_found(tmp_path: Path) -> None:
     """The test above can fail: a setting with a typing mistake is told."""
     verify = systemd_tool("systemd-analyze")
