@@ -160,6 +160,8 @@ def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
         for each in snapshot.inhibits
         if each.input in turn.state.contacts and not modes.inhibited(turn.state.inhibits, each.input)
     )
+    for name, at in modes.recent({name: at + shift for name, at in snapshot.pressed_at}, turn.now).items():
+        walktest.note(turn, name, at)
     turn.change(
         incidents=(*incidents, *turn.state.incidents),
         inhibits=(*inhibits, *turn.state.inhibits),

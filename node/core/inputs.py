@@ -219,8 +219,7 @@ def _ignore(_turn: Turn, _settings: InputSettings, _at: float) -> None:
 
 def _press_button(turn: Turn, settings: InputSettings, at: float) -> None:
     _forget_wait(turn, settings.name)
-    if turn.state.walk_test is not None:
-        turn.change(walk_test=turn.state.walk_test.after_press(settings.name, at))
+    walktest.note(turn, settings.name, at)
     presses.press(turn, settings.name, at, "pressed")
 
 

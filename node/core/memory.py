@@ -98,11 +98,15 @@ class Inhibit:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a restart must bring back. ``at`` is when it was taken; a reboot shifts every instant by it."""
+    """What a restart must bring back. ``at`` is when it was taken; a reboot shifts every instant by it.
+
+    ``pressed_at``: when buttons were pressed last, as far as that is recent (modes.py).
+    """
 
     at: float
     incidents: tuple[Incident, ...] = ()
     inhibits: tuple[Inhibit, ...] = ()
+    pressed_at: tuple[tuple[str, float], ...] = ()
     monitor_known: bool = False
 
 

@@ -7,19 +7,21 @@ Rules of a walk test:
 
 1. Of each button the first press within it is its test, every later one is real. What came to something else (a press
    of an open incident, one that is inhibited) has used the test up, too.
+   A button that is pressed at the start, or was in the ``RECENT_S`` before it, has no test: whoever pressed and sees
+   nobody come presses again. Nor does a further start, while a walk test holds, give a button its test back.
 2. A press counts by its own instant: from the start on, and before the end. One that is decided late is judged as it
    would have been in time.
 3. A test that is held for ``HELD_REAL_S`` is a real press at that instant, whether the walk test still holds or not.
    Only a release that was seen in time ends the wait for it: a wire that breaks meanwhile doesn't.
 4. A button of which nothing was known before is found pressed, and was pressed by nobody that tests: that is real.
-5. A restart ends it, and so no record remembers it.
+5. A restart ends it, and so no record remembers it; which buttons were pressed of late is remembered.
 
     walk test   ______|‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾|________
     button      ________|‾|_____|‾|____|‾‾‾‾‾‾‾‾‾‾|_    another one: __|‾‾‾‾‾‾‾‾‾‾|_
     is           tested ^  real ^  real ^                     tested ^  2 s ^ real
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -29,9 +31,14 @@ HELD_REAL_S = 2.0
 """How long a test may be held before it is real (protocol.md, "Commands")."""
 
 
+RECENT_S = 300.0
+"""For so long after a press a walk test takes the next one for real: as long as a call that nobody has may wait to be
+sent again (delivery.py), so that a second press of the same fright is never a test."""
+
+
 @dataclass(frozen=True, slots=True)
 class WalkTest:
-    """From ``since`` to ``until`` (monotonic seconds) the buttons that aren't ``pressed`` yet may be tested.
+    """From ``since`` to ``until`` (monotonic seconds) the buttons that aren't ``pressed`` may be tested.
 
     ``over``: its end was told. It is kept all the same, for presses from before its end that are decided late.
     """
@@ -50,9 +57,9 @@ class WalkTest:
         """Whether a press of this button at this instant may be its test."""
         return self.covers(at) and name not in self.pressed
 
-    def after_press(self, name: str, at: float) -> "WalkTest":
+    def after_press(self, name: str) -> "WalkTest":
         """The walk test after any press of this button: none that follows is its test."""
-        return replace(self, pressed=self.pressed | {name}) if self.tests(name, at) else self
+        return replace(self, pressed=self.pressed | {name})
 
     def ended(self, at: float) -> "WalkTest":
         """The walk test once its end is told: at its time, or earlier by command."""
@@ -65,6 +72,11 @@ class AwaitedTest:
 
     key: Key
     at: float
+
+
+def recent(pressed_at: Mapping[str, float], now: float) -> dict[str, float]:
+    """Of these presses those that are too young for a walk test to take the next one of their button for a test."""
+    return {name: at for name, at in pressed_at.items() if at > now - RECENT_S}
 
 
 def inhibited(inhibits: Iterable[Inhibit], name: str) -> bool:

@@ -241,10 +241,11 @@ def _stored(turn: Turn) -> list[Effect]:
         at=turn.now,
         incidents=tuple(_lasting(incident) for incident in turn.state.incidents),
         inhibits=turn.state.inhibits,
+        pressed_at=tuple(turn.state.pressed_at.items()),
         monitor_known=turn.state.supervision.monitor_known,
     )
     known = turn.state.remembered
-    changed = known is None or replace(known, at=snapshot.at) != snapshot or _aged(known, turn.now)
+    changed = known is None or _as_written(known, snapshot) != snapshot or _aged(known, turn.now)
     if turn.events:
         turn.change(remembered=snapshot)
         return [Append(event, snapshot) for event in turn.events]
@@ -252,6 +253,11 @@ def _stored(turn: Turn) -> list[Effect]:
         turn.change(remembered=snapshot)
         return [Remember(snapshot)]
     return []
+
+
+def _as_written(known: Snapshot, snapshot: Snapshot) -> Snapshot:
+    """What was written, but for instants: a press is written with its event, and no chattering button's beside."""
+    return replace(known, at=snapshot.at, pressed_at=snapshot.pressed_at)
 
 
 def _aged(snapshot: Snapshot, now: float) -> bool:

@@ -40,10 +40,11 @@ class State:
     ``now`` is the latest instant seen; it never goes back, though an edge's own stamp may be older. ``incidents`` in
     the order of their newest presses, ``faults`` maps what was told to when it began (wall clock). ``held_due``: when a
     door that stands open will have been held open, or a button's test has been held for too long, by its name.
-    ``awaited_tests`` by their buttons' names. ``chirp_until``, ``confirmed_until``: for how long a test that has passed
-    is heard and seen. ``recent_answers`` are the instants of the last few
-    refusals and repetitions that were answered. ``sample_at``: the next sample that was asked for, inf when there is
-    none. ``begun``: the record has answered, or had its time, and the first event is numbered.
+    ``awaited_tests`` by their buttons' names; ``pressed_at``: when buttons were pressed last, as far as that is recent
+    (modes.py). ``chirp_until``, ``confirmed_until``: for how long a test that has passed is heard and seen.
+    ``recent_answers`` are the instants of the last few refusals and repetitions that were answered. ``sample_at``: the
+    next sample that was asked for, inf when there is none. ``begun``: the record has answered, or had its time, and the
+    first event is numbered.
     """
 
     settings: Settings
@@ -63,6 +64,7 @@ class State:
     held_due: Mapping[str, float] = field(default_factory=dict)
     walk_test: WalkTest | None = None
     awaited_tests: Mapping[str, AwaitedTest] = field(default_factory=dict)
+    pressed_at: Mapping[str, float] = field(default_factory=dict)
     identify_until: float | None = None
     chirp_until: float | None = None
     confirmed_until: float | None = None

@@ -6,6 +6,7 @@ isn't discreet *received* for a while. Without a receipt there is nothing to hea
 
 from node.core import alarm, modes, signals
 from node.core.effects import HurryLinks
+from node.core.line import ContactState
 from node.core.memory import Key
 from node.core.modes import AwaitedTest, WalkTest
 from node.core.settings import InputSettings, Lamp, Role
@@ -16,8 +17,13 @@ RECEIVED_SHOWN_S = 3.0
 
 
 def begin(turn: Turn, by: str, for_s: float) -> None:
-    """From now on each button may be tested, also where a walk test holds already."""
-    turn.change(walk_test=WalkTest(turn.now, turn.now + for_s, by))
+    """From now on each button may be tested, but for those that are pressed, or were of late (modes.py)."""
+    state = turn.state
+    pressed = {name for name, contact in state.contacts.items() if contact.state is ContactState.ACTIVE}
+    pressed |= modes.recent(state.pressed_at, turn.now).keys()
+    if state.walk_test is not None and state.in_walk_test:
+        pressed |= state.walk_test.pressed
+    turn.change(walk_test=WalkTest(turn.now, turn.now + for_s, by, frozenset(pressed)))
     turn.log("walk-test-started", by=by, for_s=for_s)
 
 
@@ -32,13 +38,13 @@ def press(turn: Turn, settings: InputSettings, at: float, *, seen: bool) -> bool
 
     ``seen``: it was known before that the input wasn't active.
     """
-    walk_test = turn.state.walk_test
-    if walk_test is None or settings.role is not Role.BUTTON or not walk_test.tests(settings.name, at):
+    if settings.role is not Role.BUTTON:
         return False
-    name = settings.name
-    turn.change(walk_test=walk_test.after_press(name, at))
+    name, walk_test = settings.name, turn.state.walk_test
+    is_first = walk_test is not None and walk_test.tests(name, at)
+    note(turn, name, at)
     inhibited = modes.inhibited(turn.state.inhibits, name)
-    if not seen or inhibited or turn.state.incident_of(name) is not None:
+    if not is_first or not seen or inhibited or turn.state.incident_of(name) is not None:
         return False
     key = turn.log("tested", at, input=name, alarm_class=settings.alarm_class.value, test=True)
     turn.change(
@@ -47,6 +53,15 @@ def press(turn: Turn, settings: InputSettings, at: float, *, seen: bool) -> bool
     )
     turn.others.append(HurryLinks())
     return True
+
+
+def note(turn: Turn, name: str, at: float) -> None:
+    """This button is pressed: no walk test takes its next press for a test, also none that begins soon."""
+    state = turn.state
+    known = modes.recent(state.pressed_at, turn.now)
+    turn.change(pressed_at={**known, name: max(at, known.get(name, at))})
+    if state.walk_test is not None:
+        turn.change(walk_test=state.walk_test.after_press(name))
 
 
 def received(turn: Turn, key: Key) -> None:

@@ -249,7 +249,7 @@ def _next(picture: Picture) -> str:
         case Wall(ladder={Step.RECEIVED: _}):
             return "a: a person at the guard's desk says that somebody is coming"
         case Wall(lamp=LampPattern.WALK_TEST):
-            return "p, r at once: a test; held for 2 s, or once more: an alarm"
+            return "p, r at once: a test; held for 2 s, once more, or pressed in the last 5 min: an alarm"
         case Wall(ever_pressed=False):
             return "p: somebody presses the panic button"
     return "b, k or m takes something away, w begins a walk test; then p"

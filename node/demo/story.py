@@ -34,12 +34,16 @@ class Story(Play):
             self._tell(self._stage.without)
         try:
             self._start()
+            is_alone = len(self._stage.nodes) == 1
+            if is_alone:  # a button that was pressed in the last minutes has no test
+                self._walk_test()
             incident = self._press()
             self._end_of(incident, held=True)
             incident = self._press_without_broker()
             self._kill_in_alarm(incident)
             self._end_of(incident, held=False)
-            self._walk_test()
+            if not is_alone:
+                self._walk_test()
             self._stop()
         except MissingError as missing:
             self._tell(f"MISSING {self._elapsed():5.1f} s  {missing}")

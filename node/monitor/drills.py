@@ -11,6 +11,8 @@ Rules:
    meanwhile. After that never again: a restart ends the test there (protocol.md), and told anew it would take a button
    that was tested for one that wasn't, and a real call for a test. Until the one and after the other it is shown as not
    testing. After a restart of ours nobody knows who had been told, so nobody is told anew.
+5. A button that was pressed in the ``RECENT_S`` before a walk test, or before in one that holds, has no test in it: its
+   node takes each press for real (node/core/modes.py), and whoever tests is told so, as far as we have heard.
 """
 
 from collections.abc import Iterable
@@ -20,12 +22,14 @@ from math import inf
 
 from msgspec.structs import replace
 
+from node.core.modes import RECENT_S
 from node.messages import Event, HeartbeatMessage
 from node.monitor.decisions import Ledger, Moment, plain
 from node.monitor.findings import TEST_OVERDUE
 from node.monitor.model import Button, ButtonTest, EventKey, FindingKey, NodeKey, WalkTest
 
 WALK_TEST_S = (60.0, 3600.0)
+_PRESSES = ("pressed", "tested", "inhibited-press")
 BUTTONS_LIMIT = 50_000
 NODE_BUTTONS_LIMIT = 64
 """More than a node has pins: whoever invents buttons takes no other node's room."""
@@ -36,6 +40,7 @@ class Walk:
     """A walk test that holds, until ``ends`` (monotonic); ``tested`` are its (node, input) pairs so far.
 
     ``told``: when each node was, by the monotonic clock. ``testing``: whether it tests now, of each that said so once.
+    ``spent``: the buttons that have no test in it (any more): they were pressed, in it, of late or in another one.
     """
 
     record: WalkTest
@@ -43,6 +48,12 @@ class Walk:
     tested: set[tuple[NodeKey, str]] = field(default_factory=set)
     told: dict[NodeKey, float] = field(default_factory=dict)
     testing: dict[NodeKey, bool] = field(default_factory=dict)
+    spent: set[tuple[NodeKey, str]] = field(default_factory=set)
+
+    @property
+    def since(self) -> float:
+        """When it began, by the monotonic clock."""
+        return self.ends - (self.record.until_utc - self.record.started_utc).total_seconds()
 
     def covers(self, node: NodeKey) -> bool:
         """Whether this node is part of it."""
@@ -76,6 +87,7 @@ class Drills:
         self._every = timedelta(days=test_days)
         self._of_node: dict[NodeKey, frozenset[str]] = {}
         self._known: dict[NodeKey, set[str]] = {}
+        self._pressed: dict[tuple[NodeKey, str], float] = {}
         for node, name in self.buttons:
             self._known.setdefault(node, set()).add(name)
         named = {(each.event.of, each.input): each for each in unconfirmed}
@@ -103,6 +115,8 @@ class Drills:
     def event(self, now: Moment, key: EventKey, event: Event, at_utc: datetime) -> None:
         """An event that hadn't been heard before."""
         name = (key.of, event.input or "")
+        if event.kind in _PRESSES and name in self.buttons:
+            self._spend(now, name, event.age_ms)
         if event.kind == "tested":
             walk = next((each for each in self.walks.values() if each.covers(key.of)), None)
             test = ButtonTest(event=key, input=name[1], at_utc=at_utc, walk_test=walk.record.id if walk else "")
@@ -129,6 +143,9 @@ class Drills:
     def start(self, now: Moment, walk: WalkTest) -> Walk:
         """A walk test begins."""
         started = Walk(walk, now.at + (walk.until_utc - walk.started_utc).total_seconds())
+        spent = {name for name, at in self._pressed.items() if at > now.at - RECENT_S}
+        spent |= {name for other in self.walks.values() for name in other.spent}
+        started.spent = {name for name in spent if started.covers(name[0])}
         self.walks[walk.id] = started
         self._ledger.out.walk_tests.append(walk)
         return started
@@ -158,13 +175,26 @@ class Drills:
         return (button.last_test_utc or button.since_utc) + self._every
 
     def untested(self, walk: Walk) -> list[tuple[NodeKey, str]]:
-        """The buttons of a walk test that nobody has pressed yet."""
+        """The buttons of a walk test that haven't passed yet."""
         return sorted(name for name in self.buttons if walk.covers(name[0]) and name not in walk.tested)
+
+    @staticmethod
+    def real(walk: Walk) -> list[tuple[NodeKey, str]]:
+        """Those that haven't passed, and have no test any more: a press is real."""
+        return sorted(walk.spent - walk.tested)
 
     @property
     def next_due(self) -> float:
         """When a walk test ends; inf where none holds."""
         return min((each.ends for each in self.walks.values()), default=inf)
+
+    def _spend(self, now: Moment, name: tuple[NodeKey, str], age_ms: object) -> None:
+        """This button was pressed, so long ago."""
+        at = now.at - age_ms / 1000 if isinstance(age_ms, int) else now.at
+        self._pressed[name] = max(at, self._pressed.get(name, at))
+        for walk in self.walks.values():
+            if walk.covers(name[0]) and at > walk.since - RECENT_S:
+                walk.spent.add(name)
 
     def _confirmed(self, now: Moment, name: tuple[NodeKey, str], test: ButtonTest) -> None:
         self._ledger.out.tests.append(test)

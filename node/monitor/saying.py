@@ -44,8 +44,16 @@ _REFUSED = re.compile(r"refused: (?P<why>.+) \((?P<code>[a-z-]+)\)")
 """As web/answers.py says why."""
 
 _BUT = mark("But: {note}.")
-_LEFT_OUT = re.compile(r"left out: (?P<names>.+?)(?: and (?P<count>\d+) more)?")
-"""As orders.py names the nodes that a walk test leaves out, the first of them with what each does."""
+_NAMES = re.compile(r"(?P<what>[^:]+): (?P<names>.+?)(?: and (?P<count>\d+) more)?")
+"""As walks.py names, the first of them, the nodes that a walk test leaves out, and the buttons that it doesn't test."""
+
+_NAMED = {
+    "left out": (mark("left out: {names}"), mark("left out: {names} and {count} more")),
+    "pressed a moment ago, so their presses are real": (
+        mark("pressed a moment ago, so their presses are real: {names}"),
+        mark("pressed a moment ago, so their presses are real: {names} and {count} more"),
+    ),
+}
 
 
 def words_of(language: Language) -> Words:
@@ -81,11 +89,12 @@ def _detail(detail: str, words: Words) -> str:
 
 
 def _note(note: str, words: Words) -> str:
-    left_out = _LEFT_OUT.fullmatch(note)
-    if left_out is None:
-        return words.translate(note)
-    names = re.sub(
-        r"\((\w+)\)", lambda found: f"({words.translate(STATES.get(found[1], found[1]))})", left_out["names"]
-    )
-    text = mark("left out: {names} and {count} more") if left_out["count"] else mark("left out: {names}")
-    return words.translate(text).format(names=names, count=left_out["count"])  # as long as it is: none must be missed
+    found = [_NAMES.fullmatch(each) for each in note.split("; ")]
+    lists = [each for each in found if each is not None and each["what"] in _NAMED]
+    return "; ".join(_listed(each, words) for each in lists) if lists else words.translate(note)
+
+
+def _listed(found: re.Match[str], words: Words) -> str:
+    names = re.sub(r"\((\w+)\)", lambda state: f"({words.translate(STATES.get(state[1], state[1]))})", found["names"])
+    text = _NAMED[found["what"]][found["count"] is not None]
+    return words.translate(text).format(names=names, count=found["count"])  # as long as it is: none must be missed

@@ -253,10 +253,13 @@ def show_walk_tests(walks: Iterable[Mapping[str, Any]], words: Words) -> None:
         print_line("  ".join((walk["id"], walk["site"], left, words.say("by {desk}", desk=by))))
         print_line(f"  {tested + ':':{width}} {', '.join(walk['tested']) or '-'}")
         print_line(f"  {untested + ':':{width}} {', '.join(walk['untested']) or '-'}")
-        not_testing = walk.get("not_testing")  # a monitor that was started before this command was installed has none
-        if not_testing:
-            real_at = words.say("a press is real at")
-            print_line(f"  {real_at}: {', '.join(not_testing)}")
+        # A monitor that was started before this command was installed has none of these.
+        for names, real_at in (
+            (walk.get("real"), mark("pressed a moment ago, so their presses are real")),
+            (walk.get("not_testing"), mark("a press is real at")),
+        ):
+            if names:
+                print_line(f"  {words.translate(real_at)}: {', '.join(names)}")
 
 
 def show_tokens(tokens: "Iterable[Token]", words: Words) -> None:

@@ -117,6 +117,7 @@ class TargetView(Struct, frozen=True, kw_only=True):
 class WalkTestView(Struct, frozen=True, kw_only=True):
     """A walk test that holds: which buttons were tested, which still wait, and how long it lasts.
 
+    ``real``: its buttons that were pressed a moment ago, or in another walk test, and have no test in this one.
     ``not_testing``: its nodes that haven't said yet that they test, or have ended it: a press there is real.
     """
 
@@ -127,6 +128,7 @@ class WalkTestView(Struct, frozen=True, kw_only=True):
     left_s: float
     tested: tuple[str, ...]
     untested: tuple[str, ...]
+    real: tuple[str, ...]
     not_testing: tuple[str, ...]
 
 

@@ -157,5 +157,6 @@ def _walk_test(hub: Hub, walk: Walk, now: Moment) -> WalkTestView:
         left_s=round(max(0.0, walk.ends - now.at), 3),
         tested=tuple(f"{node.node}/{name}" for node, name in sorted(walk.tested)),
         untested=tuple(f"{node.node}/{name}" for node, name in hub.drills.untested(walk)),
+        real=tuple(f"{node.node}/{name}" for node, name in hub.drills.real(walk)),
         not_testing=tuple(node.node for node in walk.not_testing()),
     )

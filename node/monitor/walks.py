@@ -61,7 +61,7 @@ class Walks:
         started = self._drills.start(now, walk)
         for tracked in reached:
             self._tell(now, started, tracked)
-        return Answer("done", _left_out(chosen), walk.id)
+        return Answer("done", "; ".join(filter(None, (_left_out(chosen), _spent(started)))), walk.id)
 
     def end(self, now: Moment, request: EndWalkTest) -> Answer:
         """End one at its nodes."""
@@ -111,9 +111,19 @@ class Walks:
 
 def _left_out(chosen: list[Tracked]) -> str:
     """Whose buttons a walk test doesn't test, the first by name: nobody must think that it did."""
-    names = [f"{each.key.node} ({each.status.value})" for each in chosen if not each.is_reached]
+    return _named("left out", [f"{each.key.node} ({each.status.value})" for each in chosen if not each.is_reached])
+
+
+def _spent(walk: Walk) -> str:
+    """Whose presses are real all the same: whoever tests them would call people."""
+    return _named(
+        "pressed a moment ago, so their presses are real", [f"{node.node}/{name}" for node, name in sorted(walk.spent)]
+    )
+
+
+def _named(what: str, names: list[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"left out: {', '.join(names[:NAMED])}{more}" if names else ""
+    return f"{what}: {', '.join(names[:NAMED])}{more}" if names else ""
 
 
 def _chosen(tracked: Tracked, request: StartWalkTest) -> bool:

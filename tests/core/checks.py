@@ -33,6 +33,7 @@ _FIRST = (Begin, SetBuzzer, SetLamp, ShowLadder)
 _STORED = (Append, Remember)
 CALLS = ("pressed", "opened", "held-open")
 HELD_S = 2.0
+RECENT_S = 300.0
 
 
 class Checks:
@@ -44,7 +45,7 @@ class Checks:
         self._lamp: LampPattern | None = None
         self._told: dict[tuple[str, int], tuple[ListedIncident, ...]] = {}
         self._walk_test = (inf, inf)
-        self._pressed: set[str] = set()
+        self._pressed: dict[str, float] = {}
         self._undecided: dict[str, float] = {}
 
     def check(self, event: Event, state: State, effects: list[Effect]) -> None:
@@ -173,13 +174,13 @@ class Checks:
                 case "walk-test-started":
                     assert event.for_s is not None
                     self._walk_test = (event.at, event.at + event.for_s)
-                    self._pressed.clear()
                 case "walk-test-ended":
                     self._walk_test = (self._walk_test[0], min(self._walk_test[1], event.at))
                 case "tested":
                     assert event.input is not None
                     assert self._walk_test[0] <= event.at < self._walk_test[1], "a test outside of a walk test"
-                    assert event.input not in self._pressed, "a second press is taken for a test"
+                    pressed = self._pressed.get(event.input, -inf)
+                    assert pressed <= self._walk_test[0] - RECENT_S, "a second press is taken for a test"
                     assert before.incident_of(event.input) is None, "a further call is taken for a test"
                     tested.add(event.input)
                     self._undecided[event.input] = event.at
@@ -187,8 +188,8 @@ class Checks:
                     assert event.at <= self._undecided.pop(str(event.input), inf) + HELD_S, "held for too long"
         for name, contact in state.contacts.items():
             pressed = contact.state is ContactState.ACTIVE and before.contacts[name].state is not ContactState.ACTIVE
-            if pressed and contact.changed_at >= self._walk_test[0]:
-                self._pressed.add(name)
+            if pressed:
+                self._pressed[name] = contact.changed_at
             if pressed and name not in tested:
                 self._undecided.pop(name, None)
             self._check_held(name, state)

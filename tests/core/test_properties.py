@@ -116,6 +116,9 @@ TestLife.settings = settings(max_examples=250, stateful_step_count=40)
 
 buttons = st.sampled_from(["desk", "pair"])
 
+RECENT_S = 300.0
+"""For so long after a press its button isn't tested anew (modes.py)."""
+
 
 class WalkTester(RuleBasedStateMachine):
     """Buttons that are tested, in any order of what a finger, a contact and a commander may do.
@@ -125,7 +128,8 @@ class WalkTester(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        made = make_settings(button("desk"), button("pair", wiring=Wiring.CHANGEOVER), chatter_presses=1_000)
+        both = (button("desk"), button("pair", wiring=Wiring.CHANGEOVER))
+        made = make_settings(*both, chatter_presses=1_000, heartbeat_s=3_600.0)
         self.play = Playbook(made).begin().connect()
 
     @initialize()
@@ -142,6 +146,8 @@ class WalkTester(RuleBasedStateMachine):
         """This button is at rest, has no incident, and is to be tested."""
         self.play.wire(name, None).edge(name, False).wait(0.1)
         self.reset()
+        self.end()
+        self.play.wait(RECENT_S)
         self.begin(600.0)
 
     @rule()

@@ -5,6 +5,7 @@ import pytest
 from node.core.effects import (
     Append,
     HurryLinks,
+    Remember,
     Reply,
     SendEvent,
     SendHeartbeat,
@@ -91,10 +92,10 @@ def test_a_walk_test_that_does_not_hold_cannot_be_ended(stage: Stage, before: bo
     assert play.replies() == [refusal("no-walk-test", 1 + before)]
 
 
-def test_a_second_command_begins_it_anew(stage: Stage) -> None:
-    """Every button is to be tested, and the end is the new one's, be it sooner or later."""
+def test_a_second_command_moves_the_end(stage: Stage) -> None:
+    """Be it sooner or later; a button that wasn't pressed yet may still be tested."""
     play = walking(stage)
-    play.tap().wait(30.0).skip()
+    play.wait(30.0).skip()
 
     play.command("walk-test", for_s=60.0)
     assert play.kinds() == ["walk-test-started"]
@@ -103,6 +104,95 @@ def test_a_second_command_begins_it_anew(stage: Stage) -> None:
     play.wait(1.0)
 
     assert play.kinds() == ["walk-test-ended"]
+
+
+@pytest.mark.parametrize("pause_s", [0.1, 30.0, 400.0])
+def test_a_second_start_gives_no_button_its_test_back(stage: Stage, pause_s: float) -> None:
+    """Two desks start one each: who presses once more meanwhile means it."""
+    play = walking(stage, for_s=600.0)
+    play.tap().wait(pause_s).skip()
+
+    play.command("walk-test", for_s=600.0).tap()
+
+    assert calls(play) == ["pressed"]
+
+
+@pytest.mark.parametrize(("pause_s", "kinds"), [(295.0, ["pressed"]), (301.0, ["tested"])])
+@pytest.mark.parametrize("before", ["tested", "pressed", "inhibited-press"])
+def test_a_button_that_was_pressed_of_late_has_no_test(
+    stage: Stage, before: str, pause_s: float, kinds: list[str]
+) -> None:
+    """Whoever pressed and sees nobody come presses again, whatever the first press came to."""
+    play = stage()
+    match before:
+        case "tested":
+            play.command("walk-test", for_s=30.0).tap().command("walk-test-end")
+        case "pressed":
+            play.tap().command("reset", incident=play.incident)
+        case _:
+            play.command("inhibit", input="button", for_s=1.0, reason="painters").tap().wait(1.0)
+    assert before in play.kinds()
+    play.wait(pause_s).skip()
+
+    play.command("walk-test", for_s=60.0).tap()
+
+    assert calls(play) == kinds
+
+
+def test_a_button_that_is_held_at_the_start_has_no_test(stage: Stage) -> None:
+    """It is pressed at that moment, for however long."""
+    play = stage()
+    play.command("inhibit", input="button", for_s=3_600.0, reason="painters").press().wait(1_000.0)
+
+    play.command("walk-test", for_s=60.0).command("inhibit", input="button", for_s=1.0, reason="done").release()
+    play.wait(2.0).skip()
+    play.tap()
+
+    assert calls(play) == ["pressed"]
+
+
+def test_a_press_that_is_decided_after_the_start_has_used_the_test_up(stage: Stage) -> None:
+    """It was before it, and its edge was late."""
+    play = stage()
+    play.wait(1.0)
+    pressed = play.now - 0.5
+    play.command("walk-test", for_s=60.0).edge("button", True, pressed).wait(0.05).release()
+    play.command("reset", incident=play.incident).skip()
+
+    play.tap()
+
+    assert calls(play) == ["pressed"]
+
+
+@pytest.mark.parametrize("is_early", [True, False], ids=["before the command", "after it"])
+def test_a_restart_remembers_who_pressed_of_late(is_early: bool) -> None:
+    """The record may come late."""
+    before = Playbook(make_settings()).begin().tap().skip()
+    before.command("reset", incident=before.incident).skip()
+    play = before.next_process()
+    if is_early:
+        play.begin()
+    else:
+        play.wait(0.6)
+
+    play.command("walk-test", for_s=60.0)
+    if not is_early:
+        play.load()
+    play.tap()
+
+    assert calls(play)[-1:] == ["pressed"]
+
+
+def test_a_button_that_chatters_costs_the_disk_nothing(stage: Stage) -> None:
+    """When it was pressed last is stored with the next event."""
+    play = stage(chatter_presses=3)
+    for _ in range(10):
+        play.tap().wait(0.2)
+    play.skip()
+
+    play.tap()
+
+    play.only(Append, Remember) << []
 
 
 def test_a_restart_ends_it() -> None:

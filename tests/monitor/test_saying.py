@@ -106,6 +106,25 @@ def test_whom_a_walk_test_leaves_out_is_said_in_german(count: int, note: str) ->
 
 
 @pytest.mark.parametrize(
+    ("note", "said"),
+    [
+        (
+            "pressed a moment ago, so their presses are real: desk-1/button",
+            "eben erst gedrückt, ein Druck ist also echt: desk-1/button.",
+        ),
+        (
+            "left out: desk-2 (down); pressed a moment ago, so their presses are real: desk-1/a and 7 more",
+            "ausgelassen: desk-2 (ausgefallen); eben erst gedrückt, ein Druck ist also echt: desk-1/a und 7 weitere.",
+        ),
+    ],
+    ids=["alone", "besides others"],
+)
+def test_the_buttons_whose_presses_stay_real_are_named_in_german(note: str, said: str) -> None:
+    """Whoever tests them would call people."""
+    assert done("walk-test", {"note": note}, GERMAN, id="walk-1", minutes="10").endswith(f"Aber: {said}")
+
+
+@pytest.mark.parametrize(
     ("what", "item", "line"),
     [
         (
@@ -164,7 +183,7 @@ def test_walk_tests_are_listed_in_german(capsys: pytest.CaptureFixture[str]) -> 
     walk = {"id": "walk-1", "site": "mitte", "left_s": 600.0, "by": "desk", "tested": [], "untested": ["desk-1/button"]}
     older = {**walk, "id": "walk-2"}
 
-    show_walk_tests([{**walk, "not_testing": ["desk-1"]}, older], GERMAN)
+    show_walk_tests([{**walk, "not_testing": ["desk-1"], "real": ["desk-1/x"]}, older], GERMAN)
     listed = capsys.readouterr().out.splitlines()
     show_walk_tests([], GERMAN)
 
@@ -172,6 +191,7 @@ def test_walk_tests_are_listed_in_german(capsys: pytest.CaptureFixture[str]) -> 
         "walk-1  mitte  noch 10 min  von desk",
         "  getestet:       -",
         "  nicht getestet: desk-1/button",
+        "  eben erst gedrückt, ein Druck ist also echt: desk-1/x",
         "  echt ist ein Druck an: desk-1",
         "walk-2  mitte  noch 10 min  von desk",
         "  getestet:       -",

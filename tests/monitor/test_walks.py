@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from node.messages import EventKind
 from node.monitor.batch import Memory
 from node.monitor.model import NodeKey, WalkTest
 from node.monitor.requests import Answer, EndWalkTest, StartWalkTest
@@ -16,9 +17,11 @@ from tests.monitor.nodes import (
     SITE,
     START,
     birth,
+    event,
     goodbye,
     heartbeat,
     moment,
+    press,
 )
 from tests.monitor.play import Play
 
@@ -317,3 +320,65 @@ def test_a_node_that_was_not_known_when_a_walk_test_was_ended_is_told_once_it_is
     play.hear(10.0, heartbeat(walk_test_s=590.0))
 
     assert [(each.node, each.boot) for each in play.commands("walk-test-end")] == [(ROOM, BOOT)]
+
+
+def real(play: Play, at: float) -> list[tuple[str, ...]]:
+    """Of each walk test the buttons that have no test, as they are shown."""
+    return [each.real for each in view(play.hub, moment(at), "1", {}).walk_tests]
+
+
+@pytest.mark.parametrize("kind", ["pressed", "tested", "inhibited-press"])
+@pytest.mark.parametrize(("at", "is_named"), [(101.0, True), (399.0, True), (401.0, False)])
+def test_a_start_names_the_buttons_that_were_pressed_a_moment_ago(kind: EventKind, at: float, is_named: bool) -> None:
+    """Their nodes take each press for real, so whoever tests must know."""
+    play = there()
+    play.hear(100.0, event(1, kind, input="button", test=kind == "tested", age_ms=0))
+    play.hear(at - 0.5, heartbeat())
+
+    answer = play.answer(play.ask(at, StartWalkTest(SITE, DESK, 600.0)))
+
+    assert answer is not None
+    named = "pressed a moment ago, so their presses are real: room-214/button" if is_named else ""
+    assert answer.reason == named
+    assert real(play, at) == [("room-214/button",) if is_named else ()]
+
+
+def test_how_long_ago_a_press_was_is_what_its_event_says() -> None:
+    """A backlog may be of last week; one of an earlier start of the machine may be of a minute ago."""
+    play = Play()
+    play.hear(1.0, heartbeat(buttons=("button", "other", "third")))
+    play.hear(2.0, event(1, "tested", input="button", test=True, age_ms=400_000))
+    play.hear(2.0, event(2, "tested", input="other", test=True, age_ms=None))
+    play.hear(2.0, event(3, "tested", input="unheard", test=True, age_ms=0))
+
+    play.ask(3.0, StartWalkTest(SITE, DESK, 600.0))
+    play.hear(4.0, event(4, "tested", input="third", test=True, age_ms=400_000))
+
+    assert real(play, 4.0) == [("room-214/other",)]
+
+
+def test_a_second_start_names_the_buttons_that_the_first_one_has_tested() -> None:
+    """At their nodes it gives none of them its test back, however long ago that was."""
+    play = there()
+    play.ask(2.0, StartWalkTest(SITE, DESK, 3_600.0))
+    play.hear(3.0, event(1, "tested", input="button", test=True, age_ms=0))
+    play.hear(3.1, event(2, "test-confirmed", input="button", test=True, for_s=0.1))
+    play.hear(499.0, heartbeat())
+
+    answer = play.answer(play.ask(500.0, StartWalkTest(SITE, DESK, 600.0)))
+
+    assert answer is not None
+    assert answer.reason.startswith("pressed a moment ago")
+    assert real(play, 500.0) == [(), ("room-214/button",)]
+    assert view(play.hub, moment(500.0), "1", {}).walk_tests[1].untested == ("room-214/button",)
+
+
+def test_a_press_while_a_walk_test_holds_is_shown() -> None:
+    """A test that isn't confirmed, or a real one: the next press is real."""
+    play = there()
+    play.ask(2.0, StartWalkTest(SITE, DESK, 600.0))
+    before = real(play, 3.0)
+
+    play.hear(3.0, press(1))
+
+    assert (before, real(play, 4.0)) == ([()], [("room-214/button",)])

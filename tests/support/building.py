@@ -143,6 +143,7 @@ def building(**changes: Any) -> View:
                 left_s=600.0,
                 tested=(),
                 untested=("desk-2/button",),
+                real=(),
                 not_testing=("desk-2",),
             ),
         ),
