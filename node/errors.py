@@ -180,6 +180,11 @@ CREDENTIALS_UNUSABLE = FaultKind(
     "the node's certificate, key, authority or password for a broker can't be used as the files are now",
     "see in the log which file and why (journalctl -u alarm-node), and mend it: it is taken within a minute",
 )
+SESSIONS_CUT = FaultKind(
+    "F047",
+    "a broker ends the node's connection again and again, soon after it began: another client may have its id or login",
+    "look in the broker's log for this node's client id: for a second one with its login (a copied card), or a limit",
+)
 CLOCK_FREE = FaultKind(
     "F030",
     "the clock isn't synchronised: dates in messages may be wrong (no decision depends on them)",
@@ -274,6 +279,7 @@ FAULTS: dict[str, FaultKind] = {
         CERTIFICATE_EXPIRES,
         PLAIN_TEXT,
         CREDENTIALS_UNUSABLE,
+        SESSIONS_CUT,
         CLOCK_FREE,
         UNDER_VOLTAGE,
         TOO_HOT,

@@ -320,7 +320,7 @@ class Service:
             broker.name,
             broker.host,
             broker.port,
-            self._config.node,
+            self._wire.client_id,
             subscriptions=subscriptions,
             will=self._will,
             decode=partial(self._read, broker.name),

@@ -58,10 +58,15 @@ class _CommandId(msgspec.Struct, frozen=True):
 
 
 class Wire:
-    """What a node says and hears. ``boot`` is 8 hex digits; ``root`` has no leading or trailing slash."""
+    """What a node says and hears. ``boot`` is 8 hex digits; ``root`` has no leading or trailing slash.
+
+    ``client_id`` has site and kind in it: a node of the same id at another site, or a monitor of that id, must not
+    throw this one off the broker.
+    """
 
     def __init__(self, root: str, site: str, node: str, boot: str) -> None:
         branch = f"{root}/{site}/node/{node}"
+        self.client_id = f"{site}/node/{node}"
         self.node = node
         self.boot = boot
         self.state_topic = f"{branch}/state"

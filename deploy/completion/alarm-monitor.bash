@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/alarm-monitor
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_alarm_monitor_subparsers=(run check init status history acknowledge silence reset identify pause resume walk-test report token)
+_shtab_alarm_monitor_subparsers=(run check init status history acknowledge silence reset identify pause resume forget walk-test report token)
 
 _shtab_alarm_monitor_run_option_strings=(-h --help --verbose --config)
 _shtab_alarm_monitor_check_option_strings=(-h --help --verbose --config)
@@ -18,6 +18,7 @@ _shtab_alarm_monitor_reset_option_strings=(-h --help --verbose --config --token-
 _shtab_alarm_monitor_identify_option_strings=(-h --help --verbose --config --token-file --for)
 _shtab_alarm_monitor_pause_option_strings=(-h --help --verbose --config --token-file --for --reason)
 _shtab_alarm_monitor_resume_option_strings=(-h --help --verbose --config --token-file)
+_shtab_alarm_monitor_forget_option_strings=(-h --help --verbose --config --token-file)
 _shtab_alarm_monitor_walk_test_option_strings=(-h --help --verbose --config --token-file --site --floor --node --for)
 _shtab_alarm_monitor_report_option_strings=(-h --help --verbose --config --token-file --site --csv --language)
 _shtab_alarm_monitor_token_option_strings=(-h --help --verbose --config --role)
@@ -42,6 +43,8 @@ _shtab_alarm_monitor_pause___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_pause___token_file_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_resume___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_resume___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_forget___config_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_forget___token_file_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_walk_test___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_walk_test___token_file_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_report___config_COMPGEN=_shtab_compgen_files
@@ -57,7 +60,7 @@ _shtab_alarm_monitor_report_pos_0_choices=(tests)
 _shtab_alarm_monitor_report___language_choices=(de en)
 _shtab_alarm_monitor_token_pos_0_choices=(create list revoke)
 _shtab_alarm_monitor_token___role_choices=(viewer responder manager)
-_shtab_alarm_monitor_pos_0_choices=(run check init status history acknowledge silence reset identify pause resume walk-test report token)
+_shtab_alarm_monitor_pos_0_choices=(run check init status history acknowledge silence reset identify pause resume forget walk-test report token)
 
 _shtab_alarm_monitor_run__h_nargs=0
 _shtab_alarm_monitor_run___help_nargs=0
@@ -97,6 +100,9 @@ _shtab_alarm_monitor_pause___verbose_nargs=0
 _shtab_alarm_monitor_resume__h_nargs=0
 _shtab_alarm_monitor_resume___help_nargs=0
 _shtab_alarm_monitor_resume___verbose_nargs=0
+_shtab_alarm_monitor_forget__h_nargs=0
+_shtab_alarm_monitor_forget___help_nargs=0
+_shtab_alarm_monitor_forget___verbose_nargs=0
 _shtab_alarm_monitor_walk_test__h_nargs=0
 _shtab_alarm_monitor_walk_test___help_nargs=0
 _shtab_alarm_monitor_walk_test___verbose_nargs=0

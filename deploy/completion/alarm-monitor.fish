@@ -50,7 +50,7 @@ function _shtab_alarm_monitor_using
   test "$_shtab_alarm_monitor_cmdpath" = "$argv"
 end
 
-set -g _shtab_alarm_monitor_commands run check init status history acknowledge silence reset identify pause resume walk-test report token
+set -g _shtab_alarm_monitor_commands run check init status history acknowledge silence reset identify pause resume forget walk-test report token
 set -g _shtab_alarm_monitor_opts_with_value --config --floor --for --host --id --language --most --node --port --reason --role --since --site --token-file --until
 
 complete -c alarm-monitor -e
@@ -131,6 +131,11 @@ complete -c alarm-monitor -n '_shtab_alarm_monitor_using resume' -s h -l help -d
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using resume' -l verbose -d 'log more than what facilities need'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using resume' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/alarm-monitor/monitor.toml'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using resume' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'whose token it is asked with'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a forget -d 'let a node go that was renamed or taken away: its findings, and what the brokers keep of it'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using forget' -s h -l help -d 'show this help message and exit'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using forget' -l verbose -d 'log more than what facilities need'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using forget' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/alarm-monitor/monitor.toml'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using forget' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'whose token it is asked with'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a walk-test -d 'test buttons by pressing each once'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using walk-test' -s h -l help -d 'show this help message and exit'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using walk-test' -l verbose -d 'log more than what facilities need'

@@ -44,7 +44,7 @@ def try_broker(settings: config.Config, broker: config.Broker) -> Iterator[Findi
         broker.name,
         broker.host,
         broker.port,
-        settings.node,
+        messages.client_id,
         subscriptions=[Subscription(messages.canary_topic)],
         will=will,
         decode=read,

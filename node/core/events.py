@@ -153,6 +153,7 @@ class LinkDown(Event):
     """The session ended, or couldn't begin; ``taken_over`` when the broker said 0x8E (same client id).
 
     ``problem``: the code of the fault that says why no session can begin, None where all that is known is that none is.
+    ``by_broker``: the broker's side ended a session that was up, without the node having given it up.
     """
 
     link: str
@@ -160,6 +161,7 @@ class LinkDown(Event):
     reason: str
     taken_over: bool = False
     problem: str | None = None
+    by_broker: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ def link_up(turn: Turn, event: ev.LinkUp) -> None:
         up=True,
         confirmed=link.confirmed,
         stolen_until=link.stolen_until,
+        cut_at=link.cut_at,
+        cut_until=link.cut_until,
         refused=link.refused,
         certificates=link.certificates,
         credentials_usable=link.credentials_usable,
@@ -60,6 +62,8 @@ def link_down(turn: Turn, event: ev.LinkDown) -> None:
         link = replace(link, stolen_until=turn.now + supervision.STOLEN_SHOWN_S)
     if link.up:
         turn.change(outbox=delivery.forget_link(turn.state.outbox, link.name))
+        if event.by_broker:
+            link = supervision.cut(link, turn.now)
         link = replace(
             link,
             up=False,
@@ -202,7 +206,10 @@ def time_passed(turn: Turn) -> None:
     for name in turn.state.settings.links:
         link = turn.state.supervision.link(name)
         if link.stolen_until is not None and turn.now >= link.stolen_until:
-            turn.change_link(replace(link, stolen_until=None))
+            link = replace(link, stolen_until=None)
+            turn.change_link(link)
+        if link.cut_until is not None and turn.now >= link.cut_until:
+            turn.change_link(replace(link, cut_until=None))
         _say_birth_again(turn, name)
         _say_alarm_again(turn, name)
         if link.canary_again is not None and turn.now >= link.canary_again:

@@ -31,6 +31,7 @@ from node.errors import (
     PLAIN_TEXT,
     PUBLISH_REFUSED,
     RECORD_FAILED,
+    SESSIONS_CUT,
     STOLEN_ID,
     WATCHDOG_UNARMED,
     FaultKind,
@@ -46,6 +47,12 @@ CANARY_AGAIN_S = 10.0
 CLOCK_GRACE_S = 60.0
 HEALTH_STALE_S = 120.0
 STOLEN_SHOWN_S = 60.0
+SHORT_SESSION_S = 10.0
+SHORT_SESSIONS = 3
+SHORT_SESSIONS_S = 60.0
+"""So many sessions, each ended by the broker within ``SHORT_SESSION_S`` of its beginning, within so many seconds are no
+accident: whoever connects with the same client id or login ends them, and the cable is in order."""
+
 BIRTH_PAUSE_S = 1.0
 ALARM_PAUSE_S = 1.0
 
@@ -72,9 +79,10 @@ class LinkState:
     value has come too. ``confirmed``: our own birth was heard on it in this boot. ``alarm_sent``: the list that was
     last published in this session. ``birth_at``: when the birth was last published, ``birth_again``: when it has to
     be once more. ``alarm_answered_at``: when the list was last put back over somebody else's, ``alarm_again``: when it
-    has to be once more. ``refused``: topics that the broker refused. ``problem``: the code of the fault that says why
-    it is down. ``certificates``: when they expire (wall clock), by whose they are; ``credentials_usable``: this node's
-    files for it are in order.
+    has to be once more. ``cut_at``: when the broker ended each of the newest short sessions; ``cut_until``: how long
+    that is a fault. ``refused``: topics that the broker refused. ``problem``: the code of the fault that says why it is
+    down. ``certificates``: when they expire (wall clock), by whose they are; ``credentials_usable``: this node's files
+    for it are in order.
     """
 
     name: str
@@ -92,6 +100,8 @@ class LinkState:
     alarm_answered_at: float = -inf
     alarm_again: float | None = None
     stolen_until: float | None = None
+    cut_at: tuple[float, ...] = ()
+    cut_until: float | None = None
     refused: tuple[str, ...] = ()
     rtt_s: float | None = None
     problem: str | None = None
@@ -203,6 +213,15 @@ def answer(link: LinkState, topic: str, code: int, at: float) -> LinkState:
     return replace(link, answer_due=None, refused=refused, rtt_s=rtt_s)
 
 
+def cut(link: LinkState, at: float) -> LinkState:
+    """The link after the broker has ended its session: cut short again and again, that is a fault for a while."""
+    if at - link.since >= SHORT_SESSION_S:
+        return link
+    cut_at = (*(each for each in link.cut_at if at - each < SHORT_SESSIONS_S), at)[-SHORT_SESSIONS:]
+    cut_until = at + SHORT_SESSIONS_S if len(cut_at) == SHORT_SESSIONS else link.cut_until
+    return replace(link, cut_at=cut_at, cut_until=cut_until)
+
+
 def conditions(
     settings: Settings, supervision: Supervision, inhibits: tuple[Inhibit, ...]
 ) -> Iterator[tuple[FaultKind, str, float]]:
@@ -234,6 +253,10 @@ def conditions(
 def _link_conditions(link: LinkState, *, several: bool) -> Iterator[tuple[FaultKind, str, float]]:
     if link.problem is not None:
         yield FAULTS[link.problem], link.name, -inf
+    elif link.cut_until is not None and link.stolen_until is None:
+        yield SESSIONS_CUT, link.name, -inf
+    elif not link.up and link.stolen_until is not None:
+        pass  # whoever looked at the cable then would look in the wrong place: the stolen id is told below
     elif not link.up:
         yield BROKER_UNREACHABLE, link.name, link.since + LINK_GRACE_S
     elif link.answer_due is not None:

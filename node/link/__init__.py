@@ -143,5 +143,6 @@ class Link:
             session.reason,
             taken_over=session.taken_over,
             problem=None if session.problem is None else session.problem.code,
+            by_broker=session.by_broker,
         )
         self._hatch.put(Kind.SESSION, down)

@@ -33,6 +33,7 @@ from node.link.patience import CONNECT, HANDSHAKE, PUBLISH, SUBSCRIBE, Patience
 from node.link.publishing import WINDOW, Publishing
 
 _PROTOCOL_BROKEN = 0x82
+_SHUTTING_DOWN = 0x8B
 _KEEPALIVE_TIMEOUT = 0x8D
 _SESSION_TAKEN_OVER = 0x8E
 
@@ -64,7 +65,8 @@ def _guarded(callback: _Callback[_P]) -> _Callback[_P]:
 class Session:
     """``reason`` says why it ended, and is empty until it does; ``up_at`` when it came up, None before.
 
-    ``problem`` is the fault that says why it couldn't begin, None where that is all that is known.
+    ``problem`` is the fault that says why it couldn't begin, None where that is all that is known. ``by_broker``: it
+    was up, and the broker's side ended it.
     """
 
     def __init__(self, terms: Terms, hatch: Hatch, patience: Patience, number: int) -> None:
@@ -73,6 +75,7 @@ class Session:
         self.reason = ""
         self.problem: FaultKind | None = None
         self.taken_over = False
+        self.by_broker = False
         self.said_goodbye = False
         self.reached_broker = False
         self.up_at: float | None = None
@@ -344,6 +347,8 @@ class Session:
     def _disconnected(
         self, _client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
     ) -> None:
+        ours = (_KEEPALIVE_TIMEOUT, _PROTOCOL_BROKEN)  # paho's own reasons
+        self.by_broker = self.up_at is not None and not self.reason and code.value not in (*ours, _SHUTTING_DOWN)
         if flags.is_disconnect_packet_from_server:
             self.taken_over = code.value == _SESSION_TAKEN_OVER
             self.end("session taken over" if self.taken_over else f"ended by the broker: {problems.named(code)}")

@@ -58,6 +58,10 @@ def parser() -> argparse.ArgumentParser:
     pause.add_argument("--for", dest="for_s", type=_from("1m", "30d"), required=True, help=text, metavar="TIME")
     pause.add_argument("--reason", type=_reason, required=True, help="which work; no names", metavar="TEXT")
     add("resume", "end a pause before its time").add_argument("node", help="SITE/NODE", metavar="NODE")
+    forget = add(
+        "forget", "let a node go that was renamed or taken away: its findings, and what the brokers keep of it"
+    )
+    forget.add_argument("node", help="SITE/NODE", metavar="NODE")
     _add_walk_test(add("walk-test", "test buttons by pressing each once"))
     report = add("report", "the record of tests, to be kept: no names")
     report.add_argument("what", choices=("tests",))

@@ -35,6 +35,7 @@ class Batch(Struct, frozen=True, kw_only=True):
       were answered. Nor is one ended by who knew of fewer than there are.
     - ``raised``, ``cleared``: hold where none with this key is open, and where one is.
     - ``tests``: the reaction is filled in once. ``buttons``: only the newest test changes.
+    - ``forgotten``: nodes that are no more: of them only what happened stays.
     - ``notices``: told unless the key is there; one about a finding that is raised or cleared here only if that holds,
       one for the next group only while nobody has acknowledged or ended the incident, one of its end where it is ended.
     """
@@ -51,6 +52,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     walk_tests: tuple[WalkTest, ...] = ()
     tests: tuple[ButtonTest, ...] = ()
     buttons: tuple[Button, ...] = ()
+    forgotten: tuple[NodeKey, ...] = ()
     notices: tuple[Notice, ...] = ()
 
     @property

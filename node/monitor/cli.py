@@ -151,6 +151,11 @@ def _resume(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _forget(parsed: argparse.Namespace) -> int:
+    _say_done(parsed, "forget", _client(parsed).delete(*_node(parsed.node)))
+    return 0
+
+
 def _walk_test(parsed: argparse.Namespace) -> int:
     from node.monitor.showing import show_walk_tests  # noqa: PLC0415
 
@@ -267,6 +272,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "identify": _identify,
     "pause": _pause,
     "resume": _resume,
+    "forget": _forget,
     "walk-test": _walk_test,
     "report": _report,
     "token": _token,

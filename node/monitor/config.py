@@ -177,7 +177,7 @@ def state_directory(settings: Settings, environ: Mapping[str, str]) -> Path:
     return Path(given) if given else settings.state_directory or DEFAULT_STATE_DIRECTORY
 
 
-def _load_roster(path: Path, sites: tuple[str, ...]) -> tuple[Place, ...]:
+def _load_roster(path: Path, sites: tuple[str, ...], monitor: str) -> tuple[Place, ...]:
     document = parse(path, PROGRAM)
     problems = unknown_tables(document, [_ROSTER])
     sections = read_table(_ROSTER, document, problems)
@@ -195,10 +195,14 @@ def _load_roster(path: Path, sites: tuple[str, ...]) -> tuple[Place, ...]:
             )
         else:
             key = NodeKey(site, section.values["id"])
-            named.append((section.place, str(key)))
+            named.append((section.place, key.node))
+            if key.node == monitor:
+                problems.append(f"{section.place} id = {toml(monitor)}: is this monitor's id, too: give one another")
             places.append(Place(key, section.values.get("floor", ""), section.values.get("location", "-")))
     for place, name, owner in repeated(named):
-        problems.append(f"{place} id: {name} is {owner} already: leave one of them out")
+        problems.append(
+            f"{place} id = {toml(name)}: is {owner} already: an id is one node's, at whatever site, and its login's"
+        )
     if problems:
         raise refusal(path, *problems, program=PROGRAM)
     return tuple(places)
@@ -269,7 +273,7 @@ def _build(path: Path, sections: Sections, environ: Mapping[str, str]) -> Settin
         state_directory=state,
         history_url="" if history.url_file is None else _url_in(Path(history.url_file)),
         brokers=tuple(brokers.build(section, environ) for section in sections["broker"]),
-        roster=None if monitor.roster is None else _load_roster(Path(monitor.roster), monitor.sites),
+        roster=None if monitor.roster is None else _load_roster(Path(monitor.roster), monitor.sites, monitor.id),
         roster_path=None if monitor.roster is None else Path(monitor.roster),
         targets=tuple(_target(section, monitor.language) for section in sections["target"]),
         retention=Retention(

@@ -54,6 +54,12 @@ class SendCommand(NamedTuple):
     arguments: dict[str, Any]
 
 
+class ClearTopics(NamedTuple):
+    """Take away what the brokers keep of a node that is no more."""
+
+    node: NodeKey
+
+
 class Respond(NamedTuple):
     """Answer the request that came as ``number``."""
 
@@ -61,7 +67,7 @@ class Respond(NamedTuple):
     answer: Answer
 
 
-Say = SendReceipt | SendCommand | Respond
+Say = SendReceipt | SendCommand | ClearTopics | Respond
 
 
 @dataclass(slots=True)
@@ -81,6 +87,7 @@ class Decisions:
     walk_tests: list[WalkTest] = field(default_factory=list)
     tests: list[ButtonTest] = field(default_factory=list)
     buttons: list[Button] = field(default_factory=list)
+    forgotten: list[NodeKey] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
     @property
@@ -102,6 +109,7 @@ STORED = (
     "walk_tests",
     "tests",
     "buttons",
+    "forgotten",
     "notices",
 )
 """The fields of Decisions that the history commits."""

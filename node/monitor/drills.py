@@ -140,6 +140,13 @@ class Drills:
                 unknown.append(walk)
         return unknown
 
+    def forget(self, node: NodeKey) -> None:
+        """It is no node any more, and so are its buttons."""
+        for name in self._known.pop(node, set()):
+            del self.buttons[node, name]
+            self._pending.pop((node, name), None)
+        self._of_node.pop(node, None)
+
     def start(self, now: Moment, walk: WalkTest) -> Walk:
         """A walk test begins."""
         started = Walk(walk, now.at + (walk.until_utc - walk.started_utc).total_seconds())

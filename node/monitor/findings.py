@@ -118,6 +118,12 @@ OPEN_AT_THE_WALL = FindingKind(
     "go there; where all is well, end it there, or once more here: alarm-monitor reset",
 )
 
+DOUBLED = FindingKind(
+    "M028",
+    Severity.CRITICAL,
+    "two nodes speak as one: one of the two buttons may be dead, and nobody sees which",
+    "find the second one (a copied memory card, a spare Pi), switch it off, and give it an id of its own",
+)
 FILE_UNUSABLE = FindingKind(
     "M031",
     Severity.WARNING,
@@ -144,6 +150,7 @@ FINDINGS: dict[str, FindingKind] = {
         STOLEN_ID,
         OPEN_ALARM_UNSTORED,
         OPEN_AT_THE_WALL,
+        DOUBLED,
         FILE_UNUSABLE,
     )
 }

@@ -37,7 +37,7 @@ from node.monitor.findings import DOWN, NEVER_HEARD, OVERDUE_BACK
 from node.monitor.members import Members
 from node.monitor.model import DownReason, FindingKey, Flip, NodeKey, NodeRecord, Pause, Status
 from node.monitor.settings import Place
-from node.monitor.tracked import Tracked
+from node.monitor.tracked import HEARD, Tracked
 
 PERIOD_LIMIT_S = 60.0
 """The longest that node.toml allows: a node that claims more is taken by this, or it could die unnoticed."""
@@ -85,13 +85,18 @@ class Fleet:
         """When ``time_passed`` has something to do; inf when nothing is due."""
         return self._heap[0][0] if self._heap else inf
 
-    def find(self, key: NodeKey, now: Moment) -> Tracked | None:
-        """This node, made known where it wasn't; None where too many strangers are known already."""
+    def find(self, key: NodeKey, now: Moment, *, speaks: bool = True) -> Tracked | None:
+        """This node, made known where it wasn't; None where too many strangers are known already.
+
+        ``speaks``: it says something now, rather than that a broker has kept something of it.
+        """
         tracked = self.nodes.get(key)
         if tracked is None:
             tracked = self.members.admit(now, key)
             if tracked is not None:
                 self._schedule(tracked)
+        if speaks and tracked is not None:
+            self.members.speaks(now, tracked)
         return tracked
 
     def heard(self, now: Moment, tracked: Tracked, broker: str, boot: str) -> None:
@@ -173,6 +178,20 @@ class Fleet:
             return False
         self._end_pause(now, tracked)
         return True
+
+    def speaks(self, now: Moment, tracked: Tracked) -> bool:
+        """Whether it is there, as far as anybody knows, paused or not."""
+        if tracked.pause is None:
+            return tracked.status in HEARD
+        return tracked.heard is not None and not tracked.gone and now.at < tracked.expected + self._grace_s < inf
+
+    def forget(self, now: Moment, tracked: Tracked) -> None:
+        """It is no node any more; its entry in the heap is nobody's."""
+        self.members.forget(tracked)
+        tracked.queued = -inf
+        if tracked.pause is not None:
+            self._ledger.out.pause_ends.append((tracked.key, now.utc))
+        self._ledger.out.forgotten.append(tracked.key)
 
     def time_passed(self, now: Moment) -> None:
         """Decide whatever was due by now."""

@@ -14,7 +14,8 @@ from typing import assert_never
 
 from node.messages import FAULTS_LIMIT, Alarm, Event, HeartbeatMessage, ReplyMessage, State
 from node.monitor.batch import Memory, Stored
-from node.monitor.decisions import Decisions, Ledger, Moment, plain
+from node.monitor.decisions import ClearTopics, Decisions, Ledger, Moment, plain
+from node.monitor.doubles import Doubles
 from node.monitor.drills import Drills
 from node.monitor.findings import MISTAKEN_CALLS, NOT_OURS, OPEN_ALARM_UNSTORED, OPEN_AT_THE_WALL, RESET_MISSING
 from node.monitor.fleet import Fleet
@@ -25,7 +26,7 @@ from node.monitor.orders import Orders
 from node.monitor.owed import Owed
 from node.monitor.own import Own
 from node.monitor.receipts import Receipts
-from node.monitor.requests import Request
+from node.monitor.requests import Answer, Request
 from node.monitor.settings import Settings
 from node.monitor.tracked import Tracked
 from node.monitor.view import Counters
@@ -85,7 +86,10 @@ class Hub:
         self._lists = Lists()
         owed = Owed(self.ledger, self.fleet, self.incidents, self._lists)
         self._walks = Walks(self.ledger, self.fleet, self.drills, boot)
-        self._orders = Orders(self.ledger, self.fleet, self.incidents, self._walks, self._lists, owed, boot)
+        self._orders = Orders(
+            self.ledger, self.fleet, self.incidents, self._walks, self._lists, owed, self._forget, boot
+        )
+        self._doubles = Doubles(self.ledger, now)
         self._faults: dict[NodeKey, frozenset[FindingKey]] = {}
         self._tick_at = now.at
         self._review_at = now.at + REVIEW_S
@@ -110,7 +114,9 @@ class Hub:
         retained: bool,
     ) -> None:
         """A node's message came."""
-        tracked = self.fleet.find(node, now)
+        if retained and node not in self.fleet.nodes and self._says_nothing(message):
+            return
+        tracked = self.fleet.find(node, now, speaks=not retained)
         if tracked is None:
             self.counts.unknown_nodes += 1
             self.counts.dropped += 1
@@ -181,9 +187,35 @@ class Hub:
             self.drills.review(now)
             self.incidents.mistakes.review(now)
 
+    def _says_nothing(self, message: State | Alarm | Event | HeartbeatMessage | ReplyMessage) -> bool:
+        """Whether a stranger that a broker remembers is no node for us: it may have been renamed or taken away."""
+        is_call = isinstance(message, Alarm) and message.incidents
+        return self.settings.roster is not None and not is_call
+
+    def _forget(self, now: Moment, node: NodeKey) -> Answer:
+        if node.site not in self.settings.sites:
+            return Answer("unknown", "no-such-node")
+        tracked = self.fleet.nodes.get(node)
+        if tracked is not None:
+            if tracked.place is not None:
+                return Answer("refused", "in-the-roster")
+            if self.fleet.speaks(now, tracked):
+                return Answer("refused", "still-speaks")
+            if self.incidents.of(node):
+                return Answer("refused", "alarm-open")
+            self.fleet.forget(now, tracked)
+        for key in [each for each in self.ledger.open if each.of == node]:
+            self.ledger.clear(now, key, tell=False)
+        for part in (self.incidents, self.drills, self.receipts, self._lists, self._doubles):
+            part.forget(node)
+        self._faults.pop(node, None)
+        self.ledger.out.says.append(ClearTopics(node))
+        return Answer("done")
+
     def _heartbeat(self, now: Moment, tracked: Tracked, broker: str, message: HeartbeatMessage) -> None:
         self.counts.heartbeats += 1
         before = tracked.heartbeat
+        self._doubles.heartbeat(now, tracked.key, message)
         self.fleet.heartbeat(now, tracked, broker, message)
         self.receipts.expect(tracked.key, message.boot, message.seq)
         if before is None or before.inputs != message.inputs:

@@ -85,6 +85,10 @@ class Incidents:
         """Whether it is open here, or was."""
         return key in self.open or key in self._closed
 
+    def forget(self, node: NodeKey) -> None:
+        """It is no node any more; it has no open incident. What its list alone named is nobody's call."""
+        self._listed.pop(node, None)
+
     def lacks(self, node: NodeKey, event: Event) -> bool:
         """Whether this is a call for help of which nothing is known here."""
         if event.kind not in _CALLS or not event.presses or event.incident is None:

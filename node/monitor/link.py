@@ -33,7 +33,7 @@ from node.config.brokers import Broker
 from node.errors import CREDENTIALS_UNUSABLE, FaultKind
 from node.messages import PAYLOAD_LIMIT, ReceiptKind
 from node.monitor.decisions import SendCommand
-from node.monitor.model import EventKey
+from node.monitor.model import EventKey, NodeKey
 from node.monitor.wire import HEARTBEAT_S, TTL_S, FromNode, MonitorWire
 
 KEEPALIVE_S = 10
@@ -135,6 +135,11 @@ class Link:
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.MessageExpiryInterval = TTL_S
         self._publish(self._wire.command_topic(command.node), self._wire.command(command), properties)
+
+    def clear(self, node: NodeKey) -> None:
+        """Take away what the broker keeps of a node."""
+        for topic in self._wire.kept_topics(node):
+            self._publish(topic, b"", retain=True)
 
     def _publish(
         self, topic: str, payload: bytes, properties: Properties | None = None, *, retain: bool = False
@@ -299,6 +304,8 @@ class Link:
             self._birth_held = self._session
 
     def _on_message(self, _client: Client, _data: object, received: MQTTMessage) -> None:
+        if not received.payload:
+            return  # something that was kept was taken away: it says nothing of who kept it
         try:
             topic = received.topic
             heard = self._wire.read(topic, bytes(received.payload))

@@ -30,6 +30,11 @@ class Lists:
         while self._count > KEPT:
             self._count -= len(self._of.pop(next(iter(self._of))))
 
+    def forget(self, node: NodeKey) -> None:
+        """It is no node any more."""
+        self._newest.pop(node, None)
+        self._count -= len(self._of.pop(node, ()))
+
     def get(self, key: IncidentKey) -> OpenIncident | None:
         """This incident as its node has it, None where it doesn't list it, or nobody remembers."""
         return self._of.get(key.of, {}).get(key)

@@ -46,14 +46,22 @@ class Members:
         return tracked
 
     def admit(self, now: Moment, key: NodeKey) -> Tracked | None:
-        """A node that wasn't known, which speaks; None where too many strangers are known already."""
+        """A node that wasn't known; None where too many strangers are known already."""
         stranger = self._roster is not None and key not in self._roster
         if len(self.nodes) >= NODES_LIMIT or (stranger and self._strangers >= STRANGERS_LIMIT):
             return None
-        tracked = self._add(now, key)
-        if stranger:
-            self._ledger.find(now, FindingKey(NOT_OURS.code, *key, ""))
-        return tracked
+        return self._add(now, key)
+
+    def speaks(self, now: Moment, tracked: Tracked) -> None:
+        """It says something now: what a broker kept of it may be from a node that is no more."""
+        if not tracked.known:
+            self._ledger.find(now, FindingKey(NOT_OURS.code, *tracked.key, ""))
+
+    def forget(self, tracked: Tracked) -> None:
+        """It is no node any more."""
+        del self.nodes[tracked.key]
+        self.ours.discard(tracked.key)
+        self._strangers -= not tracked.known
 
     def prove(self, now: Moment, tracked: Tracked) -> None:
         """It has its heartbeat: where nobody has listed the nodes, it is one of ours once it has for long enough."""

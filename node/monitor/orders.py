@@ -7,6 +7,7 @@ incident) is noted here, too. Both are asked of the node again once it is back (
 to do; it is asked of an incident that is open at the wall alone, too.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -24,6 +25,7 @@ from node.monitor.requests import (
     Acknowledge,
     Answer,
     EndWalkTest,
+    Forget,
     Identify,
     Outcome,
     PauseNode,
@@ -56,7 +58,10 @@ class _Pending:
 
 
 class Orders:
-    """The requests that wait for a node's answer. ``boot`` makes the commands' ids unlike those of other runs."""
+    """The requests that wait for a node's answer. ``boot`` makes the commands' ids unlike those of other runs.
+
+    ``forget`` lets everything of a node go, or says why not.
+    """
 
     def __init__(
         self,
@@ -66,6 +71,7 @@ class Orders:
         walks: Walks,
         lists: Lists,
         owed: Owed,
+        forget: Callable[[Moment, NodeKey], Answer],
         boot: str,
     ) -> None:
         self._ledger = ledger
@@ -74,6 +80,7 @@ class Orders:
         self._walks = walks
         self._lists = lists
         self._owed = owed
+        self._forget = forget
         self._asked: dict[IncidentKey, float] = {}
         self._boot = boot
         self._numbers = count(1)
@@ -104,6 +111,8 @@ class Orders:
                 self._respond(number, self._walks.start(now, request))
             case EndWalkTest():
                 self._respond(number, self._walks.end(now, request))
+            case Forget():
+                self._respond(number, self._forget(now, request.node))
             case _:
                 assert_never(request)
 

@@ -109,6 +109,10 @@ class Receipts:
         elif key in self._ledger.open:
             self._ledger.clear(now, key)
 
+    def forget(self, node: NodeKey) -> None:
+        """It is no node any more: what never came of it won't."""
+        self._accounts.pop(node, None)
+
     def time_passed(self, now: Moment) -> None:
         """What isn't stored for long may be taken again."""
         for event, begun in list(self._storing.items()):

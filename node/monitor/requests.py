@@ -92,4 +92,12 @@ class EndWalkTest:
     by: str
 
 
-Request = Acknowledge | Reset | Silence | Identify | PauseNode | Resume | StartWalkTest | EndWalkTest
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """A node was renamed or taken away: nothing of it is to stand any more, here and on the brokers."""
+
+    node: NodeKey
+    by: str
+
+
+Request = Acknowledge | Reset | Silence | Identify | PauseNode | Resume | StartWalkTest | EndWalkTest | Forget

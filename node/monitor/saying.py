@@ -30,6 +30,7 @@ DONE = {
     "identify": mark("identify: done"),
     "pause": mark("paused; it ends by itself. Its alarms stay alarms."),
     "resume": mark("resumed"),
+    "forget": mark("forgotten: nothing of it stands any more. Where a second monitor hears it, say it there, too."),
     "walk-test": mark(
         "{id} holds for {minutes} min, at each node once its lamp flashes every second. "
         "Press each button there once, for less than 2 s."

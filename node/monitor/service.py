@@ -28,7 +28,7 @@ from itertools import count
 from node import __version__
 from node.messages import Event
 from node.monitor.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
-from node.monitor.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
+from node.monitor.decisions import ClearTopics, Decisions, Moment, Respond, SendCommand, SendReceipt
 from node.monitor.findings import kind_of
 from node.monitor.history import History
 from node.monitor.history.writer import Writer
@@ -86,9 +86,7 @@ class Service:
         self._inbox = Inbox(self._hub.fleet.members.ours)
         wire = MonitorWire(settings.root, settings.sites, settings.monitor, self.boot)
         listener = _Listener(self._inbox, self)
-        self._links = [
-            Link(broker, wire, listener, lambda: self._pulse, settings.monitor) for broker in settings.brokers
-        ]
+        self._links = [Link(broker, wire, listener, lambda: self._pulse, wire.client_id) for broker in settings.brokers]
         self._writer = Writer(history, self._stored)
         self._outbox = SpareOutbox(history.outbox, partial(targets_of, targets=settings.targets))
         self._teller = Teller(
@@ -196,6 +194,9 @@ class Service:
             elif isinstance(say, SendCommand):
                 for link in self._links:
                     link.command(say)
+            elif isinstance(say, ClearTopics):
+                for link in self._links:
+                    link.clear(say.node)
             else:
                 self._respond(say)
         for finding in decisions.raised:

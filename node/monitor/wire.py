@@ -74,6 +74,7 @@ class MonitorWire:
     """The topics of the monitor ``monitor`` at ``sites``; ``boot`` is 8 hex digits."""
 
     def __init__(self, root: str, sites: tuple[str, ...], monitor: str, boot: str) -> None:
+        self.client_id = f"{sites[0]}/monitor/{monitor}"
         self.monitor = monitor
         self.boot = boot
         self.sites = sites
@@ -86,6 +87,11 @@ class MonitorWire:
         """Every topic filter that a monitor listens to; its own state tells it when another one speaks as it."""
         kinds = [f"{self._root}/{site}/node/+/{kind}" for site in self.sites for kind in _TYPES]
         return (*kinds, *sorted(self._own_states))
+
+    def kept_topics(self, node: NodeKey) -> tuple[str, str]:
+        """Where a broker keeps something of a node."""
+        branch = f"{self._root}/{node.site}/node/{node.node}"
+        return f"{branch}/state", f"{branch}/alarm"
 
     def state_topic(self, site: str) -> str:
         """Where this monitor's state stands, retained."""

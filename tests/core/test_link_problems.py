@@ -196,3 +196,77 @@ def test_credentials_of_an_unknown_link_change_nothing(stage: Stage) -> None:
 
     assert play.state.supervision.links == links
     assert play.kinds() == ["unexpected"]
+
+
+def cut(play: Playbook, after_s: float = 1.0) -> Playbook:
+    """A session comes up, and the broker ends it."""
+    play.connect().wait(after_s)
+    return play >> LinkDown(play.now, LINK, play.session(LINK), "connection lost", by_broker=True)
+
+
+def test_sessions_that_a_broker_cuts_short_again_and_again_are_no_cable_fault(stage: Stage) -> None:
+    """Whoever has the same client id or login throws the node off: nobody is sent to the cable for that."""
+    play = stage(connected=False)
+
+    cut(cut(play)).wait(3.5).skip()
+    twice = play.faults()
+    cut(play).wait(3.5).skip()
+
+    assert (twice, play.faults()) == ([("F010", LINK)], [("F047", LINK)])
+
+
+def test_it_is_told_for_a_minute_and_then_whatever_is_true(stage: Stage) -> None:
+    """A broker that is away after that is a cable's matter again; one that stays ends the fault."""
+    play = stage(connected=False)
+    cut(cut(cut(play)))
+
+    play.wait(59.999).skip()
+    before = play.faults()
+    play.wait(0.001).skip()
+    away = play.faults()
+    play.connect().wait(10.0).skip()
+
+    assert (before, away, play.faults()) == ([("F047", LINK)], [("F010", LINK)], [])
+
+
+@pytest.mark.parametrize("lasts_s", [10.0, 600.0])
+def test_a_session_that_lasted_is_not_counted(stage: Stage, lasts_s: float) -> None:
+    """A broker that is restarted now and then throws nobody off."""
+    play = stage(connected=False)
+
+    cut(cut(cut(play, lasts_s), lasts_s), lasts_s).skip()
+
+    assert "F047" not in [code for code, _ in play.faults()]
+
+
+def test_sessions_cut_over_a_long_time_are_not_counted_together(stage: Stage) -> None:
+    """Three within a minute are no accident; three within an hour may be."""
+    play = stage(connected=False)
+
+    for _ in range(3):
+        cut(play).wait(40.0).skip()
+
+    assert play.faults() == [("F010", LINK)]
+
+
+def test_a_session_that_the_node_gave_up_is_not_counted(stage: Stage) -> None:
+    """A broker that is silent for too long is a path's fault."""
+    play = stage(connected=False)
+
+    for _ in range(4):
+        play.connect().wait(1.0).link_down().skip()
+    play.wait(3.0).skip()
+
+    assert play.faults() == [("F010", LINK)]
+
+
+def test_where_the_broker_says_that_it_was_taken_over_that_is_the_fault(stage: Stage) -> None:
+    """One cause is one fault, and the more precise one is told."""
+    play = stage(connected=False)
+    cut(cut(play))
+
+    play.connect().wait(1.0)
+    taken = LinkDown(play.now, LINK, play.session(LINK), "session taken over", taken_over=True, by_broker=True)
+    (play >> taken).wait(5.0).skip()
+
+    assert play.faults() == [("F013", LINK)]

@@ -101,7 +101,8 @@ def test_a_secret_is_not_shown_where_it_is_wrong(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("roster", "expected"),
     [
-        ('[[node]]\nid = "a"\n[[node]]\nid = "a"\n', "mitte/a is [[node]] 1 already"),
+        ('[[node]]\nid = "a"\n[[node]]\nid = "a"\n', 'id = "a": is [[node]] 1 already: an id is one node\'s'),
+        ('[[node]]\nid = "guard-desk"\n', 'id = "guard-desk": is this monitor\'s id, too: give one another'),
         ('[[node]]\nid = "a"\nsite = "nord"\n', "must be one that monitor.toml hears: mitte"),
         ('[[node]]\nid = "A"\n', '[[node]] 1 id = "A": must be 1 to 63'),
         ('[[node]]\nid = "a"\nroom = "1"\n', "room is unknown"),
@@ -113,6 +114,16 @@ def test_a_wrong_roster_is_told_as_well(tmp_path: Path, roster: str, expected: s
     told = problems(tmp_path, MINIMAL, roster)
 
     assert any(expected in each for each in told), told
+
+
+def test_one_id_at_two_sites_is_refused(tmp_path: Path) -> None:
+    """At one broker an id is one login: the two nodes would throw each other off."""
+    text = MINIMAL.replace('sites = ["mitte"]', 'sites = ["mitte", "nord"]')
+    roster = '[[node]]\nid = "a"\nsite = "mitte"\n[[node]]\nid = "a"\nsite = "nord"\n'
+
+    (problem,) = problems(tmp_path, text, roster)
+
+    assert problem.startswith('[[node]] 2 id = "a": is [[node]] 1 already: an id is one node\'s, at whatever site')
 
 
 def test_with_several_sites_a_node_says_its_own(tmp_path: Path) -> None:

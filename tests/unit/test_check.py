@@ -20,7 +20,7 @@ from node.simulate.wall import Wall, Wire
 from tests.support.broker import Broker, free_port
 from tests.support.desk import BRANCH
 from tests.support.mqtt import Client
-from tests.support.node import NODE, SimulatedNode, write_config
+from tests.support.node import NODE, SITE, SimulatedNode, write_config
 from tests.support.sayings import HEARTBEAT, WIRE
 from tests.support.walls import wall_of
 
@@ -126,7 +126,7 @@ def test_a_visit_leaves_no_trace(tmp_path: Path, broker: Broker) -> None:
         topics = [each.topic for each in building.received]
 
     assert topics == [CANARY, "after/the/visit"]
-    assert f"Received DISCONNECT from {NODE}" in broker.log.read_text(encoding="utf-8")
+    assert f"Received DISCONNECT from {SITE}/node/{NODE}" in broker.log.read_text(encoding="utf-8")
     assert {path.name for path in tmp_path.iterdir()} == {"broker", "node.toml"}
 
 

@@ -35,7 +35,7 @@ def test_a_broker_that_is_killed_and_comes_back_begins_a_session_with_a_higher_n
         broker.start()
         second = loop.expect(LinkUp)
 
-    assert down == LinkDown(down.at, "the-broker", first.session, "connection lost")
+    assert down == LinkDown(down.at, "the-broker", first.session, "connection lost", by_broker=True)
     assert second.session == first.session + 1
 
 
@@ -52,7 +52,7 @@ def test_a_broker_that_ends_a_session_says_why(code: int, reason: str, taken_ove
         loop.expect(LinkUp)
         down = loop.next()
 
-    assert down == LinkDown(down.at, "the-broker", 1, reason, taken_over)
+    assert down == LinkDown(down.at, "the-broker", 1, reason, taken_over, by_broker=taken_over)
 
 
 def test_a_broker_that_refuses_the_client_says_why(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    delete,
     select,
     update,
 )
@@ -63,6 +64,7 @@ def store(connection: Connection, batches: Sequence[Batch], targets_of: TargetsO
         [flat(button) for batch in batches for button in batch.buttons],
         grows=("last_test_utc",),
     )
+    _forget(connection, batches)
     won_notices = _tell(connection, batches, won_findings, targets_of)
     return tuple(
         Stored(
@@ -203,6 +205,18 @@ def _end_pauses(connection: Connection, ends: Sequence[tuple[NodeKey, datetime]]
             .values(ended_utc=bindparam("at"))
         )
         connection.execute(ending, [{"of_site": key.site, "of_node": key.node, "at": at_utc} for key, at_utc in ends])
+
+
+def _forget(connection: Connection, batches: Sequence[Batch]) -> None:
+    """Whoever is heard again after it was forgotten stays."""
+    forgotten: dict[NodeKey, None] = {}
+    for batch in batches:
+        for record in batch.nodes:
+            forgotten.pop(record.node, None)
+        forgotten.update(dict.fromkeys(batch.forgotten))
+    for table in (nodes, buttons, tallies):
+        for chunk in chunks(forgotten):
+            connection.execute(delete(table).where(among((table.c.site, table.c.node), chunk)))
 
 
 def _tell(

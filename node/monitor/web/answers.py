@@ -21,6 +21,15 @@ REFUSALS = {
     "no-buzzer": ("that node has no buzzer", "look for its lamp"),
     "silent-incident-open": ("a silent alarm is open there, which no sound may betray", "end the alarm first"),
     "not-paused": ("that node isn't paused", "nothing needs doing"),
+    "in-the-roster": (
+        "nodes.toml lists that node",
+        "take it out there, then: systemctl restart alarm-monitor; and forget it after that",
+    ),
+    "still-speaks": (
+        "that node still speaks",
+        "switch it off, or give it its other name first; 20 s later it can be forgotten",
+    ),
+    "alarm-open": ("an alarm of that node is open", "end it first: alarm-monitor reset"),
     "all-these-nodes-are-down": (
         "none of these nodes is heard now, or all are paused",
         "see why: alarm-monitor status",

@@ -93,6 +93,11 @@ async def resume(sources: Sources, call: Call[NodePath, Nothing, Nothing]) -> Do
     return await _ask(sources, requests.Resume(_node(call.path), call.by))
 
 
+async def forget(sources: Sources, call: Call[NodePath, Nothing, Nothing]) -> Done:
+    """Let a node go that was renamed or taken away."""
+    return await _ask(sources, requests.Forget(_node(call.path), call.by))
+
+
 async def start_walk_test(sources: Sources, call: Call[Nothing, Nothing, WalkTestBody]) -> Done:
     """Begin a walk test."""
     asked = call.body

@@ -203,6 +203,17 @@ OPERATIONS: tuple[Operation, ...] = (
         changes=True,
     ),
     Operation(
+        name="forget",
+        method="DELETE",
+        route=_NODE,
+        role=Role.MANAGER,
+        summary="Let a node go that was renamed or taken away: its findings, and what the brokers keep of it",
+        answers=shown.Done,
+        handle=asking.forget,
+        path=looking.NodePath,
+        changes=True,
+    ),
+    Operation(
         name="start-walk-test",
         method="POST",
         route="/walk-tests",
