@@ -1,10 +1,10 @@
 """The commands. The only place that prints; logs go to standard error.
 
-Exit codes: 0 done, 1 findings (check) or a failure that the last line explains, 2 can't be told, or wrong usage.
+Exit codes: 0 done, 1 findings (check) or a failure that the last line explains, 2 can't be told, or wrong usage, 141
+nobody reads the answer any more (as after ``| head``).
 """
 
 import argparse
-import json
 import logging
 import os
 import signal
@@ -19,6 +19,8 @@ from node import __version__, config, watchdog
 from node.config.reader import meaning
 from node.core.memory import Key, KeyRange
 from node.errors import AlarmNodeError
+from node.plain import as_json, plain
+from node.printing import READER_GONE, Parser, ReaderGoneError, as_utf8, direct, explain, printing
 
 FOLLOW_S = 0.5
 DEFAULT_CONFIG = Path("/etc/alarm-node/node.toml")
@@ -26,22 +28,22 @@ DEFAULT_CONFIG = Path("/etc/alarm-node/node.toml")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    parsed = parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = parsed.command
     try:
-        with watchdog.logging_to(logging.DEBUG if parsed.verbose else logging.INFO, os.environ):
-            return command(parsed)
+        with printing():
+            parsed = parser().parse_args(arguments)
+            command: Callable[[argparse.Namespace], int] = parsed.command
+            with watchdog.logging_to(logging.DEBUG if parsed.verbose else logging.INFO, os.environ):
+                return command(parsed)
     except AlarmNodeError as error:
-        print(*error.problems, error, sep="\n", file=sys.stderr)
-    except BrokenPipeError:
-        # The reader of our output has gone (`alarm-node log | head`): nobody is left to be told.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        explain(error, str(error))
+    except ReaderGoneError:
+        return READER_GONE
     return 1
 
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their flags; the shells' completion is drawn from it (tests/support/completion.py)."""
-    made = argparse.ArgumentParser(prog="alarm-node", description="A panic button that is never silently dead.")
+    made = Parser(prog="alarm-node", description="A panic button that is never silently dead.")
     made.add_argument("--version", action="version", version=f"alarm-node {__version__}")
     commands = made.add_subparsers(required=True, metavar="COMMAND")
 
@@ -147,13 +149,15 @@ def _log(parsed: argparse.Namespace) -> int:
 
     directory = config.state_directory(config.load(parsed.config), os.environ)
     wait = partial(time.sleep, FOLLOW_S) if parsed.follow else None
+    if parsed.json:
+        as_utf8()
     try:
         for row in read_log(directory, wait):
             if is_event(row.key, row.body):
                 told = describe(row.body, row.received_by, row.received_at_utc, row.steps)
             else:
                 told = _unreadable(row.key)
-            print(json.dumps(told) if parsed.json else _line(told, parsed.follow), flush=parsed.follow)
+            print(as_json(told) if parsed.json else plain(_line(told, parsed.follow)), flush=parsed.follow)
     except KeyboardInterrupt:
         return 0
     return 0
@@ -200,7 +204,7 @@ def _simulate(parsed: argparse.Namespace) -> int:
         return run(
             settings,
             sys.stdin,
-            sys.stdout,
+            direct(),
             os.environ,
             held=parsed.held,
             notifier=notifier,

@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from node.errors import AlarmNodeError
+from node.plain import plain
 
 WANTS_HARDWARE_WATCHDOG = "ALARM_NODE_HARDWARE_WATCHDOG"
 """The environment variable by which an installation says that it has armed the machine's watchdog."""
@@ -72,7 +73,7 @@ class Notifier:
 
     def status(self, text: str) -> None:
         """How it is; made one line of bearable length. The same as before isn't told again."""
-        line = " ".join(text.split())[:_STATUS_MAX]
+        line = " ".join(plain(text).split())[:_STATUS_MAX]
         if line != self._status:
             self._status = line
             self._send(f"STATUS={line}")
@@ -239,7 +240,7 @@ class Unhurried(logging.Handler):
             return
         try:
             line = copy(record)
-            line.msg, line.args = record.getMessage(), None
+            line.msg, line.args, line.exc_text = plain(record.getMessage()), None, None
         except Exception:  # noqa: BLE001 - like all of logging's own handlers: a bad line is told, and ends nothing
             self.handleError(record)
         else:
@@ -264,7 +265,8 @@ class Unhurried(logging.Handler):
 
 def journal_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Of all that a log record carries: what the journal takes as a field. Names in lower case are Python's own."""
-    return {name: value for name, value in fields.items() if name.isupper() and value is not None}
+    told = {name: value for name, value in fields.items() if name.isupper() and value is not None}
+    return {name: _plain_lines(value) if isinstance(value, str) else value for name, value in told.items()}
 
 
 def leads_to_journal(environ: Mapping[str, str], descriptor: int) -> bool:
@@ -288,10 +290,23 @@ def _journal(environ: Mapping[str, str], program: str) -> logging.Handler | None
         journal.send(message, **journal_fields(fields))
 
     handler: logging.Handler = journal.JournalHandler(sender_function=send, SYSLOG_IDENTIFIER=program)
+    handler.setFormatter(_Lines())
     return handler
 
 
 def _text() -> logging.Handler:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(_TEXT))
+    handler.setFormatter(_Lines(_TEXT))
     return handler
+
+
+class _Lines(logging.Formatter):
+    """A line of the log is one line, and so is each of a traceback, whatever an exception says."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """As logging does, without what steers a display."""
+        return _plain_lines(super().formatException(ei))
+
+
+def _plain_lines(text: str) -> str:
+    return "\n".join(map(plain, text.split("\n")))

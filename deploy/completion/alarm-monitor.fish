@@ -95,7 +95,8 @@ complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l since -x -d
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l until -x -d 'before it'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l most -x -d 'how many at most (50; all with --json or --csv)'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l json -d 'one JSON object a line'
-complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l csv -d 'for a spreadsheet'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l csv -d 'for tools'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using history' -l excel -d 'CSV as Excel opens it right'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using history; and test $_shtab_alarm_monitor_npos -eq 0' -ka "events findings flips incidents tests" -d what
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a acknowledge -d 'somebody is coming: the lamp at the button shows it'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using acknowledge' -s h -l help -d 'show this help message and exit'
@@ -153,6 +154,7 @@ complete -c alarm-monitor -n '_shtab_alarm_monitor_using report' -l config -xka 
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using report' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'whose token it is asked with'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using report' -l site -x -d 'of one site'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using report' -l csv -d 'as CSV instead of HTML'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using report' -l excel -d 'as CSV that Excel opens right'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using report' -l language -xka "de en" -d 'default: monitor.toml'"'"'s'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using report; and test $_shtab_alarm_monitor_npos -eq 0' -ka "tests" -d what
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a token -d 'who may ask the API: made here, shown once, kept as a hash'

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from node.plain import plain
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -13,7 +15,7 @@ class Finding:
 
     def __str__(self) -> str:
         mark = {True: "ok     ", False: "FINDING", None: "UNKNOWN"}[self.ok]
-        return f"{mark} {self.text}" + (f". Next: {self.next_step}." if self.next_step else "")
+        return plain(f"{mark} {self.text}" + (f". Next: {self.next_step}." if self.next_step else ""))
 
 
 def called(kind: str, name: str) -> str:

@@ -12,6 +12,7 @@ from node.messages import (
     ReplyMessage,
     State,
 )
+from node.plain import plain
 
 SHOWN_LIMIT = 300
 
@@ -24,7 +25,7 @@ def sender(heard: Heard) -> str:
 
 def summary(heard: Heard) -> str:
     """What the message says, on one line without control characters."""
-    return "".join(each if each.isprintable() else "?" for each in _said(heard)[:SHOWN_LIMIT])
+    return plain(_said(heard)[:SHOWN_LIMIT])
 
 
 def is_heartbeat(heard: Heard) -> bool:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from node import __version__
+from node.printing import Parser
 
 DEFAULT_CONFIG = Path("/etc/alarm-monitor/monitor.toml")
 SHOWN = 50
@@ -20,7 +21,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their flags; ``command`` is the name of the one that was asked for."""
-    made = argparse.ArgumentParser(prog="alarm-monitor", description="The building's side: hears every node.")
+    made = Parser(prog="alarm-monitor", description="The building's side: hears every node.")
     made.add_argument("--version", action="version", version=f"alarm-monitor {__version__}")
     commands = made.add_subparsers(required=True, dest="command", metavar="COMMAND")
 
@@ -67,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("what", choices=("tests",))
     report.add_argument("--site", help="of one site", metavar="SITE")
     report.add_argument("--csv", action="store_true", help="as CSV instead of HTML")
+    report.add_argument("--excel", action="store_true", help="as CSV that Excel opens right")
     report.add_argument("--language", choices=("de", "en"), help="default: monitor.toml's")
     token = add("token", "who may ask the API: made here, shown once, kept as a hash", asks=False)
     token.add_argument("what", choices=("create", "list", "revoke"))
@@ -94,7 +96,8 @@ def _add_history(history: argparse.ArgumentParser) -> None:
     text = f"how many at most ({SHOWN}; all with --json or --csv)"
     history.add_argument("--most", type=_count, help=text, metavar="N")
     history.add_argument("--json", action="store_true", help="one JSON object a line")
-    history.add_argument("--csv", action="store_true", help="for a spreadsheet")
+    history.add_argument("--csv", action="store_true", help="for tools")
+    history.add_argument("--excel", action="store_true", help="CSV as Excel opens it right")
 
 
 def _add_walk_test(walk: argparse.ArgumentParser) -> None:

@@ -13,12 +13,15 @@ import signal
 import sys
 import urllib.parse
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from node import __version__
 from node.monitor.client import Api, AskError, NothingError
 from node.monitor.plugin import Measure, Range, Report, State, threshold
+from node.plain import plain
+from node.printing import OutputError, ReaderGoneError, printing
 
 DEFAULT_URL = "http://127.0.0.1:8780"
 TIMEOUT_S = 10
@@ -43,13 +46,14 @@ _SEVERITIES = {"critical": State.CRITICAL, "warning": State.WARNING, "notice": S
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check one thing; the exit code."""
-    try:
+    state = State.UNKNOWN
+    # Where nobody takes its line any more, its exit code still says how it is.
+    with suppress(OutputError, ReaderGoneError, SystemExit), printing():
         parsed = parser().parse_args(arguments)
-    except SystemExit:
-        return State.UNKNOWN
-    report = _within(parsed)
-    print(*report.lines(parsed.verbose), sep="\n")
-    return report.state
+        report = _within(parsed)
+        state = report.state
+        print(*report.lines(parsed.verbose), sep="\n")
+    return state
 
 
 def parser() -> argparse.ArgumentParser:
@@ -258,7 +262,7 @@ class _Parser(argparse.ArgumentParser):
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """As argparse, with the guidelines' one exit code; who runs a plugin reads what it prints, so it goes there."""
         if message:
-            print(message, end="")
+            print(*map(plain, message.split("\n")), sep="\n", end="")
         raise SystemExit(int(State.UNKNOWN))
 
 

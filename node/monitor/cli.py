@@ -1,10 +1,10 @@
 """The commands of the building's side. Prints; logs go to standard error.
 
-Exit codes: 0 done, 1 findings (check) or a failure that the last line explains, 2 can't be told, or wrong usage.
+Exit codes: 0 done, 1 findings (check) or a failure that the last line explains, 2 can't be told, or wrong usage, 141
+nobody reads the answer any more (as after ``| head``).
 """
 
 import argparse
-import json
 import logging
 import os
 import signal
@@ -17,15 +17,19 @@ from node import watchdog
 from node.errors import AlarmNodeError, ToolMissingError
 from node.monitor.arguments import DEFAULT_CONFIG, SHOWN, parser
 from node.monitor.commanding import ANSWER_S, LOOK_S, ApiError, Commands
+from node.plain import as_json, plain
+from node.printing import READER_GONE, ReaderGoneError, as_utf8, explain, printing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    parsed = parser().parse_args(arguments)
+    parsed = None
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each plugin that it finds
     try:
-        with watchdog.logging_to(logging.DEBUG if parsed.verbose else logging.INFO, os.environ, "alarm-monitor"):
-            return COMMANDS[parsed.command](parsed)
+        with printing():
+            parsed = parser().parse_args(arguments)
+            with watchdog.logging_to(logging.DEBUG if parsed.verbose else logging.INFO, os.environ, "alarm-monitor"):
+                return COMMANDS[parsed.command](parsed)
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
         if package == "node":
@@ -33,9 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = f"alarm-monitor needs packages that aren't here ({package})"
         print(ToolMissingError(text, "pip install 'alarm-node[monitor]'"), file=sys.stderr)
     except AlarmNodeError as error:
-        print(*error.problems, _refusal(error, parsed), sep="\n", file=sys.stderr)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        explain(error, str(error) if parsed is None else _refusal(error, parsed))
+    except ReaderGoneError:
+        return READER_GONE
     except KeyboardInterrupt:
         print("stopped before its end", file=sys.stderr)
     return 1
@@ -103,7 +107,8 @@ def _status(parsed: argparse.Namespace) -> int:
         }
 
     if parsed.json:
-        print(json.dumps(told(), ensure_ascii=False, indent=2))
+        as_utf8()
+        print(as_json(told(), indent=2))
     else:
         show_status(told, language, watch=parsed.watch)
     return 0
@@ -117,9 +122,11 @@ def _history(parsed: argparse.Namespace) -> int:
     site, slash, name = (parsed.node or "").partition("/")
     if slash and parsed.site in (None, site):  # as the status shows it
         wanted |= {"site": site, "node": name}
-    form: Literal["table", "json", "csv"] = "csv" if parsed.csv else "json" if parsed.json else "table"
+    form: Literal["table", "json", "csv"] = "json" if parsed.json else "csv" if parsed.csv or parsed.excel else "table"
+    if form != "table":
+        as_utf8()
     most = parsed.most or (SHOWN if form == "table" else None)
-    past.show(parsed.what, _client(parsed).known(*path, **wanted), form, most, _words(parsed))
+    past.show(parsed.what, _client(parsed).known(*path, **wanted), form, most, _words(parsed), _sheet(parsed))
     return 0
 
 
@@ -185,10 +192,11 @@ def _report(parsed: argparse.Namespace) -> int:
     client = _client(parsed)
     buttons = list(client.known("buttons", site=parsed.site))
     tests = list(client.items("tests", site=parsed.site))
-    if parsed.csv:
-        print(tests_csv(tests, buttons), end="")
+    as_utf8()
+    if parsed.csv or parsed.excel:
+        print(tests_csv(tests, buttons, _sheet(parsed)), end="")
     else:
-        print(tests_html(tests, buttons, parsed.language or _settings(parsed).language, parsed.site))
+        print(tests_html(tests, buttons, _language(parsed), parsed.site))
     return 0
 
 
@@ -220,7 +228,13 @@ def _say_done(
 ) -> None:
     from node.monitor.saying import done  # noqa: PLC0415
 
-    print(done(action, made, _words(parsed), **values), file=file)
+    print(*map(plain, done(action, made, _words(parsed), **values).split("\n")), sep="\n", file=file)
+
+
+def _sheet(parsed: argparse.Namespace) -> Any:
+    from node.monitor.spreadsheet import PLAIN, for_excel  # noqa: PLC0415
+
+    return for_excel(_language(parsed)) if parsed.excel else PLAIN
 
 
 def _refusal(error: AlarmNodeError, parsed: argparse.Namespace) -> str:
@@ -236,7 +250,11 @@ def _refusal(error: AlarmNodeError, parsed: argparse.Namespace) -> str:
 def _words(parsed: argparse.Namespace) -> Any:
     from node.monitor.saying import words_of  # noqa: PLC0415
 
-    return words_of(getattr(parsed, "language", None) or _settings(parsed).language)
+    return words_of(_language(parsed))
+
+
+def _language(parsed: argparse.Namespace) -> Any:
+    return getattr(parsed, "language", None) or _settings(parsed).language
 
 
 def _settings(parsed: argparse.Namespace) -> Any:

@@ -28,6 +28,7 @@ from node.monitor.model import (
     WalkTest,
 )
 from node.monitor.requests import Answer
+from node.plain import plain as shown
 
 
 class Moment(NamedTuple):
@@ -117,7 +118,7 @@ STORED = (
 
 def plain(text: str | None, length: int = 63) -> str:
     """What a node says of itself, as it may be kept and shown: short, and without what a database refuses (NUL)."""
-    return "".join(each if each.isprintable() else "?" for each in (text or "")[:length])
+    return shown((text or "")[:length])
 
 
 class Ledger:

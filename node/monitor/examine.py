@@ -28,6 +28,7 @@ from node.monitor.settings import Settings
 from node.monitor.tell import problem_of
 from node.monitor.tell.texts import BROKER_PROBLEMS
 from node.monitor.wire import MonitorWire
+from node.plain import plain
 
 ANSWER_S = 5.0
 
@@ -42,7 +43,7 @@ class Finding:
 
     def __str__(self) -> str:
         mark = {True: "ok     ", False: "FINDING", None: "UNKNOWN"}[self.ok]
-        return f"{mark} {self.text}" + (f". Next: {self.next_step}." if self.next_step else "")
+        return plain(f"{mark} {self.text}" + (f". Next: {self.next_step}." if self.next_step else ""))
 
 
 def examine(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -1,6 +1,5 @@
 """The history at a terminal and as an export: all of it, or it is said on standard error that it isn't all."""
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -10,9 +9,10 @@ from typing import Any, Literal
 from node.core.settings import AlarmClass
 from node.monitor.commanding import ApiError
 from node.monitor.saying import STATES
-from node.monitor.spreadsheet import csv_lines
+from node.monitor.spreadsheet import PLAIN, Sheet, csv_lines
 from node.monitor.tell.texts import CLASSES, DETAILS, REASONS
 from node.monitor.tell.words import Words, mark
+from node.plain import as_json, plain
 
 COLUMNS = {
     "events": ("site", "node", "boot", "seq", "kind", "at", "heard", "input", "incident", "message"),
@@ -34,6 +34,7 @@ def show(
     form: Literal["table", "json", "csv"],
     most: int | None,
     words: Words,
+    sheet: Sheet = PLAIN,
 ) -> None:
     """Print these records, of which the newest comes first; at most so many. Raises ApiError as they do.
 
@@ -43,11 +44,11 @@ def show(
     found = islice(items, most)
     lines: Iterable[str]
     if form == "csv":
-        lines = csv_lines(found, COLUMNS[what])
+        lines = csv_lines(found, COLUMNS[what], sheet)
     elif form == "json":
-        lines = (f"{json.dumps(item, ensure_ascii=False)}\n" for item in found)
+        lines = (f"{as_json(item)}\n" for item in found)
     else:
-        lines = reversed([f"{line_of(what, item, words)}\n" for item in found])
+        lines = reversed([f"{plain(line_of(what, item, words))}\n" for item in found])
     line = ""
     try:
         for line in lines:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from node.plain import plain
+
 REASONS = 6
 """How many reasons the one line gives; -v gives all."""
 
@@ -101,4 +103,4 @@ def threshold(text: str) -> Range:
 
 def _plain(text: str) -> str:
     """The same on one line, without what begins performance data."""
-    return " ".join(text.replace("|", "/").split())
+    return plain(text).replace("|", "/")

@@ -3,18 +3,17 @@
 HTML to be printed, in German or English; CSV for a spreadsheet, whose cells can't be taken for formulas.
 """
 
-import csv
+import html
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from html import escape
-from io import StringIO
 from typing import Any
 
 from babel.dates import LOCALTZ
 
 from node.monitor.settings import Language
-from node.monitor.spreadsheet import harmless
+from node.monitor.spreadsheet import Sheet, csv_lines
 from node.monitor.tell.words import Words, mark
+from node.plain import plain
 
 COLUMNS = (
     mark("Date"),
@@ -25,6 +24,8 @@ COLUMNS = (
     mark("Reaction (ms)"),
     mark("Walk test"),
 )
+
+_SHEET_COLUMNS = ("kind", "at", "site", "node", "input", "result", "reaction_ms", "walk_test", "due", "overdue")
 
 NAME_LENGTH = 20
 
@@ -38,19 +39,20 @@ th { background: #eee } tr { break-inside: avoid } .failed { font-weight: bold }
 """
 
 
-def tests_csv(tests: Iterable[Mapping[str, Any]], buttons: Iterable[Mapping[str, Any]]) -> str:
+def tests_csv(tests: Iterable[Mapping[str, Any]], buttons: Iterable[Mapping[str, Any]], sheet: Sheet) -> str:
     """Each test, oldest first; then each button with its last test and its due date."""
-    made = StringIO()
-    writer = csv.writer(made, lineterminator="\n")
-    writer.writerow(["kind", "at", "site", "node", "input", "result", "reaction_ms", "walk_test", "due", "overdue"])
+    rows: list[dict[str, Any]] = []
     for test in _oldest_first(tests):
-        row = ["test", test["at"], test["site"], test["node"], test["input"], _result(test), _ms(test)]
-        writer.writerow([harmless(cell) for cell in [*row, test["walk_test"], "", ""]])
+        told = {"result": _result(test), "reaction_ms": _ms(test), "walk_test": test["walk_test"]}
+        rows.append({"kind": "test", "at": test["at"], **_names(test), **told})
     for button in buttons:
-        overdue = "yes" if button["overdue"] else "no"
-        row = ["button", button["last_test"] or "", button["site"], button["node"], button["input"], "", "", ""]
-        writer.writerow([harmless(cell) for cell in [*row, button["due"], overdue]])
-    return made.getvalue()
+        told = {"due": button["due"], "overdue": "yes" if button["overdue"] else "no"}
+        rows.append({"kind": "button", "at": button["last_test"], **_names(button), **told})
+    return "".join(csv_lines([{name: row.get(name) for name in _SHEET_COLUMNS} for row in rows], _SHEET_COLUMNS, sheet))
+
+
+def _names(what: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: what[name] for name in ("site", "node", "input")}
 
 
 def tests_html(
@@ -83,7 +85,7 @@ def tests_html(
             test["node"],
             test["input"],
             words.say("passed") if test["reaction_s"] is not None else words.say("not confirmed: not passed"),
-            _ms(test),
+            "" if test["reaction_s"] is None else str(_ms(test)),
             test["walk_test"],
         )
         for test in tests
@@ -123,6 +125,11 @@ def _cell(text: str) -> str:
     return f"<td{' class=name' if is_short_name else ''}>{escape(text)}</td>"
 
 
+def escape(text: str) -> str:
+    """Words in HTML, as they are."""
+    return html.escape(plain(text))
+
+
 def _oldest_first(tests: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(tests, key=lambda test: (test["at"], test["site"], test["node"], test["input"]))
 
@@ -131,8 +138,8 @@ def _result(test: Mapping[str, Any]) -> str:
     return "passed" if test["reaction_s"] is not None else "not confirmed"
 
 
-def _ms(test: Mapping[str, Any]) -> str:
-    return "" if test["reaction_s"] is None else f"{test['reaction_s'] * 1000:.0f}"
+def _ms(test: Mapping[str, Any]) -> int | None:
+    return None if test["reaction_s"] is None else round(test["reaction_s"] * 1000)
 
 
 def _at(text: str) -> datetime:

@@ -23,6 +23,7 @@ from node.monitor.saying import STATES, refused, words_of
 from node.monitor.settings import Language
 from node.monitor.tell.texts import CLASSES, detail_of
 from node.monitor.tell.words import Words, mark
+from node.plain import plain
 
 if TYPE_CHECKING:
     from node.monitor.history.tokens import Token
@@ -87,7 +88,7 @@ def _unknown(problem: ApiError, language: Language) -> RenderableType:
     """Where the monitor can't be asked: what was shown before is no longer so."""
     words = words_of(language)
     text = words.say("The monitor doesn't answer: nothing is known of the nodes and alarms.")
-    return Group(Text(text, style="bold red"), Text(refused(problem, words)))
+    return Group(Text(text, style="bold red"), Text(plain(refused(problem, words))))
 
 
 def _count(told: Mapping[str, Any]) -> int:
@@ -157,7 +158,7 @@ def _alarm(incident: Mapping[str, Any], words: Words) -> Text:
         style, next_step = "black on green", mark("To end it: alarm-monitor reset {incident} --reason …")
     else:
         style, next_step = "bold white on red", mark("Whoever goes there says so: alarm-monitor acknowledge {incident}")
-    return Text("  ".join(told), style=style).append("\n" + words.say(next_step, incident=incident["id"]))
+    return Text(plain("  ".join(told)), style=style).append("\n" + words.say(next_step, incident=incident["id"]))
 
 
 def _findings(findings: Iterable[Mapping[str, Any]], words: Words) -> Table:
@@ -175,14 +176,15 @@ def _findings(findings: Iterable[Mapping[str, Any]], words: Words) -> Table:
             subject = f" {each['subject']}" if each["subject"] else ""
             is_last = number == len(alike) - 1
             what = _what(each, words, is_first=number == 0)
-            table.add_row(code, f"{where}{subject}", since(each["since"]), what, end_section=is_last)
+            cells = code, f"{where}{subject}", since(each["since"])
+            table.add_row(*map(_cell, cells), what, end_section=is_last)
     return table
 
 
 def _what(finding: Mapping[str, Any], words: Words, *, is_first: bool) -> Text:
     text = words.translate(finding["text"]) if is_first else words.say("as above")
     count = "" if finding["count"] is None else f" ({words.number(finding['count'])})"
-    what = Text(f"{text}{count}", style=_STYLES[finding["severity"]])
+    what = Text(plain(f"{text}{count}"), style=_STYLES[finding["severity"]])
     detail = detail_of(finding["detail"], words)
     if detail:
         what.append("\n" + words.say("More: {about}", about=detail), style="not bold default")
@@ -217,9 +219,9 @@ def _nodes(
         is_known = node["reason"] != "broker-away" and (known or node["status"] not in ("up", "late"))
         shown = _status_of(node, words) if is_known else words.say("not known now")
         table.add_row(
-            f"{node['site']}/{node['node']}",
-            node["place"],
-            Text(shown, style=_STATUS_STYLES[node["status"]] if is_known else "bold yellow"),
+            _cell(f"{node['site']}/{node['node']}"),
+            _cell(node["place"]),
+            Text(plain(shown), style=_STATUS_STYLES[node["status"]] if is_known else "bold yellow"),
             "-" if node["heard_s"] is None else f"{node['heard_s']:.0f} s",
             str(node["incidents"] or ""),
             str(found[node["site"], node["node"]] or ""),
@@ -267,7 +269,7 @@ def show_tokens(tokens: "Iterable[Token]", words: Words) -> None:
     table = Table(*map(words.translate, _TOKEN_COLUMNS))
     for token in tokens:
         table.add_row(
-            token.name,
+            _cell(token.name),
             token.role.value,
             f"{token.created_utc:%Y-%m-%d}",
             "-" if token.used_utc is None else f"{token.used_utc:%Y-%m-%d}",
@@ -286,5 +288,10 @@ def since(at: str) -> str:
 
 
 def print_line(text: str) -> None:
-    """A line as it is, without rich's markup."""
-    Console(highlight=False, soft_wrap=True).print(text, markup=False)
+    """A line as it is, however wide the terminal."""
+    Console(soft_wrap=True).print(_cell(text))
+
+
+def _cell(text: str) -> Text:
+    """Words as they are: rich reads those of a mere string as markup, [links] too, and as names of emoji."""
+    return Text(plain(text))

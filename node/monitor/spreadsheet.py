@@ -1,21 +1,41 @@
-"""What goes into a CSV that people open with a spreadsheet."""
+"""What goes into a CSV that people open with a spreadsheet: a cell is one line, and never a formula."""
 
 import csv
-import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
-from typing import Any
+from typing import Any, NamedTuple
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection")."""
+from node.monitor.settings import Language
+from node.plain import as_json, plain
+
+_FORMULA = ("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}", "\N{FULLWIDTH HYPHEN-MINUS}")
+"""What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection"), whatever space stands before it."""
+
+_NUMBER = re.compile(r"[0-9][0-9.,:/e-]*", re.IGNORECASE)
+"""What Excel takes for a number, a date or a time: the boot 0012e456 becomes 12 with 456 zeros."""
 
 
-def harmless(text: str) -> str:
-    """A cell as a spreadsheet shows it: one that it would run as a formula gets an apostrophe before it."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+class Sheet(NamedTuple):
+    """For whom a CSV is: what parts its cells, which mark stands before a fraction, how it begins."""
+
+    delimiter: str = ","
+    decimal: str = "."
+    beginning: str = ""
+    excel: bool = False
 
 
-def csv_lines(items: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> Iterator[str]:
+PLAIN = Sheet()
+"""As RFC 4180 and every tool has it."""
+
+
+def for_excel(language: Language) -> Sheet:
+    """As Excel reads it when somebody opens the file: it takes its separator from the country, and UTF-8 by a mark."""
+    by_country = {"de": (";", ","), "en": (",", ".")}
+    return Sheet(*by_country[language], "\N{ZERO WIDTH NO-BREAK SPACE}", excel=True)
+
+
+def csv_lines(items: Iterable[Mapping[str, Any]], columns: Iterable[str], sheet: Sheet = PLAIN) -> Iterator[str]:
     """Items that all have the same fields, one at a time, after a line of their names: ``columns`` where there is none.
 
     Nothing comes before the first item is there: what fails at once leaves an empty file, and none that looks whole.
@@ -23,21 +43,29 @@ def csv_lines(items: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> Ite
     is_first = True
     for item in items:
         if is_first:
-            yield _line(item)
+            yield sheet.beginning + csv_line(item, sheet)
         is_first = False
-        yield _line(_cell(value) for value in item.values())
+        yield csv_line(item.values(), sheet)
     if is_first:
-        yield _line(columns)
+        yield sheet.beginning + csv_line(columns, sheet)
 
 
-def _line(cells: Iterable[str]) -> str:
+def csv_line(cells: Iterable[Any], sheet: Sheet = PLAIN) -> str:
+    """One line: texts as they are, None as an empty cell, anything else as JSON has it (-3 stays a number)."""
     made = StringIO()
-    # With a mere "\n" it leaves "\r" unquoted: what follows one is a cell of its own, which a spreadsheet would run.
-    csv.writer(made, lineterminator="\r\n").writerow(cells)
-    return made.getvalue().removesuffix("\r\n") + "\n"
+    csv.writer(made, delimiter=sheet.delimiter, lineterminator="\n").writerow(_cell(each, sheet) for each in cells)
+    return made.getvalue()
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, sheet: Sheet) -> str:
     if isinstance(value, str):
-        return harmless(value)
-    return "" if value is None else json.dumps(value, ensure_ascii=False)  # -3 stays a number
+        return _harmless(plain(value), sheet)
+    if isinstance(value, float):
+        return as_json(value).replace(".", sheet.decimal)
+    return "" if value is None else as_json(value)
+
+
+def _harmless(text: str, sheet: Sheet) -> str:
+    """A cell as a spreadsheet shows it: what it would run, or Excel would reckon with, gets an apostrophe before it."""
+    runs = text.lstrip().startswith(_FORMULA)
+    return f"'{text}" if runs or (sheet.excel and _NUMBER.fullmatch(text)) else text

@@ -18,6 +18,7 @@ from node.monitor.fleet import Fleet
 from node.monitor.model import NodeKey, WalkTest
 from node.monitor.requests import Answer, EndWalkTest, StartWalkTest
 from node.monitor.tracked import Tracked
+from node.plain import same
 
 NODES_LIMIT = 500
 NAMED = 10
@@ -131,4 +132,4 @@ def _chosen(tracked: Tracked, request: StartWalkTest) -> bool:
         return False
     if request.nodes:
         return tracked.key.node in request.nodes
-    return not request.floor or (tracked.place is not None and tracked.place.floor == request.floor)
+    return not request.floor or (tracked.place is not None and same(tracked.place.floor, request.floor))

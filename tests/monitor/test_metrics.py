@@ -85,7 +85,7 @@ def test_strange_names_stay_one_line() -> None:
 
     found = text(behind)
 
-    assert 'alarm_monitor_broker_connected{broker="a\\"\\n b 1"} 1.0\n' in found
+    assert 'alarm_monitor_broker_connected{broker="a\\"  b 1"} 1.0\n' in found
 
 
 def test_openmetrics_is_spoken_to_who_asks_for_it() -> None:

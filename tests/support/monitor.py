@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from tests.support.broker import free_port
 from tests.support.desk import is_of_the_machine
@@ -70,15 +70,23 @@ def _write(path: Path, tables: Sequence[tuple[str, Mapping[str, object]]]) -> No
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def alarm_monitor(config: Path, *arguments: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
-    """Run one command of alarm-monitor to its end."""
+def alarm_monitor(
+    config: Path,
+    *arguments: str,
+    timeout_s: float = 60.0,
+    into: int | IO[bytes] = subprocess.PIPE,
+    environ: Mapping[str, str] = MappingProxyType({}),
+) -> subprocess.CompletedProcess[str]:
+    """Run one command of alarm-monitor to its end; ``into`` takes what it prints, ``environ`` is more of its own."""
     name, *others = arguments
     return subprocess.run(
         [sys.executable, *_PROGRAM, name, "--config", str(config), *others],
         cwd=config.parent,
-        env=_environment(),
-        capture_output=True,
-        text=True,
+        env=_environment(environ),
+        stdout=into,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="surrogateescape",
         timeout=timeout_s,
         check=False,
     )

@@ -54,13 +54,20 @@ def write_config(
     return path
 
 
-def alarm_node(*arguments: str | Path, cwd: Path, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
-    """Run one command of alarm-node to its end, in this directory."""
+def alarm_node(
+    *arguments: str | Path,
+    cwd: Path,
+    timeout_s: float = 60.0,
+    into: int | IO[bytes] = subprocess.PIPE,
+    environ: Mapping[str, str] = MappingProxyType({}),
+) -> subprocess.CompletedProcess[str]:
+    """Run one command of alarm-node to its end, in this directory; ``into`` takes what it prints."""
     return subprocess.run(
         _command(*arguments),
         cwd=cwd,
-        env=_environment(cwd),
-        capture_output=True,
+        env=_environment(cwd, environ),
+        stdout=into,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=timeout_s,
         check=False,

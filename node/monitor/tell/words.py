@@ -17,6 +17,7 @@ from babel.numbers import format_decimal
 
 from node.monitor.model import NodeKey
 from node.monitor.settings import Language, Place
+from node.plain import plain
 
 TITLE_LENGTH = 60
 """What an SMS shows of it."""
@@ -42,7 +43,7 @@ def catalog(language: Language) -> Catalog | None:
 
 def one_line(value: object, length: int = VALUE_LENGTH) -> str:
     """This value without line breaks and what else steers a display, cut where it is longer than ``length``."""
-    text = " ".join("".join(each if each.isprintable() else " " for each in str(value)).split())
+    text = plain(str(value)).strip()
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 

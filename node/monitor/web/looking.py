@@ -15,6 +15,7 @@ from node.monitor.web.call import Call, Nothing, Sources
 from node.monitor.web.paging import Cursor, Limit, Page, page_of
 from node.monitor.web.problems import ProblemError
 from node.monitor.web.reading import Which
+from node.plain import same
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -96,7 +97,7 @@ async def nodes(sources: Sources, call: Call[Nothing, NodesPart, Nothing]) -> Pa
         node
         for node in sources.view().nodes
         if wanted.site in {None, node.site}
-        and wanted.floor in {None, node.floor}
+        and (wanted.floor is None or same(wanted.floor, node.floor))
         and wanted.status in {None, node.status}
     )
     return _page(found, lambda node: (node.site, node.node), wanted)

@@ -24,6 +24,7 @@ from node.core.settings import AlarmClass
 from node.monitor.model import Status
 from node.monitor.view import View
 from node.monitor.web.call import STALLED_S, Sources
+from node.plain import plain
 
 _PHASES: tuple[Literal["open", "received", "acknowledged"], ...] = ("open", "received", "acknowledged")
 _COUNTERS = {
@@ -49,7 +50,10 @@ class Metrics(Collector):
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """All of it, and its media type, in the format that an Accept header asks for."""
-        encode, media_type = choose_encoder(accept)
+        try:
+            encode, media_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # it compares a version's words with numbers
+            encode, media_type = choose_encoder("")
         return encode(self._registry), media_type
 
     def describe(self) -> Iterable[Metric]:
@@ -74,21 +78,21 @@ def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
 
 def _of_monitor(view: View) -> Iterator[Metric]:
     yield InfoMetricFamily(
-        "alarm_monitor", "Which monitor this is.", value={"monitor": view.monitor, "version": view.version}
+        "alarm_monitor", "Which monitor this is.", value={"monitor": plain(view.monitor), "version": view.version}
     )
     yield _gauge("alarm_monitor_blind", "1 where no broker is reached: nothing is known of the nodes.", view.blind)
     yield _gauge("alarm_monitor_history_writable", "0 where events can't be stored.", view.history_ok)
     connected = GaugeMetricFamily("alarm_monitor_broker_connected", "1 where the broker is reached.", labels=["broker"])
     for broker in view.brokers:
-        connected.add_metric([broker.name], broker.connected)
+        connected.add_metric([plain(broker.name)], broker.connected)
     yield connected
     failing = GaugeMetricFamily("alarm_monitor_target_failing", "1 where people can't be told.", labels=["target"])
     waiting = GaugeMetricFamily("alarm_monitor_target_waiting", "Notices that wait to be told.", labels=["target"])
     told = CounterMetricFamily("alarm_monitor_target_told", "Notices that were told.", labels=["target"])
     for target in view.targets:
-        failing.add_metric([target.name], target.failing)
-        waiting.add_metric([target.name], target.waiting)
-        told.add_metric([target.name], target.told)
+        failing.add_metric([plain(target.name)], target.failing)
+        waiting.add_metric([plain(target.name)], target.waiting)
+        told.add_metric([plain(target.name)], target.told)
     yield from (failing, waiting, told)
     for name, text in _COUNTERS.items():
         counter = CounterMetricFamily(f"alarm_monitor_{name}", text)
@@ -132,7 +136,7 @@ def _of_building(view: View) -> Iterator[Metric]:
     )
     found = Counter((each.code, each.severity, each.site, each.node) for each in view.findings)
     for labels, count in sorted(found.items()):
-        findings.add_metric(labels, count)
+        findings.add_metric(list(map(plain, labels)), count)
     yield findings
 
 
