@@ -187,10 +187,10 @@ def _walk_test(parsed: argparse.Namespace) -> int:
 
 
 def _report(parsed: argparse.Namespace) -> int:
-    from node.monitor.report import tests_csv, tests_html  # noqa: PLC0415
+    from node.monitor.report import in_order, tests_csv, tests_html  # noqa: PLC0415
 
     client = _client(parsed)
-    buttons = list(client.known("buttons", site=parsed.site))
+    buttons = in_order(client.known("buttons", site=parsed.site), client.items("nodes", site=parsed.site))
     tests = list(client.items("tests", site=parsed.site))
     as_utf8()
     if parsed.csv or parsed.excel:

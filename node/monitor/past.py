@@ -87,7 +87,8 @@ def line_of(what: str, item: Mapping[str, Any], words: Words) -> str:
         whose = where.strip("/") or words.say("the monitor")
         since, text = _local(item["since"]), words.translate(item["text"])
         return "  ".join(filter(None, (since, whose, item["code"], item["subject"], ended, text)))
-    about = "  ".join(filter(None, (item["input"], item["incident"])))
+    said = item["message"] or {}  # a fault's code and subject are in no field of their own
+    about = "  ".join(filter(None, (item["input"], item["incident"], said.get("fault"), said.get("subject"))))
     number = f"{item['boot']}-{item['seq']}"
     return f"{_local(item['heard'])}  {where}  {number}  {item['kind']}  {about}".rstrip()
 

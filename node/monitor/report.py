@@ -39,6 +39,24 @@ th { background: #eee } tr { break-inside: avoid } .failed { font-weight: bold }
 """
 
 
+def in_order(buttons: Iterable[Mapping[str, Any]], nodes: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """All buttons there are, what needs somebody most first: nodes never heard, buttons never tested, overdue ones.
+
+    A roster names no buttons: a node of it that was never heard stands here for its own.
+    """
+    listed = [*buttons]
+    for node in nodes:
+        if node["known"] and node["heard_s"] is None and not node["boot"]:
+            where = {name: node[name] for name in ("site", "node", "place")}
+            listed.append({**where, "input": "", "last_test": None, "due": None, "overdue": True})
+
+    def needs(button: Mapping[str, Any]) -> tuple[bool, bool, bool, str, str, str]:
+        unheard, untested = button["due"] is None, button["last_test"] is None
+        return not unheard, not untested, not button["overdue"], button["site"], button["node"], button["input"]
+
+    return sorted(listed, key=needs)
+
+
 def tests_csv(tests: Iterable[Mapping[str, Any]], buttons: Iterable[Mapping[str, Any]], sheet: Sheet) -> str:
     """Each test, oldest first; then each button with its last test and its due date."""
     rows: list[dict[str, Any]] = []
@@ -47,6 +65,7 @@ def tests_csv(tests: Iterable[Mapping[str, Any]], buttons: Iterable[Mapping[str,
         rows.append({"kind": "test", "at": test["at"], **_names(test), **told})
     for button in buttons:
         told = {"due": button["due"], "overdue": "yes" if button["overdue"] else "no"}
+        told["result"] = "never heard" if button["due"] is None else None
         rows.append({"kind": "button", "at": button["last_test"], **_names(button), **told})
     return "".join(csv_lines([{name: row.get(name) for name in _SHEET_COLUMNS} for row in rows], _SHEET_COLUMNS, sheet))
 
@@ -64,17 +83,16 @@ def tests_html(
     whole = f"{title}: {site}" if site else title
     buttons, tests = list(buttons), _oldest_first(tests)
     overdue = [button["overdue"] for button in buttons]
+    unheard = sum(button["due"] is None for button in buttons)
     failed = [test["reaction_s"] is None for test in tests]
     due = [
         (
             button["site"],
             button["node"],
-            button["input"],
+            button["input"] or "-",
             button["place"],
-            words.time(_at(button["last_test"])) if button["last_test"] else words.say("never"),
-            words.say("{time} (overdue)", time=words.time(_at(button["due"])))
-            if button["overdue"]
-            else words.time(_at(button["due"])),
+            _last(button, words),
+            _due(button, words),
         )
         for button in buttons
     ]
@@ -94,7 +112,14 @@ def tests_html(
     heads += [words.say("Last test"), words.say("Next test due")]
     headings = words.say("Buttons"), words.say("Tests")
     summaries = (
-        words.say("{count} in all, {overdue} overdue", count=words.number(len(due)), overdue=sum(overdue)),
+        words.say(
+            "{count} in all, {overdue} overdue, {unheard} never heard",
+            count=words.number(len(due)),
+            overdue=sum(overdue),
+            unheard=unheard,
+        )
+        if unheard
+        else words.say("{count} in all, {overdue} overdue", count=words.number(len(due)), overdue=sum(overdue)),
         words.say("{count} in all, {failed} not passed", count=words.number(len(done)), failed=sum(failed)),
     )
     printed = words.say("Printed {time}", time=words.time(datetime.now(UTC)))
@@ -107,6 +132,19 @@ def tests_html(
         "</body></html>",
     ]
     return "\n".join(parts)
+
+
+def _last(button: Mapping[str, Any], words: Words) -> str:
+    if button["last_test"]:
+        return words.time(_at(button["last_test"]))
+    return words.say("the node was never heard") if button["due"] is None else words.say("never")
+
+
+def _due(button: Mapping[str, Any], words: Words) -> str:
+    if button["due"] is None:
+        return words.say("now")
+    due = words.time(_at(button["due"]))
+    return words.say("{time} (overdue)", time=due) if button["overdue"] else due
 
 
 def _table(heads: Iterable[str], rows: Iterable[tuple[Iterable[str], bool]]) -> str:

@@ -114,10 +114,11 @@ def test_a_walk_test_records_each_button_and_hides_no_alarm(monitor: RunningMoni
     rows = list(csv.DictReader(StringIO(said(monitor, "report", "tests", "--csv"))))
     assert [(row["kind"], row["node"], row["input"], row["result"]) for row in rows] == [
         ("test", NODE, "button", "passed"),
+        ("button", "room-300", "", "never heard"),
         ("button", NODE, "button", ""),
     ]
     assert 0 < int(rows[0]["reaction_ms"]) < 5000
-    assert rows[1]["overdue"] == "no"
+    assert [row["overdue"] for row in rows[1:]] == ["yes", "no"]
 
 
 def test_people_are_answered_in_the_language_of_the_configuration(monitor: RunningMonitor, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from node.monitor import report
 from node.monitor.settings import Language
+from node.monitor.spreadsheet import PLAIN
 
 
 def button(node: str, *, overdue: bool) -> dict[str, Any]:
@@ -54,6 +55,51 @@ def test_each_table_begins_with_its_counts(language: Language, counts: list[str]
     page = report.tests_html([a_test("room-1", 0.4)], buttons, language, None)
 
     assert [each in page for each in counts] == [True, True]
+
+
+def a_node(name: str, **changes: Any) -> dict[str, Any]:
+    """One of the roster that was never heard."""
+    names = {"site": "mitte", "node": name, "place": f"Room {name}"}
+    return {**names, "known": True, "heard_s": None, "boot": "", **changes}
+
+
+def test_every_button_of_the_roster_is_listed_and_what_was_never_heard_stands_first() -> None:
+    """Buttons fail by being forgotten: a node that nobody ever installed is in no history."""
+    buttons = [
+        button("room-1", overdue=False),
+        button("room-2", overdue=True),
+        {**button("room-3", overdue=False), "last_test": None},
+    ]
+    nodes = [
+        a_node("room-1", heard_s=3.0, boot="0badcafe"),
+        a_node("room-9"),
+        a_node("room-8", boot="0badcafe"),
+        a_node("stranger", known=False),
+    ]
+
+    listed = report.in_order(buttons, nodes)
+
+    assert [each["node"] for each in listed] == ["room-9", "room-3", "room-2", "room-1"]
+    rows = report.tests_csv([], listed, PLAIN).splitlines()
+    assert rows[1] == "button,,mitte,room-9,,never heard,,,,yes"
+    assert len(rows) == 5
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", ["2 in all, 1 overdue, 1 never heard", "the node was never heard", ">now<"]),
+        ("de", ["2 insgesamt, 1 überfällig, 1 nie gehört", "das Gerät wurde nie gehört", ">jetzt<"]),
+    ],
+)
+def test_a_node_that_was_never_heard_wants_somebody(language: Language, told: list[str]) -> None:
+    """Now."""
+    listed = report.in_order([button("room-1", overdue=False)], [a_node("room-9")])
+
+    page = report.tests_html([], listed, language, "mitte")
+
+    assert [each for each in told if each not in page] == []
+    assert ["room-9" in row for row in rows(page, wanting=True)] == [True]
 
 
 def test_a_name_is_text_and_never_markup() -> None:

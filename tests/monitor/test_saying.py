@@ -160,6 +160,32 @@ def test_the_buttons_whose_presses_stay_real_are_named_in_german(note: str, said
             "mitte/desk-1  button  nicht bestätigt  walk-1",
         ),
         (
+            "events",
+            {
+                "heard": AT,
+                "boot": "0badcafe",
+                "seq": 3,
+                "kind": "fault-raised",
+                "input": None,
+                "incident": None,
+                "message": {"fault": "F010", "subject": "broker-a:8883"},
+            },
+            "mitte/desk-1  0badcafe-3  fault-raised  F010  broker-a:8883",
+        ),
+        (
+            "events",
+            {
+                "heard": AT,
+                "boot": "0badcafe",
+                "seq": 4,
+                "kind": "pressed",
+                "input": "button",
+                "incident": "0badcafe-4",
+                "message": None,
+            },
+            "mitte/desk-1  0badcafe-4  pressed  button  0badcafe-4",
+        ),
+        (
             "findings",
             {"since": AT, "until": None, "code": "M999", "subject": "button", "text": "late"},
             "mitte/desk-1  M999  button  offen  verspätet",
