@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from node.messages import ReceiptKind
 from node.monitor.findings import kind_of
 from node.monitor.model import (
     Button,
@@ -39,9 +40,10 @@ class Moment(NamedTuple):
 
 
 class SendReceipt(NamedTuple):
-    """Tell a node that this event is held."""
+    """Tell a node that this event is held, or that people were told of it."""
 
     event: EventKey
+    kind: ReceiptKind
 
 
 class SendCommand(NamedTuple):

@@ -118,6 +118,13 @@ OPEN_AT_THE_WALL = FindingKind(
     "go there; where all is well, end it there, or once more here: alarm-monitor reset",
 )
 
+UNTOLD = FindingKind(
+    "M020",
+    Severity.CRITICAL,
+    "an alarm was told to nobody: no target has taken a message about it",
+    "go there now, or telephone; then see why no target takes it: alarm-monitor check",
+)
+
 DOUBLED = FindingKind(
     "M028",
     Severity.CRITICAL,
@@ -150,6 +157,7 @@ FINDINGS: dict[str, FindingKind] = {
         STOLEN_ID,
         OPEN_ALARM_UNSTORED,
         OPEN_AT_THE_WALL,
+        UNTOLD,
         DOUBLED,
         FILE_UNUSABLE,
     )

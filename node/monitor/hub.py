@@ -17,7 +17,7 @@ from node.monitor.batch import Memory, Stored
 from node.monitor.decisions import ClearTopics, Decisions, Ledger, Moment, plain
 from node.monitor.doubles import Doubles
 from node.monitor.drills import Drills
-from node.monitor.findings import MISTAKEN_CALLS, NOT_OURS, OPEN_ALARM_UNSTORED, OPEN_AT_THE_WALL, RESET_MISSING
+from node.monitor.findings import MISTAKEN_CALLS, NOT_OURS, OPEN_ALARM_UNSTORED, OPEN_AT_THE_WALL, RESET_MISSING, UNTOLD
 from node.monitor.fleet import Fleet
 from node.monitor.incidents import Incidents
 from node.monitor.lists import Lists
@@ -28,6 +28,7 @@ from node.monitor.own import Own
 from node.monitor.receipts import Receipts
 from node.monitor.requests import Answer, Request
 from node.monitor.settings import Settings
+from node.monitor.told import Told
 from node.monitor.tracked import Tracked
 from node.monitor.view import Counters
 from node.monitor.walks import Walks
@@ -84,6 +85,7 @@ class Hub:
         self.counts = Counters()
         self.receipts = Receipts(self.ledger, self.counts, settings.missing_s, memory.tallies)
         self._lists = Lists()
+        self._told = Told(self.ledger, self.own, self.incidents, self._lists, self.receipts, self.counts)
         owed = Owed(self.ledger, self.fleet, self.incidents, self._lists)
         self._walks = Walks(self.ledger, self.fleet, self.drills, boot)
         self._orders = Orders(
@@ -136,6 +138,7 @@ class Hub:
                     self.fleet.heard(now, tracked, broker, message.boot)
                 self._lists.take(node, message)
                 self.incidents.alarm(now, node, message)
+                self._told.listed(now, node, message)
             case ReplyMessage():
                 if not retained:
                     self._orders.reply(now, node, message)
@@ -148,11 +151,17 @@ class Hub:
         self.receipts.counted(outcome.tallies)
         for record in outcome.incidents:
             self.incidents.stored(now, record)
+            self._told.stored(now, record.key)
+
+    def accepted(self, now: Moment, incident: IncidentKey, presses: int) -> None:
+        """A target has taken a message about this call, which named so many presses."""
+        self._told.accepted(now, incident, presses)
 
     def link_up(self, now: Moment, broker: str) -> None:
         """A broker is reached."""
         self.own.link_up(now, broker)
         self.fleet.broker_up(now, broker)
+        self._told.say_all(now)
 
     def link_down(self, now: Moment, broker: str, problem: str) -> None:
         """A broker isn't reached (any more); ``problem`` says why."""
@@ -179,6 +188,7 @@ class Hub:
             return
         self._tick_at = now.at + TICK_S
         self.incidents.time_passed(now)
+        self._told.time_passed(now)
         self._orders.time_passed(now)
         self.own.time_passed(now)
         self.receipts.time_passed(now)
@@ -242,6 +252,7 @@ class Hub:
         if message.state != "online" or retained:
             return
         self.receipts.say_newest(tracked.key, message.boot)
+        self._told.say_all(now, tracked.key)
         self._orders.probe(tracked.key, message.boot)
 
     def _event(self, now: Moment, tracked: Tracked, broker: str, event: Event) -> None:
@@ -251,14 +262,17 @@ class Hub:
         if self.receipts.is_held(key) and not self.incidents.lacks(tracked.key, event):
             self.counts.repeated += 1
             self.receipts.say(key)
+            self._told.heard(now, tracked.key, event)
             return
         if self.receipts.is_awaited(key):
+            self._told.heard(now, tracked.key, event)
             return
         self.receipts.take(now, key, event)
         at_utc = _when(now, event)
         self._keep(now, key, event)
         self.incidents.event(now, tracked.key, event, at_utc)
         self.drills.event(now, key, event, at_utc)
+        self._told.heard(now, tracked.key, event)
 
     def _keep(self, now: Moment, key: EventKey, event: Event) -> None:
         # When a door was opened says where people are: outside an incident that is nobody's business (README).
@@ -279,7 +293,7 @@ class Hub:
         """Whether nobody will ever clear this finding of an earlier run."""
         if key.code in _OF_INCIDENTS:
             opened = self.incidents.open.get(IncidentKey(*key.of, key.subject))
-            came = opened is not None and opened.record.received_utc is not None
+            came = opened is not None and opened.record.held_utc is not None
             return opened is None or (key.code == OPEN_ALARM_UNSTORED.code and came)
         if key.code == OPEN_AT_THE_WALL.code:
             return self.incidents.ended(IncidentKey(*key.of, key.subject)) is None
@@ -300,7 +314,7 @@ class Hub:
                 self._faults[key.of] = self._faults.get(key.of, frozenset()) | {key}
 
 
-_OF_INCIDENTS = frozenset({RESET_MISSING.code, OPEN_ALARM_UNSTORED.code})
+_OF_INCIDENTS = frozenset({RESET_MISSING.code, OPEN_ALARM_UNSTORED.code, UNTOLD.code})
 
 
 def _when(now: Moment, event: Event) -> datetime:

@@ -1,4 +1,4 @@
-"""The life of an incident at the building's side: open, received, acknowledged, reset; and who is told when.
+"""The life of an incident at the building's side: open, held, acknowledged, reset; and who is called when.
 
 Rules:
 
@@ -15,7 +15,7 @@ Rules:
 7. No node's calls, however many it invents, keep the first one of another from being told.
 8. What the history says of an incident once ours is stored counts here: another monitor may have been told what we
    weren't. Before somebody is sent to ask for an end that never came, or to look for a call that never came, it is
-   asked; for the call once more when the node lists it as received.
+   asked; for the call once more when the node lists it as received. Who was told of it: told.py.
 9. After a restart the wait for the next group begins anew; what was told stays told, by its keys.
 """
 
@@ -43,7 +43,8 @@ CLOSED_KEPT = 10_000
 OPEN_LIMIT = 5_000
 """Beyond this a node has one open incident, and never more than ``INCIDENTS_LIMIT``, which is all that it may list."""
 
-_CALLS = ("pressed", "opened", "held-open", "adopted")
+CALLS = ("pressed", "opened", "held-open", "adopted")
+"""Kinds of event that call for help."""
 
 
 class Incidents:
@@ -91,7 +92,7 @@ class Incidents:
 
     def lacks(self, node: NodeKey, event: Event) -> bool:
         """Whether this is a call for help of which nothing is known here."""
-        if event.kind not in _CALLS or not event.presses or event.incident is None:
+        if event.kind not in CALLS or not event.presses or event.incident is None:
             return False
         key = IncidentKey(*node, event.incident)
         opened = self.open.get(key)
@@ -116,7 +117,7 @@ class Incidents:
                 self._put(opened)
             self._ledger.out.incidents.append(opened.record)
             self._ladder.answered(now, opened, by)
-        elif event.kind in _CALLS and event.presses:
+        elif event.kind in CALLS and event.presses:
             self._call(now, key, event, event.presses, at_utc)
 
     def alarm(self, now: Moment, node: NodeKey, message: Alarm) -> None:
@@ -139,7 +140,7 @@ class Incidents:
                 continue
             opened.unlisted_since = None
             self._ledger.clear(now, _reset_missing(opened.record.key))
-            if each.phase != "active" and opened.record.received_utc is None:
+            if each.phase != "active" and opened.record.held_utc is None:
                 self._ledger.out.incidents.append(opened.record)
             if each.presses < opened.record.presses:
                 continue
@@ -158,18 +159,21 @@ class Incidents:
                 self._resume(now, there)
             return
         record = opened.record
+        if there.told_presses > record.told_presses:
+            record = replace(record, told_presses=there.told_presses, told_utc=there.told_utc)
+            opened.record = record
         if there.presses < record.presses:
             return
         if there.reset_utc is not None:
             self._take(now, there.key)
             self._close(now, there.key, there.presses)
             return
-        received = record.received_utc or there.received_utc
-        if received is None:
+        held = record.held_utc or there.held_utc
+        if held is None:
             self._ledger.find(now, _call_missing(there.key))
         else:
             self._ledger.clear(now, _call_missing(there.key))
-        opened.record = replace(record, presses=there.presses, received_utc=received)
+        opened.record = replace(record, presses=there.presses, held_utc=held)
         if there.answered > record.answered:
             opened.answered_since = None
             opened.record = replace(
@@ -219,7 +223,7 @@ class Incidents:
             self._call_again(now, opened, presses)
             return
         record = from_event(key, event, at_utc)
-        self._begin(now, replace(record, received_utc=now.utc, answered=ended or 0), is_again=ended is not None)
+        self._begin(now, replace(record, held_utc=now.utc, answered=ended or 0), is_again=ended is not None)
 
     def _adopt(self, now: Moment, key: IncidentKey, listed: OpenIncident) -> None:
         self._begin(now, from_list(key, listed, now.utc))
@@ -261,8 +265,8 @@ class Incidents:
     def _call_again(self, now: Moment, opened: Open, presses: int) -> None:
         record = opened.record
         self._ledger.clear(now, _call_missing(record.key))
-        received = record.received_utc or now.utc
-        opened.record = replace(record, presses=max(presses, record.presses), received_utc=received)
+        held = record.held_utc or now.utc
+        opened.record = replace(record, presses=max(presses, record.presses), held_utc=held)
         self._ledger.out.incidents.append(opened.record)
         if presses <= opened.told_as[0]:
             self._ladder.repeat(now, opened, presses)

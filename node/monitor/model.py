@@ -159,8 +159,10 @@ class HeardEvent(Struct, frozen=True, kw_only=True):
 
 
 class IncidentRecord(Struct, frozen=True, kw_only=True):
-    """One incident from raised to reset, as the history keeps it. ``told_steps``: how many groups were told.
+    """One incident from raised to reset, as the history keeps it. ``told_steps``: how many groups were called.
 
+    ``held_utc``: when the event that calls for help was first stored. ``told_presses``: how many presses the newest
+    message about it named that a channel took, and ``told_utc`` when that was.
     ``answered``: how many of its presses the newest acknowledgement knew of, or an end that wasn't one.
     """
 
@@ -170,7 +172,9 @@ class IncidentRecord(Struct, frozen=True, kw_only=True):
     raised_utc: datetime
     presses: int = 1
     test: bool = False
-    received_utc: datetime | None = None
+    held_utc: datetime | None = None
+    told_utc: datetime | None = None
+    told_presses: int = 0
     acknowledged_utc: datetime | None = None
     acknowledged_by: str | None = None
     answered: int = 0
@@ -183,6 +187,16 @@ class IncidentRecord(Struct, frozen=True, kw_only=True):
     def is_answered(self) -> bool:
         """Whether somebody is coming who knows of every press."""
         return self.acknowledged_utc is not None and self.answered >= self.presses
+
+    @property
+    def is_told(self) -> bool:
+        """Whether people were told since the newest acknowledgement: what they were told before it was answered."""
+        return self.told_presses > self.answered
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether this calls for help, and nobody knows of it."""
+        return not (self.test or self.is_told or self.is_answered or self.reset_utc is not None)
 
 
 class ButtonTest(Struct, frozen=True, kw_only=True):
@@ -275,3 +289,8 @@ class Notice(Struct, frozen=True, kw_only=True):
     count: int | None = None
     detail: str = ""
     gather: bool = False
+
+    @property
+    def is_call(self) -> bool:
+        """Whether whoever is told it knows that somebody calls for help."""
+        return self.kind is NoticeKind.ALARM and not self.test

@@ -91,7 +91,10 @@ class Outbox(Protocol):
         """It is still being acted upon. Whether it holds anything: False once another has taken all of it over."""
 
     def settle(self, claim: str, outcome: Settled, reason: str = "", only: Collection[int] | None = None) -> None:
-        """These of the claim's deliveries (None: all that it still holds) have ended so."""
+        """These of the claim's deliveries (None: all that it still holds) have ended so.
+
+        With what is sent its incident is kept as told, at once or not at all: no kill parts the two.
+        """
 
     def fail(self, claim: str, reason: str, wait_s: float, *, uncertain: bool) -> None:
         """What the claim still holds wasn't told, and waits for ``wait_s`` with one attempt more.

@@ -20,7 +20,7 @@ COLUMNS = {
     "flips": ("site", "node", "before", "after", "at", "reason"),
     "incidents": (
         *("id", "site", "node", "incident", "input", "place", "alarm_class", "phase", "presses", "test", "raised"),
-        *("received", "acknowledged", "acknowledged_by", "reset", "reset_by", "reset_reason"),
+        *("held", "told", "acknowledged", "acknowledged_by", "reset", "reset_by", "reset_reason"),
         *("told_steps", "next_step_s"),
     ),
     "tests": ("site", "node", "input", "at", "walk_test", "reaction_s"),
@@ -71,10 +71,10 @@ def line_of(what: str, item: Mapping[str, Any], words: Words) -> str:
     """One record of the history on one line."""
     where = f"{item['site']}/{item['node']}"
     if what == "incidents":
-        ended = _end(item, words) if item["reset"] else words.translate(STATES[item["phase"]])
         alarm_class = words.translate(CLASSES[AlarmClass(item["alarm_class"])])
         called = f"{item['input']}  {alarm_class}  {item['presses']}x"
-        return f"{_local(item['raised'])}  {item['id']}  {called}  {ended}"
+        line = (_local(item["raised"]), item["id"], called, _told(item, words), _end(item, words))
+        return "  ".join(filter(None, line))
     if what == "flips":
         change = f"{words.translate(STATES[item['before']])} -> {words.translate(STATES[item['after']])}"
         reason = words.translate(DETAILS.get(item["reason"], item["reason"]))
@@ -93,7 +93,15 @@ def line_of(what: str, item: Mapping[str, Any], words: Words) -> str:
     return f"{_local(item['heard'])}  {where}  {number}  {item['kind']}  {about}".rstrip()
 
 
+def _told(incident: Mapping[str, Any], words: Words) -> str:
+    if incident["told"]:
+        return words.say("told {time}", time=_local(incident["told"]))
+    return "" if incident["test"] else words.say("nobody was told")
+
+
 def _end(incident: Mapping[str, Any], words: Words) -> str:
+    if not incident["reset"]:
+        return words.translate(STATES[incident["phase"]]) if incident["phase"] == "acknowledged" else ""
     by, reason = incident["reset_by"] or "-", incident["reset_reason"]
     if not reason:
         return words.say("over (by {desk})", desk=by)

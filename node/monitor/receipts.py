@@ -1,11 +1,11 @@
 """Which events are held, and so have their receipt; which are on their way into the history; which never came. Pure.
 
-An event's receipt is said once it is stored, and again whenever the node sends it again. Never otherwise.
+An event's receipt *held* is said once it is stored, and again whenever the node sends it again. Never otherwise.
 """
 
 from collections.abc import Iterable
 
-from node.messages import Event
+from node.messages import Event, ReceiptKind
 from node.monitor.decisions import Ledger, Moment, SendReceipt
 from node.monitor.findings import EVENTS_MISSING
 from node.monitor.model import EventKey, FindingKey, NodeKey, Tally
@@ -82,10 +82,10 @@ class Receipts:
         for key in events:
             self._storing.pop(key, None)
 
-    def say(self, key: EventKey) -> None:
-        """Tell its node that this event is held."""
-        self._counts.receipts += 1
-        self._ledger.out.says.append(SendReceipt(key))
+    def say(self, key: EventKey, kind: ReceiptKind = "held") -> None:
+        """Tell its node that this event is held, or that people were told of it (told.py)."""
+        self._counts.receipts += kind == "held"
+        self._ledger.out.says.append(SendReceipt(key, kind))
 
     def say_newest(self, node: NodeKey, boot: str) -> None:
         """Tell a node, at its birth, the newest event of this boot that is held, where there is one."""

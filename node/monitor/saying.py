@@ -16,8 +16,9 @@ STATES = {
     "late": mark("late"),
     "down": mark("down"),
     "paused": mark("paused"),
-    "open": mark("open"),
-    "received": mark("received"),
+    "open": mark("nobody was told yet"),
+    "held": mark("nobody was told yet"),
+    "told": mark("people were told"),
     "acknowledged": mark("somebody is coming"),
     "reset": mark("over"),
 }

@@ -3,9 +3,10 @@
 Rules (architecture.md's, on this side):
 
 1. One thread decides. All others only put things into the inbox; nothing that waits is done here.
-2. A receipt is said once its event is committed, by whoever commits, through this loop; never before.
-3. While the history is away no receipt goes out, so that nodes say that nobody has it; people are told of calls all the
-   same (tell/spare.py).
+2. *Held* is said once an event is committed, by whoever commits, through this loop; never before. *Told* is said once
+   a target has taken a message about the call (told.py).
+3. While the history is away nothing is held, so nodes go on sending it; people are told of calls all the same
+   (tell/spare.py), and nodes hear that.
 4. Deadlines are only looked at when everything that was heard is: a monitor that is behind must not call nodes silent
    whose heartbeats wait in its own inbox. Where it stays behind for ``BEHIND_S``, it looks all the same.
 5. The watchdog is fed by this loop alone, and a monitor whose loop hangs stops saying that it listens (link.py).
@@ -38,7 +39,7 @@ from node.monitor.link import Link
 from node.monitor.model import FindingKey
 from node.monitor.requests import Answer, Request
 from node.monitor.settings import Settings
-from node.monitor.tell import Pace, TargetFailed, TargetWorks, Teller, targets_of
+from node.monitor.tell import Accepted, Pace, TargetFailed, TargetWorks, Teller, targets_of
 from node.monitor.tell.spare import SpareOutbox
 from node.monitor.tell.texts import DETAILS
 from node.monitor.tell.words import one_line
@@ -189,8 +190,7 @@ class Service:
         for say in decisions.says:
             if isinstance(say, SendReceipt):
                 for link in self._links:
-                    link.receipt(say.event, "held")
-                    link.receipt(say.event, "told")
+                    link.receipt(say.event, say.kind)
             elif isinstance(say, SendCommand):
                 for link in self._links:
                     link.command(say)
@@ -229,15 +229,16 @@ class Service:
                 self._outbox.failing = False
                 self._inbox.put_own(lambda: hub.own.history_works(_now()))
 
-    def _told(self, outcome: TargetFailed | TargetWorks) -> None:
+    def _told(self, outcome: TargetFailed | TargetWorks | Accepted) -> None:
         """On one of the teller's threads."""
         hub = self._hub
-        if isinstance(outcome, TargetFailed):
-            name, reason = outcome.name, outcome.reason
-            self._inbox.put_own(lambda: hub.own.target_failed(_now(), name, reason))
-        else:
-            name = outcome.name
-            self._inbox.put_own(lambda: hub.own.target_works(_now(), name))
+        match outcome:
+            case Accepted(incident, presses):
+                self._inbox.put_own(lambda: hub.accepted(_now(), incident, presses))
+            case TargetFailed(name, reason):
+                self._inbox.put_own(lambda: hub.own.target_failed(_now(), name, reason))
+            case TargetWorks(name):
+                self._inbox.put_own(lambda: hub.own.target_works(_now(), name))
 
     def _make_view(self, now: Moment, *, at_once: bool = False) -> None:
         if at_once or self._view is None or now.at - self._view[0] >= self._view_pause_s():

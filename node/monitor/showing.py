@@ -148,7 +148,7 @@ def _alarm(incident: Mapping[str, Any], words: Words) -> Text:
         place,
         incident["input"],
         words.translate(CLASSES[AlarmClass(incident["alarm_class"])]),
-        words.translate(STATES[incident["phase"]]),
+        *([] if incident["test"] else [words.translate(STATES[incident["phase"]])]),
         since(incident["raised"]),
     ]
     if incident["presses"] > 1:

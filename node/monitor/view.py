@@ -11,6 +11,9 @@ from msgspec import Struct
 
 from node.monitor.model import IncidentRecord, Severity, Status
 
+Phase = Literal["open", "held", "told", "acknowledged", "reset"]
+"""How far an incident has got: ``open`` is one whose call never came here, of which only its node's list says."""
+
 
 class FindingView(Struct, frozen=True, kw_only=True):
     """A finding with its words: ``place`` is where it is, ``page`` where OPERATIONS.md tells about it."""
@@ -70,7 +73,8 @@ class NodeView(Struct, frozen=True, kw_only=True):
 class IncidentView(Struct, frozen=True, kw_only=True):
     """An open incident. ``phase`` is as the history has it; ``next_step_s``: when the next group is told.
 
-    ``acknowledged`` is the newest one, also where a further press took it back: then ``phase`` is received.
+    ``open`` and ``held``: nobody was told yet. ``told`` is when a channel took the newest message, ``acknowledged`` the
+    newest one, also where a further press took it back: then ``phase`` says so.
     """
 
     id: str
@@ -80,11 +84,12 @@ class IncidentView(Struct, frozen=True, kw_only=True):
     input: str
     place: str
     alarm_class: str
-    phase: Literal["open", "received", "acknowledged", "reset"]
+    phase: Phase
     presses: int
     test: bool
     raised: datetime
-    received: datetime | None
+    held: datetime | None
+    told: datetime | None
     acknowledged: datetime | None
     acknowledged_by: str | None
     reset: datetime | None
@@ -133,7 +138,10 @@ class WalkTestView(Struct, frozen=True, kw_only=True):
 
 
 class Counters(Struct, kw_only=True):
-    """What has happened since the monitor's start; a view has a copy. ``stored_s`` is the sum of what was measured."""
+    """What has happened since the monitor's start; a view has a copy. ``…_s`` are sums of what was measured.
+
+    ``receipts``: that events are held. ``told``: calls of which people were told, ``told_s`` how long that took.
+    """
 
     heartbeats: int = 0
     events: int = 0
@@ -144,6 +152,8 @@ class Counters(Struct, kw_only=True):
     unknown_nodes: int = 0
     stored_s: float = 0.0
     stored: int = 0
+    told_s: float = 0.0
+    told: int = 0
 
 
 class View(Struct, frozen=True, kw_only=True):
@@ -167,13 +177,15 @@ class View(Struct, frozen=True, kw_only=True):
 
 def incident_view(record: IncidentRecord, place: str, next_step_s: float | None = None) -> IncidentView:
     """An incident, open or past."""
-    phase: Literal["open", "received", "acknowledged", "reset"] = "open"
+    phase: Phase = "open"
     if record.reset_utc is not None:
         phase = "reset"
     elif record.is_answered:
         phase = "acknowledged"
-    elif record.received_utc is not None:
-        phase = "received"
+    elif record.is_told:
+        phase = "told"
+    elif record.held_utc is not None:
+        phase = "held"
     return IncidentView(
         id=str(record.key),
         site=record.key.site,
@@ -186,7 +198,8 @@ def incident_view(record: IncidentRecord, place: str, next_step_s: float | None 
         presses=record.presses,
         test=record.test,
         raised=record.raised_utc,
-        received=record.received_utc,
+        held=record.held_utc,
+        told=record.told_utc,
         acknowledged=record.acknowledged_utc,
         acknowledged_by=record.acknowledged_by,
         reset=record.reset_utc,

@@ -96,6 +96,13 @@ class Committed:
             return record.reset_utc is not None
         return not (notice.kind is NoticeKind.ALARM and notice.step and (record.is_answered or record.reset_utc))
 
+    def tell(self, notice: Notice) -> None:
+        """A target has taken a message of this notice, and that is settled."""
+        key = IncidentKey(notice.site, notice.node, notice.incident)
+        there = self.incidents.get(key)
+        if there is not None and notice.presses > there.told_presses:
+            self.incidents[key] = replace(there, told_presses=notice.presses, told_utc=notice.at_utc)
+
     def remember(self) -> Memory:
         """As History.remember."""
         records = self.incidents.values()
@@ -122,8 +129,10 @@ def _filled(there: IncidentRecord, new: IncidentRecord) -> IncidentRecord:
     changes: dict[str, object] = {
         "presses": max(there.presses, new.presses),
         "told_steps": max(there.told_steps, new.told_steps),
-        "received_utc": there.received_utc or new.received_utc,
+        "held_utc": there.held_utc or new.held_utc,
     }
+    if new.told_presses > there.told_presses:
+        changes |= {name: getattr(new, name) for name in ("told_presses", "told_utc")}
     if new.answered > there.answered:
         changes |= {name: getattr(new, name) for name in ("answered", "acknowledged_utc", "acknowledged_by")}
     if there.reset_utc is None and new.presses >= there.presses:

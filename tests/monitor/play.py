@@ -3,6 +3,7 @@
 from typing import Any
 
 from node.core.settings import AlarmClass
+from node.messages import ReceiptKind
 from node.monitor.batch import Memory
 from node.monitor.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
 from node.monitor.hub import Hub
@@ -17,14 +18,15 @@ ESCALATE_S = 60.0
 
 
 class Play:
-    """A hub whose history stores at once, unless ``store`` is False, and whose time passes whenever it wants.
+    """A hub in a time that passes whenever a test wants it.
 
+    Its history stores at once, unless ``store`` is False; its targets take every message at once, unless ``tell`` is.
     ``has``: what the history has of a boot, whoever stored it.
     """
 
     def __init__(self, memory: Memory | None = None, **changes: Any) -> None:
         self.hub = Hub(settings_of(**changes), moment(0.0), memory or Memory(), "0000cafe")
-        self.store = True
+        self.store = self.tell = True
         self.has: dict[tuple[NodeKey, str], list[tuple[int, int]]] = {}
         self.all = Decisions()
         self.asked = 0
@@ -55,8 +57,16 @@ class Play:
         return self.asked
 
     def receipts(self) -> list[tuple[str, int]]:
-        """Boot and number of each event that got a receipt, in their order."""
-        return [(each.event.boot, each.event.seq) for each in self.all.says if isinstance(each, SendReceipt)]
+        """Boot and number of each event that its node heard to be held, in their order."""
+        return self._receipts("held")
+
+    def told_receipts(self) -> list[tuple[str, int]]:
+        """Boot and number of each event of which its node heard that people were told, in their order."""
+        return self._receipts("told")
+
+    def _receipts(self, kind: ReceiptKind) -> list[tuple[str, int]]:
+        said = [each for each in self.all.says if isinstance(each, SendReceipt) and each.kind == kind]
+        return [(each.event.boot, each.event.seq) for each in said]
 
     def commands(self, action: str) -> list[SendCommand]:
         """The commands of this kind, in their order."""
@@ -96,6 +106,17 @@ class Play:
                 for each in asked
             )
             self._settle(now)
+        if self.tell:
+            for notice in decisions.notices:
+                if notice.is_call:
+                    key = IncidentKey(notice.site, notice.node, notice.incident)
+                    self.accept(now.at, key, notice.presses)
+
+    def accept(self, at: float, incident: IncidentKey = INCIDENT, presses: int = 1) -> None:
+        """A target takes a message about a call at ``at``."""
+        self.until(at)
+        self.hub.accepted(moment(at), incident, presses)
+        self._settle(moment(at))
 
 
 def record_of(key: IncidentKey, **fields: Any) -> IncidentRecord:

@@ -7,7 +7,7 @@ import pytest
 from node.monitor.history import Batch, History
 from node.monitor.model import NodeKey, Notice, NoticeKind
 from node.monitor.outbox import LEASE_S, RENEW_S, RETRY_MAX_S, Claim, Delivery, Outbox, Settled, Waiting
-from tests.support.history import TurnedClock, alarm, finding, told
+from tests.support.history import TurnedClock, alarm, at, finding, incident, told
 
 MAIL, SMS = "mail", "sms"
 A, B = "guard-desk", "control-room"
@@ -393,3 +393,58 @@ def test_a_claim_takes_as_many_as_are_there(history: History, outbox: Outbox) ->
     outbox.settle(claim.id, Settled.SENT)
     assert outbox.waiting(MAIL) == Waiting()
     assert isinstance(claim.deliveries[0], Delivery)
+
+
+def test_what_is_sent_is_told_in_the_same_transaction(history: History, outbox: Outbox) -> None:
+    """A start, and whoever shares the database, knows it; and how many presses the newest message named."""
+    history.store(Batch(incidents=(incident(presses=3),), notices=(alarm("a", presses=1), alarm("b", presses=3))))
+    before = history.remember(at()).incidents[0]
+    claim = claimed(outbox)
+    assert claim is not None
+
+    outbox.settle(claim.id, Settled.SENT, only=[claim.deliveries[0].id])
+    first = history.remember(at()).incidents[0]
+    outbox.settle(claim.id, Settled.SENT)
+    later = history.remember(at()).incidents[0]
+
+    assert (before.told_presses, before.told_utc, before.is_told) == (0, None, False)
+    assert (first.told_presses, first.told_utc, first.is_told) == (1, at(), True)
+    assert (later.told_presses, later.presses) == (3, 3)
+
+
+@pytest.mark.parametrize("how", [Settled.LEFT_OUT, Settled.GIVEN_UP, "failed", "released", "a test", "an end"])
+def test_what_no_channel_took_is_told_to_nobody(history: History, outbox: Outbox, how: Settled | str) -> None:
+    """Nor does a test or an end that was sent make a call told."""
+    kind = NoticeKind.RESET if how == "an end" else NoticeKind.ALARM
+    call = alarm(kind=kind, presses=1, test=how == "a test")
+    history.store(Batch(incidents=(incident(reset_utc=at() if how == "an end" else None),), notices=(call,)))
+    claim = claimed(outbox)
+    assert claim is not None
+
+    if how == "failed":
+        outbox.fail(claim.id, "no answer", 2.0, uncertain=True)
+    elif how == "released":
+        outbox.release(A)
+    else:
+        outbox.settle(claim.id, how if isinstance(how, Settled) else Settled.SENT)
+
+    (kept,) = history.store(Batch(incidents=(incident(),))).incidents
+    assert (kept.told_presses, kept.told_utc) == (0, None)
+
+
+def test_a_claim_that_was_taken_over_tells_nothing(
+    history: History, outbox: Outbox, other: Outbox, clock: TurnedClock
+) -> None:
+    """Its holder says so itself, to its own hub; the outbox goes by what the claim holds."""
+    history.store(Batch(incidents=(incident(),), notices=(alarm(presses=1),)))
+    late = claimed(outbox)
+    assert late is not None
+    looking(other, clock, LEASE_S + 1.0)
+    taken = claimed(other, B)
+    assert taken is not None
+
+    outbox.settle(late.id, Settled.SENT)
+    lost = history.remember(at()).incidents[0].told_presses
+    other.settle(taken.id, Settled.SENT)
+
+    assert (lost, history.remember(at()).incidents[0].told_presses) == (0, 1)

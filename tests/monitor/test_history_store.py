@@ -48,7 +48,7 @@ def test_everything_stored_is_remembered_as_it_was(history: History) -> None:
         alarm_class=AlarmClass.AMOK,
         presses=3,
         test=True,
-        received_utc=at(1.25),
+        held_utc=at(1.25),
         acknowledged_utc=at(2),
         acknowledged_by="guard-desk",
         told_steps=2,
@@ -212,14 +212,14 @@ def test_an_incident_is_filled_in_and_never_emptied(history: History) -> None:
     """Who raised and reset it first stays, and who acknowledged so many presses; presses and told steps only grow."""
     history.store(Batch(incidents=(incident(presses=2, told_steps=1, **_acknowledged("first", 2, 5)),)))
 
-    history.store(Batch(incidents=(incident(presses=1, received_utc=at(1)),)))
+    history.store(Batch(incidents=(incident(presses=1, held_utc=at(1)),)))
     history.store(Batch(incidents=(incident(presses=3, told_steps=2, test=True, **_acknowledged("second", 2, 4)),)))
 
     (kept,) = history.remember(NOW).incidents
     assert kept == incident(
         presses=3,
         told_steps=2,
-        received_utc=at(1),
+        held_utc=at(1),
         **_acknowledged("first", 2, 5),
     )
 
@@ -234,6 +234,17 @@ def test_an_acknowledgement_that_knows_of_more_presses_takes_the_place_of_one(hi
 
     (kept,) = history.remember(NOW).incidents
     assert (kept.acknowledged_by, kept.answered, kept.presses, kept.is_answered) == ("second", 2, 3, False)
+
+
+def test_what_people_were_told_only_grows(history: History) -> None:
+    """Whichever of two monitors stores it last; when it was goes with how many presses were told."""
+    newest = incident(presses=3, told_presses=2, told_utc=at(2))
+
+    for each in (incident(presses=1, told_presses=1, told_utc=at(1)), newest, incident(presses=3)):
+        history.store(Batch(incidents=(each,)))
+    (kept,) = history.store(Batch(incidents=(incident(presses=3, told_presses=2, told_utc=at(9)),))).incidents
+
+    assert kept == newest
 
 
 def test_a_late_record_of_an_incident_does_not_open_it_again(history: History) -> None:

@@ -220,7 +220,7 @@ def test_an_event_that_another_monitor_holds_came() -> None:
     asked = play.record()
     before = play.found()
 
-    play.hub.stored(moment(11.6), Stored(incidents=(replaced(asked, received_utc=START),)))
+    play.hub.stored(moment(11.6), Stored(incidents=(replaced(asked, held_utc=START),)))
     play.hub.stored(moment(11.7), Stored(incidents=(asked,)))
 
     assert asked.key == INCIDENT
@@ -237,7 +237,7 @@ def test_the_history_is_asked_again_once_somebody_holds_the_event() -> None:
 
     play.hear(12.0, alarm((1, "received")))
     asked = play.all.incidents[given:]
-    play.hub.stored(moment(12.1), Stored(incidents=(replaced(asked[0], received_utc=START),)))
+    play.hub.stored(moment(12.1), Stored(incidents=(replaced(asked[0], held_utc=START),)))
     play.hear(13.0, alarm((1, "received")))
 
     assert "M015" in found
@@ -255,7 +255,7 @@ def test_a_listed_alarm_whose_event_comes_is_told_once() -> None:
 
     assert play.told() == [("alarm", 0)]
     assert "M015" not in play.found()
-    assert play.record().received_utc is not None
+    assert play.record().held_utc is not None
 
 
 def test_an_incident_that_was_reset_does_not_come_back() -> None:

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
 
 from node.messages import Alarm, Event, EventId, Phase, State
 from node.monitor.batch import Batch
 from node.monitor.decisions import Respond, SendCommand, SendReceipt
-from node.monitor.findings import OPEN_ALARM_UNSTORED
+from node.monitor.findings import OPEN_ALARM_UNSTORED, UNTOLD
 from node.monitor.hub import TICK_S, Hub
-from node.monitor.model import EventKey, IncidentKey, NoticeKind, Status
+from node.monitor.model import EventKey, FindingKey, IncidentKey, IncidentRecord, Notice, NoticeKind, Status
 from node.monitor.requests import Acknowledge, PauseNode, Reset, Resume
 from node.monitor.settings import Target
 from tests.monitor.committed import Committed, batch_of
@@ -30,12 +31,16 @@ TARGETS = tuple(Target(f"t{step}", "json://x", step=step) for step in range(STEP
 
 
 class Desk:
-    """A monitor: its hub, what it has given the history that isn't on the disk yet, and what it takes for ended."""
+    """A monitor: its hub, what it has given the history that isn't on the disk yet, and what it takes for ended.
+
+    ``calls``: what it told people, or would from memory.
+    """
 
     def __init__(self, hub: Hub, ended: dict[IncidentKey, int]) -> None:
         self.hub = hub
         self.queue: deque[Batch] = deque()
         self.ended = ended
+        self.calls: dict[str, Notice] = {}
 
 
 class Building(RuleBasedStateMachine):
@@ -67,6 +72,8 @@ class Building(RuleBasedStateMachine):
         self.asked_to_end: set[IncidentKey] = set()
         self.may_know: dict[IncidentKey, int] = {}
         self.answered_at_node: dict[IncidentKey, int] = {}
+        self.press: EventId = EventId(self.boot, 0)
+        self.taken: dict[IncidentKey, int] = {}
 
         self.is_up = True
         self.last_sign = 0.0
@@ -115,7 +122,8 @@ class Building(RuleBasedStateMachine):
         if self.incident is None:
             return alarm(boot=self.boot)
         boot, number = self.incident
-        return alarm((number, self.phase), boot=boot, presses=self.presses)
+        made = alarm((number, self.phase), boot=boot, presses=self.presses)
+        return replace(made, incidents=[replace(each, press=self.press) for each in made.incidents])
 
     def next_seq(self) -> int:
         """The number of the next event."""
@@ -139,7 +147,7 @@ class Building(RuleBasedStateMachine):
         seq = self.next_seq()
         if self.incident is None:
             self.incident, self.presses = (self.boot, seq), 0
-        self.presses, self.phase = self.presses + 1, "active"
+        self.presses, self.phase, self.press = self.presses + 1, "active", EventId(self.boot, seq)
         made = press(seq, boot=self.boot, presses=self.presses)
         key = self.key()
         made = Event(**{**_fields(made), "incident": key.incident})
@@ -219,7 +227,7 @@ class Building(RuleBasedStateMachine):
         self.say(reply(command.id, reason, boot=self.boot))
 
     def shows_received(self, event_key: EventKey) -> None:
-        """Its list says of the newest press that a monitor holds it."""
+        """Its list says that people were told of the newest press."""
         is_calling = self.incident is not None and self.phase == "active"
         if is_calling and self.pressed.get(event_key) == (self.key(), self.presses):
             self.phase = "received"
@@ -320,6 +328,31 @@ class Building(RuleBasedStateMachine):
 
     # People
 
+    def calls_of(self, desk: Desk) -> dict[str, Notice]:
+        """What this monitor may tell: what the history has, and what it tells from memory."""
+        return {key: each for key, each in self.disk.notices.items() if each.is_call} | desk.calls
+
+    @precondition(lambda self: any(self.calls_of(desk) for desk in self.desks))
+    @rule(data=st.data(), whose=st.integers(0, 1), then=st.sampled_from(["all", "not settled", "killed", "unsaid"]))
+    def a_target_takes_a_message(self, data: st.DataObject, whose: int, then: str) -> None:
+        """It is settled, and the hub hears of it; or the monitor is killed between any two of these."""
+        desk = self.desks[whose % self.desks_count]
+        calls = self.calls_of(desk)
+        if calls:
+            self.take(desk, calls[data.draw(st.sampled_from(sorted(calls)))], then)
+        if then in ("killed", "unsaid"):
+            self.monitor_is_killed(0, whose)
+
+    def take(self, desk: Desk, call: Notice, then: str = "all") -> None:
+        """A message was accepted."""
+        incident = IncidentKey(call.site, call.node, call.incident)
+        self.taken[incident] = max(call.presses, self.taken.get(incident, 0))
+        if then in ("all", "not settled"):
+            desk.hub.accepted(moment(self.at), incident, call.presses)
+            self.settle(desk)
+        if then in ("all", "unsaid") and call.key in self.disk.notices:
+            self.disk.tell(call)
+
     @precondition(lambda self: self.pressed)
     @rule(data=st.data(), ends=st.booleans(), whose=st.integers(0, 1))
     def somebody_asks(self, data: st.DataObject, ends: bool, whose: int) -> None:
@@ -358,18 +391,30 @@ class Building(RuleBasedStateMachine):
             if record.reset_utc is not None:
                 assert record.key in self.ended_at_node | self.asked_to_end, "it isn't over"
                 desk.ended[record.key] = max(record.presses, desk.ended.get(record.key, 0))
+        desk.calls.update({each.key: each for each in decisions.notices if each.is_call})
         if decisions.to_store:
             desk.queue.append(batch_of(decisions))
         for say in decisions.says:
             if isinstance(say, SendReceipt):
-                assert say.event in self.disk.events, "a receipt for what isn't stored"
-                if self.hears_receipts and self.is_alive and self.is_up:
-                    self.unreceipted.pop(say.event, None)
-                    self.shows_received(say.event)
+                self.is_said(desk, say)
             elif isinstance(say, SendCommand) and say.action != "probe":
                 self.commands.append(say)
             else:
                 assert isinstance(say, Respond | SendCommand)
+
+    def is_said(self, desk: Desk, receipt: SendReceipt) -> None:
+        """A monitor says of an event that it is held, or that people were told."""
+        heard = self.hears_receipts and self.is_alive and self.is_up
+        if receipt.kind == "told":
+            incident, _ = self.pressed[receipt.event]
+            answered = desk.hub.incidents.open[incident].record.answered
+            assert self.taken.get(incident, 0) > answered, "told, and no target has taken it"
+            if heard:
+                self.shows_received(receipt.event)
+            return
+        assert receipt.event in self.disk.events, "a receipt for what isn't stored"
+        if heard:
+            self.unreceipted.pop(receipt.event, None)
 
     def is_told(self, incident: IncidentKey, call: str) -> bool:
         """Whether the first group was."""
@@ -398,6 +443,18 @@ class Building(RuleBasedStateMachine):
         for event_key, (incident, presses) in self.pressed.items():
             if event_key in self.disk.events and presses == 1 and incident not in over:
                 assert self.is_told(incident, "")
+
+    @invariant()
+    def no_lamp_says_received_where_nobody_was_told(self) -> None:
+        """Whatever was killed, lost or refused; nor does the history say that of anything."""
+        if self.incident is not None and self.phase == "received":
+            assert self.taken.get(self.key(), 0)
+        for record in (*self.disk.incidents.values(), *self.open_records()):
+            assert record.told_presses <= self.taken.get(record.key, 0)
+
+    def open_records(self) -> list[IncidentRecord]:
+        """As the monitors have them."""
+        return [each.record for desk in self.desks for each in desk.hub.incidents.open.values()]
 
     @invariant()
     def what_nobody_acknowledged_goes_on(self) -> None:
@@ -486,6 +543,8 @@ class Building(RuleBasedStateMachine):
             assert not desk.hub.incidents.open.keys() & self.ended_at_node, "over, and still open there"
             assert desk.hub.fleet.nodes[ROOM].status in (Status.UP, Status.PAUSED)
 
+        self.who_is_told_is_said_to_be()
+
         called = {incident: self.calls(incident) for incident in self.disk.incidents}
         for _ in GROUPS:
             self.time_passes(ESCALATE_S + 1.0)
@@ -499,6 +558,28 @@ class Building(RuleBasedStateMachine):
             assert record.answered >= self.answered_at_node.get(incident, 0)
             assert self.phase != "acknowledged"
             assert any(self.has_called(desk, incident) for desk in self.desks), "a group was never called"
+
+    def who_is_told_is_said_to_be(self) -> None:
+        """Every lamp says so in the end, whoever told people; and what nobody was told of is found."""
+        for record in self.open_records():
+            untold = {desk for desk in self.desks if self.finds_untold(desk, record.key)}
+            assert not untold or record.is_untold, "told, and found to be untold"
+            assert untold or not self.disk.incidents[record.key].is_untold, "untold, and not found"
+        for call in [each for each in self.disk.notices.values() if each.is_call]:
+            self.take(self.desks[0], call)
+        self.commit_all()
+        self.time_passes(70.0)
+        self.commit_all()
+        self.time_passes(1.0)
+        calling = [each for each in self.open_records() if not each.is_answered]  # else its node is asked to show that
+        if self.incident is not None and any(each.key == self.key() for each in calling):
+            assert self.phase != "active", "people were told, and the lamp doesn't say so"
+        for desk in self.desks:
+            assert not any(self.finds_untold(desk, each.key) for each in self.open_records())
+
+    def finds_untold(self, desk: Desk, key: IncidentKey) -> bool:
+        """Whether this monitor says that nobody was told of it."""
+        return FindingKey(UNTOLD.code, *key.of, key.incident) in desk.hub.ledger.open
 
     def has_called(self, desk: Desk, incident: IncidentKey) -> bool:
         """Whether all groups were, for the first press of which nobody knew who has answered, as far as it heard."""
@@ -537,6 +618,7 @@ def test_a_monitor_that_starts_while_another_one_stores_misses_no_event(committe
     building.time_passes(12.0)
     building.history_commits(5, whose=1)
     building.history_commits(5, whose=0)
+    building.time_passes(5.0)
     building.history_commits(5, whose=1)
 
     building.no_event_is_missed()

@@ -249,12 +249,12 @@ def test_a_batch_knows_whether_there_is_anything_to_store() -> None:
     play = Play()
     play.hear(1.0, press(1))
     play.hub.hear(moment(2.0), BROKER, ROOM, press(1), retained=False)
-    said = play.hub.take()
+    said = play.hub.take()  # held and told
     play.hub.hear(moment(2.0), BROKER, ROOM, press(2, incident=1, presses=2), retained=False)
 
     decided = play.hub.take()
 
-    assert (len(said.says), said.to_store, decided.to_store) == (1, False, True)
+    assert (len(said.says), said.to_store, decided.to_store) == (2, False, True)
 
 
 def test_the_view_shows_what_a_walk_test_still_wants() -> None:

@@ -69,7 +69,7 @@ def test_an_open_alarms_event_that_came_meanwhile_is_missed_no_longer(
     received: datetime | None, codes: list[str]
 ) -> None:
     """Another monitor stored it while we were away."""
-    incident = record_of(INCIDENT, received_utc=received)
+    incident = record_of(INCIDENT, held_utc=received)
     missing = found("M015", ROOM, INCIDENT.incident)
 
     play = Play(Memory(incidents=(incident,), findings=(missing,)), roster=(Place(ROOM),))

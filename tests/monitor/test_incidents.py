@@ -748,7 +748,7 @@ def test_what_the_history_said_before_a_press_is_old() -> None:
 @pytest.mark.parametrize("asked_at", [2.0, 1.0 + NORMAL_S], ids=["before", "when somebody is to ask"])
 def test_an_end_that_another_monitor_stored_is_one(asked_at: float) -> None:
     """Ours was started just then, and the node has its receipt: the history is asked when the list says normal."""
-    play = Play(Memory(incidents=(record_of(INCIDENT),)))
+    play = Play(Memory(incidents=(record_of(INCIDENT, told_presses=1),)))
     for at in (1.0, 1.5):
         play.hear(at, alarm(), retained=True)
     play.until(asked_at)

@@ -22,7 +22,15 @@ WHERE: dict[str, Any] = {"site": "mitte", "node": "desk-1"}
 
 def incident(alarm_class: str, end: dict[str, Any]) -> dict[str, Any]:
     """One of the history, which went so."""
-    return {"raised": AT, "id": "mitte/desk-1/0badcafe-7", "input": "button", "alarm_class": alarm_class, **end}
+    return {
+        "raised": AT,
+        "id": "mitte/desk-1/0badcafe-7",
+        "input": "button",
+        "alarm_class": alarm_class,
+        "test": False,
+        "told": None,
+        **end,
+    }
 
 
 @pytest.mark.parametrize("action", [name for name, text in DONE.items() if "{" not in text])
@@ -130,19 +138,34 @@ def test_the_buttons_whose_presses_stay_real_are_named_in_german(note: str, said
         (
             "incidents",
             incident(
-                "threat", {"presses": 2, "reset": AT, "reset_reason": "drill", "reset_by": "desk", "phase": "reset"}
+                "threat",
+                {
+                    "presses": 2,
+                    "reset": AT,
+                    "reset_reason": "drill",
+                    "reset_by": "desk",
+                    "phase": "reset",
+                },
             ),
-            "mitte/desk-1/0badcafe-7  button  Bedrohung  2x  beendet: Übung (von desk)",
+            "mitte/desk-1/0badcafe-7  button  Bedrohung  2x  niemand verständigt  beendet: Übung (von desk)",
         ),
         (
             "incidents",
-            incident("assist", {"presses": 1, "reset": AT, "reset_reason": None, "reset_by": None, "phase": "reset"}),
-            "mitte/desk-1/0badcafe-7  button  Kollegin oder Kollege braucht Hilfe  1x  beendet (von -)",
+            incident(
+                "assist",
+                {"presses": 1, "told": AT, "reset": AT, "reset_reason": None, "reset_by": None, "phase": "reset"},
+            ),
+            "mitte/desk-1/0badcafe-7  button  Kollegin oder Kollege braucht Hilfe  1x  verständigt 2026-",
         ),
         (
             "incidents",
-            incident("amok", {"presses": 1, "reset": None, "phase": "acknowledged"}),
+            incident("amok", {"presses": 1, "test": True, "reset": None, "phase": "acknowledged"}),
             "mitte/desk-1/0badcafe-7  button  Amok  1x  jemand kommt",
+        ),
+        (
+            "incidents",
+            incident("amok", {"presses": 1, "reset": None, "phase": "held"}),
+            "mitte/desk-1/0badcafe-7  button  Amok  1x  niemand verständigt",
         ),
         (
             "flips",

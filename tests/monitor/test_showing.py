@@ -112,7 +112,7 @@ def test_who_is_down_or_paused_stays_so_while_nothing_is_heard() -> None:
     ("phase", "next_step"),
     [
         ("open", "Whoever goes there says so: alarm-monitor acknowledge mitte/desk-1/0badcafe-7"),
-        ("received", "Whoever goes there says so: alarm-monitor acknowledge mitte/desk-1/0badcafe-7"),
+        ("held", "Whoever goes there says so: alarm-monitor acknowledge mitte/desk-1/0badcafe-7"),
         ("acknowledged", "To end it: alarm-monitor reset mitte/desk-1/0badcafe-7 --reason …"),
     ],
 )

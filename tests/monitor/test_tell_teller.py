@@ -9,10 +9,10 @@ from threading import Event
 
 import pytest
 
-from node.monitor.model import Notice
+from node.monitor.model import IncidentKey, Notice, NoticeKind
 from node.monitor.outbox import LEASE_S, Settled
 from node.monitor.settings import Target
-from node.monitor.tell import Pace, TargetFailed, TargetWorks, Teller
+from node.monitor.tell import Accepted, Pace, TargetFailed, TargetWorks, Teller
 from node.monitor.tell.gathering import ALARM_TRIES, FINDING_TRIES
 from tests.support.broker import free_port
 from tests.support.history import TurnedClock
@@ -52,9 +52,11 @@ def telling(
     monitor: str = "monitor-a",
     pace: Pace = QUICK,
 ) -> Iterator[tuple[Teller, Record]]:
-    """A running teller, and what it puts."""
+    """A running teller, and what it puts about its targets."""
     put = Record()
-    teller = Teller(monitor, outbox, targets, put.add, pace=pace)
+    teller = Teller(
+        monitor, outbox, targets, lambda each: None if isinstance(each, Accepted) else put.add(each), pace=pace
+    )
     teller.start()
     try:
         yield teller, put
@@ -488,3 +490,25 @@ def test_it_ends_soon_while_a_target_hangs(outbox: MemoryOutbox) -> None:
 
     assert time.monotonic() - begun < 5.0
     assert not teller.alive
+
+
+def test_a_call_that_a_target_takes_is_said_at_once_and_nothing_else_is(
+    outbox: MemoryOutbox, receiver: HttpReceiver
+) -> None:
+    """Before it is settled: the lamp waits for it. No test, no end, no finding, and nothing that fails."""
+    put, refusing = Record(), HttpReceiver()
+    refusing.behaviour = "fail"
+    with refusing:
+        teller = Teller("monitor-a", outbox, (desk(receiver), desk(refusing, "other")), put.add, pace=QUICK)
+        teller.start()
+        try:
+            outbox.add("other", [alarm("room-1")])
+            outbox.add("desk", [alarm("room-2", test=True), alarm("room-3", kind=NoticeKind.RESET), finding()])
+            outbox.add("desk", [alarm("room-4", step=1, presses=3)])
+            refusing.asked.first(2)
+            outbox.wait_for(lambda rows: all(row.outcome for row in rows if row.target == "desk"))
+        finally:
+            assert teller.close(30.0)
+
+    said = [each for each in put.items if isinstance(each, Accepted)]
+    assert said == [Accepted(IncidentKey("mitte", "room-4", "0a1b2c3d-7"), 3)]

@@ -212,7 +212,7 @@ def test_a_past_incident_has_its_phase_and_its_place(site: Site) -> None:
     """As one that is open."""
     page = get(site, "/incidents/past")
 
-    assert [item["phase"] for item in page["items"]] == ["acknowledged", "received", "open"]
+    assert [item["phase"] for item in page["items"]] == ["acknowledged", "held", "open"]
     assert {item["place"] for item in page["items"]} == {"Room desk-1"}
 
 

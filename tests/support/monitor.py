@@ -17,6 +17,7 @@ from typing import IO, Any, Self
 from tests.support.broker import free_port
 from tests.support.desk import is_of_the_machine
 from tests.support.node import SITE, TIMEOUT_S, Pages, wait_until
+from tests.support.receivers import telephone
 
 MONITOR = "guard-desk"
 READY_S = 30.0
@@ -33,14 +34,17 @@ def write_monitor(
     sites: Sequence[str] = (SITE,),
     history_url: str | None = None,
     roster: Sequence[Mapping[str, object]] | None = None,
-    targets: Sequence[Mapping[str, object]] = (),
+    targets: Sequence[Mapping[str, object]] | None = None,
     brokers: Sequence[Mapping[str, object]] = (),
     **tables: Mapping[str, object],
 ) -> Path:
     """The path of a monitor.toml; its state directory lies beside it, its API listens on a free port.
 
-    ``ports`` of plain brokers on this machine, ``brokers`` the keys of others, ``tables`` whatever else it has.
+    ``ports`` of plain brokers on this machine, ``brokers`` the keys of others, ``tables`` whatever else it has. Without
+    ``targets`` somebody is told who takes everything.
     """
+    if targets is None:
+        targets = [{"name": "telephone", "url": telephone().url}]
     directory.mkdir(parents=True, exist_ok=True)
     monitor: dict[str, object] = {"id": name, "sites": list(sites), "state_directory": str(directory / "state")}
     monitor["language"] = language

@@ -1,5 +1,7 @@
 """Where people are told, on loopback: a mail server and an HTTP receiver; both record; they can fail, hang, be slow."""
 
+import atexit
+import functools
 import json
 import threading
 import time
@@ -96,7 +98,7 @@ class HttpReceiver:
                 pass
 
         self._server = _Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
     def url(self) -> str:
@@ -144,6 +146,14 @@ class HttpReceiver:
         self._server.shutdown()
         self._thread.join(TIMEOUT_S)
         self._server.server_close()
+
+
+@functools.cache
+def telephone() -> HttpReceiver:
+    """One for all monitors of this process whose tests don't care who is told: it takes everything."""
+    receiver = HttpReceiver()
+    atexit.register(receiver.__exit__, None, None, None)
+    return receiver.__enter__()
 
 
 class MailServer:

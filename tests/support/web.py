@@ -96,7 +96,7 @@ class HistoryInMemory:
                 input="button",
                 alarm_class=AlarmClass.THREAT,
                 raised_utc=NOW - timedelta(days=4 - seq),
-                received_utc=NOW if seq > 1 else None,
+                held_utc=NOW if seq > 1 else None,
                 acknowledged_utc=NOW if seq == 3 else None,
                 answered=int(seq == 3),
             )

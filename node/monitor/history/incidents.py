@@ -1,6 +1,7 @@
 """How incidents are stored, by whichever of several monitors, in whichever order: each ends as all of them know it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, update
 
@@ -19,11 +20,35 @@ def keep(connection: Connection, records: Sequence[IncidentRecord]) -> dict[Inci
             incidents,
             [flat(incident) for incident in group],
             grows=("presses", "told_steps"),
-            once=(("received_utc",),),
-            newest=("answered", "acknowledged_utc", "acknowledged_by"),
+            once=(("held_utc",),),
+            newest=(("answered", "acknowledged_utc", "acknowledged_by"), ("told_presses", "told_utc")),
             whole=("presses", "reset_utc", "reset_by", "reset_reason"),
         )
     return _as_they_are(connection, [each.key for each in records])
+
+
+def tell(connection: Connection, calls: Iterable[Notice], at_utc: datetime) -> None:
+    """At ``at_utc`` a channel took messages of these notices: people were told of so many presses."""
+    told: dict[tuple[str, str, str], int] = {}
+    for call in calls:
+        if call.is_call:
+            told[_incident_of(call)] = max(call.presses, told.get(_incident_of(call), 0))
+    if told:
+        statement = (
+            update(incidents)
+            .where(
+                incidents.c.site == bindparam("of_site"),
+                incidents.c.node == bindparam("of_node"),
+                incidents.c.incident == bindparam("of_incident"),
+                incidents.c.told_presses < bindparam("counted"),
+            )
+            .values(told_presses=bindparam("counted"), told_utc=at_utc)
+        )
+        rows = [
+            {"of_site": site, "of_node": node, "of_incident": incident, "counted": presses}
+            for (site, node, incident), presses in told.items()
+        ]
+        connection.execute(statement, rows)
 
 
 def needless(connection: Connection, notices: Sequence[Notice]) -> set[str]:

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Update, and_, case, distinct, false, func, or_, select, true, update
 
 from node.monitor.history.database import Database
+from node.monitor.history.incidents import tell
 from node.monitor.history.patience import Patience, Retries
 from node.monitor.history.tables import deliveries, notices
 from node.monitor.model import Notice, NoticeKind
@@ -105,19 +106,20 @@ class StoredOutbox:
     def settle(self, claim: str, outcome: Settled, reason: str = "", only: Collection[int] | None = None) -> None:
         """These of the claim's deliveries (None: all that it still holds) have ended so."""
         with self._database.writing() as connection:
+            now = self._now(connection)
             ending = _held_by(claim).values(
                 outcome=outcome.value,
-                done_utc=self._now(connection),
+                done_utc=now,
                 reason=reason,
                 claim=None,
                 claimed_by=None,
                 claimed_utc=None,
             )
-            if only is None:
-                connection.execute(ending)
-            else:
-                for chunk in _chunks(list(only)):
-                    connection.execute(ending.where(deliveries.c.id.in_(chunk)))
+            parts = [true()] if only is None else [deliveries.c.id.in_(chunk) for chunk in _chunks(list(only))]
+            for part in parts:
+                if outcome is Settled.SENT:
+                    tell(connection, self._calls(connection, claim, part), now)
+                connection.execute(ending.where(part))
 
     def fail(self, claim: str, reason: str, wait_s: float, *, uncertain: bool) -> None:
         """What the claim still holds wasn't told, and waits for ``wait_s`` with one attempt more."""
@@ -151,6 +153,12 @@ class StoredOutbox:
                 .where(_open, deliveries.c.claimed_by == monitor)
                 .values(uncertain=True, claim=None, claimed_by=None, claimed_utc=None)
             )
+
+    def _calls(self, connection: Connection, claim: str, part: ColumnElement[bool]) -> list[Notice]:
+        """The calls for help in this part of a claim."""
+        is_ours = and_(_open, deliveries.c.claim == claim, part, notices.c.kind == NoticeKind.ALARM)
+        bodies = connection.scalars(select(notices.c.body).select_from(deliveries.join(notices)).where(is_ours))
+        return [msgspec.json.decode(body, type=Notice) for body in bodies]
 
     def _ready(self, target: str, now: datetime) -> ColumnElement[bool]:
         """What is due, and nobody's or to be taken over."""

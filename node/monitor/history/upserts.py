@@ -47,13 +47,13 @@ def fill(
     *,
     grows: Iterable[str] = (),
     once: Iterable[tuple[str, ...]] = (),
-    newest: tuple[str, ...] = (),
+    newest: Iterable[tuple[str, ...]] = (),
     whole: tuple[str, ...] = (),
 ) -> None:
     """Of rows that are there ``grows`` takes the greater value; a group of ``once`` is filled while its first isn't.
 
-    ``newest`` is taken as a whole where its first is greater. What follows the first of ``whole`` is filled once, where
-    that one isn't less than it is there.
+    A group of ``newest`` is taken as a whole where its first is greater. What follows the first of ``whole`` is filled
+    once, where that one isn't less than it is there.
     """
     if not rows:
         return
@@ -66,8 +66,9 @@ def fill(
     for group in once:
         for name in group:
             changes[name] = case((there[group[0]].is_(None), new[name]), else_=there[name])
-    for name in newest:
-        changes[name] = case((new[newest[0]] > there[newest[0]], new[name]), else_=there[name])
+    for group in newest:
+        for name in group:
+            changes[name] = case((new[group[0]] > there[group[0]], new[name]), else_=there[name])
     for name in whole[1:]:
         fills = and_(there[whole[1]].is_(None), new[whole[0]] >= there[whole[0]])
         changes[name] = case((fills, new[name]), else_=there[name])

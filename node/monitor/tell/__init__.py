@@ -10,6 +10,7 @@ Rules:
    (node.monitor.outbox). Who finds its claim taken over can unsend nothing, and settles nothing: it is another's.
 2. A try that fails is made again 2 s later, doubling to five minutes; a success makes due all its target waits for.
 3. Two failures in a row are a problem (``TargetFailed``), until the next success (``TargetWorks``).
+4. That a target has taken a call for help is told at once (``Accepted``), before that is settled: the lamp says so.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,13 +22,13 @@ from babel.dates import LOCALTZ
 
 from node.monitor.outbox import Outbox
 from node.monitor.settings import Place, Target
-from node.monitor.tell.health import FAILURES, Health, TargetFailed, TargetWorks
+from node.monitor.tell.health import FAILURES, Accepted, Health, TargetFailed, TargetWorks
 from node.monitor.tell.lane import Lane, Pace
 from node.monitor.tell.routing import targets_of
 from node.monitor.tell.target import problem_of
 from node.monitor.tell.words import Words
 
-__all__ = ["Pace", "TargetFailed", "TargetState", "TargetWorks", "Teller", "problem_of", "targets_of"]
+__all__ = ["Accepted", "Pace", "TargetFailed", "TargetState", "TargetWorks", "Teller", "problem_of", "targets_of"]
 
 
 class TargetState(NamedTuple):
@@ -42,7 +43,7 @@ class TargetState(NamedTuple):
 
 
 class Teller:
-    """All targets. ``put`` gets TargetFailed and TargetWorks, from several threads, and must not block.
+    """All targets. ``put`` gets TargetFailed, TargetWorks and Accepted, from several threads, and must not block.
 
     ``zone`` is the one in which people are told times.
     """
@@ -52,7 +53,7 @@ class Teller:
         monitor: str,
         outbox: Outbox,
         targets: Iterable[Target],
-        put: Callable[[TargetFailed | TargetWorks], None],
+        put: Callable[[TargetFailed | TargetWorks | Accepted], None],
         *,
         roster: Iterable[Place] = (),
         pace: Pace = Pace(),  # noqa: B008 - nobody can change it

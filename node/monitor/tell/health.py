@@ -1,10 +1,12 @@
-"""Whether a target can be told, as those hear it who decide about findings."""
+"""Whether a target can be told, and what it has taken, as those hear it who decide."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Lock
 from time import monotonic
 from typing import NamedTuple
+
+from node.monitor.model import IncidentKey, Notice
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +29,17 @@ class TargetWorks(NamedTuple):
     at: float
 
 
+class Accepted(NamedTuple):
+    """A target has taken a message about this call for help, which named so many ``presses``."""
+
+    incident: IncidentKey
+    presses: int
+
+
 class Health:
     """What is known of one target. ``told`` counts messages since the start, ``waiting`` what it hasn't got yet."""
 
-    def __init__(self, name: str, put: Callable[[TargetFailed | TargetWorks], None]) -> None:
+    def __init__(self, name: str, put: Callable[[TargetFailed | TargetWorks | Accepted], None]) -> None:
         self._name = name
         self._put = put
         self._lock = Lock()
@@ -45,8 +54,11 @@ class Health:
         """Whether it is said to fail."""
         return self._said is False
 
-    def worked(self) -> bool:
-        """A message got there. Whether tries had failed before."""
+    def worked(self, told: Iterable[Notice] = ()) -> bool:
+        """A message of these notices got there. Whether tries had failed before."""
+        for notice in told:
+            if notice.is_call:
+                self._put(Accepted(IncidentKey(notice.site, notice.node, notice.incident), notice.presses))
         with self._lock:
             self.told += 1
             had_failed, self._failures, self.problem = self._failures > 0, 0, ""

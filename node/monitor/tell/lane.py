@@ -134,7 +134,7 @@ class Lane:
             return
         outcome = self._sender.send(message(told, self._words), lease.keep, self._pace.poll_s)
         if outcome.told:
-            had_failed = self._health.worked()
+            had_failed = self._health.worked(each.notice for each in told)
             self._surely(lambda: self._outbox.settle(claim.id, Settled.SENT))
             if had_failed:
                 self._surely(lambda: self._outbox.hurry(self._name))

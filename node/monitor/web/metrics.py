@@ -7,7 +7,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
@@ -22,15 +21,15 @@ from prometheus_client.registry import Collector
 
 from node.core.settings import AlarmClass
 from node.monitor.model import Status
-from node.monitor.view import View
+from node.monitor.view import Phase, View
 from node.monitor.web.call import STALLED_S, Sources
 from node.plain import plain
 
-_PHASES: tuple[Literal["open", "received", "acknowledged"], ...] = ("open", "received", "acknowledged")
+_PHASES: tuple[Phase, ...] = ("open", "held", "told", "acknowledged")
 _COUNTERS = {
     "heartbeats": "Heartbeats heard from nodes.",
     "events": "Events heard from nodes, repeated ones included.",
-    "receipts": "Receipts given for stored events.",
+    "receipts": "Receipts given for stored events (held).",
     "repeated": "Events heard that were stored already.",
     "malformed": "Messages heard that no node of this protocol says.",
     "dropped": "Messages dropped, because more was said than can be heard.",
@@ -104,6 +103,12 @@ def _of_monitor(view: View) -> Iterator[Metric]:
         count_value=view.counters.stored,
         sum_value=view.counters.stored_s,
     )
+    yield SummaryMetricFamily(
+        "alarm_monitor_tell_seconds",
+        "From a call's arrival to a target's having taken a message about it.",
+        count_value=view.counters.told,
+        sum_value=view.counters.told_s,
+    )
 
 
 def _of_building(view: View) -> Iterator[Metric]:
@@ -113,7 +118,7 @@ def _of_building(view: View) -> Iterator[Metric]:
     by_phase = Counter((each.site, each.alarm_class, each.phase) for each in view.incidents if not each.test)
     incidents = GaugeMetricFamily(
         "alarm_monitor_open_incidents",
-        "Open incidents, tests left out, by how far each has got.",
+        "Open incidents, tests left out, by how far each has got; open and held: nobody was told.",
         labels=["site", "class", "phase"],
     )
     buttons = GaugeMetricFamily("alarm_monitor_buttons", "Buttons that nodes have.", labels=["site"])

@@ -1,0 +1,192 @@
+"""Which calls people were told of, and what their nodes hear of that: the lamp says *received* then. Pure.
+
+1. A call is told once a channel has taken a message about it. A press after somebody said to be coming is told only by
+   a message of after that.
+2. Its node hears so at once, for the event for which it waits: the one that its list names, or a further press that
+   came. It hears so again at its birth, when a link is back, and when it says anything of the call again; and where it
+   goes on listing it as active, after ``AGAIN_S``, doubling to ``SELDOM_S``: a receipt that was lost does no harm.
+3. A press whose own event hasn't come isn't told: what was acknowledged before it may be on its way, too.
+4. Another monitor on the same history may have told people: it is asked, as seldom.
+5. A call that nobody was told of for ``UNTOLD_S`` is a finding.
+"""
+
+from dataclasses import dataclass
+from math import inf
+
+from msgspec.structs import replace
+
+from node.messages import Alarm, Event
+from node.monitor.decisions import Ledger, Moment
+from node.monitor.findings import UNTOLD
+from node.monitor.incidents import CALLS, Incidents
+from node.monitor.ladder import Open
+from node.monitor.lists import Lists
+from node.monitor.model import EventKey, FindingKey, IncidentKey, NodeKey
+from node.monitor.own import Own
+from node.monitor.receipts import Receipts
+from node.monitor.view import Counters
+
+UNTOLD_S = 10.0
+"""As long as a node waits (its ``receipt_s``) until its lamp says that nobody has it."""
+
+AGAIN_S = 1.0
+ASK_S = 2.0
+SELDOM_S = 60.0
+AT_ONCE = 100
+"""How many told receipts a node gets within a second: twice what it may list."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """What is known of an open call beside its record.
+
+    ``came``: its newest press that came, ``presses`` its number. ``said``: which event was named last, ``said_at``
+    when, ``say_at`` when it may be again. ``untold_at``: since when nobody knows of it, ``ask_at`` when the history is
+    asked next, and ``ask_s`` how long after that once more.
+    """
+
+    came: EventKey | None = None
+    presses: int = 0
+    said: EventKey | None = None
+    said_at: float = -inf
+    say_at: float = -inf
+    untold_at: float = inf
+    ask_at: float = inf
+    ask_s: float = ASK_S
+
+
+class Told:
+    """Says and finds what follows from what people were told."""
+
+    def __init__(
+        self, ledger: Ledger, own: Own, incidents: Incidents, lists: Lists, receipts: Receipts, counts: Counters
+    ) -> None:
+        self._ledger = ledger
+        self._own = own
+        self._incidents = incidents
+        self._lists = lists
+        self._receipts = receipts
+        self._counts = counts
+        self._calls: dict[IncidentKey, _Call] = {}
+        self._second: dict[NodeKey, tuple[float, int]] = {}
+
+    def accepted(self, now: Moment, key: IncidentKey, presses: int) -> None:
+        """A channel took a message about this call, which named so many presses."""
+        opened = self._incidents.open.get(key)
+        if opened is None or presses <= opened.record.told_presses:
+            return  # over, or told before; the outbox has kept what there is to keep
+        untold_at = self._call(key).untold_at
+        opened.record = replace(opened.record, told_presses=presses, told_utc=now.utc)
+        self._ledger.out.incidents.append(opened.record)
+        if opened.record.is_told and untold_at < inf:
+            self._counts.told += 1
+            self._counts.told_s += now.at - untold_at
+        self._look(now, key, opened)
+
+    def heard(self, now: Moment, node: NodeKey, event: Event) -> None:
+        """An event came, for the first time or again."""
+        if event.incident is None:
+            return
+        key = IncidentKey(*node, event.incident)
+        opened = self._incidents.open.get(key)
+        if opened is None:
+            return
+        call = self._call(key)
+        if event.kind in CALLS and event.presses and event.presses >= call.presses:
+            call.came, call.presses = EventKey(*node, event.boot, event.seq), event.presses
+        self._again(now, key, opened)
+
+    def listed(self, now: Moment, node: NodeKey, message: Alarm) -> None:
+        """A node's list came, and is in ``lists``."""
+        for each in message.incidents:
+            key = IncidentKey(*node, each.incident)
+            opened = self._incidents.open.get(key)
+            if opened is None:
+                continue
+            if each.phase == "received" and opened.record.is_untold:
+                call = self._call(key)  # another monitor has told it
+                call.ask_at = min(call.ask_at, now.at)
+            self._again(now, key, opened)
+
+    def say_all(self, now: Moment, node: NodeKey | None = None) -> None:
+        """This node was born, or (None) a link is back: what was said before may be lost."""
+        opened = list(self._incidents.open.values()) if node is None else self._incidents.of(node)
+        for each in opened:
+            self._again(now, each.record.key, each)
+
+    def stored(self, now: Moment, key: IncidentKey) -> None:
+        """The history has said what it knows of this incident, and ``incidents`` has taken that."""
+        opened = self._incidents.open.get(key)
+        if opened is not None:
+            self._look(now, key, opened)
+
+    def time_passed(self, now: Moment) -> None:
+        """Say again, ask, and find what nobody was told of."""
+        for key in self._calls.keys() - self._incidents.open.keys():
+            del self._calls[key]
+            self._ledger.clear(now, _untold(key))
+        for key, opened in self._incidents.open.items():
+            self._look(now, key, opened)
+            self._find(now, key, opened)
+
+    def _find(self, now: Moment, key: IncidentKey, opened: Open) -> None:
+        """Ask the history about it, and find it, where it is time for that."""
+        call = self._call(key)
+        if call.ask_at <= now.at:
+            call.ask_at, call.ask_s = now.at + call.ask_s, min(2 * call.ask_s, SELDOM_S)
+            if self._own.history_ok:  # else all that was asked would be stored once it is back
+                self._ledger.out.incidents.append(opened.record)
+        if now.at - call.untold_at >= UNTOLD_S:
+            self._ledger.find(now, _untold(key))
+
+    def _again(self, now: Moment, key: IncidentKey, opened: Open) -> None:
+        """Its node may not have heard what was said."""
+        call = self._call(key)
+        call.say_at = min(call.say_at, call.said_at + AGAIN_S)
+        self._look(now, key, opened)
+
+    def _look(self, now: Moment, key: IncidentKey, opened: Open) -> None:
+        """Say it, where it is so, its node waits for it, and it is time; else see since when it isn't."""
+        call = self._call(key)
+        if opened.record.is_untold and opened.answered_since is None:
+            if call.untold_at == inf:
+                call.untold_at, call.ask_s = now.at, ASK_S
+                call.ask_at = min(call.ask_at, now.at + ASK_S)
+            return
+        call.untold_at = call.ask_at = inf
+        self._ledger.clear(now, _untold(key))
+        if not opened.record.is_told or opened.record.is_answered:
+            return
+        awaited = self._awaited(key, opened, call)
+        if awaited is None or (awaited == call.said and now.at < call.say_at) or not self._may(now, key.of):
+            return
+        wait_s = min(2 * (call.say_at - call.said_at), SELDOM_S) if awaited == call.said else AGAIN_S
+        call.said, call.said_at, call.say_at = awaited, now.at, now.at + wait_s
+        self._receipts.say(awaited, "told")
+
+    def _awaited(self, key: IncidentKey, opened: Open, call: _Call) -> EventKey | None:
+        """The event for which its node waits, as far as it is known; None where it waits for none."""
+        listed = self._lists.get(key)
+        if listed is None or listed.presses < call.presses:
+            return call.came
+        if listed.phase != "active" or listed.presses > opened.record.presses:
+            return None
+        return EventKey(*key.of, listed.press.boot, listed.press.seq)
+
+    def _may(self, now: Moment, node: NodeKey) -> bool:
+        """Whether this node hasn't heard too much within this second."""
+        since, count = self._second.get(node, (-inf, 0))
+        if now.at - since >= 1.0:
+            since, count = now.at, 0
+        self._second[node] = since, count + 1
+        return count < AT_ONCE
+
+    def _call(self, key: IncidentKey) -> _Call:
+        call = self._calls.get(key)
+        if call is None:
+            call = self._calls[key] = _Call()
+        return call
+
+
+def _untold(key: IncidentKey) -> FindingKey:
+    return FindingKey(UNTOLD.code, *key.of, key.incident)
