@@ -8,8 +8,9 @@ Rules:
    sends anything again by itself: what wasn't answered is the record's to send again.
 3. A session gets its number before CONNECT, because the will carries it. An attempt that finds no broker uses none up:
    its LinkDown names the number that it would have had. LinkUp comes before anything that was heard in its session.
-4. Nothing is flooded: at most 64 events of a link are undecided, and while 64 messages wait for the broker nothing more
-   is heard (hatch.py). What is heard beyond that is dropped and counted; publishing and connecting wait.
+4. Nothing is flooded: at most 64 events of a node's link are undecided, and while 64 messages wait for the broker
+   nothing more is heard (messages.Bounds). What is heard beyond that is dropped and counted; publishing and connecting
+   wait.
 5. A silent path is dropped by deadlines of our own: 3 s, twice as long after each such drop, at most 24 s, until an
    answer of the same kind comes within 3 s again. Dropping shuts the socket down, and the will follows.
 6. One bad message blocks nothing: what can't be read is dropped and counted, what can't be sent is answered as refused.
@@ -25,12 +26,12 @@ from node.access.credentials import Credentials
 from node.config import Login, Tls
 from node.core.events import Event, LinkDown
 from node.link.hatch import Hatch, Kind
-from node.link.messages import Incoming, Outgoing, Priority, Subscription, Terms
+from node.link.messages import NODE_BOUNDS, Bounds, Incoming, Outgoing, Priority, Subscription, Terms
 from node.link.patience import Patience
 from node.link.publishing import UNSENDABLE
 from node.link.session import Session
 
-__all__ = ["UNSENDABLE", "Incoming", "Link", "Outgoing", "Priority", "Subscription"]
+__all__ = ["UNSENDABLE", "Bounds", "Incoming", "Link", "Outgoing", "Priority", "Subscription"]
 
 _LASTING_S = 10.0
 _STUMBLE_S = 1.0
@@ -62,18 +63,24 @@ class Link:
         login: Login | None = None,
         keepalive_s: int = 10,
         clock: Callable[[], float] = time.monotonic,
+        bounds: Bounds = NODE_BOUNDS,
     ) -> None:
         self.name = name
         credentials = Credentials(name, tls, login)
         self._terms = Terms(
-            name, host, port, client_id, tuple(subscriptions), will, decode, keepalive_s, clock, credentials
+            name, host, port, client_id, tuple(subscriptions), will, decode, keepalive_s, clock, credentials, bounds
         )
         self._clock = clock
-        self._hatch = Hatch(name, put, clock)
+        self._hatch = Hatch(name, put, clock, bounds)
         self._patience = Patience()
         self._sessions = 0
         self._told = ""
         self._thread = threading.Thread(target=self._run, name=f"link {name}", daemon=True)
+
+    @property
+    def files_problem(self) -> str:
+        """Which of our own files can't be used as they are, and why; empty where all are in order."""
+        return self._terms.credentials.problem
 
     def start(self) -> None:
         """Begin to connect."""

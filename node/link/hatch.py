@@ -1,8 +1,9 @@
 """The hatch between a link's thread and all others: messages go out, events come in, and calls wake the link.
 
-Of at most 64 undecided events 40 may be messages, 20 answers, 2 a session's LinkUp and LinkDown, 2 MessagesDropped.
+Of a node's 64 undecided events 40 may be messages, 20 answers, 2 a session's LinkUp and LinkDown, 2 MessagesDropped.
 The loop decides in the order in which they were put, so that a plain ``decided()`` says whose room is free again.
-While ``BACKLOG`` messages wait to be sent there is no room for heard ones: what they lead to couldn't go out either.
+While the queue to the broker is as long as ``Bounds.backlog`` there is no room for heard messages: whoever asks faster
+than the broker takes the answers must not fill the memory.
 """
 
 import heapq
@@ -17,16 +18,15 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from node.core.events import Event, MessagesDropped
-from node.link.messages import Outgoing, Priority
+from node.link.messages import NODE_BOUNDS, Bounds, Outgoing, Priority
 
 BACK_OFF_S = 0.25
 BACK_OFF_MAX_S = 5.0
 TICK_S = 1.0
 """The longest sleep: paho's keepalive is looked after in between."""
 
-BACKLOG = 64
-"""How long the queue to the broker may be before nothing more is heard: whoever asks faster than it takes the answers
-must not fill the memory."""
+UNSENT = "no room to send"
+"""Why a message of ours is dropped where the queue to the broker is full."""
 
 _REPORT_S = 1.0
 
@@ -43,13 +43,15 @@ class Kind(Enum):
     DROPPED = auto()
 
 
-ROOM = {Kind.HEARD: 40, Kind.ANSWER: 20, Kind.SESSION: 2, Kind.DROPPED: 2}
+_SESSION_ROOM = 2
 
 
 class Hatch:
     """Made and called by any thread; entered as a context by the link's thread, which alone calls the second half."""
 
-    def __init__(self, name: str, put: Callable[[Event], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, name: str, put: Callable[[Event], None], clock: Callable[[], float], bounds: Bounds = NODE_BOUNDS
+    ) -> None:
         self.closing_at: float | None = None
         self._name = name
         self._put = put
@@ -59,7 +61,14 @@ class Hatch:
         self._outbox: list[tuple[Priority, int, Outgoing]] = []
         self._order = itertools.count()
         self._undecided: deque[Kind] = deque()
-        self._room = dict(ROOM)
+        self._bounds = bounds
+        self._room = {
+            Kind.HEARD: bounds.heard,
+            Kind.ANSWER: bounds.window,
+            Kind.SESSION: _SESSION_ROOM,
+            Kind.DROPPED: 2,
+        }
+        self._unsent = 0
         self._dropped: Counter[str] = Counter()
         self._report_due: dict[str, float] = {}
         self._back_off_s = BACK_OFF_S
@@ -70,7 +79,11 @@ class Hatch:
     def hand_over(self, message: Outgoing) -> None:
         """Queue a message of the session that is up; drop any other."""
         with self._lock:
-            if message.session == self._session:
+            if message.session != self._session:
+                return
+            if len(self._outbox) >= self._bounds.queue and message.priority > Priority.ALARM:
+                self._unsent += 1
+            else:
                 heapq.heappush(self._outbox, (message.priority, next(self._order), message))
                 self._wake()
 
@@ -138,7 +151,7 @@ class Hatch:
             self._hurried = False
         while self.closing_at is None:
             rested = self._hurried or self._clock() >= until
-            if rested and self._room[Kind.SESSION] == ROOM[Kind.SESSION]:
+            if rested and self._room[Kind.SESSION] == _SESSION_ROOM:
                 return
             self.wait(self._clock() + TICK_S if rested else until)
 
@@ -157,7 +170,7 @@ class Hatch:
 
     def room(self, kind: Kind) -> int:
         """How many more events of this kind may be put."""
-        if kind is Kind.HEARD and len(self._outbox) >= BACKLOG:
+        if kind is Kind.HEARD and len(self._outbox) >= self._bounds.backlog:
             return 0
         return self._room[kind]
 
@@ -189,6 +202,10 @@ class Hatch:
 
     def _report_dropped(self) -> None:
         now = self._clock()
+        with self._lock:
+            unsent, self._unsent = self._unsent, 0
+        if unsent:
+            self._dropped[UNSENT] += unsent
         for reason in tuple(self._dropped):
             if self._room[Kind.DROPPED] > 0 and now >= self._report_due.get(reason, now):
                 count = self._dropped.pop(reason)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from math import inf
 
 from node.access.credentials import Credentials
 from node.core.events import Event
@@ -51,6 +52,24 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much a link holds at once: by default what suits a node.
+
+    ``heard``: messages that may be undecided. ``window``: messages that may be under way to the broker, or from it,
+    without an answer. ``backlog``: while so many wait to be sent nothing more is heard. ``queue``: how many may wait;
+    what comes after them is dropped, unless it is an alarm.
+    """
+
+    heard: int = 40
+    window: int = 20
+    backlog: int = 64
+    queue: float = inf
+
+
+NODE_BOUNDS = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What a link is told: where, as whom and by what proof to connect, what to hear, its will, how to read."""
 
@@ -64,3 +83,4 @@ class Terms:
     keepalive_s: int
     clock: Callable[[], float]
     credentials: Credentials
+    bounds: Bounds

@@ -1,4 +1,4 @@
-"""What a session publishes: at most 20 messages are under way to the broker, fewer where its CONNACK says so.
+"""What a session publishes: a node has 20 messages under way to the broker, or fewer where its CONNACK says so.
 
 Heartbeats and telemetry leave some of these places free, so that an alarm finds one.
 """
@@ -19,8 +19,6 @@ from node.link.patience import PUBLISH, Patience
 UNSENDABLE = 0x83
 """PublishAnswered's code for a message that couldn't be sent at all: MQTT's "implementation specific error"."""
 
-WINDOW = 20
-
 _RESERVED_PLACES = 4
 _HEADER_SIZE = 32
 
@@ -37,13 +35,13 @@ class Publishing:
         self._patience = patience
         self._number = number
         self._client = client
-        self._window = WINDOW
+        self._window = terms.bounds.window
         self._largest_packet = math.inf
         self._in_flight: dict[int, tuple[Outgoing, float]] = {}
 
     def limit(self, properties: Properties | None) -> None:
         """Keep to what the broker's CONNACK says that it can take."""
-        self._window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
+        self._window = min(self._window, getattr(properties, "ReceiveMaximum", self._window))
         self._largest_packet = getattr(properties, "MaximumPacketSize", math.inf)
 
     def oldest_at(self) -> float | None:

@@ -30,7 +30,7 @@ from node.errors import CREDENTIALS_UNUSABLE, FaultKind
 from node.link.hatch import Hatch, Kind
 from node.link.messages import Incoming, Terms
 from node.link.patience import CONNECT, HANDSHAKE, PUBLISH, SUBSCRIBE, Patience
-from node.link.publishing import WINDOW, Publishing
+from node.link.publishing import Publishing
 
 _PROTOCOL_BROKEN = 0x82
 _SHUTTING_DOWN = 0x8B
@@ -98,14 +98,14 @@ class Session:
         terms = self._terms
         self._look()
         if not terms.credentials.ready:
-            self.end(f"the node's own files can't be used: {terms.credentials.problem}", CREDENTIALS_UNUSABLE)
+            self.end(f"its files here can't be used: {terms.credentials.problem}", CREDENTIALS_UNUSABLE)
             return
         terms.credentials.equip(self._client, self._patience.limit_s(HANDSHAKE))
         topic, payload = terms.will(self.number)
         self._client.will_set(topic, payload, qos=1, retain=True)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = 0
-        properties.ReceiveMaximum = WINDOW
+        properties.ReceiveMaximum = terms.bounds.window
         properties.MaximumPacketSize = _MAXIMUM_PACKET_SIZE
         try:
             self._client.connect(terms.host, terms.port, terms.keepalive_s, clean_start=True, properties=properties)

@@ -138,6 +138,13 @@ FILE_UNUSABLE = FindingKind(
     "mend the file that is named here: it is taken within a minute",
 )
 
+THROWN_OFF = FindingKind(
+    "M034",
+    Severity.CRITICAL,
+    "the connection to a broker ends again and again, soon after it began: receipts and calls are lost on the way",
+    "see why in the broker's log: a limit that this monitor reaches, or another client with its id or login",
+)
+
 FINDINGS: dict[str, FindingKind] = {
     kind.code: kind
     for kind in (
@@ -160,6 +167,7 @@ FINDINGS: dict[str, FindingKind] = {
         UNTOLD,
         DOUBLED,
         FILE_UNUSABLE,
+        THROWN_OFF,
     )
 }
 

@@ -16,6 +16,7 @@ from node.monitor.findings import (
     REFUSED,
     STOLEN_ID,
     TARGET_FAILS,
+    THROWN_OFF,
     FindingKind,
     own_key,
     own_parts,
@@ -23,18 +24,24 @@ from node.monitor.findings import (
 from node.monitor.model import FindingKey
 
 BROKER_GRACE_S = 5.0
+SHORT_S = 60.0
+THROWS = 3
+THROWS_S = 300.0
+"""So many sessions within so many seconds, none of which lasted for ``SHORT_S``, are no accident."""
+
 SHOWN_S = 60.0
 """How long a flood, a refusal or a stolen id is shown after it was last seen."""
 
 
 @dataclass(slots=True)
 class Link:
-    """A broker as we reach it, ``since`` when."""
+    """A broker as we reach it, ``since`` when; ``thrown`` are the ends of the newest short sessions (monotonic)."""
 
     name: str
     up: bool
     since: Moment
     problem: str = ""
+    thrown: tuple[float, ...] = ()
 
 
 @dataclass(slots=True)
@@ -61,13 +68,18 @@ class Own:
 
     def link_up(self, now: Moment, broker: str) -> None:
         """A broker is reached."""
-        self.links[broker] = Link(broker, True, now)
+        self.links[broker] = Link(broker, True, now, thrown=self.links[broker].thrown)
         self._ledger.clear(now, self._key(BROKER_AWAY, broker))
 
     def link_down(self, now: Moment, broker: str, problem: str) -> None:
         """A broker isn't reached (any more); ``problem`` says why."""
         known = self.links[broker]
-        self.links[broker] = Link(broker, False, now if known.up else known.since, problem)
+        thrown = known.thrown
+        if known.up and now.at - known.since.at < SHORT_S:
+            thrown = (*(at for at in thrown if now.at - at < THROWS_S), now.at)[-THROWS:]
+            if len(thrown) == THROWS:
+                self._ledger.find(now, self._key(THROWN_OFF, broker), detail=problem)
+        self.links[broker] = Link(broker, False, now if known.up else known.since, problem, thrown)
 
     def file_seen(self, now: Moment, name: str, problem: str) -> None:
         """What is wrong with the files of this broker or target as they are now; empty where they are in order."""
@@ -76,9 +88,9 @@ class Own:
         else:
             self._ledger.clear(now, self._key(FILE_UNUSABLE, name))
 
-    def refused(self, now: Moment, broker: str, topic: str) -> None:
+    def refused(self, now: Moment, broker: str, topic: str, code: int) -> None:
         """A broker refused what we said on a topic."""
-        self._show(now, REFUSED, broker, topic)
+        self._show(now, REFUSED, broker, f"{topic} (0x{code:02X})")
 
     def stolen(self, now: Moment, broker: str) -> None:
         """Another client speaks as we."""
@@ -111,15 +123,20 @@ class Own:
     def time_passed(self, now: Moment) -> None:
         """A broker that stays away is a finding; what wasn't seen for a while is none any more."""
         for link in self.links.values():
-            if not link.up and now.at - link.since.at >= BROKER_GRACE_S:
+            lasted_s = now.at - link.since.at
+            if not link.up and lasted_s >= BROKER_GRACE_S:
                 self._ledger.find(now, self._key(BROKER_AWAY, link.name), detail=link.problem)
+            elif link.up and lasted_s >= SHORT_S:
+                link.thrown = ()
+                self._ledger.clear(now, self._key(THROWN_OFF, link.name))
         for key, until in list(self._shown.items()):
             if until <= now.at:
                 del self._shown[key]
                 self._ledger.clear(now, key)
 
     def _restore(self, now: Moment) -> None:
-        kept = {BROKER_AWAY.code: self.links.keys(), FILE_UNUSABLE.code: self.links.keys()}
+        of_links = (BROKER_AWAY, THROWN_OFF, FILE_UNUSABLE)
+        kept = {kind.code: self.links.keys() for kind in of_links}
         for key in [each for each in self._ledger.open if not each.site and not each.node]:
             whose, name = own_parts(key)
             if whose != self._monitor:

@@ -9,9 +9,9 @@ Rules (architecture.md's, on this side):
    (tell/spare.py), and nodes hear that.
 4. Deadlines are only looked at when everything that was heard is: a monitor that is behind must not call nodes silent
    whose heartbeats wait in its own inbox. Where it stays behind for ``BEHIND_S``, it looks all the same.
-5. The watchdog is fed by this loop alone, and a monitor whose loop hangs stops saying that it listens (link.py).
+5. The watchdog is fed by this loop alone, and it alone says that this monitor listens: one whose loop hangs doesn't.
 
-Threads: ``MainThread`` decides; ``link-<broker>`` each; ``history`` writes; ``tell…`` deliver; ``web`` serves;
+Threads: ``MainThread`` decides; ``link <broker>`` each; ``history`` writes; ``tell…`` deliver; ``web`` serves;
 ``keep`` prunes the history; ``notify`` and ``log`` (node.watchdog).
 """
 
@@ -45,7 +45,7 @@ from node.monitor.tell.texts import DETAILS
 from node.monitor.tell.words import one_line
 from node.monitor.view import View
 from node.monitor.viewing import view
-from node.monitor.wire import FromNode, MonitorWire
+from node.monitor.wire import HEARTBEAT_S, FromNode, MonitorWire
 from node.watchdog import Feed, Notifier
 
 MOST = 256
@@ -76,8 +76,7 @@ class Service:
         self._history = history
         self._notifier = notifier
         self._stopping: str | None = None
-        self._pulse = time.monotonic()
-        self._emptied = self._pulse
+        self._emptied = self._beat_at = time.monotonic()
         self._futures: dict[int, Future[Answer]] = {}
         self._numbers = count(1)
         self._view_lock = threading.Lock()
@@ -87,7 +86,7 @@ class Service:
         self._inbox = Inbox(self._hub.fleet.members.ours)
         wire = MonitorWire(settings.root, settings.sites, settings.monitor, self.boot)
         listener = _Listener(self._inbox, self)
-        self._links = [Link(broker, wire, listener, lambda: self._pulse, wire.client_id) for broker in settings.brokers]
+        self._links = [Link(broker, wire, listener, wire.client_id) for broker in settings.brokers]
         self._writer = Writer(history, self._stored)
         self._outbox = SpareOutbox(history.outbox, partial(targets_of, targets=settings.targets))
         self._teller = Teller(
@@ -149,11 +148,14 @@ class Service:
             self._end()
 
     def _turn(self) -> None:
-        wait_s = min(max(self._hub.next_due - time.monotonic(), 0.0), 0.5)
+        wait_s = min(max(min(self._hub.next_due, self._beat_at) - time.monotonic(), 0.0), 0.5)
         waiting = STRANGERS_WAIT if self._hub.own.history_ok else STRANGERS_OUTAGE
         own, said = self._inbox.take(wait_s, MOST, strangers=self._writer.waiting < waiting)
         now = _now()
-        self._pulse = now.at
+        if now.at >= self._beat_at:
+            self._beat_at = now.at + HEARTBEAT_S
+            for link in self._links:
+                link.beat()
         for call in own:
             call()
         for each in said:
@@ -304,14 +306,18 @@ class _Listener:
         """As link.Listener."""
         self._own(lambda hub: hub.own.stolen(_now(), broker))
 
-    def refused(self, broker: str, topic: str) -> None:
+    def refused(self, broker: str, topic: str, code: int) -> None:
         """As link.Listener."""
-        self._own(lambda hub: hub.own.refused(_now(), broker, topic))
+        self._own(lambda hub: hub.own.refused(_now(), broker, topic, code))
 
     def malformed(self, broker: str, topic: str, reason: str) -> None:
         """As link.Listener."""
         log.debug("broker %s, topic %s: %s", broker, topic, reason)
         self._inbox.malformed()
+
+    def dropped(self, broker: str, count: int) -> None:
+        """As link.Listener."""
+        self._own(lambda hub: hub.dropped(_now(), count))
 
     def _own(self, call: Callable[[Hub], None]) -> None:
         hub = self._service._hub  # noqa: SLF001 - its other half

@@ -11,7 +11,7 @@ from node.core.delivery import Outbox
 from node.core.effects import Effect
 from node.core.memory import Key
 from node.core.turn import Turn
-from node.link import hatch
+from node.link.messages import NODE_BOUNDS
 from node.record import file
 
 
@@ -57,7 +57,7 @@ def fifo_backlog() -> None:
 def unbounded_queue() -> None:
     """As much is in flight as there is, and as much waits for the loop as anybody sends."""
     delivery.WINDOW = 10**6
-    hatch.ROOM[hatch.Kind.HEARD] = 10**6
+    object.__setattr__(NODE_BOUNDS, "heard", 10**6)
 
 
 def one_code_for_all() -> None:

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from node.monitor.batch import Memory
 from node.monitor.members import STRANGERS_LIMIT
 from node.monitor.model import EventKey, FindingKey, NodeKey, Status
-from node.monitor.own import BROKER_GRACE_S, SHOWN_S
+from node.monitor.own import BROKER_GRACE_S, SHORT_S, SHOWN_S, THROWS_S
 from node.monitor.receipts import STORING_S
 from node.monitor.requests import StartWalkTest
 from node.monitor.settings import Place, Target
@@ -34,7 +35,7 @@ from tests.monitor.settings import TWO_BROKERS
 @pytest.mark.parametrize(
     ("what", "arguments", "code", "subject", "detail"),
     [
-        ("refused", (BROKER, "alarm/v1/x"), "M013", BROKER, "alarm/v1/x"),
+        ("refused", (BROKER, "alarm/v1/x", 0x87), "M013", BROKER, "alarm/v1/x (0x87)"),
         ("stolen", (BROKER,), "M014", BROKER, ""),
         ("flooded", ("messages",), "M012", "messages", ""),
     ],
@@ -131,6 +132,63 @@ def test_a_broker_is_missed_after_its_grace() -> None:
 
     assert (before, after, play.found()) == ([], ["M008"], [])
     assert [each.detail for each in play.all.raised] == ["refused"]
+
+
+def fall(play: Play, at: float, lasted_s: float, reason: str = "receive maximum exceeded (0x93)") -> None:
+    """A session begins at this instant and ends so much later."""
+    play.until(at)
+    play.hub.link_up(moment(at), BROKER)
+    play.until(at + lasted_s)
+    play.hub.link_down(moment(at + lasted_s), BROKER, reason)
+
+
+def test_a_broker_that_throws_the_monitor_off_again_and_again_is_found() -> None:
+    """However soon it lets it in again: with why, and until a session has lasted."""
+    play = Play()
+    for at in (10.0, 15.0, 20.0):
+        fall(play, at, 2.0)
+    thrown = play.found()
+
+    play.hub.link_up(moment(23.0), BROKER)
+    play.until(23.0 + SHORT_S - 1.0)
+    before = play.found()
+    play.until(23.0 + SHORT_S + 1.0)
+
+    assert (thrown, before, play.found()) == (["M034"], ["M034"], [])
+    assert [each.detail for each in play.all.raised] == ["receive maximum exceeded (0x93)"]
+
+
+@pytest.mark.parametrize(
+    "falls",
+    [
+        [(10.0, 2.0), (15.0, 2.0)],
+        [(10.0, SHORT_S), (80.0, SHORT_S), (150.0, SHORT_S)],
+        [(0.0, 2.0), (150.0, 2.0), (THROWS_S + 1.0, 2.0)],
+    ],
+    ids=["twice", "lasting", "seldom"],
+)
+def test_a_broker_that_is_lost_now_and_then_throws_nobody_off(falls: list[tuple[float, float]]) -> None:
+    """It is restarted, or the network is."""
+    play = Play()
+
+    for at, lasted_s in falls:
+        fall(play, at, lasted_s)
+
+    assert "M034" not in play.found()
+
+
+def test_a_throw_of_before_a_restart_stands_until_a_session_has_lasted() -> None:
+    """It may go on, and nobody is told of it anew."""
+    before = Play()
+    for at in (10.0, 15.0, 20.0):
+        fall(before, at, 2.0)
+    play = Play(Memory(findings=tuple(before.hub.ledger.open.values())))
+    found = play.found()
+
+    play.hub.link_up(moment(1.0), BROKER)
+    play.until(1.0 + SHORT_S + 1.0)
+
+    assert (found, play.found()) == (["M034"], [])
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,14 @@ class Listening:
         """As link.Listener."""
         self.complaints.append("stolen")
 
-    def refused(self, broker: str, topic: str) -> None:
+    def refused(self, broker: str, topic: str, code: int) -> None:
         """As link.Listener."""
-        self.complaints.append(topic)
+        self.complaints.append(f"{topic} 0x{code:02X}")
 
     def malformed(self, broker: str, topic: str, reason: str) -> None:
         """As link.Listener."""
         self.complaints.append(reason)
+
+    def dropped(self, broker: str, count: int) -> None:
+        """As link.Listener."""
+        self.complaints.append(f"{count} dropped")

@@ -4,7 +4,6 @@ Both sides do the same, by the same code: a session lives on, the next one uses 
 told with the file's name and nothing of its content, and the mended file is taken.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -88,7 +87,7 @@ class MonitorSide:
     def __init__(self, stack: ExitStack, reached: Reached, _caplog: pytest.LogCaptureFixture) -> None:
         self._stack, self._hearer = stack, Listening()
         wire = MonitorWire("alarm/v1", ("mitte",), "guard-desk", "0000aaaa")
-        self._link = Link(reached, wire, self._hearer, time.monotonic, "guard-desk")
+        self._link = Link(reached, wire, self._hearer, "guard-desk")
 
     def start(self) -> None:
         """Let it connect."""
@@ -183,8 +182,6 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are looked at without waiting for a minute."""
     monkeypatch.setattr("node.link.session._LOOK_S", 0.05)
     monkeypatch.setattr("node.link.hatch.TICK_S", 0.05)
-    monkeypatch.setattr("node.monitor.link.LOOK_S", 0.05)
-    monkeypatch.setattr("node.monitor.link.TURN_S", 0.05)
 
 
 @pytest.mark.parametrize("side", SIDES)

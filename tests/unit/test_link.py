@@ -10,6 +10,7 @@ import pytest
 from node.core.events import Event, LinkUp, MessagesDropped, PublishAnswered
 from node.core.memory import Key
 from node.link import UNSENDABLE, Priority, Subscription, hatch
+from node.link.messages import NODE_BOUNDS
 from tests.support.broker import Broker
 from tests.support.loop import CONNACK, SUBACK, TIMEOUT_S, WINDOW, Heard, Loop, publish_packet, running, strange_broker
 from tests.support.mqtt import Client
@@ -250,13 +251,13 @@ def test_while_too_much_waits_to_be_sent_nothing_more_is_heard(broker: Broker) -
     """Each message may ask for an answer: who asks faster than the broker takes them must not fill the memory."""
     with Client(broker.port) as client, running(Loop(broker.port)) as loop:
         session = loop.expect(LinkUp).session
-        for _ in range(WINDOW + hatch.BACKLOG):
+        for _ in range(WINDOW + NODE_BOUNDS.backlog):
             loop.publish(session, "node/event")
         assert loop.wait_for(WINDOW)  # nothing of this is decided, so the rest waits
 
         client.publish("node/command", b"unheard")
         dropped = loop.expect(MessagesDropped)
-        for _ in range(hatch.BACKLOG):
+        for _ in range(NODE_BOUNDS.backlog):
             loop.expect(PublishAnswered)
         client.publish("node/command", b"heard")
         heard = loop.expect(Heard)
