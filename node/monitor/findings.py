@@ -118,6 +118,13 @@ OPEN_AT_THE_WALL = FindingKind(
     "go there; where all is well, end it there, or once more here: alarm-monitor reset",
 )
 
+MANY_CALLS = FindingKind(
+    "M017",
+    Severity.WARNING,
+    "a node calls more often than people can: its calls are told after those of others",
+    "go there, somebody may need help; then look for a loose wire, and for who else uses the node's login",
+)
+
 UNTOLD = FindingKind(
     "M020",
     Severity.CRITICAL,
@@ -164,6 +171,7 @@ FINDINGS: dict[str, FindingKind] = {
         STOLEN_ID,
         OPEN_ALARM_UNSTORED,
         OPEN_AT_THE_WALL,
+        MANY_CALLS,
         UNTOLD,
         DOUBLED,
         FILE_UNUSABLE,

@@ -67,7 +67,7 @@ class Incidents:
         self.open: dict[IncidentKey, Open] = {}
         self.mistakes = Mistakes(ledger, now, mistakes)
         self._ledger = ledger
-        self._ladder = Ladder(ledger, escalate_s, steps)
+        self._ladder = Ladder(ledger, now, escalate_s, steps)
         self._of_node: dict[NodeKey, dict[IncidentKey, Open]] = {}
         self._closed: OrderedDict[IncidentKey, int] = OrderedDict(closed)
         self._listed: dict[NodeKey, dict[IncidentKey, tuple[float, OpenIncident]]] = {}
@@ -196,6 +196,7 @@ class Incidents:
 
     def time_passed(self, now: Moment) -> None:
         """Tell whoever is next; find what never came."""
+        self._ladder.time_passed(now)
         for opened in list(self.open.values()):
             if opened.answered_since is not None:
                 if opened.answered_since + LISTED_S <= now.at:

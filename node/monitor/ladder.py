@@ -6,7 +6,8 @@
 3. Each notice's key says which incident, which call and which group: whoever of several monitors finds it, and however
    often, people are told once. Which call it is follows from what the history keeps, so that a monitor that was started
    later, or has told fewer groups, says it by the same key, and no group by that of a call which was answered.
-4. Whoever was called hears how it goes on (tell/routing.py).
+4. A node that calls too often is called for after every other one (bursts.py).
+5. Whoever was called hears how it goes on (tell/routing.py).
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from math import inf
 
 from msgspec.structs import replace
 
+from node.monitor.bursts import Bursts
 from node.monitor.decisions import Ledger, Moment
 from node.monitor.model import IncidentRecord, Notice, NoticeKind
 
@@ -26,7 +28,7 @@ class Open:
     which call that was: with the group's number the end of its notices' keys.
     ``unlisted_since``: since when its node doesn't list it, None while it does or hasn't said anything.
     ``answered_since``: since when its node lists it as acknowledged without our having heard by whom; ``answered_for``:
-    with how many presses.
+    with how many presses. ``yields``: its node called too often when this call began.
     """
 
     record: IncidentRecord
@@ -36,12 +38,14 @@ class Open:
     unlisted_since: float | None = None
     answered_since: float | None = None
     answered_for: int = 0
+    yields: bool = False
 
 
 class Ladder:
     """Calls the groups; ``steps``: how many there are beyond the one that is told at once."""
 
-    def __init__(self, ledger: Ledger, escalate_s: float, steps: int) -> None:
+    def __init__(self, ledger: Ledger, now: Moment, escalate_s: float, steps: int) -> None:
+        self._bursts = Bursts(ledger, now)
         self._ledger = ledger
         self._escalate_s = escalate_s
         self._steps = steps
@@ -49,6 +53,7 @@ class Ladder:
     def begin(self, now: Moment, opened: Open, name: str = "") -> None:
         """Call for help. ``name`` is "" for an incident's first call."""
         opened.told_as = (opened.record.presses, name)
+        opened.yields = not opened.record.test and self._bursts.is_too_many(now, opened.record.key.of)
         opened.told_at = now.at
         self._call_all(now, opened)
         self.wait(now, opened)
@@ -98,6 +103,10 @@ class Ladder:
         self._call(now, opened, step)
         self.wait(now, opened)
 
+    def time_passed(self, now: Moment) -> None:
+        """Forget who called too often a while ago."""
+        self._bursts.time_passed(now)
+
     def answered(self, now: Moment, opened: Open, by: str) -> None:
         """Tell that somebody is coming."""
         opened.next_at = inf
@@ -133,6 +142,7 @@ class Ladder:
             by=by,
             reason=reason,
             test=record.test,
+            yields=opened.yields,
         )
         self._ledger.out.notices.append(notice)
 

@@ -268,7 +268,8 @@ class Notice(Struct, frozen=True, kw_only=True):
     """One thing that people are told, once: ``key`` is its identity in the building, whoever of us finds it.
 
     ``step``: which groups are told, 0 those that are told at once. ``alarm_class`` and ``incident`` where it is about
-    an incident, ``finding`` where it is about one. ``gather``: others like it may join its message.
+    an incident, ``finding`` where it is about one. ``gather``: others like it may join its message. ``yields``: its
+    node calls more often than people can, and other nodes' calls are told first.
     """
 
     key: str
@@ -289,6 +290,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     count: int | None = None
     detail: str = ""
     gather: bool = False
+    yields: bool = False
 
     @property
     def is_call(self) -> bool:

@@ -15,7 +15,10 @@ Rules:
    (history/patience.py). Where it is away for one monitor only, that one can't be told from a dead one.
 5. A delivery is due when it has no ``next_try``, when that has come, or when it lies further ahead than RETRY_MAX_S.
    For what failed in this process its own monotonic clock decides, so that a clock that is set holds nothing back.
-6. Every method is one transaction, and raises an AlarmNodeError while the database is away.
+6. What isn't gathered is told node by node, so that none that says much stands before another's call: the next node is
+   the one of the least ``urgency``; among equals that of what was never tried, then of what waits longest. All that is
+   due of it joins one message, real calls and tests apart.
+7. Every method is one transaction, and raises an AlarmNodeError while the database is away.
 """
 
 from collections.abc import Collection
@@ -24,8 +27,9 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
+from node.core.settings import AlarmClass
 from node.monitor.findings import DOWN, NEVER_HEARD, OVERDUE_BACK
-from node.monitor.model import Notice
+from node.monitor.model import Notice, NoticeKind
 
 LEASE_S = 15.0
 """So long an alarm waits that a dead monitor held; time enough for a living one to renew twice, on a slow database."""
@@ -36,6 +40,17 @@ RETRY_MAX_S = 300.0
 
 DOWN_CODES = frozenset({DOWN.code, OVERDUE_BACK.code, NEVER_HEARD.code})
 """Findings that say of a node that nobody hears it."""
+
+
+TEST = 1_000
+"""From this urgency on it is about a test."""
+
+
+def urgency(notice: Notice) -> int:
+    """What is told first, from 0: the call of the worst class, of a node that doesn't call too often; tests last."""
+    worst = AlarmClass.AMOK.rank
+    rank = worst + 1 if notice.alarm_class is None else worst - notice.alarm_class.rank
+    return TEST * notice.test + 100 * (notice.kind is not NoticeKind.ALARM) + 10 * notice.yields + rank
 
 
 class Waiting(NamedTuple):
@@ -84,7 +99,7 @@ class Outbox(Protocol):
     def claim(self, target: str, monitor: str, *, gather: bool, limit: int) -> Claim | None:
         """Claim up to ``limit`` deliveries that are due, of notices whose ``gather`` is this; None where there is none.
 
-        In the order of ``attempts``, then of their making: what was never tried doesn't stand behind what fails.
+        Of those that aren't gathered only what one node has to say, by rule 6. In the order of their making.
         """
 
     def renew(self, claim: str) -> bool:

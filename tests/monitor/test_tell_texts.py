@@ -99,6 +99,43 @@ def test_who_comes_and_how_it_ended_are_told() -> None:
     assert "guard-desk hat ihn beendet" in over.body
 
 
+def test_what_waits_of_one_node_is_one_message_with_its_worst_open_call_on_top() -> None:
+    """Each of the rest is a line: what it was, when, and by which id it is acknowledged."""
+    calls = [alarm(incident="0a1b2c3d-1"), alarm(incident="0a1b2c3d-2", alarm_class=AlarmClass.AMOK)]
+    made = told(
+        *calls,
+        alarm(incident="0a1b2c3d-2", alarm_class=AlarmClass.AMOK, kind=NoticeKind.RESET, reason="mistaken"),
+        alarm(incident="0a1b2c3d-3", alarm_class=AlarmClass.ASSIST),
+    )
+
+    assert made.title == "ALARM, Bedrohung: 2. OG, Zimmer 214"
+    assert made.body.endswith(
+        "Wer hingeht, sagt das: alarm-monitor acknowledge mitte/room-214/0a1b2c3d-1\n"
+        "Von dort außerdem:\n"
+        "- ALARM, Amok: 2. OG, Zimmer 214, 25.11.2026, 14:03:12 (0a1b2c3d-2)\n"
+        "- Alarm beendet, versehentlich gerufen: 2. OG, Zimmer 214, 25.11.2026, 14:03:12\n"
+        "- ALARM, Kollegin oder Kollege braucht Hilfe: 2. OG, Zimmer 2…, 25.11.2026, 14:03:12 (0a1b2c3d-3)"
+    )
+    assert made.mood is Mood.ALARM
+
+
+def test_calls_of_one_node_that_are_all_over_say_so_first() -> None:
+    """That there were any stands below."""
+    made = told(alarm(), alarm(kind=NoticeKind.RESET, reason="mistaken"))
+
+    assert made.title == "Alarm beendet, versehentlich gerufen: 2. OG, Zimmer 214"
+    assert "- ALARM, Bedrohung: 2. OG, Zimmer 214" in made.body
+
+
+def test_hundreds_of_messages_of_one_node_are_one_short_message() -> None:
+    """The newest of the worst calls stands in the title, 20 are named, the rest is counted."""
+    made = told(*(alarm(incident=f"0a1b2c3d-{number}") for number in range(600)))
+
+    assert "acknowledge mitte/room-214/0a1b2c3d-599" in made.body
+    assert made.body.endswith("- und 579 weitere: mitte 579")
+    assert len(made.body) < 2500
+
+
 def test_a_finding_says_what_it_means_and_what_to_do_next() -> None:
     """Literal text; the place stands first, what is wrong right after it."""
     assert told(finding(detail="silent")) == Message(

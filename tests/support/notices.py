@@ -19,10 +19,12 @@ def alarm(
     test: bool = False,
     by: str = "",
     reason: str = "",
+    incident: str = "0a1b2c3d-7",
+    yields: bool = False,
 ) -> Notice:
     """About an incident at a node of the site mitte."""
     return Notice(
-        key=f"{kind}:mitte/{node}/0a1b2c3d-7:{step}",
+        key=f"{kind}:mitte/{node}/{incident}:{step}",
         kind=kind,
         site="mitte",
         node=node,
@@ -30,11 +32,12 @@ def alarm(
         step=step,
         input="button",
         alarm_class=alarm_class,
-        incident="0a1b2c3d-7",
+        incident=incident,
         presses=presses,
         by=by,
         reason=reason,
         test=test,
+        yields=yields,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Self
 
 from node.errors import AlarmNodeError
 from node.monitor.model import Notice, NoticeKind
-from node.monitor.outbox import DOWN_CODES, LEASE_S, RETRY_MAX_S, Claim, Delivery, Settled, Waiting
+from node.monitor.outbox import DOWN_CODES, LEASE_S, RETRY_MAX_S, Claim, Delivery, Settled, Waiting, urgency
 from tests.support.receivers import TIMEOUT_S
 
 
@@ -74,9 +74,11 @@ class MemoryOutbox:
         """As in Outbox."""
         with self._transaction():
             due = [row for row in self._due(target) if row.notice.gather is gather]
-            taken = sorted(due, key=lambda row: (row.attempts, row.id))[:limit]
-            if not taken:
+            due.sort(key=lambda row: (urgency(row.notice), row.attempts > 0, row.id))
+            if not due:
                 return None
+            theirs = [row for row in due if gather or _speaker(row.notice) == _speaker(due[0].notice)]
+            taken = sorted(theirs[:limit], key=lambda row: row.id)
             self.claims += 1
             name = f"{monitor}-{self.claims}"
             for row in taken:
@@ -152,3 +154,7 @@ class MemoryOutbox:
             and (row.claimed is None or abs(now - row.claimed[2]) > timedelta(seconds=LEASE_S))
             and (row.next_try is None or row.next_try <= now or row.next_try > latest)
         ]
+
+
+def _speaker(notice: Notice) -> tuple[str, str, bool]:
+    return notice.site, notice.node, notice.test

@@ -76,11 +76,12 @@ class _Server(ThreadingHTTPServer):
 class HttpReceiver:
     """Records each request, then does what ``behaviour`` says: take, fail (503), hang, drip its answer.
 
-    ``slow``: take, and answer once ``answering`` is set.
+    ``slow``: take, and answer once ``answering`` is set. ``needs_s``: how long each answer takes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, needs_s: float = 0.0) -> None:
         self.behaviour: Behaviour = "take"
+        self.needs_s = needs_s
         self.asked = Record()
         self.taken = Record()
         self.answering = threading.Event()
@@ -110,6 +111,7 @@ class HttpReceiver:
         posted = Posted(time.monotonic(), document["title"], document["message"], document["type"])
         behaviour = self.behaviour
         self.asked.add(posted)
+        self.closing.wait(self.needs_s)
         if behaviour == "hang":
             self.closing.wait(TIMEOUT_S)
             handler.close_connection = True

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from operator import itemgetter
 from time import monotonic
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from node.monitor.history.incidents import tell
 from node.monitor.history.patience import Patience, Retries
 from node.monitor.history.tables import deliveries, notices
 from node.monitor.model import Notice, NoticeKind
-from node.monitor.outbox import DOWN_CODES, LEASE_S, RETRY_MAX_S, Claim, Delivery, Settled, Waiting
+from node.monitor.outbox import DOWN_CODES, LEASE_S, RETRY_MAX_S, TEST, Claim, Delivery, Settled, Waiting
 
 _LEASE = timedelta(seconds=LEASE_S)
 _RETRY_MAX = timedelta(seconds=RETRY_MAX_S)
@@ -67,14 +68,11 @@ class StoredOutbox:
             if past:
                 of_target = update(deliveries).where(_open, deliveries.c.target == target)
                 connection.execute(of_target.where(deliveries.c.next_try_utc.in_(past)).values(next_try_utc=None))
-            due = (
-                select(deliveries, notices.c.body)
-                .join(notices)
-                .where(_open, deliveries.c.target == target, notices.c.gather.is_(gather), self._ready(target, now))
-                .order_by(deliveries.c.attempts, deliveries.c.id)
-                .limit(limit)
-            )
-            rows = connection.execute(due).mappings().all()
+            due = _open & (deliveries.c.target == target) & notices.c.gather.is_(gather) & self._ready(target, now)
+            if not gather:
+                due &= _of_next_node(connection, due)
+            claimed = select(deliveries, notices.c.body).join(notices).where(due).order_by(*_IN_TURN).limit(limit)
+            rows = sorted(connection.execute(claimed).mappings(), key=itemgetter("id"))
             found = tuple(
                 Delivery(
                     id=row["id"],
@@ -168,6 +166,17 @@ class StoredOutbox:
         next_try = deliveries.c.next_try_utc
         is_due = or_(next_try.in_(past), next_try.not_in(future) & _is_due(now), next_try.is_(None))
         return is_due & (or_(_unclaimed, _is_void(now)) if may_take_over else _unclaimed)
+
+
+_IN_TURN = (notices.c.urgency, case((deliveries.c.attempts > 0, 1), else_=0), deliveries.c.id)
+
+
+def _of_next_node(connection: Connection, due: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Of what is due the node's whose turn it is, calls and tests apart."""
+    columns = (notices.c.site, notices.c.node, notices.c.urgency >= TEST)
+    first = select(*columns).select_from(deliveries.join(notices)).where(due).order_by(*_IN_TURN).limit(1)
+    found = connection.execute(first).one_or_none()
+    return false() if found is None else and_(*(column == value for column, value in zip(columns, found, strict=True)))
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:

@@ -36,6 +36,7 @@ from node.monitor.history.tables import (
 )
 from node.monitor.history.upserts import add_missing, among, chunks, fill, upsert
 from node.monitor.model import FindingKey, Flip, NodeKey, Notice, NoticeKind, Status, Tally
+from node.monitor.outbox import urgency
 from node.monitor.tally import RANGES_KEPT, merged
 
 TargetsOf = Callable[[Notice], Collection[str]]
@@ -264,5 +265,6 @@ def _row_of(notice: Notice) -> dict[str, Any]:
         "incident": notice.incident,
         "code": notice.finding.code if notice.finding is not None else "",
         "gather": notice.gather,
+        "urgency": urgency(notice),
         "body": msgspec.json.encode(notice).decode(),
     }

@@ -245,6 +245,7 @@ notices = Table(
     _text("incident"),
     _text("code"),
     Column("gather", Boolean, nullable=False),
+    Column("urgency", Integer, nullable=False),
     _text("body"),
     Index(None, "at_utc"),
 )

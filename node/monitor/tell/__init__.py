@@ -5,12 +5,15 @@ behind a finding, nor one target behind another. Each try is a further one, with
 
 Rules:
 
-1. Claim, then act. A claim is renewed while its try hangs, and settled before the thread makes its next one, however
-   long the database is away; what a dead process had claimed is told again, as "perhaps told before"
-   (node.monitor.outbox). Who finds its claim taken over can unsend nothing, and settles nothing: it is another's.
-2. A try that fails is made again 2 s later, doubling to five minutes; a success makes due all its target waits for.
-3. Two failures in a row are a problem (``TargetFailed``), until the next success (``TargetWorks``).
-4. That a target has taken a call for help is told at once (``Accepted``), before that is settled: the lamp says so.
+1. Claim, then act. A claim is renewed while its try hangs, and settled before the thread makes its next one; where the
+   database is away, as soon as it is back, and meanwhile what is in memory is told (spare.py). What a dead process had
+   claimed is told again, as "perhaps told before" (node.monitor.outbox). Who finds its claim taken over can unsend
+   nothing, and settles nothing: it is another's.
+2. Who is next stands in node.monitor.outbox: the worst calls first, and one node's messages as one.
+3. A try that fails is made again 2 s later, doubling to five minutes.
+4. Two failures in a row are a problem (``TargetFailed``), until the next success (``TargetWorks``), which makes due all
+   that its target waits for. After a single failure only that waits: one message that nobody takes delays no other.
+5. That a target has taken a call for help is told at once (``Accepted``), before that is settled: the lamp says so.
 """
 
 from collections.abc import Callable, Iterable, Sequence

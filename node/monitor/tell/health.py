@@ -55,17 +55,17 @@ class Health:
         return self._said is False
 
     def worked(self, told: Iterable[Notice] = ()) -> bool:
-        """A message of these notices got there. Whether tries had failed before."""
+        """A message of these notices got there. Whether it is the first since the start or since the target failed."""
         for notice in told:
             if notice.is_call:
                 self._put(Accepted(IncidentKey(notice.site, notice.node, notice.incident), notice.presses))
         with self._lock:
             self.told += 1
-            had_failed, self._failures, self.problem = self._failures > 0, 0, ""
-            if self._said is not True:
-                self._said = True
+            self._failures, self.problem = 0, ""
+            is_first, self._said = self._said is not True, True
+            if is_first:
                 self._put(TargetWorks(self._name, monotonic()))
-        return had_failed
+        return is_first
 
     def failed(self, reason: str, failures: int = 1) -> None:
         """A try failed; or it is known that every one will, which counts as so many ``failures``."""

@@ -1,7 +1,9 @@
 """One thread that tells one target: either what is told at once, or what is gathered."""
 
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from threading import Event, Thread
@@ -20,6 +22,9 @@ log = logging.getLogger(__name__)
 
 GATHERED_AT_ONCE = 50_000
 """In one claim: more than all nodes of a building may have to say."""
+
+NODE_AT_ONCE = 1_000
+"""In one claim, of one node: it is told as one message, and the rest in its next turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,7 @@ class Lane:
         self._pace = pace
         self._sender = Sender(target.name, target.url, pace.send_s)
         self._window = Window(pace.gather_s, pace.many_s)
+        self._owed: deque[Callable[[], None]] = deque()
         self._woken = Event()
         self._stopped = Event()
         self.thread = Thread(target=self._run, name=f"tell-{target.name}-{'gather' if gather else 'now'}", daemon=True)
@@ -112,12 +118,16 @@ class Lane:
 
     def _turn(self) -> float:
         """Tell whatever is due; in how many seconds to look again."""
+        with suppress(AlarmNodeError):  # while the database is away, what is in memory is told all the same
+            while self._owed:
+                self._owed[0]()
+                self._owed.popleft()
         waiting = self._outbox.waiting(self._name)
         self._health.waiting = waiting.held
         left_s = self._window.left(monotonic(), waiting) if self.gather else (0.0 if waiting.alone else inf)
         if left_s > 0:
             return left_s if left_s < inf else self._pace.poll_s
-        limit = GATHERED_AT_ONCE if self.gather else 1
+        limit = GATHERED_AT_ONCE if self.gather else NODE_AT_ONCE
         asked = monotonic()
         claim = self._outbox.claim(self._name, self._monitor, gather=self.gather, limit=limit)
         if claim is None:
@@ -134,9 +144,9 @@ class Lane:
             return
         outcome = self._sender.send(message(told, self._words), lease.keep, self._pace.poll_s)
         if outcome.told:
-            had_failed = self._health.worked(each.notice for each in told)
+            is_first = self._health.worked(each.notice for each in told)
             self._surely(lambda: self._outbox.settle(claim.id, Settled.SENT))
-            if had_failed:
+            if is_first:
                 self._surely(lambda: self._outbox.hurry(self._name))
         else:
             self._health.failed(outcome.reason)
@@ -153,12 +163,11 @@ class Lane:
             self._surely(lambda: self._outbox.fail(claim.id, outcome.reason, wait_s, uncertain=outcome.uncertain))
 
     def _surely(self, settle: Callable[[], None]) -> None:
-        """Record it, however long the database is away: only at the end of the process it is left uncertain."""
-        while True:
-            try:
-                settle()
-            except AlarmNodeError:
-                if self._stopped.wait(self._pace.poll_s):
-                    return
-            else:
-                return
+        """Record it, or where the database is away, as soon as it is back: before anything else is claimed there.
+
+        Only at the end of the process it is left uncertain.
+        """
+        try:
+            settle()
+        except AlarmNodeError:
+            self._owed.append(settle)

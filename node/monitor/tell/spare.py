@@ -7,12 +7,14 @@ Rules:
    two monitors, than by nobody.
 2. What was told from here is settled as sent once the database is back, and not told again by this process. After a
    crash in between it is: then somebody hears of an alarm twice.
-3. What is gathered waits for the database: a finding wakes nobody at night, a call for help does. Only that the history
+   While the database takes nothing and something is held, it isn't asked: it may take seconds to say that it is away.
+3. Who is next is as in node.monitor.outbox. Where too much is held, the node goes short that has the most to say.
+4. What is gathered waits for the database: a finding wakes nobody at night, a call for help does. Only that the history
    itself fails is told from here, since it can't be from there.
 """
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from itertools import count
 from time import monotonic
@@ -21,7 +23,7 @@ from typing import NamedTuple
 from node.errors import AlarmNodeError
 from node.monitor.findings import HISTORY_FAILS
 from node.monitor.model import Notice
-from node.monitor.outbox import Claim, Delivery, Outbox, Settled, Waiting
+from node.monitor.outbox import Claim, Delivery, Outbox, Settled, Waiting, urgency
 
 SPARE_S = 3.0
 HELD_LIMIT = 1_000
@@ -35,7 +37,7 @@ class _Held(NamedTuple):
 
 class _Try(NamedTuple):
     target: str
-    key: str
+    keys: dict[int, str]
 
 
 class SpareOutbox:
@@ -68,7 +70,7 @@ class SpareOutbox:
                 if not notice.gather or (notice.finding is not None and notice.finding.code == HISTORY_FAILS.code):
                     self._held[notice.key] = _Held(notice, self._clock())
                     if len(self._held) > HELD_LIMIT:
-                        self._held.popitem(last=False)
+                        del self._held[self._least()]
 
     def stored(self, keys: Iterable[str]) -> None:
         """The notices with these keys have arrived there, or another monitor's have."""
@@ -79,26 +81,23 @@ class SpareOutbox:
     def waiting(self, target: str) -> Waiting:
         """As Outbox: of the database, or else of what is held here."""
         with self._lock:
+            held = self._waits(target)
             due = len(self._due(target))
-        if self.failing and due:
-            return Waiting(alone=due, held=due)
+        if self.failing and held:
+            return Waiting(alone=due, held=len(held))
         try:
             return self._outbox.waiting(target)
         except AlarmNodeError:
             if due:
-                return Waiting(alone=due, held=due)
+                return Waiting(alone=due, held=len(held))
             raise
 
     def claim(self, target: str, monitor: str, *, gather: bool, limit: int) -> Claim | None:
         """As Outbox; what was told from here already is settled, and not claimed."""
-        if self.failing and not gather:
-            spare = self._claim_spare(target)
-            if spare is not None:
-                return spare
         try:
-            claim = self._outbox.claim(target, monitor, gather=gather, limit=limit)
+            claim = self._database().claim(target, monitor, gather=gather, limit=limit)
         except AlarmNodeError:
-            spare = None if gather else self._claim_spare(target)
+            spare = None if gather else self._claim_spare(target, limit)
             if spare is None:
                 raise
             return spare
@@ -106,30 +105,33 @@ class SpareOutbox:
 
     def renew(self, claim: str) -> bool:
         """As Outbox; what is told from here is nobody else's to take."""
-        return claim.startswith(_PREFIX) or self._outbox.renew(claim)
+        return claim.startswith(_PREFIX) or self._database().renew(claim)
 
     def settle(self, claim: str, outcome: Settled, reason: str = "", only: Collection[int] | None = None) -> None:
         """As Outbox."""
         if not claim.startswith(_PREFIX):
-            self._outbox.settle(claim, outcome, reason, only)
+            self._database().settle(claim, outcome, reason, only)
             return
         with self._lock:
-            tried = self._claims.pop(claim, None)
-            if tried is not None:
-                self._told[tried.target, tried.key] = None
+            target, keys = self._claims[claim]
+            for number in list(keys) if only is None else only:
+                key = keys.pop(number)
+                self._told[target, key] = None
+                self._attempts.pop((target, key), None)
                 if len(self._told) > 100 * HELD_LIMIT:
                     self._told.popitem(last=False)
+            if not keys:
+                del self._claims[claim]
 
     def fail(self, claim: str, reason: str, wait_s: float, *, uncertain: bool) -> None:
         """As Outbox."""
         if not claim.startswith(_PREFIX):
-            self._outbox.fail(claim, reason, wait_s, uncertain=uncertain)
+            self._database().fail(claim, reason, wait_s, uncertain=uncertain)
             return
         with self._lock:
-            tried = self._claims.pop(claim, None)
-            if tried is not None:
-                attempts = self._attempts.get((tried.target, tried.key), (0, 0.0))[0]
-                self._attempts[tried.target, tried.key] = (attempts + 1, self._clock() + wait_s)
+            target, keys = self._claims.pop(claim)
+            for key in keys.values():
+                self._attempts[target, key] = (self._tries(target, key) + 1, self._clock() + wait_s)
 
     def hurry(self, target: str) -> None:
         """As Outbox."""
@@ -137,34 +139,58 @@ class SpareOutbox:
             for key, (attempts, _) in list(self._attempts.items()):
                 if key[0] == target:
                     self._attempts[key] = (attempts, 0.0)
-        self._outbox.hurry(target)
+        self._database().hurry(target)
 
     def release(self, monitor: str) -> None:
         """As Outbox."""
         self._outbox.release(monitor)
 
+    def _database(self) -> Outbox:
+        """What is behind this, where it may be asked. Raises AlarmNodeError."""
+        if self.failing and self._held:
+            raise AlarmNodeError("the history takes nothing", "wait until it does: the monitor goes on by itself")
+        return self._outbox
+
+    def _tries(self, target: str, key: str) -> int:
+        return self._attempts.get((target, key), (0, 0.0))[0]
+
+    def _waits(self, target: str) -> list[_Held]:
+        """What this target hasn't got yet, whenever it is due."""
+        return [
+            held
+            for key, held in self._held.items()
+            if (target, key) not in self._told and target in self._targets_of(held.notice)
+        ]
+
     def _due(self, target: str) -> list[Notice]:
         now = self._clock()
         return [
             held.notice
-            for key, held in self._held.items()
-            if now - held.since >= self._spare_s
-            and (target, key) not in self._told
-            and self._attempts.get((target, key), (0, 0.0))[1] <= now
-            and target in self._targets_of(held.notice)
+            for held in self._waits(target)
+            if now - held.since >= self._spare_s and self._attempts.get((target, held.notice.key), (0, 0.0))[1] <= now
         ]
 
-    def _claim_spare(self, target: str) -> Claim | None:
+    def _least(self) -> str:
+        """The key of what is let go of: the oldest of what matters least of the node that has the most here."""
+        count = Counter((held.notice.site, held.notice.node) for held in self._held.values())
+        [(noisy, _)] = count.most_common(1)
+        theirs = [held.notice for held in self._held.values() if (held.notice.site, held.notice.node) == noisy]
+        return max(theirs, key=urgency).key
+
+    def _claim_spare(self, target: str, limit: int) -> Claim | None:
         with self._lock:
             due = self._due(target)
             if not due:
                 return None
-            notice = min(due, key=lambda each: self._attempts.get((target, each.key), (0, 0.0))[0])
-            number = next(self._numbers)
-            name = f"{_PREFIX}{number}"
-            self._claims[name] = _Try(target, notice.key)
-            attempts = self._attempts.get((target, notice.key), (0, 0.0))[0]
-            return Claim(id=name, target=target, deliveries=(Delivery(id=-number, notice=notice, attempts=attempts),))
+            first = min(due, key=lambda each: (urgency(each), self._tries(target, each.key) > 0))
+            told = [each for each in due if _speaker(each) == _speaker(first)][:limit]
+            name = f"{_PREFIX}{next(self._numbers)}"
+            deliveries = tuple(
+                Delivery(id=number, notice=each, attempts=self._tries(target, each.key))
+                for number, each in enumerate(told)
+            )
+            self._claims[name] = _Try(target, {each.id: each.notice.key for each in deliveries})
+            return Claim(id=name, target=target, deliveries=deliveries)
 
     def _without_told(self, claim: Claim) -> Claim | None:
         with self._lock:
@@ -174,3 +200,8 @@ class SpareOutbox:
         self._outbox.settle(claim.id, Settled.SENT, "told while the history was away", only=told)
         left = tuple(each for each in claim.deliveries if each.id not in told)
         return Claim(id=claim.id, target=claim.target, deliveries=left) if left else None
+
+
+def _speaker(notice: Notice) -> tuple[str, str, bool]:
+    """Whose notices are one message."""
+    return notice.site, notice.node, notice.test

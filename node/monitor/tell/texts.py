@@ -4,7 +4,8 @@ Rules:
 
 1. The title says the worst in its first 60 characters; the body repeats whatever the title had to cut.
 2. A test is named a test before anything else.
-3. A message of many names the first NAMED and counts the rest by site: its length doesn't grow with the fleet.
+3. What waits of one node is one message: the worst call that isn't over stands in its title, the rest follows.
+4. A message of many names the first NAMED and counts the rest by site: its length doesn't grow with the fleet.
 """
 
 from collections import Counter
@@ -16,7 +17,7 @@ from typing import NamedTuple
 from node.core.settings import AlarmClass
 from node.monitor.findings import kind_of
 from node.monitor.model import IncidentKey, Notice, NoticeKind, Severity
-from node.monitor.outbox import Delivery
+from node.monitor.outbox import Delivery, urgency
 from node.monitor.tell.words import Words, mark, one_line
 
 NAMED = 20
@@ -81,15 +82,38 @@ class Message(NamedTuple):
 def message(deliveries: Sequence[Delivery], words: Words) -> Message:
     """One message of all these: one notice, or several that were gathered."""
     notices = [each.notice for each in deliveries]
-    if len(notices) > 1:
+    if all(each.kind in _TELLERS for each in notices):
+        made = _incidents(notices, words)
+    elif len(notices) > 1:
         made = _many(notices, words)
-    elif notices[0].kind in (NoticeKind.FINDING, NoticeKind.CLEARED):
-        made = _finding(notices[0], words)
     else:
-        made = _incident(notices[0], words)
+        made = _finding(notices[0], words)
     if any(each.uncertain for each in deliveries):
         made = made._replace(body=made.body + "\n" + words.say("Perhaps you were told this before."))
     return made
+
+
+def _incidents(notices: Sequence[Notice], words: Words) -> Message:
+    """What a node has to say, in its order: the worst call that isn't over, or else the newest, and the rest below."""
+    newest = {each.incident: each.kind for each in notices}
+    calls = [
+        each for each in notices if each.kind is NoticeKind.ALARM and newest[each.incident] is not NoticeKind.RESET
+    ]
+    first = min(reversed(calls), key=urgency) if calls else notices[-1]
+    made = _incident(first, words)
+    rest = [each for each in notices if each is not first]
+    if not rest:
+        return made
+    lines = [made.body, words.say("From there as well:"), *(_line(each, words) for each in rest[:NAMED])]
+    if len(rest) > NAMED:
+        lines.append(_rest(rest[NAMED:], words))
+    return made._replace(body="\n".join(lines))
+
+
+def _line(notice: Notice, words: Words) -> str:
+    title = _TELLERS[notice.kind](notice, words)[0]
+    about = f" ({one_line(notice.incident)})" if notice.kind is NoticeKind.ALARM and notice.incident else ""
+    return "- " + words.say("{where}, {time}", where=title, time=words.time(notice.at_utc)) + about
 
 
 def _incident(notice: Notice, words: Words) -> Message:

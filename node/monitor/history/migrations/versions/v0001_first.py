@@ -135,6 +135,7 @@ def upgrade() -> None:
         sa.Column("incident", sa.Text(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
         sa.Column("gather", sa.Boolean(), nullable=False),
+        sa.Column("urgency", sa.Integer(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_notices")),
     )
