@@ -1,12 +1,13 @@
 """The building's side as it is installed: ``alarm-monitor run`` as a process of its own, asked through its API.
 
-The monitor is another program: nothing of it is imported here. Its token lies in its state directory, for those who may
-read that.
+The monitor is another program: nothing of it is imported here. It is asked by its socket, which lies in its state
+directory.
 
 Threads: ``building`` asks the monitor how the building is, from ``start`` to ``close``; each act has one of its own,
 since the monitor waits for the node's answer.
 """
 
+import socket
 import subprocess
 import sys
 import threading
@@ -79,7 +80,6 @@ class Building(Program):
         self.config = directory / "monitor.toml"
         self._directory = directory
         self._state = directory / "monitor"
-        self._api_port = api_port
         self._put = put
         self._fleet = Fleet(0.0, {})
         self._closing = threading.Event()
@@ -182,12 +182,13 @@ class Building(Program):
 
     def _ask(self, method: str, path: str, kind: type[T], body: object = None) -> T:
         """What the API answers. Raises _NotDoneError, also where nobody is there."""
-        connection = HTTPConnection("127.0.0.1", self._api_port, timeout=ANSWER_S)
+        connection = HTTPConnection("localhost", timeout=ANSWER_S)
         content = None if body is None else msgspec.json.encode(body)
         try:
-            token = (self._state / "cli.token").read_text(encoding="utf-8").strip()
-            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-            connection.request(method, f"/api/v1/{path}", content, headers)
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(ANSWER_S)
+            connection.sock.connect(str(self._state / "api.socket"))
+            connection.request(method, f"/api/v1/{path}", content, {"Content-Type": "application/json"})
             response = connection.getresponse()
             answer = response.read()
             if response.status >= HTTPStatus.BAD_REQUEST:

@@ -16,7 +16,7 @@ from typing import Any, Literal, TextIO
 from node import watchdog
 from node.errors import AlarmNodeError, ToolMissingError
 from node.monitor.arguments import DEFAULT_CONFIG, SHOWN, parser
-from node.monitor.commanding import ANSWER_S, LOOK_S, ApiError, Commands
+from node.monitor.commanding import ANSWER_S, LOOK_S, ApiError, Commands, on_this_machine, with_token
 from node.plain import as_json, plain
 from node.printing import READER_GONE, ReaderGoneError, as_utf8, explain, printing
 
@@ -267,8 +267,9 @@ def _client(parsed: argparse.Namespace, answer_s: float = ANSWER_S) -> Commands:
     from node.monitor import config  # noqa: PLC0415
 
     settings = _settings(parsed)
-    own = config.state_directory(settings, os.environ) / config.TOKEN_FILE
-    return Commands(settings.api_host, settings.api_port, parsed.token_file or own, answer_s)
+    if parsed.token_file is None:
+        return Commands(on_this_machine(config.state_directory(settings, os.environ), answer_s))
+    return Commands(with_token(settings.api_host, settings.api_port, parsed.token_file, answer_s))
 
 
 def _node(text: str) -> tuple[str, ...]:

@@ -4,13 +4,18 @@ The token goes to this one address: no redirect is followed, and no proxy of the
 """
 
 import json
+import socket
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
-from http.client import HTTPException, HTTPMessage
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse
 from types import MappingProxyType
 from typing import IO, Any
+
+UNIX = "unix:"
+"""What an address begins with that is the path of a socket on this machine."""
 
 ANSWER_LIMIT = 16 * 1024 * 1024
 PAGE = 500
@@ -18,16 +23,19 @@ PAGE = 500
 
 
 class AskError(Exception):
-    """The monitor can't be asked, or doesn't answer as it should; ``away`` where it isn't there at all.
+    """The monitor can't be asked, or doesn't answer as it should.
 
+    ``away``: it isn't there at all; ``denied``: it may be, and this account can't open its socket.
     ``text`` has its ``values`` yet to be filled in; ``next_step`` is "" where the monitor says none.
     """
 
-    def __init__(self, text: str, *, next_step: str = "", away: bool = False, **values: object) -> None:
+    def __init__(
+        self, text: str, *, next_step: str = "", away: bool = False, denied: bool = False, **values: object
+    ) -> None:
         told = text.format(**values)
         super().__init__(f"{told}. Next: {next_step}" if next_step else told)
         self.text, self.next_step, self.values = text, next_step, values
-        self.away = away
+        self.away, self.denied = away, denied
 
 
 class NothingError(Exception):
@@ -35,13 +43,18 @@ class NothingError(Exception):
 
 
 class Api:
-    """The monitor's API at this address."""
+    """The monitor's API at ``url``: http:, https:, or ``unix:`` and the path of a socket, which needs no ``token``."""
 
     def __init__(self, url: str, token: str, timeout_s: float) -> None:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"} if token else {}
         self._timeout_s = timeout_s
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({}), _NoRedirect()]
+        self._base = self._url
+        if url.startswith(UNIX):
+            self._base = "http://localhost"
+            handlers.append(_OnThisMachine(url.removeprefix(UNIX)))
+        self._opener = urllib.request.build_opener(*handlers)
 
     def get(self, *path: str, **query: str) -> Any:
         """What it answers."""
@@ -56,7 +69,7 @@ class Api:
     ) -> Any:
         """Ask for something to be done; what it answers."""
         quoted = "/".join(urllib.parse.quote(part, safe="") for part in path)
-        address = f"{self._url}/api/v1/{quoted}?{urllib.parse.urlencode(query)}".removesuffix("?")
+        address = f"{self._base}/api/v1/{quoted}?{urllib.parse.urlencode(query)}".removesuffix("?")
         content = None if body is None else json.dumps(body).encode()
         headers = self._headers if content is None else {**self._headers, "Content-Type": "application/json"}
         try:
@@ -77,6 +90,8 @@ class Api:
             reason = error.reason if isinstance(error, urllib.error.URLError) else error
             if isinstance(reason, TimeoutError):
                 raise reason from None
+            if isinstance(reason, PermissionError):
+                raise AskError("this account may not ask the monitor at {url}", denied=True, url=self._url) from None
             why = (reason.strerror if isinstance(reason, OSError) else None) or reason
             raise AskError("the monitor can't be reached at {url}: {why}", away=True, url=self._url, why=why) from None
         except ValueError as error:
@@ -99,6 +114,30 @@ def _refusal(error: urllib.error.HTTPError) -> AskError:
     except (OSError, HTTPException, ValueError, KeyError, TypeError):
         detail, next_step = error.reason, ""
     return AskError("the monitor says {status}: {detail}", next_step=next_step, status=error.code, detail=detail)
+
+
+class _OnThisMachine(urllib.request.HTTPHandler):
+    """Every address is the socket at this path."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def http_open(self, req: urllib.request.Request) -> HTTPResponse:
+        """As urllib's own."""
+        return self.do_open(partial(_UnixConnection, path=self._path), req)
+
+
+class _UnixConnection(HTTPConnection):
+    def __init__(self, host: str, *, path: str, timeout: float) -> None:
+        super().__init__(host, timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        """To the socket, whatever the host is called."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -1,14 +1,17 @@
-"""The running monitor, asked by the commands: with this machine's token, and errors that end with the next step."""
+"""The running monitor, asked by the commands: by its socket or with a token; errors end with the next step."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from node.errors import AlarmNodeError
-from node.monitor.client import Api, AskError, NothingError
+from node.monitor.client import UNIX, Api, AskError, NothingError
 
 ANSWER_S = 40.0
 """Beyond the longest time that the monitor itself waits for a node's answer."""
+
+SOCKET = "api.socket"
+"""In the state directory: where the commands of this machine reach the monitor."""
 
 LOOK_S = 10.0
 """As long as somebody who only looks may see what isn't so any more."""
@@ -24,12 +27,22 @@ class ApiError(AlarmNodeError):
         self.template, self.values = text, values
 
 
-class Commands:
-    """The monitor at ``host:port``, asked with the token that ``token_file`` holds. Every method raises ApiError."""
+def on_this_machine(directory: Path, answer_s: float = ANSWER_S) -> Api:
+    """The monitor whose state directory this is: whoever may open its socket may ask everything."""
+    return Api(f"{UNIX}{directory / SOCKET}", "", answer_s)
 
-    def __init__(self, host: str, port: int, token_file: Path, answer_s: float = ANSWER_S) -> None:
-        bracketed = f"[{host}]" if ":" in host else host
-        self._api = Api(f"http://{bracketed}:{port}", _token(token_file), answer_s)
+
+def with_token(host: str, port: int, token_file: Path, answer_s: float = ANSWER_S) -> Api:
+    """The monitor at ``host:port``, asked with the token that ``token_file`` holds. Raises ApiError."""
+    bracketed = f"[{host}]" if ":" in host else host
+    return Api(f"http://{bracketed}:{port}", _token(token_file), answer_s)
+
+
+class Commands:
+    """The monitor that is asked by ``api``. Every method raises ApiError."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     def get(self, *path: str) -> Any:
         """What there is."""
@@ -118,7 +131,7 @@ def _token(file: Path) -> str:
     except OSError as problem:
         raise ApiError(
             "the token in {file} can't be read ({why})",
-            "start the monitor once (it makes it), and run this as root or as its account; or name --token-file",
+            "name a file that this account may read; a manager makes a token: alarm-monitor token create",
             file=file,
             why=problem.strerror,
         ) from problem
@@ -131,6 +144,12 @@ def _explained(problem: AskError | TimeoutError) -> ApiError:
         return ApiError(
             problem.text,
             "start it: systemctl start alarm-monitor; or name its configuration with --config",
+            **problem.values,
+        )
+    if problem.denied:
+        return ApiError(
+            problem.text,
+            "run this as root or as the monitor's account; or name a token with --token-file",
             **problem.values,
         )
     if problem.values.get("status") == 401:

@@ -22,7 +22,6 @@ from node.monitor.settings import Place, Retention, Settings, Target
 PROGRAM = "alarm-monitor"
 DEFAULT_STATE_DIRECTORY = Path("/var/lib/alarm-monitor")
 DATABASE = "history.db"
-TOKEN_FILE = "cli.token"  # noqa: S105 - a file's name
 
 _Path = Annotated[str, Meta(pattern=r"\A/[^\x00]*\Z")]
 _Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]

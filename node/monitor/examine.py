@@ -20,7 +20,7 @@ from node.access.tls import TlsSocket
 from node.config.brokers import Broker
 from node.errors import AlarmNodeError, FaultKind
 from node.monitor import config
-from node.monitor.commanding import ApiError, Commands
+from node.monitor.commanding import ApiError, Commands, on_this_machine
 from node.monitor.errors import HistoryOlderError
 from node.monitor.findings import BROKER_AWAY, FILE_UNUSABLE
 from node.monitor.running import open_history
@@ -55,7 +55,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     yield from _history(settings, environ)
     directory = config.state_directory(settings, environ)
     try:
-        yield from _running(Commands(settings.api_host, settings.api_port, directory / config.TOKEN_FILE), settings)
+        yield from _running(Commands(on_this_machine(directory)), settings)
     except ApiError:
         yield Finding(None, "the service isn't running, or not for this account", "systemctl start alarm-monitor")
         for broker in settings.brokers:

@@ -145,6 +145,14 @@ FILE_UNUSABLE = FindingKind(
     "mend the file that is named here: it is taken within a minute",
 )
 
+API_AWAY = FindingKind(
+    "M040",
+    Severity.WARNING,
+    "the monitor can't be asked at an address of its own: desks and tools that ask there see nothing",
+    "the detail says why: end the program that has the address, or give another in monitor.toml: [api]; "
+    "the monitor goes on trying by itself",
+)
+
 THROWN_OFF = FindingKind(
     "M034",
     Severity.CRITICAL,
@@ -176,6 +184,7 @@ FINDINGS: dict[str, FindingKind] = {
         DOUBLED,
         FILE_UNUSABLE,
         THROWN_OFF,
+        API_AWAY,
     )
 }
 

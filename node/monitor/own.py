@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from node.monitor.decisions import Ledger, Moment
 from node.monitor.findings import (
+    API_AWAY,
     BROKER_AWAY,
     FILE_UNUSABLE,
     FLOOD,
@@ -28,6 +29,9 @@ SHORT_S = 60.0
 THROWS = 3
 THROWS_S = 300.0
 """So many sessions within so many seconds, none of which lasted for ``SHORT_S``, are no accident."""
+
+ADDRESSES = frozenset({"api", "commands"})
+"""Where the API is served: on the network, and by the socket of this machine's commands."""
 
 SHOWN_S = 60.0
 """How long a flood, a refusal or a stolen id is shown after it was last seen."""
@@ -110,6 +114,14 @@ class Own:
         self.history_ok = True
         self._ledger.clear(now, self._key(HISTORY_FAILS))
 
+    def address_failed(self, now: Moment, name: str, reason: str) -> None:
+        """The API can't be served at an address of ours."""
+        self._ledger.find(now, self._key(API_AWAY, name), detail=reason)
+
+    def address_works(self, now: Moment, name: str) -> None:
+        """It is served there."""
+        self._ledger.clear(now, self._key(API_AWAY, name))
+
     def target_failed(self, now: Moment, name: str, reason: str) -> None:
         """A target can't be told."""
         self.targets[name] = Target(failing=True, problem=reason)
@@ -137,6 +149,7 @@ class Own:
     def _restore(self, now: Moment) -> None:
         of_links = (BROKER_AWAY, THROWN_OFF, FILE_UNUSABLE)
         kept = {kind.code: self.links.keys() for kind in of_links}
+        kept[API_AWAY.code] = ADDRESSES
         for key in [each for each in self._ledger.open if not each.site and not each.node]:
             whose, name = own_parts(key)
             if whose != self._monitor:

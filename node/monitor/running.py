@@ -1,26 +1,26 @@
 """Puts a monitor together: its configuration, its history, its threads, its API; and takes it apart again."""
 
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from node.config.brokers import is_loopback
 from node.monitor import config
+from node.monitor.commanding import SOCKET
 from node.monitor.errors import MonitorDirectoryError
 from node.monitor.history import History
-from node.monitor.model import Role
 from node.monitor.service import Service
 from node.monitor.settings import Settings
 from node.monitor.tell import targets_of
-from node.monitor.web import Server
+from node.monitor.web import Server, on_network, on_this_machine
 from node.monitor.web.app import create_app
 from node.monitor.web.call import Sources
+from node.monitor.web.door import ThisMachine
 from node.watchdog import Notifier
 
-OWN_TOKEN = "local-{monitor}"  # noqa: S105 - a name
-"""Each monitor has its own: several may share a history, and start at once."""
+OWN_NAME = "local-{monitor}"
+"""Who asked, where that was by the socket on the machine of this monitor."""
 
 STOP_S = 5.0
 ID_LENGTH = 63
@@ -45,7 +45,6 @@ def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Itera
     history = open_history(settings, environ)
     try:
         history.upgrade()
-        _own_token(history, directory, OWN_TOKEN.format(monitor=settings.monitor)[:ID_LENGTH])
         service = Service(settings, history, notifier)
         sources = Sources(
             view=service.view,
@@ -54,27 +53,31 @@ def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Itera
             history=history.reading,
             tokens=history.tokens,
         )
-        app = create_app(sources, open_metrics=is_loopback(settings.api_host))
-        server = Server(app, settings.api_host, settings.api_port)
-        server.start()
+        servers = _servers(settings, directory, sources, service)
+        for server in servers:
+            server.start()
         try:
             yield service
         finally:
-            server.stop(STOP_S)
+            for server in servers:
+                server.stop(STOP_S)
     finally:
         history.close()
 
 
-def _own_token(history: History, directory: Path, name: str) -> None:
-    """The token of the commands on this machine: in a file that only this account (and root) may read."""
-    file = directory / config.TOKEN_FILE
-    with suppress(OSError):
-        known = history.tokens.lookup(file.read_text(encoding="utf-8").strip())
-        if known is not None:
-            return
-    history.tokens.revoke(name)
-    secret = history.tokens.create(name, Role.MANAGER)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as opened:  # noqa: PTH123 - by its descriptor
-        os.fchmod(descriptor, 0o600)
-        opened.write(f"{secret}\n")
+def _servers(settings: Settings, directory: Path, sources: Sources, service: Service) -> tuple[Server, Server]:
+    """One for desks and tools on the network, with tokens, and one for the commands on this machine."""
+    by_network = create_app(sources, open_metrics=is_loopback(settings.api_host))
+    local = ThisMachine(OWN_NAME.format(monitor=settings.monitor)[:ID_LENGTH])
+    by_socket = create_app(sources, door=local)
+    path = directory / SOCKET
+    address = f"{settings.api_host} port {settings.api_port}"
+    return (
+        Server(
+            by_network,
+            partial(on_network, settings.api_host, settings.api_port),
+            "api",
+            partial(service.address, "api", address),
+        ),
+        Server(by_socket, partial(on_this_machine, path), "commands", partial(service.address, "commands", str(path))),
+    )

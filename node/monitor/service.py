@@ -11,8 +11,8 @@ Rules (architecture.md's, on this side):
    whose heartbeats wait in its own inbox. Where it stays behind for ``BEHIND_S``, it looks all the same.
 5. The watchdog is fed by this loop alone, and it alone says that this monitor listens: one whose loop hangs doesn't.
 
-Threads: ``MainThread`` decides; ``link <broker>`` each; ``history`` writes; ``tell…`` deliver; ``web`` serves;
-``keep`` prunes the history; ``notify`` and ``log`` (node.watchdog).
+Threads: ``MainThread`` decides; ``link <broker>`` each; ``history`` writes; ``tell…`` deliver; ``api`` and
+``commands`` serve; ``keep`` prunes the history; ``notify`` and ``log`` (node.watchdog).
 """
 
 import logging
@@ -30,7 +30,7 @@ from node import __version__
 from node.messages import Event
 from node.monitor.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.decisions import ClearTopics, Decisions, Moment, Respond, SendCommand, SendReceipt
-from node.monitor.findings import kind_of
+from node.monitor.findings import API_AWAY, kind_of
 from node.monitor.history import History
 from node.monitor.history.writer import Writer
 from node.monitor.hub import Hub
@@ -117,6 +117,13 @@ class Service:
 
         self._inbox.put_own(decide)
         return future
+
+    def address(self, name: str, where: str, problem: str) -> None:
+        """The API can't be served at an address, or ("") can; from any thread."""
+        if problem:
+            self._own(lambda hub: hub.own.address_failed(_now(), name, f"{where}: {problem}"))
+        else:
+            self._own(lambda hub: hub.own.address_works(_now(), name))
 
     def view(self) -> View:
         """The newest view; from any thread."""
@@ -214,33 +221,35 @@ class Service:
 
     def _stored(self, outcome: Stored | Refused | StoreFailed | StoreRecovered) -> None:
         """On the history's thread."""
-        hub = self._hub
         match outcome:
             case Stored(notices=notices, settled=settled):
                 self._outbox.stored(settled)
-                self._inbox.put_own(lambda: hub.stored(_now(), outcome))
+                self._own(lambda hub: hub.stored(_now(), outcome))
                 if notices:
                     self._teller.wake()
             case Refused(events=events):
-                self._inbox.put_own(lambda: hub.receipts.unstored(events))
+                self._own(lambda hub: hub.receipts.unstored(events))
             case StoreFailed(reason=reason):
                 self._outbox.failing = True
                 self._teller.wake()
-                self._inbox.put_own(lambda: hub.own.history_failed(_now(), reason))
+                self._own(lambda hub: hub.own.history_failed(_now(), reason))
             case StoreRecovered():
                 self._outbox.failing = False
-                self._inbox.put_own(lambda: hub.own.history_works(_now()))
+                self._own(lambda hub: hub.own.history_works(_now()))
+
+    def _own(self, call: Callable[[Hub], None]) -> None:
+        """Have the deciding thread do this; from any thread."""
+        self._inbox.put_own(lambda: call(self._hub))
 
     def _told(self, outcome: TargetFailed | TargetWorks | Accepted) -> None:
         """On one of the teller's threads."""
-        hub = self._hub
         match outcome:
             case Accepted(incident, presses):
-                self._inbox.put_own(lambda: hub.accepted(_now(), incident, presses))
+                self._own(lambda hub: hub.accepted(_now(), incident, presses))
             case TargetFailed(name, reason):
-                self._inbox.put_own(lambda: hub.own.target_failed(_now(), name, reason))
+                self._own(lambda hub: hub.own.target_failed(_now(), name, reason))
             case TargetWorks(name):
-                self._inbox.put_own(lambda: hub.own.target_works(_now(), name))
+                self._own(lambda hub: hub.own.target_works(_now(), name))
 
     def _make_view(self, now: Moment, *, at_once: bool = False) -> None:
         if at_once or self._view is None or now.at - self._view[0] >= self._view_pause_s():
@@ -320,8 +329,7 @@ class _Listener:
         self._own(lambda hub: hub.dropped(_now(), count))
 
     def _own(self, call: Callable[[Hub], None]) -> None:
-        hub = self._service._hub  # noqa: SLF001 - its other half
-        self._inbox.put_own(lambda: call(hub))
+        self._service._own(call)  # noqa: SLF001 - its other half
 
 
 def _now() -> Moment:
@@ -351,4 +359,5 @@ def _status(made: View) -> str:
     alarms = [f"ALARM {each.site}/{each.node} {each.input}" for each in made.incidents[:3]]
     findings = [f"{len(made.findings)} findings"] if made.findings else []
     blind = ["no broker is reached"] if made.blind else []
-    return ", ".join([*alarms, *blind, *told, *findings]) or "no node heard yet"
+    unasked = ["the API can't be reached"] if any(each.code == API_AWAY.code for each in made.findings) else []
+    return ", ".join([*alarms, *blind, *unasked, *told, *findings]) or "no node heard yet"

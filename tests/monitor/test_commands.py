@@ -15,6 +15,7 @@ import pytest
 
 from node.monitor.arguments import parser
 from node.monitor.cli import COMMANDS
+from node.monitor.commanding import ApiError, Commands, on_this_machine
 from node.monitor.spreadsheet import csv_lines
 from node.plain import plain
 from tests.support.broker import Broker, free_port
@@ -343,11 +344,25 @@ def test_a_broker_that_knows_another_password_is_not_looked_for_in_the_network(t
 
 
 def test_without_a_monitor_a_command_says_how_to_start_it(tmp_path: Path) -> None:
-    """It has never run: there is no token yet."""
+    """It has never run."""
     told = alarm_monitor(write_monitor(tmp_path, 1), "status")
 
     assert told.returncode == 1
-    assert "start the monitor once" in told.stderr
+    assert "api.socket: No such file or directory. Next: start it: systemctl start alarm-monitor" in told.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
+def test_another_account_asks_nothing_without_a_token(monitor: RunningMonitor) -> None:
+    """It can't open the socket, however wide the way there is; and is told what it needs."""
+    directory = monitor.config.parent / "state"
+    os.seteuid(65534)
+    try:
+        with pytest.raises(
+            ApiError, match=r"E031 this account may not ask the monitor at unix:.* Next: run this as root"
+        ):
+            Commands(on_this_machine(directory)).get("fleet")
+    finally:
+        os.seteuid(0)
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "\uff1d1"])

@@ -88,7 +88,7 @@ def _titles(receiver: HttpReceiver) -> list[str]:
     return sorted(each.title for each in receiver.taken.items)
 
 
-def test_both_start_at_once_and_each_has_its_own_token(start: Start, shared_url: str) -> None:
+def test_both_start_at_once_and_each_is_reached_by_its_own_commands(start: Start, shared_url: str) -> None:
     """Whoever makes the tables, the commands beside each monitor reach it; and still do when both were started anew."""
     pair = start([shared_url, shared_url])
 

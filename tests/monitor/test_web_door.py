@@ -1,19 +1,24 @@
 """Who may come in: every route without a token, with too small a role, with a revoked one; and when the disk hangs."""
 
 import asyncio
+import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
+import httpx
 import pytest
-from starlette.datastructures import Headers
+from starlette.requests import Request
 
 from node.errors import AlarmNodeError
 from node.monitor.model import Role
 from node.monitor.web import door
-from node.monitor.web.door import Door
+from node.monitor.web.door import ADMITTED, Door, sender_of
 from node.monitor.web.operations import OPERATIONS, PREFIX
 from node.monitor.web.problems import ProblemError
 from tests.support.building import INCIDENT
+from tests.support.node import wait_until
 from tests.support.web import REVOKED, SECRETS, Behind, Site, TokenList, bearer, serving
 
 PATHS = [
@@ -75,7 +80,7 @@ def test_a_role_may_what_is_its_own(method: str, path: str, needed: Role, role: 
     site.behind.asked.clear()
 
 
-@pytest.mark.parametrize(("role", "count"), [(Role.VIEWER, 14), (Role.RESPONDER, 18), (Role.MANAGER, 22)])
+@pytest.mark.parametrize(("role", "count"), [(Role.VIEWER, 14), (Role.RESPONDER, 18), (Role.MANAGER, 23)])
 def test_the_roles_are_as_they_were_decided(role: Role, count: int) -> None:
     """Who looks can't act; who responds can't pause, resume or test."""
     allowed = [path for _, path, needed in PATHS if role.may(needed)]
@@ -119,8 +124,12 @@ def test_every_response_keeps_browsers_from_storing_and_guessing(site: Site) -> 
 
 
 def test_a_wrong_token_waits_and_a_right_one_does_not() -> None:
-    """Guessing is slow, and beyond some guesses at once refused at once; a right token beside them gets in at once."""
+    """Guessing is slow, and beyond some guesses at once refused at once; a token that was right gets in at once.
+
+    It may come from the guesser's own address: a proxy's stands for many desks.
+    """
     with serving(Behind(), slow_s=10.0) as site, ThreadPoolExecutor(door.SLOWED + 4) as guessers:
+        site.client(Role.VIEWER).get(FLEET)
         guesses = [
             guessers.submit(site.client(None).get, FLEET, headers=bearer(REVOKED)) for _ in range(door.SLOWED + 4)
         ]
@@ -133,6 +142,47 @@ def test_a_wrong_token_waits_and_a_right_one_does_not() -> None:
     assert waiting >= door.SLOWED
     assert ended == [401] * door.SLOWED + [429] * 4
     assert f"alarm_monitor_refused_logins_total {door.SLOWED + 4}.0" in metrics
+
+
+def test_wrong_tokens_slow_their_sender_alone() -> None:
+    """While it waits nothing unknown of that sender is looked at; another sender's first token gets in at once."""
+    behind = Behind()
+    with serving(behind, slow_s=10.0) as site, ThreadPoolExecutor(door.SLOWED) as guessers, ExitStack() as clients:
+        site.client(Role.MANAGER).get(FLEET)
+        guesses = [guessers.submit(site.client(None).get, FLEET, headers=bearer(REVOKED)) for _ in range(door.SLOWED)]
+        wait_until(lambda: _refused(site) == door.SLOWED)
+        transport = httpx.HTTPTransport(local_address="127.0.0.2")
+        other = clients.enter_context(httpx.Client(base_url=site.url, transport=transport))
+        begun = time.monotonic()
+        same = site.client(None).get(FLEET, headers=bearer(SECRETS[Role.RESPONDER]))
+        elsewhere = other.get(FLEET, headers=bearer(SECRETS[Role.VIEWER]))
+        took = time.monotonic() - begun
+        waited = not any(guess.done() for guess in guesses)
+
+    assert (same.status_code, elsewhere.status_code) == (429, 200)
+    assert waited
+    assert took < 10.0
+
+
+def _refused(site: Site) -> int:
+    found = re.search(r"refused_logins_total (\d+)", site.client(Role.MANAGER).get("/metrics").text)
+    assert found is not None
+    return int(found[1])
+
+
+@pytest.mark.parametrize(
+    ("client", "sender"),
+    [
+        (None, ""),
+        (("192.0.2.7", 4711), "192.0.2.7"),
+        (("2001:db8:1:2:3:4:5:6", 4711), "2001:db8:1:2::/64"),
+        (("2001:db8:1:2::1", 4711), "2001:db8:1:2::/64"),
+        (("fe80::1%eth0", 4711), "fe80::/64"),
+    ],
+)
+def test_a_sender_is_an_address_or_a_network_of_ipv6(client: tuple[str, int] | None, sender: str) -> None:
+    """A machine may have any number of addresses in its network of IPv6."""
+    assert sender_of(client) == sender
 
 
 def test_wrong_tokens_are_logged_without_being_shown(site: Site, caplog: pytest.LogCaptureFixture) -> None:
@@ -164,7 +214,8 @@ def test_who_came_in_before_the_history_failed_still_does() -> None:
 def test_a_token_that_was_right_long_ago_is_not_let_in_by_that() -> None:
     """A day after the history last said so, it has to say so again."""
     tokens, now = TokenList(), [0.0]
-    headers = Headers(bearer(SECRETS[Role.VIEWER]))
+    headers = [(b"authorization", f"Bearer {SECRETS[Role.VIEWER]}".encode())]
+    request = Request({"type": "http", "headers": headers, "client": None, "state": {ADMITTED: lambda: None}})
 
     async def try_it() -> list[bool]:
         tried = Door(tokens, clock=lambda: now[0])
@@ -172,7 +223,7 @@ def test_a_token_that_was_right_long_ago_is_not_let_in_by_that() -> None:
         for at, tokens.failing in ((0.0, None), (door.LATELY_S, AWAY), (door.LATELY_S + 1.0, AWAY)):
             now[0] = at
             try:
-                came_in.append((await tried.admit(headers, Role.VIEWER)).role is Role.VIEWER)
+                came_in.append((await tried.admit(request, Role.VIEWER)).role is Role.VIEWER)
             except ProblemError:
                 came_in.append(False)
         return came_in

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -210,17 +211,15 @@ class RunningMonitor:
             return ""
 
     def get(self, path: str) -> Any:
-        """What the API says to its own token."""
-        status, body = self._ask("GET", f"/api/v1{path}", self._authority())
+        """What the API says on its own machine."""
+        status, body = self._ask("GET", f"/api/v1{path}", {})
         assert status == 200, (path, status, body)
         return json.loads(body)
 
     def post(self, path: str, body: Mapping[str, object] | None = None) -> tuple[int, Any]:
         """Ask for something: the status, and what it says."""
-        headers = self._authority()
         content = None if body is None else json.dumps(body)
-        if content is not None:
-            headers["Content-Type"] = "application/json"
+        headers = {} if content is None else {"Content-Type": "application/json"}
         status, answer = self._ask("POST", f"/api/v1{path}", headers, content)
         return status, json.loads(answer)
 
@@ -279,13 +278,12 @@ class RunningMonitor:
             self._process.stderr.close()
         self._process = None
 
-    def _authority(self) -> dict[str, str]:
-        token = (self.config.parent / "state" / "cli.token").read_text(encoding="utf-8").strip()
-        return {"Authorization": f"Bearer {token}"}
-
     def _ask(self, method: str, path: str, headers: Mapping[str, str], body: str | None = None) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=40.0)
+        connection = http.client.HTTPConnection("localhost", timeout=40.0)
         try:
+            connection.sock = socket.socket(socket.AF_UNIX)
+            connection.sock.settimeout(40.0)
+            connection.sock.connect(str(self.config.parent / "state" / "api.socket"))
             connection.request(method, path, body, dict(headers))
             response = connection.getresponse()
             return response.status, response.read()

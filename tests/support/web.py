@@ -6,9 +6,11 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 import httpx
+from starlette.types import ASGIApp
 
 from node.core.settings import AlarmClass
 from node.monitor import requests
@@ -27,7 +29,7 @@ from node.monitor.model import (
     Status,
 )
 from node.monitor.view import View
-from node.monitor.web import Server
+from node.monitor.web import Server, on_network
 from node.monitor.web.app import create_app
 from node.monitor.web.call import Sources
 from node.monitor.web.reading import Reading, Which
@@ -187,6 +189,11 @@ class Site:
     client: Callable[[Role | None], httpx.Client]
 
 
+def server_of(app: ASGIApp, port: int = 0, told: Callable[[str], None] = lambda _: None) -> Server:
+    """A server on a loopback port, which 0 leaves to the system; not started yet."""
+    return Server(app, partial(on_network, "127.0.0.1", port), "api", told)
+
+
 @contextmanager
 def serving(
     behind: Behind, *, reading: Reading | None = None, open_metrics: bool = False, slow_s: float = 0.0, port: int = 0
@@ -196,8 +203,7 @@ def serving(
     ``reading`` is a history to be shown instead of the one in memory.
     """
     sources = behind.sources() if reading is None else replace(behind.sources(), history=reading)
-    server = Server(create_app(sources, open_metrics=open_metrics, slow_s=slow_s), "127.0.0.1", port)
-    url = f"http://127.0.0.1:{server.port}"
+    server = server_of(create_app(sources, open_metrics=open_metrics, slow_s=slow_s), port)
     clients: dict[Role | None, httpx.Client] = {}
 
     def client(role: Role | None) -> httpx.Client:
@@ -205,6 +211,7 @@ def serving(
         return clients.setdefault(role, httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=30.0))
 
     server.start()
+    url = f"http://127.0.0.1:{server.port}"
     try:
         yield Site(behind, url, client)
     finally:

@@ -1,51 +1,65 @@
-"""The web's thread: the API, the metrics and the health check over HTTP, by uvicorn.
+"""The web's threads: the API, the metrics and the health check over HTTP, by uvicorn.
 
 Whatever comes over the network, the monitor's other threads keep their files and their memory: connections, heads and
 bodies are bounded, and a connection that gets nothing done ends.
 
-Threads:
+1. At most ``CONNECTIONS`` are open. Beyond that one ends that hasn't brought a right token yet: the oldest of the
+   sender that has most of these. So whoever opens a thousand ends its own, and desks with a token get in.
+2. Without a right token a connection has ``UNKNOWN_S`` for each request, and ``SLOWEST_S`` from then on.
+3. An address that can't be used is tried again every ``RETRY_S``: the monitor hears and tells without it.
 
-- ``web`` is uvicorn's event loop; a few of its workers read the history.
+Threads: ``api`` is uvicorn's event loop for the network, ``commands`` that for the socket of this machine's commands,
+so that neither waits for the other; a few workers of each read the history.
 """
 
 import asyncio
 import logging
+import os
 import socket
 import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from node.errors import AlarmNodeError
+from node.monitor.web.door import ADMITTED, sender_of
 
 CONNECTIONS = 100
 """How many clients at once; the broker's and the database's connections need files, too."""
 
+UNKNOWN_S = 15.0
+"""Without a right token; the slowest answer that needs none takes ten."""
+
 SLOWEST_S = 60.0
-"""A connection on which nothing was answered for so long is ended; an answer takes half of that at most."""
+"""With one; an answer takes half of that at most."""
+
+RETRY_S = 5.0
+START_S = 2.0
+"""How long a start waits for an address: its name may have to be looked up."""
 
 HEAD_LIMIT = 16 * 1024
 STOP_S = 2
 
-log = logging.getLogger(__name__)
-
-
-class AddressError(AlarmNodeError):
-    """The address of the API can't be used."""
-
-    code = "E034"
-
 
 class Server:
-    """Serves an application at an address, from ``start`` to ``stop``. AddressError where that can't be used.
+    """Serves an application where ``listen`` says, from ``start`` to ``stop``, on a thread of this name.
 
-    ``port`` 0 takes a free one; the attribute says which.
+    ``listen`` raises OSError where that can't be used now. ``told`` hears why, and "" once it can; it is called at the
+    start, and then whenever that changes, from any thread.
     """
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
-        self._socket = _listen(host, port)
-        self.port: int = self._socket.getsockname()[1]
+    def __init__(
+        self, app: ASGIApp, listen: Callable[[], socket.socket], name: str, told: Callable[[str], None]
+    ) -> None:
+        self._listen = listen
+        self._told = told
+        self._problem: str | None = None
+        self._socket: socket.socket | None = None
+        self._tried = threading.Event()
+        self._stopping = threading.Event()
         config = uvicorn.Config(
             app,
             http=_Bounded,
@@ -61,40 +75,110 @@ class Server:
             h11_max_incomplete_event_size=HEAD_LIMIT,
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin to answer; who connected since the server was made is answered, too."""
+        """Begin to answer: where the address can be used, who connects after this is answered."""
         self._thread.start()
+        self._tried.wait(START_S)
+
+    @property
+    def port(self) -> int:
+        """On which port it listens; only where it does, at an address of the network."""
+        assert self._socket is not None  # noqa: S101 - as said
+        port: int = self._socket.getsockname()[1]
+        return port
 
     def is_alive(self) -> bool:
-        """Whether it still answers."""
+        """Whether it still answers, or tries to."""
         return self._thread.is_alive()
 
     def stop(self, timeout_s: float) -> None:
         """Finish what was begun, and end."""
+        self._stopping.set()
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(timeout_s)
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
+
+    def _run(self) -> None:
+        while self._socket is None:
+            self._socket = self._try()
+            self._tried.set()
+            if self._socket is None and self._stopping.wait(RETRY_S):
+                return
+        self._server.run(sockets=[self._socket])
+
+    def _try(self) -> socket.socket | None:
+        listening, problem = None, ""
+        try:
+            listening = self._listen()
+        except OSError as error:
+            # Without the address, which Python may add; the codes of a name that isn't found are below 0.
+            problem = (
+                os.strerror(error.errno)
+                if error.errno is not None and error.errno > 0
+                else error.strerror or str(error)
+            )
+        if problem != self._problem:
+            self._problem = problem
+            self._told(problem)
+        return listening
+
+
+def on_network(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 takes a free one. Raises OSError."""
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+    listening = socket.create_server((host, port), family=family, backlog=CONNECTIONS)
+    # What is accepted inherits it. asyncio sets it only where a socket was made with its protocol's number; and without
+    # it each answer after the first on a connection takes 40 ms (Nagle's algorithm and a delayed ACK).
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
+def on_this_machine(path: Path) -> socket.socket:
+    """A socket at this path, which its owner and root alone may connect to. Raises OSError.
+
+    What a monitor left there that was killed is replaced; one that runs is not.
+    """
+    with socket.socket(socket.AF_UNIX) as other:
+        try:
+            other.connect(os.fspath(path))
+        except ConnectionRefusedError:
+            if path.is_socket():
+                path.unlink()
+        except FileNotFoundError:
+            pass
+        else:
+            raise OSError("another monitor listens there")
+    listening = socket.socket(socket.AF_UNIX)
+    try:
+        listening.bind(os.fspath(path))
+        path.chmod(0o600)  # before anybody can connect
+        listening.listen(CONNECTIONS)
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 class _Bounded(H11Protocol):
     """uvicorn's HTTP on one connection, with an end for those that are too many, and for those that are too slow."""
 
     _end: asyncio.TimerHandle | None = None
+    _is_known = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         super().connection_made(transport)
-        if len(self.connections) > CONNECTIONS:
-            transport.abort()
-        else:
-            self._end = self.loop.call_later(SLOWEST_S, transport.abort)
+        self.app_state = {**self.app_state, ADMITTED: self._admitted}
+        self._since = self.loop.time()
+        self._sender = sender_of(self.client)
+        self._may_take(UNKNOWN_S)
+        self._make_room()
 
     def on_response_complete(self) -> None:
-        if self._end is not None:
-            self._end.cancel()
-            self._end = self.loop.call_later(SLOWEST_S, self.transport.abort)
+        self._may_take(SLOWEST_S if self._is_known else UNKNOWN_S)
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -102,17 +186,19 @@ class _Bounded(H11Protocol):
             self._end.cancel()
         super().connection_lost(exc)
 
+    def _admitted(self) -> None:
+        """Whoever asks here may."""
+        self._is_known = True
+        self._may_take(SLOWEST_S)
 
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        listening = socket.create_server((host, port), family=family, backlog=CONNECTIONS)
-    except OSError as error:
-        raise AddressError(
-            f"the API can't listen on {host} port {port}: {error.strerror or error}",
-            "give it a free port and an address of this machine in monitor.toml",
-        ) from None
-    # What is accepted inherits it. asyncio sets it only where a socket was made with its protocol's number; and without
-    # it each answer after the first on a connection takes 40 ms (Nagle's algorithm and a delayed ACK).
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
+    def _may_take(self, seconds: float) -> None:
+        if self._end is not None:
+            self._end.cancel()
+        self._end = self.loop.call_later(seconds, self.transport.abort)
+
+    def _make_room(self) -> None:
+        opened = [each for each in self.connections if isinstance(each, _Bounded) and not each.transport.is_closing()]
+        if len(opened) > CONNECTIONS:
+            unknown = [each for each in opened if not each._is_known]  # noqa: SLF001 - its own class
+            count = Counter(each._sender for each in unknown)  # noqa: SLF001
+            max(unknown, key=lambda each: (count[each._sender], -each._since)).transport.abort()  # noqa: SLF001

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from node.config.brokers import is_loopback
 from node.monitor.model import Role
 from node.monitor.web.call import STALLED_S, Call, Nothing, Operation, Reader, Sources
-from node.monitor.web.door import SLOW_S, Door
+from node.monitor.web.door import SLOW_S, Admits, Door
 from node.monitor.web.metrics import Metrics
 from node.monitor.web.openapi import document
 from node.monitor.web.operations import OPERATIONS, PREFIX
@@ -44,16 +44,19 @@ _API = "read what there is in /api/v1/openapi.json"
 _INT = frozenset({"limit"})
 
 
-def create_app(sources: Sources, *, open_metrics: bool = False, slow_s: float = SLOW_S) -> Starlette:
-    """The application. ``open_metrics``: who asks on this machine needs no token for /metrics.
+def create_app(
+    sources: Sources, *, door: Admits | None = None, open_metrics: bool = False, slow_s: float = SLOW_S
+) -> Starlette:
+    """The application. ``door`` None: a Door for the tokens of ``sources``.
 
-    That is for a server that listens on loopback only.
+    ``open_metrics``: who asks on this machine needs no token for /metrics; for a server that listens on loopback only.
     """
     read = Reader(threads=4, within_s=READING_S)
     # One at a time: ten thousand nodes are a second's work, which nobody else's reading should wait for.
     collect = Reader(threads=1, within_s=READING_S)
-    door = Door(sources.tokens, slow_s)
-    metrics = Metrics(sources, lambda: door.refused)
+    tokens = Door(sources.tokens, slow_s)
+    door = door or tokens
+    metrics = Metrics(sources, lambda: tokens.refused)
 
     async def healthz(_request: Request) -> Response:
         word = health(sources)
@@ -61,12 +64,12 @@ def create_app(sources: Sources, *, open_metrics: bool = False, slow_s: float = 
 
     async def show_metrics(request: Request) -> Response:
         if not (open_metrics and _asks_for_this_machine(request)):
-            await door.admit(request.headers, Role.VIEWER)
+            await door.admit(request, Role.VIEWER)
         content, media_type = await collect(metrics.text, request.headers.get("accept", ""))
         return Response(content, media_type=media_type)
 
     async def show_document(request: Request) -> Response:
-        await door.admit(request.headers, Role.VIEWER)
+        await door.admit(request, Role.VIEWER)
         return Response(document(sources.view().version), media_type="application/json")
 
     app = Starlette(
@@ -102,7 +105,7 @@ def _asks_for_this_machine(request: Request) -> bool:
         return False
 
 
-def _routes(sources: Sources, door: Door, read: Reader) -> list[Route]:
+def _routes(sources: Sources, door: Admits, read: Reader) -> list[Route]:
     by_route: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         by_route.setdefault(operation.route, {})[operation.method] = operation
@@ -113,11 +116,11 @@ def _routes(sources: Sources, door: Door, read: Reader) -> list[Route]:
 
 
 def _endpoint(
-    sources: Sources, door: Door, read: Reader, operations: Mapping[str, Operation]
+    sources: Sources, door: Admits, read: Reader, operations: Mapping[str, Operation]
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         operation = operations["GET" if request.method == "HEAD" else request.method]
-        token = await door.admit(request.headers, operation.role)
+        token = await door.admit(request, operation.role)
         call = Call(
             path=_path(request.path_params, operation.path),
             query=_query(request, operation.query),
