@@ -255,6 +255,11 @@ CASE_OPEN = FaultKind(
     "the case is open, or its tamper switch is cut: somebody may be at the wires",
     "go there, look at the wires, and close the case",
 )
+CONFIGURATION_UNUSABLE = FaultKind(
+    "F049",
+    "the configuration can't be used as it is now: the node goes on with what it read at its start, but couldn't start",
+    "see in the log what is wrong (journalctl -u alarm-node), mend it, and try it: alarm-node check",
+)
 
 FAULTS: dict[str, FaultKind] = {
     kind.code: kind
@@ -294,5 +299,6 @@ FAULTS: dict[str, FaultKind] = {
         INPUT_CHATTERS,
         WIRE_FAULTY,
         CASE_OPEN,
+        CONFIGURATION_UNUSABLE,
     )
 }

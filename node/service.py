@@ -154,6 +154,7 @@ class Service:
             put=self._queue.put,
             clock=self._clocks.monotonic,
             networked=any(not is_loopback(broker.host) for broker in settings.brokers),
+            configuration=config.watch(settings.path),
         )
         self._post = Post(
             self._wire, self._record, self._links, self._kernel_boot, self._health.newest, self._clocks.monotonic

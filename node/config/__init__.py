@@ -11,6 +11,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -20,8 +21,20 @@ from msgspec import Meta, Struct
 from node.config import brokers, inputs
 from node.config.brokers import Broker, BrokerKeys, Login, Tls
 from node.config.inputs import ID, PIN, Id, Pin
-from node.config.reader import Sections, Table, be, parse, read_table, refusal, repeated, toml, unknown_tables
+from node.config.reader import (
+    Sections,
+    Table,
+    be,
+    first_problem,
+    parse,
+    read_table,
+    refusal,
+    repeated,
+    toml,
+    unknown_tables,
+)
 from node.core.settings import Receipts, Settings
+from node.files import Kept
 
 __all__ = [
     "DEFAULT_STATE_DIRECTORY",
@@ -33,6 +46,7 @@ __all__ = [
     "load",
     "problems_of",
     "state_directory",
+    "watch",
 ]
 
 DEFAULT_STATE_DIRECTORY = Path("/var/lib/alarm-node")
@@ -164,6 +178,22 @@ def load(path: Path, environ: Mapping[str, str] = MappingProxyType({})) -> Confi
     if problems:
         raise refusal(path, *problems)
     return _build(path, sections, environ)
+
+
+def watch(path: Path) -> Callable[[], str]:
+    """Says at each call what would keep the next start from reading this file, "" where nothing would."""
+    kept = Kept([path.absolute()], partial(first_problem, partial(_load_to_see, path)))
+
+    def look() -> str:
+        kept.look()
+        return kept.problem or kept.value or ""
+
+    return look
+
+
+def _load_to_see(path: Path) -> tuple[str, ...]:
+    load(path)
+    return ()
 
 
 def problems_of(document: Mapping[str, Any]) -> list[str]:

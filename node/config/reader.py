@@ -8,7 +8,7 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -18,6 +18,8 @@ from msgspec import Meta, Struct, ValidationError, convert
 from msgspec.structs import FieldInfo, fields
 
 from node.errors import ConfigError
+from node.files import FileError
+from node.files import content as read
 
 
 def be(allowed: str, example: object, *, secret: bool = False, **limits: Any) -> Meta:
@@ -87,10 +89,11 @@ def refusal(path: Path, *problems: str, program: str = "alarm-node") -> ConfigEr
 def parse(path: Path, program: str = "alarm-node") -> dict[str, Any]:
     """The file as TOML; ConfigError, with the place, where it isn't."""
     try:
-        content = path.read_bytes()
-    except OSError as failure:
+        content = read(path.absolute())
+    except FileError as failure:
+        why = failure.__cause__.strerror if isinstance(failure.__cause__, OSError) else failure.reason
         advice = "check that the file exists and that this account may read it, or name another with --config"
-        raise refusal(path, f"can't be opened ({failure.strerror}): {advice}", program=program) from failure
+        raise refusal(path, f"can't be opened ({why}): {advice}", program=program) from failure
     try:
         # Editors on Windows begin a file with a byte order mark.
         text = content.decode("utf-8-sig")
@@ -103,6 +106,16 @@ def parse(path: Path, program: str = "alarm-node") -> dict[str, Any]:
         reason = str(failure).replace("end of document", f"the end, {_place(text)}")
         advice = 'mend this place (every line is [table] or key = value, texts stand in "quotes"), then check again'
         raise refusal(path, f"isn't TOML: {reason}: {advice}", program=program) from failure
+
+
+def first_problem(load: Callable[[], Sequence[str]]) -> str:
+    """The first problem that this loading raises or returns, and how many follow it, on one line; "" without any."""
+    try:
+        problems = load()
+    except ConfigError as error:
+        problems = error.problems
+    more = len(problems) - 1
+    return "" if not problems else problems[0] if not more else f"{problems[0]} (and {more} more)"
 
 
 def _place(before: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from node.core.events import HealthRead
-from node.errors import UNDER_VOLTAGE
+from node.errors import CONFIGURATION_UNUSABLE, UNDER_VOLTAGE
 from node.health import limits, readers
 from node.health.power import HighWater, Power, power
 from node.health.source import HealthError
@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 class HealthReader:
     """Reads the machine under ``root``, and the disk of ``directory``; ``put`` gets the loop's events.
 
-    ``networked``: there is a broker on another machine. ``clock`` is monotonic seconds.
+    ``networked``: there is a broker on another machine. ``clock`` is monotonic seconds. ``configuration`` says what
+    would keep the next start from reading the configuration, "" where nothing would.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class HealthReader:
         put: Callable[[HealthRead], None],
         clock: Callable[[], float],
         networked: bool,
+        configuration: Callable[[], str] = lambda: "",
         root: Path = Path("/"),
         period_s: float = PERIOD_S,
         glance_s: float = GLANCE_S,
@@ -64,6 +66,8 @@ class HealthReader:
             "disk": partial(readers.disk, directory),
         }
         self._power = partial(power, root)
+        self._configuration = configuration
+        self._configuration_problem = ""
         self._high_water = HighWater()
         self._interface: str | None = None
         self._faults: tuple[limits.Fault, ...] = ()
@@ -124,8 +128,19 @@ class HealthReader:
             networked=self._networked,
             standing=self._faults,
         )
+        self._look_at_configuration()
+        if self._configuration_problem:
+            self._faults = (*self._faults, (CONFIGURATION_UNUSABLE, ""))
         self._report = (now, health)
         self._put(HealthRead(self._clock(), self._faults))
+
+    def _look_at_configuration(self) -> None:
+        problem = self._read("configuration", self._configuration) or ""
+        if problem and problem != self._configuration_problem:
+            log.warning("the next start would fail: %s", problem)
+        elif self._configuration_problem and not problem:
+            log.info("the configuration is in order again")
+        self._configuration_problem = problem
 
     def _read(self, name: str, read: Callable[[], T]) -> T | None:
         """What this reader says, None where it fails: that is told once in the log, and stands as a fault."""

@@ -1,7 +1,8 @@
 """monitor.toml and nodes.toml -> frozen, validated settings; every problem of a file reported in one go.
 
 As node/config: each key is one field of a class below, unknown tables and keys are refused, a problem is one line. What
-is secret (a target's URL, the database's) may stand in a file of its own, and is never shown.
+is secret (a target's URL, the database's) may stand in a file of its own, and is never shown. Such a file that can't be
+used, or a roster, is kept as the problem of its target, of the history, of the roster: the monitor runs with the rest.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +17,11 @@ from node.config.brokers import BrokerKeys
 from node.config.inputs import ID, Id
 from node.config.reader import Section, Sections, Table, be, parse, read_table, refusal, repeated, toml, unknown_tables
 from node.core.settings import AlarmClass
+from node.errors import ConfigError
+from node.files import FileError
 from node.monitor.model import NodeKey
 from node.monitor.settings import Place, Retention, Settings, Target
+from node.monitor.urls import read_url
 
 PROGRAM = "alarm-monitor"
 DEFAULT_STATE_DIRECTORY = Path("/var/lib/alarm-monitor")
@@ -60,7 +64,7 @@ class _History(Struct, frozen=True, kw_only=True):
     url_file: Annotated[
         _Path | None,
         "holds the URL of a PostgreSQL; without it the history is a file (SQLite)",
-        be("an absolute path", "/etc/alarm-monitor/history.url"),
+        be("an absolute path", "/etc/alarm-monitor/history.url", secret=True),
     ] = None
     keep_incidents_days: Annotated[
         int, be("from 31 to 36500 (days that alarms with their events are kept)", 1096, ge=31, le=36500)
@@ -107,7 +111,9 @@ class _Target(Struct, frozen=True, kw_only=True):
         be("an Apprise URL", "mailto://user:password@example.org", secret=True),
     ] = None
     url_file: Annotated[
-        _Path | None, "holds that URL on its one line", be("an absolute path", "/etc/alarm-monitor/guards.url")
+        _Path | None,
+        "holds that URL on its one line",
+        be("an absolute path", "/etc/alarm-monitor/guards.url", secret=True),
     ] = None
     language: Annotated[Literal["de", "en"] | None, be('"de" or "en"', "de")] = None
     step: Annotated[
@@ -159,12 +165,11 @@ _ROSTER = Table("node", _Node, most=20_000)
 
 
 def load(path: Path, environ: Mapping[str, str] = MappingProxyType({})) -> Settings:
-    """Read monitor.toml and the roster that it names; ConfigError with all problems of a file that can't be used."""
+    """Read monitor.toml and the files that it names; ConfigError with all problems where itself can't be used."""
     document = parse(path, PROGRAM)
     problems = unknown_tables(document, TABLES.values())
     sections = {table.name: read_table(table, document, problems) for table in TABLES.values()}
     problems += [problem for rule in _RULES for problem in rule(sections)]
-    problems += _unreadable(sections)
     if problems:
         raise refusal(path, *problems, program=PROGRAM)
     return _build(path, sections, environ)
@@ -237,23 +242,22 @@ _RULES: tuple[Callable[[Sections], Iterator[str]], ...] = (
 )
 
 
-def _unreadable(sections: Sections) -> Iterator[str]:
-    """What is wrong with the files that hold a URL."""
-    for section in (*sections["history"], *sections["target"]):
-        path = section.values.get("url_file")
-        if path is not None:
-            try:
-                _url_in(Path(path))
-            except (OSError, ValueError) as problem:
-                reason = problem.strerror if isinstance(problem, OSError) else str(problem)
-                yield f"{section.place} url_file = {toml(path)}: can't be used ({reason}): one line, the URL alone"
+def _try_roster(monitor: _Monitor) -> tuple[tuple[Place, ...] | None, tuple[str, ...]]:
+    """The nodes that are listed; and what is wrong with their list, which counts as none then."""
+    if monitor.roster is None:
+        return None, ()
+    try:
+        return _load_roster(Path(monitor.roster), monitor.sites, monitor.id), ()
+    except ConfigError as refused:
+        return None, refused.problems
 
 
-def _url_in(path: Path) -> str:
-    text = path.read_text(encoding="utf-8").strip()
-    if not text or len(text) > 2000 or any(character.isspace() for character in text) or ":" not in text:
-        raise ValueError("it holds no URL")
-    return text
+def _try_url(file: Path | None) -> tuple[str, str]:
+    """The URL in this file, and why there is none."""
+    try:
+        return ("" if file is None else read_url(file)), ""
+    except FileError as unusable:
+        return "", str(unusable)
 
 
 def _build(path: Path, sections: Sections, environ: Mapping[str, str]) -> Settings:
@@ -262,6 +266,9 @@ def _build(path: Path, sections: Sections, environ: Mapping[str, str]) -> Settin
     history = _one(_History, sections["history"])
     supervision = _one(_Supervision, sections["supervision"])
     api = _one(_Api, sections["api"])
+    roster, roster_problems = _try_roster(monitor)
+    history_file = None if history.url_file is None else Path(history.url_file)
+    history_url, history_problem = _try_url(history_file)
     state = Path(monitor.state_directory) if monitor.state_directory else None
     return Settings(
         path=path,
@@ -270,9 +277,12 @@ def _build(path: Path, sections: Sections, environ: Mapping[str, str]) -> Settin
         root=monitor.topic_root,
         language=monitor.language,
         state_directory=state,
-        history_url="" if history.url_file is None else _url_in(Path(history.url_file)),
+        history_url=history_url,
+        history_file=history_file,
+        history_problem=history_problem,
         brokers=tuple(brokers.build(section, environ) for section in sections["broker"]),
-        roster=None if monitor.roster is None else _load_roster(Path(monitor.roster), monitor.sites, monitor.id),
+        roster=roster,
+        roster_problems=roster_problems,
         roster_path=None if monitor.roster is None else Path(monitor.roster),
         targets=tuple(_target(section, monitor.language) for section in sections["target"]),
         retention=Retention(
@@ -293,13 +303,17 @@ def _one(keys: type[Any], sections: list[Section]) -> Any:
 
 def _target(section: Section, language: Literal["de", "en"]) -> Target:
     keys = _Target(**section.values)
+    file = None if keys.url_file is None else Path(keys.url_file)
+    url, problem = _try_url(file)
     return Target(
         name=keys.name,
-        url=keys.url if keys.url is not None else _url_in(Path(keys.url_file or "")),
+        url=keys.url or url,
         language=keys.language or language,
         step=keys.step,
         classes=frozenset(keys.classes),
         sites=frozenset(keys.sites),
         findings=keys.findings,
         tests=keys.tests,
+        url_file=file,
+        problem=problem,
     )

@@ -22,7 +22,7 @@ from node.errors import AlarmNodeError, FaultKind
 from node.monitor import config
 from node.monitor.commanding import ApiError, Commands, on_this_machine
 from node.monitor.errors import HistoryOlderError
-from node.monitor.findings import BROKER_AWAY, FILE_UNUSABLE
+from node.monitor.findings import BROKER_AWAY, FILE_UNUSABLE, ROSTER_UNUSABLE
 from node.monitor.running import open_history
 from node.monitor.settings import Settings
 from node.monitor.tell import problem_of
@@ -63,6 +63,10 @@ def examine(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _roster(settings: Settings) -> Iterator[Finding]:
+    for problem in settings.roster_problems:
+        yield Finding(False, f"{problem}: {ROSTER_UNUSABLE.code}", "mend this line")
+    if settings.roster_problems:
+        return
     if settings.roster is None:
         yield Finding(
             None,
@@ -78,7 +82,7 @@ def _targets(settings: Settings) -> Iterator[Finding]:
     if not settings.targets:
         yield Finding(False, "nobody is told of an alarm", "write a [[target]] into monitor.toml")
     for target in settings.targets:
-        problem = problem_of(target.url)
+        problem = target.problem or problem_of(target.url)
         if problem is None:
             yield Finding(True, f"target {target.name}: its URL can be used (nothing was sent)")
         else:

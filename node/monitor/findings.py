@@ -144,6 +144,18 @@ FILE_UNUSABLE = FindingKind(
     "a file of the monitor can't be used as it is now: what was read from it before is used on, if anything",
     "mend the file that is named here: it is taken within a minute",
 )
+ROSTER_UNUSABLE = FindingKind(
+    "M032",
+    Severity.CRITICAL,
+    "the roster can't be used: the monitor runs without it, and misses no node that it hasn't heard before",
+    "mend the lines that alarm-monitor check names, then: systemctl restart alarm-monitor",
+)
+CONFIGURATION_UNUSABLE = FindingKind(
+    "M033",
+    Severity.WARNING,
+    "the configuration can't be used as it is now: the monitor goes on with what it read at its start",
+    "mend the lines that alarm-monitor check names, before somebody restarts the monitor",
+)
 
 API_AWAY = FindingKind(
     "M040",
@@ -183,6 +195,8 @@ FINDINGS: dict[str, FindingKind] = {
         UNTOLD,
         DOUBLED,
         FILE_UNUSABLE,
+        ROSTER_UNUSABLE,
+        CONFIGURATION_UNUSABLE,
         THROWN_OFF,
         API_AWAY,
     )

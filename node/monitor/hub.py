@@ -55,6 +55,7 @@ class Hub:
             settings.monitor,
             brokers=[broker.name for broker in settings.brokers],
             targets=[target.name for target in settings.targets],
+            watched=[target.name for target in settings.targets if target.url_file is not None],
         )
         self.fleet = Fleet(
             self.ledger,

@@ -4,17 +4,19 @@ Several monitors may share one history, so each of these findings says whose it 
 business. What was found before a restart stands until it is known to be over, so that nobody is told of it anew.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from node.monitor.decisions import Ledger, Moment
 from node.monitor.findings import (
     API_AWAY,
     BROKER_AWAY,
+    CONFIGURATION_UNUSABLE,
     FILE_UNUSABLE,
     FLOOD,
     HISTORY_FAILS,
     REFUSED,
+    ROSTER_UNUSABLE,
     STOLEN_ID,
     TARGET_FAILS,
     THROWN_OFF,
@@ -57,16 +59,26 @@ class Target:
 
 
 class Own:
-    """The monitor called ``monitor``, with these brokers and targets. ``history_ok``: whether it can store."""
+    """The monitor called ``monitor``, with these brokers and targets. ``history_ok``: whether it can store.
+
+    ``watched``: targets whose URL has a file.
+    """
 
     def __init__(
-        self, ledger: Ledger, now: Moment, monitor: str, brokers: Iterable[str], targets: Iterable[str]
+        self,
+        ledger: Ledger,
+        now: Moment,
+        monitor: str,
+        brokers: Iterable[str],
+        targets: Iterable[str],
+        watched: Iterable[str] = (),
     ) -> None:
         self.links = {name: Link(name, False, now) for name in brokers}
         self.targets = {name: Target() for name in targets}
         self.history_ok = True
         self._ledger = ledger
         self._monitor = monitor
+        self._watched = frozenset(watched)
         self._shown: dict[FindingKey, float] = {}
         self._restore(now)
 
@@ -87,10 +99,15 @@ class Own:
 
     def file_seen(self, now: Moment, name: str, problem: str) -> None:
         """What is wrong with the files of this broker or target as they are now; empty where they are in order."""
-        if problem:
-            self._ledger.find(now, self._key(FILE_UNUSABLE, name), detail=problem)
-        else:
-            self._ledger.clear(now, self._key(FILE_UNUSABLE, name))
+        self._stand(now, FILE_UNUSABLE, problem, name)
+
+    def roster_seen(self, now: Moment, problem: str) -> None:
+        """Why the roster couldn't be read at the start; empty where it could."""
+        self._stand(now, ROSTER_UNUSABLE, problem)
+
+    def configuration_seen(self, now: Moment, problem: str) -> None:
+        """Why the next start couldn't read the configuration; empty where it could."""
+        self._stand(now, CONFIGURATION_UNUSABLE, problem)
 
     def refused(self, now: Moment, broker: str, topic: str, code: int) -> None:
         """A broker refused what we said on a topic."""
@@ -147,9 +164,15 @@ class Own:
                 self._ledger.clear(now, key)
 
     def _restore(self, now: Moment) -> None:
-        of_links = (BROKER_AWAY, THROWN_OFF, FILE_UNUSABLE)
-        kept = {kind.code: self.links.keys() for kind in of_links}
-        kept[API_AWAY.code] = ADDRESSES
+        # Of these it is told after each start whether they stand.
+        kept: dict[str, Collection[str]] = {
+            BROKER_AWAY.code: self.links.keys(),
+            THROWN_OFF.code: self.links.keys(),
+            FILE_UNUSABLE.code: self.links.keys() | self._watched,
+            ROSTER_UNUSABLE.code: ("",),
+            API_AWAY.code: ADDRESSES,
+            CONFIGURATION_UNUSABLE.code: ("",),
+        }
         for key in [each for each in self._ledger.open if not each.site and not each.node]:
             whose, name = own_parts(key)
             if whose != self._monitor:
@@ -160,6 +183,12 @@ class Own:
                 self._shown[key] = now.at + SHOWN_S
             else:  # it could be read just now; targets may have been mended for this start
                 self._ledger.clear(now, key, tell=key.code == HISTORY_FAILS.code)
+
+    def _stand(self, now: Moment, kind: FindingKind, problem: str, name: str = "") -> None:
+        if problem:
+            self._ledger.find(now, self._key(kind, name), detail=problem)
+        else:
+            self._ledger.clear(now, self._key(kind, name))
 
     def _key(self, kind: FindingKind, name: str = "") -> FindingKey:
         return own_key(kind, self._monitor, name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from node.config.brokers import is_loopback
 from node.monitor import config
 from node.monitor.commanding import SOCKET
-from node.monitor.errors import MonitorDirectoryError
+from node.monitor.errors import HistoryUrlError, MonitorDirectoryError
 from node.monitor.history import History
 from node.monitor.service import Service
 from node.monitor.settings import Settings
@@ -27,7 +27,10 @@ ID_LENGTH = 63
 
 
 def open_history(settings: Settings, environ: Mapping[str, str]) -> History:
-    """The history of these settings; it isn't touched yet."""
+    """The history of these settings; it isn't touched yet. Raises HistoryUrlError."""
+    if settings.history_problem:
+        next_step = "write the URL of the database into it, or leave url_file out of [history] in monitor.toml"
+        raise HistoryUrlError(settings.history_problem, next_step)
     directory = config.state_directory(settings, environ)
     url = settings.history_url or f"sqlite:///{directory / config.DATABASE}"
     return History(url, partial(targets_of, targets=settings.targets))

@@ -12,7 +12,8 @@ Rules (architecture.md's, on this side):
 5. The watchdog is fed by this loop alone, and it alone says that this monitor listens: one whose loop hangs doesn't.
 
 Threads: ``MainThread`` decides; ``link <broker>`` each; ``history`` writes; ``tell…`` deliver; ``api`` and
-``commands`` serve; ``keep`` prunes the history; ``notify`` and ``log`` (node.watchdog).
+``commands`` serve; ``keep`` prunes the history; ``files`` looks at files (watched.py); ``notify`` and ``log``
+(node.watchdog).
 """
 
 import logging
@@ -27,6 +28,7 @@ from functools import partial
 from itertools import count
 
 from node import __version__
+from node.config.reader import first_problem
 from node.messages import Event
 from node.monitor.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.decisions import ClearTopics, Decisions, Moment, Respond, SendCommand, SendReceipt
@@ -45,6 +47,7 @@ from node.monitor.tell.texts import DETAILS
 from node.monitor.tell.words import one_line
 from node.monitor.view import View
 from node.monitor.viewing import view
+from node.monitor.watched import Watched
 from node.monitor.wire import HEARTBEAT_S, FromNode, MonitorWire
 from node.watchdog import Feed, Notifier
 
@@ -97,8 +100,10 @@ class Service:
             roster=settings.roster or (),
             pace=Pace(gather_s=settings.gather_s),
         )
+        self._watched = Watched(settings, self._teller.take, self._file_seen)
         self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
         self._ended = threading.Event()
+        self._hub.own.roster_seen(now, first_problem(lambda: settings.roster_problems))
         self._make_view(now)
 
     def stop(self, reason: str) -> None:
@@ -142,6 +147,7 @@ class Service:
         self._writer.start()
         self._teller.start()
         self._keeper.start()
+        self._watched.start()
         for link in self._links:
             link.start()
         self._notifier.ready()
@@ -251,6 +257,14 @@ class Service:
             case TargetWorks(name):
                 self._own(lambda hub: hub.own.target_works(_now(), name))
 
+    def _file_seen(self, name: str, problem: str) -> None:
+        """On the thread that looks at files."""
+        own = self._hub.own
+        if name:
+            self._inbox.put_own(lambda: own.file_seen(_now(), name, problem))
+        else:
+            self._inbox.put_own(lambda: own.configuration_seen(_now(), problem))
+
     def _make_view(self, now: Moment, *, at_once: bool = False) -> None:
         if at_once or self._view is None or now.at - self._view[0] >= self._view_pause_s():
             waiting = {each.name: (each.waiting, each.told) for each in self._teller.states()}
@@ -283,6 +297,7 @@ class Service:
         for link in self._links:
             link.close(reason)
         self._writer.stop(END_S)
+        self._watched.close(END_S)
         self._teller.close(END_S)
         for future in self._futures.values():
             future.cancel()

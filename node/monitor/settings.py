@@ -22,8 +22,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where people are: one Apprise URL, never shown.
+    """Where people are: one Apprise URL, never shown. ``url_file`` holds it, or the configuration itself.
 
+    ``problem``: why there is no URL (it is empty then), which is no reason not to tell the other targets.
     ``step``: told once an incident is unacknowledged for so many times ``escalate_s``; 0 is told at once. ``classes``
     and ``sites``: of which incidents; empty ones mean all. ``findings``: from which severity on. ``tests``: also those.
     """
@@ -36,6 +37,8 @@ class Target:
     sites: frozenset[str] = frozenset()
     findings: Literal["all", "critical", "none"] = "all"
     tests: bool = False
+    url_file: Path | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Retention:
 class Settings:
     """All that monitor.toml says. ``roster`` is None where there is no nodes.toml: then every node is ours.
 
+    ``roster_problems``: why the roster that is named can't be used; it counts as none then. ``history_problem``: why
+    the file that holds the database's URL can't be.
     ``grace_s``: how much later than its period a node may be. ``missing_s``: how long a gap in the numbers may stay
     open before it is a finding. ``gather_s``: for how long what happens at once joins one message.
     """
@@ -65,6 +70,9 @@ class Settings:
     brokers: tuple[Broker, ...]
     roster: tuple[Place, ...] | None = None
     roster_path: Path | None = None
+    roster_problems: tuple[str, ...] = ()
+    history_file: Path | None = None
+    history_problem: str = ""
     targets: tuple[Target, ...] = ()
     retention: Retention = field(default_factory=Retention)
     grace_s: float = 9.0

@@ -6,10 +6,13 @@ import pytest
 
 from node.core.settings import AlarmClass
 from node.errors import ConfigError
+from node.files import FileError
 from node.monitor import config
 from node.monitor.example import ExampleError, write
 from node.monitor.model import NodeKey
 from node.monitor.settings import Settings
+from node.monitor.urls import read_url
+from tests.support.damage import DAMAGES, HALF, Damage
 
 MINIMAL = '[monitor]\nid = "guard-desk"\nsites = ["mitte"]\n[[broker]]\nhost = "127.0.0.1"\nport = 18830\n'
 
@@ -25,11 +28,12 @@ def load(directory: Path, text: str, roster: str | None = None) -> Settings:
 
 
 def problems(directory: Path, text: str, roster: str | None = None) -> list[str]:
-    """What is wrong with such a file, without its path."""
-    with pytest.raises(ConfigError) as told:
-        load(directory, text, roster)
-    assert str(told.value).endswith("Next: mend the lines above, then run: alarm-monitor check.")
-    return [problem.split(": ", 1)[1] for problem in told.value.problems]
+    """What is wrong with such a file or its roster, without its path."""
+    try:
+        found = load(directory, text, roster).roster_problems
+    except ConfigError as told:
+        found = told.problems
+    return [problem.split(": ", 1)[1] for problem in found]
 
 
 def test_a_minimal_file_has_everything(tmp_path: Path) -> None:
@@ -74,7 +78,6 @@ def test_a_target_is_chosen_for_classes_and_sites(tmp_path: Path) -> None:
         ('[[target]]\nname = "a"\nurl = "x"\n', "[[target]] 1 url: must be an Apprise URL"),
         ('[[target]]\nname = "a"\nurl = "json://x"\nurl_file = "/x"\n', "leave one of them out"),
         ('[[target]]\nname = "a"\nurl = "json://x"\nstep = 2\n', "nobody is told at step 1"),
-        ('[[target]]\nname = "a"\nurl_file = "/nowhere/url"\n', "can't be used (No such file or directory)"),
         ("[supervision]\ngrace_s = 1\n", "[supervision] grace_s = 1: must be from 2 to 60 (seconds)"),
         ("[supervisor]\n", "supervisor is unknown: did you mean [supervision]?"),
         ("[incidents]\nescalate_s = 5\n", "[incidents] escalate_s = 5: must be from 10 to 3600"),
@@ -146,3 +149,85 @@ def test_what_init_writes_can_be_read(tmp_path: Path) -> None:
     assert settings.roster is not None
     with pytest.raises(ExampleError, match=r"^E033 there already: .*monitor\.toml"):
         write(path, monitor="x", site="mitte", host="127.0.0.1", port=18830, language="de", force=False)
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_configuration_that_is_damaged_is_refused_by_its_name(tmp_path: Path, damage: Damage) -> None:
+    """Nothing else is raised, and nothing is waited for."""
+    (tmp_path / "monitor.toml").write_text(MINIMAL, encoding="utf-8")
+    damage(tmp_path / "monitor.toml")
+
+    with pytest.raises(ConfigError) as told:
+        config.load(tmp_path / "monitor.toml", {})
+
+    assert all(each.startswith(f"{tmp_path / 'monitor.toml'}: ") for each in told.value.problems)
+
+
+@pytest.mark.parametrize("damage", {**DAMAGES, **HALF}.values(), ids={**DAMAGES, **HALF}.keys())
+def test_a_roster_that_is_damaged_is_none(tmp_path: Path, damage: Damage) -> None:
+    """The monitor runs without it, and can say what is wrong with which file."""
+    listed = '[[node]]\nid = "room-214"\nlocation = "2. OG, Zimmer 214"\n'
+    load(tmp_path, MINIMAL, listed)
+    damage(tmp_path / "nodes.toml")
+
+    settings = config.load(tmp_path / "monitor.toml", {})
+
+    assert settings.roster is None
+    assert [each.startswith(f"{tmp_path / 'nodes.toml'}: ") for each in settings.roster_problems] == [True]
+
+
+@pytest.mark.parametrize("damage", {**DAMAGES, **HALF}.values(), ids={**DAMAGES, **HALF}.keys())
+def test_a_url_file_that_is_damaged_is_its_own_targets_problem(tmp_path: Path, damage: Damage) -> None:
+    """The others are told, and nothing of what it holds is shown."""
+    secret = tmp_path / "guards.url"
+    secret.write_text("x" * 40 + "://user:hunter2@example.org\n", encoding="utf-8")
+    damage(secret)
+    targets = f'[[target]]\nname = "a"\nurl_file = "{secret}"\n[[target]]\nname = "b"\nurl = "json://x"\n'
+
+    settings = load(tmp_path, f'{MINIMAL}{targets}[history]\nurl_file = "{secret}"\n')
+
+    spoilt, good = settings.targets
+    assert (spoilt.url, good.url, good.problem) == ("", "json://x", "")
+    assert spoilt.problem.startswith(f"{secret} ")
+    assert (settings.history_url, settings.history_problem) == ("", spoilt.problem)
+    assert "hunter" not in spoilt.problem
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xef\xbb\xbfjson://x\r\n", b"json://x", b"  json://x \n", "json://räume".encode(), b"mailto:/x\r"]
+)
+def test_a_url_is_the_one_line_of_its_file(tmp_path: Path, content: bytes) -> None:
+    """As an editor left it."""
+    (tmp_path / "url").write_bytes(content)
+
+    assert read_url(tmp_path / "url") == content.decode("utf-8-sig").strip()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"json://x y", "holds no URL"),
+        (b"hunter2", "holds no URL"),
+        (b"json://" + b"x" * 2_000, "holds no URL"),
+        (b"json://\xff", "isn't UTF-8"),
+        (b"json://x\njson://y\n", "holds several lines"),
+    ],
+)
+def test_what_is_no_url_is_refused_without_being_shown(tmp_path: Path, content: bytes, words: str) -> None:
+    """By the file's name."""
+    (tmp_path / "url").write_bytes(content)
+
+    with pytest.raises(FileError) as caught:
+        read_url(tmp_path / "url")
+
+    assert str(caught.value).startswith(f"{tmp_path / 'url'} {words}")
+    assert "hunter" not in str(caught.value)
+
+
+def test_a_url_in_the_place_of_its_file_is_not_shown(tmp_path: Path) -> None:
+    """Answers end in logs."""
+    told = problems(tmp_path, MINIMAL + '[[target]]\nname = "a"\nurl_file = "mailto://user:hunter2@example.org"\n')
+
+    assert told == [
+        '[[target]] 1 url_file: must be an absolute path, for example url_file = "/etc/alarm-monitor/guards.url"'
+    ]

@@ -1,13 +1,16 @@
 """What the monitor finds about itself: its brokers, its history, its targets, and too much that is said."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from node.monitor.batch import Memory
+from node.monitor.decisions import Moment
 from node.monitor.members import STRANGERS_LIMIT
 from node.monitor.model import EventKey, FindingKey, NodeKey, Status
-from node.monitor.own import BROKER_GRACE_S, SHORT_S, SHOWN_S, THROWS_S
+from node.monitor.own import BROKER_GRACE_S, SHORT_S, SHOWN_S, THROWS_S, Own
 from node.monitor.receipts import STORING_S
 from node.monitor.requests import StartWalkTest
 from node.monitor.settings import Place, Target
@@ -328,3 +331,31 @@ def test_the_view_shows_what_a_walk_test_still_wants() -> None:
     assert shown.walk_tests[0].left_s == 599.0
     assert (shown.nodes[0].place, shown.nodes[0].floor, shown.nodes[0].due_s) == ("Counter", "2", 17.0)
     assert (away.reason, away.due_s) == ("broker-away", None)
+
+
+@pytest.mark.parametrize(
+    ("code", "see", "subject"),
+    [
+        ("M031", lambda own, now, problem: own.file_seen(now, BROKER, problem), f"guard-desk/{BROKER}"),
+        ("M031", lambda own, now, problem: own.file_seen(now, "mail", problem), "guard-desk/mail"),
+        ("M032", lambda own, now, problem: own.roster_seen(now, problem), "guard-desk"),
+        ("M033", lambda own, now, problem: own.configuration_seen(now, problem), "guard-desk"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_found_until_it_can(
+    code: str, see: Callable[[Own, Moment, str], None], subject: str
+) -> None:
+    """With its name; people are told once, however often the monitor is started meanwhile."""
+    target = Target("mail", "json://x", url_file=Path("/etc/mail.url"))
+    play = Play(targets=(target,))
+    see(play.hub.own, moment(1.0), "/etc/file is empty")
+    finding = play.hub.ledger.open[FindingKey(code, "", "", subject)]
+    again = Play(Memory(findings=(finding,)), targets=(target,))
+    see(again.hub.own, moment(2.0), "/etc/file is empty")
+    again.until(2.0)
+    standing = again.found()
+    see(again.hub.own, moment(3.0), "")
+
+    assert finding.detail == "/etc/file is empty"
+    assert (standing, again.found()) == ([code], [])
+    assert [each for each in again.all.notices if each.kind == "finding"] == []

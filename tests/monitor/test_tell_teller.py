@@ -512,3 +512,48 @@ def test_a_call_that_a_target_takes_is_said_at_once_and_nothing_else_is(
 
     said = [each for each in put.items if isinstance(each, Accepted)]
     assert said == [Accepted(IncidentKey("mitte", "room-4", "0a1b2c3d-7"), 3)]
+
+
+def test_a_target_whose_url_could_not_be_read_is_told_once_it_has_one(
+    outbox: MemoryOutbox, receiver: HttpReceiver
+) -> None:
+    """Its problem is told at the start; what waits for it is sent as soon as there is a URL."""
+    with telling(outbox, Target("desk", "", problem="/etc/desk.url is empty"), pace=Pace(poll_s=60.0)) as (teller, put):
+        outbox.add("desk", [alarm()])
+        teller.wake()
+        outbox.wait_for(lambda rows: rows[0].attempts == 1)
+
+        teller.take("desk", receiver.url)
+        [posted] = receiver.taken.first(1)
+
+        assert posted.title == "ALARM, Bedrohung: mitte/room-214"
+        assert [(type(each), getattr(each, "reason", "")) for each in put.items[:2]] == [
+            (TargetFailed, "/etc/desk.url is empty"),
+            (TargetWorks, ""),
+        ]
+
+
+def test_a_target_is_told_by_its_newest_url(outbox: MemoryOutbox, receiver: HttpReceiver, other: HttpReceiver) -> None:
+    """Another target keeps its own."""
+    with telling(outbox, desk(receiver), desk(receiver, "guards")) as (teller, _):
+        outbox.add("desk", [alarm()])
+        receiver.taken.first(1)
+
+        teller.take("desk", other.url)
+        outbox.add("desk", [alarm(step=1)])
+        outbox.add("guards", [alarm(step=1)])
+        other.taken.first(1)
+        receiver.taken.first(2)
+        all_settled(outbox)
+
+    assert (len(other.taken.items), len(receiver.taken.items)) == (1, 2)
+
+
+def test_a_new_url_that_is_none_is_told(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
+    """As it is at a start."""
+    with telling(outbox, desk(receiver)) as (teller, put):
+        teller.take("desk", "nothing://hunter2")
+        failed = put.first(1)[0]
+
+    assert isinstance(failed, TargetFailed)
+    assert "hunter" not in failed.reason

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.config import TABLES, Broker, Config, Login, Tls, load, problems_of, state_directory
+from node.config import TABLES, Broker, Config, Login, Tls, load, problems_of, state_directory, watch
 from node.config.reader import choices, key_of, lacking
 from node.core.settings import AlarmClass, InputSettings, Lamp, Receipts, Settings, Sound, Wiring
 from node.errors import ConfigError
+from tests.support.damage import DAMAGES, Damage, mend
 
 MINIMAL = """\
 [node]
@@ -703,3 +704,41 @@ def test_the_state_directory_is_systemds_then_the_files_then_the_default(
     config = read(content)
 
     assert state_directory(config, environ) == Path(directory)
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_file_that_is_damaged_is_refused_by_its_name(damage: Damage) -> None:
+    """Nothing else is raised, and nothing is waited for."""
+    Path("node.toml").write_text(MINIMAL, encoding="utf-8")
+    damage(Path("node.toml"))
+
+    with pytest.raises(ConfigError) as caught:
+        load(Path("node.toml"))
+
+    assert all(answer.startswith("node.toml: ") for answer in caught.value.problems)
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_what_would_keep_the_next_start_from_reading_it_is_told(damage: Damage) -> None:
+    """In one line that names the file, for as long as it is so."""
+    path = Path("node.toml")
+    path.write_text(MINIMAL, encoding="utf-8")
+    look = watch(path)
+    before = look()
+
+    damage(path)
+    damaged = look()
+    mend(path, MINIMAL.encode())
+    mended = look()
+
+    assert (before, mended) == ("", "")
+    assert "node.toml" in damaged
+    assert "\n" not in damaged
+
+
+def test_of_many_problems_the_first_is_told_with_their_number() -> None:
+    """A fault in a log is one line; the doctor has them all."""
+    path = Path("node.toml")
+    path.write_text(MINIMAL.replace("pin = 17", "pin = 99").replace("port = 1883", "port = 0"), encoding="utf-8")
+
+    assert watch(path)().endswith("(and 1 more)")

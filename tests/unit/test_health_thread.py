@@ -15,7 +15,7 @@ from node.core.events import HealthRead, RecordLoaded, TimePassed
 from node.core.memory import Restored
 from node.core.settings import Settings
 from node.core.supervision import HEALTH_STALE_S
-from node.errors import HEALTH_UNREADABLE, NETWORK_DOWN, TOO_HOT, UNDER_VOLTAGE
+from node.errors import CONFIGURATION_UNUSABLE, HEALTH_UNREADABLE, NETWORK_DOWN, TOO_HOT, UNDER_VOLTAGE
 from node.health import HealthReader, readers
 from node.health.limits import Fault
 from node.health.power import LOW_SHOWN_S
@@ -47,7 +47,15 @@ WLAN0 = {ROUTE: ROUTE_HEAD + default_route("wlan0")}
 class Machine:
     """A small machine, its reader, and the loop that gets its events; ``jump`` sets the reader's clock forward."""
 
-    def __init__(self, root: Path, tree: Tree, *, period_s: float = OFTEN_S, networked: bool = True) -> None:
+    def __init__(
+        self,
+        root: Path,
+        tree: Tree,
+        *,
+        period_s: float = OFTEN_S,
+        networked: bool = True,
+        configuration: Callable[[], str] = lambda: "",
+    ) -> None:
         self.root = make_tree(root / "machine", tree)
         self.root.mkdir(exist_ok=True)
         self.events: queue.SimpleQueue[HealthRead] = queue.SimpleQueue()
@@ -58,6 +66,7 @@ class Machine:
             put=self.events.put,
             clock=self.clock,
             networked=networked,
+            configuration=configuration,
             root=self.root,
             period_s=period_s,
             glance_s=OFTEN_S,
@@ -391,3 +400,20 @@ def test_a_reader_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
     machine.reader.stop(PATIENCE_S)
 
     assert machine.events.empty()
+
+
+def test_a_configuration_that_the_next_start_could_not_read_is_a_fault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names the file and what is wrong, once; the fault goes when that is mended."""
+    said = ["", "node.toml: isn't TOML", "node.toml: isn't TOML", "", ""]
+    machine = Machine(tmp_path, EMPTY, configuration=lambda: said.pop(0) if said else "")
+    machine.reader.start()
+    wait_until(lambda: not said, what="all of it")
+    machine.reader.stop(PATIENCE_S)
+
+    told = []
+    while not machine.events.empty():
+        told.append((CONFIGURATION_UNUSABLE, "") in machine.events.get().faults)
+    assert told[1:6] == [False, True, True, False, False]
+    assert caplog.text.count("the next start would fail: node.toml: isn't TOML") == 1

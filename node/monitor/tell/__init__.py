@@ -17,12 +17,14 @@ Rules:
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import tzinfo
 from time import monotonic
 from typing import NamedTuple
 
 from babel.dates import LOCALTZ
 
+from node.errors import AlarmNodeError
 from node.monitor.outbox import Outbox
 from node.monitor.settings import Place, Target
 from node.monitor.tell.health import FAILURES, Accepted, Health, TargetFailed, TargetWorks
@@ -84,7 +86,7 @@ class Teller:
         """
         self._outbox.release(self._monitor)
         for target, health in self._targets:
-            problem = problem_of(target.url)
+            problem = target.problem or problem_of(target.url)
             if problem is not None:
                 health.failed(problem, FAILURES)
         for lane in self._lanes:
@@ -95,6 +97,22 @@ class Teller:
         for lane in self._lanes:
             if not lane.gather:
                 lane.wake()
+
+    def take(self, name: str, url: str) -> None:
+        """This target has another URL from now on: what waits for it is tried at once."""
+        problem = problem_of(url)
+        for target, health in self._targets:
+            if target.name != name:
+                continue
+            if problem is None:
+                health.can_be_tried()
+            else:
+                health.failed(problem, FAILURES)
+        for lane in self._lanes:
+            lane.take(name, url)
+        with suppress(AlarmNodeError):  # it is tried in its turn, then
+            self._outbox.hurry(name)
+        self.wake()
 
     def states(self) -> Sequence[TargetState]:
         """How each target does, in the order of monitor.toml."""

@@ -67,6 +67,14 @@ class Health:
                 self._put(TargetWorks(self._name, monotonic()))
         return is_first
 
+    def can_be_tried(self) -> None:
+        """What was known to let every try fail is over; whether one works is still to be seen."""
+        with self._lock:
+            self._failures, self.problem = 0, ""
+            if self._said is False:
+                self._said = None
+                self._put(TargetWorks(self._name, monotonic()))
+
     def failed(self, reason: str, failures: int = 1) -> None:
         """A try failed; or it is known that every one will, which counts as so many ``failures``."""
         with self._lock:

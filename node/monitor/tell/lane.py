@@ -86,12 +86,17 @@ class Lane:
         self._health = health
         self._words = words
         self._pace = pace
-        self._sender = Sender(target.name, target.url, pace.send_s)
+        self._sender = Sender(target.name, target.url, pace.send_s, target.problem)
         self._window = Window(pace.gather_s, pace.many_s)
         self._owed: deque[Callable[[], None]] = deque()
         self._woken = Event()
         self._stopped = Event()
         self.thread = Thread(target=self._run, name=f"tell-{target.name}-{'gather' if gather else 'now'}", daemon=True)
+
+    def take(self, name: str, url: str) -> None:
+        """The target of this name has this URL from now on; it may be another's."""
+        if name == self._name:
+            self._sender.take(url)
 
     def wake(self) -> None:
         """Look at once."""

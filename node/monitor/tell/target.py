@@ -104,25 +104,36 @@ def _service(url: str) -> NotifyBase | None:
 
 
 class Sender:
-    """Tells one target, one message at a time. ``send_s``: how long a try may take."""
+    """Tells one target, one message at a time.
 
-    def __init__(self, name: str, url: str, send_s: float = SEND_S) -> None:
+    ``send_s``: how long a try may take. ``problem``: why there is no URL.
+    """
+
+    def __init__(self, name: str, url: str, send_s: float = SEND_S, problem: str = "") -> None:
         self.name = name
         self._url = url
         self._send_s = send_s
-        self._service = _service(url)
+        self._service = _service(url) if url else None
+        self._made_of = url
+        self._unusable = problem or _UNUSABLE
         self.hanging: list[Thread] = []
+
+    def take(self, url: str) -> None:
+        """From the next try on, this is its URL; from any thread."""
+        self._url, self._unusable = url, _UNUSABLE
 
     def send(self, message: Message, meanwhile: Callable[[], object] = lambda: None, every_s: float = inf) -> Outcome:
         """Try once; never longer than ``send_s``, whatever the other side does. ``meanwhile`` is called ``every_s``."""
         self.hanging = [each for each in self.hanging if each.is_alive()]
         if len(self.hanging) >= HUNG_MAX:
             return Outcome(False, f"{HUNG_MAX} earlier tries still hang")
-        service, self._service = self._service or _service(self._url), None
+        url = self._url
+        known = self._service if self._made_of == url else None
+        service, self._service, self._made_of = known or (_service(url) if url else None), None, url
         if service is None:
-            return Outcome(False, _UNUSABLE)
+            return Outcome(False, self._unusable)
         answers: SimpleQueue[Outcome] = SimpleQueue()
-        thread = Thread(target=lambda: answers.put(self._try(service, message)), name=f"tell-{self.name}", daemon=True)
+        thread = Thread(target=lambda: answers.put(_try(service, url, message)), name=f"tell-{self.name}", daemon=True)
         thread.start()
         deadline = monotonic() + self._send_s
         while True:
@@ -139,27 +150,29 @@ class Sender:
                 self._service = service
                 return outcome
 
-    def _try(self, service: NotifyBase, message: Message) -> Outcome:
-        try:
-            with Apprise(service, asset=service.asset).notify(
-                title=message.title,
-                body=message.body,
-                body_format=NotifyFormat.TEXT,
-                notify_type=_TYPES[message.mood],
-                log_level=logging.DEBUG,
-            ) as result:
-                return Outcome(True) if result else self._failure(list(result.logs()))
-        except Exception as unexpected:  # noqa: BLE001 - a plugin's mistake is a try that failed, and no more
-            return Outcome(False, f"Apprise raised {type(unexpected).__name__}")
 
-    def _failure(self, logs: list[NotifyLogEntry]) -> Outcome:
-        """Why it failed, in Apprise's words, without what the URL holds."""
-        said = [entry.message for entry in logs if entry.level in ("WARNING", "ERROR", "CRITICAL")]
-        details = [entry.message for entry in logs if entry.level == "DEBUG" and "Exception" in entry.message]
-        causes = [found for each in details for found in _CAUSE.findall(each)]
-        text = " ".join(" ".join([*said, *causes]).split())
-        reason = struck_out(text, self._url)[:REASON_LENGTH] or "not accepted"
-        return Outcome(False, reason, uncertain=any(_BROKEN_OFF.search(each) for each in details))
+def _try(service: NotifyBase, url: str, message: Message) -> Outcome:
+    try:
+        with Apprise(service, asset=service.asset).notify(
+            title=message.title,
+            body=message.body,
+            body_format=NotifyFormat.TEXT,
+            notify_type=_TYPES[message.mood],
+            log_level=logging.DEBUG,
+        ) as result:
+            return Outcome(True) if result else _failure(list(result.logs()), url)
+    except Exception as unexpected:  # noqa: BLE001 - a plugin's mistake is a try that failed, and no more
+        return Outcome(False, f"Apprise raised {type(unexpected).__name__}")
+
+
+def _failure(logs: list[NotifyLogEntry], url: str) -> Outcome:
+    """Why it failed, in Apprise's words, without what the URL holds."""
+    said = [entry.message for entry in logs if entry.level in ("WARNING", "ERROR", "CRITICAL")]
+    details = [entry.message for entry in logs if entry.level == "DEBUG" and "Exception" in entry.message]
+    causes = [found for each in details for found in _CAUSE.findall(each)]
+    text = " ".join(" ".join([*said, *causes]).split())
+    reason = struck_out(text, url)[:REASON_LENGTH] or "not accepted"
+    return Outcome(False, reason, uncertain=any(_BROKEN_OFF.search(each) for each in details))
 
 
 def struck_out(text: str, url: str) -> str:
