@@ -150,11 +150,15 @@ class Event(Message, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class InputHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One input: what it is, its state, whether its wire is supervised, and how long it stays out of service."""
+    """One input: what it is, its state, whether its wire is supervised, and how long it stays out of service.
+
+    ``class`` is the one with which it calls, null where it calls nobody.
+    """
 
     kind: InputKind
     state: InputState
     wire: Literal["supervised", "unsupervised"]
+    alarm_class: AlarmClass | None = msgspec.field(default=None, name="class")
     inhibited_s: float | None = None
 
 

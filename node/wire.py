@@ -313,6 +313,7 @@ def _input_health(report: InputReport) -> InputHealth:
         kind=msgspec.convert(report.kind, InputKind),
         state=msgspec.convert(report.state, InputState),
         wire="supervised" if report.supervised else "unsupervised",
+        alarm_class=report.alarm_class,
         inhibited_s=None if report.inhibited_s is None else round(report.inhibited_s, 3),
     )
 

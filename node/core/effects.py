@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from node.core.memory import Key, KeyRange, ListedIncident, Snapshot, Step
+from node.core.settings import AlarmClass
 from node.core.signals import BuzzerPattern, LampPattern
 
 
@@ -218,7 +219,7 @@ class InputReport:
     """An input as a heartbeat tells it.
 
     ``kind``: button, door, tamper or reset. ``supervised``: a cut or shorted wire would be told from a press.
-    ``inhibited_s``: the time until it comes back, None when in service.
+    ``inhibited_s``: the time until it comes back, None when in service. ``alarm_class``: None where it calls nobody.
     """
 
     name: str
@@ -226,6 +227,7 @@ class InputReport:
     state: str
     supervised: bool
     inhibited_s: float | None
+    alarm_class: AlarmClass | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,11 @@ class _Node(Struct, frozen=True, kw_only=True):
     location: Annotated[
         _Line, "where to go", be("1 to 200 characters on one line that say where to go", "2. OG, Zimmer 214")
     ] = field(default="-")
+    classes: Annotated[
+        tuple[AlarmClass, ...],
+        "with which it calls; until it was heard nobody else knows",
+        be('a list of "assist", "threat", "amok"', ["threat"], max_length=3),
+    ] = ()
 
 
 TABLES = {
@@ -202,7 +207,8 @@ def _load_roster(path: Path, sites: tuple[str, ...], monitor: str) -> tuple[Plac
             named.append((section.place, key.node))
             if key.node == monitor:
                 problems.append(f"{section.place} id = {toml(monitor)}: is this monitor's id, too: give one another")
-            places.append(Place(key, section.values.get("floor", ""), section.values.get("location", "-")))
+            classes = frozenset(section.values.get("classes", ()))
+            places.append(Place(key, section.values.get("floor", ""), section.values.get("location", "-"), classes))
     for place, name, owner in repeated(named):
         problems.append(
             f"{place} id = {toml(name)}: is {owner} already: an id is one node's, at whatever site, and its login's"
@@ -234,9 +240,18 @@ def _steps_have_no_hole(sections: Sections) -> Iterator[str]:
             yield f"[[target]] step = {step}: nobody is told at step {step - 1}: steps follow one another from 0"
 
 
+def _targets_are_of_heard_sites(sections: Sections) -> Iterator[str]:
+    heard = [site for each in sections["monitor"] for site in each.values.get("sites", ())]
+    for section in sections["target"]:
+        for site in section.values.get("sites", ()):
+            if heard and site not in heard:
+                yield f"{section.place} sites: {toml(site)} must be one that this monitor hears: {', '.join(heard)}"
+
+
 _RULES: tuple[Callable[[Sections], Iterator[str]], ...] = (
     _targets_have_one_url,
     _targets_are_different,
+    _targets_are_of_heard_sites,
     _steps_have_no_hole,
     *brokers.RULES,
 )

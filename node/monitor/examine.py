@@ -22,7 +22,8 @@ from node.errors import AlarmNodeError, FaultKind
 from node.monitor import config
 from node.monitor.commanding import ApiError, Commands, on_this_machine
 from node.monitor.errors import HistoryOlderError
-from node.monitor.findings import BROKER_AWAY, FILE_UNUSABLE, ROSTER_UNUSABLE
+from node.monitor.findings import BROKER_AWAY, FILE_UNUSABLE, ROSTER_UNUSABLE, UNREACHED
+from node.monitor.reach import of_roster, unreached
 from node.monitor.running import open_history
 from node.monitor.settings import Settings
 from node.monitor.tell import problem_of
@@ -58,6 +59,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield from _running(Commands(on_this_machine(directory)), settings)
     except ApiError:
         yield Finding(None, "the service isn't running, or not for this account", "systemctl start alarm-monitor")
+        yield from _reach(settings)
         for broker in settings.brokers:
             yield _try_broker(settings, broker)
 
@@ -87,6 +89,12 @@ def _targets(settings: Settings) -> Iterator[Finding]:
             yield Finding(True, f"target {target.name}: its URL can be used (nothing was sent)")
         else:
             yield Finding(False, f"target {target.name}: {problem}", "write a URL as Apprise has it, and check again")
+
+
+def _reach(settings: Settings) -> Iterator[Finding]:
+    """What the running service finds by itself, as far as the files say it."""
+    for each in unreached(settings.sites, of_roster(settings.roster or ()), settings.targets):
+        yield Finding(False, f"{UNREACHED.code} {each}: {UNREACHED.text}", UNREACHED.next_step)
 
 
 def _history(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:

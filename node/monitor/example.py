@@ -70,6 +70,8 @@ id = "room-214"
 site = "{site}"
 floor = "2"
 location = "2. OG, Zimmer 214"
+# With which classes it calls: so that check finds what no target takes, before the node is there.
+#classes = ["threat"]
 """
 
 

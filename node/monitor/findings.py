@@ -125,6 +125,13 @@ MANY_CALLS = FindingKind(
     "go there, somebody may need help; then look for a loose wire, and for who else uses the node's login",
 )
 
+UNREACHED = FindingKind(
+    "M018",
+    Severity.CRITICAL,
+    "no target takes these calls: whoever calls for help so is told to nobody",
+    "write a [[target]] with this site and class and step 0 into monitor.toml, and restart the monitor",
+)
+
 UNTOLD = FindingKind(
     "M020",
     Severity.CRITICAL,
@@ -192,6 +199,7 @@ FINDINGS: dict[str, FindingKind] = {
         OPEN_ALARM_UNSTORED,
         OPEN_AT_THE_WALL,
         MANY_CALLS,
+        UNREACHED,
         UNTOLD,
         DOUBLED,
         FILE_UNUSABLE,

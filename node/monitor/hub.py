@@ -25,6 +25,7 @@ from node.monitor.model import EventKey, FindingKey, HeardEvent, IncidentKey, No
 from node.monitor.orders import Orders
 from node.monitor.owed import Owed
 from node.monitor.own import Own
+from node.monitor.reach import Reach
 from node.monitor.receipts import Receipts
 from node.monitor.requests import Answer, Request
 from node.monitor.settings import Settings
@@ -83,6 +84,7 @@ class Hub:
             walks=memory.walk_tests,
             unconfirmed=memory.unconfirmed,
         )
+        self.reach = Reach(self.ledger, now, settings)
         self.counts = Counters()
         self.receipts = Receipts(self.ledger, self.counts, settings.missing_s, memory.tallies)
         self._lists = Lists()
@@ -97,6 +99,7 @@ class Hub:
         self._tick_at = now.at
         self._review_at = now.at + REVIEW_S
         self._restore(now)
+        self.reach.review(now, self.fleet.nodes.values())
 
     @property
     def next_due(self) -> float:
@@ -196,6 +199,7 @@ class Hub:
         if now.at >= self._review_at:
             self._review_at = now.at + REVIEW_S
             self.drills.review(now)
+            self.reach.review(now, self.fleet.nodes.values())
             self.incidents.mistakes.review(now)
 
     def _says_nothing(self, message: State | Alarm | Event | HeartbeatMessage | ReplyMessage) -> bool:

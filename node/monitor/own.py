@@ -20,6 +20,7 @@ from node.monitor.findings import (
     STOLEN_ID,
     TARGET_FAILS,
     THROWN_OFF,
+    UNREACHED,
     FindingKind,
     own_key,
     own_parts,
@@ -177,7 +178,7 @@ class Own:
             whose, name = own_parts(key)
             if whose != self._monitor:
                 del self._ledger.open[key]
-            elif name in kept.get(key.code, ()):
+            elif key.code == UNREACHED.code or name in kept.get(key.code, ()):
                 continue
             elif key.code in _SHOWN:
                 self._shown[key] = now.at + SHOWN_S

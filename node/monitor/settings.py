@@ -13,11 +13,12 @@ Language = Literal["de", "en"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A node of the roster, and where it is."""
+    """A node of the roster, and where it is. ``classes``: with which it calls; empty where nobody has said."""
 
     key: NodeKey
     floor: str = ""
     location: str = ""
+    classes: frozenset[AlarmClass] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from node.core.events import (
     OutputFailed,
 )
 from node.core.memory import Key
-from node.core.settings import Receipts
+from node.core.settings import AlarmClass, Receipts
 from node.core.signals import LampPattern
 from node.core.supervision import MONITORS_KEPT
 from tests.core.playbook import BOOT, BRANCH, EVENT_TOPIC, HEARTBEAT_TOPIC, LINK, START, UTC_OFFSET, Playbook, Stage
@@ -60,7 +60,9 @@ def test_a_heartbeat_says_how_the_node_is(stage: Stage) -> None:
         at_utc=START + 13.0 + UTC_OFFSET,
         synchronised=False,
         uptime_s=13.0,
-        inputs=(InputReport("button", "button", "active", False, START + 0.020 + 60.0 - (START + 13.0)),),
+        inputs=(
+            InputReport("button", "button", "active", False, START + 0.020 + 60.0 - (START + 13.0), AlarmClass.THREAT),
+        ),
         faults=(
             FaultReport("F040", "button", START + 0.020 + UTC_OFFSET),
             FaultReport("F010", "b", START + 3.0 + UTC_OFFSET),

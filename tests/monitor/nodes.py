@@ -49,13 +49,17 @@ def heartbeat(
     period_s: float = 10.0,
     faults: tuple[tuple[str, str], ...] = (),
     buttons: tuple[str, ...] = ("button",),
+    alarm_class: AlarmClass | None = None,
     walk_test_s: float | None = None,
 ) -> HeartbeatMessage:
     """A node that is well, but for these faults (code, subject)."""
     return HeartbeatMessage(
         period_s=period_s,
         uptime_s=1.0,
-        inputs={name: InputHealth(kind="button", state="normal", wire="unsupervised") for name in buttons},
+        inputs={
+            name: InputHealth(kind="button", state="normal", wire="unsupervised", alarm_class=alarm_class)
+            for name in buttons
+        },
         faults=[StandingFault(code=code, subject=subject, since=AT_UTC, text="", next="") for code, subject in faults],
         faults_standing=len(faults),
         links={"broker": LinkHealth(connected=True, rtt_ms=1.0)},

@@ -285,7 +285,6 @@ def test_the_doctor_reads_what_the_service_finds(monitor: RunningMonitor) -> Non
     told = alarm_monitor(monitor.config, "check")
 
     assert told.returncode == 1
-    assert "FINDING nobody is told of an alarm" in told.stdout
     assert "FINDING M004 mitte/room-300" in told.stdout
     assert "M004 mitte/room-300: a node of the roster was never heard" in monitor.log
     assert "Traceback" not in monitor.log
@@ -305,6 +304,21 @@ def test_the_doctor_says_what_the_service_has_not_read_yet(monitor: RunningMonit
     said = f"FINDING {file} was changed after the service had read it. Next: systemctl restart alarm-monitor.\n"
     assert said in changed
     assert "was changed" not in unchanged
+
+
+def test_the_doctor_finds_calls_that_nobody_is_told_of(tmp_path: Path, broker: Broker) -> None:
+    """The running service has found it; without it the files say as much."""
+    targets = [{"name": "guards", "url": "json://127.0.0.1", "sites": ["nord"], "classes": ["threat"]}]
+    config = write_monitor(tmp_path, broker.port, name="other-desk", sites=[SITE, "nord"], targets=targets)
+    before = alarm_monitor(config, "check")
+    with RunningMonitor(config) as monitor:
+        monitor.wait(lambda: "M018" in monitor.codes(), what="the finding")
+        running = alarm_monitor(config, "check")
+
+    found = [line.partition(": ")[0] for line in before.stdout.splitlines() if "M018" in line]
+    assert found == [f"FINDING M018 {name}" for name in (SITE, "nord/assist", "nord/amok")]
+    assert f"FINDING M018 other-desk/{SITE}: no target takes these calls" in running.stdout
+    assert (before.returncode, running.returncode) == (1, 1)
 
 
 def test_the_doctor_counts_one_node_as_one(tmp_path: Path) -> None:

@@ -55,6 +55,15 @@ def test_the_roster_says_where_nodes_are(tmp_path: Path) -> None:
     assert (place.key, place.floor, place.location) == (NodeKey("mitte", "room-214"), "2", "2. OG")
 
 
+def test_the_roster_may_say_with_which_classes_a_node_calls(tmp_path: Path) -> None:
+    """Until it was heard nobody else knows."""
+    settings = load(tmp_path, MINIMAL, '[[node]]\nid = "room-214"\nclasses = ["threat", "amok"]\n')
+
+    assert settings.roster is not None
+    assert settings.roster[0].classes == {AlarmClass.THREAT, AlarmClass.AMOK}
+    assert problems(tmp_path, MINIMAL, '[[node]]\nid = "room-214"\nclasses = ["panic"]\n')
+
+
 def test_a_target_is_chosen_for_classes_and_sites(tmp_path: Path) -> None:
     """Its URL may stand in a file of its own, and is never shown."""
     secret = tmp_path / "url"
@@ -78,6 +87,10 @@ def test_a_target_is_chosen_for_classes_and_sites(tmp_path: Path) -> None:
         ('[[target]]\nname = "a"\nurl = "x"\n', "[[target]] 1 url: must be an Apprise URL"),
         ('[[target]]\nname = "a"\nurl = "json://x"\nurl_file = "/x"\n', "leave one of them out"),
         ('[[target]]\nname = "a"\nurl = "json://x"\nstep = 2\n', "nobody is told at step 1"),
+        (
+            '[[target]]\nname = "a"\nurl = "json://x"\nsites = ["mite"]\n',
+            '[[target]] 1 sites: "mite" must be one that this monitor hears: mitte',
+        ),
         ("[supervision]\ngrace_s = 1\n", "[supervision] grace_s = 1: must be from 2 to 60 (seconds)"),
         ("[supervisor]\n", "supervisor is unknown: did you mean [supervision]?"),
         ("[incidents]\nescalate_s = 5\n", "[incidents] escalate_s = 5: must be from 10 to 3600"),

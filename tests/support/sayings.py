@@ -58,7 +58,7 @@ HEARTBEAT = ef.Heartbeat(
     synchronised=True,
     uptime_s=3600.0004,
     inputs=(
-        ef.InputReport("desk", "button", "active", True, None),
+        ef.InputReport("desk", "button", "active", True, None, AlarmClass.THREAT),
         ef.InputReport("door", "door", "unknown", False, 59.9996),
     ),
     faults=(
