@@ -12,7 +12,7 @@ import re
 import signal
 import sys
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,6 +30,9 @@ STALLED_S = (10.0, 30.0)
 
 _NOT_HEARD = {"M001", "M002", "M004"}
 """The findings about nodes that aren't heard: for a site, the thresholds judge those."""
+
+_UNTOLD = {"open", "held"}
+"""The phases of an alarm of which nobody was told."""
 
 _REASONS = {
     "silent": "its heartbeat stays away",
@@ -91,7 +94,7 @@ def check_node(api: Api, report: Report, parsed: argparse.Namespace) -> None:
         if judged and heard.state is not State.OK:
             report.reasons.append((heard.state, f"heard {heard.value:g} s ago"))
     report.measures.append(Measure("incidents", node["incidents"]))
-    report.reasons += _calls(node["incidents"])
+    report.reasons += _calls(node["incidents"], detail["incidents"])
     if not known:
         return
     reason = _REASONS.get(node["reason"], node["reason"])
@@ -118,7 +121,7 @@ def check_site(api: Api, report: Report, parsed: argparse.Namespace) -> None:
     report.measures += [down if known else Measure("down", down.value)]
     report.measures += [Measure(status, count) for status, count in site["nodes"].items() if status != "down"]
     report.measures.append(Measure("incidents", site["incidents"]))
-    report.reasons += _calls(site["incidents"])
+    report.reasons += _calls(site["incidents"], api.items("incidents", site=parsed.subject))
     if not known:
         return
     if not all(broker["connected"] for broker in fleet["brokers"]):
@@ -194,10 +197,17 @@ def _is_known(told: Any, report: Report) -> bool:
     return False
 
 
-def _calls(incidents: int) -> Iterator[tuple[State, str]]:
-    """An alarm is no fault of a node; but nobody is told that all is well while somebody calls for help."""
-    if incidents:
-        yield State.OK, "an alarm is open" if incidents == 1 else f"{incidents} alarms are open"
+def _calls(count: int, incidents: Iterable[Any]) -> Iterator[tuple[State, str]]:
+    """An alarm is no fault of a node; but nobody is told that all is well while somebody calls for help.
+
+    Where no target has taken a message about it, whoever reads this may be the first who hears of it.
+    """
+    untold = sum(each["phase"] in _UNTOLD and not each["test"] for each in incidents) if count else 0
+    if untold:
+        text = "an alarm of which nobody was told" if untold == 1 else f"{untold} alarms of which nobody was told"
+        yield State.CRITICAL, text
+    if count:
+        yield State.OK, "an alarm is open" if count == 1 else f"{count} alarms are open"
 
 
 def _judged(findings: Sequence[Any]) -> Iterator[tuple[State, str]]:

@@ -118,6 +118,19 @@ def test_an_alarm_is_no_fault(site: Site, token: Path) -> None:
     assert [text for _, text, _ in told] == ["mitte/desk-1: an alarm is open", "mitte: an alarm is open"]
 
 
+@pytest.mark.parametrize("phase", ["open", "held"])
+def test_an_alarm_of_which_nobody_was_told_is_critical(site: Site, token: Path, phase: str) -> None:
+    """At its node and at its site; a test isn't, and nor is one that somebody has answered."""
+    calls = [incident("desk-1", phase=phase), incident("desk-1", phase=phase, test=True)]
+    calls.append(incident("desk-1", phase="acknowledged"))
+    site.behind.view = building(nodes=(node("desk-1", incidents=3),), findings=(), incidents=tuple(calls))
+
+    told = [check(site, token, *mode) for mode in (("node", "mitte/desk-1"), ("site", "mitte"))]
+
+    assert [state for state, _, _ in told] == [CRITICAL, CRITICAL]
+    assert all("an alarm of which nobody was told, " in f"{text}, " for _, text, _ in told)
+
+
 def test_a_node_whose_broker_is_away_is_unknown(site: Site, token: Path) -> None:
     """Also where the monitor hears others over another broker; its site isn't OK either."""
     away = node("desk-1", reason="broker-away")
@@ -156,6 +169,7 @@ def test_thresholds_judge_what_is_measured(
     site.behind.view = building(
         nodes=(node("desk-1", incidents=1), node("desk-1", site="nord"), *down),
         findings=tuple(finding("M001", Severity.CRITICAL, each.node) for each in down),
+        incidents=(incident("desk-1"),),
     )
 
     state, text, _ = check(site, token, *arguments)

@@ -109,7 +109,8 @@ def test_a_walk_test_records_each_button_and_hides_no_alarm(monitor: RunningMoni
     assert "tested:   room-214/button" in listed
     assert said(monitor, "walk-test", "list") == "no walk test holds: every press is real\n"
     assert "mitte/room-214  button  " in past
-    assert f"{incident['id']}  button  threat  1x  over: it was a drill (by local-guard-desk)" in over
+    assert f"{incident['id']}  button  threat  1x  told 20" in over
+    assert "  over: it was a drill (by local-guard-desk)" in over
     assert no_alarm == []
     assert not incident["test"]
     rows = list(csv.DictReader(StringIO(said(monitor, "report", "tests", "--csv"))))
@@ -323,9 +324,10 @@ def test_the_doctor_finds_calls_that_nobody_is_told_of(tmp_path: Path, broker: B
 
 def test_the_doctor_counts_one_node_as_one(tmp_path: Path) -> None:
     """As people do."""
-    told = alarm_monitor(write_monitor(tmp_path, free_port(), roster=ROSTER[:1]), "check")
+    told = alarm_monitor(write_monitor(tmp_path, free_port(), roster=ROSTER[:1], targets=()), "check")
 
     assert "the roster lists 1 node\n" in told.stdout
+    assert "FINDING nobody is told of an alarm" in told.stdout
 
 
 def test_the_doctor_tries_the_broker_itself_where_no_service_runs(tmp_path: Path, broker: Broker) -> None:

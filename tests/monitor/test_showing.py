@@ -127,6 +127,18 @@ def test_an_alarm_comes_first_with_the_command_that_is_next(phase: str, next_ste
     assert second == next_step
 
 
+def test_an_alarm_of_which_nobody_was_told_stands_out() -> None:
+    """In both languages, also where its event never came; of a test nobody needs to be told."""
+    calls = [incident(f"desk-{number}", phase=phase) for number, phase in enumerate(("open", "held", "told"))]
+    calls.append(incident("desk-9", phase="held", test=True))
+    answer = told(building(incidents=tuple(calls)))
+
+    english, german = ("\n".join(lines(answer, language)) for language in ("en", "de"))
+
+    assert english.count("NOBODY WAS TOLD YET") == german.count("NOCH NIEMAND VERSTÄNDIGT") == 2
+    assert english.count("people were told") == 1
+
+
 def test_a_finding_says_why() -> None:
     """The reason, in words; OPERATIONS.md promises it."""
     findings = (

@@ -259,7 +259,7 @@ def test_with_histories_of_their_own_each_goes_by_itself(start: Start, nodes: St
         pair[0].wait_until_ready()
 
         pair[1].wait(lambda: [each["presses"] for each in pair[1].items("/incidents")] == [2], what="both presses")
-        assert [each["phase"] for each in pair[0].items("/incidents")] == ["received"]
+        assert [each["phase"] for each in pair[0].items("/incidents")] == ["told"]
         # One of each monitor. A kill between the telling and its record has it told again, and say so.
         sure = [[each for each in people.taken.items if REMARK not in each.body] for people in receivers]
         assert [len(each) for each in sure] == [2, 2]
