@@ -166,15 +166,20 @@ def _log(parsed: argparse.Namespace) -> int:
 def _unreadable(key: Key) -> dict[str, Any]:
     """What is left to say of an event that a bad card has garbled."""
     known = {"at_utc": "-" * 24, "boot": str(key.boot), "seq": str(key.seq), "kind": "unreadable"}
-    return {**known, "received_by": None, "received_at_utc": None, "steps_ms": {}}
+    return {**known, "held_by": None, "held_at_utc": None, "accepted_at_utc": None, "steps_ms": {}}
 
 
 def _line(told: dict[str, Any], following: bool) -> str:
     shown = ("input", "class", "incident", "presses", "fault", "subject", "command", "reason", "by", "for_s")
     details = "  ".join(f"{name}={told[name]}" for name in shown if told.get(name) is not None)
     details += "  ".join(_range(each) for each in told.get("ranges", ()))
-    # A follower reads an event as soon as it is stored: that nobody holds it yet would say nothing.
-    holder = f"  [held by {told['received_by']}]" if told["received_by"] else "" if following else "  [not received]"
+    if told["held_by"]:
+        holder = f"  [held by {told['held_by']}]"
+    elif told["accepted_at_utc"]:
+        holder = "  [accepted by the broker]"
+    else:
+        # A follower reads an event as soon as it is stored: that nobody holds it yet would say nothing.
+        holder = "" if following else "  [not held]"
     details += _steps(told["steps_ms"])
     return f"{told['at_utc']}  {told['boot']}-{told['seq']:<5}  {told['kind']:<17}  {details}{holder}"
 
@@ -184,7 +189,7 @@ def _range(told: dict[str, Any]) -> str:
 
 
 def _steps(steps_ms: dict[str, float | None]) -> str:
-    """How long the call took to each step: ``stored 4 ms, received 31 ms``."""
+    """How long the call took to each step: ``stored 4 ms, held 31 ms, told 60 ms``."""
     reached = [f"{step} {_after(ms)}" for step, ms in steps_ms.items()]
     return f"  {', '.join(reached)}" if reached else ""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from node.core.memory import Key, Snapshot
+from node.core.memory import BROKER, Key, Snapshot
 from node.messages import Event
 from node.wire import UNREADABLE, in_ms, rfc3339
 
@@ -37,11 +37,15 @@ def describe(
 ) -> dict[str, Any]:
     """A stored event for people and tools: its fields, who holds it and since when, and how its call went on.
 
+    ``received_by``: a monitor, or BROKER where none is awaited: that isn't held, but needn't be sent again.
     ``steps``: how long after it each step was reached (seconds), None where that isn't known.
     """
     told: dict[str, Any] = msgspec.to_builtins(msgspec.json.decode(body, type=Event))
-    told["received_by"] = received_by
-    told["received_at_utc"] = None if received_at_utc is None else rfc3339(received_at_utc)
+    at_utc = None if received_at_utc is None else rfc3339(received_at_utc)
+    held = received_by != BROKER
+    told["held_by"] = received_by if held else None
+    told["held_at_utc"] = at_utc if held else None
+    told["accepted_at_utc"] = None if held else at_utc
     told["steps_ms"] = {step: in_ms(after_s) for step, after_s in steps}
     return told
 

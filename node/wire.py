@@ -287,7 +287,7 @@ def _open_incident(listed: ListedIncident, now: float) -> OpenIncident:
     )
 
 
-_STEPS = {"received": Step.RECEIVED, "acknowledged": Step.ACKNOWLEDGED}
+_STEPS = {"received": Step.TOLD, "acknowledged": Step.ACKNOWLEDGED}
 
 
 def _listed(each: OpenIncident, at: float) -> ListedIncident:

@@ -3,7 +3,7 @@
 The status is one line:
 
     ready, 1 of 2 brokers connected, fault F010 (broker-b:8883)
-    ALARM button: received, 2 of 2 brokers connected
+    ALARM button: told, 2 of 2 brokers connected
     ready, walk test, 2 of 2 brokers connected
 
 Rules:

@@ -39,7 +39,7 @@ _shtab_alarm_node_init___door_lamp_choices=(shown discreet)
 _shtab_alarm_node_init___tamper_wiring_choices=(normally-open normally-closed changeover)
 _shtab_alarm_node_init___reset_wiring_choices=(normally-open normally-closed changeover)
 _shtab_alarm_node_init___broker_insecure_choices=(true false)
-_shtab_alarm_node_init___supervision_receipts_choices=(auto required none)
+_shtab_alarm_node_init___supervision_receipts_choices=(required none)
 _shtab_alarm_node_pos_0_choices=(init run check log simulate demo)
 
 _shtab_alarm_node_init__h_nargs=0

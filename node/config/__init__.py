@@ -141,16 +141,17 @@ class _Supervision(Struct, frozen=True, kw_only=True):
         be("from 1 to 60 (seconds; 10 is designed for the published idea of EN 50136-1 SP6 (20 s))", 10, ge=1, le=60),
     ] = 10.0
     receipt_s: Annotated[
-        float, be("from 5 to 60 (seconds without a receipt until an alarm is sent again)", 10, ge=5, le=60)
+        float,
+        be("from 5 to 60 (seconds within which people must be told of an alarm; else nobody has it)", 10, ge=5, le=60),
     ] = 10.0
     receipts: Annotated[
         Receipts,
-        "whether a monitor must confirm an alarm",
-        be('"auto" (required once a monitor was heard), "required" or "none"', "auto"),
-    ] = Receipts.AUTO
+        "whether a monitor says that it holds an alarm and that people were told of it",
+        be('"required", or "none" in a building without a monitor (the lamp never says "received" there)', "required"),
+    ] = Receipts.REQUIRED
     monitors: Annotated[
         tuple[Id, ...],
-        "the only monitors whose receipts count, which are then required",
+        "the only monitors whose receipts count",
         be(f"a list of at most 16 ids, each {ID}", ["guard-desk"], max_length=16),
     ] = ()
 

@@ -4,9 +4,12 @@ Rules:
 
 1. An incident begins with a press and ends only with a reset by an authorised person; in between it stays latched.
 2. A further press starts the ladder anew: whatever had been reached was reached for an older press.
-3. The step only says what is known of the newest press: *stored* and *accepted* never take back what came after them.
-4. *Nobody has it* is left by a receipt, an acknowledgement, a further press or a reset; by nothing else.
-5. What isn't in the table is refused: it changes nothing.
+3. The step only says what is known of the newest press: *stored*, *accepted* and *held* never take back what came after
+   them. *Told* may come before *held*: people are told from memory while the monitor's database is away.
+4. *Held* proves no person: the lamp goes on calling, and a call that isn't told within ``receipt_s`` nobody has.
+5. *Nobody has it* is left by *told*, an acknowledgement, a further press or a reset. In a building without a monitor
+   (``receipts = "none"``) a broker that takes the call ends it, too: the lamp calls again. Nothing else does.
+6. What isn't in the table is refused: it changes nothing.
 
 README.md's diagram is drawn from ``TRANSITIONS``; a test keeps them equal.
 """
@@ -25,8 +28,10 @@ class Happening(StrEnum):
     STORED = "stored"
     ACCEPTED = "accepted by a broker"
     UNSUBSCRIBED = "accepted, nobody subscribes"
-    RECEIVED = "receipt"
-    TIMED_OUT = "no receipt in time"
+    TAKEN = "accepted, and no monitor is awaited"
+    HELD = "held by a monitor"
+    TOLD = "people were told"
+    TIMED_OUT = "nobody was told in time"
     UNHEARD = "no monitor heard"
     ACKNOWLEDGED = "acknowledged"
     RESET = "reset"
@@ -39,7 +44,9 @@ TRANSITIONS: dict[tuple[Step, Happening], Step] = {
     (Step.PRESSED, Happening.STORED): Step.STORED,
     (Step.PRESSED, Happening.ACCEPTED): Step.ACCEPTED,
     (Step.PRESSED, Happening.UNSUBSCRIBED): Step.NOBODY,
-    (Step.PRESSED, Happening.RECEIVED): Step.RECEIVED,
+    (Step.PRESSED, Happening.TAKEN): Step.ACCEPTED,
+    (Step.PRESSED, Happening.HELD): Step.HELD,
+    (Step.PRESSED, Happening.TOLD): Step.TOLD,
     (Step.PRESSED, Happening.TIMED_OUT): Step.NOBODY,
     (Step.PRESSED, Happening.ACKNOWLEDGED): Step.ACKNOWLEDGED,
     (Step.PRESSED, Happening.RESET): Step.NORMAL,
@@ -47,32 +54,43 @@ TRANSITIONS: dict[tuple[Step, Happening], Step] = {
     (Step.STORED, Happening.PRESSED): Step.PRESSED,
     (Step.STORED, Happening.ACCEPTED): Step.ACCEPTED,
     (Step.STORED, Happening.UNSUBSCRIBED): Step.NOBODY,
-    (Step.STORED, Happening.RECEIVED): Step.RECEIVED,
+    (Step.STORED, Happening.TAKEN): Step.ACCEPTED,
+    (Step.STORED, Happening.HELD): Step.HELD,
+    (Step.STORED, Happening.TOLD): Step.TOLD,
     (Step.STORED, Happening.TIMED_OUT): Step.NOBODY,
     (Step.STORED, Happening.ACKNOWLEDGED): Step.ACKNOWLEDGED,
     (Step.STORED, Happening.RESET): Step.NORMAL,
     #
     (Step.ACCEPTED, Happening.PRESSED): Step.PRESSED,
-    (Step.ACCEPTED, Happening.RECEIVED): Step.RECEIVED,
+    (Step.ACCEPTED, Happening.HELD): Step.HELD,
+    (Step.ACCEPTED, Happening.TOLD): Step.TOLD,
     (Step.ACCEPTED, Happening.TIMED_OUT): Step.NOBODY,
     (Step.ACCEPTED, Happening.ACKNOWLEDGED): Step.ACKNOWLEDGED,
     (Step.ACCEPTED, Happening.RESET): Step.NORMAL,
     #
-    (Step.RECEIVED, Happening.PRESSED): Step.PRESSED,
-    (Step.RECEIVED, Happening.UNHEARD): Step.NOBODY,
-    (Step.RECEIVED, Happening.ACKNOWLEDGED): Step.ACKNOWLEDGED,
-    (Step.RECEIVED, Happening.RESET): Step.NORMAL,
+    (Step.HELD, Happening.PRESSED): Step.PRESSED,
+    (Step.HELD, Happening.TOLD): Step.TOLD,
+    (Step.HELD, Happening.TIMED_OUT): Step.NOBODY,
+    (Step.HELD, Happening.UNHEARD): Step.NOBODY,
+    (Step.HELD, Happening.ACKNOWLEDGED): Step.ACKNOWLEDGED,
+    (Step.HELD, Happening.RESET): Step.NORMAL,
+    #
+    (Step.TOLD, Happening.PRESSED): Step.PRESSED,
+    (Step.TOLD, Happening.UNHEARD): Step.NOBODY,
+    (Step.TOLD, Happening.ACKNOWLEDGED): Step.ACKNOWLEDGED,
+    (Step.TOLD, Happening.RESET): Step.NORMAL,
     #
     (Step.ACKNOWLEDGED, Happening.PRESSED): Step.PRESSED,
     (Step.ACKNOWLEDGED, Happening.RESET): Step.NORMAL,
     #
     (Step.NOBODY, Happening.PRESSED): Step.PRESSED,
-    (Step.NOBODY, Happening.RECEIVED): Step.RECEIVED,
+    (Step.NOBODY, Happening.TAKEN): Step.ACCEPTED,
+    (Step.NOBODY, Happening.TOLD): Step.TOLD,
     (Step.NOBODY, Happening.ACKNOWLEDGED): Step.ACKNOWLEDGED,
     (Step.NOBODY, Happening.RESET): Step.NORMAL,
 }
 
-_PHASES = {Step.RECEIVED: "received", Step.ACKNOWLEDGED: "acknowledged"}
+_PHASES = {Step.TOLD: "received", Step.ACKNOWLEDGED: "acknowledged"}
 
 
 def follow(step: Step, happening: Happening) -> Step | None:
@@ -81,7 +99,7 @@ def follow(step: Step, happening: Happening) -> Step | None:
 
 
 def phase(step: Step) -> str:
-    """The step as the ``alarm`` topic tells it: active, received or acknowledged."""
+    """The step as the ``alarm`` topic tells it: active, received (people were told) or acknowledged."""
     return _PHASES.get(step, "active")
 
 
@@ -158,7 +176,7 @@ def advance(incident: Incident, happening: Happening) -> Incident | None:
     if step is None:
         return None
     awaited = incident.receipt_due
-    if step in (Step.RECEIVED, Step.ACKNOWLEDGED, Step.NOBODY):
+    if happening is Happening.TAKEN or step in (Step.TOLD, Step.ACKNOWLEDGED, Step.NOBODY):
         awaited = None
     return replace(incident, step=step, receipt_due=awaited)
 

@@ -33,7 +33,7 @@ from node.core import events as ev
 from node.core.chatter import Chatter
 from node.core.effects import Begin, CloseLinks, Effect, ReadClock, SendState, Spill
 from node.core.memory import Snapshot
-from node.core.settings import Settings
+from node.core.settings import Receipts, Settings
 from node.core.supervision import LinkState, Supervision
 from node.core.turn import State, Turn
 
@@ -150,8 +150,10 @@ def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
     snapshot = restored.snapshot or Snapshot(at=turn.now)
     shift = 0.0 if restored.same_kernel else turn.now - snapshot.at
     since = turn.state.incidents
+    settings = turn.state.settings
+    told_due = turn.now + settings.receipt_s if settings.receipts is Receipts.REQUIRED else None
     incidents = tuple(
-        presses.restore(incident, shift, hushed=alarm.hushed(since, incident.alarm_class))
+        presses.restore(incident, shift, hushed=alarm.hushed(since, incident.alarm_class), told_due=told_due)
         for incident in snapshot.incidents
         if incident.id not in known
     )
@@ -167,7 +169,6 @@ def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
         inhibits=(*inhibits, *turn.state.inhibits),
         closed=(*restored.closed, *turn.state.closed),
     )
-    turn.supervise(monitor_known=turn.state.supervision.monitor_known or snapshot.monitor_known)
     if turn.state.begun:
         turn.log("record-loaded", previous=restored.previous)
     else:

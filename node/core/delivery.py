@@ -2,7 +2,7 @@
 
 Rules:
 
-1. An event waits here until it is received: by a receipt, or, where no receipt is required, by PUBACK 0x00.
+1. An event waits here until a monitor holds it or, in a building without one, until a broker took it (PUBACK 0x00).
 2. A fresh alarm event goes out on every link at once. All else obeys the window: at most 20 unreceipted events are in
    flight on a link, because a broker drops what a slow subscriber can't take, after answering 0x00 (protocol.md).
    Telemetry in flight takes no alarm's place: for alarms only alarms count.
@@ -31,7 +31,7 @@ REDELIVERY_PAUSE_S = 1.0
 class Waiting:
     """One unreceipted event. ``order`` grows with age on the queue; ``due`` is its next turn, inf before it was sent.
 
-    ``flying`` and ``aside`` are the links on which it was sent, and on which it was answered without being received.
+    ``flying`` and ``aside`` are the links on which it was sent, and on which it was answered without being held.
     ``retried``: it was taken from there once before its turn.
     """
 
@@ -92,7 +92,7 @@ def wants_refill(outbox: Outbox) -> bool:
 
 
 def remove(outbox: Outbox, key: Key) -> Outbox:
-    """The outbox without an event that was received."""
+    """The outbox without an event that needn't be sent again."""
     if key not in outbox.waiting:
         return outbox
     waiting = dict(outbox.waiting)

@@ -99,7 +99,7 @@ class Remember(Effect):
 
 @dataclass(frozen=True, slots=True)
 class MarkReceived(Effect):
-    """Note in the record that ``by`` (a monitor's id, or "broker") holds this event; its payload may be dropped."""
+    """Note in the record that ``by`` (a monitor's id, or BROKER) has this event; its payload may be dropped."""
 
     key: Key
     by: str

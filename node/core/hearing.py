@@ -9,14 +9,12 @@ from node.core import alarm, delivery, outlook, presses, supervision, walktest
 from node.core import events as ev
 from node.core.alarm import Happening
 from node.core.effects import MarkReceived, SendCanary, SendState
-from node.core.memory import Key, Step
+from node.core.memory import BROKER, Key, Step
+from node.core.settings import Receipts
 from node.core.supervision import LinkState
 from node.core.turn import Turn
 
 NOBODY_SUBSCRIBES = 0x10
-
-BROKER = "broker"
-"""Who has an event that PUBACK alone marks as received."""
 
 
 def known_link(turn: Turn, name: str) -> LinkState | None:
@@ -85,7 +83,7 @@ def credentials_seen(turn: Turn, event: ev.CredentialsSeen) -> None:
 
 
 def publish_answered(turn: Turn, event: ev.PublishAnswered) -> None:
-    """PUBACK: the path lives; an event may be received by it, or refused."""
+    """PUBACK: the path lives, and a broker has the event, or refused it. It is never a receipt."""
     link = known_link(turn, event.link)
     if link is None or event.session != link.session or not link.up:
         return
@@ -96,24 +94,34 @@ def publish_answered(turn: Turn, event: ev.PublishAnswered) -> None:
         turn.change(outbox=delivery.retry(turn.state.outbox, link.name))
     if event.key is None:
         return
-    required = supervision.receipts_required(turn.state.settings, turn.state.supervision.monitor_known)
-    if event.code != 0 or not required:
+    awaited = turn.state.settings.receipts is Receipts.REQUIRED
+    if event.code != 0 or not awaited:
         turn.change(outbox=delivery.answered(turn.state.outbox, link.name, event.key))
-    if event.code < 0x80:
-        _event_accepted(turn, event.key, heard=event.code != NOBODY_SUBSCRIBES)
-        if event.code != NOBODY_SUBSCRIBES and not required:
-            _event_received(turn, event.key, BROKER)
+    if event.code == NOBODY_SUBSCRIBES:
+        _event_unheard(turn, event.key)
+    elif event.code < 0x80:
+        _about_call(turn, event.key, Happening.ACCEPTED if awaited else Happening.TAKEN, Step.ACCEPTED)
+        if not awaited:
+            _send_no_more(turn, event.key, BROKER)
 
 
 def receipt_heard(turn: Turn, event: ev.ReceiptHeard) -> None:
-    """A monitor holds an event. Whose receipts don't count is not listened to."""
-    if known_link(turn, event.link) is None:
+    """A monitor holds an event, or people were told of a call. Receipts that don't count are ignored.
+
+    *Told* ends no re-sending: the monitor may have it in its memory alone.
+    """
+    settings = turn.state.settings
+    if known_link(turn, event.link) is None or settings.receipts is Receipts.NONE:
         return
-    monitors = turn.state.settings.monitors
-    if not monitors or event.monitor in monitors:
-        turn.change(supervision=supervision.hear_receipt(turn.state.supervision, event.monitor, turn.now))
-        if event.kind == "held":
-            _event_received(turn, event.key, event.monitor)
+    if settings.monitors and event.monitor not in settings.monitors:
+        return
+    turn.change(supervision=supervision.hear_receipt(turn.state.supervision, event.monitor, turn.now))
+    if event.kind == "told":
+        _about_call(turn, event.key, Happening.TOLD, Step.TOLD)
+        return
+    _about_call(turn, event.key, Happening.HELD, Step.HELD)
+    walktest.held(turn, event.key)
+    _send_no_more(turn, event.key, event.monitor)
 
 
 def monitor_heard(turn: Turn, event: ev.MonitorHeard) -> None:
@@ -246,25 +254,25 @@ def _send_canary(turn: Turn, link: LinkState) -> None:
     turn.sends.append(SendCanary(link.name, link.session, *outlook.stamp(turn)))
 
 
-def _event_accepted(turn: Turn, key: Key, *, heard: bool) -> None:
+def _about_call(turn: Turn, key: Key, happening: Happening, step: Step) -> None:
+    """The call for help that this event is, if it is one, reached ``step``."""
+    for incident in turn.state.incidents:
+        if incident.press == key:
+            presses.climb(turn, incident, happening, step)
+
+
+def _event_unheard(turn: Turn, key: Key) -> None:
+    """A broker has it, and nobody subscribes there; where it is on no other way either, nobody has it."""
     waiting = turn.state.outbox.waiting.get(key)
     for incident in turn.state.incidents:
-        if incident.press != key:
-            continue
-        if heard:
-            presses.climb(turn, incident, Happening.ACCEPTED, Step.ACCEPTED)
-        else:
+        if incident.press == key:
             marked = turn.mark(incident, Step.ACCEPTED)
             turn.put_incident(marked)
             if waiting is None or not waiting.flying:
                 presses.nobody(turn, marked, Happening.UNSUBSCRIBED)
 
 
-def _event_received(turn: Turn, key: Key, by: str) -> None:
-    for incident in turn.state.incidents:
-        if incident.press == key:
-            presses.climb(turn, incident, Happening.RECEIVED, Step.RECEIVED)
-    walktest.received(turn, key)
+def _send_no_more(turn: Turn, key: Key, by: str) -> None:
     if key in turn.state.outbox.waiting or turn.state.outbox.spilled:
         turn.change(outbox=delivery.remove(turn.state.outbox, key))
         turn.others.append(MarkReceived(key, by))

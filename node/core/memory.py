@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from node.core.settings import AlarmClass, Lamp
 
+BROKER = "the broker"
+"""Who has an event in a building without a monitor; no monitor can have this name."""
+
 
 class Key(NamedTuple):
     """An event's identity: the boot (8 hex digits) that raised it and its number in that boot."""
@@ -48,13 +51,17 @@ def ranges_of(keys: Iterable[Key], most: int) -> tuple[KeyRange, ...]:
 
 
 class Step(StrEnum):
-    """How far the call for help has got. ``NORMAL``: there is no call (any more)."""
+    """How far the call for help has got. ``NORMAL``: there is no call (any more).
+
+    ``HELD``: a monitor has stored it. ``TOLD``: a monitor says that people were told of it.
+    """
 
     NORMAL = "normal"
     PRESSED = "pressed"
     STORED = "stored"
     ACCEPTED = "accepted"
-    RECEIVED = "received"
+    HELD = "held"
+    TOLD = "told"
     ACKNOWLEDGED = "acknowledged"
     NOBODY = "nobody"
 
@@ -63,10 +70,10 @@ class Step(StrEnum):
 class Incident:
     """One alarm from raised to reset.
 
-    ``id`` is the key of the event that raised it. ``press`` is the event that calls for help and awaits its receipt
+    ``id`` is the key of the event that raised it. ``press`` is the event that calls for help and awaits its receipts
     (the newest press; after all monitors went silent, the event that says so), ``step`` how far that call has got,
     ``marks`` which steps it was shown to reach. Instants are monotonic seconds; ``sounding_until`` is None when
-    this incident makes no sound, ``receipt_due`` None when no receipt is awaited. ``fault_shown``: the lamp showed a
+    this incident makes no sound, ``receipt_due`` None when nobody waits for *told*. ``fault_shown``: the lamp showed a
     fault when a discreet button was pressed, and must look the same afterwards.
     """
 
@@ -107,7 +114,6 @@ class Snapshot:
     incidents: tuple[Incident, ...] = ()
     inhibits: tuple[Inhibit, ...] = ()
     pressed_at: tuple[tuple[str, float], ...] = ()
-    monitor_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,7 @@ class Restored:
     """What the record remembers. ``same_kernel``: its monotonic instants are of this boot of the machine.
 
     ``previous`` is the newest stored event of the previous boot; ``closed`` the newest incidents known as reset. What
-    nobody has received yet follows by itself (``BacklogRead``).
+    no monitor holds yet follows by itself (``BacklogRead``).
     """
 
     snapshot: Snapshot | None = None

@@ -27,7 +27,7 @@ from node.core.effects import (
     WriteStatus,
 )
 from node.core.memory import Incident, Key, ListedIncident, Snapshot, Step
-from node.core.settings import InputSettings
+from node.core.settings import InputSettings, Receipts
 from node.core.supervision import FaultId, LinkState
 from node.core.turn import State, Turn
 from node.errors import FaultKind
@@ -35,7 +35,7 @@ from node.errors import FaultKind
 REMEMBER_S = 60.0
 """How much longer an inhibit or a sound may last for each loss of power."""
 
-_CALLING = (Step.PRESSED, Step.STORED, Step.ACCEPTED)
+_CALLING = (Step.PRESSED, Step.STORED, Step.ACCEPTED, Step.HELD)
 
 
 def settle(turn: Turn) -> tuple[State, list[Effect]]:
@@ -144,9 +144,7 @@ def _input_report(state: State, settings: InputSettings, inhibited_s: float | No
 def _tell_unheard(turn: Turn) -> None:
     state = turn.state
     quiet = state.supervision.quiet_since
-    if quiet is None or quiet > turn.now:
-        return
-    if not supervision.receipts_required(state.settings, state.supervision.monitor_known):
+    if quiet is None or quiet > turn.now or state.settings.receipts is Receipts.NONE:
         return
     for incident in state.incidents:
         presses.nobody(turn, incident, Happening.UNHEARD)
@@ -244,7 +242,6 @@ def _stored(turn: Turn) -> list[Effect]:
         incidents=tuple(_lasting(incident) for incident in turn.state.incidents),
         inhibits=turn.state.inhibits,
         pressed_at=tuple(turn.state.pressed_at.items()),
-        monitor_known=turn.state.supervision.monitor_known,
     )
     known = turn.state.remembered
     changed = known is None or _as_written(known, snapshot) != snapshot or _aged(known, turn.now)
@@ -269,5 +266,5 @@ def _aged(snapshot: Snapshot, now: float) -> bool:
 
 
 def _lasting(incident: Incident) -> Incident:
-    step = Step.PRESSED if incident.step in _CALLING else incident.step
+    step = Step.PRESSED if incident.step in (Step.STORED, Step.ACCEPTED) else incident.step
     return replace(incident, step=step, marks=frozenset())

@@ -12,7 +12,7 @@ from node.core.turn import Turn
 
 
 def time_passed(turn: Turn) -> None:
-    """Whatever was due by now: a missing receipt, the end of a sound or of being identified."""
+    """Whatever was due by now: a call that nobody was told of, the end of a sound or of being identified."""
     for incident in turn.state.incidents:
         _incident_due(turn, incident)
     if turn.state.identify_until is not None and turn.now >= turn.state.identify_until:
@@ -68,7 +68,7 @@ def nobody(turn: Turn, incident: Incident, happening: Happening) -> None:
     if after is None:
         return
     if happening is Happening.UNHEARD:
-        after = replace(after, press=turn.next_key(), marks=after.marks - {Step.NOBODY, Step.RECEIVED})
+        after = replace(after, press=turn.next_key(), marks=after.marks - {Step.NOBODY, Step.HELD, Step.TOLD})
     turn.put_incident(turn.mark(after, Step.NOBODY))
     turn.log_about("nobody", after, reason=happening.value)
 
@@ -84,20 +84,25 @@ def reset(turn: Turn, incident: Incident, by: str, reason: str | None = None) ->
     return None
 
 
-def restore(incident: Incident, shift: float, *, hushed: bool) -> Incident:
+def restore(incident: Incident, shift: float, *, hushed: bool, told_due: float | None) -> Incident:
     """An incident as the record remembers it, on this machine's present monotonic clock; its press is stored.
 
-    ``hushed``: a silent incident that was opened since forbids its sound to start again.
+    ``hushed``: a silent incident that was opened since forbids its sound to start again. ``told_due``: by when people
+    must be told of a call for which nobody was awaited before; None where nobody is awaited now either.
     """
+    step = Step.STORED if incident.step is Step.PRESSED else incident.step
+    receipt_due = told_due if step is Step.STORED else None
+    if incident.receipt_due is not None:
+        receipt_due = incident.receipt_due + shift
     sounding_until = None
     if incident.sounding_until is not None and not hushed:
         sounding_until = incident.sounding_until + shift
     return replace(
         incident,
-        step=Step.STORED if incident.step is Step.PRESSED else incident.step,
+        step=step,
         marks=frozenset(),
         sounding_until=sounding_until,
-        receipt_due=None if incident.receipt_due is None else incident.receipt_due + shift,
+        receipt_due=receipt_due,
     )
 
 

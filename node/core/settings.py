@@ -82,9 +82,11 @@ class Role(StrEnum):
 
 
 class Receipts(StrEnum):
-    """What counts as received: see ``supervision.receipts_required``."""
+    """Whether a monitor is awaited that says *held* and *told* (``REQUIRED``), or there is none in this building.
 
-    AUTO = "auto"
+    Without one (``NONE``) an event that a broker took (PUBACK 0x00) needn't be sent again, but is never held or told.
+    """
+
     REQUIRED = "required"
     NONE = "none"
 
@@ -125,7 +127,7 @@ class Settings:
     receipt_s: float = 10.0
     stuck_s: float = 30.0
     chatter_presses: float = 60.0
-    receipts: Receipts = Receipts.AUTO
+    receipts: Receipts = Receipts.REQUIRED
     monitors: tuple[str, ...] = ()
     has_buzzer: bool = True
     insecure_links: tuple[str, ...] = ()

@@ -6,8 +6,8 @@ without it, and its acknowledgement as a missing flash: every third one.
 
     ready         |____|____|____        a short flash every 5 s; a dark lamp is a dead node
     walk test     |_|_|_|_|_|_|_|        the same every second: each button's first press is its test
-    calling       |‾|_|‾|_|‾|_|‾|        pressed, stored, accepted
-    received      ||__||__||__||_        a monitor holds it; or for 3 s, a button's test
+    calling       |‾|_|‾|_|‾|_|‾|        pressed, stored, accepted, held: nobody was told yet
+    received      ||__||__||__||_        people were told; or for 3 s, a monitor holds a button's test
     acknowledged  |‾‾‾‾‾‾‾‾‾‾‾‾‾‾        somebody is coming
     nobody        |‾‾__|‾‾__|‾‾__        nobody has it; or idle, and there is a fault
 
@@ -76,7 +76,8 @@ _STEP_PATTERNS: dict[Step, LampPattern] = {
     Step.PRESSED: LampPattern.CALLING,
     Step.STORED: LampPattern.CALLING,
     Step.ACCEPTED: LampPattern.CALLING,
-    Step.RECEIVED: LampPattern.RECEIVED,
+    Step.HELD: LampPattern.CALLING,
+    Step.TOLD: LampPattern.RECEIVED,
     Step.ACKNOWLEDGED: LampPattern.ACKNOWLEDGED,
     Step.NOBODY: LampPattern.NOBODY,
 }
@@ -88,7 +89,7 @@ def lamp(
     """The lamp's pattern: the newest press of a shown input; else idle, as a discreet one must look.
 
     ``incidents`` in the order of their newest presses, oldest first. ``walk_test``: one holds; ``confirmed``: the test
-    of a shown button has just been received.
+    of a shown button has just been confirmed.
     """
     shown = None
     discreet = None

@@ -7,7 +7,7 @@ Rules:
 2. A monitor counts as heard for 20 s after each of its messages (protocol.md: a lost monitor in 20 s).
 3. A link is a fault when it has been away for 3 s, or when a heartbeat has not been answered for 5 s: a dead path is
    known in 15 s at the default period. Where it says why no session can begin, that is the fault instead, and at once.
-4. A received alarm is worth as much as the monitor that holds it: where none is heard any more, nobody has it.
+4. A call that is held or told is worth as much as the monitor that says so: once none is heard any more, nobody has it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -127,7 +127,6 @@ class Supervision:
     started_at: float
     links: tuple[LinkState, ...]
     monitors: Mapping[str, HeardMonitor] = field(default_factory=dict)
-    monitor_known: bool = False
     quiet_since: float | None = None
     outputs_failed: tuple[str, ...] = ()
     record_failed: bool = False
@@ -148,17 +147,6 @@ class Supervision:
         raise KeyError(name)
 
 
-def receipts_required(settings: Settings, monitor_known: bool) -> bool:
-    """Whether only a monitor's receipt counts as received.
-
-    ``required``: always. ``none``: never; PUBACK 0x00 has to do. ``auto``: once a monitor was ever heard. Named
-    ``monitors`` make them required, whatever else is written.
-    """
-    if settings.monitors or settings.receipts is Receipts.REQUIRED:
-        return True
-    return settings.receipts is Receipts.AUTO and monitor_known
-
-
 def with_link(supervision: Supervision, link: LinkState) -> Supervision:
     """The supervision with this link in the place of its namesake."""
     return replace(supervision, links=tuple(link if each.name == link.name else each for each in supervision.links))
@@ -173,7 +161,7 @@ def hear_monitor(supervision: Supervision, name: str, boot: str, at: float, *, a
     if alive:
         monitors[name] = HeardMonitor(at, boot)
         fresh = known is None or known.boot != boot
-        return replace(supervision, monitors=monitors, monitor_known=True, quiet_since=None), fresh
+        return replace(supervision, monitors=monitors, quiet_since=None), fresh
     if known is not None:
         monitors[name] = HeardMonitor(known.at, GONE)
     return replace(supervision, monitors=monitors), False
@@ -185,7 +173,7 @@ def hear_receipt(supervision: Supervision, name: str, at: float) -> Supervision:
     if known is None and len(supervision.monitors) >= MONITORS_KEPT:
         return supervision
     heard = HeardMonitor(at, GONE if known is None else known.boot)
-    return replace(supervision, monitors={**supervision.monitors, name: heard}, monitor_known=True, quiet_since=None)
+    return replace(supervision, monitors={**supervision.monitors, name: heard}, quiet_since=None)
 
 
 def forget_monitors(supervision: Supervision, at: float) -> Supervision:
@@ -232,7 +220,7 @@ def conditions(
         yield from _link_conditions(link, several=len(supervision.links) > 1)
     for name in settings.insecure_links:
         yield PLAIN_TEXT, name, -inf
-    if receipts_required(settings, supervision.monitor_known) and supervision.quiet_since is not None:
+    if settings.receipts is Receipts.REQUIRED and supervision.quiet_since is not None:
         yield NO_MONITOR, "", supervision.quiet_since
     if supervision.record_failed or supervision.stall is not None:
         yield RECORD_FAILED, "", -inf

@@ -130,7 +130,7 @@ class Turn:
         return Key(self.state.boot, self.state.seq + 1)
 
     def log(self, kind: str, at: float | None = None, **fields: Any) -> Key:
-        """Number an event, hand it to the record, and let it wait for its receipt."""
+        """Number an event, hand it to the record, and let it wait until a monitor holds it."""
         key = self.next_key()
         instant = self.now if at is None else at
         event = LoggedEvent(

@@ -1,7 +1,8 @@
-"""A walk test at the wall: it begins and ends, a button is tested, and the building's receipt confirms that.
+"""A walk test at the wall: it begins and ends, a button is tested, and a monitor confirms that it holds it.
 
-modes.py has the rules. The confirmation comes with the receipt and never before: a chirp, and for an input whose lamp
-isn't discreet *received* for a while. Without a receipt there is nothing to hear or see, so nothing has passed.
+modes.py has the rules. The confirmation comes with the receipt *held* and never before: a chirp, and for an input whose
+lamp isn't discreet *received* for a while. Without it there is nothing to hear or see, so nothing has passed; in a
+building without a monitor no test passes. A test tells nobody, so *told* doesn't count here.
 """
 
 from node.core import alarm, modes, signals
@@ -13,7 +14,7 @@ from node.core.settings import InputSettings, Lamp, Role
 from node.core.signals import BuzzerPattern
 from node.core.turn import Turn
 
-RECEIVED_SHOWN_S = 3.0
+CONFIRMED_SHOWN_S = 3.0
 
 
 def begin(turn: Turn, by: str, for_s: float) -> None:
@@ -64,8 +65,8 @@ def note(turn: Turn, name: str, at: float) -> None:
         turn.change(walk_test=state.walk_test.after_press(name))
 
 
-def received(turn: Turn, key: Key) -> None:
-    """Somebody holds this event; where it is a test that waits for that, it has passed."""
+def held(turn: Turn, key: Key) -> None:
+    """A monitor holds this event; where it is a test that waits for that, it has passed."""
     for name, awaited in turn.state.awaited_tests.items():
         if awaited.key == key:
             others = {other: each for other, each in turn.state.awaited_tests.items() if other != name}
@@ -92,4 +93,4 @@ def _confirm(turn: Turn, settings: InputSettings) -> None:
     if is_quiet and not alarm.hushed(state.incidents, settings.alarm_class):
         turn.change(chirp_until=turn.now + signals.CHIRP_S)
     if settings.lamp is not Lamp.DISCREET:
-        turn.change(confirmed_until=turn.now + RECEIVED_SHOWN_S)
+        turn.change(confirmed_until=turn.now + CONFIRMED_SHOWN_S)

@@ -97,7 +97,7 @@ class Wall:
         if step is Step.PRESSED:
             self.ladder.clear()
             self.ever_pressed = True
-        elif step is not Step.NOBODY:
+        elif step in (Step.TOLD, Step.ACKNOWLEDGED):
             self.ladder.pop(Step.NOBODY, None)
         self.ladder.setdefault(step, at)
 

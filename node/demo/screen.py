@@ -47,8 +47,8 @@ _SAYS = {
     LampPattern.READY_MISSING: "every third flash is missing: somebody is coming",
     LampPattern.WALK_TEST: "a short flash every second: walk test, a first press is a test",
     LampPattern.WALK_TEST_MISSING: "every third flash is missing: somebody is coming",
-    LampPattern.CALLING: "fast: calling, nobody has confirmed it yet",
-    LampPattern.RECEIVED: "double flash: received, the building has it",
+    LampPattern.CALLING: "fast: calling, nobody was told yet",
+    LampPattern.RECEIVED: "double flash: received, people were told",
     LampPattern.ACKNOWLEDGED: "steady: somebody is coming",
 }
 
@@ -56,7 +56,8 @@ _STEPS = {
     Step.PRESSED: "pressed",
     Step.STORED: "stored on the disk",
     Step.ACCEPTED: "accepted by the broker",
-    Step.RECEIVED: "received by the {guards}",
+    Step.HELD: "held by the {guards}",
+    Step.TOLD: "told: received by people",
     Step.ACKNOWLEDGED: "acknowledged: they are coming",
 }
 
@@ -155,6 +156,7 @@ def _wall(picture: Picture, now: float) -> list[Line]:
         [("   '-------'   BUZZER  ", Style.PLAIN), buzzer],
         [],
         [("               BUTTON  ", Style.PLAIN), button],
+        [],
     ]
     right = _ladder(picture)
     return [_beside(one, other) for one, other in zip(left, right, strict=True)]
@@ -245,8 +247,8 @@ def _next(picture: Picture) -> str:
         case Wall(ladder={Step.NOBODY: _}) if not picture.guards_on:
             return f"m: the {picture.guards} comes back"
         case Wall(ladder={Step.PRESSED: _}) if not picture.guards_on:
-            return "wait: without a receipt within 5 s nobody has it"
-        case Wall(ladder={Step.RECEIVED: _}):
+            return "wait: if nobody is told within 5 s, nobody has it"
+        case Wall(ladder={Step.TOLD: _}):
             return "a: a person at the guard's desk says that somebody is coming"
         case Wall(lamp=LampPattern.WALK_TEST):
             return "p, r at once: a test; held for 2 s, once more, or pressed in the last 5 min: an alarm"

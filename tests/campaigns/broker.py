@@ -173,7 +173,7 @@ def _settle(node: SimulatedNode, broker: Broker, readers: list[Reader], presses:
 def _received(node: SimulatedNode, since: int) -> bool:
     """Whether a press was received after this mark: the receipt of an older one, which comes late, is none for it."""
     ladder = [change["ladder"] for change in node.lines(since) if "ladder" in change]
-    return "pressed" in ladder and "received" in ladder[ladder.index("pressed") :]
+    return "pressed" in ladder and "told" in ladder[ladder.index("pressed") :]
 
 
 def _stored(config: Path, boot: str, kind: str) -> int:

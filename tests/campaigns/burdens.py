@@ -61,7 +61,7 @@ def backlog(one: Try) -> Figures:
             readers[-1].beat()
         wait_until(lambda: _drained(readers), DRAINED_S, f"{EVENTS} events at the desk")
         took_s = time.monotonic() - begin
-        node.expect(ladder="received")
+        node.expect(ladder="told")
     events = reading.known(readers)
     old = [reading.is_alarm(event) for (boot, _), event in events.items() if boot == _OLD_BOOT]
     assert old == sorted(old, reverse=True), "telemetry of the backlog came before its alarms"
@@ -129,7 +129,7 @@ def flood(one: Try) -> Figures:
         pressed = node.expect(pressed=True)
         sounded = node.expect(output="buzzer", level=True)
         desk.receive("event", kind="pressed", boot=node.boot)
-        node.expect(ladder="received")
+        node.expect(ladder="told")
         # What is dropped is counted whatever it was: a receipt among it, too.
         desk.receive("heartbeat", lambda each: each["refused"] + each["dropped"] >= COMMANDS, timeout_s=60.0)
     after_s = float(sounded["at"]) - float(pressed["at"])

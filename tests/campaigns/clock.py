@@ -12,7 +12,6 @@ and a desk. What is judged is measured here by the monotonic clock, at the desk 
 Then the desk confirms all of it, the other button is pressed, both incidents are reset.
 """
 
-import json
 import math
 import queue
 import time
@@ -29,7 +28,7 @@ from node.service import Clocks, Service
 from node.simulate.wall import Wall
 from tests.campaigns.campaign import Campaign, Figures, Try
 from tests.support.broker import Broker
-from tests.support.desk import BRANCH, RECEIPT_KINDS, Desk, decoded, receipt
+from tests.support.desk import BRANCH, Desk, decoded
 from tests.support.node import BUTTON, wait_until, write_config
 
 YEARS_S = 10 * 365.25 * 86_400.0
@@ -189,11 +188,11 @@ def attempt(this: Try) -> Figures:
             }
             _judge_sound(house, pressed_at)
             _confirm_all(desk)
-            house.onlooker.expect("button", Step.RECEIVED)
+            house.onlooker.expect("button", Step.TOLD)
             house.press("side")
             desk.expect("event", kind="pressed", input="side")
             _confirm_all(desk)
-            house.onlooker.expect("side", Step.RECEIVED)
+            house.onlooker.expect("side", Step.TOLD)
             for name in ("button", "side"):
                 incident = desk.expect("event", kind="restored", input=name)["incident"]
                 assert desk.order("reset", incident=incident)["outcome"] == "done"
@@ -221,8 +220,7 @@ def _judge_sound(house: House, pressed_at: float) -> None:
 
 def _confirm_all(desk: Desk) -> None:
     for event in desk.events:
-        for kind in RECEIPT_KINDS:
-            desk.client.publish(f"{BRANCH}/receipt", json.dumps(receipt(event, kind)))
+        desk.confirm(event)
 
 
 def _judge_heartbeats(desk: Desk) -> float:

@@ -11,15 +11,27 @@ from node.core.turn import Turn
 
 def older_receipt() -> None:
     """A receipt for an older press counts for the newest one too."""
-    received = _of(hearing, "_event_received")
+    about_call = _of(hearing, "_about_call")
 
-    def generous(turn: Turn, key: Key, by: str) -> None:
+    def generous(turn: Turn, key: Key, happening: Happening, step: Step) -> None:
         for incident in turn.state.incidents:
             if key.boot == incident.press.boot and key.seq < incident.press.seq and incident.presses > 1:
-                presses.climb(turn, incident, Happening.RECEIVED, Step.RECEIVED)
-        received(turn, key, by)
+                presses.climb(turn, incident, happening, step)
+        about_call(turn, key, happening, step)
 
-    _put(hearing, "_event_received", generous)
+    _put(hearing, "_about_call", generous)
+
+
+def held_is_enough() -> None:
+    """What a monitor has stored counts as told, though its channels take nothing."""
+    about_call = _of(hearing, "_about_call")
+
+    def satisfied(turn: Turn, key: Key, happening: Happening, step: Step) -> None:
+        about_call(turn, key, happening, step)
+        if happening is Happening.HELD:
+            about_call(turn, key, Happening.TOLD, Step.TOLD)
+
+    _put(hearing, "_about_call", satisfied)
 
 
 def further_press_unsent() -> None:
@@ -37,12 +49,13 @@ def further_press_unsent() -> None:
 
 
 def nobody_unsaid() -> None:
-    """A received alarm stays received, though no monitor is heard any more."""
+    """A call that was told of stays so, though no monitor is heard any more."""
     _put(outlook, "_tell_unheard", lambda _turn: None)
 
 
 DEFECTS: dict[str, Callable[[], None]] = {
     "older-receipt": older_receipt,
+    "held-is-enough": held_is_enough,
     "further-press-unsent": further_press_unsent,
     "nobody-unsaid": nobody_unsaid,
 }

@@ -7,9 +7,10 @@ from typing import Any
 
 from node.access import problems
 from node.core import delivery, hearing, outlook
+from node.core.alarm import Happening
 from node.core.delivery import Outbox
 from node.core.effects import Effect
-from node.core.memory import Key
+from node.core.memory import BROKER, Key, Step
 from node.core.turn import Turn
 from node.link.messages import NODE_BOUNDS
 from node.record import file
@@ -27,14 +28,14 @@ def birth_before_retained() -> None:
 
 
 def mark_on_puback() -> None:
-    """An event counts as received when the broker has it, although a monitor must confirm it."""
+    """An event counts as held when the broker has it, although a monitor must say so."""
 
-    def believing(accepted: Callable[..., None], turn: Turn, key: Key, *, heard: bool) -> None:
-        accepted(turn, key, heard=heard)
-        if heard:
-            _of(hearing, "_event_received")(turn, key, hearing.BROKER)
+    def believing(about_call: Callable[..., None], turn: Turn, key: Key, happening: Happening, step: Step) -> None:
+        about_call(turn, key, happening, step)
+        if happening is Happening.ACCEPTED:
+            _of(hearing, "_send_no_more")(turn, key, BROKER)
 
-    _wrap(hearing, "_event_accepted", believing)
+    _wrap(hearing, "_about_call", believing)
 
 
 def fifo_backlog() -> None:

@@ -47,7 +47,8 @@ class Scene:
         """How far the ladder can get."""
         if self.broker_away:
             return "pressed", "stored"
-        return ("pressed", "stored", "accepted", "received") if self.confirmed else ("pressed", "stored", "accepted")
+        climbed = ("pressed", "stored", "accepted")
+        return (*climbed, "held", "told") if self.confirmed else climbed
 
 
 SCENES: Mapping[str, Scene] = {

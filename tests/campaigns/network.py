@@ -72,7 +72,7 @@ def attempt(this: Try) -> Figures:
             desk.beat()
             desk.expect("event", kind="started")
             node.tap()
-            node.expect(ladder="received")
+            node.expect(ladder="told")
             incident = desk.expect("event", kind="restored")["incident"]
             assert desk.order("reset", incident=incident)["outcome"] == "done"
             figures = _break(this, path, node, desk)
@@ -101,7 +101,7 @@ def _break(this: Try, path: Path, node: SimulatedNode, desk: Desk) -> Figures:
     path.heal()
     healed_at = time.monotonic()
     pressed = node.expect(since=mark, ladder="pressed")["at"]
-    node.expect(lambda line: line["at"] >= pressed, WELL_S, since=mark, ladder="received")
+    node.expect(lambda line: line["at"] >= pressed, WELL_S, since=mark, ladder="told")
     figures["s from a healed path to received"] = time.monotonic() - healed_at
     return figures
 
@@ -121,7 +121,7 @@ def _wait_slowly(node: SimulatedNode, mark: int) -> None:
     def received() -> bool:
         drops = node.log.count("within 3 s")
         assert drops <= 1, f"a deadline that doesn't grow: a livelock\n{node.log}"
-        return bool(node.lines(mark, ladder="received"))
+        return bool(node.lines(mark, ladder="told"))
 
     wait_until(received, SLOW_S)
 

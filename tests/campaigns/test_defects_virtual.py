@@ -10,7 +10,8 @@ from tests.campaigns.virtual import VIRTUAL
 @pytest.mark.parametrize(
     ("defect", "reason"),
     [
-        ("older-receipt", "received, and nobody has the newest press"),
+        ("older-receipt", "told, and nobody said so of the newest press"),
+        ("held-is-enough", "told, and nobody said so of the newest press"),
         ("further-press-unsent", "an accepted press isn't sent"),
         ("nobody-unsaid", "received by nobody heard"),
     ],

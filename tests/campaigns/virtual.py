@@ -6,7 +6,7 @@ works again, and the world compares what was pressed with what the desk holds.
 
 from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import Any, get_args
 from unittest.mock import patch
 
 from node.core import delivery
@@ -21,6 +21,7 @@ from node.core.events import (
     StopRequested,
 )
 from node.core.settings import AlarmClass, InputSettings, Lamp, Receipts, Role, Settings, Sound, Wiring
+from node.messages import ReceiptKind
 from tests.campaigns.campaign import Campaign, Figures, Try
 from tests.campaigns.world import World
 from tests.core.house import button, door, make_settings, switch
@@ -178,13 +179,18 @@ def broker(world: World) -> None:
 
 
 def monitor(world: World) -> None:
-    """The desk goes, comes back anew, says goodbye, or gives no receipts for a while."""
-    happening = world.chance.choice(("leaves or comes", "leaves or comes", "mum", "goodbye", "old receipt"))
-    if happening == "mum":
-        world.mum = not world.mum
+    """The desk goes, comes back anew, says goodbye; its history or its channels fail for a while."""
+    happening = world.chance.choice(
+        ("leaves or comes", "leaves or comes", "stores or not", "tells or not", "goodbye", "old receipt")
+    )
+    if happening == "stores or not":
+        world.stores = not world.stores
+    elif happening == "tells or not":
+        world.tells = not world.tells
     elif happening == "old receipt":
         if world.held and world.reachable():
-            world.confirm(world.chance.choice(sorted(world.held)), world.reachable()[0])
+            key, kind = world.chance.choice(sorted(world.held)), world.chance.choice(get_args(ReceiptKind))
+            world.confirm(key, kind, world.reachable()[0])
     elif happening == "goodbye" and world.reachable():
         world.present = False
         world.play.monitor("desk", boot=f"m{world.desk_boot}", alive=False, link=world.reachable()[0])
@@ -252,12 +258,13 @@ def attempt(this: Try) -> Figures:
 
 
 def _house(chance: Random) -> Settings:
+    receipts = chance.choice((Receipts.REQUIRED, Receipts.REQUIRED, Receipts.REQUIRED, Receipts.NONE))
     return make_settings(
         *chance.sample(BUTTONS, chance.randint(1, 2)),
         *chance.sample(OTHERS, chance.randint(0, 2)),
         links=chance.choice((("a",), ("a", "b"))),
-        receipts=chance.choice((Receipts.AUTO, Receipts.AUTO, Receipts.REQUIRED, Receipts.NONE)),
-        monitors=chance.choice(((), ("desk",))),
+        receipts=receipts,
+        monitors=chance.choice(((), ("desk",))) if receipts is Receipts.REQUIRED else (),
         chatter_presses=10,
     )
 

@@ -4,6 +4,7 @@ The core is the real one. Whatever acts on it is here: brokers that come, go and
 there or not, a disk that stalls, processes that end. Rules:
 
 1. What the desk holds is what a broker took while the desk was there; the node's own opinion is asked for nothing.
+   The desk tells people of what a list or an event calls for, unless its channels fail.
 2. A press whose event was on no disk when the process ended is the broker's to bring back, where its list had it; where
    neither had it, two memories were lost at once, and nothing is promised.
 3. After each stretch of time, and each receipt, ``judge`` looks for a call that is silently undelivered.
@@ -17,7 +18,8 @@ from node.core import supervision
 from node.core.effects import Effect, ReadBacklog, ShowLadder
 from node.core.events import BacklogRead
 from node.core.memory import Key, Step
-from node.core.settings import Settings
+from node.core.settings import Receipts, Settings
+from node.messages import ReceiptKind
 from tests.core.checks import CALLS
 from tests.core.outside import Broker, Disk
 from tests.core.playbook import EVENT_TOPIC, Playbook
@@ -26,13 +28,14 @@ DESK = "desk"
 BEAT_S = 5.0
 LATE_S = 0.5
 NOBODY_SUBSCRIBES, REFUSED = 0x10, 0x87
-CALLING = (Step.PRESSED, Step.STORED, Step.ACCEPTED)
+CALLING = (Step.PRESSED, Step.STORED, Step.ACCEPTED, Step.HELD)
 
 
 class World:
     """One building. ``away`` are the brokers that can't be reached, ``refusing`` those that refuse events.
 
-    ``present``: the desk is connected to each broker; ``mum``: it gives no receipts. A broker in ``play.mute`` stays
+    ``present``: the desk is connected to each broker; ``stores``: its history takes what it hears, so it says *held*;
+    ``tells``: a channel of its takes what it tells, so it says *told*. A broker in ``play.mute`` stays
     connected, and nothing passes either way. ``held``: the first input is actuated before the start.
     """
 
@@ -44,7 +47,7 @@ class World:
         self.play = Playbook(settings, actuated={first: held, **dict.fromkeys(others, False)})
         self.away: set[str] = set()
         self.refusing: set[str] = set()
-        self.present, self.mum = True, False
+        self.present, self.stores, self.tells = True, True, True
         self.desk_boot = 1
         self.held: set[Key] = set()
         self.heard_of: set[str] = set()
@@ -52,7 +55,8 @@ class World:
         self.begun_at = self.heard_at = self.play.now
         self._next_beat = self.play.now
         self._synced: Disk | None = None
-        self._confirmed: set[Key] = set()
+        self._told: set[Key] = set()
+        self._taken: set[Key] = set()
         self._incidents: dict[Key, str | None] = {}
         self._presses: dict[Key, str] = {}
         self._lost: set[Key] = set()
@@ -88,6 +92,13 @@ class World:
         for link in self.reachable() if self.present else ():
             self.heard_at = self.play.now
             self.play.monitor(DESK, boot=f"m{self.desk_boot}", link=link)
+            self._tell(link)
+
+    def _tell(self, link: str) -> None:
+        """The desk tells people of each call that the list on this broker has and that nobody was told of."""
+        for listed in self.play.brokers[link].incidents if self.tells else ():
+            if listed.step not in (Step.TOLD, Step.ACKNOWLEDGED):
+                self.confirm(listed.press, "told", link)
 
     def reachable(self) -> list[str]:
         """The links on which something passes."""
@@ -115,17 +126,22 @@ class World:
             return
         self.held.add(key)
         self.heard_of.add(self._incidents.get(key) or "")
-        if not self._receipts_required():
-            self._confirmed.add(key)
+        self._taken.add(key)
         self.play.answer(EVENT_TOPIC, 0, key, link)
-        if not self.mum:
-            self.confirm(key, link)
+        if self.stores:
+            self.confirm(key, "held", link)
+        if self.tells and self._calls(key):
+            self.confirm(key, "told", link)
 
-    def confirm(self, key: Key, link: str) -> None:
-        """The desk says that it holds this event."""
-        self._confirmed.add(key)
+    def _calls(self, key: Key) -> bool:
+        return any(each.key == key and each.kind in (*CALLS, "nobody", "adopted") for each in self.play.logged)
+
+    def confirm(self, key: Key, kind: ReceiptKind, link: str) -> None:
+        """The desk says that it holds this event, or that people were told of it."""
+        if kind == "told":
+            self._told.add(key)
         self.heard_at = self.play.now
-        self.play.receipt(key, monitor=DESK, link=link)
+        self.play.receipt(key, kind=kind, monitor=DESK, link=link)
         self.judge()
 
     def _note(self) -> None:
@@ -141,7 +157,7 @@ class World:
             match effect:
                 case ShowLadder(at, name, Step.PRESSED):
                     self._calling[name] = at
-                case ShowLadder(at, name, Step.RECEIVED | Step.NOBODY | Step.ACKNOWLEDGED) if name in self._calling:
+                case ShowLadder(at, name, Step.TOLD | Step.NOBODY | Step.ACKNOWLEDGED) if name in self._calling:
                     self.longest_call_s = max(self.longest_call_s, at - self._calling.pop(name))
                 case ReadBacklog(known):
                     self._asked = known
@@ -149,8 +165,10 @@ class World:
             waiting, self._asked = self.play.disk.unreceipted(self._asked), None
             self.play >> BacklogRead(self.play.now, waiting[:5], len(waiting) > 5)
 
-    def _receipts_required(self) -> bool:
-        return supervision.receipts_required(self.settings, self.play.state.supervision.monitor_known)
+    @property
+    def _awaits(self) -> bool:
+        """Whether this building has a monitor that is awaited."""
+        return self.settings.receipts is Receipts.REQUIRED
 
     # Machines.
 
@@ -199,11 +217,12 @@ class World:
         quiet_s = state.now - self.heard_at
         for incident in state.incidents:
             seen = self._seen.setdefault(incident.press, state.now)
-            if incident.step in CALLING:
+            if incident.step in CALLING and (self._awaits or incident.press not in self._taken):
                 assert state.now - seen <= self.settings.receipt_s + LATE_S, f"{incident.input}: silently undelivered"
-            if Step.RECEIVED in incident.marks:
-                assert incident.press in self._confirmed, f"{incident.input}: received, and nobody has the newest press"
-            if incident.step is Step.RECEIVED and self._receipts_required():
+            if Step.TOLD in incident.marks:
+                told = self._awaits and incident.press in self._told
+                assert told, f"{incident.input}: received, and nobody was told of the newest press"
+            if incident.step in (Step.HELD, Step.TOLD):
                 assert quiet_s <= supervision.MONITOR_HEARD_S + LATE_S, f"{incident.input}: received by nobody heard"
 
     def judge_end(self) -> None:
@@ -218,7 +237,8 @@ class World:
         assert not forgotten, f"a broker listed these, and nobody took them over: {forgotten}"
         assert self._promised <= self.heard_of, "what a broker brought back never reached the desk"
         steps = {each.step for each in play.state.incidents}
-        assert steps <= {Step.RECEIVED, Step.ACKNOWLEDGED}, f"in the end a call has only got to {steps}"
+        good = {Step.TOLD} if self._awaits else {Step.STORED, Step.ACCEPTED}
+        assert steps <= {*good, Step.ACKNOWLEDGED}, f"in the end a call has only got to {steps}"
         for incident in play.state.incidents:
             play.command("reset", incident=incident.id, link=play.settings.links[0], id=f"end-{incident.id}")
         self.let(1.0)
@@ -228,7 +248,7 @@ class World:
     def _recover(self) -> None:
         self.away.clear()
         self.refusing.clear()
-        self.present, self.mum = True, False
+        self.present, self.stores, self.tells = True, True, True
         self.stall(False)
         self.play.mute.clear()
         self.play.actuated = dict.fromkeys(self.play.actuated, False)

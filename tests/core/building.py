@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from itertools import count
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import strategies as st
@@ -30,6 +30,7 @@ from node.core.events import (
 from node.core.memory import Key
 from node.core.settings import AlarmClass, Lamp, Receipts, Role, Sound, Wiring
 from node.errors import TOO_HOT, UNDER_VOLTAGE
+from node.messages import ReceiptKind
 from tests.core.house import button, door, make_settings, switch
 from tests.core.playbook import BRANCH, UTC_OFFSET, Playbook
 
@@ -108,7 +109,8 @@ class Building(RuleBasedStateMachine):
     )
     def switch_on(self, receipts: Receipts, monitors: tuple[str, ...], held: bool, connected: bool) -> None:
         """The first process ever, on one of several buildings."""
-        made = make_settings(*INPUTS, links=LINKS, receipts=receipts, monitors=monitors, chatter_presses=10)
+        named = monitors if receipts is Receipts.REQUIRED else ()
+        made = make_settings(*INPUTS, links=LINKS, receipts=receipts, monitors=named, chatter_presses=10)
         actuated = {each.name: held and each.name == "loud" for each in INPUTS}
         self.play = Playbook(made, actuated=actuated)
         if connected:
@@ -297,13 +299,26 @@ class Building(RuleBasedStateMachine):
         self.play.monitor(name, boot=boot, alive=alive, link=link)
         self.look()
 
-    @rule(link=links, monitor=st.sampled_from(["desk", "gate"]), number=index)
-    def receipt_comes(self, link: str, monitor: str, number: int) -> None:
+    @rule(
+        link=links,
+        monitor=st.sampled_from(["desk", "gate"]),
+        number=index,
+        kind=st.sampled_from(get_args(ReceiptKind)),
+    )
+    def receipt_comes(self, link: str, monitor: str, number: int, kind: ReceiptKind) -> None:
         """For any event of any boot, most likely a recent one."""
         keys = list(self.play.disk.rows)
         if keys:
-            self.play.receipt(keys[-1 - number % len(keys)], monitor=monitor, link=link)
+            self.play.receipt(keys[-1 - number % len(keys)], kind=kind, monitor=monitor, link=link)
             self.look()
+
+    @precondition(lambda self: self.play.state.incidents)
+    @rule(link=links, monitor=st.sampled_from(["desk", "gate"]), number=index)
+    def people_are_told(self, link: str, monitor: str, number: int) -> None:
+        """Of an open incident's newest press, whether or not it is held."""
+        incidents = self.play.state.incidents
+        self.play.receipt(incidents[number % len(incidents)].press, kind="told", monitor=monitor, link=link)
+        self.look()
 
     @precondition(lambda self: self.play.state.incidents)
     @rule(

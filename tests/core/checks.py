@@ -21,11 +21,11 @@ from node.core.effects import (
     ShowLadder,
     WriteStatus,
 )
-from node.core.events import CommandHeard, Event, TimePassed
+from node.core.events import AlarmHeard, CommandHeard, Event, ReceiptHeard, RecordLoaded, TimePassed
 from node.core.inputs import KEY
 from node.core.line import ContactState
-from node.core.memory import ListedIncident, Step
-from node.core.settings import Role
+from node.core.memory import Incident, ListedIncident, Restored, Snapshot, Step
+from node.core.settings import Receipts, Role
 from node.core.signals import BuzzerPattern, LampPattern
 from node.core.turn import State
 
@@ -58,6 +58,7 @@ class Checks:
         self._check_signals(state, effects)
         self._check_sends(state, effects)
         self._check_outbox(state, effects)
+        self._check_told(event, before, state)
         self._check_latched(event, before, state, effects)
         self._check_pressed(state, effects)
         self._check_tests(before, state, effects)
@@ -116,6 +117,18 @@ class Checks:
             if link.up and (state.incidents or told):
                 assert told is not None, "an open incident isn't told"
                 assert [_seen(each) for each in told] == [_seen(each) for each in alarm.listed(state.incidents)]
+
+    @staticmethod
+    def _check_told(event: Event, before: State, state: State) -> None:
+        """*Told* begins with such a receipt for the newest press, or is remembered; and who waits for it has an end."""
+        was_told = {each.press for each in before.incidents if each.step is Step.TOLD}
+        for incident in state.incidents:
+            if incident.step is Step.TOLD and incident.press not in was_told:
+                assert _tells(event, incident, state), "told, and nobody said so of the newest press"
+            if incident.step in (Step.PRESSED, Step.STORED, Step.ACCEPTED, Step.HELD) and _awaits(state):
+                assert incident.receipt_due is not None, "a call may stay untold for ever"
+                late = isinstance(event, TimePassed) and state.begun and incident.receipt_due <= state.now
+                assert not late, "nobody was told in time, and the lamp goes on calling"
 
     @staticmethod
     def _check_outbox(state: State, effects: list[Effect]) -> None:
@@ -244,6 +257,21 @@ def apart(state: State) -> State:
         remembered=None,
         supervision=replace(state.supervision, refused=0, unstored={}),
     )
+
+
+def _awaits(state: State) -> bool:
+    return state.settings.receipts is Receipts.REQUIRED
+
+
+def _tells(event: Event, incident: Incident, state: State) -> bool:
+    match event:
+        case ReceiptHeard(_, _, monitor, incident.press, "told"):
+            return _awaits(state) and (monitor in state.settings.monitors or not state.settings.monitors)
+        case RecordLoaded(_, Restored(snapshot=Snapshot(incidents=remembered))):
+            return any((each.press, each.step) == (incident.press, Step.TOLD) for each in remembered)
+        case AlarmHeard(_, _, _, listed, retained=True):
+            return any((each.id, each.step) == (incident.id, Step.TOLD) for each in listed)
+    return False
 
 
 def _seen(listed: ListedIncident) -> tuple[object, ...]:

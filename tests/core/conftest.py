@@ -1,11 +1,12 @@
 """The stage: plays that fail when a scene was never checked."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
-from node.core.settings import InputSettings
+from node.core.settings import InputSettings, Receipts
 from tests.core.house import make_settings
 from tests.core.playbook import Playbook, Stage
 
@@ -26,6 +27,12 @@ def stage() -> Iterator[Stage]:
     yield begin
     for play in plays:
         play.end()
+
+
+@pytest.fixture
+def alone(stage: Stage) -> Stage:
+    """As ``stage``, in a building without a monitor: that none is heard is no fault there."""
+    return partial(stage, receipts=Receipts.NONE)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from node.core.turn import CLOSED_KEPT
 
 OLD_BOOT = "0000000f"
 
-_HEARD_STEPS = {Step.RECEIVED: Step.RECEIVED, Step.ACKNOWLEDGED: Step.ACKNOWLEDGED}
+_HEARD_STEPS = {Step.TOLD: Step.TOLD, Step.ACKNOWLEDGED: Step.ACKNOWLEDGED}
 
 
 def backlog(alarms: int = 0, telemetry: int = 0) -> tuple[tuple[Key, bool], ...]:

@@ -321,6 +321,11 @@ class Playbook:
         """A monitor says of an event, the newest press unless ``key`` names another, that it is held, or told."""
         return self >> ReceiptHeard(self.now, link, monitor, key or self.pressed, kind)
 
+    def told(self, key: Key | None = None, *, monitor: str = "desk", link: str = LINK) -> Self:
+        """A monitor holds an event, the newest press unless ``key`` names another, and people were told of it."""
+        self.receipt(key, monitor=monitor, link=link)
+        return self.receipt(key, kind="told", monitor=monitor, link=link)
+
     def monitor(self, name: str = "desk", *, boot: str = "m0000001", alive: bool = True, link: str = LINK) -> Self:
         """A monitor's heartbeat."""
         return self >> MonitorHeard(self.now, link, name, boot, alive)
@@ -358,10 +363,12 @@ class Playbook:
         """What stands: (code, subject)."""
         return sorted((fault.code, fault.subject) for fault in self.state.faults)
 
-    def next_process(self, *, boot: str = "0000000b", reboot: bool = False, away_s: float = 0.0) -> Self:
+    def next_process(
+        self, *, boot: str = "0000000b", reboot: bool = False, away_s: float = 0.0, settings: Settings | None = None
+    ) -> Self:
         """The next process on the same wall, disk and brokers; after a reboot the machine's clock begins anew."""
         play = type(self)(
-            self.settings,
+            settings or self.settings,
             boot=boot,
             at=REBOOTED if reboot else self.now + away_s,
             disk=self.disk,

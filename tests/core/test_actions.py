@@ -210,9 +210,9 @@ def test_identify_is_refused_without_a_buzzer(stage: Stage) -> None:
     assert play.replies() == [refusal("no-buzzer")]
 
 
-def test_an_inhibit_is_a_standing_fault_until_its_end(stage: Stage) -> None:
+def test_an_inhibit_is_a_standing_fault_until_its_end(alone: Stage) -> None:
     """An input out of service is told in every heartbeat, and comes back by itself."""
-    play = stage(heartbeat_s=3_600.0)
+    play = alone(heartbeat_s=3_600.0)
 
     play.command("inhibit", input="button", for_s=600.0, reason="painters")
     assert play.faults() == [("F040", "button")]

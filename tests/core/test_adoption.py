@@ -41,20 +41,20 @@ def test_an_incident_that_only_the_broker_remembers_is_adopted(pressed: Playbook
     play.skip()
 
 
-def test_the_receipt_of_its_adoption_says_that_somebody_has_it(pressed: Playbook) -> None:
+def test_told_of_its_adoption_says_that_people_were_told(pressed: Playbook) -> None:
     """The older press can't be sent again, so its receipt may never come."""
     play = deleted(pressed).begin().connect().monitor().skip()
 
-    play.receipt(play.newest("adopted"))
+    play.told(play.newest("adopted"))
 
-    assert play.step() is Step.RECEIVED
+    assert play.step() is Step.TOLD
     play.only(SetLamp) << [SetLamp(LampPattern.RECEIVED)]
 
 
-@pytest.mark.parametrize("step", [Step.RECEIVED, Step.ACKNOWLEDGED])
+@pytest.mark.parametrize("step", [Step.TOLD, Step.ACKNOWLEDGED])
 def test_an_adopted_incident_keeps_its_phase(pressed: Playbook, step: Step) -> None:
-    """Somebody has it, or is coming."""
-    pressed.receipt()
+    """People were told, or somebody is coming."""
+    pressed.told()
     if step is Step.ACKNOWLEDGED:
         pressed.command("acknowledge", incident=pressed.incident)
     pressed.skip()

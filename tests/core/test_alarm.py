@@ -43,7 +43,7 @@ def test_only_what_the_table_says_leads_anywhere(step: Step, happening: Happenin
 @pytest.mark.parametrize("happening", sorted(set(Happening) - BY_TIME_AND_HAND))
 @pytest.mark.parametrize("step", sorted(set(Step) - {Step.NORMAL}))
 def test_an_incident_moves_by_the_table_or_not_at_all(step: Step, happening: Happening) -> None:
-    """Nothing but the step changes, and whether a receipt is still awaited."""
+    """Nothing but the step changes, and whether *told* is still awaited."""
     before = incident(step)
 
     after = alarm.advance(before, happening)
@@ -52,7 +52,8 @@ def test_an_incident_moves_by_the_table_or_not_at_all(step: Step, happening: Hap
     if expected is None:
         assert after is None
     else:
-        awaited = expected in (Step.PRESSED, Step.STORED, Step.ACCEPTED)
+        calling = (Step.PRESSED, Step.STORED, Step.ACCEPTED, Step.HELD)
+        awaited = expected in calling and happening is not Happening.TAKEN
         assert after == replace(before, step=expected, receipt_due=before.receipt_due if awaited else None)
 
 
@@ -86,18 +87,35 @@ def test_without_a_press_there_is_no_incident(happening: Happening) -> None:
     assert alarm.follow(Step.NORMAL, happening) is None
 
 
-def test_nobody_has_it_is_left_by_a_receipt_an_acknowledgement_a_press_or_a_reset_alone() -> None:
-    """A broker that takes the alarm after all isn't somebody who has it."""
+def test_nobody_has_it_is_left_when_people_are_told_or_act_alone() -> None:
+    """Neither a broker that takes the alarm after all nor a monitor that only holds it is somebody who has it.
+
+    Where no monitor is awaited, nobody can do more than a broker that takes it.
+    """
     leaving = {happening for happening in Happening if alarm.follow(Step.NOBODY, happening)}
 
-    assert leaving == {Happening.RECEIVED, Happening.ACKNOWLEDGED, Happening.PRESSED, Happening.RESET}
+    assert leaving == {
+        Happening.TOLD,
+        Happening.ACKNOWLEDGED,
+        Happening.PRESSED,
+        Happening.RESET,
+        Happening.TAKEN,
+    }
+    assert TRANSITIONS[Step.NOBODY, Happening.TAKEN] is Step.ACCEPTED
 
 
 @pytest.mark.parametrize("happening", [Happening.STORED, Happening.ACCEPTED, Happening.UNSUBSCRIBED])
-@pytest.mark.parametrize("step", [Step.ACCEPTED, Step.RECEIVED, Step.ACKNOWLEDGED])
+@pytest.mark.parametrize("step", [Step.ACCEPTED, Step.HELD, Step.TOLD, Step.ACKNOWLEDGED])
 def test_what_comes_late_takes_nothing_back(step: Step, happening: Happening) -> None:
     """A slow disk or a second broker doesn't make the lamp say less than it did."""
     assert alarm.follow(step, happening) is None
+
+
+def test_nothing_but_told_makes_a_call_received() -> None:
+    """No other happening leads to the lamp's double flash, from wherever."""
+    leading = {happening for (_, happening), step in TRANSITIONS.items() if step is Step.TOLD}
+
+    assert leading == {Happening.TOLD}
 
 
 @pytest.mark.parametrize(
@@ -107,12 +125,13 @@ def test_what_comes_late_takes_nothing_back(step: Step, happening: Happening) ->
         (Step.STORED, "active"),
         (Step.ACCEPTED, "active"),
         (Step.NOBODY, "active"),
-        (Step.RECEIVED, "received"),
+        (Step.HELD, "active"),
+        (Step.TOLD, "received"),
         (Step.ACKNOWLEDGED, "acknowledged"),
     ],
 )
 def test_the_building_is_told_three_phases(step: Step, phase: str) -> None:
-    """Readers of the alarm topic needn't know the ladder."""
+    """Readers of the alarm topic needn't know the ladder: *received* is told, and what is only held still calls."""
     assert alarm.phase(step) == phase
 
 
@@ -172,11 +191,11 @@ def test_the_list_is_worst_class_first_then_oldest_press_first() -> None:
 
 def test_the_list_says_what_another_process_needs_to_take_an_incident_over() -> None:
     """And nothing that only this process understands."""
-    opened = incident(Step.RECEIVED, sounding_until=900.0, test=True)
+    opened = incident(Step.TOLD, sounding_until=900.0, test=True)
 
     assert alarm.listed((opened,)) == (
         ListedIncident(
-            "0000000a-7", "button", AlarmClass.THREAT, Step.RECEIVED, 1, 17.0, PRESS, sounding_until=900.0, test=True
+            "0000000a-7", "button", AlarmClass.THREAT, Step.TOLD, 1, 17.0, PRESS, sounding_until=900.0, test=True
         ),
     )
 
@@ -185,7 +204,8 @@ HAPPENINGS = {
     Happening.STORED: lambda play: play.stored(),
     Happening.ACCEPTED: lambda play: play.accepted(code=0),
     Happening.UNSUBSCRIBED: lambda play: play.accepted(code=0x10),
-    Happening.RECEIVED: lambda play: play.receipt(),
+    Happening.HELD: lambda play: play.receipt(),
+    Happening.TOLD: lambda play: play.receipt(kind="told"),
     Happening.TIMED_OUT: lambda play: play.wait(10.0),
     Happening.ACKNOWLEDGED: lambda play: play.command("acknowledge", incident=play.incident),
 }
@@ -194,7 +214,8 @@ WAYS: dict[Step, list[Happening]] = {
     Step.PRESSED: [],
     Step.STORED: [Happening.STORED],
     Step.ACCEPTED: [Happening.ACCEPTED],
-    Step.RECEIVED: [Happening.RECEIVED],
+    Step.HELD: [Happening.HELD],
+    Step.TOLD: [Happening.TOLD],
     Step.ACKNOWLEDGED: [Happening.ACKNOWLEDGED],
     Step.NOBODY: [Happening.UNSUBSCRIBED],
 }

@@ -33,9 +33,9 @@ def test_the_first_press_is_an_alarm_and_so_is_each_up_to_the_limit(stage: Stage
     assert play.faults() == [CHATTERS]
 
 
-def test_beyond_the_limit_nothing_floods_anybody(stage: Stage) -> None:
+def test_beyond_the_limit_nothing_floods_anybody(alone: Stage) -> None:
     """A wire that swings in the wind for ten minutes adds no event of its own."""
-    play = stage(button(), links=(), chatter_presses=LIMIT)
+    play = alone(button(), links=(), chatter_presses=LIMIT)
     for _ in range(LIMIT + 1):
         play.tap()
     seq = play.state.seq
@@ -68,9 +68,9 @@ def test_another_button_is_not_limited(stage: Stage) -> None:
     assert play.kinds() == ["pressed", "restored", "pressed", "restored"]
 
 
-def test_after_30_s_of_quiet_it_counts_as_calm(stage: Stage) -> None:
+def test_after_30_s_of_quiet_it_counts_as_calm(alone: Stage) -> None:
     """The fault is cleared, and the next press is told again."""
-    play = chattering(stage).skip()
+    play = chattering(alone).skip()
 
     play.wait(30.0)
     assert play.faults() == []
@@ -101,9 +101,9 @@ def test_what_was_kept_back_comes_to_how_the_input_is_when_it_calms(stage: Stage
     assert "restored" in play.kinds()
 
 
-def test_a_wire_that_is_cut_when_the_chatter_ends_is_told_as_that(stage: Stage) -> None:
+def test_a_wire_that_is_cut_when_the_chatter_ends_is_told_as_that(alone: Stage) -> None:
     """It was the wire, and now it has come off."""
-    play = chattering(stage, button(wiring=Wiring.CHANGEOVER))
+    play = chattering(alone, button(wiring=Wiring.CHANGEOVER))
 
     play.wire("button", high=True).wait(1.0).skip()
     assert play.faults() == [CHATTERS]
@@ -125,9 +125,9 @@ def test_presses_at_a_person_s_pace_never_chatter(stage: Stage) -> None:
     play.skip()
 
 
-def test_a_hum_is_a_fault_though_nothing_is_ever_decided(stage: Stage) -> None:
+def test_a_hum_is_a_fault_though_nothing_is_ever_decided(alone: Stage) -> None:
     """A wire that picks up 50 Hz hides every press: it has to be told within a minute."""
-    play = stage(button(), links=())
+    play = alone(button(), links=())
 
     watch(play, train(3_000, 0.010, 0.020))
 
@@ -136,9 +136,9 @@ def test_a_hum_is_a_fault_though_nothing_is_ever_decided(stage: Stage) -> None:
     play.skip()
 
 
-def test_edges_that_were_dropped_count(stage: Stage) -> None:
+def test_edges_that_were_dropped_count(alone: Stage) -> None:
     """The panel handed over 64 of them and a number. When it is over nothing was kept back, and nothing is told."""
-    play = stage(button())
+    play = alone(button())
 
     play >> EdgesDropped(play.now, "button", 100_000)
     assert play.faults() == [CHATTERS]

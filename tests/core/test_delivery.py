@@ -222,14 +222,14 @@ def test_a_link_that_comes_sends_nothing_again_on_another(stage: Stage) -> None:
 
 
 def test_the_broker_s_word_is_enough_where_no_receipt_is_required(stage: Stage) -> None:
-    """PUBACK 0x00 marks as received, also telemetry."""
+    """PUBACK 0x00 ends the sending, also of telemetry."""
     play = stage(receipts=Receipts.NONE, connected=False)
     play.link_up().skip()
     started = Key(BOOT, 1)
 
     play.accepted(started)
 
-    play << [MarkReceived(started, "broker")]
+    play << [MarkReceived(started, "the broker")]
 
 
 def test_an_answer_to_an_event_that_is_gone_changes_nothing(stage: Stage) -> None:
@@ -315,9 +315,9 @@ def test_the_receipt_of_an_event_nobody_knows_is_noted_nowhere(stage: Stage) -> 
     play.only(MarkReceived) << []
 
 
-def test_fifty_presses_while_the_broker_is_away_arrive_alarms_first(stage: Stage) -> None:
+def test_fifty_presses_while_the_broker_is_away_arrive_alarms_first(alone: Stage) -> None:
     """Each once for a reader who dedupes, though more than a window's worth."""
-    play = stage()
+    play = alone()
     play.link_down().wait(5.0)
     for _ in range(50):
         play.tap()

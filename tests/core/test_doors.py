@@ -217,9 +217,9 @@ def test_a_private_door_is_told_while_an_incident_is_open_and_never_else(stage: 
 
 
 @pytest.mark.parametrize("each", DOORS, ids=lambda each: each.role.value)
-def test_a_door_that_stands_open_is_not_stuck(stage: Stage, each: InputSettings) -> None:
+def test_a_door_that_stands_open_is_not_stuck(alone: Stage, each: InputSettings) -> None:
     """Being open is what doors do."""
-    play = stage(button(), each)
+    play = alone(button(), each)
 
     play.press("door").wait(100.0)
 
@@ -278,9 +278,9 @@ def test_an_open_case_does_not_hide_a_press(stage: Stage) -> None:
     play.skip()
 
 
-def test_an_inhibited_tamper_switch_is_an_inhibit_and_no_open_case(stage: Stage) -> None:
+def test_an_inhibited_tamper_switch_is_an_inhibit_and_no_open_case(alone: Stage) -> None:
     """While somebody works in the case, the inhibit is what is told."""
-    play = stage(button(), TAMPER)
+    play = alone(button(), TAMPER)
 
     play.command("inhibit", input="tamper", for_s=60.0, reason="service").press("tamper")
 

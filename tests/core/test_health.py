@@ -56,9 +56,9 @@ def test_what_was_found_before_the_start_is_told_with_it(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("away_s", "faults"), [(119.999, []), (120.0, [("F037", "health")])])
-def test_readings_that_stay_away_are_a_fault(stage: Stage, away_s: float, faults: list[tuple[str, str]]) -> None:
+def test_readings_that_stay_away_are_a_fault(alone: Stage, away_s: float, faults: list[tuple[str, str]]) -> None:
     """Two minutes after the last one, to the millisecond: nobody watches the machine."""
-    play = stage()
+    play = alone()
     play.wait(30.0)
     read(play)
 
@@ -67,9 +67,9 @@ def test_readings_that_stay_away_are_a_fault(stage: Stage, away_s: float, faults
     assert play.faults() == faults
 
 
-def test_a_fault_that_was_found_stands_while_readings_stay_away(stage: Stage) -> None:
+def test_a_fault_that_was_found_stands_while_readings_stay_away(alone: Stage) -> None:
     """Nobody has seen it end; the next reading that comes clears what doesn't hold any more."""
-    play = stage()
+    play = alone()
     read(play, (UNDER_VOLTAGE, "")).wait(120.0).skip()
     assert play.faults() == [("F031", ""), ("F037", "health")]
 
@@ -79,9 +79,9 @@ def test_a_fault_that_was_found_stands_while_readings_stay_away(stage: Stage) ->
     assert play.faults() == []
 
 
-def test_readings_that_come_are_no_fault(stage: Stage) -> None:
+def test_readings_that_come_are_no_fault(alone: Stage) -> None:
     """Each of them is a sign of life for two minutes more."""
-    play = stage()
+    play = alone()
 
     for _ in range(20):
         read(play).wait(30.0)
@@ -89,9 +89,9 @@ def test_readings_that_come_are_no_fault(stage: Stage) -> None:
     assert play.skip().faults() == []
 
 
-def test_a_node_whose_health_nobody_reads_has_no_fault(stage: Stage) -> None:
+def test_a_node_whose_health_nobody_reads_has_no_fault(alone: Stage) -> None:
     """The two minutes begin with the first reading, and not before."""
-    play = stage()
+    play = alone()
 
     play.until(START + 600.0).skip()
 

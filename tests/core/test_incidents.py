@@ -62,22 +62,22 @@ def test_a_press_without_any_link_still_sounds_and_is_stored(stage: Stage) -> No
 
 
 def test_the_ladder_of_a_call_that_is_heard(stage: Stage) -> None:
-    """Pressed, stored, accepted, received, acknowledged: each shown once, each by its own word."""
+    """Pressed, stored, accepted, held, told, acknowledged: each shown once, each by its own word."""
     play = stage(links=("a", "b"))
     play.monitor(link="a").press()
 
-    play.stored().accepted(link="a").accepted(link="b").receipt(link="a").receipt(link="b")
+    play.stored().accepted(link="a").accepted(link="b").told(link="a").told(link="b")
     play.command("acknowledge", incident=play.incident, link="a")
 
-    assert play.steps() == ["pressed", "stored", "accepted", "received", "acknowledged"]
+    assert play.steps() == ["pressed", "stored", "accepted", "held", "told", "acknowledged"]
 
 
 def test_the_lamp_tells_how_far_the_call_has_got(stage: Stage) -> None:
-    """Fast until somebody holds it, double flash when a monitor does, steady when a person comes."""
+    """Fast until people were told, held or not; then a double flash, and steady when a person comes."""
     play = stage()
     play.monitor().skip()
 
-    play.press().stored().accepted().receipt().command("acknowledge", incident=play.incident)
+    play.press().stored().accepted().told().command("acknowledge", incident=play.incident)
 
     play.only(SetLamp) << [
         SetLamp(LampPattern.CALLING),
@@ -113,18 +113,18 @@ def test_a_further_press_is_counted_and_starts_the_ladder_anew(stage: Stage) -> 
         SendEvent(LINK, 1, play.pressed, alarm=True),
         HurryLinks(),
     ]
-    play.stored().accepted().receipt()
-    assert play.steps() == ["stored", "accepted", "received"]
+    play.stored().accepted().told()
+    assert play.steps() == ["stored", "accepted", "held", "told"]
 
 
 def test_what_was_reached_for_an_older_press_says_nothing_of_the_newest(stage: Stage) -> None:
-    """The receipt for the first press arrives after the second."""
+    """The receipts for the first press arrive after the second."""
     play = stage()
     play.monitor().press().release()
     first = play.pressed
     play.press().skip()
 
-    play.accepted(first).receipt(first)
+    play.accepted(first).told(first)
 
     assert play.step() is Step.PRESSED
     play << [MarkReceived(first, "desk")]
@@ -135,7 +135,7 @@ def test_the_lamp_tells_about_the_newest_press_of_several_incidents(stage: Stage
     play = stage(ASSIST, AMOK)
     play.monitor().press("amok").accepted().receipt().press("assist").skip()
 
-    play.release("amok").press("amok").receipt()
+    play.release("amok").press("amok").told()
 
     assert [each.input for each in play.state.incidents] == ["assist", "amok"]
     assert [each.input for each in play.state.supervision.link(LINK).alarm_sent or ()] == ["amok", "assist"]

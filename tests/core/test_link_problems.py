@@ -39,9 +39,9 @@ def test_a_link_that_knows_why_names_the_fault_at_once(stage: Stage) -> None:
     assert [(fault.code, fault.subject) for fault in sent.heartbeat.faults] == [("F017", "a")]
 
 
-def test_a_named_fault_stands_in_the_place_of_the_unnamed_one(stage: Stage) -> None:
+def test_a_named_fault_stands_in_the_place_of_the_unnamed_one(alone: Stage) -> None:
     """One link that is down is one fault, however long it lasts."""
-    play = stage()
+    play = alone()
 
     fail(play.link_down(), NO_ROUTE.code).wait(60.0).skip()
 
@@ -215,9 +215,9 @@ def test_sessions_that_a_broker_cuts_short_again_and_again_are_no_cable_fault(st
     assert (twice, play.faults()) == ([("F010", LINK)], [("F047", LINK)])
 
 
-def test_it_is_told_for_a_minute_and_then_whatever_is_true(stage: Stage) -> None:
+def test_it_is_told_for_a_minute_and_then_whatever_is_true(alone: Stage) -> None:
     """A broker that is away after that is a cable's matter again; one that stays ends the fault."""
-    play = stage(connected=False)
+    play = alone(connected=False)
     cut(cut(cut(play)))
 
     play.wait(59.999).skip()
@@ -239,9 +239,9 @@ def test_a_session_that_lasted_is_not_counted(stage: Stage, lasts_s: float) -> N
     assert "F047" not in [code for code, _ in play.faults()]
 
 
-def test_sessions_cut_over_a_long_time_are_not_counted_together(stage: Stage) -> None:
+def test_sessions_cut_over_a_long_time_are_not_counted_together(alone: Stage) -> None:
     """Three within a minute are no accident; three within an hour may be."""
-    play = stage(connected=False)
+    play = alone(connected=False)
 
     for _ in range(3):
         cut(play).wait(40.0).skip()

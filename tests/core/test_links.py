@@ -173,9 +173,9 @@ def test_our_own_birth_is_not_answered(stage: Stage) -> None:
     assert play.state.supervision.link(LINK).confirmed
 
 
-def test_a_foreign_boot_is_a_stolen_id_for_a_minute(stage: Stage) -> None:
+def test_a_foreign_boot_is_a_stolen_id_for_a_minute(alone: Stage) -> None:
     """Another client speaks as this node while it is connected."""
-    play = stage(heartbeat_s=3_600.0)
+    play = alone(heartbeat_s=3_600.0)
     hear_state(play, BOOT, 1).skip()
 
     hear_state(play, FOREIGN, 1)

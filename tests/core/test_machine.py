@@ -97,9 +97,9 @@ def test_what_is_watched_until_it_is_stored_is_limited(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("synchronised", [True, None])
-def test_a_clock_that_is_synchronised_or_cannot_tell_is_no_fault(stage: Stage, synchronised: bool | None) -> None:
+def test_a_clock_that_is_synchronised_or_cannot_tell_is_no_fault(alone: Stage, synchronised: bool | None) -> None:
     """Only a clock that says it runs free is one."""
-    play = stage()
+    play = alone()
 
     play >> ClockRead(play.now, 5.0, synchronised)
     play.wait(60.0).skip()
@@ -108,9 +108,9 @@ def test_a_clock_that_is_synchronised_or_cannot_tell_is_no_fault(stage: Stage, s
     assert play.state.supervision.synchronised is synchronised
 
 
-def test_a_clock_that_runs_free_is_a_fault_a_minute_after_the_start(stage: Stage) -> None:
+def test_a_clock_that_runs_free_is_a_fault_a_minute_after_the_start(alone: Stage) -> None:
     """Until then it may just not have been set yet."""
-    play = stage()
+    play = alone()
     play >> ClockRead(play.now, UTC_OFFSET, False)
 
     play.until(START + 59.9).skip()

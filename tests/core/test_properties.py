@@ -11,10 +11,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from node.core.events import RecordRecovered, StopRequested
 from node.core.line import ContactState
 from node.core.memory import Step
-from node.core.settings import Wiring
+from node.core.settings import Receipts, Wiring
 from tests.core.building import INPUTS, LINKS, Building
 from tests.core.house import button, make_settings
 from tests.core.playbook import EVENT_TOPIC, Playbook
+
+GOOD_ENDS = {
+    Receipts.REQUIRED: {Step.TOLD, Step.ACKNOWLEDGED},
+    Receipts.NONE: {Step.STORED, Step.ACCEPTED, Step.ACKNOWLEDGED},
+}
 
 
 class Life(Building):
@@ -88,7 +93,10 @@ class Life(Building):
             play.wait(9.9)
         assert not play.state.outbox.waiting
         assert not play.state.outbox.spilled
-        assert {each.step for each in play.state.incidents} <= {Step.RECEIVED, Step.ACKNOWLEDGED}
+        play.monitor("desk", link="a")
+        for incident in play.state.incidents:
+            play.receipt(incident.press, kind="told", link="a")
+        assert {each.step for each in play.state.incidents} <= GOOD_ENDS[play.settings.receipts]
         assert all(play.state.contact_state(each.name) is ContactState.NORMAL for each in INPUTS)
         for incident in play.state.incidents:
             play.command("reset", incident=incident.id, link="a", id=f"end-{incident.id}")

@@ -44,15 +44,15 @@ def test_the_same_incident_is_open_after_a_restart(pressed: Playbook) -> None:
 
 
 def test_the_event_arrives_after_a_restart(pressed: Playbook) -> None:
-    """What nobody had a receipt for goes out again, and its receipt counts."""
+    """What no monitor holds goes out again, and its receipts count."""
     press = pressed.pressed
     play = pressed.next_process().begin().connect()
     assert press in [send.key for send in play.take(SendEvent)]
 
-    play.monitor().accepted(press).receipt(press)
+    play.monitor().accepted(press).told(press)
 
-    assert play.step() is Step.RECEIVED
-    assert play.steps() == ["accepted", "received"]
+    assert play.step() is Step.TOLD
+    assert play.steps() == ["accepted", "held", "told"]
 
 
 def test_without_a_press_there_is_no_alarm_after_a_restart(stage: Stage) -> None:
@@ -79,17 +79,15 @@ def test_what_a_person_did_is_kept_over_a_restart(pressed: Playbook, action: str
     play.only(SetBuzzer) << ([] if silent else [SetBuzzer(BuzzerPattern.ALARM)])
 
 
-@pytest.mark.parametrize("way", ["receipt", "nobody"])
-def test_received_and_nobody_are_kept_over_a_restart(pressed: Playbook, way: str) -> None:
+@pytest.mark.parametrize("way", ["held", "told", "nobody"])
+def test_held_told_and_nobody_are_kept_over_a_restart(pressed: Playbook, way: str) -> None:
     """As far as the call had got."""
-    if way == "receipt":
-        pressed.receipt().skip()
-    else:
-        pressed.wait(10.0).skip()
+    ways = {"held": pressed.receipt, "told": pressed.told, "nobody": lambda: pressed.wait(10.0)}
+    ways[way]().skip()
 
     play = pressed.next_process().begin().skip()
 
-    assert play.step() is (Step.RECEIVED if way == "receipt" else Step.NOBODY)
+    assert play.step() is Step(way)
 
 
 def test_a_button_held_at_a_restart_is_a_press_of_its_open_incident(stage: Stage) -> None:

@@ -20,12 +20,12 @@ DISCREET = button("discreet", sound=Sound.SILENT, lamp=Lamp.DISCREET)
 def test_the_sound_ends_at_its_limit_and_the_alarm_does_not(stage: Stage) -> None:
     """15 minutes by default."""
     play = stage(sound_limit_s=15.0)
-    play.monitor().press().receipt().wait(14.999).monitor().skip()
+    play.monitor().press().told().wait(14.999).monitor().skip()
 
     play.wait(0.001)
 
     play << [SetBuzzer(BuzzerPattern.OFF), Logged("sound-ended", incident=play.incident), SendAlarm, SendEvent]
-    assert play.step() is Step.RECEIVED
+    assert play.step() is Step.TOLD
 
 
 def test_a_further_press_sounds_again_after_silence(stage: Stage) -> None:

@@ -11,9 +11,9 @@ from tests.core.playbook import Playbook, Stage
 
 
 @pytest.fixture
-def stalled(stage: Stage) -> Playbook:
+def stalled(alone: Stage) -> Playbook:
     """A node whose disk has just needed 5 s for a press, and is quick again."""
-    play = stage()
+    play = alone()
     play.stalled = True
     play.press().release().wait(5.0)
     play.stalled = False
@@ -63,9 +63,9 @@ def test_a_stall_is_not_over_while_a_write_is_awaited(stalled: Playbook) -> None
     assert stalled.wait(0.001).skip().faults() == []
 
 
-def test_a_stall_that_ends_in_a_failure_outlives_it(stage: Stage) -> None:
+def test_a_stall_that_ends_in_a_failure_outlives_it(alone: Stage) -> None:
     """The disk is taken back, and isn't trusted at once."""
-    play = stage()
+    play = alone()
     play.stalled = True
     play.tap().wait(4.0)
 
@@ -77,9 +77,9 @@ def test_a_stall_that_ends_in_a_failure_outlives_it(stage: Stage) -> None:
     assert play.wait(CALM_S).skip().faults() == []
 
 
-def test_what_waited_for_a_disk_that_was_away_is_no_stall(stage: Stage) -> None:
+def test_what_waited_for_a_disk_that_was_away_is_no_stall(alone: Stage) -> None:
     """It failed at once, and is well once it is back."""
-    play = stage()
+    play = alone()
     play >> RecordFailed(play.now, "disk full")
     play.stalled = True
     play.tap().wait(30.0)

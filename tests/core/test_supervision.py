@@ -198,9 +198,9 @@ def test_a_refusal_stands_until_the_topic_is_accepted(stage: Stage) -> None:
     assert play.kinds() == ["fault-cleared"]
 
 
-def test_without_monitors_there_is_no_fault_where_none_is_required(stage: Stage) -> None:
-    """Receipts ``auto``, and none was ever heard."""
-    play = stage()
+def test_without_monitors_there_is_no_fault_where_none_is_required(alone: Stage) -> None:
+    """Receipts ``none``: a building without a monitor."""
+    play = alone()
 
     play.wait(60.0).skip()
 
@@ -308,9 +308,9 @@ def test_a_button_that_stays_pressed_is_a_fault_and_still_an_alarm(stage: Stage)
     assert len(play.state.incidents) == 1
 
 
-def test_a_canary_flies_every_15_minutes_and_its_silence_is_a_fault(stage: Stage) -> None:
+def test_a_canary_flies_every_15_minutes_and_its_silence_is_a_fault(alone: Stage) -> None:
     """Rights can be taken away while a session lasts: only what comes back proves that it still hears."""
-    play = stage()
+    play = alone()
     begin = play.now
 
     play.until(begin + 899.0)
@@ -325,9 +325,9 @@ def test_a_canary_flies_every_15_minutes_and_its_silence_is_a_fault(stage: Stage
     assert ("F012", LINK) in play.state.faults
 
 
-def test_while_a_canary_is_awaited_another_one_flies_every_10_s(stage: Stage) -> None:
+def test_while_a_canary_is_awaited_another_one_flies_every_10_s(alone: Stage) -> None:
     """Who gives the right back needn't wait for a quarter hour; only one that comes back ends the fault."""
-    play = stage(connected=False)
+    play = alone(connected=False)
     begin = play.now
     play.link_up().skip()
 

@@ -49,9 +49,9 @@ def test_a_walk_test_is_told_by_whom_and_for_how_long(stage: Stage) -> None:
     assert play.take(SendHeartbeat)[-1].heartbeat.walk_test_s == pytest.approx(begun + 60.0 - play.now)
 
 
-def test_a_walk_test_ends_by_itself(stage: Stage) -> None:
+def test_a_walk_test_ends_by_itself(alone: Stage) -> None:
     """At its time, to the instant; from then on each press is an alarm."""
-    play = walking(stage, heartbeat_s=3_600.0)
+    play = walking(alone, heartbeat_s=3_600.0)
 
     play.wait(59.999)
     assert play.kinds() == []

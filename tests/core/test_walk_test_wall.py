@@ -1,4 +1,4 @@
-"""A walk test at the wall: a test is confirmed by its receipt and by nothing else, and betrays no discreet call."""
+"""A walk test at the wall: confirmed once a monitor holds it, and by nothing else; it betrays no discreet call."""
 
 import pytest
 
@@ -60,18 +60,26 @@ def test_another_event_s_receipt_confirms_no_test(stage: Stage) -> None:
     play.only(SetBuzzer, SetLamp, Append) << []
 
 
-@pytest.mark.parametrize(("receipts", "confirmed"), [(Receipts.NONE, True), (Receipts.REQUIRED, False)])
+@pytest.mark.parametrize("receipts", list(Receipts))
 @pytest.mark.parametrize("code", [0x00, 0x10])
-def test_a_broker_s_answer_confirms_a_test_where_it_counts_as_received(
-    stage: Stage, receipts: Receipts, confirmed: bool, code: int
-) -> None:
-    """As it does for any event: 0x00, where no receipts are required."""
+def test_a_broker_s_answer_confirms_no_test(stage: Stage, receipts: Receipts, code: int) -> None:
+    """A PUBACK is never a receipt, in a building without a monitor neither."""
     play = walking(stage, receipts=receipts)
     play.tap().skip()
 
     play.accepted(play.newest("tested"), code=code)
 
-    assert ("test-confirmed" in play.kinds()) is (confirmed and code == 0)
+    assert "test-confirmed" not in play.kinds()
+
+
+def test_told_confirms_no_test(stage: Stage) -> None:
+    """Nobody is told of a test; what confirms it is that it is held."""
+    play = walking(stage)
+    play.tap().skip()
+
+    play.receipt(play.newest("tested"), kind="told")
+
+    play.only(SetBuzzer, SetLamp, Append) << []
 
 
 def test_a_test_is_confirmed_though_the_walk_test_is_over(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from itertools import accumulate
 
+from node.core.settings import Receipts
 from tests.core.house import make_settings
 from tests.core.playbook import Playbook
 
@@ -14,7 +15,7 @@ BEAT_S = 0.050
 
 def quiet_wall(debounce_ms: float = 20) -> Playbook:
     """A begun node with one button at rest and no broker."""
-    return Playbook(make_settings(links=(), debounce_s=debounce_ms / 1000)).begin().skip()
+    return Playbook(make_settings(links=(), debounce_s=debounce_ms / 1000, receipts=Receipts.NONE)).begin().skip()
 
 
 def tap(length_s: float, at: float = 0.0) -> Wave:

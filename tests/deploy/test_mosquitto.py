@@ -235,7 +235,7 @@ def test_a_whole_node_lives_with_it(closed: ClosedBroker, tmp_path: Path, connec
         node.expect(output="lamp", pattern="ready")
         node.tell("button tap 120")
         node.expect(ladder="accepted")
-        node.expect(ladder="received")
+        node.expect(ladder="told")
         beat = desk.expect(lambda message: message.topic == f"{BRANCH}/heartbeat")
         assert node.quit() == 0
 

@@ -10,7 +10,7 @@ from tests.support.receivers import HttpReceiver
 
 
 def test_a_call_while_the_database_is_away_is_told_and_receipted_when_it_is_back(tmp_path: Path) -> None:
-    """At the wall nobody has it until it is stored; people hear of it within seconds, and once."""
+    """People hear of it within seconds, and once, and the wall says so; it is held only once it is stored."""
     with (
         Broker(tmp_path / "broker") as broker,
         HttpReceiver() as people,
@@ -26,10 +26,10 @@ def test_a_call_while_the_database_is_away_is_told_and_receipted_when_it_is_back
 
             node.tap(45)
             told = people.taken.first(2)
-            node.expect(since=mark, ladder="nobody")
+            node.expect(since=mark, ladder="told")
             monitor.wait(lambda: monitor.health() == "history", what="a monitor that says what it lacks")
             postgres.start()
-            node.expect(since=mark, ladder="received", timeout_s=40.0)
+            node.expect(since=mark, ladder="held", timeout_s=40.0)
 
             monitor.wait(lambda: monitor.health() == "ok", what="a monitor that is well")
             (past,) = monitor.items("/incidents/past")

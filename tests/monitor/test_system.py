@@ -67,7 +67,7 @@ def _received(node: SimulatedNode) -> float:
     mark = node.mark
     node.tap(45)
     pressed = node.expect(since=mark, ladder="pressed")["at"]
-    return float(node.expect(since=mark, ladder="received")["at"] - pressed)
+    return float(node.expect(since=mark, ladder="held")["at"] - pressed)
 
 
 def _way(client: Client) -> float:
@@ -83,7 +83,7 @@ def test_an_alarm_is_acknowledged_and_reset_by_command(monitor: RunningMonitor, 
     monitor.expect_status(NODE, "up")
     mark = node.mark
     node.tap(45)
-    node.expect(since=mark, ladder="received")
+    node.expect(since=mark, ladder="held")
     incident = monitor.expect_incident()
 
     acknowledged = alarm_monitor(monitor.config, "acknowledge", incident["id"])
@@ -108,7 +108,7 @@ def test_what_was_decided_while_a_node_was_dead_reaches_its_wall(
     with SimulatedNode(config) as node:
         monitor.expect_status(NODE, "up")
         node.tap(45)
-        node.expect(ladder="received")
+        node.expect(ladder="held")
         incident = monitor.expect_incident()["id"]
         node.kill()
         monitor.expect_status(NODE, "down", timeout_s=25.0)
@@ -220,7 +220,7 @@ def test_events_from_before_the_monitor_came_are_sent_to_it(
     node.expect(since=mark, ladder="nobody")
 
     with RunningMonitor(write_monitor(tmp_path / "monitor", broker.port)) as monitor:
-        node.expect(since=mark, ladder="received")
+        node.expect(since=mark, ladder="held")
 
         monitor.wait(lambda: len(monitor.items("/incidents")) == 1, what="the incident")
 

@@ -68,7 +68,7 @@ def test_a_press_is_told_by_class_site_and_language(
     ):
         monitor.expect_status(NODE, "up")
         node.tap()
-        node.expect(ladder="received")
+        node.expect(ladder="told")
         ((letter,), (posted,)) = mail.mails.first(1), http.taken.first(1)
         nodes.press("gate", "assist")
         ((gate,), (_, again)) = other.taken.first(1), http.taken.first(2)

@@ -198,7 +198,7 @@ def test_what_one_acknowledges_and_resets_the_other_knows(
         for monitor in pair:
             monitor.expect_status(NODE, "up")
         node.tap()
-        node.expect(ladder="received")
+        node.expect(ladder="held")
         for monitor in pair:
             monitor.wait(lambda monitor=monitor: len(monitor.items("/incidents")) == 1)  # type: ignore[misc]
         (incident,) = pair[0].items("/incidents")

@@ -20,7 +20,7 @@ _HEARD = ("state", "alarm", "event", "heartbeat", "reply")
 class Desk:
     """Connected from entering it as a context to leaving it. A node hears it once it has said ``beat``.
 
-    ``receipts``: each event is confirmed as it comes.
+    ``receipts``: of each event it says as it comes that it is held, and that people were told.
     """
 
     def __init__(self, port: int, *, name: str = "guard-desk", receipts: bool = False) -> None:
@@ -77,6 +77,11 @@ class Desk:
     def expect_fault(self, code: str, timeout_s: float = TIMEOUT_S) -> Message:
         """The first heartbeat that lists this fault."""
         return self.expect("heartbeat", lambda message: code in {each["code"] for each in message["faults"]}, timeout_s)
+
+    def confirm(self, event: Message, *kinds: str) -> None:
+        """Say of this event that it is held and that people were told of it, or only one of these."""
+        for kind in kinds or RECEIPT_KINDS:
+            self.client.publish(f"{BRANCH}/receipt", json.dumps(receipt(event, kind, self._name)))
 
     def beat(self) -> None:
         """Say that the monitor is there, as soon as the node can hear it."""

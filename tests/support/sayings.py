@@ -96,7 +96,7 @@ SAID: dict[str, bytes] = {
     "alarm-open": WIRE.alarm(
         (
             listed(8, alarm_class=AlarmClass.AMOK, step=Step.ACCEPTED, sounding_until=NOW + 12.3456),
-            listed(5, step=Step.RECEIVED),
+            listed(5, step=Step.TOLD),
             listed(6, alarm_class=AlarmClass.ASSIST, input="door", step=Step.ACKNOWLEDGED, test=True),
         ),
         NOW,

@@ -18,8 +18,10 @@ def _incident(desk: Desk, node: SimulatedNode) -> str:
     """Press, and wait until nothing more happens to it by itself."""
     mark = node.mark
     node.tap()
-    incident: str = desk.expect("event", kind="pressed")["incident"]
+    pressed = desk.expect("event", kind="pressed")
+    incident: str = pressed["incident"]
     desk.receive("event", kind="restored")
+    desk.confirm(pressed)
     desk.receive("alarm", phase="received")
     node.expect(since=mark, ladder="stored")
     node.expect(since=mark, output="lamp", pattern="received")

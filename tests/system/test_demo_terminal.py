@@ -135,7 +135,9 @@ def test_a_press_is_watched_from_the_wall_to_the_reset(person: Person, directory
     person.wait("LAMP    ready", "[  released  ]", UP, "monitor: on", "p: somebody presses the panic button")
 
     person.press("p")
-    person.wait("[## PRESSED ##]", "LAMP    received", "[x] received by the monitor", "(threat)", "BZZZ", f"{UP} CALLS")
+    person.wait(
+        "[## PRESSED ##]", "LAMP    received", "[x] told: received by people", "(threat)", "BZZZ", f"{UP} CALLS"
+    )
     person.press("a")
     person.wait("LAMP    acknowledged", "steady: somebody is coming", "[x] acknowledged", "alarm          ACKNOWLEDGED")
     person.press("x")
@@ -159,7 +161,7 @@ def test_the_broker_goes_and_comes_back_under_a_press(person: Person) -> None:
     person.press("p")
     stored = person.wait("LAMP    calling", "[x] stored", "[ ] accepted", "b starts the broker")
     person.press("b")
-    person.wait("broker: on", "LAMP    received", "[x] received")
+    person.wait("broker: on", "LAMP    received", "[x] told")
 
     assert "Next: check the cable" in re.sub(r"\s+", " ", away)
     assert "CALL FOR HELP" in stored
@@ -258,7 +260,7 @@ def test_without_alarm_monitor_there_is_a_desk_and_the_next_step(lonely: Person)
     lonely.press("mp")
     lonely.wait("guard's desk: OFF", "LAMP    nobody", "m: the guard's desk comes back")
     lonely.press("m")
-    lonely.wait("guard's desk: on", "LAMP    received", "[x] received by the guard's desk")
+    lonely.wait("guard's desk: on", "LAMP    received", "[x] told: received by people")
 
     assert "Next: pip install 'alarm-node[monitor]'." in re.sub(r"\s+", " ", missing)
     assert "choose a node" not in missing

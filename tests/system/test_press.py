@@ -14,7 +14,7 @@ SILENT = {**BUTTON, "name": "knee", "pin": 27, "class": "amok", "sound": "silent
 
 
 def test_a_press_climbs_the_whole_ladder(broker: Broker, config: Path) -> None:
-    """Buzzer and lamp at once, stored, accepted, received by the monitor, acknowledged by a person, and reset."""
+    """Buzzer and lamp at once, stored, accepted, held by the monitor, told, acknowledged by a person, and reset."""
     with Desk(broker.port, receipts=True) as desk, SimulatedNode(config) as node:
         node.expect(output="lamp", pattern="ready")
         desk.beat()
@@ -22,7 +22,7 @@ def test_a_press_climbs_the_whole_ladder(broker: Broker, config: Path) -> None:
         node.tap()
         for change in ({"output": "buzzer", "level": True}, {"output": "lamp", "pattern": "calling"}):
             node.expect(**change)
-        for step in ("pressed", "stored", "accepted", "received"):
+        for step in ("pressed", "stored", "accepted", "held", "told"):
             node.expect(ladder=step, input="button")
         node.expect(output="lamp", pattern="received")
         pressed = desk.expect("event", kind="pressed")

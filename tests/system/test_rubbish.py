@@ -182,7 +182,7 @@ def test_rubbish_changes_nothing_and_holds_up_no_press(tmp_path: Path) -> None:
                 _greet(desk)
                 node.tell("button:help tap 120")
                 pressed = desk.expect("event", kind="pressed")
-                node.expect(ladder="received")
+                node.expect(ladder="told")
                 usual = [_press(desk, node) for _ in range(3)]
                 said += _overheard(witness)
             # Last, so that no copy of it is among the rubbish: a second one would let it last longer.

@@ -44,7 +44,7 @@ def test_presses_arrive_over_tls_with_a_certificate_and_a_login(tmp_path: Path) 
             for number in range(1, 6):
                 node.tap()
                 desk.receive("event", kind="pressed", presses=number)
-            node.expect(ladder="received")
+            node.expect(ladder="told")
             heartbeat = desk.expect("heartbeat", lambda message: message["incidents"] == 1)
             code = node.quit()
             desk.receive("state", state="offline")

@@ -99,8 +99,9 @@ def test_check_names_a_broker_that_is_away_and_one_that_swallows_the_canary(tmp_
     assert "can't be reached" in findings[1]
 
 
-def test_log_tells_the_record_while_the_service_runs_and_afterwards(config: Path, desk: Desk) -> None:
-    """Newest last, for people and as JSON, with who holds each event; the numbers are complete."""
+def test_log_tells_the_record_while_the_service_runs_and_afterwards(tmp_path: Path, broker: Broker, desk: Desk) -> None:
+    """Newest last, for people and as JSON, with what became of each event; the numbers are complete."""
+    config = write_config(tmp_path, broker.port, receipts="none")
     with SimulatedNode(config) as node:
         desk.receive("heartbeat")
         node.tap()
@@ -116,10 +117,11 @@ def test_log_tells_the_record_while_the_service_runs_and_afterwards(config: Path
     events = [json.loads(line) for line in for_tools.stdout.splitlines()]
     assert [event["kind"] for event in events] == ["started", "pressed", "restored", "stopped"]
     assert [event["seq"] for event in events] == [1, 2, 3, 4]
-    assert {event["received_by"] for event in events} == {"broker"}
-    assert [set(event["steps_ms"]) for event in events] == [set(), {"stored", "accepted", "received"}, set(), set()]
+    assert {event["held_by"] for event in events} == {None}
+    assert all(event["accepted_at_utc"] for event in events)
+    assert [set(event["steps_ms"]) for event in events] == [set(), {"stored", "accepted"}, set(), set()]
     assert all(0 < ms < 20_000 for ms in events[1]["steps_ms"].values())
-    assert re.search(r"  (\w+ \S+ m?s(, )?){3}  \[held by broker\]$", for_people.stdout.splitlines()[1])
+    assert re.search(r"  (\w+ \S+ m?s(, )?){2}  \[accepted by the broker\]$", for_people.stdout.splitlines()[1])
     assert (for_people.returncode, for_tools.returncode) == (0, 0)
 
 

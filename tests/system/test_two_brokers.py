@@ -84,12 +84,12 @@ def _broker(directory: Path) -> Broker:
     return Broker(directory, acl=ALL, passwords=LOGIN)
 
 
-def _config(directory: Path, *brokers: Broker, receipts: str = "auto") -> Path:
+def _config(directory: Path, *brokers: Broker) -> Path:
     (directory / "password").write_text(LOGIN[NODE], encoding="ascii")
     login = {"username": NODE, "password_file": str(directory / "password")}
     listed = [{"host": "127.0.0.1", "port": broker.port, **login} for broker in brokers]
     # It is pressed all along, for longer than anybody does it: by the default that would be a contact that chatters.
-    return write_config(directory, brokers=listed, receipts=receipts, panel={"chatter_presses": 10_000})
+    return write_config(directory, brokers=listed, panel={"chatter_presses": 10_000})
 
 
 def _name(broker: Broker) -> str:
@@ -116,7 +116,7 @@ def _see_it_through(way: Way, node: SimulatedNode, finger: Finger, victim: Broke
     survivor.expect("heartbeat", lambda message: subject in faults(message).get(way.code, ""))
     finger.press_on()
     until = len(finger.presses)
-    node.expect(since=mark, ladder="received")
+    node.expect(since=mark, ladder="told")
 
     way.mend(victim)
     cleared = survivor.expect(
@@ -145,7 +145,7 @@ def test_every_press_arrives_over_the_other_broker_in_its_usual_time(tmp_path: P
                 with Desk(victim.port, name="desk-of-victim", receipts=True) as both:
                     both.receive("event", lambda event: event["kind"] == "pressed" and event["presses"] > ENOUGH)
                 failing = {name: _see_it_through(way, node, finger, victim, survivor) for name, way in WAYS.items()}
-            node.expect(lambda line: line["at"] > finger.presses[-1], ladder="received")
+            node.expect(lambda line: line["at"] > finger.presses[-1], ladder="told")
             pressed = finger.presses
             survivor.receive("event", kind="restored", presses=len(pressed))
             with Client(victim.port, subscribe=[f"{BRANCH}/alarm"]) as late:
@@ -168,7 +168,7 @@ def test_what_nobody_confirmed_arrives_over_a_broker_that_is_back(tmp_path: Path
         _broker(tmp_path / "a") as victim,
         _broker(tmp_path / "b") as other,
         Desk(other.port) as silent,
-        SimulatedNode(_config(tmp_path, victim, other, receipts="required")) as node,
+        SimulatedNode(_config(tmp_path, victim, other)) as node,
     ):
         silent.receive("heartbeat", lambda message: all(each["connected"] for each in message["links"].values()))
         way.fail(victim)
@@ -180,7 +180,7 @@ def test_what_nobody_confirmed_arrives_over_a_broker_that_is_back(tmp_path: Path
         with Desk(victim.port, receipts=True) as back:
             back.beat()
             wait_until(lambda: not _missing(back, last["seq"]))
-            node.expect(ladder="received")
+            node.expect(ladder="told")
 
     assert _arrivals(silent).keys() == set(range(1, len(finger.presses) + 1))
 

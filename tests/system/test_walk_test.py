@@ -1,12 +1,11 @@
 """A walk test on a real node and a real broker: what is a test, what is real, and what comes with the receipt."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from tests.support.broker import Broker
-from tests.support.desk import BRANCH, RECEIPT_KINDS, Desk, Message, receipt
+from tests.support.desk import Desk
 from tests.support.node import SimulatedNode, alarm_node, write_config
 
 HELD_S, DEBOUNCE_S = 2.0, 0.020
@@ -26,12 +25,6 @@ def walk(desk: Desk, node: SimulatedNode) -> tuple[Desk, SimulatedNode]:
     assert desk.order("walk-test", for_s=600)["outcome"] == "done"
     node.expect(output="lamp", pattern="walk-test")
     return desk, node
-
-
-def confirm(desk: Desk, event: Message) -> None:
-    """The desk holds this event."""
-    for kind in RECEIPT_KINDS:
-        desk.client.publish(f"{BRANCH}/receipt", json.dumps(receipt(event, kind)))
 
 
 def test_a_walk_test_is_told_to_the_building(walk: tuple[Desk, SimulatedNode]) -> None:
@@ -55,7 +48,7 @@ def test_a_tap_is_a_test_and_the_wall_says_so_with_its_receipt(walk: tuple[Desk,
     assert (tested["input"], tested["class"], tested.get("incident")) == ("button", "threat", None)
     assert desk.order("probe")["outcome"] == "done"
     assert node.lines(mark, output="buzzer") == node.lines(mark, output="lamp") == []
-    confirm(desk, tested)
+    desk.confirm(tested, "held")
 
     confirmed = desk.expect("event", kind="test-confirmed", test=True)
     chirp = node.expect(since=mark, output="buzzer", level=True)

@@ -76,7 +76,7 @@ def test_an_escape_door_calls_and_the_key_ends_it_once_it_is_closed(house: tuple
     node.expect(output="buzzer", level=True)
     opened = desk.expect("event", kind="opened", input="escape", presses=1)
     assert opened["class"] == "amok"
-    node.expect(ladder="received", input="escape")
+    node.expect(ladder="told", input="escape")
     node.tell("reset turn")
     refused = desk.expect("event", kind="reset-refused", incident=opened["incident"])
     assert (refused["by"], refused["reason"]) == ("key-switch", "input-active")

@@ -156,7 +156,7 @@ def test_a_minimal_file_takes_every_default() -> None:
             sound_limit_s=900.0,
             heartbeat_s=10.0,
             receipt_s=10.0,
-            receipts=Receipts.AUTO,
+            receipts=Receipts.REQUIRED,
             monitors=(),
             has_buzzer=False,
         ),
@@ -220,6 +220,21 @@ def test_a_loud_button_may_say_that_its_lamp_is_shown() -> None:
     config = read(changed(FULL, 'sound = "loud"', 'sound = "loud"\nlamp = "shown"'))
 
     assert config.settings.input("door").lamp is Lamp.SHOWN
+
+
+def test_auto_is_no_value_of_receipts_and_the_answer_names_the_two() -> None:
+    """What a broker answers is never a receipt, so nobody may be left to guess what "auto" would mean."""
+    (answer,) = problems(MINIMAL + '[supervision]\nreceipts = "auto"\n')
+
+    assert answer == (
+        'node.toml: [supervision] receipts = "auto": must be "required", or "none" in a building without a monitor '
+        '(the lamp never says "received" there), for example receipts = "required"'
+    )
+
+
+def test_a_monitor_is_awaited_unless_the_file_says_that_there_is_none() -> None:
+    """By default only a monitor's word makes the lamp say *received*."""
+    assert read(MINIMAL).settings.receipts is Receipts.REQUIRED
 
 
 def test_receipts_may_be_none_without_monitors() -> None:
@@ -550,7 +565,7 @@ LIMITS: dict[str, tuple[list[object], list[object]]] = {
     "insecure": ([True], ["true", 1]),
     "heartbeat_s": ([1, 60, 2.5], [0.9, 60.1, True]),
     "receipt_s": ([5, 60], [4.9, 61, True]),
-    "receipts": (["auto"], ["always", False]),
+    "receipts": (["required"], ["auto", "always", False]),
     "monitors": ([[], ["a"] * 16], [["a"] * 17, ["A"], [1], "guard-desk"]),
 }
 

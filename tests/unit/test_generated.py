@@ -66,7 +66,7 @@ def test_the_diagram_shows_what_any_open_call_does_once() -> None:
     assert "    any --> [*]: reset\n" in whole
     assert whole.count("[*]: reset") == 1
     assert "    any --> [*]: reset\n" not in without
-    assert without.count("[*]: reset") == 5
+    assert without.count("[*]: reset") == 6
 
 
 def test_the_diagram_tells_the_lamp() -> None:

@@ -454,11 +454,11 @@ def test_the_log_tells_what_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     watcher = LogWatcher()
 
-    watcher.ladder(1.0, "button", Step.RECEIVED)
+    watcher.ladder(1.0, "button", Step.TOLD)
     watcher.lamp(1.0, LampPattern.RECEIVED)
 
     assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
-        ("INFO", "button: received"),
+        ("INFO", "button: told"),
         ("DEBUG", "lamp: received"),
     ]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from node.core import events as ev
 from node.core.effects import FaultReport, InputReport
-from node.core.memory import Incident, Inhibit, Key, KeyRange, ListedIncident, Snapshot, Step
+from node.core.memory import BROKER, Incident, Inhibit, Key, KeyRange, ListedIncident, Snapshot, Step
 from node.core.settings import AlarmClass, Lamp
 from node.errors import FAULTS
 from node.messages import (
@@ -110,13 +110,16 @@ def test_a_stored_event_is_described_for_people() -> None:
     """A description has the event's fields, who holds it and since when; what isn't known is None."""
     stored = event("inhibited", input="door", by="facilities", reason="cut-wire", for_s=3600.0)
 
-    told = describe(stored, "guard-desk", NOON, (("stored", 0.0042), ("received", None)))
-    unreceived = describe(stored, None, None)
+    told = describe(stored, "guard-desk", NOON, (("stored", 0.0042), ("told", None)))
+    accepted = describe(stored, BROKER, NOON)
+    unheld = describe(stored, None, None)
 
     assert (told["kind"], told["input"], told["for_s"]) == ("inhibited", "door", 3600.0)
-    assert (told["received_by"], told["received_at_utc"]) == ("guard-desk", "2026-11-22T12:00:00.000Z")
-    assert (unreceived["received_by"], unreceived["received_at_utc"]) == (None, None)
-    assert (told["steps_ms"], unreceived["steps_ms"]) == ({"stored": 4.2, "received": None}, {})
+    assert (told["held_by"], told["held_at_utc"]) == ("guard-desk", "2026-11-22T12:00:00.000Z")
+    assert (accepted["held_by"], accepted["held_at_utc"]) == (None, None)
+    assert (unheld["held_by"], unheld["held_at_utc"]) == (None, None)
+    assert [each["accepted_at_utc"] for each in (told, accepted, unheld)] == [None, "2026-11-22T12:00:00.000Z", None]
+    assert (told["steps_ms"], unheld["steps_ms"]) == ({"stored": 4.2, "told": None}, {})
     assert "age_ms" not in told
 
 
@@ -172,7 +175,6 @@ snapshots = st.builds(
     at=instants,
     incidents=st.lists(incidents, max_size=4).map(tuple),
     inhibits=st.lists(st.builds(Inhibit, ids, instants, st.text(), st.text()), max_size=4).map(tuple),
-    monitor_known=st.booleans(),
 )
 lists = st.lists(
     st.builds(
@@ -180,7 +182,7 @@ lists = st.lists(
         id=incident_ids,
         input=ids,
         alarm_class=st.sampled_from(AlarmClass),
-        step=st.sampled_from((Step.PRESSED, Step.RECEIVED, Step.ACKNOWLEDGED)),
+        step=st.sampled_from((Step.PRESSED, Step.TOLD, Step.ACKNOWLEDGED)),
         presses=counts,
         since_utc=dates,
         press=keys,

@@ -32,7 +32,7 @@ def node(*, up: Iterable[str] = ("a", "b"), **changes: Any) -> State:
     return replace(state, **(settled | changes))
 
 
-def incident(name: str = "button", step: Step = Step.RECEIVED, **changes: Any) -> Incident:
+def incident(name: str = "button", step: Step = Step.TOLD, **changes: Any) -> Incident:
     """An open incident of this input."""
     made: dict[str, Any] = {
         "id": f"{BOOT}-1",
@@ -62,21 +62,21 @@ def faults(*told: tuple[str, str]) -> dict[FaultId, float]:
             node(faults=faults(("F030", ""), ("F020", ""))),
             "ready, 2 of 2 brokers connected, fault F020, fault F030",
         ),
-        (node(incidents=(incident(),)), "ALARM button: received, 2 of 2 brokers connected"),
+        (node(incidents=(incident(),)), "ALARM button: told, 2 of 2 brokers connected"),
         (
             node(incidents=(incident(step=Step.NOBODY),), up="", faults=faults(("F010", "a"))),
             "ALARM button: nobody has it, 0 of 2 brokers connected, fault F010 (a)",
         ),
         (
             node(incidents=(incident(), incident("door", Step.PRESSED, alarm_class=AlarmClass.AMOK))),
-            "ALARM door: pressed, ALARM button: received, 2 of 2 brokers connected",
+            "ALARM door: pressed, ALARM button: told, 2 of 2 brokers connected",
         ),
-        (node(incidents=(incident(test=True),)), "TEST button: received, 2 of 2 brokers connected"),
+        (node(incidents=(incident(test=True),)), "TEST button: told, 2 of 2 brokers connected"),
         (node(walk_test=WalkTest(0.0, 60.0, "facilities")), "ready, walk test, 2 of 2 brokers connected"),
         (node(walk_test=WalkTest(0.0, 60.0, "facilities", over=True)), "ready, 2 of 2 brokers connected"),
         (
             node(walk_test=WalkTest(0.0, 60.0, "facilities"), incidents=(incident(),)),
-            "ALARM button: received, walk test, 2 of 2 brokers connected",
+            "ALARM button: told, walk test, 2 of 2 brokers connected",
         ),
         (node(stopping=True), "stopping, 2 of 2 brokers connected"),
     ],
