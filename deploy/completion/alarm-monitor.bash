@@ -7,21 +7,21 @@
 
 _shtab_alarm_monitor_subparsers=(run check init status history acknowledge silence reset identify pause resume forget walk-test report token)
 
-_shtab_alarm_monitor_run_option_strings=(-h --help --verbose --config)
-_shtab_alarm_monitor_check_option_strings=(-h --help --verbose --config)
-_shtab_alarm_monitor_init_option_strings=(-h --help --verbose --config --id --site --host --port --language --force)
-_shtab_alarm_monitor_status_option_strings=(-h --help --verbose --config --token-file --json --watch --language)
-_shtab_alarm_monitor_history_option_strings=(-h --help --verbose --config --token-file --site --node --since --until --most --json --csv --excel)
-_shtab_alarm_monitor_acknowledge_option_strings=(-h --help --verbose --config --token-file)
-_shtab_alarm_monitor_silence_option_strings=(-h --help --verbose --config --token-file)
-_shtab_alarm_monitor_reset_option_strings=(-h --help --verbose --config --token-file --reason)
-_shtab_alarm_monitor_identify_option_strings=(-h --help --verbose --config --token-file --for)
-_shtab_alarm_monitor_pause_option_strings=(-h --help --verbose --config --token-file --for --reason)
-_shtab_alarm_monitor_resume_option_strings=(-h --help --verbose --config --token-file)
-_shtab_alarm_monitor_forget_option_strings=(-h --help --verbose --config --token-file)
-_shtab_alarm_monitor_walk_test_option_strings=(-h --help --verbose --config --token-file --site --floor --node --for)
-_shtab_alarm_monitor_report_option_strings=(-h --help --verbose --config --token-file --site --csv --excel --language)
-_shtab_alarm_monitor_token_option_strings=(-h --help --verbose --config --role)
+_shtab_alarm_monitor_run_option_strings=(-h --help --verbose --config --language)
+_shtab_alarm_monitor_check_option_strings=(-h --help --verbose --config --language)
+_shtab_alarm_monitor_init_option_strings=(-h --help --verbose --config --language --id --site --host --port --force)
+_shtab_alarm_monitor_status_option_strings=(-h --help --verbose --config --language --url --token-file --json --watch)
+_shtab_alarm_monitor_history_option_strings=(-h --help --verbose --config --language --url --token-file --site --node --since --until --most --json --csv --excel)
+_shtab_alarm_monitor_acknowledge_option_strings=(-h --help --verbose --config --language --url --token-file)
+_shtab_alarm_monitor_silence_option_strings=(-h --help --verbose --config --language --url --token-file)
+_shtab_alarm_monitor_reset_option_strings=(-h --help --verbose --config --language --url --token-file --reason)
+_shtab_alarm_monitor_identify_option_strings=(-h --help --verbose --config --language --url --token-file --for)
+_shtab_alarm_monitor_pause_option_strings=(-h --help --verbose --config --language --url --token-file --for --reason)
+_shtab_alarm_monitor_resume_option_strings=(-h --help --verbose --config --language --url --token-file)
+_shtab_alarm_monitor_forget_option_strings=(-h --help --verbose --config --language --url --token-file)
+_shtab_alarm_monitor_walk_test_option_strings=(-h --help --verbose --config --language --url --token-file --site --floor --node --for)
+_shtab_alarm_monitor_report_option_strings=(-h --help --verbose --config --language --url --token-file --site --csv --excel)
+_shtab_alarm_monitor_token_option_strings=(-h --help --verbose --config --language --role)
 _shtab_alarm_monitor_option_strings=(-h --help --version)
 
 _shtab_alarm_monitor_run___config_COMPGEN=_shtab_compgen_files
@@ -31,34 +31,56 @@ _shtab_alarm_monitor_status___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_status___token_file_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_history___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_history___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_history___node_COMPGEN=_alarm_monitor_nodes
+_shtab_alarm_monitor_acknowledge_pos_0_COMPGEN=_alarm_monitor_incidents
 _shtab_alarm_monitor_acknowledge___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_acknowledge___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_silence_pos_0_COMPGEN=_alarm_monitor_incidents
 _shtab_alarm_monitor_silence___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_silence___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_reset_pos_0_COMPGEN=_alarm_monitor_incidents
 _shtab_alarm_monitor_reset___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_reset___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_identify_pos_0_COMPGEN=_alarm_monitor_nodes
 _shtab_alarm_monitor_identify___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_identify___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_pause_pos_0_COMPGEN=_alarm_monitor_nodes
 _shtab_alarm_monitor_pause___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_pause___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_resume_pos_0_COMPGEN=_alarm_monitor_nodes
 _shtab_alarm_monitor_resume___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_resume___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_forget_pos_0_COMPGEN=_alarm_monitor_nodes
 _shtab_alarm_monitor_forget___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_forget___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_walk_test_pos_1_COMPGEN=_alarm_monitor_walk_tests
 _shtab_alarm_monitor_walk_test___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_walk_test___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_walk_test___node_COMPGEN=_alarm_monitor_nodes
 _shtab_alarm_monitor_report___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_report___token_file_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_token___config_COMPGEN=_shtab_compgen_files
 
+_shtab_alarm_monitor_run___language_choices=(de en)
+_shtab_alarm_monitor_check___language_choices=(de en)
 _shtab_alarm_monitor_init___language_choices=(de en)
 _shtab_alarm_monitor_status___language_choices=(de en)
 _shtab_alarm_monitor_history_pos_0_choices=(events findings flips incidents tests)
+_shtab_alarm_monitor_history___language_choices=(de en)
+_shtab_alarm_monitor_acknowledge___language_choices=(de en)
+_shtab_alarm_monitor_silence___language_choices=(de en)
+_shtab_alarm_monitor_reset___language_choices=(de en)
 _shtab_alarm_monitor_reset___reason_choices=(real drill mistaken technical)
+_shtab_alarm_monitor_identify___language_choices=(de en)
+_shtab_alarm_monitor_pause___language_choices=(de en)
+_shtab_alarm_monitor_resume___language_choices=(de en)
+_shtab_alarm_monitor_forget___language_choices=(de en)
 _shtab_alarm_monitor_walk_test_pos_0_choices=(start end list)
+_shtab_alarm_monitor_walk_test___language_choices=(de en)
 _shtab_alarm_monitor_report_pos_0_choices=(tests)
 _shtab_alarm_monitor_report___language_choices=(de en)
 _shtab_alarm_monitor_token_pos_0_choices=(create list revoke)
+_shtab_alarm_monitor_token___language_choices=(de en)
 _shtab_alarm_monitor_token___role_choices=(viewer responder manager)
 _shtab_alarm_monitor_pos_0_choices=(run check init status history acknowledge silence reset identify pause resume forget walk-test report token)
 
@@ -120,6 +142,18 @@ _shtab_alarm_monitor__h_nargs=0
 _shtab_alarm_monitor___help_nargs=0
 _shtab_alarm_monitor___version_nargs=0
 
+
+# Custom Preamble
+_alarm_monitor_nodes() {
+  compgen -W "$(alarm-monitor complete nodes "${COMP_WORDS[@]}" 2>/dev/null)" -- "$1"
+}
+_alarm_monitor_incidents() {
+  compgen -W "$(alarm-monitor complete incidents "${COMP_WORDS[@]}" 2>/dev/null)" -- "$1"
+}
+_alarm_monitor_walk_tests() {
+  compgen -W "$(alarm-monitor complete walk-tests "${COMP_WORDS[@]}" 2>/dev/null)" -- "$1"
+}
+# End Custom Preamble
 
 # $1=COMP_WORDS[1]
 _shtab_compgen_files() {

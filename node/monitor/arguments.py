@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from node import __version__
+from node.monitor.client import address
 from node.printing import Parser
 
 DEFAULT_CONFIG = Path("/etc/alarm-monitor/monitor.toml")
@@ -29,7 +30,10 @@ def parser() -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
         added.add_argument("--verbose", action="store_true", help="log more than what facilities need")
         added.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s", metavar="FILE")
+        added.add_argument("--language", choices=("de", "en"), help="in which it answers; default: monitor.toml's")
         if asks:
+            text = "of a monitor on another machine; default: the one here"
+            added.add_argument("--url", type=_url, help=text, metavar="URL")
             added.add_argument("--token-file", type=Path, help="whose token it is asked with", metavar="FILE")
         return added
 
@@ -39,41 +43,53 @@ def parser() -> argparse.ArgumentParser:
     status = add("status", "the nodes, what needs somebody first")
     status.add_argument("--json", action="store_true", help="as the API tells it")
     status.add_argument("--watch", action="store_true", help="go on showing it, until Ctrl-C")
-    status.add_argument("--language", choices=("de", "en"), help="default: monitor.toml's")
     _add_history(add("history", "what happened, newest last; with --json or --csv all of it, newest first"))
     for name, text in (
         ("acknowledge", "somebody is coming: the lamp at the button shows it"),
         ("silence", "end the sound of an alarm, which stays open"),
     ):
-        add(name, text).add_argument("incident", help="SITE/NODE/INCIDENT", metavar="INCIDENT")
+        text_of_id = "SITE/NODE/INCIDENT, or its room; not needed where one alarm is open"
+        add(name, text).add_argument("incident", nargs="?", help=text_of_id, metavar="INCIDENT")
     reset = add("reset", "end an alarm, and say what it was")
-    reset.add_argument("incident", help="SITE/NODE/INCIDENT", metavar="INCIDENT")
+    reset.add_argument("incident", help="SITE/NODE/INCIDENT, or its room", metavar="INCIDENT")
     reset.add_argument("--reason", required=True, choices=("real", "drill", "mistaken", "technical"))
     identify = add("identify", "let a node sound, to find it")
-    identify.add_argument("node", help="SITE/NODE", metavar="NODE")
+    identify.add_argument("node", help="room-214, or SITE/NODE", metavar="NODE")
     text = "at most 60s (10s by default)"
     identify.add_argument("--for", dest="for_s", type=_from("1s", "60s"), default=10.0, help=text, metavar="TIME")
     pause = add("pause", "maintenance: a node's silence is nobody's business for a while")
-    pause.add_argument("node", help="SITE/NODE", metavar="NODE")
+    pause.add_argument("node", help="room-214, or SITE/NODE", metavar="NODE")
     text = "2h, 3d; at most 30d"
     pause.add_argument("--for", dest="for_s", type=_from("1m", "30d"), required=True, help=text, metavar="TIME")
     pause.add_argument("--reason", type=_reason, required=True, help="which work; no names", metavar="TEXT")
-    add("resume", "end a pause before its time").add_argument("node", help="SITE/NODE", metavar="NODE")
+    add("resume", "end a pause before its time").add_argument("node", help="room-214, or SITE/NODE", metavar="NODE")
     forget = add(
         "forget", "let a node go that was renamed or taken away: its findings, and what the brokers keep of it"
     )
-    forget.add_argument("node", help="SITE/NODE", metavar="NODE")
+    forget.add_argument("node", help="room-214, or SITE/NODE", metavar="NODE")
     _add_walk_test(add("walk-test", "test buttons by pressing each once"))
     report = add("report", "the record of tests, to be kept: no names")
     report.add_argument("what", choices=("tests",))
     report.add_argument("--site", help="of one site", metavar="SITE")
     report.add_argument("--csv", action="store_true", help="as CSV instead of HTML")
     report.add_argument("--excel", action="store_true", help="as CSV that Excel opens right")
-    report.add_argument("--language", choices=("de", "en"), help="default: monitor.toml's")
     token = add("token", "who may ask the API: made here, shown once, kept as a hash", asks=False)
     token.add_argument("what", choices=("create", "list", "revoke"))
     token.add_argument("name", nargs="?", help="a desk's or a tool's, as it is shown; no person's", metavar="NAME")
     token.add_argument("--role", choices=("viewer", "responder", "manager"), default="viewer")
+    complete = commands.add_parser("complete")  # for the shells, and in nobody's list
+    complete.add_argument("what", choices=("incidents", "nodes", "walk-tests"))
+    complete.add_argument("line", nargs=argparse.REMAINDER)
+    complete.set_defaults(verbose=False, language=None, config=DEFAULT_CONFIG)
+    return made
+
+
+def parser_of_line() -> argparse.ArgumentParser:
+    """Of a line that is still being typed: which monitor it asks."""
+    made = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    made.add_argument("--config", type=Path, default=DEFAULT_CONFIG)
+    made.add_argument("--url")
+    made.add_argument("--token-file", type=Path)
     return made
 
 
@@ -82,7 +98,6 @@ def _add_init(init: argparse.ArgumentParser) -> None:
     init.add_argument("--site", default="mitte", help="whose nodes it hears (%(default)s)", metavar="SITE")
     init.add_argument("--host", default="127.0.0.1", help="the broker (%(default)s)", metavar="HOST")
     init.add_argument("--port", type=int, default=1883, help="its port (%(default)s)", metavar="PORT")
-    init.add_argument("--language", choices=("de", "en"), default="de")
     init.add_argument("--force", action="store_true", help="replace files that are there")
 
 
@@ -102,12 +117,19 @@ def _add_history(history: argparse.ArgumentParser) -> None:
 
 def _add_walk_test(walk: argparse.ArgumentParser) -> None:
     walk.add_argument("what", choices=("start", "end", "list"))
-    walk.add_argument("id", nargs="?", help="which one ends", metavar="ID")
+    walk.add_argument("id", nargs="?", help="which one ends; not needed where one holds", metavar="ID")
     walk.add_argument("--site", help="where it is", metavar="SITE")
     walk.add_argument("--floor", default="", help="of one floor, as nodes.toml has it", metavar="FLOOR")
     walk.add_argument("--node", action="append", default=[], help="of this node (may be given again)", metavar="NODE")
     text = "at most 60m (30m by default)"
     walk.add_argument("--for", dest="for_s", type=_from("1m", "60m"), default=1800.0, help=text, metavar="TIME")
+
+
+def _url(text: str) -> str:
+    try:
+        return address(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't like https://guards.example") from None
 
 
 def _duration(text: str) -> float:

@@ -11,14 +11,13 @@ import argparse
 import re
 import signal
 import sys
-import urllib.parse
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from node import __version__
-from node.monitor.client import Api, AskError, NothingError
+from node.monitor.client import Api, AskError, NothingError, address
 from node.monitor.plugin import Measure, Range, Report, State, threshold
 from node.plain import plain
 from node.printing import OutputError, ReaderGoneError, printing
@@ -239,10 +238,10 @@ def _too_late(*_: object) -> NoReturn:
 
 
 def _url(text: str) -> str:
-    address = urllib.parse.urlsplit(text if "://" in text else f"http://{text}")
-    if address.scheme not in {"http", "https"} or not address.hostname or address.query or address.fragment:
-        raise argparse.ArgumentTypeError(f"{text!r} isn't like {DEFAULT_URL}")
-    return address.geturl()
+    try:
+        return address(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't like {DEFAULT_URL}") from None
 
 
 def _seconds(text: str) -> float:

@@ -9,14 +9,15 @@ import logging
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, TextIO
 
 from node import watchdog
 from node.errors import AlarmNodeError, ToolMissingError
-from node.monitor.arguments import DEFAULT_CONFIG, SHOWN, parser
-from node.monitor.commanding import ANSWER_S, LOOK_S, ApiError, Commands, on_this_machine, with_token
+from node.monitor.arguments import DEFAULT_CONFIG, SHOWN, parser, parser_of_line
+from node.monitor.commanding import ANSWER_S, COMPLETE_S, LOOK_S, ApiError, Commands
 from node.plain import as_json, plain
 from node.printing import READER_GONE, ReaderGoneError, as_utf8, explain, printing
 
@@ -81,7 +82,7 @@ def _init(parsed: argparse.Namespace) -> int:
         site=parsed.site,
         host=parsed.host,
         port=parsed.port,
-        language=parsed.language,
+        language=parsed.language or "de",
         force=parsed.force,
     )
     print(*written, sep="\n")
@@ -96,7 +97,6 @@ def _status(parsed: argparse.Namespace) -> int:
     from node.monitor.showing import show_status  # noqa: PLC0415
 
     client = _client(parsed, LOOK_S)
-    language = parsed.language or _settings(parsed).language
 
     def told() -> dict[str, Any]:
         return {
@@ -110,77 +110,92 @@ def _status(parsed: argparse.Namespace) -> int:
         as_utf8()
         print(as_json(told(), indent=2))
     else:
-        show_status(told, language, watch=parsed.watch)
+        show_status(told, _language(parsed), watch=parsed.watch)
     return 0
 
 
 def _history(parsed: argparse.Namespace) -> int:
-    from node.monitor import past  # noqa: PLC0415
+    from node.monitor import meant, past  # noqa: PLC0415
 
     path = (parsed.what, "past") if parsed.what in {"incidents", "findings"} else (parsed.what,)
+    client = _client(parsed)
     wanted = {name: getattr(parsed, name) for name in ("site", "node", "since", "until")}
     site, slash, name = (parsed.node or "").partition("/")
     if slash and parsed.site in (None, site):  # as the status shows it
         wanted |= {"site": site, "node": name}
+    elif parsed.node and parsed.site is None:
+        meant.one_of(parsed.node, meant.sites_of(client, parsed.node) or ("",))
     form: Literal["table", "json", "csv"] = "json" if parsed.json else "csv" if parsed.csv or parsed.excel else "table"
     if form != "table":
         as_utf8()
     most = parsed.most or (SHOWN if form == "table" else None)
-    past.show(parsed.what, _client(parsed).known(*path, **wanted), form, most, _words(parsed), _sheet(parsed))
+    past.show(parsed.what, client.known(*path, **wanted), form, most, _words(parsed), _sheet(parsed))
     return 0
 
 
 def _about_incident(parsed: argparse.Namespace) -> int:
-    action = parsed.command
-    parts = parsed.incident.split("/")
-    if len(parts) != 3:
-        raise ApiError("{given!r} isn't SITE/NODE/INCIDENT", "copy it from alarm-monitor status", given=parsed.incident)
+    from node.monitor import meant  # noqa: PLC0415
+
+    client, action = _client(parsed), parsed.command
+    key, which = meant.incident(client, action, parsed.incident, _words(parsed))
     body = {"reason": parsed.reason} if action == "reset" else None
-    made = _client(parsed).post("incidents", *parts, action, body=body)
+    made = client.post("incidents", *key, action, body=body)
+    if which:
+        print(plain(which))
     _say_done(parsed, action, made)
     return 0
 
 
 def _identify(parsed: argparse.Namespace) -> int:
-    made = _client(parsed).post(*_node(parsed.node), "identify", body={"for_s": parsed.for_s})
+    client = _client(parsed)
+    made = client.post(*_node(client, parsed), "identify", body={"for_s": parsed.for_s})
     _say_done(parsed, "identify", made)
     return 0
 
 
 def _pause(parsed: argparse.Namespace) -> int:
-    body = {"reason": parsed.reason, "for_s": parsed.for_s}
-    _say_done(parsed, "pause", _client(parsed).post(*_node(parsed.node), "pause", body=body))
+    client, body = _client(parsed), {"reason": parsed.reason, "for_s": parsed.for_s}
+    _say_done(parsed, "pause", client.post(*_node(client, parsed), "pause", body=body))
     return 0
 
 
 def _resume(parsed: argparse.Namespace) -> int:
-    _say_done(parsed, "resume", _client(parsed).post(*_node(parsed.node), "resume"))
+    client = _client(parsed)
+    _say_done(parsed, "resume", client.post(*_node(client, parsed), "resume"))
     return 0
 
 
 def _forget(parsed: argparse.Namespace) -> int:
-    _say_done(parsed, "forget", _client(parsed).delete(*_node(parsed.node)))
+    client = _client(parsed)
+    _say_done(parsed, "forget", client.delete(*_node(client, parsed)))
     return 0
 
 
 def _walk_test(parsed: argparse.Namespace) -> int:
+    from node.monitor import meant  # noqa: PLC0415
     from node.monitor.showing import show_walk_tests  # noqa: PLC0415
 
     client = _client(parsed)
     if parsed.what == "start":
-        if not parsed.site:
+        site, nodes = parsed.site, [each.removeprefix(f"{parsed.site}/") for each in parsed.node]
+        if not site and nodes:
+            found = [meant.node(client, each) for each in nodes]
+            site, nodes = found[0][0], [name if at == found[0][0] else f"{at}/{name}" for at, name in found]
+        if not site:
             raise ApiError("a walk test needs a site", "alarm-monitor walk-test start --site SITE")
-        body: dict[str, Any] = {"site": parsed.site, "for_s": parsed.for_s}
+        body: dict[str, Any] = {"site": site, "for_s": parsed.for_s}
         if parsed.floor:
             body["floor"] = parsed.floor
-        if parsed.node:
-            body["nodes"] = [each.removeprefix(f"{parsed.site}/") for each in parsed.node]  # as the status shows it
+        if nodes:
+            body["nodes"] = nodes
         made = client.post("walk-tests", body=body)
         _say_done(parsed, "walk-test", made, id=made["id"], minutes=f"{parsed.for_s / 60:g}")
     elif parsed.what == "end":
+        ended = parsed.id or meant.walk_test(client)
+        made = client.delete("walk-tests", ended)
         if not parsed.id:
-            raise ApiError("the end of a walk test needs its id", "alarm-monitor walk-test list")
-        _say_done(parsed, "walk-test-end", client.delete("walk-tests", parsed.id))
+            print(plain(ended))
+        _say_done(parsed, "walk-test-end", made)
     else:
         show_walk_tests(client.items("walk-tests"), _words(parsed))
     return 0
@@ -206,7 +221,6 @@ def _token(parsed: argparse.Namespace) -> int:
     from node.monitor.showing import show_tokens  # noqa: PLC0415
 
     history = open_history(_settings(parsed), os.environ)
-    history.check()  # else SQLite would make a file of whoever runs this, root say, which the service couldn't open
     if parsed.what == "list":
         show_tokens(history.tokens.list(), _words(parsed))
         return 0
@@ -254,8 +268,12 @@ def _words(parsed: argparse.Namespace) -> Any:
     return words_of(_language(parsed))
 
 
-def _language(parsed: argparse.Namespace) -> Any:
-    return getattr(parsed, "language", None) or _settings(parsed).language
+def _language(parsed: argparse.Namespace) -> Literal["de", "en"]:
+    from node.monitor import reaching  # noqa: PLC0415
+
+    with suppress(AlarmNodeError):
+        return reaching.language_of(parsed, os.environ, reaching.look(parsed.config, os.environ))
+    return reaching.language_of(parsed, os.environ, None)
 
 
 def _settings(parsed: argparse.Namespace) -> Any:
@@ -265,19 +283,31 @@ def _settings(parsed: argparse.Namespace) -> Any:
 
 
 def _client(parsed: argparse.Namespace, answer_s: float = ANSWER_S) -> Commands:
-    from node.monitor import config  # noqa: PLC0415
+    from node.monitor import reaching  # noqa: PLC0415
 
-    settings = _settings(parsed)
-    if parsed.token_file is None:
-        return Commands(on_this_machine(config.state_directory(settings, os.environ), answer_s))
-    return Commands(with_token(settings.api_host, settings.api_port, parsed.token_file, answer_s))
+    return reaching.reach(parsed, os.environ, answer_s)
 
 
-def _node(text: str) -> tuple[str, ...]:
-    parts = text.split("/")
-    if len(parts) != 2:
-        raise ApiError("{given!r} isn't SITE/NODE", "copy it from alarm-monitor status", given=text)
-    return ("nodes", *parts)
+def _node(client: Commands, parsed: argparse.Namespace) -> tuple[str, ...]:
+    from node.monitor import meant  # noqa: PLC0415
+
+    return ("nodes", *meant.node(client, parsed.node))
+
+
+def _complete(parsed: argparse.Namespace) -> int:
+    """Names for the shell; nothing where they can't be had at once."""
+    with suppress(AlarmNodeError, argparse.ArgumentError):
+        client = _client(parser_of_line().parse_known_args(parsed.line)[0], COMPLETE_S)
+        if parsed.what == "incidents":
+            names = [each["id"] for each in client.items("incidents")]
+        elif parsed.what == "walk-tests":
+            names = [each["id"] for each in client.items("walk-tests")]
+        else:
+            nodes = [(each["site"], each["node"]) for each in client.items("nodes")]
+            once = Counter(node for _, node in nodes)
+            names = [f"{site}/{node}" for site, node in nodes] + [name for name, count in once.items() if count == 1]
+        print(*names, sep="\n")
+    return 0
 
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
@@ -296,5 +326,6 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "walk-test": _walk_test,
     "report": _report,
     "token": _token,
+    "complete": _complete,
 }
 """What each command of the parser does."""

@@ -4,6 +4,7 @@ The token goes to this one address: no redirect is followed, and no proxy of the
 """
 
 import json
+import re
 import socket
 import urllib.error
 import urllib.parse
@@ -20,6 +21,15 @@ UNIX = "unix:"
 ANSWER_LIMIT = 16 * 1024 * 1024
 PAGE = 500
 """How much of a list is asked for at once: as many of the largest events (16 KiB) keep well within the limit."""
+
+
+def address(text: str) -> str:
+    """The whole address of a monitor that this means; ValueError where it means none."""
+    found = urllib.parse.urlsplit(text if "://" in text else f"http://{text}")
+    usable = found.scheme in {"http", "https"} and found.hostname and not (found.query or found.fragment)
+    if not usable or re.search(r"[\x00-\x20\x7f]", text):
+        raise ValueError(text)
+    return found.geturl()
 
 
 class AskError(Exception):

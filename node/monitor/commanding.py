@@ -17,6 +17,10 @@ LOOK_S = 10.0
 """As long as somebody who only looks may see what isn't so any more."""
 
 
+COMPLETE_S = 1.0
+"""As long as somebody who pressed Tab waits."""
+
+
 class ApiError(AlarmNodeError):
     """The monitor can't be asked, or refuses. ``template`` has the ``values`` of its text yet to be filled in."""
 
@@ -30,12 +34,6 @@ class ApiError(AlarmNodeError):
 def on_this_machine(directory: Path, answer_s: float = ANSWER_S) -> Api:
     """The monitor whose state directory this is: whoever may open its socket may ask everything."""
     return Api(f"{UNIX}{directory / SOCKET}", "", answer_s)
-
-
-def with_token(host: str, port: int, token_file: Path, answer_s: float = ANSWER_S) -> Api:
-    """The monitor at ``host:port``, asked with the token that ``token_file`` holds. Raises ApiError."""
-    bracketed = f"[{host}]" if ":" in host else host
-    return Api(f"http://{bracketed}:{port}", _token(token_file), answer_s)
 
 
 class Commands:
@@ -123,18 +121,6 @@ def _nothing(path: tuple[str, ...]) -> ApiError:
             return ApiError("there is no such node, floor or site", "see which nodes there are: alarm-monitor status")
         case _:
             return ApiError("there is no such thing", "look at what there is: alarm-monitor status")
-
-
-def _token(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except OSError as problem:
-        raise ApiError(
-            "the token in {file} can't be read ({why})",
-            "name a file that this account may read; a manager makes a token: alarm-monitor token create",
-            file=file,
-            why=problem.strerror,
-        ) from problem
 
 
 def _explained(problem: AskError | TimeoutError) -> ApiError:

@@ -20,6 +20,7 @@ PROGRAMS = {
     "alarm-monitor": [
         "acknowledge",
         "check",
+        "forget",
         "history",
         "identify",
         "init",

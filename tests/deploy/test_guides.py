@@ -10,7 +10,7 @@ import pytest
 from node import words
 from node.errors import FAULTS, AlarmNodeError
 from node.messages import EventKind
-from node.monitor import cli, running  # noqa: F401 - so that all its errors are known, too
+from node.monitor import cli, meant, running  # noqa: F401 - so that all its errors are known, too
 from node.monitor.example import ExampleError  # noqa: F401 - as above
 from node.monitor.findings import FINDINGS
 from node.service import Service  # noqa: F401 - so that every error that the service may end with is known

@@ -248,7 +248,7 @@ def test_every_notice_has_a_message(notices: list[Notice], language: Language) -
     assert [line for line in made.body.split("\n") if plain(line) != line] == []
 
 
-SAYING = ("past", "report", "saying", "showing")
+SAYING = ("meant", "past", "report", "saying", "showing")
 """What else says something to people, beside tell/."""
 
 
@@ -272,6 +272,8 @@ def texts_of_errors(folder: Path) -> set[str]:
     places = (
         ("cli.py", {"ApiError": (1, 2)}),
         ("commanding.py", {"ApiError": (1, 2)}),
+        ("reaching.py", {"ApiError": (1, 2)}),
+        ("meant.py", {"ApiError": (1, 2), "SeveralError": (1,)}),
         ("client.py", {"AskError": (1,)}),
         ("web/answers.py", {"ProblemError": (2, 3)}),
     )

@@ -120,7 +120,7 @@ def started(config: Path, *arguments: str, into: Path) -> Iterator[subprocess.Po
 
 def _environment(more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.endswith("_DIRECTORY")}
-    return {**kept, "PYTHONPATH": str(_ROOT), "TZ": "Europe/Berlin", "COLUMNS": "200", **more}
+    return {**kept, "PYTHONPATH": str(_ROOT), "TZ": "Europe/Berlin", "COLUMNS": "200", "LANGUAGE": "en", **more}
 
 
 class RunningMonitor:
