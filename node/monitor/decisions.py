@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from node.messages import ReceiptKind
-from node.monitor.findings import kind_of
+from node.monitor.findings import SUPERVISION, kind_of
 from node.monitor.model import (
     Button,
     ButtonTest,
@@ -123,6 +125,14 @@ def plain(text: str | None, length: int = 63) -> str:
     return shown((text or "")[:length])
 
 
+def lasting(for_s: float) -> str:
+    """How long, in whole units that every language writes alike."""
+    for unit, unit_s in (("d", 86400.0), ("h", 3600.0)):
+        if for_s >= 2 * unit_s and for_s % unit_s < 1.0:
+            return f"{for_s // unit_s:g} {unit}"
+    return f"{for_s / 60:.0f} min"
+
+
 class Ledger:
     """The findings that are open. ``out`` is where this turn's decisions go."""
 
@@ -131,20 +141,31 @@ class Ledger:
         self.out = Decisions()
 
     def find(
-        self, now: Moment, key: FindingKey, *, count: int | None = None, detail: str = "", tell: bool = True
+        self,
+        now: Moment,
+        key: FindingKey,
+        *,
+        count: int | None = None,
+        detail: str = "",
+        tell: bool = True,
+        anew: bool = False,
     ) -> None:
-        """This is so. Told once, when it begins; a count that grows is only shown."""
+        """This is so. Told once, when it begins; a count that grows is only shown. ``anew``: another detail is told."""
         known = self.open.get(key)
         if known is not None:
             if (known.count, known.detail) != (count, detail):
                 self.open[key] = Finding(
                     key=key, severity=known.severity, since_utc=known.since_utc, count=count, detail=detail
                 )
+                if anew:
+                    self.out.notices.append(
+                        _notice(NoticeKind.FINDING, replace(self.open[key], since_utc=now.utc), now.utc)
+                    )
             return
         finding = Finding(key=key, severity=kind_of(key.code).severity, since_utc=now.utc, count=count, detail=detail)
         self.open[key] = finding
         self.out.raised.append(finding)
-        if tell and finding.severity is not Severity.NOTICE:
+        if tell and (finding.severity is not Severity.NOTICE or key.code in SUPERVISION):
             self.out.notices.append(_notice(NoticeKind.FINDING, finding, now.utc))
 
     def clear(self, now: Moment, key: FindingKey, *, tell: bool = True) -> None:
@@ -152,7 +173,7 @@ class Ledger:
         finding = self.open.pop(key, None)
         if finding is not None:
             self.out.cleared.append((key, now.utc))
-            if tell and finding.severity is Severity.CRITICAL:
+            if tell and (finding.severity is Severity.CRITICAL or key.code in SUPERVISION):
                 self.out.notices.append(_notice(NoticeKind.CLEARED, finding, now.utc))
 
     def take(self) -> Decisions:

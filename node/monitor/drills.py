@@ -24,8 +24,8 @@ from msgspec.structs import replace
 
 from node.core.modes import RECENT_S
 from node.messages import Event, HeartbeatMessage
-from node.monitor.decisions import Ledger, Moment, plain
-from node.monitor.findings import TEST_OVERDUE
+from node.monitor.decisions import Ledger, Moment, lasting, plain
+from node.monitor.findings import REDUCED, TEST_OVERDUE
 from node.monitor.model import Button, ButtonTest, EventKey, FindingKey, NodeKey, WalkTest
 
 WALK_TEST_S = (60.0, 3600.0)
@@ -155,12 +155,15 @@ class Drills:
         started.spent = {name for name in spent if started.covers(name[0])}
         self.walks[walk.id] = started
         self._ledger.out.walk_tests.append(walk)
+        detail = f"{walk.by}, {lasting(started.ends - now.at)}"
+        self._ledger.find(now, _running(walk), count=len(walk.nodes), detail=detail)
         return started
 
     def end(self, now: Moment, walk: Walk) -> None:
         """It ends, by its time or by somebody."""
         del self.walks[walk.record.id]
         self._ledger.out.walk_tests.append(replace(walk.record, ended_utc=now.utc))
+        self._ledger.clear(now, _running(walk.record))
 
     def time_passed(self, now: Moment) -> None:
         """Walk tests end by themselves."""
@@ -226,3 +229,7 @@ class Drills:
         self.buttons[button.node, button.input] = button
         self._known.setdefault(button.node, set()).add(button.input)
         self._ledger.out.buttons.append(button)
+
+
+def _running(walk: WalkTest) -> FindingKey:
+    return FindingKey(REDUCED.code, walk.site, "", walk.id)

@@ -6,7 +6,7 @@ reused. Each has its page in deploy/OPERATIONS.md. The texts are the English one
 
 from dataclasses import dataclass
 
-from node.errors import FAULTS
+from node.errors import FAULTS, INPUT_INHIBITED
 from node.monitor.model import FindingKey, Severity
 
 
@@ -132,6 +132,13 @@ UNREACHED = FindingKind(
     "write a [[target]] with this site and class and step 0 into monitor.toml, and restart the monitor",
 )
 
+REDUCED = FindingKind(
+    "M019",
+    Severity.NOTICE,
+    "supervision is reduced: a pause hides a node's silence, a walk test makes each first press a test",
+    "where that isn't meant, end it: alarm-monitor resume, alarm-monitor walk-test end",
+)
+
 UNTOLD = FindingKind(
     "M020",
     Severity.CRITICAL,
@@ -200,6 +207,7 @@ FINDINGS: dict[str, FindingKind] = {
         OPEN_AT_THE_WALL,
         MANY_CALLS,
         UNREACHED,
+        REDUCED,
         UNTOLD,
         DOUBLED,
         FILE_UNUSABLE,
@@ -212,6 +220,10 @@ FINDINGS: dict[str, FindingKind] = {
 
 _DEAD_BUTTON = {"F001", "F002", "F011", "F012", "F013", "F020", "F040", "F041", "F043"}
 """Faults of a node with which a press may not count, not be told, or be forgotten."""
+
+
+SUPERVISION = frozenset({REDUCED.code, INPUT_INHIBITED.code})
+"""What changes supervision: the first group of its site is told that it begins and that it ends."""
 
 
 def kind_of(code: str) -> FindingKind:

@@ -32,8 +32,8 @@ from itertools import count
 from math import inf
 
 from node.messages import HeartbeatMessage, State
-from node.monitor.decisions import Ledger, Moment
-from node.monitor.findings import DOWN, NEVER_HEARD, OVERDUE_BACK
+from node.monitor.decisions import Ledger, Moment, lasting
+from node.monitor.findings import DOWN, NEVER_HEARD, OVERDUE_BACK, REDUCED
 from node.monitor.members import Members
 from node.monitor.model import DownReason, FindingKey, Flip, NodeKey, NodeRecord, Pause, Status
 from node.monitor.settings import Place
@@ -41,6 +41,9 @@ from node.monitor.tracked import HEARD, Tracked
 
 PERIOD_LIMIT_S = 60.0
 """The longest that node.toml allows: a node that claims more is taken by this, or it could die unnoticed."""
+
+PAUSE = "pause"
+"""The subject of the finding that a node is paused."""
 
 GOODBYE_S = 120.0
 """How long a clean stop without a planned end may take."""
@@ -169,6 +172,8 @@ class Fleet:
         for kind in (DOWN, OVERDUE_BACK, NEVER_HEARD):
             # People would take it for the node's return.
             self._ledger.clear(now, FindingKey(kind.code, *tracked.key, ""), tell=False)
+        detail = f"{pause.by}, {lasting(_left_s(pause, now))}: {pause.reason}"
+        self._ledger.find(now, _paused(tracked.key), detail=detail, anew=True)
         self._flip(now, tracked, Status.PAUSED, pause.reason)
         self._schedule(tracked)
 
@@ -322,6 +327,7 @@ class Fleet:
     def _end_pause(self, now: Moment, tracked: Tracked) -> None:
         tracked.pause, tracked.pause_ends = None, inf
         self._ledger.out.pause_ends.append((tracked.key, now.utc))
+        self._ledger.clear(now, _paused(tracked.key))
         if tracked.gone:
             self._flip(now, tracked, Status.DOWN, DownReason.GOODBYE)
             tracked.back_due = max(tracked.back_due or 0.0, now.at + GOODBYE_S)
@@ -370,6 +376,10 @@ def _record(tracked: Tracked) -> NodeRecord:
         period_s=tracked.period_s,
         reason=tracked.reason,
     )
+
+
+def _paused(node: NodeKey) -> FindingKey:
+    return FindingKey(REDUCED.code, *node, PAUSE)
 
 
 def _left_s(pause: Pause, now: Moment) -> float:

@@ -17,7 +17,15 @@ from node.monitor.batch import Memory, Stored
 from node.monitor.decisions import ClearTopics, Decisions, Ledger, Moment, plain
 from node.monitor.doubles import Doubles
 from node.monitor.drills import Drills
-from node.monitor.findings import MISTAKEN_CALLS, NOT_OURS, OPEN_ALARM_UNSTORED, OPEN_AT_THE_WALL, RESET_MISSING, UNTOLD
+from node.monitor.findings import (
+    MISTAKEN_CALLS,
+    NOT_OURS,
+    OPEN_ALARM_UNSTORED,
+    OPEN_AT_THE_WALL,
+    REDUCED,
+    RESET_MISSING,
+    UNTOLD,
+)
 from node.monitor.fleet import Fleet
 from node.monitor.incidents import Incidents
 from node.monitor.lists import Lists
@@ -304,7 +312,11 @@ class Hub:
             return self.incidents.ended(IncidentKey(*key.of, key.subject)) is None
         if key.code == MISTAKEN_CALLS.code:
             return self.incidents.mistakes.count(key.of, key.subject) < 2
+        if key.code == REDUCED.code and not key.node:
+            return key.subject not in self.drills.walks
         tracked = self.fleet.nodes.get(key.of)
+        if key.code == REDUCED.code:
+            return tracked is None or tracked.pause is None
         not_ours = FindingKey(NOT_OURS.code, *key.of, "")
         if key == not_ours:
             return tracked is not None and tracked.known

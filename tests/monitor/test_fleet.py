@@ -436,7 +436,7 @@ def test_a_paused_node_is_nobodys_business_until_the_pause_ends() -> None:
     paused = play.status(), play.found()
     play.until(600.0 + DOWN_S)
 
-    assert paused == (Status.PAUSED, [])
+    assert paused == (Status.PAUSED, ["M019"])
     assert (play.status(), play.found()) == (Status.DOWN, ["M001"])
 
 

@@ -50,8 +50,8 @@ def test_that_a_dead_node_is_paused_is_not_told_as_its_return() -> None:
 
     play.ask(60.0, PauseNode(ROOM, "facilities", "paint", 600.0))
 
-    assert (told, play.found()) == ([NoticeKind.FINDING], [])
-    assert [each.kind for each in play.all.notices] == told
+    assert (told, play.found()) == ([NoticeKind.FINDING], ["M019"])
+    assert [each.kind for each in play.all.notices] == [*told, NoticeKind.FINDING]
 
 
 def test_a_goodbye_that_a_broker_kept_moves_no_end() -> None:

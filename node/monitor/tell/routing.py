@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from node.monitor.findings import TARGET_FAILS, own_parts
+from node.monitor.findings import SUPERVISION, TARGET_FAILS, own_parts
 from node.monitor.model import Notice, NoticeKind, Severity
 from node.monitor.settings import Target
 
@@ -33,4 +33,6 @@ def _wants_finding(notice: Notice, target: Target) -> bool:
     key = notice.finding
     if key is not None and key.code == TARGET_FAILS.code and own_parts(key)[1] == target.name:
         return False
+    if key is not None and key.code in SUPERVISION and target.step == 0:
+        return True
     return target.findings == "all" or (target.findings == "critical" and notice.severity is Severity.CRITICAL)

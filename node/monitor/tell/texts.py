@@ -44,6 +44,7 @@ REASONS = {
     "technical": mark("technical cause"),
 }
 DETAILS = {
+    "pause": mark("pause"),
     "silent": mark("its heartbeat stays away"),
     "will": mark("the broker lost its connection"),
     "goodbye": mark("it was stopped"),
@@ -186,7 +187,8 @@ def _about(notice: Notice, words: Words) -> str:
     subject = notice.finding.subject if notice.finding is not None else ""
     count = "" if notice.count is None else words.number(notice.count)
     detail = detail_of(notice.detail, words)
-    return one_line(", ".join(each for each in (subject, count, detail) if each))
+    named = words.translate(DETAILS.get(subject, subject))
+    return one_line(", ".join(each for each in (named, count, detail) if each))
 
 
 def detail_of(told: str, words: Words) -> str:
