@@ -7,7 +7,7 @@ Rules:
 3. Unacknowledged after ``escalate_s`` the next group is told, and so on (ladder.py).
 4. A further press after somebody said to be coming takes that back, as the lamp at the button does: it may be another
    person. The ladder begins anew, as it does where all were told and nobody came, and after an end of which its node
-   doesn't know: it wasn't over.
+   doesn't know: it wasn't over. The node's list says it as well as the event, which another monitor may have had alone.
 5. A list that says acknowledged comes just before the event that says by whom: for so long nobody else is called. It
    has all presses that are answered by it, however late their events come. One of before the newest press says nothing:
    it may have been kept by a broker that its node doesn't reach.
@@ -126,7 +126,7 @@ class Incidents:
         waiting = self._listed.pop(node, {})
         unheard: dict[IncidentKey, tuple[float, OpenIncident]] = {}
         for key, newest in listed.items():
-            if not self.knows(key):
+            if key not in self.open and newest.presses > self._closed.get(key, -1):
                 since, known = waiting.get(key, (now.at, newest))
                 unheard[key] = since, newest if newest.presses >= known.presses else known
         if unheard:
@@ -146,6 +146,8 @@ class Incidents:
                 continue
             if each.phase != "acknowledged" or opened.record.is_answered:
                 opened.answered_since = None
+                if each.phase != "acknowledged" and each.presses > opened.record.presses:
+                    self._press_again(now, opened, each.presses)
             elif opened.answered_since is None:
                 opened.answered_since, opened.answered_for = now.at, each.presses
                 opened.record = replace(opened.record, presses=each.presses)
@@ -227,7 +229,10 @@ class Incidents:
         self._begin(now, replace(record, held_utc=now.utc, answered=ended or 0), is_again=ended is not None)
 
     def _adopt(self, now: Moment, key: IncidentKey, listed: OpenIncident) -> None:
-        self._begin(now, from_list(key, listed, now.utc))
+        ended = self._closed.get(key, 0)
+        record = from_list(key, listed, now.utc)
+        record = replace(record, answered=max(ended, record.answered))
+        self._begin(now, record, is_again=ended > 0 and not record.is_answered)
 
     def _begin(self, now: Moment, record: IncidentRecord, *, is_again: bool = False) -> None:
         if not self._finds_room(now, record.key.of):
@@ -264,16 +269,23 @@ class Incidents:
             self._listed.pop(key.of, None)
 
     def _call_again(self, now: Moment, opened: Open, presses: int) -> None:
-        record = opened.record
-        self._ledger.clear(now, _call_missing(record.key))
-        held = record.held_utc or now.utc
-        opened.record = replace(record, presses=max(presses, record.presses), held_utc=held)
+        self._ledger.clear(now, _call_missing(opened.record.key))
+        opened.record = replace(opened.record, held_utc=opened.record.held_utc or now.utc)
+        if presses > max(opened.told_as[0], opened.record.presses):
+            self._press_again(now, opened, presses)
+            return
         self._ledger.out.incidents.append(opened.record)
         if presses <= opened.told_as[0]:
             self._ladder.repeat(now, opened, presses)
-        elif presses > record.presses and record.is_answered:
+
+    def _press_again(self, now: Moment, opened: Open, presses: int) -> None:
+        """There were more presses than are known here."""
+        record = opened.record
+        opened.record = replace(record, presses=presses)
+        self._ledger.out.incidents.append(opened.record)
+        if record.is_answered:
             self._ladder.begin_again(now, opened)
-        elif presses > record.presses and self._ladder.is_exhausted(now, opened):
+        elif self._ladder.is_exhausted(now, opened):
             self._ladder.call_once_more(now, opened)
 
     def _acknowledged(

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from node.messages import Alarm, Event, EventId, Phase, State
 from node.monitor.batch import Batch
 from node.monitor.decisions import Respond, SendCommand, SendReceipt
-from node.monitor.findings import OPEN_ALARM_UNSTORED, UNTOLD
+from node.monitor.findings import OPEN_ALARM_UNSTORED, RESET_MISSING, UNTOLD
 from node.monitor.hub import TICK_S, Hub
 from node.monitor.model import EventKey, FindingKey, IncidentKey, IncidentRecord, Notice, NoticeKind, Status
 from node.monitor.requests import Acknowledge, PauseNode, Reset, Resume
@@ -36,22 +36,24 @@ class Desk:
     ``calls``: what it told people, or would from memory.
     """
 
-    def __init__(self, hub: Hub, ended: dict[IncidentKey, int]) -> None:
+    def __init__(self, hub: Hub, disk: Committed, ended: dict[IncidentKey, int]) -> None:
         self.hub = hub
+        self.disk = disk
         self.queue: deque[Batch] = deque()
         self.ended = ended
         self.calls: dict[str, Notice] = {}
 
 
 class Building(RuleBasedStateMachine):
-    """One node by protocol.md, one broker, monitors on one history, and people at their desks."""
+    """One node by protocol.md, one broker, monitors on one history or each on its own, and people at their desks."""
 
     desks_count = 1
+    shared = True
 
     def __init__(self) -> None:
         super().__init__()
         self.at = 0.0
-        self.disk = Committed()
+        self.disks = [Committed() for _ in range(1 if self.shared else self.desks_count)]
         self.asked = 0
         self.starts = 0
         self.commands: deque[SendCommand] = deque()
@@ -78,8 +80,8 @@ class Building(RuleBasedStateMachine):
         self.is_up = True
         self.last_sign = 0.0
         self.desks: list[Desk] = []
-        for _ in range(self.desks_count):
-            self.desks.append(self._started())
+        for which in range(self.desks_count):
+            self.desks.append(self._started(self.disks[which % len(self.disks)]))
         self._look_around(self.desks)
         self.say(self.kept)
 
@@ -295,7 +297,7 @@ class Building(RuleBasedStateMachine):
         """What a monitor gave it, in its order."""
         desk = self.desks[whose % self.desks_count]
         for _ in range(min(count, len(desk.queue))):
-            desk.hub.stored(moment(self.at), self.disk.store(desk.queue.popleft()))
+            desk.hub.stored(moment(self.at), desk.disk.store(desk.queue.popleft()))
             self.settle(desk)
 
     @rule(whose=st.integers(0, 1))
@@ -309,20 +311,20 @@ class Building(RuleBasedStateMachine):
     def monitor_is_killed(self, committed: int, whose: int) -> None:
         """With what it knew; of some it hadn't told the node yet that it is on the disk."""
         whose %= self.desks_count
-        queue = self.desks[whose].queue
+        queue, disk = self.desks[whose].queue, self.desks[whose].disk
         for _ in range(min(committed, len(queue))):
-            self.disk.store(queue.popleft())
+            disk.store(queue.popleft())
         self.commands.clear()
-        self.desks[whose] = self._started()
+        self.desks[whose] = self._started(disk)
         if self.is_up:
             self._look_around([self.desks[whose]])
 
-    def _started(self) -> Desk:
+    def _started(self, disk: Committed) -> Desk:
         self.last_sign = max(self.last_sign, self.at)
         self.starts += 1
-        memory = self.disk.remember()
+        memory = disk.remember()
         hub = Hub(settings_of(targets=TARGETS), moment(self.at), memory, f"{self.starts:08x}")
-        desk = Desk(hub, {IncidentKey(*key): presses for key, presses in memory.closed})
+        desk = Desk(hub, disk, {IncidentKey(*key): presses for key, presses in memory.closed})
         self.settle(desk)
         return desk
 
@@ -330,7 +332,7 @@ class Building(RuleBasedStateMachine):
 
     def calls_of(self, desk: Desk) -> dict[str, Notice]:
         """What this monitor may tell: what the history has, and what it tells from memory."""
-        return {key: each for key, each in self.disk.notices.items() if each.is_call} | desk.calls
+        return {key: each for key, each in desk.disk.notices.items() if each.is_call} | desk.calls
 
     @precondition(lambda self: any(self.calls_of(desk) for desk in self.desks))
     @rule(data=st.data(), whose=st.integers(0, 1), then=st.sampled_from(["all", "not settled", "killed", "unsaid"]))
@@ -350,8 +352,8 @@ class Building(RuleBasedStateMachine):
         if then in ("all", "not settled"):
             desk.hub.accepted(moment(self.at), incident, call.presses)
             self.settle(desk)
-        if then in ("all", "unsaid") and call.key in self.disk.notices:
-            self.disk.tell(call)
+        if then in ("all", "unsaid") and call.key in desk.disk.notices:
+            desk.disk.tell(call)
 
     @precondition(lambda self: self.pressed)
     @rule(data=st.data(), ends=st.booleans(), whose=st.integers(0, 1))
@@ -412,13 +414,17 @@ class Building(RuleBasedStateMachine):
             if heard:
                 self.shows_received(receipt.event)
             return
-        assert receipt.event in self.disk.events, "a receipt for what isn't stored"
+        assert receipt.event in desk.disk.events, "a receipt for what isn't stored"
         if heard:
             self.unreceipted.pop(receipt.event, None)
 
-    def is_told(self, incident: IncidentKey, call: str) -> bool:
+    def groups(self) -> list[tuple[Committed, list[Desk]]]:
+        """Each history, and the monitors that have it."""
+        return [(disk, [desk for desk in self.desks if desk.disk is disk]) for disk in self.disks]
+
+    def is_told(self, disk: Committed, incident: IncidentKey, call: str) -> bool:
         """Whether the first group was."""
-        return f"alarm:{incident}:{call}0" in self.disk.notices
+        return f"alarm:{incident}:{call}0" in disk.notices
 
     @invariant()
     def every_stored_call_is_open_or_over(self) -> None:
@@ -426,31 +432,37 @@ class Building(RuleBasedStateMachine):
 
         A monitor that starts hears only the list of what another one stores just then, once the broker is there.
         """
-        known: set[IncidentKey] = set()
-        for desk in self.desks:
-            known |= desk.hub.incidents.open.keys() | desk.hub.incidents._listed.get(ROOM, {}).keys()  # noqa: SLF001
-        for event_key, (incident, presses) in self.pressed.items():
-            if event_key not in self.disk.events or incident in known:
-                continue
-            ends = [desk.ended[incident] for desk in self.desks if incident in desk.ended]
-            assert ends or incident in self.ended_at_node, "forgotten"
-            assert presses <= max(ends, default=presses), "an end that wasn't one"
+        for disk, desks in self.groups():
+            known: set[IncidentKey] = set()
+            for desk in desks:
+                known |= desk.hub.incidents.open.keys() | desk.hub.incidents._listed.get(ROOM, {}).keys()  # noqa: SLF001
+            for event_key, (incident, presses) in self.pressed.items():
+                if event_key not in disk.events or incident in known:
+                    continue
+                ends = [desk.ended[incident] for desk in desks if incident in desk.ended]
+                assert ends or incident in self.ended_at_node, "forgotten"
+                assert presses <= max(ends, default=presses), "an end that wasn't one"
 
     @invariant()
     def every_stored_incident_is_told(self) -> None:
         """To those that are told at once, under one name."""
         over = self.ended_at_node.union(*(desk.ended for desk in self.desks))
-        for event_key, (incident, presses) in self.pressed.items():
-            if event_key in self.disk.events and presses == 1 and incident not in over:
-                assert self.is_told(incident, "")
+        for disk in self.disks:
+            for event_key, (incident, presses) in self.pressed.items():
+                if event_key in disk.events and presses == 1 and incident not in over:
+                    assert self.is_told(disk, incident, "")
 
     @invariant()
     def no_lamp_says_received_where_nobody_was_told(self) -> None:
         """Whatever was killed, lost or refused; nor does the history say that of anything."""
         if self.incident is not None and self.phase == "received":
             assert self.taken.get(self.key(), 0)
-        for record in (*self.disk.incidents.values(), *self.open_records()):
+        for record in (*self.stored_records(), *self.open_records()):
             assert record.told_presses <= self.taken.get(record.key, 0)
+
+    def stored_records(self) -> list[IncidentRecord]:
+        """As the histories have them."""
+        return [each for disk in self.disks for each in disk.incidents.values()]
 
     def open_records(self) -> list[IncidentRecord]:
         """As the monitors have them."""
@@ -473,8 +485,9 @@ class Building(RuleBasedStateMachine):
         for desk in self.desks:
             for opened in desk.hub.incidents.open.values():
                 assert opened.record.answered <= self.may_know.get(opened.record.key, 0)
-        for record in self.disk.incidents.values():
-            assert record.answered <= self.may_know.get(record.key, 0)
+        for disk in self.disks:
+            for record in disk.incidents.values():
+                assert record.answered <= self.may_know.get(record.key, 0)
 
     @invariant()
     def no_dead_node_looks_alive(self) -> None:
@@ -513,60 +526,78 @@ class Building(RuleBasedStateMachine):
         self.commit_all()
 
     def no_event_is_missed(self) -> None:
-        """Of an incident whose press is in the history."""
-        for desk in self.desks:
+        """Of an incident whose press is in the history; with a history of its own, a monitor may have missed some."""
+        for desk in self.desks if self.shared else []:
             assert OPEN_ALARM_UNSTORED.code not in {key.code for key in desk.hub.ledger.open}
 
-    def calls(self, incident: IncidentKey) -> set[str]:
+    def calls(self, disk: Committed, incident: IncidentKey) -> set[str]:
         """The keys of what was told."""
         return {
             key
-            for key, each in self.disk.notices.items()
+            for key, each in disk.notices.items()
             if each.kind is NoticeKind.ALARM and each.incident == incident.incident
         }
+
+    def is_missing_its_end(self, desk: Desk, incident: IncidentKey) -> bool:
+        """Whether another monitor, with a history of its own, had the event that ended it alone: it is asked for."""
+        found = FindingKey(RESET_MISSING.code, *ROOM, incident.incident) in desk.hub.ledger.open
+        return not self.shared and found and incident in self.ended_at_node
 
     def teardown(self) -> None:
         """Once all is well again, nothing is missing; who isn't answered calls everybody, and who is calls nobody."""
         self.calm_down()
         assert self.unreceipted == {}
-        assert set(self.pressed) <= set(self.disk.events)
+        assert set(self.pressed) <= {key for disk in self.disks for key in disk.events}
         self.every_stored_call_is_open_or_over()
         self.every_stored_incident_is_told()
         self.no_event_is_missed()
-        alarms = {each.incident for each in self.disk.notices.values() if each.kind is NoticeKind.ALARM}
+        notices = [each for disk in self.disks for each in disk.notices.values()]
+        alarms = {each.incident for each in notices if each.kind is NoticeKind.ALARM}
         for incident, _ in self.pressed.values():
             ended = any(incident in desk.ended for desk in self.desks)
             assert incident.incident in alarms or ended, "nobody was told"
-        for key in self.ended_at_node & self.disk.incidents.keys():
-            assert self.disk.incidents[key].reset_utc is not None, "over, and still open"
         for desk in self.desks:
-            assert not desk.hub.incidents.open.keys() & self.ended_at_node, "over, and still open there"
             assert desk.hub.fleet.nodes[ROOM].status in (Status.UP, Status.PAUSED)
+            for key in self.ended_at_node & desk.disk.incidents.keys():
+                ended = desk.disk.incidents[key].reset_utc is not None and key not in desk.hub.incidents.open
+                assert ended or self.is_missing_its_end(desk, key), "over, and still open"
+            self.knows_every_press(desk)
 
         self.who_is_told_is_said_to_be()
 
-        called = {incident: self.calls(incident) for incident in self.disk.incidents}
+        called = [{incident: self.calls(disk, incident) for incident in disk.incidents} for disk in self.disks]
         for _ in GROUPS:
             self.time_passes(ESCALATE_S + 1.0)
             self.commit_all()
-        for incident, record in self.disk.incidents.items():
-            if record.is_answered or record.reset_utc is not None:
-                assert self.calls(incident) == called[incident], "called, and somebody is coming"
-                continue
-            assert self.incident is not None
-            assert self.key() == incident, "open, and its node doesn't know it"
-            assert record.answered >= self.answered_at_node.get(incident, 0)
-            assert self.phase != "acknowledged"
-            assert any(self.has_called(desk, incident) for desk in self.desks), "a group was never called"
+        for (disk, desks), before in zip(self.groups(), called, strict=True):
+            for incident, record in disk.incidents.items():
+                if record.is_answered or record.reset_utc is not None:
+                    assert self.calls(disk, incident) == before[incident], "called, and somebody is coming"
+                    continue
+                if any(self.is_missing_its_end(desk, incident) for desk in desks):
+                    continue
+                assert self.incident is not None
+                assert self.key() == incident, "open, and its node doesn't know it"
+                assert record.answered >= self.answered_at_node.get(incident, 0) or not self.shared
+                assert self.phase != "acknowledged"
+                assert any(self.has_called(desk, incident) for desk in desks), "a group was never called"
+
+    def knows_every_press(self, desk: Desk) -> None:
+        """Of the alarm that its node has: nobody is coming for a press that was told to another monitor alone."""
+        if self.incident is not None:
+            opened = desk.hub.incidents.open.get(self.key())
+            known = desk.ended.get(self.key(), 0) if opened is None else opened.record.presses
+            assert known >= self.presses, "a press that nobody knows of"
 
     def who_is_told_is_said_to_be(self) -> None:
         """Every lamp says so in the end, whoever told people; and what nobody was told of is found."""
-        for record in self.open_records():
-            untold = {desk for desk in self.desks if self.finds_untold(desk, record.key)}
-            assert not untold or record.is_untold, "told, and found to be untold"
-            assert untold or not self.disk.incidents[record.key].is_untold, "untold, and not found"
-        for call in [each for each in self.disk.notices.values() if each.is_call]:
-            self.take(self.desks[0], call)
+        for disk, desks in self.groups():
+            for record in (each.record for desk in desks for each in desk.hub.incidents.open.values()):
+                untold = {desk for desk in desks if self.finds_untold(desk, record.key)}
+                assert not untold or record.is_untold, "told, and found to be untold"
+                assert untold or not disk.incidents[record.key].is_untold, "untold, and not found"
+            for call in [each for each in disk.notices.values() if each.is_call]:
+                self.take(desks[0], call)
         self.commit_all()
         self.time_passes(70.0)
         self.commit_all()
@@ -587,7 +618,7 @@ class Building(RuleBasedStateMachine):
         if opened is None:
             return False
         call = f"again:{opened.record.answered + 1}:" if opened.record.answered else ""
-        return {f"alarm:{incident}:{call}{group}" for group in GROUPS} <= self.calls(incident)
+        return {f"alarm:{incident}:{call}{group}" for group in GROUPS} <= self.calls(desk.disk, incident)
 
 
 def _fields(made: Event) -> dict[str, Any]:
@@ -600,10 +631,17 @@ class TwoDesks(Building):
     desks_count = 2
 
 
-for machine in (Building, TwoDesks):
+class TwoHistories(TwoDesks):
+    """Two monitors, each on a history of its own: the receipt of one ends what the node would send the other."""
+
+    shared = False
+
+
+for machine in (Building, TwoDesks, TwoHistories):
     machine.TestCase.settings = settings(max_examples=300, stateful_step_count=40)
 TestBuilding = pytest.mark.timeout(300)(Building.TestCase)
 TestTwoDesks = pytest.mark.timeout(300)(TwoDesks.TestCase)
+TestTwoHistories = pytest.mark.timeout(300)(TwoHistories.TestCase)
 
 
 @pytest.mark.parametrize("committed_before", [True, False], ids=["before it looks", "after it has looked"])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as replaced
 
-from node.messages import INCIDENTS_LIMIT, Alarm
+from node.messages import INCIDENTS_LIMIT, Alarm, Phase
 from node.monitor.batch import Memory, Stored
 from node.monitor.incidents import LISTED_S, NORMAL_S, OPEN_LIMIT
 from node.monitor.model import EventKey, IncidentKey, IncidentRecord, NodeKey, NoticeKind
@@ -788,3 +788,68 @@ def test_what_was_ended_here_stays_ended_where_the_history_says_the_same() -> No
         play.hub.stored(moment(61.0), Stored(incidents=(there,)))
 
     assert play.hub.incidents.open == {}
+
+
+@pytest.mark.parametrize("retained", [False, True], ids=["its link stayed", "its link came back"])
+def test_a_list_with_more_presses_takes_an_acknowledgement_back(retained: bool) -> None:
+    """Another monitor, with a history of its own, had the press alone: its receipt ended the sending."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, press(1))
+    play.hear(2.0, about(2, "acknowledged", 1, by="guard-desk"))
+
+    play.hear(300.0, alarm((1, "active"), presses=2), retained=retained)
+    before = play.record()
+    play.hear(301.0, press(3, incident=1, presses=2))
+    play.until(300.0 + ESCALATE_S)
+
+    assert (before.presses, before.is_answered) == (2, False)
+    assert play.told() == [("alarm", 0), ("acknowledged", 0), ("alarm", 0), ("alarm", 1)]
+    assert play.all.notices[-1].key.endswith(":again:2:1")
+
+
+def test_a_list_with_more_presses_of_an_alarm_that_was_noted_here_takes_that_back() -> None:
+    """Somebody said to be coming while the node was away, and hasn't seen the press since."""
+    play = Play()
+    play.hear(0.0, heartbeat())
+    play.hear(1.0, press(1))
+    play.ask(100.0, Acknowledge(INCIDENT, "guard-desk"))
+
+    play.hear(200.0, alarm((1, "active"), presses=2))
+
+    assert not play.record().is_answered
+    assert play.told()[-1] == ("alarm", 0)
+
+
+def test_a_list_with_more_presses_calls_once_more_where_nobody_has_come() -> None:
+    """As its event would."""
+    play = Play()
+    play.hear(1.0, press(1))
+
+    play.hear(2.0, alarm((1, "active"), presses=2))
+    soon = play.told()
+    play.hear(300.0, alarm((1, "received"), presses=3))
+
+    assert soon == [("alarm", 0)]
+    assert play.told() == [("alarm", 0)] * 2
+    assert play.all.notices[-1].key.endswith(":more:3:0")
+
+
+@pytest.mark.parametrize("phase", ["active", "acknowledged"])
+@pytest.mark.parametrize(("presses", "is_open"), [(1, False), (2, True)])
+@pytest.mark.parametrize("restart", [False, True], ids=["as it is", "after a restart"])
+def test_a_list_with_more_presses_than_an_end_knew_of_opens_it_again(
+    restart: bool, presses: int, is_open: bool, phase: Phase
+) -> None:
+    """Its node was away at the end, and the press after it has its receipt of another monitor."""
+    play = Play()
+    ended_here(play)
+    if restart:
+        play = Play(again(play.record()))
+
+    play.hear(100.0, alarm((1, phase), presses=presses))
+    play.until(100.5 + LISTED_S)
+
+    assert (INCIDENT in play.hub.incidents.open) == is_open
+    if is_open:
+        assert play.record().is_answered == (phase == "acknowledged")
+        assert play.all.notices[-1].key.endswith(":again:2:0" if phase == "active" else f"{INCIDENT}:0")

@@ -88,6 +88,10 @@ def _titles(receiver: HttpReceiver) -> list[str]:
     return sorted(each.title for each in receiver.taken.items)
 
 
+def _phases(monitor: RunningMonitor) -> list[str]:
+    return [each["phase"] for each in monitor.items("/incidents")]
+
+
 def test_both_start_at_once_and_each_is_reached_by_its_own_commands(start: Start, shared_url: str) -> None:
     """Whoever makes the tables, the commands beside each monitor reach it; and still do when both were started anew."""
     pair = start([shared_url, shared_url])
@@ -263,3 +267,28 @@ def test_with_histories_of_their_own_each_goes_by_itself(start: Start, nodes: St
         # One of each monitor. A kill between the telling and its record has it told again, and say so.
         sure = [[each for each in people.taken.items if REMARK not in each.body] for people in receivers]
         assert [len(each) for each in sure] == [2, 2]
+
+
+def test_a_press_that_one_never_saw_takes_back_what_it_knows_of_help(start: Start, nodes: StandIns) -> None:
+    """Each has its own history; the other one's receipt ended the sending of the press, and the list alone tells it."""
+    with HttpReceiver() as one, HttpReceiver() as other:
+        receivers = (one, other)
+        targets = [_target(each, f"of-{number}", findings="none") for number, each in enumerate(receivers)]
+        pair = start([None, None], *targets)
+        incident = nodes.press("wall")
+        nodes.acknowledge(incident)
+        nodes.wait(lambda: all(nodes.receipts(each).keys() == {*NAMES} for each in incident.told), what="all receipts")
+        pair[0].wait(lambda: _phases(pair[0]) == ["acknowledged"], what="the acknowledgement")
+
+        pair[0].kill()
+        incident.phase = "active"
+        nodes.press("wall")
+        nodes.wait_for_all()
+        told = [len(each.taken.items) for each in receivers]
+        pair[0].start()
+        pair[0].wait_until_ready()
+
+        pair[0].wait(lambda: [each["presses"] for each in pair[0].items("/incidents")] == [2], what="both presses")
+        assert _phases(pair[0]) != ["acknowledged"]
+        receivers[0].taken.first(told[0] + 1)
+        assert receivers[0].taken.items[-1].title.startswith("ALARM, threat")
