@@ -12,8 +12,8 @@ BUILD_PACKAGES := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-d
 PACKAGES := $(BUILD_PACKAGES) mosquitto systemd
 
 # What the tests need beside that: a Debian that is booted with the installed unit, the shells that complete, a database
-# for the monitor, and promtool.
-TEST_PACKAGES := mmdebstrap systemd-container fish zsh postgresql prometheus
+# for the monitor with a pool before it, and promtool.
+TEST_PACKAGES := mmdebstrap systemd-container fish zsh postgresql pgbouncer prometheus
 
 MONITOR_DECIDES := node/monitor/hub.py,node/monitor/fleet.py,node/monitor/tally.py,node/monitor/incidents.py,node/monitor/records.py,node/monitor/ladder.py,node/monitor/bursts.py,node/monitor/lists.py,node/monitor/owed.py,node/monitor/own.py,node/monitor/reach.py,node/monitor/receipts.py,node/monitor/told.py,node/monitor/tracked.py,node/monitor/members.py,node/monitor/mistakes.py,node/monitor/doubles.py,node/monitor/drills.py,node/monitor/orders.py,node/monitor/walks.py,node/monitor/decisions.py,node/monitor/viewing.py,node/monitor/wire.py,node/monitor/inbox.py
 

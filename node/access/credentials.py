@@ -57,7 +57,7 @@ class Credentials:
         self.problem = ""
         self._kept = Kept(self._paths(), self._read)
         self._broker: Mapping[str, Any] | None = None
-        self._told: Seen = ({}, True)
+        self._told: tuple[Seen, str] = (({}, True), "")
 
     @property
     def ready(self) -> bool:
@@ -99,9 +99,9 @@ class Credentials:
         own_ends = None if proof is None else proof.own_ends
         ends = {NODE: own_ends, AUTHORITY: self._authority_ends(proof), BROKER: _ends(self._broker)}
         seen = {whose: end for whose, end in ends.items() if end is not None}, not self.problem
-        if seen == self._told:
+        if (seen, self.problem) == self._told:
             return None
-        self._told = seen
+        self._told = seen, self.problem
         return seen
 
     def _paths(self) -> list[Path]:

@@ -221,6 +221,7 @@ def _token(parsed: argparse.Namespace) -> int:
     from node.monitor.showing import show_tokens  # noqa: PLC0415
 
     history = open_history(_settings(parsed), os.environ)
+    history.check()  # else SQLite would make a file of whoever runs this, root say, which the service couldn't open
     if parsed.what == "list":
         show_tokens(history.tokens.list(), _words(parsed))
         return 0

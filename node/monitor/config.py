@@ -5,7 +5,9 @@ is secret (a target's URL, the database's) may stand in a file of its own, and i
 used, or a roster, is kept as the problem of its target, of the history, of the roster: the monitor runs with the rest.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -18,7 +20,7 @@ from node.config.inputs import ID, Id
 from node.config.reader import Section, Sections, Table, be, parse, read_table, refusal, repeated, toml, unknown_tables
 from node.core.settings import AlarmClass
 from node.errors import ConfigError
-from node.files import FileError
+from node.files import FileError, content
 from node.monitor.model import NodeKey
 from node.monitor.settings import Place, Retention, Settings, Target
 from node.monitor.urls import read_url
@@ -26,6 +28,10 @@ from node.monitor.urls import read_url
 PROGRAM = "alarm-monitor"
 DEFAULT_STATE_DIRECTORY = Path("/var/lib/alarm-monitor")
 DATABASE = "history.db"
+ROSTER_COPY = "roster.copy"
+"""In the state directory: the last roster that was in order."""
+
+log = logging.getLogger(__name__)
 
 _Path = Annotated[str, Meta(pattern=r"\A/[^\x00]*\Z")]
 _Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
@@ -184,6 +190,25 @@ def state_directory(settings: Settings, environ: Mapping[str, str]) -> Path:
     """Where the history lives: the first of $STATE_DIRECTORY, else what monitor.toml says, else the default."""
     given = environ.get("STATE_DIRECTORY", "").split(":")[0]
     return Path(given) if given else settings.state_directory or DEFAULT_STATE_DIRECTORY
+
+
+def keep_roster(settings: Settings, directory: Path) -> Settings:
+    """Keep a copy of a roster that is in order, and take the last one where it isn't."""
+    kept = directory / ROSTER_COPY
+    if settings.roster_path is None:
+        return settings
+    if settings.roster_problems:
+        try:
+            return replace(settings, roster=_load_roster(kept, settings.sites, settings.monitor))
+        except ConfigError:
+            return settings
+    fresh = kept.with_suffix(".fresh")
+    try:
+        fresh.write_bytes(content(settings.roster_path))
+        fresh.replace(kept)
+    except (OSError, FileError) as failure:
+        log.warning("no copy of the roster can be kept: %s", failure)
+    return settings
 
 
 def _load_roster(path: Path, sites: tuple[str, ...], monitor: str) -> tuple[Place, ...]:

@@ -65,6 +65,12 @@ class UnstorableError(HistoryError):
     code = "E029"
 
 
+class HistoryEncodingError(HistoryError):
+    """The database can't keep every text: its encoding isn't UTF8."""
+
+    code = "E043"
+
+
 class TokenNameError(AlarmNodeError):
     """There is a valid token of this name already."""
 

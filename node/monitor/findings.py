@@ -161,7 +161,7 @@ FILE_UNUSABLE = FindingKind(
 ROSTER_UNUSABLE = FindingKind(
     "M032",
     Severity.CRITICAL,
-    "the roster can't be used: the monitor runs without it, and misses no node that it hasn't heard before",
+    "the roster can't be used: the monitor goes on with the one that it could read last, or without any",
     "mend the lines that alarm-monitor check names, then: systemctl restart alarm-monitor",
 )
 CONFIGURATION_UNUSABLE = FindingKind(

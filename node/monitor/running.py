@@ -45,6 +45,7 @@ def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Itera
         directory.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as problem:
         raise MonitorDirectoryError(directory, problem) from problem
+    settings = config.keep_roster(settings, directory)
     history = open_history(settings, environ)
     try:
         history.upgrade()

@@ -368,6 +368,18 @@ def test_without_a_monitor_a_command_says_how_to_start_it(tmp_path: Path) -> Non
     assert "api.socket: No such file or directory. Next: start it: systemctl start alarm-monitor" in told.stderr
 
 
+@pytest.mark.parametrize("arguments", [("create", "board"), ("list",), ("revoke", "board")])
+def test_a_command_about_tokens_makes_no_history(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Of root's, say: the service couldn't open it when it starts."""
+    (tmp_path / "state").mkdir()
+
+    told = alarm_monitor(write_monitor(tmp_path, 1), "token", *arguments)
+
+    assert told.returncode == 1
+    assert told.stderr.startswith("E026 ")
+    assert list((tmp_path / "state").iterdir()) == []
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
 def test_another_account_asks_nothing_without_a_token(monitor: RunningMonitor) -> None:
     """It can't open the socket, however wide the way there is; and is told what it needs."""

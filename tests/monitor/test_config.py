@@ -12,7 +12,7 @@ from node.monitor.example import ExampleError, write
 from node.monitor.model import NodeKey
 from node.monitor.settings import Settings
 from node.monitor.urls import read_url
-from tests.support.damage import DAMAGES, HALF, Damage
+from tests.support.damage import DAMAGES, HALF, Damage, mend
 
 MINIMAL = '[monitor]\nid = "guard-desk"\nsites = ["mitte"]\n[[broker]]\nhost = "127.0.0.1"\nport = 18830\n'
 
@@ -244,3 +244,33 @@ def test_a_url_in_the_place_of_its_file_is_not_shown(tmp_path: Path) -> None:
     assert told == [
         '[[target]] 1 url_file: must be an absolute path, for example url_file = "/etc/alarm-monitor/guards.url"'
     ]
+
+
+@pytest.mark.parametrize("damage", {**DAMAGES, **HALF}.values(), ids={**DAMAGES, **HALF}.keys())
+def test_a_roster_that_is_damaged_is_the_last_one_that_was_not(tmp_path: Path, damage: Damage) -> None:
+    """A copy of it is kept; the problem stands, and what is mended is taken, and copied, at the next start."""
+    listed = '[[node]]\nid = "room-214"\nlocation = "2. OG, Zimmer 214"\n'
+    first = config.keep_roster(load(tmp_path, MINIMAL, listed), tmp_path)
+
+    damage(tmp_path / "nodes.toml")
+    damaged = config.keep_roster(config.load(tmp_path / "monitor.toml"), tmp_path)
+    mend(tmp_path / "nodes.toml", b'[[node]]\nid = "room-215"\n')
+    mended = config.keep_roster(config.load(tmp_path / "monitor.toml"), tmp_path)
+
+    assert damaged.roster == first.roster
+    assert damaged.roster_problems
+    assert mended.roster is not None
+    assert ([each.key.node for each in mended.roster], mended.roster_problems) == (["room-215"], ())
+
+
+def test_where_no_copy_can_be_kept_there_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A disk that is full is no reason to do without the roster."""
+    settings = load(tmp_path, MINIMAL, '[[node]]\nid = "room-214"\n')
+
+    kept = config.keep_roster(settings, tmp_path / "nowhere")
+    (tmp_path / "nodes.toml").unlink()
+    none = config.keep_roster(config.load(tmp_path / "monitor.toml"), tmp_path / "nowhere")
+
+    assert (kept, none.roster) == (settings, None)
+    assert "no copy of the roster can be kept" in caplog.text
+    assert config.keep_roster(load(tmp_path, MINIMAL), tmp_path).roster is None

@@ -1,5 +1,6 @@
 """What people are told when the history can't be used, and that the monitor goes on by itself."""
 
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -57,8 +58,10 @@ def failure_of(url: str, act: Callable[[History], object] = lambda history: hist
 )
 def test_an_address_of_another_kind_is_refused(url: str) -> None:
     """With what to write instead, and without the address: it may hold a password."""
-    with pytest.raises(HistoryUrlError, match=r"^E028 .*Next: write sqlite:///path or postgresql://"):
-        History(url)
+    failure = failure_of(url)
+
+    assert isinstance(failure, HistoryUrlError)
+    assert re.match(r"E028 .*Next: write sqlite:///path or postgresql://", str(failure))
 
 
 def test_a_server_that_is_not_there_is_unreachable() -> None:
@@ -66,7 +69,7 @@ def test_a_server_that_is_not_there_is_unreachable() -> None:
     failure = failure_of(f"postgresql://desk:{PASSWORD}@127.0.0.1:{free_port()}/name")
 
     assert isinstance(failure, HistoryUnreachableError)
-    assert str(failure).startswith("E021 the history postgresql+psycopg://desk:***@127.0.0.1")
+    assert str(failure).startswith("E021 the history postgresql://desk@127.0.0.1")
     assert PASSWORD not in str(failure)
 
 

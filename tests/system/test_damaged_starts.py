@@ -1,6 +1,8 @@
 """Real starts with files that can't be used: whatever isn't about them runs, and what is names them."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -163,3 +165,28 @@ def test_the_doctor_of_a_monitor_names_each_file(tmp_path: Path, broker: Broker)
     assert f"{tmp_path / 'nodes.toml'}: [[node]] 1 id is missing" in told
     assert f"{tmp_path / 'password'} holds several lines: leave one, the password: M031" in told
     assert "hunter" not in told
+
+
+@pytest.mark.parametrize("module", ["node", "node.monitor"])
+def test_nobody_is_asked_for_a_passphrase_at_a_terminal(tmp_path: Path, broker: Broker, module: str) -> None:
+    """A key that somebody has encrypted is told as that, and the command ends by itself."""
+    keys = _keys(tmp_path / "own", Authority(tmp_path / "ca.pem"), broker)
+    _encrypted(Path(str(keys["key_file"])))
+    write = write_config if module == "node" else write_monitor
+    config = write(tmp_path, brokers=[keys])
+    command = f"{sys.executable} -m {module} check --config {config}"
+
+    done = subprocess.run(
+        ["script", "--quiet", "--return", "--command", command, "/dev/null"],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert "pass phrase" not in done.stdout
+    assert f"{keys['key_file']} is encrypted, and nobody is there to type its passphrase" in done.stdout.replace(
+        "\r\n", ""
+    )

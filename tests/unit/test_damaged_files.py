@@ -67,8 +67,7 @@ class NodeSide:
 
     def expect_problem(self, words: str) -> None:
         """Wait until it tells this of its files."""
-        wait_until(lambda: self._usable() is (not words), what=words)
-        assert words in self._caplog.text
+        wait_until(lambda: self._usable() is (not words) and words in self._caplog.text, what=words)
 
     def _usable(self) -> bool | None:
         seen = [each for each in self._events if isinstance(each, CredentialsSeen)]
@@ -245,3 +244,23 @@ def test_a_file_that_is_damaged_at_the_start_is_taken_once_it_is_mended(
 
     assert not files.is_in(caplog.text)
     assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_the_file_that_is_damaged_now_is_the_one_that_is_told(
+    side: str, broker: Broker, files: Files, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever mends one hears of the next."""
+    reached = Reached("the-broker", LOOPBACK, broker.tls_port, files.tls, files.login)
+    with ExitStack() as stack:
+        link = SIDES[side](stack, reached, caplog)
+        link.start()
+        link.expect_up(1)
+        for path in (files.of["key_file"], files.of["password_file"], files.of["ca_file"]):
+            files.mend()
+            path.write_bytes(b"")
+            link.expect_problem(str(path))
+
+        lost = link.losses
+
+    assert lost == 0

@@ -6,11 +6,14 @@ Rules
    PostgreSQL. So whoever reads and then decides, within ``writing``, decides alone: that is what claims rest on.
 2. Whoever hangs while it writes is thrown out by the server, so that it doesn't keep the others from writing.
 3. What was committed is on the disk: WAL with ``synchronous=FULL``; ``synchronous_commit``, whatever the default is.
-4. Every failure is a HistoryError with its next step, and none tells a password.
+4. Every failure is a HistoryError with its next step, and none tells a password. So libpq reads the address, several
+   hosts in it too, and only where it has one meaning: an ``@`` of a password makes half of it the host's name.
+5. Nothing is of a session of PostgreSQL: a pool such as pgbouncer gives each transaction another one.
 """
 
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,15 +21,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select, text
 
 from node.monitor.errors import (
+    HistoryEncodingError,
     HistoryError,
     HistoryNewerError,
     HistoryOlderError,
@@ -41,6 +45,12 @@ _HANGS_S = 10
 _LOCK = 7_302_465_119
 """Any number that no other program takes for an advisory lock in the same database."""
 
+_SQLITE = "sqlite:///"
+_POSTGRESQL = re.compile(r"[a-z+]+://([^/?#@]*@)?[^/?#@]*(/[^/?#@]*)?(\?[^#@]*)?")
+_PORT = re.compile(r"[0-9]{1,5}")
+_NEXT = "write sqlite:///path or postgresql://user@host/name as history in monitor.toml"
+_ENCODED = "in a password @ is %40, : is %3A, / is %2F, ? is %3F, # is %23 and % is %25"
+
 _LOG_KEPT_BYTES = 4 * 2**20
 _SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -48,24 +58,29 @@ _log = logging.getLogger(__name__)
 
 
 class Database:
-    """The database at ``url``, SQLite's or PostgreSQL's. Raises HistoryUrlError for another; touches nothing yet."""
+    """The database at ``url``, SQLite's or PostgreSQL's; every use of another raises HistoryUrlError."""
 
     def __init__(self, url: str) -> None:
-        parsed = _parsed(url)
-        self.name = parsed.render_as_string(hide_password=True)
-        self._is_sqlite = parsed.get_backend_name() == "sqlite"
-        self._path = Path(parsed.database or "") if self._is_sqlite else None
-        self._engine = _engine(parsed, self._is_sqlite)
-        if self._path is not None:
-            event.listen(self._engine, "connect", _opener(self._path))
-            event.listen(self._engine, "begin", _begin_sqlite)
-        else:
-            event.listen(self._engine, "connect", _open_postgresql)
+        self.name = "at its address"
+        self._path: Path | None = None
+        self._problem: HistoryUrlError | None = None
+        try:
+            if url.startswith(_SQLITE):
+                self._path = _file(url)
+                self.name = f"{_SQLITE}{self._path}"
+                self._engine = _sqlite(self._path)
+            else:
+                parameters = _parameters(url)
+                self.name = _shown(parameters)
+                self._engine = _postgresql(parameters)
+        except HistoryUrlError as problem:
+            self._problem = problem
+        self._is_sqlite = self._path is not None
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that no other one writes beside; committed at its end, or rolled back. Raises HistoryError."""
-        with self._translated(), self._engine.connect() as connection:
+        with self._translated(), self._connected() as connection:
             with connection.execution_options(writes=True).begin():
                 if not self._is_sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -78,7 +93,7 @@ class Database:
         options = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         with (
             self._translated(),
-            self._engine.connect().execution_options(**options) as connection,
+            self._connected().execution_options(**options) as connection,
             connection.begin(),
         ):
             yield connection
@@ -116,7 +131,13 @@ class Database:
 
     def close(self) -> None:
         """Let go of every connection."""
-        self._engine.dispose()
+        if self._problem is None:
+            self._engine.dispose()
+
+    def _connected(self) -> Connection:
+        if self._problem is not None:
+            raise HistoryUrlError(self._problem.text, self._problem.next_step)
+        return self._engine.connect()
 
     def _older(self) -> HistoryOlderError:
         return HistoryOlderError(
@@ -146,9 +167,15 @@ class Database:
         return as_history_error(failure, self.name, None if self._path is None else self._path.parent)
 
     def _make_file(self, path: Path) -> None:
-        """SQLite gives its other files this one's mode."""
+        """SQLite gives its other files this one's mode and, where root runs it, this one's owner: the directory's."""
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            made = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            try:
+                if os.geteuid() == 0:
+                    owner = path.parent.stat()
+                    os.fchown(made, owner.st_uid, owner.st_gid)
+            finally:
+                os.close(made)
         except FileExistsError:
             pass
         except OSError as failure:
@@ -165,22 +192,47 @@ class Database:
         )
 
 
-def _parsed(url: str) -> URL:
-    next_step = "write sqlite:///path or postgresql://user@host/name as history in monitor.toml"
+def _file(url: str) -> Path:
+    path = url.removeprefix(_SQLITE)
+    if not path or path == ":memory:":
+        raise HistoryUrlError("the address of the history names neither a file of SQLite nor PostgreSQL", _NEXT)
+    return Path(path)
+
+
+def _parameters(url: str) -> dict[str, Any]:
+    """What libpq reads in an address that has one meaning, whatever its password is made of."""
+    if not url.startswith(("postgres:", "postgresql:", "postgresql+psycopg:")):
+        raise HistoryUrlError("the address of the history names neither a file of SQLite nor PostgreSQL", _NEXT)
+    problem = HistoryUrlError("the address of the history can't be read", f"{_NEXT}; {_ENCODED}")
+    if _POSTGRESQL.fullmatch(url) is None:
+        raise problem
     try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise HistoryUrlError("the address of the history can't be read", next_step) from None
-    if parsed.get_backend_name() == "postgresql":
-        return parsed.set(drivername="postgresql+psycopg")
-    if parsed.drivername != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        raise HistoryUrlError("the address of the history names neither a file of SQLite nor PostgreSQL", next_step)
-    return parsed
+        parameters: dict[str, Any] = conninfo_to_dict(url.replace("+psycopg", "", 1))
+    except psycopg.Error:
+        raise problem from None  # its text has what was read
+    ports = str(parameters.get("port", "")).split(",")
+    if not all(port == "" or (_PORT.fullmatch(port) and 0 < int(port) < 2**16) for port in ports):
+        raise problem  # somebody's password, where the host is missing
+    return parameters
 
 
-def _engine(url: URL, is_sqlite: bool) -> Engine:
-    if is_sqlite:
-        return create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_S})
+def _shown(parameters: dict[str, Any]) -> str:
+    """The address, of which this alone is certain to hold no secret."""
+    user = f"{parameters['user']}@" if "user" in parameters else ""
+    port = f":{parameters['port']}" if "port" in parameters else ""
+    return f"postgresql://{user}{parameters.get('host', '')}{port}/{parameters.get('dbname', '')}"
+
+
+def _sqlite(path: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), hide_parameters=True, connect_args={"timeout": BUSY_S}
+    )
+    event.listen(engine, "connect", _opener(path))
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _postgresql(parameters: dict[str, Any]) -> Engine:
     arguments = {
         "connect_timeout": 5,
         "application_name": "alarm-monitor",
@@ -188,8 +240,18 @@ def _engine(url: URL, is_sqlite: bool) -> Engine:
         "keepalives_interval": 2,
         "keepalives_count": 3,
         "tcp_user_timeout": _HANGS_S * 1000,
+        **parameters,
+        "client_encoding": "UTF8",
     }
-    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=arguments)
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(**arguments, prepare_threshold=None),
+        hide_parameters=True,
+        pool_pre_ping=True,
+    )
+    event.listen(engine, "connect", _open_postgresql)
+    event.listen(engine, "begin", _begin_postgresql)
+    return engine
 
 
 def _opener(path: Path) -> Callable[[sqlite3.Connection, Any], None]:
@@ -209,10 +271,23 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _open_postgresql(connection: Any, _record: Any) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET synchronous_commit = on")
-        cursor.execute(f"SET lock_timeout = '{BUSY_S:.0f}s'")
-        cursor.execute(f"SET idle_in_transaction_session_timeout = '{_HANGS_S}s'")
-        cursor.execute("SET timezone = 'UTC'")
-    connection.commit()
+def _open_postgresql(connection: psycopg.Connection, _record: Any) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        name = connection.info.dbname
+        connection.close()
+        raise HistoryEncodingError(
+            f"the database {name} has the encoding {encoding}, in which not every name can be kept",
+            "make another one and name that: createdb --encoding=UTF8 --template=template0 NAME",
+        )
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    settings = {
+        "synchronous_commit": "on",
+        "lock_timeout": f"{BUSY_S:.0f}s",
+        "idle_in_transaction_session_timeout": f"{_HANGS_S}s",
+        "timezone": "UTC",
+    }
+    until_its_end = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+    connection.exec_driver_sql(f"SELECT {until_its_end}")
