@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from node import config, health, status
+from node.access.credentials import Credentials
 from node.check.brokers import try_broker
 from node.check.finding import Finding, called
 from node.check.pins import try_pins
 from node.config.brokers import files, why_unusable
-from node.errors import BROKER_UNREACHABLE, RECORD_FAILED, ConfigError
+from node.errors import BROKER_UNREACHABLE, CREDENTIALS_UNUSABLE, RECORD_FAILED, ConfigError
 from node.pins import open_factory
 
 __all__ = ["Finding", "examine"]
@@ -92,9 +93,21 @@ def _ask_service(settings: config.Config, where: Path) -> Iterator[Finding]:
     for fault in found.heartbeat["faults"]:
         about = f" ({fault['subject']})" if fault["subject"] else ""
         yield Finding(False, f"{fault['code']}{about} {fault['text']}", fault["next"])
+        if fault["code"] == CREDENTIALS_UNUSABLE.code:
+            yield from _name_file(settings, fault["subject"])
     incidents = found.heartbeat["incidents"]
     if incidents:
         yield Finding(True, f"{incidents} open: alarm", "acknowledge it, go there, and reset it")
+
+
+def _name_file(settings: config.Config, name: str) -> Iterator[Finding]:
+    """Which file of this broker can't be used; those that systemd hands over can't be looked at from here."""
+    for broker in settings.brokers:
+        if broker.name == name and all(path.is_absolute() for path in files(broker).values()):
+            credentials = Credentials(name, broker.tls, broker.login)
+            credentials.look()
+            if credentials.problem:
+                yield Finding(False, f"broker {name}: {credentials.problem}", "mend it: it is taken within a minute")
 
 
 def _word(settings: config.Config, where: Path) -> status.Status | None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,25 +168,26 @@ def test_plain_text_over_a_network_is_a_finding(tmp_path: Path) -> None:
     assert found[1].text.startswith("broker 224.0.0.1:1883: network is unreachable: F016 no way leads to a broker")
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Path]:
-    """A service that says that it can't trust the one broker that it has; its state directory."""
+NAME = "10.0.0.2:1883"
+
+
+@contextmanager
+def saying(tmp_path: Path, code: str, name: str = NAME) -> Iterator[None]:
+    """A service that says this fault of the one broker that it has."""
     directory = tmp_path / "state"
     directory.mkdir()
     lock = status.hold(directory)
     writer = status.Writer(directory, health.kernel_boot(), time.monotonic)
     writer.start()
-    name = "10.0.0.2:1883"
     away = ef.LinkReport(name, False, None)
-    heartbeat = replace(HEARTBEAT, faults=(ef.FaultReport("F017", name, 0.0),), links=(away,))
+    heartbeat = replace(HEARTBEAT, faults=(ef.FaultReport(code, name, 0.0),), links=(away,))
     writer.write(WIRE.heartbeat(heartbeat, record_depth=0))
     wait_until((directory / "status.json").exists)
-    yield directory
+    yield
     writer.stop(PATIENCE_S)
     status.release(lock)
 
 
-@pytest.mark.usefixtures("running")
 def test_a_running_service_knows_why_a_broker_is_away(tmp_path: Path) -> None:
     """Its own fault is told, nothing is added; rights are looked at all the same."""
     password = tmp_path / "password"
@@ -195,10 +197,31 @@ def test_a_running_service_knows_why_a_broker_is_away(tmp_path: Path) -> None:
         tmp_path, brokers=[{"host": LOOPBACK, "port": 1883, "username": "x", "password_file": str(password)}]
     )
 
-    found = [str(each) for each in examine(config, {}, lambda name: pytest.fail("the pins are the service's"))]
+    with saying(tmp_path, "F017"):
+        found = [str(each) for each in examine(config, {}, lambda name: pytest.fail("the pins are the service's"))]
 
     about = [each for each in found if "10.0.0.2" in each or "password" in each]
     assert [each[:45] for each in about] == [
         "FINDING F017 (10.0.0.2:1883) a broker's certi",
         "FINDING broker 127.0.0.1:1883: every account ",
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "told"), [(b"", "is empty: write the password into it, on one line"), (b"x", None)]
+)
+def test_the_file_that_a_running_service_cannot_use_is_named(tmp_path: Path, written: bytes, told: str | None) -> None:
+    """Nobody has to look for it in a log; one that was mended meanwhile is in order."""
+    password = tmp_path / "password"
+    password.write_bytes(written)
+    password.chmod(0o600)
+    host, _, port = NAME.partition(":")
+    keys = {"host": host, "port": int(port), "insecure": True, "username": "x", "password_file": str(password)}
+    config = write_config(tmp_path, brokers=[keys])
+
+    with saying(tmp_path, "F026"):
+        found = [str(each) for each in examine(config, {}, lambda name: pytest.fail("the pins are the service's"))]
+
+    named = [each for each in found if str(password) in each]
+    expected = f"FINDING broker {NAME}: {password} {told}. Next: mend it: it is taken within a minute."
+    assert named == ([] if told is None else [expected])
