@@ -39,7 +39,7 @@ def content(path: Path) -> bytes:
     try:
         with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as opened:  # noqa: PTH123
             if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-                raise FileError(path, "is no file")
+                raise FileError(path, "is a pipe or a device, not a file")
             found = opened.read(LIMIT + 1)
     except OSError as failure:
         raise _unreadable(path, failure) from failure

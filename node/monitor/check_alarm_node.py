@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from node import __version__
-from node.monitor.client import Api, AskError, NothingError, address
+from node.files import FileError
+from node.monitor.client import Api, AskError, NothingError, address, read_token
 from node.monitor.plugin import Measure, Range, Report, State, threshold
 from node.plain import plain
 from node.printing import OutputError, ReaderGoneError, printing
@@ -224,13 +225,9 @@ def _next_steps(findings: Sequence[Any]) -> Iterator[str]:
 
 def _token(path: Path | None) -> str:
     try:
-        token = "" if path is None else path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it isn't text"
-        raise AskError("the token can't be read from {path}: {why}", path=path, why=why) from None
-    if re.fullmatch(r"[\x21-\x7e]*", token) is None:
-        raise AskError("{path} must hold one token, on one line", path=path)
-    return token
+        return "" if path is None else read_token(path)
+    except FileError as error:
+        raise AskError("the token can't be read from {path}: {why}", path=path, why=error.reason) from None
 
 
 def _too_late(*_: object) -> NoReturn:

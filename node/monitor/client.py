@@ -12,8 +12,11 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse
+from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
+
+from node.files import FileError, one_line
 
 UNIX = "unix:"
 """What an address begins with that is the path of a socket on this machine."""
@@ -30,6 +33,14 @@ def address(text: str) -> str:
     if not usable or re.search(r"[\x00-\x20\x7f]", text):
         raise ValueError(text)
     return found.geturl()
+
+
+def read_token(file: Path) -> str:
+    """The token that this file holds on its one line. Raises FileError."""
+    token = one_line(file.absolute(), "token").strip()
+    if re.fullmatch(rb"[\x21-\x7e]+", token) is None:
+        raise FileError(file, "holds no token: copy the line that alarm-monitor token create printed")
+    return token.decode("ascii")
 
 
 class AskError(Exception):

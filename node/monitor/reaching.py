@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from node.errors import ConfigError
+from node.files import FileError
 from node.monitor.arguments import DEFAULT_CONFIG
-from node.monitor.client import Api, address
+from node.monitor.client import Api, address, read_token
 from node.monitor.commanding import SOCKET, ApiError, Commands, on_this_machine
 
 URL, TOKEN, TOKEN_FILE = "ALARM_MONITOR_URL", "ALARM_MONITOR_TOKEN", "ALARM_MONITOR_TOKEN_FILE"
@@ -108,18 +109,18 @@ def _own_token(environ: Mapping[str, str]) -> str:
     """That in this account's home; empty where there is none."""
     configuration = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or "/") / ".config")
     file = Path(configuration) / "alarm-monitor" / "token"
-    return _read(file) if file.exists() else ""
+    return _read(file) if os.path.lexists(file) else ""
 
 
 def _read(file: Path) -> str:
     try:
-        return _checked(file.read_text(encoding="ascii"), str(file))
-    except (OSError, UnicodeError) as problem:
+        return read_token(file)
+    except FileError as problem:
         raise ApiError(
             "the token in {file} can't be read ({why})",
             "name a file that this account may read; a manager makes a token: alarm-monitor token create",
             file=file,
-            why=problem.strerror if isinstance(problem, OSError) else "it isn't text",
+            why=problem.reason,
         ) from problem
 
 
