@@ -180,6 +180,11 @@ CREDENTIALS_UNUSABLE = FaultKind(
     "the node's certificate, key, authority or password for a broker can't be used as the files are now",
     "see in the log which file and why (journalctl -u alarm-node), and mend it: it is taken within a minute",
 )
+ALARM_FOREIGN = FaultKind(
+    "F045",
+    "alarms stand on this node's topic that it can't have raised: somebody else writes there; they were not taken over",
+    "find who writes there, in the broker's log; give each node a login of its own and the access list",
+)
 SESSIONS_CUT = FaultKind(
     "F047",
     "a broker ends the node's connection again and again, soon after it began: another client may have its id or login",
@@ -284,6 +289,7 @@ FAULTS: dict[str, FaultKind] = {
         CERTIFICATE_EXPIRES,
         PLAIN_TEXT,
         CREDENTIALS_UNUSABLE,
+        ALARM_FOREIGN,
         SESSIONS_CUT,
         CLOCK_FREE,
         UNDER_VOLTAGE,

@@ -119,7 +119,7 @@ class OpenIncident(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alarm(Message, frozen=True, kw_only=True):
-    """All open incidents, worst first: retained on ``alarm``; ``phase`` is the worst one's."""
+    """All open incidents, the node's own first, worst first: retained on ``alarm``; ``phase`` is the worst one's."""
 
     phase: Phase
     incidents: Annotated[list[OpenIncident], msgspec.Meta(max_length=INCIDENTS_LIMIT)] = []

@@ -111,7 +111,8 @@ class Wire:
     ) -> bytes:
         """The payload of the retained list; ``now`` is monotonic, for what is left of each sound."""
         listed = [_open_incident(each, now) for each in incidents][:INCIDENTS_LIMIT]
-        phase: Phase = listed[0].phase if listed else "normal"
+        worst = max(listed, key=lambda each: each.alarm_class.rank, default=None)
+        phase: Phase = "normal" if worst is None else worst.phase
         return _encode(Alarm(phase=phase, incidents=listed, **self._header(seq, at_utc, synchronised)))
 
     def event(self, logged: LoggedEvent) -> bytes:

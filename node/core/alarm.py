@@ -20,6 +20,12 @@ from enum import StrEnum
 from node.core.memory import Incident, Key, ListedIncident, Step
 from node.core.settings import AlarmClass, InputSettings, Lamp, Sound
 
+OPEN_LIMIT = 48
+"""How many incidents may be open before none is adopted any more: as many as one list has (messages.py)."""
+
+PRESSES_LIMIT = 100_000
+"""More presses of one incident than anybody makes: one each minute for two months."""
+
 
 class Happening(StrEnum):
     """What can happen to an incident."""
@@ -143,17 +149,31 @@ def press(
         marks=frozenset(),
         sounding_until=sounding_until,
         receipt_due=at + receipt_s,
+        adopted=False,
     )
 
 
+def is_plausible(listed: ListedIncident) -> bool:
+    """Whether a node may have listed this: none lists a test, or more presses than hands can make."""
+    return not listed.test and 1 <= listed.presses <= PRESSES_LIMIT
+
+
 def adopt(
-    listed: ListedIncident, settings: InputSettings | None, key: Key, *, at: float, hushed: bool, receipt_s: float
+    listed: ListedIncident,
+    settings: InputSettings | None,
+    key: Key,
+    *,
+    at: float,
+    hushed: bool,
+    receipt_s: float,
+    sound_limit_s: float,
 ) -> Incident:
     """An incident that only the broker remembers; ``settings`` is None for an input that isn't configured any more.
 
     ``key`` numbers the event that says so: it calls for help from now on, since nobody here has the older one to send.
     """
     loud = settings is not None and settings.sound is Sound.LOUD
+    sounds = listed.sounding_until is not None and loud and not hushed
     return Incident(
         id=listed.id,
         input=listed.input,
@@ -164,9 +184,9 @@ def adopt(
         press=key,
         presses=listed.presses,
         since_utc=listed.since_utc,
-        sounding_until=listed.sounding_until if loud and not hushed else None,
+        sounding_until=min(listed.sounding_until or at, at + sound_limit_s) if sounds else None,
         receipt_due=at + receipt_s if listed.step is Step.PRESSED else None,
-        test=listed.test,
+        adopted=True,
     )
 
 
@@ -187,7 +207,10 @@ def hushed(incidents: tuple[Incident, ...], alarm_class: AlarmClass) -> bool:
 
 
 def listed(incidents: tuple[Incident, ...]) -> tuple[ListedIncident, ...]:
-    """The open incidents as the ``alarm`` topic lists them, worst class first, then oldest press first."""
+    """The open incidents as the ``alarm`` topic lists them: adopted ones last, worst class first, oldest press first.
+
+    A list has ``OPEN_LIMIT`` at most: what somebody else wrote on the topic takes no place of this node's own.
+    """
     return tuple(
         ListedIncident(
             id=incident.id,
@@ -200,5 +223,5 @@ def listed(incidents: tuple[Incident, ...]) -> tuple[ListedIncident, ...]:
             sounding_until=incident.sounding_until,
             test=incident.test,
         )
-        for incident in sorted(incidents, key=lambda each: -each.alarm_class.rank)
+        for incident in sorted(incidents, key=lambda each: (each.adopted, -each.alarm_class.rank))
     )

@@ -87,7 +87,8 @@ def next_deadline(state: State) -> float:
     for incident in state.incidents:
         instants += [each for each in (incident.receipt_due, incident.sounding_until) if each is not None]
     for link in state.supervision.links:
-        wanted = (link.birth_again, link.alarm_again, link.canary_again, link.stolen_until, link.cut_until)
+        wanted = (link.birth_again, link.alarm_again, link.canary_again)
+        instants += [each for each in (link.stolen_until, link.cut_until, link.foreign_until) if each is not None]
         instants += [each for each in wanted if each is not None]
     return min(instants, default=inf)
 

@@ -40,6 +40,7 @@ def link_up(turn: Turn, event: ev.LinkUp) -> None:
         stolen_until=link.stolen_until,
         cut_at=link.cut_at,
         cut_until=link.cut_until,
+        foreign_until=link.foreign_until,
         refused=link.refused,
         certificates=link.certificates,
         credentials_usable=link.credentials_usable,
@@ -160,6 +161,7 @@ def state_heard(turn: Turn, event: ev.StateHeard) -> None:
 def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
     """The retained ``alarm``: an incident that nobody here remembers is adopted; one known as reset stays reset.
 
+    What no node lists, or would be too many, isn't adopted: somebody else has written it, and that is a fault.
     Our topic must say what we said last: what somebody else writes on it, be it a copy of an old one of our own, is
     answered with that, at most once a second.
     """
@@ -171,6 +173,9 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
         known = turn.state.incident(listed.id) is not None or listed.id in turn.state.closed
         if known or listed.id.startswith(f"{turn.state.boot}-"):
             continue
+        if not alarm.is_plausible(listed) or len(turn.state.incidents) >= alarm.OPEN_LIMIT:
+            link = replace(link, foreign_until=turn.now + supervision.STOLEN_SHOWN_S)
+            continue
         configured = next((each for each in settings.inputs if each.name == listed.input), None)
         incident = alarm.adopt(
             listed,
@@ -179,6 +184,7 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
             at=turn.now,
             hushed=alarm.hushed(before, listed.alarm_class),
             receipt_s=settings.receipt_s,
+            sound_limit_s=settings.sound_limit_s,
         )
         turn.change(incidents=(incident, *turn.state.incidents))
         turn.log_about("adopted", incident)
@@ -217,7 +223,10 @@ def time_passed(turn: Turn) -> None:
             link = replace(link, stolen_until=None)
             turn.change_link(link)
         if link.cut_until is not None and turn.now >= link.cut_until:
-            turn.change_link(replace(link, cut_until=None))
+            link = replace(link, cut_until=None)
+            turn.change_link(link)
+        if link.foreign_until is not None and turn.now >= link.foreign_until:
+            turn.change_link(replace(link, foreign_until=None))
         _say_birth_again(turn, name)
         _say_alarm_again(turn, name)
         if link.canary_again is not None and turn.now >= link.canary_again:

@@ -74,7 +74,8 @@ class Incident:
     (the newest press; after all monitors went silent, the event that says so), ``step`` how far that call has got,
     ``marks`` which steps it was shown to reach. Instants are monotonic seconds; ``sounding_until`` is None when
     this incident makes no sound, ``receipt_due`` None when nobody waits for *told*. ``fault_shown``: the lamp showed a
-    fault when a discreet button was pressed, and must look the same afterwards.
+    fault when a discreet button was pressed, and must look the same afterwards. ``adopted``: only a broker remembered
+    it, and nobody has pressed here since.
     """
 
     id: str
@@ -91,6 +92,7 @@ class Incident:
     receipt_due: float | None = None
     fault_shown: bool = False
     test: bool = False
+    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from node.core.memory import Inhibit, Key, ListedIncident
 from node.core.settings import Receipts, Settings
 from node.core.stall import STORE_GRACE_S, Stall
 from node.errors import (
+    ALARM_FOREIGN,
     BROKER_UNREACHABLE,
     CANARY_SILENT,
     CLOCK_FREE,
@@ -80,7 +81,8 @@ class LinkState:
     last published in this session. ``birth_at``: when the birth was last published, ``birth_again``: when it has to
     be once more. ``alarm_answered_at``: when the list was last put back over somebody else's, ``alarm_again``: when it
     has to be once more. ``cut_at``: when the broker ended each of the newest short sessions; ``cut_until``: how long
-    that is a fault. ``refused``: topics that the broker refused. ``problem``: the code of the fault that says why it is
+    that is a fault. ``foreign_until``: how long it is a fault that the topic had alarms that aren't this node's.
+    ``refused``: topics that the broker refused. ``problem``: the code of the fault that says why it is
     down. ``certificates``: when they expire (wall clock), by whose they are; ``credentials_usable``: this node's files
     for it are in order.
     """
@@ -102,6 +104,7 @@ class LinkState:
     stolen_until: float | None = None
     cut_at: tuple[float, ...] = ()
     cut_until: float | None = None
+    foreign_until: float | None = None
     refused: tuple[str, ...] = ()
     rtt_s: float | None = None
     problem: str | None = None
@@ -257,3 +260,5 @@ def _link_conditions(link: LinkState, *, several: bool) -> Iterator[tuple[FaultK
         yield CANARY_SILENT, link.name, link.canary_due
     if link.stolen_until is not None:
         yield STOLEN_ID, link.name, -inf
+    if link.foreign_until is not None:
+        yield ALARM_FOREIGN, link.name, -inf

@@ -146,6 +146,12 @@ UNTOLD = FindingKind(
     "go there now, or telephone; then see why no target takes it: alarm-monitor check",
 )
 
+UNKNOWN_FAULTS = FindingKind(
+    "M023",
+    Severity.WARNING,
+    "a node reports faults that this monitor doesn't know: it is newer, or somebody invents them",
+    "read them at the node: alarm-node check; and bring the monitor to the node's version",
+)
 DOUBLED = FindingKind(
     "M028",
     Severity.CRITICAL,
@@ -209,6 +215,7 @@ FINDINGS: dict[str, FindingKind] = {
         UNREACHED,
         REDUCED,
         UNTOLD,
+        UNKNOWN_FAULTS,
         DOUBLED,
         FILE_UNUSABLE,
         ROSTER_UNUSABLE,

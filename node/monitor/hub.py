@@ -12,11 +12,12 @@
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from node.messages import FAULTS_LIMIT, Alarm, Event, HeartbeatMessage, ReplyMessage, State
+from node.messages import Alarm, Event, HeartbeatMessage, ReplyMessage, State
 from node.monitor.batch import Memory, Stored
-from node.monitor.decisions import ClearTopics, Decisions, Ledger, Moment, plain
+from node.monitor.decisions import ClearTopics, Decisions, Ledger, Moment
 from node.monitor.doubles import Doubles
 from node.monitor.drills import Drills
+from node.monitor.faults import NodeFaults
 from node.monitor.findings import (
     MISTAKEN_CALLS,
     NOT_OURS,
@@ -103,10 +104,10 @@ class Hub:
             self.ledger, self.fleet, self.incidents, self._walks, self._lists, owed, self._forget, boot
         )
         self._doubles = Doubles(self.ledger, now)
-        self._faults: dict[NodeKey, frozenset[FindingKey]] = {}
         self._tick_at = now.at
         self._review_at = now.at + REVIEW_S
         self._restore(now)
+        self._faults = NodeFaults(self.ledger)
         self.reach.review(now, self.fleet.nodes.values())
 
     @property
@@ -229,9 +230,8 @@ class Hub:
             self.fleet.forget(now, tracked)
         for key in [each for each in self.ledger.open if each.of == node]:
             self.ledger.clear(now, key, tell=False)
-        for part in (self.incidents, self.drills, self.receipts, self._lists, self._doubles):
+        for part in (self.incidents, self.drills, self.receipts, self._lists, self._doubles, self._faults):
             part.forget(node)
-        self._faults.pop(node, None)
         self.ledger.out.says.append(ClearTopics(node))
         return Answer("done")
 
@@ -243,19 +243,9 @@ class Hub:
         self.receipts.expect(tracked.key, message.boot, message.seq)
         if before is None or before.inputs != message.inputs:
             self.drills.heartbeat(now, tracked.key, message)
-        if before is None or before.faults != message.faults:
-            self._compare_faults(now, tracked.key, message)
+        self._faults.heartbeat(now, tracked.key, message, is_new=before is None or before.faults != message.faults)
         self.receipts.find_missing(now, tracked.key)
         self._walks.heard(now, tracked, message.walk_test_s)
-
-    def _compare_faults(self, now: Moment, node: NodeKey, message: HeartbeatMessage) -> None:
-        faults = message.faults[:FAULTS_LIMIT]
-        reported = frozenset(FindingKey(plain(each.code, 8), *node, plain(each.subject, 200)) for each in faults)
-        for key in self._faults.get(node, frozenset()) - reported:
-            self.ledger.clear(now, key)
-        for key in sorted(reported):
-            self.ledger.find(now, key)
-        self._faults[node] = reported
 
     def _state(self, now: Moment, tracked: Tracked, broker: str, message: State, *, retained: bool) -> None:
         whole = not retained and message.session == 1
@@ -327,8 +317,6 @@ class Hub:
             if self._is_over(key):
                 del self.ledger.open[key]
                 self.ledger.out.cleared.append((key, now.utc))
-            elif key.code.startswith("F"):
-                self._faults[key.of] = self._faults.get(key.of, frozenset()) | {key}
 
 
 _OF_INCIDENTS = frozenset({RESET_MISSING.code, OPEN_ALARM_UNSTORED.code, UNTOLD.code})

@@ -1,7 +1,13 @@
 """Coming back without a record: what only the broker remembers."""
 
-import pytest
+from dataclasses import replace
+from typing import Any
 
+import pytest
+from msgspec.json import decode
+
+from node.core import alarm
+from node.core.alarm import OPEN_LIMIT
 from node.core.effects import (
     SendAlarm,
     SetBuzzer,
@@ -13,6 +19,8 @@ from node.core.events import (
 from node.core.memory import Key, ListedIncident, Step
 from node.core.settings import AlarmClass, Lamp
 from node.core.signals import BuzzerPattern, LampPattern
+from node.messages import INCIDENTS_LIMIT, Alarm
+from node.wire import Wire
 from tests.core.house import button, make_settings
 from tests.core.outside import OLD_BOOT
 from tests.core.playbook import BOOT, LINK, UTC_OFFSET, Playbook, Stage
@@ -117,3 +125,102 @@ def test_what_is_not_retained_is_not_adopted(stage: Stage) -> None:
 
     assert play.state.incidents == ()
     play.only(SendAlarm) << [SendAlarm]
+
+
+def listed(number: int, **fields: Any) -> ListedIncident:
+    """One of the lists that somebody else writes on the node's topic."""
+    key = Key("0000000f", number)
+    made = ListedIncident(str(key), "button", AlarmClass.ASSIST, Step.PRESSED, 1, UTC_OFFSET, key)
+    return replace(made, **fields)
+
+
+def read(play: Playbook, *incidents: ListedIncident) -> Playbook:
+    """The broker has kept this list."""
+    return play.connect() >> AlarmHeard(play.now, LINK, OLD_BOOT, incidents, retained=True)
+
+
+def test_adoption_over_reconnects_is_bounded(stage: Stage) -> None:
+    """Whoever writes another list before each connection filled the node with a thousand open alarms."""
+    play = stage()
+    for turn in range(20):
+        read(play.link_down(), *(listed(100 * turn + number) for number in range(48)))
+
+    assert len(play.state.incidents) == OPEN_LIMIT
+    assert ("F045", LINK) in play.faults()
+    play.skip()
+
+
+def test_a_press_comes_before_what_was_adopted(stage: Stage) -> None:
+    """A list has a limit: it must not be cut off, whatever class the others claim to have."""
+    play = stage()
+    read(play, *(listed(number, alarm_class=AlarmClass.AMOK, input="other") for number in range(60)))
+
+    play.skip().tap()
+
+    sent = play.take(SendAlarm)[0].incidents
+    assert len(sent) == OPEN_LIMIT + 1
+    assert (sent[0].input, sent[0].id) == ("button", str(play.newest("pressed")))
+
+
+def test_what_was_adopted_and_is_pressed_here_is_the_nodes_own(pressed: Playbook) -> None:
+    """It comes first, as whatever was raised here."""
+    play = deleted(pressed).begin().connect().skip()
+    read(play.link_down(), *(listed(number, alarm_class=AlarmClass.AMOK, input="other") for number in range(5)))
+
+    play.skip().tap()
+
+    assert play.take(SendAlarm)[0].incidents[0].input == "button"
+
+
+@pytest.mark.parametrize("fields", [{"test": True}, {"presses": 2**53}, {"presses": 100_001}, {"presses": 0}])
+def test_what_no_node_lists_is_not_adopted(stage: Stage, fields: dict[str, Any]) -> None:
+    """It is a fault for a minute; a press is real, and its numbers are sane."""
+    play = stage()
+    read(play, listed(1, **fields))
+    shown = play.faults()
+
+    play.tap()
+    play.wait(61.0)
+
+    assert ("F045", LINK) in shown
+    assert ("F045", LINK) not in play.faults()
+    (incident,) = play.state.incidents
+    assert (incident.presses, incident.test, incident.id) == (1, False, str(play.newest("pressed")))
+    play.skip()
+
+
+def test_a_press_on_an_adopted_incident_is_real(stage: Stage) -> None:
+    """With the highest count that is believed it can be told, whatever the list said of its sound."""
+    play = stage(sound_limit_s=60.0)
+    read(play, listed(1, presses=100_000, sounding_until=play.now + 3_600.0, since_utc=253402300799.0))
+    (adopted,) = play.state.incidents
+
+    play.tap()
+
+    event = play.logged[-2]
+    assert adopted.sounding_until is not None
+    assert adopted.sounding_until <= play.now + 60.0
+    assert (event.kind, event.presses, event.test) == ("pressed", 100_001, False)
+    wire = Wire("alarm/v1", "mitte", "room-214", BOOT)
+    told = decode(wire.alarm(alarm.listed(play.state.incidents), play.now, 1, UTC_OFFSET, True), type=Alarm)
+    assert [each.presses for each in told.incidents] == [100_001]
+    play.skip()
+
+
+def test_one_list_has_as_many_as_the_wire_tells() -> None:
+    """Both sides of the wire have the same limit."""
+    assert OPEN_LIMIT == INCIDENTS_LIMIT
+
+
+def test_the_phase_of_a_list_is_that_of_the_worst_alarm(stage: Stage) -> None:
+    """Though the node's own one comes first."""
+    play = stage(button(alarm_class=AlarmClass.ASSIST))
+    read(play, listed(1, alarm_class=AlarmClass.AMOK, input="other", step=Step.ACKNOWLEDGED))
+    play.tap()
+    wire = Wire("alarm/v1", "mitte", "room-214", BOOT)
+
+    told = decode(wire.alarm(alarm.listed(play.state.incidents), play.now, 1, UTC_OFFSET, True), type=Alarm)
+
+    assert [each.phase for each in told.incidents] == ["active", "acknowledged"]
+    assert told.phase == "acknowledged"
+    play.skip()
