@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/alarm-monitor
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_alarm_monitor_subparsers=(run check init status history acknowledge silence reset identify pause resume forget walk-test report token)
+_shtab_alarm_monitor_subparsers=(run check init status history acknowledge silence reset identify pause resume forget tell isolate restore-target walk-test report token)
 
 _shtab_alarm_monitor_run_option_strings=(-h --help --verbose --config --language)
 _shtab_alarm_monitor_check_option_strings=(-h --help --verbose --config --language)
@@ -19,6 +19,9 @@ _shtab_alarm_monitor_identify_option_strings=(-h --help --verbose --config --lan
 _shtab_alarm_monitor_pause_option_strings=(-h --help --verbose --config --language --url --token-file --for --reason)
 _shtab_alarm_monitor_resume_option_strings=(-h --help --verbose --config --language --url --token-file)
 _shtab_alarm_monitor_forget_option_strings=(-h --help --verbose --config --language --url --token-file)
+_shtab_alarm_monitor_tell_option_strings=(-h --help --verbose --config --language --url --token-file --test)
+_shtab_alarm_monitor_isolate_option_strings=(-h --help --verbose --config --language --url --token-file --for --reason)
+_shtab_alarm_monitor_restore_target_option_strings=(-h --help --verbose --config --language --url --token-file)
 _shtab_alarm_monitor_walk_test_option_strings=(-h --help --verbose --config --language --url --token-file --site --floor --node --for)
 _shtab_alarm_monitor_report_option_strings=(-h --help --verbose --config --language --url --token-file --site --csv --excel)
 _shtab_alarm_monitor_token_option_strings=(-h --help --verbose --config --language --role)
@@ -53,6 +56,12 @@ _shtab_alarm_monitor_resume___token_file_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_forget_pos_0_COMPGEN=_alarm_monitor_nodes
 _shtab_alarm_monitor_forget___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_forget___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_tell___config_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_tell___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_isolate___config_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_isolate___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_restore_target___config_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_restore_target___token_file_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_walk_test_pos_1_COMPGEN=_alarm_monitor_walk_tests
 _shtab_alarm_monitor_walk_test___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_walk_test___token_file_COMPGEN=_shtab_compgen_files
@@ -75,6 +84,9 @@ _shtab_alarm_monitor_identify___language_choices=(de en)
 _shtab_alarm_monitor_pause___language_choices=(de en)
 _shtab_alarm_monitor_resume___language_choices=(de en)
 _shtab_alarm_monitor_forget___language_choices=(de en)
+_shtab_alarm_monitor_tell___language_choices=(de en)
+_shtab_alarm_monitor_isolate___language_choices=(de en)
+_shtab_alarm_monitor_restore_target___language_choices=(de en)
 _shtab_alarm_monitor_walk_test_pos_0_choices=(start end list)
 _shtab_alarm_monitor_walk_test___language_choices=(de en)
 _shtab_alarm_monitor_report_pos_0_choices=(tests)
@@ -82,7 +94,7 @@ _shtab_alarm_monitor_report___language_choices=(de en)
 _shtab_alarm_monitor_token_pos_0_choices=(create list revoke)
 _shtab_alarm_monitor_token___language_choices=(de en)
 _shtab_alarm_monitor_token___role_choices=(viewer responder manager)
-_shtab_alarm_monitor_pos_0_choices=(run check init status history acknowledge silence reset identify pause resume forget walk-test report token)
+_shtab_alarm_monitor_pos_0_choices=(run check init status history acknowledge silence reset identify pause resume forget tell isolate restore-target walk-test report token)
 
 _shtab_alarm_monitor_run__h_nargs=0
 _shtab_alarm_monitor_run___help_nargs=0
@@ -126,6 +138,16 @@ _shtab_alarm_monitor_resume___verbose_nargs=0
 _shtab_alarm_monitor_forget__h_nargs=0
 _shtab_alarm_monitor_forget___help_nargs=0
 _shtab_alarm_monitor_forget___verbose_nargs=0
+_shtab_alarm_monitor_tell__h_nargs=0
+_shtab_alarm_monitor_tell___help_nargs=0
+_shtab_alarm_monitor_tell___verbose_nargs=0
+_shtab_alarm_monitor_tell___test_nargs=0
+_shtab_alarm_monitor_isolate__h_nargs=0
+_shtab_alarm_monitor_isolate___help_nargs=0
+_shtab_alarm_monitor_isolate___verbose_nargs=0
+_shtab_alarm_monitor_restore_target__h_nargs=0
+_shtab_alarm_monitor_restore_target___help_nargs=0
+_shtab_alarm_monitor_restore_target___verbose_nargs=0
 _shtab_alarm_monitor_walk_test__h_nargs=0
 _shtab_alarm_monitor_walk_test___help_nargs=0
 _shtab_alarm_monitor_walk_test___verbose_nargs=0

@@ -50,7 +50,7 @@ function _shtab_alarm_monitor_using
   test "$_shtab_alarm_monitor_cmdpath" = "$argv"
 end
 
-set -g _shtab_alarm_monitor_commands run check init status history acknowledge silence reset identify pause resume forget walk-test report token
+set -g _shtab_alarm_monitor_commands run check init status history acknowledge silence reset identify pause resume forget tell isolate restore-target walk-test report token
 set -g _shtab_alarm_monitor_opts_with_value --config --floor --for --host --id --language --most --node --port --reason --role --since --site --token-file --until --url
 
 complete -c alarm-monitor -e
@@ -163,6 +163,30 @@ complete -c alarm-monitor -n '_shtab_alarm_monitor_using forget' -l language -xk
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using forget' -l url -x -d 'of a monitor on another machine; default: the one here'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using forget' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'whose token it is asked with'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using forget; and test $_shtab_alarm_monitor_npos -eq 0' -ka "(alarm-monitor complete nodes (commandline -opc) 2>/dev/null)" -d 'room-214, or SITE/NODE'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a tell -d 'try whether messages arrive: send a target one that is marked as a test'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using tell' -s h -l help -d 'show this help message and exit'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using tell' -l verbose -d 'log more than what facilities need'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using tell' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/alarm-monitor/monitor.toml'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using tell' -l language -xka "de en" -d 'in which it answers; default: monitor.toml'"'"'s'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using tell' -l url -x -d 'of a monitor on another machine; default: the one here'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using tell' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'whose token it is asked with'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using tell' -l test -d 'the only thing that can be told by hand'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a isolate -d 'take a target out of service: it is told nothing for a while'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using isolate' -s h -l help -d 'show this help message and exit'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using isolate' -l verbose -d 'log more than what facilities need'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using isolate' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/alarm-monitor/monitor.toml'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using isolate' -l language -xka "de en" -d 'in which it answers; default: monitor.toml'"'"'s'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using isolate' -l url -x -d 'of a monitor on another machine; default: the one here'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using isolate' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'whose token it is asked with'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using isolate' -l for -x -d '2h, 3d; at most 30d'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using isolate' -l reason -x -d 'what is done there; no names'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a restore-target -d 'bring a target back before its time'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using restore-target' -s h -l help -d 'show this help message and exit'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using restore-target' -l verbose -d 'log more than what facilities need'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using restore-target' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/alarm-monitor/monitor.toml'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using restore-target' -l language -xka "de en" -d 'in which it answers; default: monitor.toml'"'"'s'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using restore-target' -l url -x -d 'of a monitor on another machine; default: the one here'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using restore-target' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'whose token it is asked with'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a walk-test -d 'test buttons by pressing each once'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using walk-test' -s h -l help -d 'show this help message and exit'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using walk-test' -l verbose -d 'log more than what facilities need'

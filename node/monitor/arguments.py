@@ -67,6 +67,16 @@ def parser() -> argparse.ArgumentParser:
         "forget", "let a node go that was renamed or taken away: its findings, and what the brokers keep of it"
     )
     forget.add_argument("node", help="room-214, or SITE/NODE", metavar="NODE")
+    tell = add("tell", "try whether messages arrive: send a target one that is marked as a test")
+    tell.add_argument("--test", action="store_true", required=True, help="the only thing that can be told by hand")
+    tell.add_argument("target", nargs="?", help="as monitor.toml names it; all where none is named", metavar="TARGET")
+    isolate = add("isolate", "take a target out of service: it is told nothing for a while")
+    isolate.add_argument("target", help="as monitor.toml names it", metavar="TARGET")
+    text = "2h, 3d; at most 30d"
+    isolate.add_argument("--for", dest="for_s", type=_from("1m", "30d"), required=True, help=text, metavar="TIME")
+    isolate.add_argument("--reason", type=_reason, required=True, help="what is done there; no names", metavar="TEXT")
+    restore = add("restore-target", "bring a target back before its time")
+    restore.add_argument("target", help="as monitor.toml names it", metavar="TARGET")
     _add_walk_test(add("walk-test", "test buttons by pressing each once"))
     report = add("report", "the record of tests, to be kept: no names")
     report.add_argument("what", choices=("tests",))

@@ -19,6 +19,7 @@ from node.monitor.model import (
     Notice,
     Pause,
     Tally,
+    TargetRecord,
     WalkTest,
 )
 
@@ -35,6 +36,7 @@ class Batch(Struct, frozen=True, kw_only=True):
       were answered. Nor is one ended by who knew of fewer than there are.
     - ``raised``, ``cleared``: hold where none with this key is open, and where one is.
     - ``tests``: the reaction is filled in once. ``buttons``: only the newest test changes.
+    - ``targets``: as it is now, whoever of several monitors says so.
     - ``forgotten``: nodes that are no more: of them only what happened stays.
     - ``notices``: told unless the key is there; one about a finding that is raised or cleared here only if that holds,
       one for the next group only while nobody has acknowledged or ended the incident, one of its end where it is ended.
@@ -52,6 +54,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     walk_tests: tuple[WalkTest, ...] = ()
     tests: tuple[ButtonTest, ...] = ()
     buttons: tuple[Button, ...] = ()
+    targets: tuple[TargetRecord, ...] = ()
     forgotten: tuple[NodeKey, ...] = ()
     notices: tuple[Notice, ...] = ()
 
@@ -117,3 +120,4 @@ class Memory(Struct, frozen=True, kw_only=True):
     walk_tests: tuple[WalkTest, ...] = ()
     mistaken: tuple[tuple[NodeKey, str, datetime], ...] = ()
     unconfirmed: tuple[ButtonTest, ...] = ()
+    targets: tuple[TargetRecord, ...] = ()

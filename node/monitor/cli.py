@@ -171,6 +171,33 @@ def _forget(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _tell(parsed: argparse.Namespace) -> int:
+    client = _client(parsed)
+    names = [parsed.target] if parsed.target else [each["name"] for each in client.get("fleet")["targets"]]
+    if not names:
+        raise ApiError("there is no target", "write a [[target]] into monitor.toml, and restart the monitor")
+    failed = False
+    for name in names:
+        try:
+            said = client.post("targets", name, "test")["note"]
+            _say_done(parsed, "tell", {}, name=name, said=said)
+        except ApiError as problem:
+            failed = True
+            print(plain(f"{name}: {_refusal(problem, parsed)}"), flush=True)
+    return 1 if failed else 0
+
+
+def _isolate(parsed: argparse.Namespace) -> int:
+    body = {"reason": parsed.reason, "for_s": parsed.for_s}
+    _say_done(parsed, "isolate", _client(parsed).post("targets", parsed.target, "isolate", body=body))
+    return 0
+
+
+def _restore_target(parsed: argparse.Namespace) -> int:
+    _say_done(parsed, "restore-target", _client(parsed).post("targets", parsed.target, "restore"))
+    return 0
+
+
 def _walk_test(parsed: argparse.Namespace) -> int:
     from node.monitor import meant  # noqa: PLC0415
     from node.monitor.showing import show_walk_tests  # noqa: PLC0415
@@ -324,6 +351,9 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "pause": _pause,
     "resume": _resume,
     "forget": _forget,
+    "tell": _tell,
+    "isolate": _isolate,
+    "restore-target": _restore_target,
     "walk-test": _walk_test,
     "report": _report,
     "token": _token,

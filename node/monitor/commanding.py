@@ -115,6 +115,8 @@ def _nothing(path: tuple[str, ...]) -> ApiError:
         case ("nodes", *names):
             name = "/".join(names[:2])
             return ApiError("there is no node {node}", "see which there are: alarm-monitor status", node=name)
+        case ("targets", name, *_):
+            return ApiError("there is no target {name}", "see which there are: alarm-monitor check", name=name)
         case ("walk-tests", name):
             return ApiError("no walk test {id} holds", "see which do: alarm-monitor walk-test list", id=name)
         case ("walk-tests",):

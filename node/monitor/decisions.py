@@ -28,6 +28,7 @@ from node.monitor.model import (
     Pause,
     Severity,
     Tally,
+    TargetRecord,
     WalkTest,
 )
 from node.monitor.requests import Answer
@@ -65,6 +66,12 @@ class ClearTopics(NamedTuple):
     node: NodeKey
 
 
+class TellTest(NamedTuple):
+    """Send this target a test message."""
+
+    target: str
+
+
 class Respond(NamedTuple):
     """Answer the request that came as ``number``."""
 
@@ -72,7 +79,7 @@ class Respond(NamedTuple):
     answer: Answer
 
 
-Say = SendReceipt | SendCommand | ClearTopics | Respond
+Say = SendReceipt | SendCommand | ClearTopics | TellTest | Respond
 
 
 @dataclass(slots=True)
@@ -92,6 +99,7 @@ class Decisions:
     walk_tests: list[WalkTest] = field(default_factory=list)
     tests: list[ButtonTest] = field(default_factory=list)
     buttons: list[Button] = field(default_factory=list)
+    targets: list[TargetRecord] = field(default_factory=list)
     forgotten: list[NodeKey] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
@@ -114,6 +122,7 @@ STORED = (
     "walk_tests",
     "tests",
     "buttons",
+    "targets",
     "forgotten",
     "notices",
 )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -122,10 +123,23 @@ def _running(commands: Commands, settings: Settings) -> Iterator[Finding]:
     for broker in fleet["brokers"]:
         if broker["connected"]:
             yield Finding(True, f"broker {broker['name']} is connected")
+    for target in fleet["targets"]:
+        yield _tested(target)
     for each in commands.items("findings"):
         about = "/".join(filter(None, (each["site"], each["node"], each["subject"])))
         detail = f" ({each['detail']})" if each["detail"] else ""
         yield Finding(False, f"{each['code']} {about or 'monitor'}: {each['text']}{detail}", each["next"])
+
+
+def _tested(target: Mapping[str, Any]) -> Finding:
+    name, tested = target["name"], target["tested"]
+    if tested is None:
+        return Finding(None, f"target {name} was never tested", f"alarm-monitor tell --test {name}")
+    if target["test_passed"]:
+        return Finding(True, f"target {name} took a test message, {tested}")
+    return Finding(
+        False, f"target {name} didn't take the last test message, {tested}", f"alarm-monitor tell --test {name}"
+    )
 
 
 def _try_broker(settings: Settings, broker: Broker) -> Finding:

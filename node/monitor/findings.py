@@ -139,6 +139,13 @@ REDUCED = FindingKind(
     "where that isn't meant, end it: alarm-monitor resume, alarm-monitor walk-test end",
 )
 
+ISOLATED = FindingKind(
+    "M022",
+    Severity.WARNING,
+    "a target is isolated: people who count on it are told nothing",
+    "when it is mended, bring it back: alarm-monitor restore-target; it comes back by itself at the given end",
+)
+
 UNTOLD = FindingKind(
     "M020",
     Severity.CRITICAL,
@@ -215,6 +222,7 @@ FINDINGS: dict[str, FindingKind] = {
         UNREACHED,
         REDUCED,
         UNTOLD,
+        ISOLATED,
         UNKNOWN_FAULTS,
         DOUBLED,
         FILE_UNUSABLE,
@@ -229,7 +237,7 @@ _DEAD_BUTTON = {"F001", "F002", "F011", "F012", "F013", "F020", "F040", "F041", 
 """Faults of a node with which a press may not count, not be told, or be forgotten."""
 
 
-SUPERVISION = frozenset({REDUCED.code, INPUT_INHIBITED.code})
+SUPERVISION = frozenset({REDUCED.code, ISOLATED.code, INPUT_INHIBITED.code})
 """What changes supervision: the first group of its site is told that it begins and that it ends."""
 
 

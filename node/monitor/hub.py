@@ -36,8 +36,9 @@ from node.monitor.owed import Owed
 from node.monitor.own import Own
 from node.monitor.reach import Reach
 from node.monitor.receipts import Receipts
-from node.monitor.requests import Answer, Request
+from node.monitor.requests import Answer, IsolateTarget, Request, RestoreTarget, TryTarget
 from node.monitor.settings import Settings
+from node.monitor.targets import Targets
 from node.monitor.told import Told
 from node.monitor.tracked import Tracked
 from node.monitor.view import Counters
@@ -94,6 +95,8 @@ class Hub:
             unconfirmed=memory.unconfirmed,
         )
         self.reach = Reach(self.ledger, now, settings)
+        names = [target.name for target in settings.targets]
+        self.targets = Targets(self.ledger, now, settings.monitor, names, memory.targets)
         self.counts = Counters()
         self.receipts = Receipts(self.ledger, self.counts, settings.missing_s, memory.tallies)
         self._lists = Lists()
@@ -108,7 +111,7 @@ class Hub:
         self._review_at = now.at + REVIEW_S
         self._restore(now)
         self._faults = NodeFaults(self.ledger)
-        self.reach.review(now, self.fleet.nodes.values())
+        self._review_reach(now)
 
     @property
     def next_due(self) -> float:
@@ -191,7 +194,11 @@ class Hub:
 
     def ask(self, now: Moment, number: int, request: Request) -> None:
         """A person or a tool wants something; the answer is a Respond with this number."""
-        self._orders.ask(now, number, request)
+        if isinstance(request, TryTarget | IsolateTarget | RestoreTarget):
+            self.targets.ask(now, number, request)
+            self._review_reach(now)
+        else:
+            self._orders.ask(now, number, request)
 
     def time_passed(self, now: Moment) -> None:
         """Decide whatever was due by now."""
@@ -204,11 +211,13 @@ class Hub:
         self._told.time_passed(now)
         self._orders.time_passed(now)
         self.own.time_passed(now)
+        if self.targets.time_passed(now):
+            self._review_reach(now)
         self.receipts.time_passed(now)
         if now.at >= self._review_at:
             self._review_at = now.at + REVIEW_S
             self.drills.review(now)
-            self.reach.review(now, self.fleet.nodes.values())
+            self._review_reach(now)
             self.incidents.mistakes.review(now)
 
     def _says_nothing(self, message: State | Alarm | Event | HeartbeatMessage | ReplyMessage) -> bool:
@@ -311,6 +320,9 @@ class Hub:
         if key == not_ours:
             return tracked is not None and tracked.known
         return bool(key.node) and tracked is None and not_ours not in self.ledger.open
+
+    def _review_reach(self, now: Moment) -> None:
+        self.reach.review(now, self.fleet.nodes.values(), self.targets.isolated)
 
     def _restore(self, now: Moment) -> None:
         for key in list(self.ledger.open):

@@ -254,6 +254,16 @@ class NodeRecord(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class TargetRecord(Struct, frozen=True, kw_only=True):
+    """What is kept of a target: when it was tested last and whether it took the message; until when it is isolated."""
+
+    name: str
+    tested_utc: datetime | None = None
+    test_passed: bool = False
+    isolated_by: str = ""
+    isolated_until_utc: datetime | None = None
+
+
 class NoticeKind(StrEnum):
     """What people are told about."""
 

@@ -27,6 +27,7 @@ from node.monitor.requests import (
     EndWalkTest,
     Forget,
     Identify,
+    NodeRequest,
     Outcome,
     PauseNode,
     Request,
@@ -86,7 +87,7 @@ class Orders:
         self._numbers = count(1)
         self._pending: dict[str, _Pending] = {}
 
-    def ask(self, now: Moment, number: int, request: Request) -> None:
+    def ask(self, now: Moment, number: int, request: NodeRequest) -> None:
         """Do it, or ask the node to; the answer is a Respond with this number."""
         match request:
             case Acknowledge() | Reset() | Silence():

@@ -15,6 +15,7 @@ from node.monitor.findings import (
     FILE_UNUSABLE,
     FLOOD,
     HISTORY_FAILS,
+    ISOLATED,
     REFUSED,
     ROSTER_UNUSABLE,
     STOLEN_ID,
@@ -178,7 +179,7 @@ class Own:
             whose, name = own_parts(key)
             if whose != self._monitor:
                 del self._ledger.open[key]
-            elif key.code == UNREACHED.code or name in kept.get(key.code, ()):
+            elif key.code in (UNREACHED.code, ISOLATED.code) or name in kept.get(key.code, ()):
                 continue
             elif key.code in _SHOWN:
                 self._shown[key] = now.at + SHOWN_S

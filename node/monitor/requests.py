@@ -100,4 +100,32 @@ class Forget:
     by: str
 
 
-Request = Acknowledge | Reset | Silence | Identify | PauseNode | Resume | StartWalkTest | EndWalkTest | Forget
+@dataclass(frozen=True, slots=True)
+class TryTarget:
+    """Send a target a message that is marked as a test."""
+
+    name: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class IsolateTarget:
+    """A target is told nothing for ``for_s`` (60 s to 30 days): it is being mended, say."""
+
+    name: str
+    by: str
+    reason: str
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreTarget:
+    """End an isolation before its time."""
+
+    name: str
+    by: str
+
+
+TargetRequest = TryTarget | IsolateTarget | RestoreTarget
+NodeRequest = Acknowledge | Reset | Silence | Identify | PauseNode | Resume | StartWalkTest | EndWalkTest | Forget
+Request = NodeRequest | TargetRequest

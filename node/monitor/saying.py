@@ -32,6 +32,9 @@ DONE = {
     "pause": mark("paused; it ends by itself. Its alarms stay alarms."),
     "resume": mark("resumed"),
     "forget": mark("forgotten: nothing of it stands any more. Where a second monitor hears it, say it there, too."),
+    "tell": mark("{name}: taken. {said}"),
+    "isolate": mark("isolated: it is told nothing until this ends by itself. The others are told so."),
+    "restore-target": mark("brought back"),
     "walk-test": mark(
         "{id} holds for {minutes} min, at each node once its lamp flashes every second. "
         "Press each button there once, for less than 2 s."

@@ -31,7 +31,7 @@ from node import __version__
 from node.config.reader import first_problem
 from node.messages import Event
 from node.monitor.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
-from node.monitor.decisions import ClearTopics, Decisions, Moment, Respond, SendCommand, SendReceipt
+from node.monitor.decisions import ClearTopics, Decisions, Moment, Respond, SendCommand, SendReceipt, TellTest
 from node.monitor.findings import API_AWAY, kind_of
 from node.monitor.history import History
 from node.monitor.history.writer import Writer
@@ -41,7 +41,7 @@ from node.monitor.link import Link
 from node.monitor.model import FindingKey
 from node.monitor.requests import Answer, Request
 from node.monitor.settings import Settings
-from node.monitor.tell import Accepted, Pace, TargetFailed, TargetWorks, Teller, targets_of
+from node.monitor.tell import Accepted, Outcome, Pace, TargetFailed, TargetWorks, Teller, targets_of
 from node.monitor.tell.spare import SpareOutbox
 from node.monitor.tell.texts import DETAILS
 from node.monitor.tell.words import one_line
@@ -103,6 +103,7 @@ class Service:
         self._watched = Watched(settings, self._teller.take, self._file_seen)
         self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
         self._ended = threading.Event()
+        self._teller.isolate(self._hub.targets.isolated)
         self._hub.own.roster_seen(now, first_problem(lambda: settings.roster_problems))
         self._make_view(now)
 
@@ -209,16 +210,25 @@ class Service:
             elif isinstance(say, SendCommand):
                 for link in self._links:
                     link.command(say)
+            elif isinstance(say, TellTest):
+                self._teller.try_out(say.target, partial(self._tried, say.target))
             elif isinstance(say, ClearTopics):
                 for link in self._links:
                     link.clear(say.node)
             else:
                 self._respond(say)
+        if decisions.targets:
+            self._teller.isolate(self._hub.targets.isolated)
         for finding in decisions.raised:
             why = one_line(DETAILS.get(finding.detail, finding.detail))
             log.warning("%s: %s%s", _named(finding.key), kind_of(finding.key.code).text, f" ({why})" if why else "")
         for key, _ in decisions.cleared:
             log.info("%s: over", _named(key))
+
+    def _tried(self, target: str, outcome: Outcome) -> None:
+        """On a thread of the teller's."""
+        passed, said = outcome.told, outcome.reason
+        self._own(lambda hub: hub.targets.tried(_now(), target, said, passed=passed))
 
     def _respond(self, respond: Respond) -> None:
         future = self._futures.pop(respond.number, None)

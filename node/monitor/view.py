@@ -109,7 +109,10 @@ class BrokerView(Struct, frozen=True, kw_only=True):
 
 
 class TargetView(Struct, frozen=True, kw_only=True):
-    """Where people are told; ``waiting`` counts what it hasn't got yet."""
+    """Where people are told; ``waiting`` counts what it hasn't got yet.
+
+    ``tested``: when it was sent a test message last; ``isolated_until``: until when it is told nothing.
+    """
 
     name: str
     step: int
@@ -117,6 +120,10 @@ class TargetView(Struct, frozen=True, kw_only=True):
     waiting: int
     told: int
     problem: str
+    tested: datetime | None = None
+    test_passed: bool = False
+    isolated_by: str = ""
+    isolated_until: datetime | None = None
 
 
 class WalkTestView(Struct, frozen=True, kw_only=True):

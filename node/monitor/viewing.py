@@ -54,6 +54,10 @@ def view(hub: Hub, now: Moment, version: str, waiting: Mapping[str, tuple[int, i
                 problem=hub.own.targets[target.name].problem,
                 waiting=waiting.get(target.name, (0, 0))[0],
                 told=waiting.get(target.name, (0, 0))[1],
+                tested=hub.targets.records[target.name].tested_utc,
+                test_passed=hub.targets.records[target.name].test_passed,
+                isolated_by=hub.targets.records[target.name].isolated_by,
+                isolated_until=hub.targets.records[target.name].isolated_until_utc,
             )
             for target in hub.settings.targets
         ),

@@ -102,6 +102,11 @@ class HttpReceiver:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._server.server_port
+
+    @property
     def url(self) -> str:
         """Its address for Apprise, with what mustn't leak."""
         return f"json://desk:verysecret@127.0.0.1:{self._server.server_port}/tokentoken"

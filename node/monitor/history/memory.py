@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Select, case, func, or_, select
 
 from node.monitor.batch import Memory
 from node.monitor.history.rows import columns_of, made
-from node.monitor.history.tables import buttons, findings, incidents, nodes, pauses, tallies, tests, walk_tests
+from node.monitor.history.tables import buttons, findings, incidents, nodes, pauses, tallies, targets, tests, walk_tests
 from node.monitor.incidents import CLOSED_KEPT
 from node.monitor.model import (
     Button,
@@ -18,6 +18,7 @@ from node.monitor.model import (
     NodeRecord,
     Pause,
     Tally,
+    TargetRecord,
     WalkTest,
 )
 from node.monitor.tally import BOOTS_KEPT
@@ -49,6 +50,7 @@ def remember(connection: Connection, at_utc: datetime) -> Memory:
         unconfirmed=tuple(
             made(ButtonTest, row) for row in connection.execute(unconfirmed.order_by(tests.c.id)).mappings()
         ),
+        targets=tuple(made(TargetRecord, row) for row in connection.execute(select(targets)).mappings()),
     )
 
 

@@ -31,6 +31,7 @@ from node.monitor.history.tables import (
     notices,
     pauses,
     tallies,
+    targets,
     tests,
     walk_tests,
 )
@@ -66,6 +67,12 @@ def store(connection: Connection, batches: Sequence[Batch], targets_of: TargetsO
         grows=("last_test_utc",),
     )
     _forget(connection, batches)
+    upsert(
+        connection,
+        targets,
+        [flat(target) for batch in batches for target in batch.targets],
+        ("tested_utc", "test_passed", "isolated_by", "isolated_until_utc"),
+    )
     won_notices = _tell(connection, batches, won_findings, targets_of)
     return tuple(
         Stored(

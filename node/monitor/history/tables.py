@@ -234,6 +234,16 @@ buttons = Table(
     _later("last_test_utc", UtcDateTime),
 )
 
+targets = Table(
+    "targets",
+    metadata,
+    _text("name", key=True),
+    _later("tested_utc", UtcDateTime),
+    Column("test_passed", Boolean, nullable=False),
+    _text("isolated_by"),
+    _later("isolated_until_utc", UtcDateTime),
+)
+
 notices = Table(
     "notices",
     metadata,

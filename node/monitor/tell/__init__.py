@@ -16,9 +16,10 @@ Rules:
 5. That a target has taken a call for help is told at once (``Accepted``), before that is settled: the lamp says so.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
+from threading import Thread
 from time import monotonic
 from typing import NamedTuple
 
@@ -26,14 +27,29 @@ from babel.dates import LOCALTZ
 
 from node.errors import AlarmNodeError
 from node.monitor.outbox import Outbox
-from node.monitor.settings import Place, Target
+from node.monitor.settings import Language, Place, Target
 from node.monitor.tell.health import FAILURES, Accepted, Health, TargetFailed, TargetWorks
 from node.monitor.tell.lane import Lane, Pace
 from node.monitor.tell.routing import targets_of
-from node.monitor.tell.target import problem_of
+from node.monitor.tell.target import Outcome, Sender, problem_of
+from node.monitor.tell.texts import trial
 from node.monitor.tell.words import Words
 
-__all__ = ["Accepted", "Pace", "TargetFailed", "TargetState", "TargetWorks", "Teller", "problem_of", "targets_of"]
+__all__ = [
+    "Accepted",
+    "Outcome",
+    "Pace",
+    "TargetFailed",
+    "TargetState",
+    "TargetWorks",
+    "Teller",
+    "problem_of",
+    "targets_of",
+]
+
+
+TEST_S = 20.0
+"""How long a test may take: whoever asked for it waits for 30 s."""
 
 
 class TargetState(NamedTuple):
@@ -64,9 +80,12 @@ class Teller:
         pace: Pace = Pace(),  # noqa: B008 - nobody can change it
         zone: tzinfo = LOCALTZ,
     ) -> None:
+        targets = tuple(targets)
         places = {place.key: place for place in roster}
         self._monitor = monitor
         self._outbox = outbox
+        self._zone = zone
+        self._testers = {target.name: Sender(target.name, target.url, TEST_S, target.problem) for target in targets}
         self._targets = [(target, Health(target.name, put)) for target in targets]
         self._lanes = [
             Lane(monitor, outbox, target, health, Words(target.language, zone, places), pace, gather=gather)
@@ -110,9 +129,32 @@ class Teller:
                 health.failed(problem, FAILURES)
         for lane in self._lanes:
             lane.take(name, url)
+        self._testers[name].take(url)
         with suppress(AlarmNodeError):  # it is tried in its turn, then
             self._outbox.hurry(name)
         self.wake()
+
+    def isolate(self, names: Collection[str]) -> None:
+        """These targets are told nothing, all others are."""
+        for target, health in self._targets:
+            health.isolated = target.name in names
+
+    def try_out(self, name: str, put: Callable[[Outcome], None]) -> None:
+        """Send this target a test message; ``put`` gets what came of it, from a thread of its own."""
+        [(target, health)] = [each for each in self._targets if each[0].name == name]
+        languages: tuple[Language, ...] = ("de", "en") if target.language == "de" else ("en", "de")
+        words = [Words(language, self._zone, {}) for language in languages]
+        message = trial(self._monitor, datetime.now(UTC), words)
+
+        def send() -> None:
+            outcome = self._testers[name].send(message)
+            if outcome.told:
+                health.worked()
+            else:
+                health.failed(outcome.reason)
+            put(outcome)
+
+        Thread(target=send, name=f"tell-{name}-test", daemon=True).start()
 
     def states(self) -> Sequence[TargetState]:
         """How each target does, in the order of monitor.toml."""

@@ -37,7 +37,10 @@ class Accepted(NamedTuple):
 
 
 class Health:
-    """What is known of one target. ``told`` counts messages since the start, ``waiting`` what it hasn't got yet."""
+    """What is known of one target. ``told`` counts messages since the start, ``waiting`` what it hasn't got yet.
+
+    ``isolated``: it is told nothing now.
+    """
 
     def __init__(self, name: str, put: Callable[[TargetFailed | TargetWorks | Accepted], None]) -> None:
         self._name = name
@@ -45,6 +48,7 @@ class Health:
         self._lock = Lock()
         self._failures = 0
         self._said: bool | None = None
+        self.isolated = False
         self.told = 0
         self.waiting = 0
         self.problem = ""

@@ -137,7 +137,10 @@ class Lane:
         claim = self._outbox.claim(self._name, self._monitor, gather=self.gather, limit=limit)
         if claim is None:
             return self._pace.poll_s  # another monitor was quicker
-        self._tell(claim, _Lease(self._outbox, claim, asked, self._pace.renew_s))
+        if self._health.isolated:
+            self._surely(lambda: self._outbox.settle(claim.id, Settled.LEFT_OUT, "the target is isolated"))
+        else:
+            self._tell(claim, _Lease(self._outbox, claim, asked, self._pace.renew_s))
         return 0.0
 
     def _tell(self, claim: Claim, lease: _Lease) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from node.monitor.findings import SUPERVISION, TARGET_FAILS, own_parts
+from node.monitor.findings import ISOLATED, SUPERVISION, TARGET_FAILS, own_parts
 from node.monitor.model import Notice, NoticeKind, Severity
 from node.monitor.settings import Target
 
@@ -31,7 +31,7 @@ def _wants_incident(notice: Notice, target: Target) -> bool:
 
 def _wants_finding(notice: Notice, target: Target) -> bool:
     key = notice.finding
-    if key is not None and key.code == TARGET_FAILS.code and own_parts(key)[1] == target.name:
+    if key is not None and key.code in (TARGET_FAILS.code, ISOLATED.code) and own_parts(key)[1] == target.name:
         return False
     if key is not None and key.code in SUPERVISION and target.step == 0:
         return True

@@ -63,7 +63,7 @@ logging.getLogger("apprise").setLevel(logging.DEBUG)
 
 
 class Outcome(NamedTuple):
-    """What came of a try. ``uncertain``: it isn't known to be told, but perhaps it is."""
+    """What came of a try, and what was said. ``uncertain``: it isn't known to be told, but perhaps it is."""
 
     told: bool
     reason: str = ""
@@ -160,7 +160,8 @@ def _try(service: NotifyBase, url: str, message: Message) -> Outcome:
             notify_type=_TYPES[message.mood],
             log_level=logging.DEBUG,
         ) as result:
-            return Outcome(True) if result else _failure(list(result.logs()), url)
+            logs = list(result.logs())
+            return _success(logs, url) if result else _failure(logs, url)
     except Exception as unexpected:  # noqa: BLE001 - a plugin's mistake is a try that failed, and no more
         return Outcome(False, f"Apprise raised {type(unexpected).__name__}")
 
@@ -173,6 +174,11 @@ def _failure(logs: list[NotifyLogEntry], url: str) -> Outcome:
     text = " ".join(" ".join([*said, *causes]).split())
     reason = struck_out(text, url)[:REASON_LENGTH] or "not accepted"
     return Outcome(False, reason, uncertain=any(_BROKEN_OFF.search(each) for each in details))
+
+
+def _success(logs: list[NotifyLogEntry], url: str) -> Outcome:
+    said = " ".join(entry.message for entry in logs if entry.level == "INFO")
+    return Outcome(True, struck_out(" ".join(said.split()), url)[:REASON_LENGTH])
 
 
 def struck_out(text: str, url: str) -> str:

@@ -10,6 +10,7 @@ Rules:
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from enum import Enum
 from itertools import groupby
 from typing import NamedTuple
@@ -92,6 +93,16 @@ def message(deliveries: Sequence[Delivery], words: Words) -> Message:
     if any(each.uncertain for each in deliveries):
         made = made._replace(body=made.body + "\n" + words.say("Perhaps you were told this before."))
     return made
+
+
+def trial(monitor: str, at_utc: datetime, languages: Sequence[Words]) -> Message:
+    """What is sent to try a target: in several languages, as nobody may take it for an alarm."""
+    lines = []
+    for words in languages:
+        lines.append(words.say("This is a test. Nobody is in danger."))
+        time = words.time(at_utc)
+        lines.append(words.say("{monitor} tries whether its messages arrive here, {time}", monitor=monitor, time=time))
+    return Message(languages[0].title("TEST / PROBE: {monitor}", monitor=monitor), "\n".join(lines), Mood.GOOD)
 
 
 def _incidents(notices: Sequence[Notice], words: Words) -> Message:

@@ -6,7 +6,7 @@ The deciding thread's and the nodes' own words stay beside them in brackets, for
 from http import HTTPStatus
 from typing import assert_never
 
-from node.monitor.requests import Acknowledge, Answer, Request, Reset
+from node.monitor.requests import Acknowledge, Answer, Request, Reset, TryTarget
 from node.monitor.web.problems import ProblemError
 from node.monitor.web.shown import Done
 
@@ -20,6 +20,8 @@ REFUSALS = {
     "not-sounding": ("nothing sounds there", "nothing needs doing"),
     "no-buzzer": ("that node has no buzzer", "look for its lamp"),
     "silent-incident-open": ("a silent alarm is open there, which no sound may betray", "end the alarm first"),
+    "not-isolated": ("that target isn't isolated", "nothing needs doing"),
+    "being-tried": ("that target is being sent a test message already", "wait half a minute, then try again"),
     "not-paused": ("that node isn't paused", "nothing needs doing"),
     "in-the-roster": (
         "nodes.toml lists that node",
@@ -53,6 +55,8 @@ def told(request: Request, answer: Answer) -> Done:
     match answer.outcome:
         case "done":
             return Done(id=answer.id, note=NOTES.get((type(request), answer.reason), answer.reason))
+        case "refused" if isinstance(request, TryTarget) and answer.reason not in REFUSALS:
+            raise ProblemError(HTTPStatus.BAD_GATEWAY, answer.reason, "mend its URL or its server, then test it again")
         case "refused":
             text, next_step = REFUSALS.get(answer.reason, ("", LOOK))
             why = f"{text} ({answer.reason})" if text else answer.reason or "no reason given"

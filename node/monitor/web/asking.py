@@ -35,6 +35,12 @@ class WalkTestPath(Struct, frozen=True):
     id: Id
 
 
+class TargetPath(Struct, frozen=True):
+    """A target."""
+
+    name: Id
+
+
 class ResetBody(Struct, frozen=True, forbid_unknown_fields=True):
     """How an incident ended."""
 
@@ -48,7 +54,7 @@ class IdentifyBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PauseBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Why, and for how many seconds a node's silence is nobody's business. The reason names no person."""
+    """Why, and for how many seconds something is out of service. The reason names no person."""
 
     reason: Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,120}\Z")]
     for_s: Annotated[float, Meta(ge=60, le=30 * _DAY_S)]
@@ -96,6 +102,21 @@ async def resume(sources: Sources, call: Call[NodePath, Nothing, Nothing]) -> Do
 async def forget(sources: Sources, call: Call[NodePath, Nothing, Nothing]) -> Done:
     """Let a node go that was renamed or taken away."""
     return await _ask(sources, requests.Forget(_node(call.path), call.by))
+
+
+async def try_target(sources: Sources, call: Call[TargetPath, Nothing, Nothing]) -> Done:
+    """Send a target a test message; the note is what the other side said."""
+    return await _ask(sources, requests.TryTarget(call.path.name, call.by))
+
+
+async def isolate_target(sources: Sources, call: Call[TargetPath, Nothing, PauseBody]) -> Done:
+    """Take a target out of service."""
+    return await _ask(sources, requests.IsolateTarget(call.path.name, call.by, call.body.reason, call.body.for_s))
+
+
+async def restore_target(sources: Sources, call: Call[TargetPath, Nothing, Nothing]) -> Done:
+    """Bring a target back before its time."""
+    return await _ask(sources, requests.RestoreTarget(call.path.name, call.by))
 
 
 async def start_walk_test(sources: Sources, call: Call[Nothing, Nothing, WalkTestBody]) -> Done:

@@ -12,6 +12,7 @@ PREFIX = "/api/v1"
 
 _INCIDENT = "/incidents/{site}/{node}/{incident}"
 _NODE = "/nodes/{site}/{node}"
+_TARGET = "/targets/{name}"
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -211,6 +212,40 @@ OPERATIONS: tuple[Operation, ...] = (
         answers=shown.Done,
         handle=asking.forget,
         path=looking.NodePath,
+        changes=True,
+    ),
+    Operation(
+        name="test-target",
+        method="POST",
+        route=f"{_TARGET}/test",
+        role=Role.MANAGER,
+        summary="Send a target a message that is marked as a test",
+        answers=shown.Done,
+        handle=asking.try_target,
+        path=asking.TargetPath,
+        changes=True,
+    ),
+    Operation(
+        name="isolate-target",
+        method="POST",
+        route=f"{_TARGET}/isolate",
+        role=Role.MANAGER,
+        summary="Take a target out of service: it is told nothing until this ends",
+        answers=shown.Done,
+        handle=asking.isolate_target,
+        path=asking.TargetPath,
+        body=asking.PauseBody,
+        changes=True,
+    ),
+    Operation(
+        name="restore-target",
+        method="POST",
+        route=f"{_TARGET}/restore",
+        role=Role.MANAGER,
+        summary="Bring a target back before its time",
+        answers=shown.Done,
+        handle=asking.restore_target,
+        path=asking.TargetPath,
         changes=True,
     ),
     Operation(

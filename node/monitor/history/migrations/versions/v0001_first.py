@@ -166,6 +166,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("site", "node", "boot", name=op.f("uq_tallies_site_node_boot")),
     )
     op.create_table(
+        "targets",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("tested_utc", INSTANT, nullable=True),
+        sa.Column("test_passed", sa.Boolean(), nullable=False),
+        sa.Column("isolated_by", sa.Text(), nullable=False),
+        sa.Column("isolated_until_utc", INSTANT, nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_targets")),
+    )
+    op.create_table(
         "tests",
         sa.Column("id", ID, nullable=False),
         sa.Column("site", sa.Text(), nullable=False),
