@@ -4,20 +4,25 @@ One try is LIVES lives of a monitor (or of two on one history, of which one or b
 receivers of messages, and nodes by protocol.md that say again whatever has no receipt. What holds:
 
 1. No receipt for what the history doesn't hold: looked up in the database while the monitor is dead.
-2. Nobody is told the same thing twice, unless the later message says that it may have been told before.
-3. Nothing is forgotten: every event gets its receipt, each incident is there with all its presses and was told, and one
+2. Nobody is told the same thing twice, unless the later message says that it may have been told before, or the database
+   was away: then each monitor tells it from memory.
+3. No lamp says *received* for a call that no channel took: no receipt *told* for a press whose message no receiver had
+   answered before, whichever fails, hangs or is killed, and while the database is away. What was taken is told in the
+   end, also by who was started after it.
+4. Nothing is forgotten: every event gets its receipt, each incident is there with all its presses and was told, and one
    that nobody has acknowledged is told to the next group after the restart; one that somebody has, isn't.
 """
 
 import atexit
 import functools
+import math
 import re
 import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,10 +43,14 @@ ESCALATES_WITHIN_S = 17.0
 """From a start that is ready; less than it takes to adopt what only the broker knows (10 s) and to escalate that."""
 
 ARRIVES_S = 20.0
+AWAY_S = 15.0
+"""Longer than it takes until people are told from memory: 3 s, once the database has been waited for, which is 5 s."""
+
 REMARK = "Perhaps you were told this before."
 
 _ACKNOWLEDGED_YOUNG_S = 5.0
 _CALLS = re.compile(r"^Called (\S+) times$", re.MULTILINE)
+_AS_WELL = re.compile(r"^- ([^:]+): ([^,]+), .*?(?: \(([0-9a-f]{8}-\d+)\))?$", re.MULTILINE)
 _INCIDENT = re.compile(r"acknowledge (\S+)")
 _postgres_lock = threading.Lock()
 
@@ -63,9 +72,10 @@ SCENES: Mapping[str, Scene] = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A message, by what it is about: the beginning of its title, the incident or else the place, and how many calls.
+    """What a message tells: the beginning of its title, the incident or else the place, and how many calls.
 
-    A further call, after all were told and nobody came, is told again: it is another thing.
+    A further call, after all were told and nobody came, is told again: it is another thing. What waited of the same
+    node stands below, on a line each, without how many calls: whether that was told before can't be seen.
     """
 
     what: str
@@ -75,11 +85,21 @@ class Told:
 
     @classmethod
     def of(cls, posted: Posted) -> "Told":
-        """What this message tells."""
+        """What this message tells first."""
         what, _, rest = posted.title.partition(": ")
         found = _INCIDENT.search(posted.body)
         calls = _CALLS.search(posted.body)
         return cls(what, found[1] if found else rest, REMARK in posted.body, calls[1] if calls else "1")
+
+    @classmethod
+    def all_of(cls, messages: Iterable[Posted]) -> "list[Told]":
+        """What these messages tell."""
+        told = []
+        for posted in messages:
+            told.append(cls.of(posted))
+            for what, node, incident in _AS_WELL.findall(posted.body):
+                told.append(cls(what, f"{node}/{incident}" if incident else node, True, "?"))
+        return told
 
 
 class World:
@@ -116,6 +136,7 @@ class World:
         self.nodes = stack.enter_context(StandIns(self.broker.port, retained=one.random.random() < 0.5))
         self.free = list(names(40))
         self.acknowledged: list[Incident] = []
+        self.unsure: set[str] = set()
 
     def start(self) -> None:
         """Start whoever is dead, and wait until all are ready."""
@@ -125,6 +146,13 @@ class World:
         for monitor in self.monitors:
             monitor.wait_until_ready()
 
+    def took(self, incident: Incident) -> float:
+        """When a receiver first took a message that calls for it; infinite where none did."""
+        taken = [each for receiver in (self.first, self.next) for each in receiver.taken.items]
+        about = _name(incident)
+        calls = (each.at for each in taken if about in [told.about for told in Told.all_of([each])])
+        return min(calls, default=math.inf)
+
     def call(self) -> None:
         """A few things happen at once: new calls, further presses, somebody is coming, it is over."""
         for _ in range(self.chance.randint(1, 3)):
@@ -132,9 +160,9 @@ class World:
         for incident in list(self.nodes.incidents.values()):
             taken = self.nodes.receipts(incident.first)
             match self.chance.randrange(5):
-                case 0 if incident.phase == "active":
+                case 0 if incident.is_calling:
                     self.nodes.press(incident.node)
-                case 1 if incident.phase == "active" and taken and self.is_young(incident):
+                case 1 if incident.is_calling and taken and self.is_young(incident):
                     self.acknowledged.append(incident)
                     self.nodes.acknowledge(incident)
                 case 2 if incident in self.acknowledged and incident.phase == "acknowledged":
@@ -147,10 +175,9 @@ class World:
     def kill(self) -> None:
         """At a moment by chance: most of what follows a press follows within milliseconds."""
         chance = self.chance
-        slow = chance.random() < 0.25
-        if slow:
+        self.first.behaviour = chance.choice(("take", "take", "take", "slow", "fail"))
+        if self.first.behaviour == "slow":
             self.first.answering.clear()
-            self.first.behaviour = "slow"
         asked, receipts = len(self.first.asked.items), len(self.nodes.receipted)
         self.call()
         match chance.choice(("near", "near", "receipt", "receipt", "told", "told", "far")):
@@ -172,11 +199,28 @@ class World:
         self.first.behaviour = "take"
         self.first.answering.set()
 
+    def live_without_a_database(self) -> None:
+        """Nobody can write: people are told from memory, where anybody takes it."""
+        self.first.behaviour = self.chance.choice(("take", "take", "fail"))
+        with kept.blocked(self.url):
+            told = len(self.nodes.told)
+            self.call()
+            if self.first.behaviour == "take":
+                with suppress(AssertionError):  # what happened was no call, or one that was told before
+                    self.nodes.wait(lambda: len(self.nodes.told) > told, AWAY_S)
+            else:
+                time.sleep(self.chance.uniform(0.0, AWAY_S / 2))
+        self.unsure |= {*map(_name, self.nodes.incidents.values())}
+        self.first.behaviour = "take"
+
     def look(self) -> None:
-        """Rule 1. The will came after the last receipt, so all of those are known."""
+        """Rules 1 and 3. The will came after the last receipt, so all of those are known."""
         receipted = self.nodes.receipted
         held = {Said(*row) for row in kept.rows(self.url, "SELECT node, boot, seq FROM events")}
         assert receipted <= held, f"a receipt, but not in the history: {sorted(receipted - held)}"
+        for press, at in self.nodes.told.items():
+            took_at = self.took(self.nodes.incidents[press.node])
+            assert took_at < at, f"told {press}, but nobody took it: {took_at}, {at}"
 
 
 def attempt(one: Try) -> Figures:
@@ -186,6 +230,8 @@ def attempt(one: Try) -> Figures:
         world.start()
         world.nodes.begin(*world.free[:2])
         for _ in range(LIVES):
+            if world.chance.random() < 0.15:
+                world.live_without_a_database()
             world.kill()
             world.look()
             if world.chance.random() < 0.25:
@@ -215,17 +261,19 @@ def _look_at_all(world: World, ready: float) -> None:
     held = {tuple(row) for row in kept.rows(world.url, select)}
     said = {(each.node, each.id, each.presses, each in world.acknowledged, each.phase == "reset") for each in incidents}
     assert held == said, f"the history has {sorted(held - said)}, and hasn't {sorted(said - held)}"
-    unanswered = {_name(each) for each in incidents if each.phase == "active"}
+    unanswered = {_name(each) for each in incidents if each.is_calling}
 
     def escalated() -> set[str]:
-        return {told.about for told in map(Told.of, world.next.asked.items) if told.what.startswith("NOBODY")}
+        return {told.about for told in Told.all_of(world.next.asked.items) if told.what.startswith("NOBODY")}
 
     left_s = max(1.0, ready + ESCALATES_WITHIN_S - time.monotonic())
     wait_until(lambda: unanswered <= escalated(), left_s, f"the next group of {sorted(unanswered)}")
     owed = "SELECT notice, target FROM deliveries WHERE outcome IS NULL"
     wait_until(lambda: kept.rows(world.url, owed) == [], ARRIVES_S, "everything that people are still to be told")
 
-    told = [Told.of(each) for each in world.first.asked.items]
+    world.nodes.wait(lambda: all(each.phase != "active" for each in incidents), ARRIVES_S, "told")
+    world.look()
+    told = Told.all_of(world.first.asked.items)
     called = {each.about for each in told if each.what.startswith("ALARM")}
     assert called == {_name(each) for each in incidents}, f"called for {called}"
     coming = {each.about for each in told if each.what.startswith("Somebody")}
@@ -233,8 +281,10 @@ def _look_at_all(world: World, ready: float) -> None:
     needless = {_name(each) for each in world.acknowledged} & escalated()
     assert not needless, f"acknowledged, and told to the next group: {needless}"
     for name, receiver in (("first", world.first), ("next", world.next)):
-        told = [Told.of(each) for each in receiver.asked.items]
-        twice = Counter((each.what, each.about, each.calls) for each in told if not each.perhaps)
+        refused = {*map(id, receiver.refused.items)}
+        read = Told.all_of(each for each in receiver.asked.items if id(each) not in refused)
+        sure = [each for each in read if not each.perhaps and each.about not in world.unsure]
+        twice = Counter((each.what, each.about, each.calls) for each in sure)
         again = {key: count for key, count in twice.items() if count > 1}
         assert not again, f"{name} was told more than once: {again}"
 
@@ -269,9 +319,9 @@ def _missing() -> str:
 
 MONITOR = Campaign(
     name="monitor",
-    invariant=f"a monitor that is killed {LIVES} times gives no receipt for what it hasn't stored, tells nothing twice "
-    "without saying so, and forgets nothing",
-    full=51,
+    invariant=f"a monitor that is killed {LIVES} times says held of nothing that it hasn't stored and told of no call "
+    "that no channel took, tells nothing twice without saying so, and forgets nothing",
+    full=201,
     short=6,
     attempt=attempt,
     kinds=tuple(SCENES),

@@ -14,6 +14,8 @@ from tests.campaigns.monitor import MONITOR, SCENES
         ("receipt-before-the-store", "SQLite", 6),
         ("tell-before-the-claim", "two on one PostgreSQL", 3),
         ("memory-not-loaded", "SQLite", 6),
+        ("told-when-held", "PostgreSQL", 6),
+        ("told-before-a-target-took-it", "SQLite", 6),
     ],
 )
 def test_a_monitor_that_promises_too_much_is_found(defect: str, kind: str, tries: int) -> None:

@@ -3,12 +3,16 @@
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 _FILE = "sqlite:///"
+WRITING = 7_302_465_119
+"""The advisory lock of whoever writes (node/monitor/history/database.py)."""
 
 
 def rows(url: str, select: str) -> list[tuple[Any, ...]]:
@@ -26,3 +30,17 @@ def rows(url: str, select: str) -> list[tuple[Any, ...]]:
             return opened.execute(select).fetchall()
         finally:
             opened.close()
+
+
+@contextmanager
+def blocked(url: str) -> Iterator[None]:
+    """Nobody else can write into it meanwhile: whoever tries waits, and then takes it for away."""
+    if url.startswith(_FILE):
+        with closing(sqlite3.connect(url.removeprefix(_FILE), timeout=30.0, isolation_level=None)) as opened:
+            opened.execute("BEGIN IMMEDIATE")
+            yield
+            opened.execute("ROLLBACK")
+        return
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"SELECT pg_advisory_lock({WRITING})".encode())
+        yield

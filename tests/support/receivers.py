@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -84,6 +84,7 @@ class HttpReceiver:
         self.needs_s = needs_s
         self.asked = Record()
         self.taken = Record()
+        self.refused = Record()
         self.answering = threading.Event()
         self.closing = threading.Event()
         receiver = self
@@ -124,7 +125,10 @@ class HttpReceiver:
         if behaviour == "slow":
             self.answering.wait(TIMEOUT_S)
         if behaviour in ("take", "slow"):
-            self.taken.add(posted)  # before the answer, after which the test may look
+            # Before the answer, after which the test may look.
+            self.taken.add(replace(posted, at=time.monotonic()))
+        if behaviour == "fail":
+            self.refused.add(posted)
         handler.send_response(503 if behaviour == "fail" else 200)
         handler.send_header("Content-Length", "1000" if behaviour == "drip" else "0")
         handler.end_headers()

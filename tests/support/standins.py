@@ -1,7 +1,8 @@
 """Nodes that are no programs: one connection speaks for many, as protocol.md says that a node does.
 
-What has no receipt is said again when a monitor is heard that wasn't there before, and ``AGAIN_S`` later with each of
-its heartbeats. So whatever a monitor loses comes back, unless it has given a receipt for it.
+What isn't held is said again when a monitor is heard that wasn't there before, and ``AGAIN_S`` later with each of its
+heartbeats. So whatever a monitor loses comes back, unless it has said that it holds it. A call is listed as received
+once a monitor says of its newest press that people were told; where none does within ``NOBODY_S``, the node says so.
 """
 
 import json
@@ -17,6 +18,7 @@ from tests.support.mqtt import TIMEOUT_S, Client, Received
 from tests.support.node import SITE
 
 AGAIN_S = 2.0
+NOBODY_S = 5.0
 BOOT = "5a5a0001"
 
 
@@ -30,14 +32,25 @@ class Said(NamedTuple):
 
 @dataclass(slots=True)
 class Incident:
-    """One call for help; ``first`` is the event that began it, ``told`` all events about it."""
+    """One call for help; ``first`` is the event that began it, ``press`` its newest press.
+
+    ``pressed_at``: when that press was, None once its node has said that nobody has it. ``told``: all events about it.
+    """
 
     id: str
     node: str
     first: Said
+    press: Said
+    alarm_class: str
+    pressed_at: float | None = None
     presses: int = 1
     phase: str = "active"
     told: list[Said] = field(default_factory=list)
+
+    @property
+    def is_calling(self) -> bool:
+        """Whether nobody has said to be coming."""
+        return self.phase in ("active", "received")
 
 
 @dataclass(slots=True)
@@ -58,6 +71,7 @@ class StandIns:
         self._seqs: dict[str, int] = {}
         self._sent: dict[Said, _Sent] = {}
         self._receipts: dict[Said, dict[str, float]] = {}
+        self._told: dict[Said, float] = {}
         self._heard: set[str] = set()
         heard = (
             f"{self._branch}/node/+/receipt",
@@ -83,6 +97,12 @@ class StandIns:
         with self._changed:
             return dict(self._receipts.get(said, {}))
 
+    @property
+    def told(self) -> dict[Said, float]:
+        """The presses of which a monitor has said that people were told, and when that was heard."""
+        with self._changed:
+            return dict(self._told)
+
     def age_s(self, said: Said) -> float:
         """How long ago it was first said."""
         with self._changed:
@@ -98,13 +118,13 @@ class StandIns:
         """Somebody calls for help: for the first time, or once more while it is open."""
         with self._changed:
             known = self.incidents.get(node)
+            press = Said(node, BOOT, self._seqs.get(node, 0) + 1)
             if known is None:
-                number = self._seqs.get(node, 0) + 1
-                known = Incident(f"{BOOT}-{number}", node, Said(node, BOOT, number))
-                self.incidents[node] = known
+                known = self.incidents[node] = Incident(f"{BOOT}-{press.seq}", node, press, press, alarm_class)
             else:
                 known.presses += 1
-            self._about(known, "pressed", alarm_class)
+            known.press, known.pressed_at, known.phase = press, time.monotonic(), "active"
+            self._about(known, "pressed")
             return known
 
     def acknowledge(self, incident: Incident) -> None:
@@ -146,25 +166,28 @@ class StandIns:
     ) -> None:
         self._client.__exit__(kind, value, traceback)
 
-    def _about(self, incident: Incident, kind: str, alarm_class: str = "threat", **fields: object) -> None:
-        node = incident.node
+    def _about(self, incident: Incident, kind: str, **fields: object) -> None:
+        self._list(incident)
+        about = {"class": incident.alarm_class, "incident": incident.id, "presses": incident.presses}
+        about["input"] = "button"
+        incident.told.append(self._say(incident.node, kind, **about, **fields))
+
+    def _list(self, incident: Incident) -> None:
         open_ones = [incident] if incident.phase != "reset" else []
         listed = [
             {
                 "incident": each.id,
-                "class": alarm_class,
+                "class": each.alarm_class,
                 "input": "button",
                 "phase": each.phase,
                 "presses": each.presses,
                 "since": _now(),
-                "press": {"boot": BOOT, "seq": each.first.seq},
+                "press": {"boot": BOOT, "seq": each.press.seq},
             }
             for each in open_ones
         ]
         phase = incident.phase if open_ones else "normal"
-        self._publish(node, "alarm", {"phase": phase, "incidents": listed}, retain=self._retained)
-        about = {"input": "button", "class": alarm_class, "incident": incident.id, "presses": incident.presses}
-        incident.told.append(self._say(node, kind, **about, **fields))
+        self._publish(incident.node, "alarm", {"phase": phase, "incidents": listed}, retain=self._retained)
 
     def _say(self, node: str, kind: str, **fields: object) -> Said:
         with self._changed:
@@ -191,17 +214,38 @@ class StandIns:
         parts = received.topic.split("/")
         message = json.loads(received.payload)
         with self._changed:
-            if parts[-1] == "receipt" and message["kind"] == "told":
-                return
             if parts[-1] == "receipt":
                 said = Said(parts[-2], message["event"]["boot"], message["event"]["seq"])
                 sent = self._sent.get(said)
-                if sent is not None:  # else it is another's
+                if sent is None:
+                    return  # it is another's
+                if message["kind"] == "told":
+                    self._is_told(said, received.at)
+                else:
                     self._receipts.setdefault(said, {}).setdefault(message["monitor"], received.at - sent.began)
-                    self._changed.notify_all()
+                self._changed.notify_all()
             elif message["state"] == "online" and not received.retain:
-                self._say_again(0.0 if message["boot"] not in self._heard else AGAIN_S)
+                is_new = message["boot"] not in self._heard
+                if is_new and not self._retained:
+                    for incident in self.incidents.values():
+                        self._list(incident)
+                self._say_again(0.0 if is_new else AGAIN_S)
                 self._heard.add(message["boot"])
+                self._say_that_nobody_has_it()
+
+    def _is_told(self, said: Said, at: float) -> None:
+        self._told.setdefault(said, at)
+        incident = self.incidents.get(said.node)
+        if incident is not None and incident.press == said and incident.phase == "active":
+            incident.phase, incident.pressed_at = "received", None
+            self._list(incident)
+
+    def _say_that_nobody_has_it(self) -> None:
+        for incident in self.incidents.values():
+            pressed_at = incident.pressed_at
+            if incident.phase == "active" and pressed_at is not None and time.monotonic() - pressed_at >= NOBODY_S:
+                incident.pressed_at = None
+                self._about(incident, "nobody", reason="timed-out")
 
 
 def names(count: int, prefix: str = "wall") -> Sequence[str]:
