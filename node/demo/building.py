@@ -26,6 +26,7 @@ from node.demo.guards import WALK_TEST_S
 from node.demo.programs import Program, environment
 from node.demo.rooms import SITE, monitor_toml, nodes_toml
 from node.demo.seen import Finding, Fleet, NotDone, Seen
+from node.demo.telephone import Telephone
 
 LOOK_S = 0.4
 ANSWER_S = 40.0
@@ -85,9 +86,10 @@ class Building(Program):
         self._closing = threading.Event()
         self._looker = threading.Thread(target=self._look_on, name="building", daemon=True)
         self._acts: list[threading.Thread] = []
+        self._telephone = Telephone(put)
         roster = directory / "nodes.toml"
         roster.write_text(nodes_toml(), encoding="utf-8")
-        self.config.write_text(monitor_toml(self._state, roster, port, api_port), encoding="utf-8")
+        self.config.write_text(monitor_toml(self._state, roster, port, api_port, self._telephone.url), encoding="utf-8")
 
     @property
     def present(self) -> bool:
@@ -96,6 +98,7 @@ class Building(Program):
 
     def start(self) -> None:
         """As Guards."""
+        self._telephone.start()
         self.switch(present=True)
         self._looker.start()
 
@@ -144,6 +147,7 @@ class Building(Program):
         for thread in (self._looker, *self._acts):
             if thread.ident is not None:
                 thread.join()
+        self._telephone.close()
 
     def _act(self, what: Callable[[], object]) -> None:
         """Do it on a thread of its own."""

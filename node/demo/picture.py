@@ -7,8 +7,9 @@ from node.core.memory import Step
 from node.core.signals import LampPattern
 from node.demo import tail
 from node.demo.rooms import Room
-from node.demo.seen import Fleet, Heard, NodeEnded, NotDone, Seen, Shown
+from node.demo.seen import Fleet, Heard, NodeEnded, NotDone, Rang, Seen, Shown
 from node.messages import Alarm, Event, HeartbeatMessage, OpenIncident, ReplyMessage, StandingFault, State
+from node.plain import plain
 
 PASSED_LIMIT = 200
 
@@ -139,6 +140,8 @@ class Picture:
                 self.walls[seen.node].end()
             case Fleet():
                 self.fleet = seen
+            case Rang():
+                self.passed.append(Passed(seen.at, "telephone", plain(seen.title)))
             case NotDone():
                 self.answer(seen.reason, seen.at)
 

@@ -76,8 +76,8 @@ receipt_s = 5
 """
 
 
-def monitor_toml(state: Path, roster: Path, port: int, api_port: int) -> str:
-    """The configuration of the monitor, which answers on its own port of this machine; it tells nobody."""
+def monitor_toml(state: Path, roster: Path, port: int, api_port: int, url: str) -> str:
+    """The configuration of the monitor, which answers on its own port of this machine; it tells the desk at ``url``."""
     return f"""\
 [monitor]
 id = "{MONITOR}"
@@ -96,6 +96,11 @@ grace_s = {GRACE_S:g}
 
 [api]
 port = {api_port}
+
+[[target]]
+name = "desk"
+url = {json.dumps(url)}
+findings = "none"
 """
 
 

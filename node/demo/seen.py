@@ -1,7 +1,7 @@
 """What can be seen of the demo from outside, in the order in which it was seen: one inbox for one reader.
 
-Threads: the nodes' readers (programs.py), paho's (onlooker.py), those that ask the monitor (building.py) and signal
-handlers put; the main thread takes.
+Threads: the nodes' readers (programs.py), paho's (onlooker.py), those that ask the monitor (building.py), the
+telephone's and signal handlers put; the main thread takes.
 """
 
 import queue
@@ -104,6 +104,13 @@ class Fleet(Seen):
     statuses: Mapping[str, str]
     findings: tuple[Finding, ...] = ()
     blind: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rang(Seen):
+    """The telephone of the guard's desk took a message; ``title`` is its first line."""
+
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
