@@ -167,7 +167,7 @@ class Hub:
         self.receipts.counted(outcome.tallies)
         for record in outcome.incidents:
             self.incidents.stored(now, record)
-            self._told.stored(now, record.key)
+            self._told.stored(now, record)
 
     def accepted(self, now: Moment, incident: IncidentKey, presses: int) -> None:
         """A target has taken a message about this call, which named so many presses."""

@@ -21,7 +21,7 @@ from node.monitor.findings import UNTOLD
 from node.monitor.incidents import CALLS, Incidents
 from node.monitor.ladder import Open
 from node.monitor.lists import Lists
-from node.monitor.model import EventKey, FindingKey, IncidentKey, NodeKey
+from node.monitor.model import EventKey, FindingKey, IncidentKey, IncidentRecord, NodeKey
 from node.monitor.own import Own
 from node.monitor.receipts import Receipts
 from node.monitor.view import Counters
@@ -40,13 +40,15 @@ AT_ONCE = 100
 class _Call:
     """What is known of an open call beside its record.
 
-    ``came``: its newest press that came, ``presses`` its number. ``said``: which event was named last, ``said_at``
-    when, ``say_at`` when it may be again. ``untold_at``: since when nobody knows of it, ``ask_at`` when the history is
-    asked next, and ``ask_s`` how long after that once more.
+    ``came``: its newest press that came, ``presses`` its number. ``sure``: how many presses are known otherwise than by
+    a list of its node: by events, from the history, or at an adoption. ``said``: which event was named last,
+    ``said_at`` when, ``say_at`` when it may be again. ``untold_at``: since when nobody knows of it, ``ask_at`` when the
+    history is asked next, and ``ask_s`` how long after that once more.
     """
 
     came: EventKey | None = None
     presses: int = 0
+    sure: int = 0
     said: EventKey | None = None
     said_at: float = -inf
     say_at: float = -inf
@@ -67,7 +69,7 @@ class Told:
         self._lists = lists
         self._receipts = receipts
         self._counts = counts
-        self._calls: dict[IncidentKey, _Call] = {}
+        self._calls = {key: _Call(sure=each.record.presses) for key, each in incidents.open.items()}
         self._second: dict[NodeKey, tuple[float, int]] = {}
 
     def accepted(self, now: Moment, key: IncidentKey, presses: int) -> None:
@@ -94,6 +96,7 @@ class Told:
         call = self._call(key)
         if event.kind in CALLS and event.presses and event.presses >= call.presses:
             call.came, call.presses = EventKey(*node, event.boot, event.seq), event.presses
+            call.sure = max(call.sure, event.presses)
         self._again(now, key, opened)
 
     def listed(self, now: Moment, node: NodeKey, message: Alarm) -> None:
@@ -114,11 +117,13 @@ class Told:
         for each in opened:
             self._again(now, each.record.key, each)
 
-    def stored(self, now: Moment, key: IncidentKey) -> None:
+    def stored(self, now: Moment, there: IncidentRecord) -> None:
         """The history has said what it knows of this incident, and ``incidents`` has taken that."""
-        opened = self._incidents.open.get(key)
+        opened = self._incidents.open.get(there.key)
         if opened is not None:
-            self._look(now, key, opened)
+            call = self._call(there.key)
+            call.sure = max(call.sure, there.presses)
+            self._look(now, there.key, opened)
 
     def time_passed(self, now: Moment) -> None:
         """Say again, ask, and find what nobody was told of."""
@@ -157,19 +162,19 @@ class Told:
         self._ledger.clear(now, _untold(key))
         if not opened.record.is_told or opened.record.is_answered:
             return
-        awaited = self._awaited(key, opened, call)
+        awaited = self._awaited(key, call)
         if awaited is None or (awaited == call.said and now.at < call.say_at) or not self._may(now, key.of):
             return
         wait_s = min(2 * (call.say_at - call.said_at), SELDOM_S) if awaited == call.said else AGAIN_S
         call.said, call.said_at, call.say_at = awaited, now.at, now.at + wait_s
         self._receipts.say(awaited, "told")
 
-    def _awaited(self, key: IncidentKey, opened: Open, call: _Call) -> EventKey | None:
+    def _awaited(self, key: IncidentKey, call: _Call) -> EventKey | None:
         """The event for which its node waits, as far as it is known; None where it waits for none."""
         listed = self._lists.get(key)
         if listed is None or listed.presses < call.presses:
             return call.came
-        if listed.phase != "active" or listed.presses > opened.record.presses:
+        if listed.phase != "active" or listed.presses > call.sure:
             return None
         return EventKey(*key.of, listed.press.boot, listed.press.seq)
 
@@ -184,7 +189,7 @@ class Told:
     def _call(self, key: IncidentKey) -> _Call:
         call = self._calls.get(key)
         if call is None:
-            call = self._calls[key] = _Call()
+            call = self._calls[key] = _Call(sure=self._incidents.open[key].record.presses)
         return call
 
 

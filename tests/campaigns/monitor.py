@@ -210,7 +210,8 @@ class World:
                     self.nodes.wait(lambda: len(self.nodes.told) > told, AWAY_S)
             else:
                 time.sleep(self.chance.uniform(0.0, AWAY_S / 2))
-        self.unsure |= {*map(_name, self.nodes.incidents.values())}
+        for incident in self.nodes.incidents.values():
+            self.unsure |= {_name(incident), f"{SITE}/{incident.node}"}
         self.first.behaviour = "take"
 
     def look(self) -> None:
