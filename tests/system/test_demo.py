@@ -93,9 +93,9 @@ def put_on_path(directory: Path, script: str) -> str:
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    """For what the demo needs while it runs."""
-    made = tmp_path / "tmp"
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For what the demo needs while it runs; a test's own would be too long for the monitor's socket."""
+    made = tmp_path_factory.mktemp("demo") / "tmp"
     made.mkdir()
     return made
 
