@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,36 @@ def test_a_monitor_may_write_nothing_else(connect: Connect, topic: str) -> None:
         assert desk.publish(topic, b"x") == NOT_AUTHORISED
 
 
+def test_a_tool_may_give_commands_and_hears_what_comes_of_them(connect: Connect) -> None:
+    """A script or a panel needs no more: states, alarms and replies in, commands out."""
+    with connect("door-desk", subscribe=["#"]) as tool, connect(NODE, subscribe=[f"{BRANCH}/command"]) as node:
+        for topic in ("alarm", "event", "heartbeat", "canary", "state", "reply"):
+            assert node.publish(f"{BRANCH}/{topic}", b"told") in DONE
+        assert tool.publish(f"{BRANCH}/command", b"given") == 0
+        node.expect(lambda message: message.payload == b"given")
+        tool.expect(lambda message: message.topic == f"{BRANCH}/reply")
+
+        heard = {message.topic for message in tool.received}
+
+    assert heard == {f"{BRANCH}/{topic}" for topic in ("state", "alarm", "reply")}
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        f"{BRANCH}/receipt",
+        *(f"{BRANCH}/{topic}" for topic in ("state", "alarm", "event", "heartbeat", "canary", "reply")),
+        f"{SITE}/monitor/door-desk/state",
+        f"{SITE}/monitor/door-desk/heartbeat",
+        f"{MONITOR}/heartbeat",
+    ],
+)
+def test_a_tool_is_no_monitor(connect: Connect, topic: str) -> None:
+    """It can't say that an alarm is held, that people were told, or that a monitor is there."""
+    with connect("door-desk") as tool:
+        assert tool.publish(topic, b"x") == NOT_AUTHORISED
+
+
 @pytest.mark.parametrize("topic", [f"{BRANCH}/command", f"{BRANCH}/receipt", f"{SITE}/monitor/gate/heartbeat"])
 def test_a_login_that_nobody_named_is_no_monitor(connect: Connect, topic: str) -> None:
     """Who isn't in the list of rights commands nothing, confirms nothing, and counts as nobody who listens."""
@@ -209,19 +240,8 @@ def test_a_retained_alarm_outlives_the_broker(tmp_path: Path) -> None:
 
 
 def test_a_whole_node_lives_with_it(closed: ClosedBroker, tmp_path: Path, connect: Connect) -> None:
-    """A press is accepted and received over it, and no fault stands: the given rights are all that a node needs."""
-    config = write_config(tmp_path)
-    password = tmp_path / "password"
-    password.write_text(LOGINS[NODE], encoding="ascii")
-    keys = {
-        "host": "127.0.0.1",
-        "port": closed.port,
-        "ca_file": str(closed.ca_file),
-        "username": NODE,
-        "password_file": str(password),
-    }
-    lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in keys.items())
-    config.write_text(f"{config.read_text(encoding='utf-8')}\n[[broker]]\n{lines}\n", encoding="utf-8")
+    """A press is accepted and told over it, and no fault stands: the given rights are all that a node needs."""
+    config = _node_of(closed, tmp_path)
     heard = ["state", "alarm", "event", "heartbeat", "reply"]
 
     def confirm(message: Received) -> None:
@@ -241,6 +261,63 @@ def test_a_whole_node_lives_with_it(closed: ClosedBroker, tmp_path: Path, connec
 
     assert faults(json.loads(beat.payload)) == {}
     assert "F01" not in node.log
+
+
+def test_clients_that_the_list_of_rights_denies_make_no_lamp_say_received(
+    closed: ClosedBroker, tmp_path: Path, connect: Connect
+) -> None:
+    """The broker answers 0x00, counting subscribers who hear nothing, and every receipt that they try is refused.
+
+    A monitor whose login the list lacks, a tool and another node: the press stays unconfirmed, and nobody has it.
+    """
+    config = _node_of(closed, tmp_path, receipt_s=5.0)
+    denied = ("gate", "door-desk", "room-215")
+    with connect("guard-desk") as desk:
+        desk.publish(f"{BRANCH}/alarm", b"", retain=True)  # whatever an earlier test has left
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(user, subscribe=["#", f"{BRANCH}/event"])) for user in denied]
+        node = stack.enter_context(SimulatedNode(config))
+        node.expect(output="lamp", pattern="ready")
+        node.tell("button tap 120")
+        node.expect(ladder="accepted")
+        alarm = json.loads(clients[1].expect(_lists_a_press).payload)
+        press = alarm["incidents"][0]["press"]
+        codes = [
+            client.publish(f"{BRANCH}/receipt", json.dumps(receipt(press, kind)))
+            for client in clients
+            for kind in RECEIPT_KINDS
+        ]
+        node.expect(ladder="nobody")
+        node.expect(output="lamp", pattern="nobody")
+        node.expect_log("nobody was told in time")  # it isn't 0x10 that says so: the broker counts all three
+        steps = {line["ladder"] for line in node.lines() if "ladder" in line}
+        heard = [message.topic for client in clients for message in client.received]
+
+    assert codes == [NOT_AUTHORISED] * len(codes)
+    assert f"{BRANCH}/event" not in heard
+    assert steps == {"pressed", "stored", "accepted", "nobody"}
+    assert "received" not in [line["pattern"] for line in node.lines(output="lamp")]
+
+
+def _lists_a_press(message: Received) -> bool:
+    return message.topic == f"{BRANCH}/alarm" and b'"press"' in message.payload
+
+
+def _node_of(closed: ClosedBroker, directory: Path, receipt_s: float = 10.0) -> Path:
+    """The node.toml of a node that has this broker and a login there."""
+    config = write_config(directory, receipt_s=receipt_s)
+    password = directory / "password"
+    password.write_text(LOGINS[NODE], encoding="ascii")
+    keys = {
+        "host": "127.0.0.1",
+        "port": closed.port,
+        "ca_file": str(closed.ca_file),
+        "username": NODE,
+        "password_file": str(password),
+    }
+    lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in keys.items())
+    config.write_text(f"{config.read_text(encoding='utf-8')}\n[[broker]]\n{lines}\n", encoding="utf-8")
+    return config
 
 
 def _connect_packet(user: str | None, password: str | None) -> bytes:

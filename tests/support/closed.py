@@ -10,8 +10,14 @@ from tests.support.node import NODE
 
 ROOT = Path(__file__).parents[2]
 GIVEN = ROOT / "deploy" / "mosquitto"
-LOGINS = {NODE: "node-secret", "room-215": "other-secret", "guard-desk": "desk-secret", "gate": "gate-secret"}
-"""Two nodes; a monitor that the given list of rights names, and one that it doesn't."""
+LOGINS = {
+    NODE: "node-secret",
+    "room-215": "other-secret",
+    "guard-desk": "desk-secret",
+    "door-desk": "tool-secret",
+    "gate": "gate-secret",
+}
+"""Two nodes; a monitor and a tool that the given list of rights names, and a monitor that it doesn't."""
 
 
 class ClosedBroker(Broker):
