@@ -118,7 +118,8 @@ STOLEN_ID = FaultKind(
 NO_MONITOR = FaultKind(
     "F014",
     "no monitor is heard: alarms reach the broker, but nobody confirms that the building has them",
-    "start a monitor, or check that its account may write to the monitors' branch",
+    "start a monitor, or check that its account may write to the monitors' branch;"
+    ' in a building without one write receipts = "none"',
 )
 NAME_NOT_FOUND = FaultKind(
     "F015",
