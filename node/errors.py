@@ -4,7 +4,9 @@ Both carry a code and end with the next step to take (``F020 … Next: …``). C
 years later. ``E``: the program refuses to go on. ``F``: the node goes on and says what of it doesn't work.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 
 class AlarmNodeError(Exception):
@@ -102,8 +104,8 @@ BROKER_UNREACHABLE = FaultKind(
 )
 PUBLISH_REFUSED = FaultKind(
     "F011",
-    "the broker refuses what the node publishes on a topic",
-    "give the node's account the right to write this topic in the broker's access list",
+    "the broker refuses the node a topic: what is said or awaited there is lost",
+    "give the node's account the right to write this topic, or to read it, in the broker's access list",
 )
 CANARY_SILENT = FaultKind(
     "F012",
@@ -267,6 +269,32 @@ CONFIGURATION_UNUSABLE = FaultKind(
     "see in the log what is wrong (journalctl -u alarm-node), mend it, and try it: alarm-node check",
 )
 
+BROKER_TOO_OLD = FaultKind(
+    "F050",
+    "a broker doesn't speak MQTT 5: alarms don't leave the node on this path",
+    "let it speak MQTT 5 (mosquitto does from 1.6 on), or take another broker",
+)
+BROKER_FORBIDS = FaultKind(
+    "F051",
+    "a broker forbids retained messages or QoS 1: alarms don't leave the node on this path",
+    "allow both at the broker (mosquitto: retain_available true, max_qos 2), or take another broker",
+)
+MESSAGE_TOO_LARGE = FaultKind(
+    "F052",
+    "a broker takes only short messages: heartbeats are shortened, and what can't be is lost",
+    "let it take packets of 20480 bytes (mosquitto: max_packet_size and message_size_limit)",
+)
+BROKER_LIMIT = FaultKind(
+    "F053",
+    "a broker refuses the node, or what it says, by a limit or rule of its own",
+    "look the reason code up in the broker's log and manual, and raise that limit for the node's login",
+)
+EXPIRY_LOST = FaultKind(
+    "F054",
+    "a broker takes the expiry off messages: every command from afar is refused, and no call can be ended from there",
+    "let it forward MQTT 5's message expiry, or take another broker",
+)
+
 FAULTS: dict[str, FaultKind] = {
     kind.code: kind
     for kind in (
@@ -307,5 +335,31 @@ FAULTS: dict[str, FaultKind] = {
         WIRE_FAULTY,
         CASE_OPEN,
         CONFIGURATION_UNUSABLE,
+        BROKER_TOO_OLD,
+        BROKER_FORBIDS,
+        MESSAGE_TOO_LARGE,
+        BROKER_LIMIT,
+        EXPIRY_LOST,
     )
 }
+
+TOO_LARGE = 0x95
+
+REFUSALS: Mapping[int, FaultKind] = MappingProxyType(
+    {
+        0x84: BROKER_TOO_OLD,
+        0x88: BROKER_LIMIT,
+        0x89: BROKER_LIMIT,
+        0x93: BROKER_LIMIT,
+        TOO_LARGE: MESSAGE_TOO_LARGE,
+        0x96: BROKER_LIMIT,
+        0x97: BROKER_LIMIT,
+        0x9A: BROKER_FORBIDS,
+        0x9B: BROKER_FORBIDS,
+        0x9F: BROKER_LIMIT,
+        0xA0: BROKER_LIMIT,
+    }
+)
+"""What MQTT's reason codes say, in whichever packet they come; those that aren't here are about rights, or tell little:
+server unavailable or busy, receive maximum exceeded, packet too large, message rate too high, quota exceeded, retain or
+QoS not supported, connection rate exceeded, maximum connect time."""

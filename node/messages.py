@@ -10,6 +10,9 @@ import msgspec
 
 from node.core.settings import AlarmClass
 
+CANARY_EXPIRY_S = 60
+"""A canary is sent as a command is, so that it shows whether the broker forwards an expiry."""
+
 PAYLOAD_LIMIT = 16 * 1024
 INCIDENTS_LIMIT = 48
 """The longest list that keeps within PAYLOAD_LIMIT whatever its ids and numbers are."""

@@ -9,7 +9,7 @@ from node import stored, wire
 from node.core import effects
 from node.core.memory import Key
 from node.link import Link, Outgoing, Priority
-from node.messages import Health
+from node.messages import CANARY_EXPIRY_S, PAYLOAD_LIMIT, Health
 from node.record import Record, Row
 
 log = logging.getLogger(__name__)
@@ -37,9 +37,9 @@ class Post:
         self._health = health
         self._clock = clock
 
-    def heartbeat(self, heartbeat: effects.Heartbeat) -> bytes:
-        """The payload of a heartbeat."""
-        return self._wire.heartbeat(heartbeat, self._record.depth, self._health())
+    def heartbeat(self, heartbeat: effects.Heartbeat, most: int = PAYLOAD_LIMIT) -> bytes:
+        """The payload of a heartbeat, of at most so many bytes."""
+        return self._wire.heartbeat(heartbeat, self._record.depth, self._health(), most)
 
     def send_event(self, effect: effects.SendEvent) -> None:
         """Send an event; its age is told by the clock at the moment of sending."""
@@ -71,7 +71,7 @@ class Post:
     def send_canary(self, effect: effects.SendCanary) -> None:
         """Send a message to ourselves."""
         payload = self._wire.canary(effect.session, effect.seq, effect.at_utc, effect.synchronised)
-        self._hand_over(effect, self._wire.canary_topic, payload, Priority.CONTROL)
+        self._hand_over(effect, self._wire.canary_topic, payload, Priority.CONTROL, expiry_s=CANARY_EXPIRY_S)
 
     def send_reply(self, effect: effects.SendReply) -> None:
         """Send the outcome of a command."""
@@ -81,7 +81,8 @@ class Post:
     def send_heartbeat(self, effect: effects.SendHeartbeat) -> None:
         """Send how the node is."""
         payload = self.heartbeat(effect.heartbeat)
-        self._hand_over(effect, self._wire.heartbeat_topic, payload, Priority.HEARTBEAT)
+        shortened = partial(self.heartbeat, effect.heartbeat)
+        self._hand_over(effect, self._wire.heartbeat_topic, payload, Priority.HEARTBEAT, shortened=shortened)
 
     @property
     def actions(self) -> dict[type[effects.Effect], Callable[[Any], None]]:
@@ -108,8 +109,17 @@ class Post:
         *,
         retain: bool = False,
         key: Key | None = None,
+        expiry_s: int | None = None,
+        shortened: Callable[[int], bytes] | None = None,
     ) -> None:
         message = Outgoing(
-            session=effect.session, topic=topic, payload=payload, priority=priority, retain=retain, key=key
+            session=effect.session,
+            topic=topic,
+            payload=payload,
+            priority=priority,
+            retain=retain,
+            key=key,
+            expiry_s=expiry_s,
+            shortened=shortened,
         )
         self._links[effect.link].publish(message)

@@ -3,7 +3,7 @@
 JSON in UTF-8, at most 16 KiB; whatever else comes is a ValueError with a reason, never a guess.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -51,6 +51,16 @@ MALFORMED_LIMIT = 160
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 """What msgspec raises for a payload: no JSON or not as it should be, no UTF-8, nested too deeply."""
+
+
+_LEFT_OUT: tuple[Callable[[HeartbeatMessage], dict[str, Any]], ...] = (
+    lambda _: {"health": UNREAD},
+    lambda message: {"faults": message.faults[: len(message.faults) // 2]},
+    lambda message: {"faults": message.faults[:2]},
+    lambda _: {"faults": [], "monitors": []},
+    lambda _: {"links": {}, "inputs": {}},
+)
+"""What a heartbeat goes without, one after the other, at a broker that takes only short messages."""
 
 
 class _CommandId(msgspec.Struct, frozen=True):
@@ -132,9 +142,25 @@ class Wire:
         )
         return _encode(message)
 
-    def heartbeat(self, heartbeat: Heartbeat, record_depth: int, health: Health = UNREAD) -> bytes:
-        """The payload of a heartbeat; ``record_depth`` counts what waits to be written to the disk."""
-        message = HeartbeatMessage(
+    def heartbeat(
+        self, heartbeat: Heartbeat, record_depth: int, health: Health = UNREAD, most: int = PAYLOAD_LIMIT
+    ) -> bytes:
+        """The payload of a heartbeat; ``record_depth`` counts what waits to be written to the disk.
+
+        Where that is more than ``most`` bytes, details are left out until it isn't: the machine's health, then faults
+        (``faults_standing`` tells how many there are), then monitors, links and inputs.
+        """
+        whole = self._heartbeat(heartbeat, record_depth, health)
+        payload = _encode(whole)
+        for left_out in _LEFT_OUT:
+            if len(payload) <= most:
+                break
+            whole = msgspec.structs.replace(whole, **left_out(whole))
+            payload = _encode(whole)
+        return payload
+
+    def _heartbeat(self, heartbeat: Heartbeat, record_depth: int, health: Health) -> HeartbeatMessage:
+        return HeartbeatMessage(
             period_s=heartbeat.period_s,
             uptime_s=round(heartbeat.uptime_s, 3),
             inputs={each.name: _input_health(each) for each in heartbeat.inputs},
@@ -154,7 +180,6 @@ class Wire:
             health=health,
             **self._header(heartbeat.seq, heartbeat.at_utc, heartbeat.synchronised),
         )
-        return _encode(message)
 
     def canary(self, session: int, seq: int, at_utc: float, synchronised: bool) -> bytes:
         """The payload of a message to ourselves."""
@@ -190,6 +215,8 @@ class Wire:
         try:
             if topic == self.command_topic:
                 return self._read_command(link, payload, retained, at, expiry_s)
+            if topic == self.canary_topic:
+                return self._read_canary(link, payload, retained, at, expiry_s)
             if topic.startswith(self._monitors):
                 heard = self._read_monitor(link, topic, payload, at)
                 return None if retained else heard
@@ -213,9 +240,11 @@ class Wire:
         incidents = tuple(_listed(each, at) for each in message.incidents)
         return ev.AlarmHeard(at, link, message.boot, incidents, retained)
 
-    def _read_canary(self, link: str, payload: bytes, retained: bool, at: float) -> ev.Event:
+    def _read_canary(
+        self, link: str, payload: bytes, retained: bool, at: float, expiry_s: float | None = None
+    ) -> ev.Event:
         canary = msgspec.json.decode(payload, type=Canary)
-        return ev.CanaryHeard(at, link, canary.boot, canary.session)
+        return ev.CanaryHeard(at, link, canary.boot, canary.session, expiring=expiry_s is not None)
 
     def _read_receipt(self, link: str, payload: bytes, retained: bool, at: float) -> ev.Event:
         receipt = msgspec.json.decode(payload, type=Receipt)

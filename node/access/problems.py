@@ -3,19 +3,23 @@
 import errno
 import socket
 import ssl
+from collections.abc import Mapping
 from types import MappingProxyType
 
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from node.access.tls import HandshakeCutError, HandshakeSilentError
 from node.errors import (
     BROKER_EXPIRED,
+    BROKER_LIMIT,
     BROKER_MISNAMED,
     BROKER_TOO_EARLY,
     BROKER_UNTRUSTED,
     LOGIN_REFUSED,
     NAME_NOT_FOUND,
     NO_ROUTE,
+    REFUSALS,
     TLS_REFUSED,
     FaultKind,
 )
@@ -76,14 +80,40 @@ def broken(failure: ssl.SSLError) -> tuple[str, FaultKind]:
     return words, LOGIN_REFUSED if any(alert in reason for alert in _CERTIFICATE_ALERTS) else TLS_REFUSED
 
 
-def refused(code: ReasonCode) -> tuple[str, FaultKind | None]:
+def refused(code: ReasonCode) -> tuple[str, FaultKind]:
     """Why the broker refuses the client, by CONNACK's reason code."""
-    return f"refused: {named(code)}", LOGIN_REFUSED if code.value in _LOGIN_CODES else None
+    kind = LOGIN_REFUSED if code.value in _LOGIN_CODES else REFUSALS.get(code.value, BROKER_LIMIT)
+    return f"refused: {named(code)}", kind
+
+
+def ended(code: ReasonCode) -> tuple[str, FaultKind | None]:
+    """Why the broker ends a session that was up, by DISCONNECT's reason code."""
+    kind = LOGIN_REFUSED if code.value in _LOGIN_CODES else REFUSALS.get(code.value)
+    return f"ended by the broker: {named(code)}", kind
 
 
 def named(code: ReasonCode) -> str:
     """A reason code for people."""
     return f"{str(code).lower().replace('authorized', 'authorised')} (0x{code.value:02X})"
+
+
+def _with_every_code(names: Mapping[int, Mapping[str, list[int]]]) -> Mapping[int, Mapping[str, list[int]]]:
+    """Paho's names of reason codes, and each for every packet that answers.
+
+    paho takes a code that MQTT doesn't foresee in a packet for a broken protocol, and ends the session. mosquitto
+    answers PUBLISH with such a code (0x95) where message_size_limit is less: after a heartbeat that is too long, no
+    alarm would leave.
+    """
+    answers = (PacketTypes.CONNACK, PacketTypes.PUBACK, PacketTypes.SUBACK, PacketTypes.DISCONNECT)
+    every = {code: {name: list(packets) for name, packets in known.items()} for code, known in names.items()}
+    for code in range(0x80, 0x100):
+        known = every.setdefault(code, {f"reason {code}": []})
+        first = next(iter(known.values()))
+        first += [packet for packet in answers if not any(packet in packets for packets in known.values())]
+    return every
+
+
+ReasonCode.names = dict(_with_every_code(ReasonCode.names))
 
 
 def _words(failure: OSError | ValueError) -> str:

@@ -142,10 +142,16 @@ class WatchdogRead(Event):
 
 @dataclass(frozen=True, slots=True)
 class LinkUp(Event):
-    """A broker answered CONNACK and SUBACK: from now on this session can publish."""
+    """A broker answered CONNACK and SUBACK: from now on this session can publish.
+
+    ``packet_limit``: how many bytes a packet may have, where that is less than this link needs; ``refused`` says with
+    which reason code the broker refuses to tell of a topic (filter).
+    """
 
     link: str
     session: int
+    packet_limit: int | None = None
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +159,8 @@ class LinkDown(Event):
     """The session ended, or couldn't begin; ``taken_over`` when the broker said 0x8E (same client id).
 
     ``problem``: the code of the fault that says why no session can begin, None where all that is known is that none is.
-    ``by_broker``: the broker's side ended a session that was up, without the node having given it up.
+    ``by_broker``: the broker's side ended a session that was up, without the node having given it up. ``code``: the
+    broker's reason code, where it gave one.
     """
 
     link: str
@@ -162,6 +169,7 @@ class LinkDown(Event):
     taken_over: bool = False
     problem: str | None = None
     by_broker: bool = False
+    code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +222,12 @@ class AlarmHeard(Event):
 
 @dataclass(frozen=True, slots=True)
 class CanaryHeard(Event):
-    """The node's own canary came back."""
+    """The node's own canary came back; ``expiring``: with the expiry that it was sent with."""
 
     link: str
     boot: str
     session: int
+    expiring: bool = True
 
 
 @dataclass(frozen=True, slots=True)

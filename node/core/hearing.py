@@ -13,6 +13,7 @@ from node.core.memory import BROKER, Key, Step
 from node.core.settings import Receipts
 from node.core.supervision import LinkState
 from node.core.turn import Turn
+from node.errors import TOO_LARGE
 
 NOBODY_SUBSCRIBES = 0x10
 
@@ -41,7 +42,10 @@ def link_up(turn: Turn, event: ev.LinkUp) -> None:
         cut_at=link.cut_at,
         cut_until=link.cut_until,
         foreign_until=link.foreign_until,
-        refused=link.refused,
+        refused={topic: code for topic, code in link.refused.items() if code != TOO_LARGE},
+        unheard=event.refused,
+        packet_limit=event.packet_limit,
+        expiry_lost=link.expiry_lost,
         certificates=link.certificates,
         credentials_usable=link.credentials_usable,
     )
@@ -73,7 +77,7 @@ def link_down(turn: Turn, event: ev.LinkDown) -> None:
             birth_again=None,
             alarm_again=None,
         )
-    turn.change_link(replace(link, problem=event.problem))
+    turn.change_link(replace(link, problem=event.problem, code=event.code))
 
 
 def credentials_seen(turn: Turn, event: ev.CredentialsSeen) -> None:
@@ -196,11 +200,17 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
 
 
 def canary_heard(turn: Turn, event: ev.CanaryHeard) -> None:
-    """Our own canary came back: this session hears its own branch, and every retained value has come."""
+    """Our own canary came back: this session hears its own branch, and every retained value has come.
+
+    One that comes without its expiry says that every command will, too.
+    """
     link = known_link(turn, event.link)
     if link is not None and link.up and event.boot == turn.state.boot and event.session == link.session:
         again = turn.now + supervision.CANARY_EVERY_S
-        turn.change_link(replace(link, canary_due=None, canary_again=again, retained_read=True))
+        expiry_lost = not event.expiring
+        turn.change_link(
+            replace(link, canary_due=None, canary_again=again, retained_read=True, expiry_lost=expiry_lost)
+        )
 
 
 def messages_dropped(turn: Turn, event: ev.MessagesDropped) -> None:

@@ -24,16 +24,20 @@ from node.errors import (
     CANARY_SILENT,
     CLOCK_FREE,
     CREDENTIALS_UNUSABLE,
+    EXPIRY_LOST,
     FAULTS,
     HEALTH_UNREADABLE,
     INPUT_INHIBITED,
+    MESSAGE_TOO_LARGE,
     NO_MONITOR,
     OUTPUT_FAILED,
     PLAIN_TEXT,
     PUBLISH_REFUSED,
     RECORD_FAILED,
+    REFUSALS,
     SESSIONS_CUT,
     STOLEN_ID,
+    TOO_LARGE,
     WATCHDOG_UNARMED,
     FaultKind,
 )
@@ -82,9 +86,10 @@ class LinkState:
     be once more. ``alarm_answered_at``: when the list was last put back over somebody else's, ``alarm_again``: when it
     has to be once more. ``cut_at``: when the broker ended each of the newest short sessions; ``cut_until``: how long
     that is a fault. ``foreign_until``: how long it is a fault that the topic had alarms that aren't this node's.
-    ``refused``: topics that the broker refused. ``problem``: the code of the fault that says why it is
-    down. ``certificates``: when they expire (wall clock), by whose they are; ``credentials_usable``: this node's files
-    for it are in order.
+    ``refused``: the reason code by topic that the broker refuses to take, ``unheard``: or to tell of. ``packet_limit``:
+    how many bytes it takes where that is too few. ``expiry_lost``: the canary came back without its expiry.
+    ``problem``: the code of the fault that says why it is down, ``code``: the broker's reason code. ``certificates``:
+    when they expire (wall clock), by whose they are; ``credentials_usable``: this node's files for it are in order.
     """
 
     name: str
@@ -105,9 +110,13 @@ class LinkState:
     cut_at: tuple[float, ...] = ()
     cut_until: float | None = None
     foreign_until: float | None = None
-    refused: tuple[str, ...] = ()
+    refused: Mapping[str, int] = field(default_factory=dict)
+    unheard: Mapping[str, int] = field(default_factory=dict)
+    packet_limit: int | None = None
+    expiry_lost: bool = False
     rtt_s: float | None = None
     problem: str | None = None
+    code: int | None = None
     certificates: Mapping[str, float] = field(default_factory=dict)
     credentials_usable: bool = True
 
@@ -194,10 +203,15 @@ def next_silence(supervision: Supervision) -> float:
 
 
 def answer(link: LinkState, topic: str, code: int, at: float) -> LinkState:
-    """The link after a PUBACK: the path is alive, and the topic is refused (0x80 and above) or not."""
-    refused = tuple(each for each in link.refused if each != topic)
+    """The link after a PUBACK: the path is alive, and the topic is refused (0x80 and above) or not.
+
+    A message that was too large stays told for the session: what is taken after it is a shorter one.
+    """
+    refused = dict(link.refused)
     if code >= 0x80:
-        refused = (*refused, topic)
+        refused[topic] = code
+    elif refused.get(topic) != TOO_LARGE:
+        refused.pop(topic, None)
     rtt_s = link.rtt_s
     if link.answer_due is not None and topic.endswith("/heartbeat"):
         rtt_s = at - (link.answer_due - HEARTBEAT_ANSWER_S)
@@ -211,6 +225,11 @@ def cut(link: LinkState, at: float) -> LinkState:
     cut_at = (*(each for each in link.cut_at if at - each < SHORT_SESSIONS_S), at)[-SHORT_SESSIONS:]
     cut_until = at + SHORT_SESSIONS_S if len(cut_at) == SHORT_SESSIONS else link.cut_until
     return replace(link, cut_at=cut_at, cut_until=cut_until)
+
+
+def coded(subject: str, code: int) -> str:
+    """What a fault is about, and the broker's reason code for it."""
+    return f"{subject} (0x{code:02X})"
 
 
 def conditions(
@@ -243,7 +262,7 @@ def conditions(
 
 def _link_conditions(link: LinkState, *, several: bool) -> Iterator[tuple[FaultKind, str, float]]:
     if link.problem is not None:
-        yield FAULTS[link.problem], link.name, -inf
+        yield FAULTS[link.problem], link.name if link.code is None else coded(link.name, link.code), -inf
     elif link.cut_until is not None and link.stolen_until is None:
         yield SESSIONS_CUT, link.name, -inf
     elif not link.up and link.stolen_until is not None:
@@ -254,8 +273,13 @@ def _link_conditions(link: LinkState, *, several: bool) -> Iterator[tuple[FaultK
         yield BROKER_UNREACHABLE, link.name, link.answer_due
     if not link.credentials_usable:
         yield CREDENTIALS_UNUSABLE, link.name, -inf
-    for topic in link.refused:
-        yield PUBLISH_REFUSED, f"{topic} on {link.name}" if several else topic, -inf
+    for topic, code in {**link.refused, **link.unheard}.items():
+        subject = f"{topic} on {link.name}" if several else topic
+        yield REFUSALS.get(code, PUBLISH_REFUSED), coded(subject, code), -inf
+    if link.packet_limit is not None:
+        yield MESSAGE_TOO_LARGE, f"{link.name}: {link.packet_limit} bytes", -inf
+    if link.expiry_lost:
+        yield EXPIRY_LOST, link.name, -inf
     if link.canary_due is not None:
         yield CANARY_SILENT, link.name, link.canary_due
     if link.stolen_until is not None:

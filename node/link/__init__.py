@@ -35,6 +35,9 @@ __all__ = ["UNSENDABLE", "Bounds", "Incoming", "Link", "Outgoing", "Priority", "
 
 _LASTING_S = 10.0
 _STUMBLE_S = 1.0
+_SAY_AGAIN_S = 600.0
+_LONG_S = 60.0
+"""After a session of this length the end of the next one is news, whatever its reason."""
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +77,8 @@ class Link:
         self._hatch = Hatch(name, put, clock, bounds)
         self._patience = Patience()
         self._sessions = 0
-        self._told = ""
+        self._told: dict[str, float] = {}
+        self._is_silent = False
         self._thread = threading.Thread(target=self._run, name=f"link {name}", daemon=True)
 
     @property
@@ -126,6 +130,7 @@ class Link:
     def _attempt(self) -> None:
         """Connect, talk until the session ends, and say that it has ended."""
         session = Session(self._terms, self._hatch, self._patience, self._sessions + 1)
+        session.told_at = logging.DEBUG if self._is_silent else logging.INFO
         try:
             session.run()
         except Exception as unexpected:
@@ -140,9 +145,7 @@ class Link:
         if session.said_goodbye:
             log.info("link %s: session %d is closed", self.name, session.number)
             return
-        if session.up_at is not None or session.reason != self._told:
-            log.warning("link %s: session %d is down: %s", self.name, session.number, session.reason)
-        self._told = session.reason
+        self._say(session, now)
         down = LinkDown(
             now,
             self.name,
@@ -151,5 +154,19 @@ class Link:
             taken_over=session.taken_over,
             problem=None if session.problem is None else session.problem.code,
             by_broker=session.by_broker,
+            code=session.code,
         )
         self._hatch.put(Kind.SESSION, down)
+
+    def _say(self, session: Session, now: float) -> None:
+        """Why it ended, but the same reason once in ten minutes: a broker that is away for a month fills no log."""
+        if session.up_at is not None and now - session.up_at >= _LONG_S:
+            self._told.clear()
+        told_at = self._told.get(session.reason)
+        is_silent = told_at is not None and now - told_at < _SAY_AGAIN_S
+        if session.up_at is not None:
+            self._is_silent = is_silent
+        if not is_silent:
+            self._told = {reason: at for reason, at in self._told.items() if now - at < _SAY_AGAIN_S}
+            self._told[session.reason] = now
+            log.warning("link %s: session %d is down: %s", self.name, session.number, session.reason)

@@ -40,7 +40,10 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """A message for one session and no other. A callable payload is made on the link's thread, right before sending."""
+    """A message for one session and no other. A callable payload is made on the link's thread, right before sending.
+
+    ``shortened`` makes a payload of at most so many bytes, for a broker that doesn't take the whole one.
+    """
 
     session: int
     topic: str
@@ -49,6 +52,7 @@ class Outgoing:
     retain: bool = False
     key: Key | None = None
     expiry_s: int | None = None
+    shortened: Callable[[int], bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)

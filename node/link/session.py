@@ -26,18 +26,17 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from node.access import problems
 from node.access.tls import HandshakeSilentError, TlsSocket
 from node.core.events import TOO_MANY, CredentialsSeen, Event, LinkUp
-from node.errors import CREDENTIALS_UNUSABLE, FaultKind
+from node.errors import BROKER_TOO_OLD, CREDENTIALS_UNUSABLE, FaultKind
 from node.link.hatch import Hatch, Kind
 from node.link.messages import Incoming, Terms
 from node.link.patience import CONNECT, HANDSHAKE, PUBLISH, SUBSCRIBE, Patience
-from node.link.publishing import Publishing
+from node.link.publishing import LARGEST_PACKET, Publishing
 
 _PROTOCOL_BROKEN = 0x82
 _SHUTTING_DOWN = 0x8B
 _KEEPALIVE_TIMEOUT = 0x8D
 _SESSION_TAKEN_OVER = 0x8E
 
-_MAXIMUM_PACKET_SIZE = 20 * 1024
 _LOOK_S = 60.0
 _TCP_SILENT_MS = 10_000
 _GOODBYE_S = 1.0
@@ -66,7 +65,8 @@ class Session:
     """``reason`` says why it ended, and is empty until it does; ``up_at`` when it came up, None before.
 
     ``problem`` is the fault that says why it couldn't begin, None where that is all that is known. ``by_broker``: it
-    was up, and the broker's side ended it.
+    was up, and the broker's side ended it. ``code`` is the broker's reason code, where it gave one. ``told_at`` is the
+    level of the log at which it is told that the session is up.
     """
 
     def __init__(self, terms: Terms, hatch: Hatch, patience: Patience, number: int) -> None:
@@ -74,6 +74,8 @@ class Session:
         self.number = number
         self.reason = ""
         self.problem: FaultKind | None = None
+        self.code: int | None = None
+        self.told_at = logging.INFO
         self.taken_over = False
         self.by_broker = False
         self.said_goodbye = False
@@ -106,7 +108,7 @@ class Session:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = 0
         properties.ReceiveMaximum = terms.bounds.window
-        properties.MaximumPacketSize = _MAXIMUM_PACKET_SIZE
+        properties.MaximumPacketSize = LARGEST_PACKET
         try:
             self._client.connect(terms.host, terms.port, terms.keepalive_s, clean_start=True, properties=properties)
         except (OSError, UnicodeError) as failure:
@@ -285,6 +287,7 @@ class Session:
         self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
         if code.is_failure:
+            self.code = code.value
             self.end(*problems.refused(code))
             return
         now = self._clock()
@@ -304,14 +307,22 @@ class Session:
     ) -> None:
         now = self._clock()
         self._patience.answered(SUBSCRIBE, now - self._asked_at)
-        for subscription, code in zip(self._terms.subscriptions, codes, strict=False):
-            if code.is_failure:
-                log.warning("link %s: can't hear %s: %s", self.name, subscription.topic, problems.named(code))
-        log.info("link %s: session %d is up", self.name, self.number)
+        answers = zip(self._terms.subscriptions, codes, strict=False)
+        refused = {subscription.topic: code for subscription, code in answers if code.is_failure}
+        for topic, code in refused.items():
+            log.warning("link %s: can't hear %s: %s", self.name, topic, problems.named(code))
+        log.log(self.told_at, "link %s: session %d is up", self.name, self.number)
         self._awaited = None
         self.up_at = now
         self._hatch.open_session(self.number)
-        self._hatch.put(Kind.SESSION, LinkUp(now, self.name, self.number))
+        up = LinkUp(
+            now,
+            self.name,
+            self.number,
+            self._publishing.packet_limit,
+            {topic: code.value for topic, code in refused.items()},
+        )
+        self._hatch.put(Kind.SESSION, up)
         for event in self._early:
             self._hatch.put(Kind.HEARD, event)
         self._early.clear()
@@ -351,11 +362,14 @@ class Session:
         self.by_broker = self.up_at is not None and not self.reason and code.value not in (*ours, _SHUTTING_DOWN)
         if flags.is_disconnect_packet_from_server:
             self.taken_over = code.value == _SESSION_TAKEN_OVER
-            self.end("session taken over" if self.taken_over else f"ended by the broker: {problems.named(code)}")
+            if not self.reason:
+                self.code = code.value
+            self.end(*("session taken over", None) if self.taken_over else problems.ended(code))
         elif code.value == _KEEPALIVE_TIMEOUT:
             self.end(f"no answer to a ping within {self._terms.keepalive_s} s")
         elif code.value == _PROTOCOL_BROKEN:
-            self.end("the broker doesn't keep to the protocol")
+            # A broker of before MQTT 5 may answer CONNECT with what is no answer in MQTT 5.
+            self.end("the broker doesn't keep to the protocol", BROKER_TOO_OLD if self._awaited == CONNECT else None)
         elif self.up_at is None and self._tls is not None and self._tls.broken is not None:
             self.end(*problems.broken(self._tls.broken))
         else:

@@ -199,6 +199,38 @@ THROWN_OFF = FindingKind(
     "see why in the broker's log: a limit that this monitor reaches, or another client with its id or login",
 )
 
+BROKER_TOO_OLD = FindingKind(
+    "M035",
+    Severity.CRITICAL,
+    "a broker doesn't speak MQTT 5: nodes that only it reaches aren't heard",
+    "let it speak MQTT 5 (mosquitto does from 1.6 on), or take another broker",
+)
+BROKER_FORBIDS = FindingKind(
+    "M036",
+    Severity.CRITICAL,
+    "a broker forbids retained messages or QoS 1: it is of no use for alarms",
+    "allow both at the broker (mosquitto: retain_available true, max_qos 2), or take another broker",
+)
+BROKER_LIMIT = FindingKind(
+    "M037",
+    Severity.CRITICAL,
+    "a broker refuses the monitor, or what it says, by a limit or rule of its own: nodes hear no receipt",
+    "look the reason code up in the broker's log and manual, and raise that limit for the monitor's login",
+)
+
+COMMANDS_EXPIRED = FindingKind(
+    "M038",
+    Severity.CRITICAL,
+    "commands reach a node without their expiry: it refuses every one, and no call can be ended there from afar",
+    "write bridge_protocol_version mqttv50 at the bridge between the brokers, or take a broker that forwards it",
+)
+COMMANDS_UNHEARD = FindingKind(
+    "M039",
+    Severity.CRITICAL,
+    "a node is heard and answers no command: no call can be ended there from afar",
+    "compare the broker's access list, and the topics of a bridge between, with those in deploy/mosquitto",
+)
+
 FINDINGS: dict[str, FindingKind] = {
     kind.code: kind
     for kind in (
@@ -229,6 +261,11 @@ FINDINGS: dict[str, FindingKind] = {
         ROSTER_UNUSABLE,
         CONFIGURATION_UNUSABLE,
         THROWN_OFF,
+        BROKER_TOO_OLD,
+        BROKER_FORBIDS,
+        BROKER_LIMIT,
+        COMMANDS_EXPIRED,
+        COMMANDS_UNHEARD,
         API_AWAY,
     )
 }

@@ -43,6 +43,7 @@ from node.monitor.told import Told
 from node.monitor.tracked import Tracked
 from node.monitor.view import Counters
 from node.monitor.walks import Walks
+from node.monitor.ways import Ways
 from node.monitor.wire import event_body
 
 TICK_S = 0.5
@@ -106,6 +107,7 @@ class Hub:
         self._orders = Orders(
             self.ledger, self.fleet, self.incidents, self._walks, self._lists, owed, self._forget, boot
         )
+        self._ways = Ways(self.ledger, self.fleet, self.own, self._orders.probe, f"{boot}-")
         self._doubles = Doubles(self.ledger, now)
         self._tick_at = now.at
         self._review_at = now.at + REVIEW_S
@@ -157,6 +159,7 @@ class Hub:
                 self._told.listed(now, node, message)
             case ReplyMessage():
                 if not retained:
+                    self._ways.reply(now, node, message)
                     self._orders.reply(now, node, message)
             case _:
                 assert_never(message)
@@ -210,6 +213,7 @@ class Hub:
         self.incidents.time_passed(now)
         self._told.time_passed(now)
         self._orders.time_passed(now)
+        self._ways.time_passed(now)
         self.own.time_passed(now)
         if self.targets.time_passed(now):
             self._review_reach(now)
@@ -265,7 +269,7 @@ class Hub:
             return
         self.receipts.say_newest(tracked.key, message.boot)
         self._told.say_all(now, tracked.key)
-        self._orders.probe(tracked.key, message.boot)
+        self._ways.probe(now, tracked.key, message.boot)
 
     def _event(self, now: Moment, tracked: Tracked, broker: str, event: Event) -> None:
         self.counts.events += 1

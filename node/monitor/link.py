@@ -142,10 +142,12 @@ class Link:
             self._files_problem = self._link.files_problem
             self._listener.files(name, self._files_problem)
         match event:
-            case LinkUp(session=session):
+            case LinkUp(session=session, refused=refused):
                 self._session = session
                 self._say_birth()
                 self._listener.up(name)
+                for topic, code in refused.items():
+                    self._listener.refused(name, topic, code)
             case LinkDown(reason=reason, problem=fault):
                 self._listener.down(name, reason if fault is None else f"{fault} {reason}")
             case PublishAnswered(topic=topic, code=code):

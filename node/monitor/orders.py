@@ -117,9 +117,9 @@ class Orders:
             case _:
                 assert_never(request)
 
-    def probe(self, node: NodeKey, boot: str) -> None:
-        """Show a node that commands reach it."""
-        self._send(node, boot, "monitor", "probe")
+    def probe(self, node: NodeKey, boot: str) -> str:
+        """Show a node that commands reach it; the id of the command."""
+        return self._send(node, boot, "monitor", "probe")
 
     def reply(self, now: Moment, node: NodeKey, reply: ReplyMessage) -> None:
         """A node has answered a command."""

@@ -7,10 +7,14 @@ business. What was found before a restart stands until it is known to be over, s
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from node import errors
 from node.monitor.decisions import Ledger, Moment
 from node.monitor.findings import (
     API_AWAY,
     BROKER_AWAY,
+    BROKER_FORBIDS,
+    BROKER_LIMIT,
+    BROKER_TOO_OLD,
     CONFIGURATION_UNUSABLE,
     FILE_UNUSABLE,
     FLOOD,
@@ -49,6 +53,7 @@ class Link:
     up: bool
     since: Moment
     problem: str = ""
+    kind: FindingKind = BROKER_AWAY
     thrown: tuple[float, ...] = ()
 
 
@@ -87,7 +92,7 @@ class Own:
     def link_up(self, now: Moment, broker: str) -> None:
         """A broker is reached."""
         self.links[broker] = Link(broker, True, now, thrown=self.links[broker].thrown)
-        self._ledger.clear(now, self._key(BROKER_AWAY, broker))
+        self._clear_all_but(now, broker, None)
 
     def link_down(self, now: Moment, broker: str, problem: str) -> None:
         """A broker isn't reached (any more); ``problem`` says why."""
@@ -97,7 +102,9 @@ class Own:
             thrown = (*(at for at in thrown if now.at - at < THROWS_S), now.at)[-THROWS:]
             if len(thrown) == THROWS:
                 self._ledger.find(now, self._key(THROWN_OFF, broker), detail=problem)
-        self.links[broker] = Link(broker, False, now if known.up else known.since, problem, thrown)
+        kind = _BY_FAULT.get(problem.split(" ", maxsplit=1)[0], BROKER_AWAY)
+        self._clear_all_but(now, broker, kind)
+        self.links[broker] = Link(broker, False, now if known.up else known.since, problem, kind, thrown)
 
     def file_seen(self, now: Moment, name: str, problem: str) -> None:
         """What is wrong with the files of this broker or target as they are now; empty where they are in order."""
@@ -112,8 +119,10 @@ class Own:
         self._stand(now, CONFIGURATION_UNUSABLE, problem)
 
     def refused(self, now: Moment, broker: str, topic: str, code: int) -> None:
-        """A broker refused what we said on a topic."""
-        self._show(now, REFUSED, broker, f"{topic} (0x{code:02X})")
+        """A broker refused what we said on a topic, or to tell us of it, with this reason code."""
+        fault = errors.REFUSALS.get(code)
+        kind = REFUSED if fault is None else _BY_FAULT[fault.code]
+        self._show(now, kind, broker, f"{topic} (0x{code:02X})")
 
     def stolen(self, now: Moment, broker: str) -> None:
         """Another client speaks as we."""
@@ -156,7 +165,7 @@ class Own:
         for link in self.links.values():
             lasted_s = now.at - link.since.at
             if not link.up and lasted_s >= BROKER_GRACE_S:
-                self._ledger.find(now, self._key(BROKER_AWAY, link.name), detail=link.problem)
+                self._ledger.find(now, self._key(link.kind, link.name), detail=link.problem)
             elif link.up and lasted_s >= SHORT_S:
                 link.thrown = ()
                 self._ledger.clear(now, self._key(THROWN_OFF, link.name))
@@ -168,8 +177,7 @@ class Own:
     def _restore(self, now: Moment) -> None:
         # Of these it is told after each start whether they stand.
         kept: dict[str, Collection[str]] = {
-            BROKER_AWAY.code: self.links.keys(),
-            THROWN_OFF.code: self.links.keys(),
+            **{kind.code: self.links.keys() for kind in (*_OF_LINKS, THROWN_OFF)},
             FILE_UNUSABLE.code: self.links.keys() | self._watched,
             ROSTER_UNUSABLE.code: ("",),
             API_AWAY.code: ADDRESSES,
@@ -192,6 +200,13 @@ class Own:
         else:
             self._ledger.clear(now, self._key(kind, name))
 
+    def _clear_all_but(self, now: Moment, broker: str, kept: FindingKind | None) -> None:
+        """Of what says why a broker isn't reached one thing stands, however it changes its mind."""
+        for kind in _OF_LINKS:
+            key = self._key(kind, broker)
+            if kind is not kept and key not in self._shown:
+                self._ledger.clear(now, key)
+
     def _key(self, kind: FindingKind, name: str = "") -> FindingKey:
         return own_key(kind, self._monitor, name)
 
@@ -200,6 +215,17 @@ class Own:
         self._shown[key] = now.at + SHOWN_S
         self._ledger.find(now, key, detail=detail)
 
+
+_BY_FAULT = {
+    errors.BROKER_TOO_OLD.code: BROKER_TOO_OLD,
+    errors.BROKER_FORBIDS.code: BROKER_FORBIDS,
+    errors.MESSAGE_TOO_LARGE.code: BROKER_LIMIT,
+    errors.BROKER_LIMIT.code: BROKER_LIMIT,
+}
+"""What stands in a broker's own way, by the node's fault that says the same: nobody has to look at a cable."""
+
+_OF_LINKS = (BROKER_AWAY, BROKER_TOO_OLD, BROKER_FORBIDS, BROKER_LIMIT)
+"""Why a broker isn't reached."""
 
 _SHOWN = frozenset({REFUSED.code, STOLEN_ID.code, FLOOD.code})
 """Findings that stand for ``SHOWN_S``."""

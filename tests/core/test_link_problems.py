@@ -3,12 +3,13 @@
 import pytest
 
 from node.core.effects import SendHeartbeat, SetLamp
-from node.core.events import ClockRead, CredentialsSeen, LinkDown
+from node.core.events import CanaryHeard, ClockRead, CredentialsSeen, LinkDown, LinkUp
 from node.core.signals import LampPattern
-from node.errors import BROKER_UNTRUSTED, CREDENTIALS_UNUSABLE, NO_ROUTE
-from tests.core.playbook import LINK, START, UTC_OFFSET, Playbook, Stage
+from node.errors import BROKER_FORBIDS, BROKER_UNTRUSTED, CREDENTIALS_UNUSABLE, NO_ROUTE
+from tests.core.playbook import BRANCH, LINK, START, UTC_OFFSET, Playbook, Stage
 
 DAY_S = 86_400.0
+COMMAND_TOPIC = f"{BRANCH}/command"
 NOW_UTC = START + UTC_OFFSET
 
 
@@ -46,6 +47,53 @@ def test_a_named_fault_stands_in_the_place_of_the_unnamed_one(alone: Stage) -> N
     fail(play.link_down(), NO_ROUTE.code).wait(60.0).skip()
 
     assert play.faults() == [("F016", LINK)]
+
+
+def test_a_broker_that_refuses_is_told_with_its_reason_code(stage: Stage) -> None:
+    """People look for it in the broker's log."""
+    play = stage()
+
+    play >> LinkDown(play.now, LINK, play.session(LINK), "refused", problem=BROKER_FORBIDS.code, code=0x9B)
+
+    assert play.skip().faults() == [("F051", f"{LINK} (0x9B)")]
+
+
+def test_a_broker_that_takes_only_short_packets_is_named_for_the_session(stage: Stage) -> None:
+    """The list of many alarms may be too long for it."""
+    play = stage(connected=False)
+
+    play >> LinkUp(play.now, LINK, 1, packet_limit=1_000)
+    short = play.skip().faults()
+    play >> LinkUp(play.now, LINK, 2)
+
+    assert short == [("F052", f"{LINK}: 1000 bytes")]
+    assert play.skip().faults() == []
+
+
+def test_a_topic_that_the_broker_does_not_tell_of_is_named_for_the_session(stage: Stage) -> None:
+    """As one that it doesn't take."""
+    play = stage(connected=False)
+
+    play >> LinkUp(play.now, LINK, 1, refused={COMMAND_TOPIC: 0x87})
+    refused = play.skip().faults()
+    play >> LinkUp(play.now, LINK, 2)
+
+    assert refused == [("F011", f"{COMMAND_TOPIC} (0x87)")]
+    assert play.skip().faults() == []
+
+
+def test_a_canary_without_its_expiry_is_a_fault_until_one_keeps_it(stage: Stage) -> None:
+    """No command would be obeyed; a new session alone shows nothing else."""
+    play = stage()
+
+    play >> CanaryHeard(play.now, LINK, play.state.boot, play.session(LINK), expiring=False)
+    lost = play.skip().faults()
+    play.link_up().skip()
+    still = play.faults()
+    play.canary().skip()
+
+    assert lost == still == [("F054", LINK)]
+    assert play.faults() == []
 
 
 def test_a_link_that_knows_no_more_why_is_unreachable(stage: Stage) -> None:

@@ -164,17 +164,20 @@ def test_a_fault_that_ends_is_told_too(stage: Stage) -> None:
     assert [event.kind for event in play.logged][-1] == "fault-cleared"
 
 
-@pytest.mark.parametrize("code", [0x80, 0x87, 0x97])
+@pytest.mark.parametrize(
+    ("code", "fault"), [(0x80, "F011"), (0x87, "F011"), (0x97, "F053"), (0x95, "F052"), (0x9B, "F051")]
+)
 @pytest.mark.parametrize("topic", ["event", "alarm", "heartbeat", "state", "reply"])
-def test_a_refused_publish_is_a_fault_that_names_the_topic(stage: Stage, topic: str, code: int) -> None:
-    """In an immediate heartbeat: the broker's access list is wrong, and somebody must know."""
+def test_a_refused_publish_is_a_fault_that_names_the_topic(stage: Stage, topic: str, code: int, fault: str) -> None:
+    """In an immediate heartbeat, and what was refused: rights, a limit, or what the broker never takes."""
     play = stage()
 
     play.answer(f"{BRANCH}/{topic}", code=code)
 
-    assert play.faults() == [("F011", f"{BRANCH}/{topic}")]
+    subject = f"{BRANCH}/{topic} (0x{code:02X})"
+    assert play.faults() == [(fault, subject)]
     (sent,) = play.take(SendHeartbeat)
-    assert [fault.subject for fault in sent.heartbeat.faults] == [f"{BRANCH}/{topic}"]
+    assert [fault.subject for fault in sent.heartbeat.faults] == [subject]
 
 
 def test_where_there_are_several_brokers_the_fault_names_the_broker_too(stage: Stage) -> None:
@@ -183,19 +186,30 @@ def test_where_there_are_several_brokers_the_fault_names_the_broker_too(stage: S
 
     play.answer(EVENT_TOPIC, code=0x87, link="b").skip()
 
-    assert play.faults() == [("F011", f"{EVENT_TOPIC} on b")]
+    assert play.faults() == [("F011", f"{EVENT_TOPIC} on b (0x87)")]
 
 
 def test_a_refusal_stands_until_the_topic_is_accepted(stage: Stage) -> None:
     """Another topic's success says nothing of it, and neither does a new session."""
     play = stage()
     play.answer(EVENT_TOPIC, code=0x87).answer(EVENT_TOPIC, code=0x87).answer(HEARTBEAT_TOPIC).connect().skip()
-    assert play.faults() == [("F011", EVENT_TOPIC)]
+    assert play.faults() == [("F011", f"{EVENT_TOPIC} (0x87)")]
 
     play.answer(EVENT_TOPIC)
 
     assert play.faults() == []
     assert play.kinds() == ["fault-cleared"]
+
+
+def test_a_message_that_was_too_large_is_told_for_the_session(stage: Stage) -> None:
+    """What is taken after it is a shorter one, and the broker's limit is as it was."""
+    play = stage()
+    play.answer(HEARTBEAT_TOPIC, code=0x95).answer(HEARTBEAT_TOPIC).skip()
+    told = play.faults()
+
+    play.connect().skip()
+
+    assert (told, play.faults()) == ([("F052", f"{HEARTBEAT_TOPIC} (0x95)")], [])
 
 
 def test_without_monitors_there_is_no_fault_where_none_is_required(alone: Stage) -> None:

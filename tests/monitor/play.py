@@ -10,7 +10,7 @@ from node.monitor.hub import Hub
 from node.monitor.model import IncidentKey, IncidentRecord, NodeKey, Tally
 from node.monitor.requests import Answer, Request
 from node.monitor.tally import merged
-from tests.monitor.nodes import BOOT, BROKER, ROOM, START, moment
+from tests.monitor.nodes import BOOT, BROKER, ROOM, START, moment, reply
 from tests.monitor.settings import settings_of
 
 INCIDENT = IncidentKey(*ROOM, f"{BOOT}-1")
@@ -20,13 +20,14 @@ ESCALATE_S = 60.0
 class Play:
     """A hub in a time that passes whenever a test wants it.
 
-    Its history stores at once, unless ``store`` is False; its targets take every message at once, unless ``tell`` is.
+    Its history stores at once, unless ``store`` is False; its targets take every message at once, unless ``tell`` is;
+    its nodes answer every probe, unless ``obey`` is.
     ``has``: what the history has of a boot, whoever stored it.
     """
 
     def __init__(self, memory: Memory | None = None, **changes: Any) -> None:
         self.hub = Hub(settings_of(**changes), moment(0.0), memory or Memory(), "0000cafe")
-        self.store = self.tell = True
+        self.store = self.tell = self.obey = True
         self.has: dict[tuple[NodeKey, str], list[tuple[int, int]]] = {}
         self.all = Decisions()
         self.asked = 0
@@ -106,6 +107,10 @@ class Play:
                 for each in asked
             )
             self._settle(now)
+        if self.obey:
+            for say in decisions.says:
+                if isinstance(say, SendCommand) and say.action == "probe":
+                    self.hub.hear(now, BROKER, say.node, reply(say.id, node=say.node), retained=False)
         if self.tell:
             for notice in decisions.notices:
                 if notice.is_call:

@@ -39,6 +39,9 @@ from tests.monitor.settings import TWO_BROKERS
     ("what", "arguments", "code", "subject", "detail"),
     [
         ("refused", (BROKER, "alarm/v1/x", 0x87), "M013", BROKER, "alarm/v1/x (0x87)"),
+        ("refused", (BROKER, "alarm/v1/x", 0x95), "M037", BROKER, "alarm/v1/x (0x95)"),
+        ("refused", (BROKER, "alarm/v1/x", 0x97), "M037", BROKER, "alarm/v1/x (0x97)"),
+        ("refused", (BROKER, "alarm/v1/x", 0x9A), "M036", BROKER, "alarm/v1/x (0x9A)"),
         ("stolen", (BROKER,), "M014", BROKER, ""),
         ("flooded", ("messages",), "M012", "messages", ""),
     ],
@@ -135,6 +138,43 @@ def test_a_broker_is_missed_after_its_grace() -> None:
 
     assert (before, after, play.found()) == ([], ["M008"], [])
     assert [each.detail for each in play.all.raised] == ["refused"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        ("connection refused", "M008"),
+        ("F022 refused: not authorised (0x87)", "M008"),
+        ("F050 refused: unsupported protocol version (0x84)", "M035"),
+        ("F051 refused: QoS not supported (0x9B)", "M036"),
+        ("F052 ended by the broker: packet too large (0x95)", "M037"),
+        ("F053 refused: quota exceeded (0x97)", "M037"),
+    ],
+)
+def test_what_stands_in_a_brokers_own_way_is_named_as_that(problem: str, code: str) -> None:
+    """With its own next step, and in the place of what was found before; nothing stands once it is reached."""
+    play = Play()
+    play.hub.link_down(moment(1.0), BROKER, "connection lost")
+    play.until(1.0 + BROKER_GRACE_S + 0.5)
+    before = play.found()
+
+    play.hub.link_down(moment(8.0), BROKER, problem)
+    play.until(9.0)
+    after = play.found()
+    play.hub.link_up(moment(10.0), BROKER)
+
+    assert (before, after, play.found()) == (["M008"], [code], [])
+
+
+def test_a_refusal_that_is_shown_stands_though_the_broker_is_reached_again() -> None:
+    """The next session may not have said it yet."""
+    play = Play()
+    play.hub.own.refused(moment(1.0), BROKER, "alarm/v1/x", 0x97)
+
+    play.hub.link_down(moment(2.0), BROKER, "connection lost")
+    play.hub.link_up(moment(3.0), BROKER)
+
+    assert play.found() == ["M037"]
 
 
 def fall(play: Play, at: float, lasted_s: float, reason: str = "receive maximum exceeded (0x93)") -> None:

@@ -74,7 +74,7 @@ def test_a_refused_event_is_a_fault_that_names_the_topic_at_once(tmp_path: Path)
             heartbeat = desk.heard("heartbeat")[-1]
 
             assert told.at - up_at < 1.0
-            assert faults(heartbeat) == {"F011": f"{BRANCH}/event"}
+            assert faults(heartbeat) == {"F011": f"{BRANCH}/event (0x87)"}
             (fault,) = (each for each in heartbeat["faults"] if each["code"] == "F011")
             assert _seconds(heartbeat["at_utc"]) - _seconds(fault["since"]) < 1.0
 

@@ -52,7 +52,7 @@ def test_a_broker_that_ends_a_session_says_why(code: int, reason: str, taken_ove
         loop.expect(LinkUp)
         down = loop.next()
 
-    assert down == LinkDown(down.at, "the-broker", 1, reason, taken_over, by_broker=taken_over)
+    assert down == LinkDown(down.at, "the-broker", 1, reason, taken_over, by_broker=taken_over, code=code)
 
 
 def test_a_broker_that_refuses_the_client_says_why(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_broker_that_refuses_the_client_says_why(tmp_path: Path) -> None:
     with Broker(tmp_path / "closed", anonymous=False) as broker, running(Loop(broker.port)) as loop:
         down = loop.next()
 
-    assert down == LinkDown(down.at, "the-broker", 1, "refused: not authorised (0x87)", problem="F022")
+    assert down == LinkDown(down.at, "the-broker", 1, "refused: not authorised (0x87)", problem="F022", code=0x87)
 
 
 def test_a_refused_connection_uses_no_session_number_up() -> None:

@@ -27,7 +27,7 @@ from node.messages import (
 )
 from node.stored import decode_snapshot, describe, encode_snapshot, is_event
 from node.wire import Wire, rfc3339
-from tests.support.sayings import BOOT, BRANCH, EARLIER, HEARTBEAT, NOON, NOW, SAID, STAMP, WIRE, event, listed
+from tests.support.sayings import BOOT, BRANCH, EARLIER, HEALTH, HEARTBEAT, NOON, NOW, SAID, STAMP, WIRE, event, listed
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -252,3 +252,25 @@ def test_a_heartbeat_keeps_within_the_limit_whatever_is_wrong() -> None:
 
     assert len(payload) <= PAYLOAD_LIMIT
     assert msgspec.json.decode(payload)["faults_standing"] == 60
+
+
+FAULTY = replace(HEARTBEAT, faults=tuple(FaultReport("F010", f"10.0.0.{each}:1883", NOON) for each in range(16)))
+
+
+@given(most=st.integers(0, 20_000))
+def test_a_heartbeat_is_as_short_as_it_has_to_be(most: int) -> None:
+    """Details are left out until it fits, or none is left; what a monitor needs to know of a node's life stays."""
+    whole = WIRE.heartbeat(FAULTY, 0, HEALTH)
+
+    short = WIRE.heartbeat(FAULTY, 0, HEALTH, most)
+
+    least = WIRE.heartbeat(FAULTY, 0, HEALTH, 0)
+    told = json.loads(short)
+    assert len(short) <= max(most, len(least))
+    assert (short == whole) == (most >= len(whole))
+    assert (told["period_s"], told["seq"], told["faults_standing"], told["incidents"]) == (10.0, 7, 16, 1)
+
+
+def test_the_shortest_heartbeat_passes_a_broker_that_takes_little() -> None:
+    """With no detail left it is about as long as an event."""
+    assert len(WIRE.heartbeat(FAULTY, 0, HEALTH, 0)) < 600

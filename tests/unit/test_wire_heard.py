@@ -330,3 +330,11 @@ def test_what_is_garbled_was_valid(topic: str) -> None:
 
     assert heard is not None
     assert heard.at == NOW
+
+
+@pytest.mark.parametrize(("expiry_s", "expiring"), [(59.0, True), (None, False)])
+def test_a_canary_says_whether_it_has_kept_its_expiry(expiry_s: float | None, expiring: bool) -> None:
+    """As a command would: by the same broker, and the same way."""
+    heard = WIRE.read("b", WIRE.canary_topic, SAID["canary"], retained=False, expiry_s=expiry_s, at=NOW)
+
+    assert heard == ev.CanaryHeard(NOW, "b", BOOT, 3, expiring=expiring)

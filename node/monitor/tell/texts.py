@@ -59,6 +59,10 @@ BROKER_PROBLEMS = {
     "F021": mark("the certificate of the broker is for another host name"),
     "F022": mark("refused: unknown login, wrong password or certificate"),
     "F023": mark("the broker breaks off TLS: this port speaks none, or nothing as new as TLS 1.2"),
+    "F050": mark("it doesn't speak MQTT 5"),
+    "F051": mark("it forbids retained messages or QoS 1"),
+    "F052": mark("it takes only short messages"),
+    "F053": mark("it refuses by a limit or rule of its own"),
     "F026": mark("our own certificate, key, authority or password for it can't be used"),
 }
 """What a monitor can't connect for, by the code with which access/problems.py tells it: the texts of these faults
