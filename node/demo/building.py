@@ -32,6 +32,9 @@ LOOK_S = 0.4
 ANSWER_S = 40.0
 """Beyond the longest time that the monitor itself waits for a node's answer."""
 
+_IN_MEMORY = "M041"
+"""That the history lies in memory: so does a play's on many machines, and it ends with the play."""
+
 T = TypeVar("T")
 
 
@@ -180,7 +183,7 @@ class Building(Program):
         return Fleet(
             time.monotonic(),
             {each.node: each.status for each in nodes},
-            tuple(Finding(each.code, each.node, each.text, each.next) for each in findings),
+            tuple(Finding(each.code, each.node, each.text, each.next) for each in findings if each.code != _IN_MEMORY),
             fleet.blind,
         )
 

@@ -23,9 +23,9 @@ from node.errors import AlarmNodeError, FaultKind
 from node.monitor import config
 from node.monitor.commanding import ApiError, Commands, on_this_machine
 from node.monitor.errors import HistoryOlderError
-from node.monitor.findings import BROKER_AWAY, FILE_UNUSABLE, ROSTER_UNUSABLE, UNREACHED
+from node.monitor.findings import BROKER_AWAY, FILE_UNUSABLE, HISTORY_IN_MEMORY, ROSTER_UNUSABLE, UNREACHED
 from node.monitor.reach import of_roster, unreached
-from node.monitor.running import open_history
+from node.monitor.running import is_in_memory, open_history
 from node.monitor.settings import Settings
 from node.monitor.tell import problem_of
 from node.monitor.tell.texts import BROKER_PROBLEMS
@@ -111,6 +111,10 @@ def _history(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding
         yield Finding(False, f"{problem.code} {problem.text}", problem.next_step)
     else:
         yield Finding(True, "the history can be read")
+    directory = config.state_directory(settings, environ)
+    if not settings.history_url and not settings.history_problem and is_in_memory(directory):
+        kind = HISTORY_IN_MEMORY
+        yield Finding(False, f"{kind.code} {directory}: {kind.text}", kind.next_step)
 
 
 def _running(commands: Commands, settings: Settings) -> Iterator[Finding]:

@@ -192,6 +192,13 @@ API_AWAY = FindingKind(
     "the monitor goes on trying by itself",
 )
 
+HISTORY_IN_MEMORY = FindingKind(
+    "M041",
+    Severity.WARNING,
+    "the history lies in the machine's memory: a power cut or a restart takes all that is held with it",
+    "give the monitor a state directory on a disk, or name a PostgreSQL in monitor.toml: [history] url_file",
+)
+
 THROWN_OFF = FindingKind(
     "M034",
     Severity.CRITICAL,
@@ -267,6 +274,7 @@ FINDINGS: dict[str, FindingKind] = {
         COMMANDS_EXPIRED,
         COMMANDS_UNHEARD,
         API_AWAY,
+        HISTORY_IN_MEMORY,
     )
 }
 

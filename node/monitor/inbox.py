@@ -59,7 +59,7 @@ class Inbox:
     """Filled by any thread, emptied by one. ``ours``: who is no stranger (Members.ours); None: nobody is one."""
 
     def __init__(self, ours: Container[NodeKey] | None = None) -> None:
-        self._ours = ours
+        self.ours = ours
         self._strangers: deque[NodeKey] = deque()
         self._strangers_waiting = 0
         self._strangers_held = False
@@ -146,7 +146,7 @@ class Inbox:
     def _put_in_line(self, said: Said) -> _Line | None:
         """The line in which it stands now, None where there was no room."""
         line = self._lines.get(said.node)
-        is_stranger = line.is_stranger if line else self._ours is not None and said.node not in self._ours
+        is_stranger = line.is_stranger if line else self.ours is not None and said.node not in self.ours
         if (
             self._waiting >= ROOM
             or (is_stranger and self._strangers_waiting >= STRANGERS_ROOM)

@@ -19,6 +19,7 @@ from node.monitor.findings import (
     FILE_UNUSABLE,
     FLOOD,
     HISTORY_FAILS,
+    HISTORY_IN_MEMORY,
     ISOLATED,
     REFUSED,
     ROSTER_UNUSABLE,
@@ -30,7 +31,7 @@ from node.monitor.findings import (
     own_key,
     own_parts,
 )
-from node.monitor.model import FindingKey
+from node.monitor.model import Finding, FindingKey
 
 BROKER_GRACE_S = 5.0
 SHORT_S = 60.0
@@ -88,6 +89,14 @@ class Own:
         self._watched = frozenset(watched)
         self._shown: dict[FindingKey, float] = {}
         self._restore(now)
+
+    def go_on(self, now: Moment, targets: dict[str, Target], findings: Iterable[Finding]) -> None:
+        """What was so before the history could be read, of which only a change is told, stands on."""
+        self.targets = targets
+        for finding in findings:
+            key = finding.key
+            if not key.site and not key.node and key.code != HISTORY_FAILS.code:
+                self._ledger.find(now, key, detail=finding.detail)
 
     def link_up(self, now: Moment, broker: str) -> None:
         """A broker is reached."""
@@ -149,6 +158,10 @@ class Own:
     def address_works(self, now: Moment, name: str) -> None:
         """It is served there."""
         self._ledger.clear(now, self._key(API_AWAY, name))
+
+    def history_in_memory(self, now: Moment, directory: str) -> None:
+        """What is held isn't on a disk."""
+        self._ledger.find(now, self._key(HISTORY_IN_MEMORY), detail=directory)
 
     def target_failed(self, now: Moment, name: str, reason: str) -> None:
         """A target can't be told."""

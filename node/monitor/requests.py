@@ -13,12 +13,14 @@ class Answer:
     """What came of a request.
 
     ``done``; ``refused`` by the node or by us, ``reason`` says why; ``unanswered``: the node was asked and doesn't
-    answer; ``unknown``: there is no such node or incident. ``id``: of what was made (a walk test).
+    answer; ``unknown``: there is no such node or incident. ``id``: of what was made (a walk test). ``stored``: False
+    where what is done would have to be in the history, and isn't.
     """
 
     outcome: Outcome
     reason: str = ""
     id: str = ""
+    stored: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +131,12 @@ class RestoreTarget:
 TargetRequest = TryTarget | IsolateTarget | RestoreTarget
 NodeRequest = Acknowledge | Reset | Silence | Identify | PauseNode | Resume | StartWalkTest | EndWalkTest | Forget
 Request = NodeRequest | TargetRequest
+
+
+_OURS = (PauseNode, Resume, StartWalkTest, EndWalkTest, Forget, IsolateTarget, RestoreTarget)
+_HERE = "only-here"
+
+
+def must_be_stored(request: Request, answer: Answer) -> bool:
+    """Whether what is done is known to this monitor alone, so that a restart forgets what the history doesn't have."""
+    return answer.outcome == "done" and (isinstance(request, _OURS) or answer.reason == _HERE)

@@ -1,5 +1,6 @@
 """Puts a monitor together: its configuration, its history, its threads, its API; and takes it apart again."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -27,13 +28,12 @@ ID_LENGTH = 63
 
 
 def open_history(settings: Settings, environ: Mapping[str, str]) -> History:
-    """The history of these settings; it isn't touched yet. Raises HistoryUrlError."""
-    if settings.history_problem:
-        next_step = "write the URL of the database into it, or leave url_file out of [history] in monitor.toml"
-        raise HistoryUrlError(settings.history_problem, next_step)
+    """The history of these settings; it isn't touched yet."""
+    next_step = "write the URL of the database into it, or leave url_file out of [history] in monitor.toml"
+    problem = HistoryUrlError(settings.history_problem, next_step) if settings.history_problem else None
     directory = config.state_directory(settings, environ)
     url = settings.history_url or f"sqlite:///{directory / config.DATABASE}"
-    return History(url, partial(targets_of, targets=settings.targets))
+    return History(url, partial(targets_of, targets=settings.targets), problem=problem)
 
 
 @contextmanager
@@ -48,8 +48,9 @@ def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Itera
     settings = config.keep_roster(settings, directory)
     history = open_history(settings, environ)
     try:
-        history.upgrade()
         service = Service(settings, history, notifier)
+        if not settings.history_url and not settings.history_problem and is_in_memory(directory):
+            service.history_in_memory(str(directory))
         sources = Sources(
             view=service.view,
             age_s=service.view_age_s,
@@ -67,6 +68,17 @@ def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Itera
                 server.stop(STOP_S)
     finally:
         history.close()
+
+
+def is_in_memory(directory: Path) -> bool:
+    """Whether this directory is on a file system that is nowhere but in memory; False where that can't be told."""
+    try:
+        device = directory.stat().st_dev
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    here = f"{os.major(device)}:{os.minor(device)}"
+    return any(each.split()[2] == here and each.partition(" - ")[2].startswith(("tmpfs ", "ramfs ")) for each in mounts)
 
 
 def _servers(settings: Settings, directory: Path, sources: Sources, service: Service) -> tuple[Server, Server]:

@@ -6,7 +6,8 @@ Rules (architecture.md's, on this side):
 2. *Held* is said once an event is committed, by whoever commits, through this loop; never before. *Told* is said once
    a target has taken a message about the call (told.py).
 3. While the history is away nothing is held, so nodes go on sending it; people are told of calls all the same
-   (tell/spare.py), and nodes hear that.
+   (tell/spare.py), and nodes hear that. That is so from a start on, whatever is wrong with it; once it can be used, the
+   monitor goes on as after a restart, with what it knows.
 4. Deadlines are only looked at when everything that was heard is: a monitor that is behind must not call nodes silent
    whose heartbeats wait in its own inbox. Where it stays behind for ``BEHIND_S``, it looks all the same.
 5. The watchdog is fed by this loop alone, and it alone says that this monitor listens: one whose loop hangs doesn't.
@@ -21,8 +22,9 @@ import math
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -30,8 +32,9 @@ from itertools import count
 from node import __version__
 from node.config.reader import first_problem
 from node.messages import Event
-from node.monitor.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
+from node.monitor.batch import Batch, Memory, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.decisions import ClearTopics, Decisions, Moment, Respond, SendCommand, SendReceipt, TellTest
+from node.monitor.errors import HistoryError
 from node.monitor.findings import API_AWAY, kind_of
 from node.monitor.history import History
 from node.monitor.history.writer import Writer
@@ -39,7 +42,7 @@ from node.monitor.hub import Hub
 from node.monitor.inbox import Inbox, Said
 from node.monitor.link import Link
 from node.monitor.model import FindingKey
-from node.monitor.requests import Answer, Request
+from node.monitor.requests import Answer, Request, must_be_stored
 from node.monitor.settings import Settings
 from node.monitor.tell import Accepted, Outcome, Pace, TargetFailed, TargetWorks, Teller, targets_of
 from node.monitor.tell.spare import SpareOutbox
@@ -64,6 +67,9 @@ BEHIND_S = 5.0
 VIEW_S = 0.5
 AT_ONCE_NODES = 1_000
 PRUNE_S = 3600.0
+STORED_S = 5.0
+"""How long an answer waits until what it says is stored; then it is said that it isn't."""
+
 END_S = 5.0
 """How long what waits for a disk or for somebody's server may take at the end."""
 
@@ -80,17 +86,18 @@ class Service:
         self._notifier = notifier
         self._stopping: str | None = None
         self._emptied = self._beat_at = time.monotonic()
-        self._futures: dict[int, Future[Answer]] = {}
+        self._futures: dict[int, tuple[Future[Answer], Request]] = {}
+        self._unstored: dict[Respond, float] = {}
         self._numbers = count(1)
         self._view_lock = threading.Lock()
         self._view: tuple[float, View] | None = None
         now = _now()
-        self._hub = Hub(settings, now, history.remember(now.utc), self.boot)
+        memory, unusable = _remembered(history, now)
+        self._remembers = not unusable
+        self._hub = Hub(settings, now, memory, self.boot)
         self._inbox = Inbox(self._hub.fleet.members.ours)
-        wire = MonitorWire(settings.root, settings.sites, settings.monitor, self.boot)
-        listener = _Listener(self._inbox, self)
-        self._links = [Link(broker, wire, listener, wire.client_id) for broker in settings.brokers]
-        self._writer = Writer(history, self._stored)
+        self._links = self._new_links()
+        self._writer = Writer(history, self._stored, failed=unusable or None)
         self._outbox = SpareOutbox(history.outbox, partial(targets_of, targets=settings.targets))
         self._teller = Teller(
             settings.monitor,
@@ -105,6 +112,10 @@ class Service:
         self._ended = threading.Event()
         self._teller.isolate(self._hub.targets.isolated)
         self._hub.own.roster_seen(now, first_problem(lambda: settings.roster_problems))
+        if unusable:
+            log.error("%s", unusable)
+            self._outbox.failing = True
+            self._hub.own.history_failed(now, unusable)
         self._make_view(now)
 
     def stop(self, reason: str) -> None:
@@ -118,7 +129,7 @@ class Service:
         number = next(self._numbers)
 
         def decide() -> None:
-            self._futures[number] = future
+            self._futures[number] = (future, request)
             self._hub.ask(_now(), number, request)
 
         self._inbox.put_own(decide)
@@ -130,6 +141,10 @@ class Service:
             self._own(lambda hub: hub.own.address_failed(_now(), name, f"{where}: {problem}"))
         else:
             self._own(lambda hub: hub.own.address_works(_now(), name))
+
+    def history_in_memory(self, directory: str) -> None:
+        """What is held isn't on a disk; from any thread."""
+        self._own(lambda hub: hub.own.history_in_memory(_now(), directory))
 
     def view(self) -> View:
         """The newest view; from any thread."""
@@ -172,6 +187,8 @@ class Service:
                 link.beat()
         for call in own:
             call()
+        if min(self._unstored.values(), default=math.inf) <= now.at:
+            self._respond_unstored()
         for each in said:
             self._hear(each, now)
             if isinstance(each.message, Event):
@@ -197,10 +214,13 @@ class Service:
             self._hub.dropped(now, 1, malformed=True)
 
     def _act(self, decisions: Decisions) -> None:
+        responds = [say for say in decisions.says if isinstance(say, Respond)]
+        waiting = [say for say in responds if decisions.to_store and self._must_be_stored(say)]
         if decisions.to_store:
             self._outbox.hold(decisions.notices)
-            self._writer.store(_batch(decisions))
-        if any(isinstance(say, Respond) for say in decisions.says) and len(self._hub.fleet.nodes) <= AT_ONCE_NODES:
+            self._unstored.update((say, time.monotonic() + STORED_S) for say in waiting)
+            self._writer.store(_batch(decisions), partial(self._committed, waiting))
+        if responds and len(self._hub.fleet.nodes) <= AT_ONCE_NODES:
             # Whoever did something and looks sees what it did.
             self._make_view(_now(), at_once=True)
         for say in decisions.says:
@@ -215,10 +235,12 @@ class Service:
             elif isinstance(say, ClearTopics):
                 for link in self._links:
                     link.clear(say.node)
-            else:
+            elif say not in waiting:
                 self._respond(say)
         if decisions.targets:
             self._teller.isolate(self._hub.targets.isolated)
+        if waiting and not self._hub.own.history_ok:
+            self._respond_unstored()
         for finding in decisions.raised:
             why = one_line(DETAILS.get(finding.detail, finding.detail))
             log.warning("%s: %s%s", _named(finding.key), kind_of(finding.key.code).text, f" ({why})" if why else "")
@@ -230,8 +252,25 @@ class Service:
         passed, said = outcome.told, outcome.reason
         self._own(lambda hub: hub.targets.tried(_now(), target, said, passed=passed))
 
+    def _must_be_stored(self, respond: Respond) -> bool:
+        _, request = self._futures.get(respond.number, (None, None))
+        return request is not None and must_be_stored(request, respond.answer)
+
+    def _committed(self, waiting: Sequence[Respond], stored: bool) -> None:
+        """On the history's thread: the batch of these answers is stored, or never will be."""
+        for respond in waiting:
+            answer = replace(respond.answer, stored=stored)
+            self._inbox.put_own(partial(self._respond, respond._replace(answer=answer)))
+
+    def _respond_unstored(self) -> None:
+        """Say to all that wait for the history that what they asked for is done, and isn't stored."""
+        for respond in list(self._unstored):
+            self._respond(respond._replace(answer=replace(respond.answer, stored=False)))
+        self._unstored.clear()
+
     def _respond(self, respond: Respond) -> None:
-        future = self._futures.pop(respond.number, None)
+        self._unstored = {each: due for each, due in self._unstored.items() if each.number != respond.number}
+        future, _ = self._futures.pop(respond.number, (None, None))
         if future is not None and not future.cancelled():
             future.set_result(respond.answer)
 
@@ -249,9 +288,44 @@ class Service:
                 self._outbox.failing = True
                 self._teller.wake()
                 self._own(lambda hub: hub.own.history_failed(_now(), reason))
+                self._inbox.put_own(self._respond_unstored)
             case StoreRecovered():
                 self._outbox.failing = False
                 self._own(lambda hub: hub.own.history_works(_now()))
+        if not self._remembers and not isinstance(outcome, StoreFailed):
+            self._remember()
+
+    def _remember(self) -> None:
+        """On the history's thread: it can be used for the first time since the start."""
+        memory, unusable = _remembered(self._history, _now())
+        if unusable:
+            self._own(lambda hub: hub.own.history_failed(_now(), unusable))
+        else:
+            self._remembers = True
+            self._inbox.put_own(partial(self._begin_anew, memory))
+
+    def _begin_anew(self, memory: Memory) -> None:
+        """Go on as after a restart, with all that the history knows: what was decided without it was stored before."""
+        log.info("what the history knows is used from now on")
+        self._act(self._hub.take())
+        for number in [each for each in self._futures if each not in {say.number for say in self._unstored}]:
+            self._respond(Respond(number, Answer("unanswered", "the-monitor-began-anew")))
+        for link in self._links:
+            link.close("history")
+        self.boot = secrets.token_hex(4)
+        now, before = _now(), self._hub
+        self._hub = Hub(self.settings, now, memory, self.boot)
+        self._hub.own.go_on(now, before.own.targets, before.ledger.open.values())
+        self._inbox.ours = self._hub.fleet.members.ours
+        self._teller.isolate(self._hub.targets.isolated)
+        self._links = self._new_links()
+        for link in self._links:
+            link.start()
+
+    def _new_links(self) -> list[Link]:
+        wire = MonitorWire(self.settings.root, self.settings.sites, self.settings.monitor, self.boot)
+        listener = _Listener(self._inbox, self)
+        return [Link(broker, wire, listener, wire.client_id) for broker in self.settings.brokers]
 
     def _own(self, call: Callable[[Hub], None]) -> None:
         """Have the deciding thread do this; from any thread."""
@@ -269,11 +343,10 @@ class Service:
 
     def _file_seen(self, name: str, problem: str) -> None:
         """On the thread that looks at files."""
-        own = self._hub.own
         if name:
-            self._inbox.put_own(lambda: own.file_seen(_now(), name, problem))
+            self._own(lambda hub: hub.own.file_seen(_now(), name, problem))
         else:
-            self._inbox.put_own(lambda: own.configuration_seen(_now(), problem))
+            self._own(lambda hub: hub.own.configuration_seen(_now(), problem))
 
     def _make_view(self, now: Moment, *, at_once: bool = False) -> None:
         if at_once or self._view is None or now.at - self._view[0] >= self._view_pause_s():
@@ -309,7 +382,7 @@ class Service:
         self._writer.stop(END_S)
         self._watched.close(END_S)
         self._teller.close(END_S)
-        for future in self._futures.values():
+        for future, _ in self._futures.values():
             future.cancel()
 
 
@@ -355,6 +428,15 @@ class _Listener:
 
     def _own(self, call: Callable[[Hub], None]) -> None:
         self._service._own(call)  # noqa: SLF001 - its other half
+
+
+def _remembered(history: History, now: Moment) -> tuple[Memory, str]:
+    """What the history knows; nothing, and why, where it can't be used."""
+    try:
+        history.upgrade()
+        return history.remember(now.utc), ""
+    except HistoryError as problem:
+        return Memory(), f"{problem.code} {problem.text}"
 
 
 def _now() -> Moment:

@@ -127,6 +127,34 @@ def test_an_outage_is_told_once_and_nothing_is_lost() -> None:
     assert recovered == [StoreRecovered(at=7.0), Stored(events=(event(1).key,)), Stored(events=(event(2).key,))]
 
 
+def test_a_history_that_cannot_be_used_at_the_start_gets_its_tables_before_anything_is_stored() -> None:
+    """That was told, and isn't told again; only its end is."""
+    history = Away()
+    told: SimpleQueue[object] = SimpleQueue()
+    writer = Writer(history, told.put, clock=lambda: 7.0, failed="E025 of a newer program")
+    writer.store(one(1))
+    writer.start()
+
+    answers = [told.get(timeout=TIMEOUT_S) for _ in range(2)]
+    writer.stop(TIMEOUT_S)
+
+    assert history.tries.acquire(blocking=False)
+    assert answers == [StoreRecovered(at=7.0), Stored(events=(event(1).key,))]
+
+
+def test_who_waits_for_a_batch_hears_whether_it_is_stored(history: History) -> None:
+    """Of each by itself, once it is on the disk or never will be."""
+    heard: SimpleQueue[tuple[str, bool]] = SimpleQueue()
+    impossible = Batch(events=(event(2**70),))
+
+    with writing(history) as (writer, _):
+        writer.store(one(1), lambda stored: heard.put(("good", stored)))
+        writer.store(impossible, lambda stored: heard.put(("impossible", stored)))
+        answers = [heard.get(timeout=TIMEOUT_S) for _ in range(2)]
+
+    assert answers == [("good", True), ("impossible", False)]
+
+
 @pytest.mark.parametrize(
     ("batch", "kept"),
     [

@@ -399,3 +399,35 @@ def test_a_file_that_cannot_be_used_is_found_until_it_can(
     assert finding.detail == "/etc/file is empty"
     assert (standing, again.found()) == ([code], [])
     assert [each for each in again.all.notices if each.kind == "finding"] == []
+
+
+def test_an_address_that_cannot_be_served_is_found_until_it_can_also_over_a_restart() -> None:
+    """It is said anew after each start, so a restart ends nothing by itself."""
+    play = Play()
+    play.hub.own.address_failed(moment(1.0), "api", "127.0.0.1 port 8780: Address already in use")
+    (found,) = play.hub.ledger.open.values()
+
+    restarted = Play(Memory(findings=(found,)))
+    before = restarted.found()
+    restarted.hub.own.address_works(moment(1.0), "api")
+
+    assert (found.key, found.detail) == (
+        FindingKey("M040", "", "", "guard-desk/api"),
+        "127.0.0.1 port 8780: Address already in use",
+    )
+    assert (before, restarted.found()) == (["M040"], [])
+
+
+def test_what_was_found_before_the_history_could_be_read_stands_on() -> None:
+    """Of these things only a change is told; but that the history fails is over, and what is a node's is heard anew."""
+    before = Play()
+    before.hub.own.address_failed(moment(1.0), "api", "taken")
+    before.hub.own.target_failed(moment(1.0), "guards", "HTTP 500")
+    before.hub.own.history_failed(moment(1.0), "E027 no history")
+    before.hub.ledger.find(moment(1.0), FindingKey("M001", *ROOM, ""))
+    after = Play()
+
+    after.hub.own.go_on(moment(2.0), before.hub.own.targets, before.hub.ledger.open.values())
+
+    assert sorted(after.found()) == ["M010", "M040"]
+    assert after.hub.own.targets["guards"].failing

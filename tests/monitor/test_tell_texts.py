@@ -19,7 +19,7 @@ from node.monitor.outbox import Delivery
 from node.monitor.settings import Language, Place
 from node.monitor.tell.texts import Message, Mood, message
 from node.monitor.tell.words import TITLE_LENGTH, Words, catalog
-from node.monitor.web.answers import LOOK, NOTES, REFUSALS
+from node.monitor.web.answers import LOOK, NOTES, REFUSALS, UNSTORED
 from node.plain import plain
 from tests.support.notices import AT, alarm, finding
 
@@ -263,7 +263,7 @@ def texts_of_the_code() -> set[str]:
     }
     kinds = [kind_of(code) for code in CODES]
     errors = texts_of_errors(folder.parent)
-    refusals = {text for texts in REFUSALS.values() for text in texts} | {LOOK, *NOTES.values()}
+    refusals = {text for texts in REFUSALS.values() for text in texts} | {LOOK, UNSTORED, *NOTES.values()}
     return said | {kind.text for kind in kinds} | {kind.next_step for kind in kinds} | errors | refusals
 
 

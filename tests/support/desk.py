@@ -144,8 +144,8 @@ def faults(heartbeat: Message) -> dict[str, str]:
 
 
 def is_of_the_machine(code: str) -> bool:
-    """Whether a fault is one of the machine that a test runs on, which may have no time server, say."""
-    return code.startswith("F03")
+    """Whether a fault or finding is of the machine that a test runs on: no time server, say, or /tmp in memory."""
+    return code.startswith("F03") or code == "M041"
 
 
 def incidents(alarm: Message) -> list[str]:

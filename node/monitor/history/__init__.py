@@ -5,6 +5,7 @@ from datetime import datetime
 from time import monotonic
 
 from node.monitor.batch import Batch, Memory, Refused, Stored, StoreFailed, StoreRecovered
+from node.monitor.errors import HistoryUrlError
 from node.monitor.history.database import Database
 from node.monitor.history.memory import remember
 from node.monitor.history.outbox import StoredOutbox
@@ -22,7 +23,7 @@ class History:
 
     ``targets_of``: the names of the targets that are told a notice. ``outbox`` is what they still have to be told,
     ``reading`` what happened, ``tokens`` who may ask for it. ``clock`` takes the place of the database's own,
-    ``steady`` that of this process's (monotonic seconds).
+    ``steady`` that of this process's (monotonic seconds). ``problem``: why there is no address.
     """
 
     def __init__(
@@ -31,8 +32,10 @@ class History:
         targets_of: TargetsOf = lambda _notice: (),
         clock: Callable[[], datetime] | None = None,
         steady: Callable[[], float] = monotonic,
+        *,
+        problem: HistoryUrlError | None = None,
     ) -> None:
-        self._database = Database(url)
+        self._database = Database(url, problem)
         self._targets_of = targets_of
         self.outbox = StoredOutbox(self._database, clock, steady)
         self.reading = StoredReading(self._database)

@@ -60,12 +60,14 @@ _log = logging.getLogger(__name__)
 class Database:
     """The database at ``url``, SQLite's or PostgreSQL's; every use of another raises HistoryUrlError."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, problem: HistoryUrlError | None = None) -> None:
         self.name = "at its address"
         self._path: Path | None = None
-        self._problem: HistoryUrlError | None = None
+        self._problem = problem
         try:
-            if url.startswith(_SQLITE):
+            if problem is not None:
+                pass
+            elif url.startswith(_SQLITE):
                 self._path = _file(url)
                 self.name = f"{_SQLITE}{self._path}"
                 self._engine = _sqlite(self._path)
@@ -73,8 +75,8 @@ class Database:
                 parameters = _parameters(url)
                 self.name = _shown(parameters)
                 self._engine = _postgresql(parameters)
-        except HistoryUrlError as problem:
-            self._problem = problem
+        except HistoryUrlError as found:
+            self._problem = found
         self._is_sqlite = self._path is not None
 
     @contextmanager

@@ -26,6 +26,10 @@ _FIRST_RETRY_S = 0.1
 _log = logging.getLogger(__name__)
 
 
+Then = Callable[[bool], None]
+"""Hears, on the writer's thread, whether a batch was stored."""
+
+
 class Storing(Protocol):
     """What the writer needs of a History."""
 
@@ -39,7 +43,8 @@ class Storing(Protocol):
 class Writer:
     """Stores batches in ``history``; ``put`` takes its answers, from its thread. Every method but ``stop`` is quick.
 
-    In an outage it tries again after 0.1 s, doubling to ``retry_s``. ``kept``: how many events may wait.
+    In an outage it tries again after 0.1 s, doubling to ``retry_s``. ``kept``: how many events may wait. ``failed``:
+    why the history can't be used at the start, which was told; nothing is stored until it has this program's tables.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Writer:
         history: Storing,
         put: Callable[[Stored | Refused | StoreFailed | StoreRecovered], None],
         *,
+        failed: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         retry_s: float = 2.0,
         kept: int = 10_000,
@@ -57,26 +63,27 @@ class Writer:
         self._stopping = threading.Event()
 
         self._lock = threading.Condition()
-        self._queued: deque[Batch] = deque()
+        self._queued: deque[tuple[Batch, Then]] = deque()
         self._waiting = 0
 
-        self._failed: str | None = None
+        self._failed = failed
         self._since: float | None = None
 
     def start(self) -> None:
         """Begin to store."""
         self._thread.start()
 
-    def store(self, batch: Batch) -> None:
-        """Store this as soon as it can be; the answer follows."""
+    def store(self, batch: Batch, then: Then = lambda _: None) -> None:
+        """Store this as soon as it can be; the answer follows, and ``then`` is called after it."""
         with self._lock:
             refused = batch.may_be_refused and self._waiting + len(batch.events) > self._kept
             if not refused:
-                self._queued.append(batch)
+                self._queued.append((batch, then))
                 self._waiting += len(batch.events)
                 self._lock.notify()
         if refused:
             self._put(Refused(events=tuple(event.key for event in batch.events), reason="too much waits"))
+            then(False)
 
     @property
     def waiting(self) -> int:
@@ -118,7 +125,7 @@ class Writer:
         with self._lock:
             while not self._queued and not self._stopping.is_set():
                 self._lock.wait()
-            return [self._queued[place] for place in range(min(len(self._queued), _AT_ONCE))]
+            return [self._queued[place][0] for place in range(min(len(self._queued), _AT_ONCE))]
 
     def _attempt(self, batches: Sequence[Batch]) -> bool:
         self._since = self._clock()
@@ -131,7 +138,7 @@ class Writer:
                 return all(self._attempt((batch,)) for batch in batches)
             answers = [self._refuse(batches[0], failure.text)]
         except HistoryError as failure:
-            self._fail(failure.text)
+            self._fail(failure)
             return False
         except Exception as failure:  # noqa: BLE001 -- whatever it was, the writer lives, and the other batches are stored
             if len(batches) > 1:
@@ -140,25 +147,27 @@ class Writer:
             answers = [self._refuse(batches[0], type(failure).__name__)]
         finally:
             self._since = None
+        calls: list[Then] = []
         with self._lock:
             for batch in batches:
-                self._queued.popleft()
+                calls.append(self._queued.popleft()[1])
                 self._waiting -= len(batch.events)
         self._recover()
-        for answer in answers:
+        for answer, then in zip(answers, calls, strict=True):
             self._put(answer)
+            then(isinstance(answer, Stored))
         return True
 
     def _refuse(self, batch: Batch, reason: str) -> Refused:
         _log.error("a batch of %d events is let go: %s", len(batch.events), reason)
         return Refused(events=tuple(event.key for event in batch.events), reason=reason)
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, failure: HistoryError) -> None:
         if self._failed is None:
-            self._put(StoreFailed(at=self._clock(), reason=reason))
-        if self._failed != reason:
-            _log.error("%s", reason)
-        self._failed = reason
+            self._put(StoreFailed(at=self._clock(), reason=failure.text))
+        if self._failed != failure.text:
+            _log.error("%s", failure)
+        self._failed = failure.text
 
     def _recover(self) -> None:
         if self._failed is not None:

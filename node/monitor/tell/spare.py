@@ -16,6 +16,7 @@ Rules:
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from itertools import count
 from time import monotonic
 from typing import NamedTuple
@@ -142,8 +143,9 @@ class SpareOutbox:
         self._database().hurry(target)
 
     def release(self, monitor: str) -> None:
-        """As Outbox."""
-        self._outbox.release(monitor)
+        """As Outbox; where the database can't be asked, these claims are void once nobody has renewed them for long."""
+        with suppress(AlarmNodeError):
+            self._outbox.release(monitor)
 
     def _database(self) -> Outbox:
         """What is behind this, where it may be asked. Raises AlarmNodeError."""

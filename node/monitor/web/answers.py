@@ -50,11 +50,16 @@ NOTES: dict[tuple[type[Request], str], str] = {
 """What is done, and not as whoever asked would take it. Commands say it in people's own language (locale/)."""
 
 
+UNSTORED = "in memory alone, as the history can't be written now: if the monitor ends before it can, this is forgotten"
+"""What is done, and not stored."""
+
+
 def told(request: Request, answer: Answer) -> Done:
     """What to say of something that is done; ProblemError where it isn't."""
     match answer.outcome:
         case "done":
-            return Done(id=answer.id, note=NOTES.get((type(request), answer.reason), answer.reason))
+            note = NOTES.get((type(request), answer.reason), answer.reason) if answer.stored else UNSTORED
+            return Done(id=answer.id, note=note)
         case "refused" if isinstance(request, TryTarget) and answer.reason not in REFUSALS:
             raise ProblemError(HTTPStatus.BAD_GATEWAY, answer.reason, "mend its URL or its server, then test it again")
         case "refused":
