@@ -112,7 +112,7 @@ def test_a_monitor_starts_without_a_brokers_files_a_targets_url_and_its_roster(
         monitor = stack.enter_context(RunningMonitor(config))
         node = stack.enter_context(SimulatedNode(write_config(tmp_path / "node", broker.port)))
         node.tap()
-        node.expect(ladder="received")
+        node.expect(ladder="told")
         monitor.wait(
             lambda: {"M031", "M032", "M008", "M010"} <= {*monitor.codes()} and "M033" not in monitor.codes(),
             what="the findings",
