@@ -16,8 +16,9 @@ LOGINS = {
     "guard-desk": "desk-secret",
     "door-desk": "tool-secret",
     "gate": "gate-secret",
+    "branch-mitte": "bridge-secret",
 }
-"""Two nodes; a monitor and a tool that the given list of rights names, and a monitor that it doesn't."""
+"""Two nodes; a monitor and a tool that the given list of rights names, and a monitor that it doesn't; a bridge."""
 
 
 class ClosedBroker(Broker):
@@ -44,6 +45,19 @@ class ClosedBroker(Broker):
             f"persistence true\npersistence_location {directory}/\nuser root\ninclude_dir {directory}/conf.d\n",
             encoding="utf-8",
         )
+
+    def bridge(self, central: "ClosedBroker", protocol: str = "mqttv50") -> None:
+        """Have the given bridge to another broker from the next start on, over this version of MQTT."""
+        given = (GIVEN / "alarm-bridge.conf").read_text(encoding="utf-8")
+        for before, after in (
+            ("central.example:8883", f"127.0.0.1:{central.port}"),
+            ("write-it-here-and-chmod-600", LOGINS["branch-mitte"]),
+            ("/etc/mosquitto/alarm-node.ca.pem", str(central.ca_file)),
+            ("bridge_protocol_version mqttv50", f"bridge_protocol_version {protocol}"),
+        ):
+            assert before in given
+            given = given.replace(before, after)
+        (self.ca_file.parent / "conf.d" / "alarm-bridge.conf").write_text(given, encoding="utf-8")
 
     def _answers(self) -> bool:
         """Whether it listens: it answers in TLS alone."""
