@@ -83,7 +83,7 @@ TARGET_FAILS = FindingKind(
 HISTORY_FAILS = FindingKind(
     "M011",
     Severity.CRITICAL,
-    "the history can't be written: no event gets a receipt, and nodes say that nobody has it",
+    "the history can't be written: nothing is held, and people are told from memory alone",
     "check the database and its disk; the monitor goes on by itself",
 )
 FLOOD = FindingKind(
