@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with watchdog.logging_to(logging.DEBUG if parsed.verbose else logging.INFO, os.environ):
                 return command(parsed)
     except AlarmNodeError as error:
-        explain(error, str(error))
+        explain(*error.problems, str(error))
     except ReaderGoneError:
         return READER_GONE
     return 1

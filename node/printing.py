@@ -10,8 +10,9 @@ import argparse
 import errno
 import io
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, TextIO, cast
 
@@ -62,18 +63,43 @@ def printing() -> Iterator[None]:
         sys.stdout = before
 
 
-def explain(error: AlarmNodeError, told: str) -> None:
-    """Say on standard error what a command ends with: the problems of ``error``, then ``told``."""
+def explain(*lines: str) -> None:
+    """Say on standard error what a command ends with."""
     with suppress(OSError, AttributeError):  # where nobody can be told, the exit code stays
-        sys.stderr.write("".join(f"{plain(line)}\n" for line in (*error.problems, told)))
+        sys.stderr.write("".join(f"{plain(line)}\n" for line in lines))
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells wrong usage without what was typed steering the terminal."""
+    """Tells usage in people's own language, as ``say`` has it, without what was typed steering the terminal."""
+
+    def __init__(self, *arguments: Any, say: Callable[[str], str] = str, **more: Any) -> None:
+        self._say = say
+        super().__init__(*arguments, **more)
+
+    def add_argument(self, *names: Any, **more: Any) -> argparse.Action:
+        """As argparse."""
+        if isinstance(more.get("help"), str):
+            more["help"] = self._say(more["help"])
+        return super().add_argument(*names, **more)
+
+    def format_usage(self) -> str:
+        """As argparse."""
+        return self._headed(super().format_usage())
+
+    def format_help(self) -> str:
+        """As argparse."""
+        return self._headed(super().format_help())
 
     def error(self, message: str) -> NoReturn:
         """As argparse."""
-        super().error(plain(message))
+        self.print_usage(sys.stderr)
+        said = self._say(f"{self.prog}: error: {message}")
+        self.exit(2, f"{plain(said)}\n")
+
+    def _headed(self, text: str) -> str:
+        for heading in ("usage:", "positional arguments:", "options:"):
+            text = re.sub(rf"^{heading}", self._say(heading), text, count=1, flags=re.MULTILINE)
+        return text
 
 
 def as_utf8() -> None:

@@ -7,7 +7,9 @@ import argparse
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 from node import __version__
 from node.monitor.client import address
@@ -20,14 +22,16 @@ SHOWN = 50
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def parser() -> argparse.ArgumentParser:
-    """The commands and their flags; ``command`` is the name of the one that was asked for."""
-    made = Parser(prog="alarm-monitor", description="The building's side: hears every node.")
-    made.add_argument("--version", action="version", version=f"alarm-monitor {__version__}")
-    commands = made.add_subparsers(required=True, dest="command", metavar="COMMAND")
+def parser(say: Callable[[str], str] = str) -> argparse.ArgumentParser:
+    """The commands and their flags, in the language of ``say``; ``command`` is the name of what is asked for."""
+    made = Parser(prog="alarm-monitor", description=say("The building's side: hears every node."), say=say)
+    text = "show program's version number and exit"
+    made.add_argument("--version", action="version", version=f"alarm-monitor {__version__}", help=text)
+    of_command = cast("type[Parser]", partial(Parser, say=say))
+    commands = made.add_subparsers(required=True, dest="command", metavar="COMMAND", parser_class=of_command)
 
     def add(name: str, text: str, *, asks: bool = True) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text)
+        added = commands.add_parser(name, help=say(text), description=say(text))
         added.add_argument("--verbose", action="store_true", help="log more than what facilities need")
         added.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s", metavar="FILE")
         added.add_argument("--language", choices=("de", "en"), help="in which it answers; default: monitor.toml's")
@@ -43,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     status = add("status", "the nodes, what needs somebody first")
     status.add_argument("--json", action="store_true", help="as the API tells it")
     status.add_argument("--watch", action="store_true", help="go on showing it, until Ctrl-C")
-    _add_history(add("history", "what happened, newest last; with --json or --csv all of it, newest first"))
+    _add_history(add("history", "what happened, newest last; with --json, --csv or --excel all of it, newest first"))
     for name, text in (
         ("acknowledge", "somebody is coming: the lamp at the button shows it"),
         ("silence", "end the sound of an alarm, which stays open"),
@@ -98,6 +102,7 @@ def parser_of_line() -> argparse.ArgumentParser:
     """Of a line that is still being typed: which monitor it asks."""
     made = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     made.add_argument("--config", type=Path, default=DEFAULT_CONFIG)
+    made.add_argument("--language")
     made.add_argument("--url")
     made.add_argument("--token-file", type=Path)
     return made
@@ -118,7 +123,7 @@ def _add_history(history: argparse.ArgumentParser) -> None:
     history.add_argument("--node", help="of one node", metavar="NODE")
     history.add_argument("--since", type=_instant, help="from 2026-03-01 on, or 2026-03-01T07:30", metavar="WHEN")
     history.add_argument("--until", type=_instant, help="before it", metavar="WHEN")
-    text = f"how many at most ({SHOWN}; all with --json or --csv)"
+    text = f"how many at most ({SHOWN}; all with --json, --csv or --excel)"
     history.add_argument("--most", type=_count, help=text, metavar="N")
     history.add_argument("--json", action="store_true", help="one JSON object a line")
     history.add_argument("--csv", action="store_true", help="for tools")

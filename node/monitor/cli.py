@@ -24,11 +24,13 @@ from node.printing import READER_GONE, ReaderGoneError, as_utf8, explain, printi
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    parsed = None
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    parsed, words = _typed(given), None
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each plugin that it finds
     try:
         with printing():
-            parsed = parser().parse_args(arguments)
+            words = _spoken(parsed, given)
+            parsed = parser(str if words is None else words.retold).parse_args(given)
             with watchdog.logging_to(logging.DEBUG if parsed.verbose else logging.INFO, os.environ, "alarm-monitor"):
                 return COMMANDS[parsed.command](parsed)
     except ModuleNotFoundError as missing:
@@ -38,11 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = f"alarm-monitor needs packages that aren't here ({package})"
         print(ToolMissingError(text, "pip install 'alarm-node[monitor]'"), file=sys.stderr)
     except AlarmNodeError as error:
-        explain(error, str(error) if parsed is None else _refusal(error, parsed))
+        explain(*_refusal(error, words))
     except ReaderGoneError:
         return READER_GONE
     except KeyboardInterrupt:
-        print("stopped before its end", file=sys.stderr)
+        text = "stopped before its end"
+        print(text if words is None else words.retold(text), file=sys.stderr)
     return 1
 
 
@@ -64,32 +67,36 @@ def _run(parsed: argparse.Namespace) -> int:
 
 def _check(parsed: argparse.Namespace) -> int:
     from node.monitor.examine import examine  # noqa: PLC0415
+    from node.monitor.saying import found  # noqa: PLC0415
 
     logging.getLogger().setLevel(logging.ERROR)
-    outcomes = set()
+    outcomes, words = set(), _words(parsed)
     for finding in examine(parsed.config, os.environ):
-        print(finding, flush=True)
+        print(plain(found(finding, words)), flush=True)
         outcomes.add(finding.ok)
     return 1 if False in outcomes else 2 if None in outcomes else 0
 
 
 def _init(parsed: argparse.Namespace) -> int:
     from node.monitor.example import write  # noqa: PLC0415
+    from node.monitor.saying import words_of  # noqa: PLC0415
 
+    language: Literal["de", "en"] = parsed.language or "de"
+    words = words_of(language)
     written = write(
         parsed.config,
+        words.retold,
         monitor=parsed.id,
         site=parsed.site,
         host=parsed.host,
         port=parsed.port,
-        language=parsed.language or "de",
+        language=language,
         force=parsed.force,
     )
-    print(*written, sep="\n")
     config = "" if parsed.config == DEFAULT_CONFIG else f" --config {parsed.config}"
-    print(
-        f"\nNext: list your nodes in nodes.toml, say in monitor.toml who is told, then:\n  alarm-monitor check{config}"
-    )
+    following = words.retold("Next: list your nodes in nodes.toml, say in monitor.toml who is told, then:")
+    lines = (*map(words.retold, written), "", following, f"  alarm-monitor check{config}")
+    print(*map(plain, lines), sep="\n")
     return 0
 
 
@@ -183,7 +190,7 @@ def _tell(parsed: argparse.Namespace) -> int:
             _say_done(parsed, "tell", {}, name=name, said=said)
         except ApiError as problem:
             failed = True
-            print(plain(f"{name}: {_refusal(problem, parsed)}"), flush=True)
+            print(plain(f"{name}: {_refusal(problem, _words(parsed))[-1]}"), flush=True)
     return 1 if failed else 0
 
 
@@ -280,14 +287,29 @@ def _sheet(parsed: argparse.Namespace) -> Any:
     return for_excel(_language(parsed)) if parsed.excel else PLAIN
 
 
-def _refusal(error: AlarmNodeError, parsed: argparse.Namespace) -> str:
-    """An error as it is printed: what the monitor refuses in people's own language, where that can be told."""
-    if isinstance(error, ApiError):
-        with suppress(AlarmNodeError, ModuleNotFoundError):
-            from node.monitor.saying import refused  # noqa: PLC0415
+def _typed(given: Sequence[str]) -> argparse.Namespace:
+    """What was typed, as far as it says how to answer: also where it is wrong usage."""
+    with suppress(argparse.ArgumentError):
+        return parser_of_line().parse_known_args(given)[0]
+    return parser_of_line().parse_args([])
 
-            return refused(error, _words(parsed))
-    return str(error)
+
+def _spoken(typed: argparse.Namespace, given: Sequence[str]) -> Any:
+    """The words of whoever typed this; None where English is all there is."""
+    if _language(typed) == "en" or given[:1] == ["complete"]:  # whoever presses Tab waits for no catalogue
+        return None
+    with suppress(ModuleNotFoundError):
+        return _words(typed)
+    return None
+
+
+def _refusal(error: AlarmNodeError, words: Any) -> Sequence[str]:
+    """An error as it is printed, in people's own language."""
+    if words is None:
+        return (*error.problems, str(error))
+    from node.monitor.saying import refused  # noqa: PLC0415
+
+    return (*map(words.retold, error.problems), refused(error, words))
 
 
 def _words(parsed: argparse.Namespace) -> Any:

@@ -1,5 +1,6 @@
 """The files that ``alarm-monitor init`` writes: they explain themselves, and are to be filled in."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from node.errors import AlarmNodeError
@@ -81,14 +82,19 @@ class ExampleError(AlarmNodeError):
     code = "E033"
 
 
-def write(path: Path, *, monitor: str, site: str, host: str, port: int, language: str, force: bool) -> tuple[str, ...]:
-    """Write monitor.toml at ``path`` and nodes.toml beside it; what was written, a line each. Raises ExampleError."""
+def write(
+    path: Path, say: Callable[[str], str], *, monitor: str, site: str, host: str, port: int, language: str, force: bool
+) -> tuple[str, ...]:
+    """Write monitor.toml at ``path`` and nodes.toml beside it; what was written, a line each. Raises ExampleError.
+
+    ``say`` has their comments in the language of whoever fills them in.
+    """
     roster = path.with_name("nodes.toml")
     texts = {
-        path: _MONITOR.format(
+        path: _told(_MONITOR, say).format(
             monitor=monitor, site=site, host=host, port=port, language=language, roster=roster.absolute()
         ),
-        roster: _NODES.format(site=site),
+        roster: _told(_NODES, say).format(site=site),
     }
     there = [str(each) for each in texts if each.exists()]
     if there and not force:
@@ -100,3 +106,7 @@ def write(path: Path, *, monitor: str, site: str, host: str, port: int, language
     except OSError as problem:
         raise ExampleError(f"{path.parent} can't be written ({problem.strerror})", "run this as root") from problem
     return tuple(f"{each} is written" for each in texts)
+
+
+def _told(text: str, say: Callable[[str], str]) -> str:
+    return "\n".join(f"# {say(line[2:])}" if line.startswith("# ") else line for line in text.split("\n"))

@@ -90,7 +90,7 @@ def line_of(what: str, item: Mapping[str, Any], words: Words) -> str:
     said = item["message"] or {}  # a fault's code and subject are in no field of their own
     about = "  ".join(filter(None, (item["input"], item["incident"], said.get("fault"), said.get("subject"))))
     number = f"{item['boot']}-{item['seq']}"
-    return f"{_local(item['heard'])}  {where}  {number}  {item['kind']}  {about}".rstrip()
+    return f"{_local(item['heard'])}  {where}  {number}  {words.retold(item['kind'])}  {about}".rstrip()
 
 
 def _told(incident: Mapping[str, Any], words: Words) -> str:

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from babel.dates import LOCALTZ
 
+from node.errors import AlarmNodeError
 from node.monitor.commanding import ApiError
 from node.monitor.settings import Language
 from node.monitor.tell.words import Words, mark
@@ -61,6 +62,25 @@ _NAMED = {
 }
 
 
+_MARKS = {True: mark("ok"), False: mark("FINDING"), None: mark("UNKNOWN")}
+
+
+class Finding(Protocol):
+    """As the doctor finds it."""
+
+    @property
+    def ok(self) -> bool | None:
+        """None: it can't be told."""
+
+    @property
+    def text(self) -> str:
+        """What is found."""
+
+    @property
+    def next_step(self) -> str:
+        """Empty where nothing has to be done."""
+
+
 def words_of(language: Language) -> Words:
     """The words of this language, with the times of this machine's zone."""
     return Words(language, LOCALTZ, {})
@@ -75,13 +95,23 @@ def done(action: str, made: Mapping[str, Any], words: Words, **values: object) -
     return f"{text}\n{words.translate(_BUT).format(note=_note(note, words))}"
 
 
-def refused(error: ApiError, words: Words) -> str:
+def found(finding: Finding, words: Words) -> str:
+    """A line of the doctor."""
+    text = f"{words.translate(_MARKS[finding.ok]):7} {words.retold(finding.text)}"
+    if not finding.next_step:
+        return text
+    return words.translate(mark("{text}. Next: {step}.")).format(text=text, step=words.retold(finding.next_step))
+
+
+def refused(error: AlarmNodeError, words: Words) -> str:
     """What is said where something isn't done; of what a monitor says in words that nobody here knows, just those."""
-    known = dict(error.values)
-    if "detail" in known:
-        known["detail"] = _detail(str(known["detail"]), words)
-    text = words.translate(error.template).format(**known)
-    step = words.translate(error.next_step)
+    if isinstance(error, ApiError):
+        known = dict(error.values)
+        if "detail" in known:
+            known["detail"] = _detail(str(known["detail"]), words)
+        text, step = words.translate(error.template).format(**known), words.translate(error.next_step)
+    else:
+        text, step = words.retold(error.text), words.retold(error.next_step)
     return words.translate(mark("{code} {text}. Next: {step}.")).format(code=error.code, text=text, step=step)
 
 

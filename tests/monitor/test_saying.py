@@ -193,7 +193,7 @@ def test_the_buttons_whose_presses_stay_real_are_named_in_german(note: str, said
                 "incident": None,
                 "message": {"fault": "F010", "subject": "broker-a:8883"},
             },
-            "mitte/desk-1  0badcafe-3  fault-raised  F010  broker-a:8883",
+            "mitte/desk-1  0badcafe-3  Störung  F010  broker-a:8883",
         ),
         (
             "events",
@@ -206,7 +206,7 @@ def test_the_buttons_whose_presses_stay_real_are_named_in_german(note: str, said
                 "incident": "0badcafe-4",
                 "message": None,
             },
-            "mitte/desk-1  0badcafe-4  pressed  button  0badcafe-4",
+            "mitte/desk-1  0badcafe-4  gedrückt  button  0badcafe-4",
         ),
         (
             "findings",

@@ -3,11 +3,13 @@
 A value that came over the network is one line of bounded length before it stands in a text.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
+from string import Formatter
 
 from babel import Locale
 from babel.dates import format_datetime
@@ -23,6 +25,9 @@ TITLE_LENGTH = 60
 """What an SMS shows of it."""
 
 VALUE_LENGTH = 200
+
+SAID = "said"
+"""The context of those texts of the catalog that the program says in English where it knows no language."""
 
 _LOCALES: Mapping[Language, Locale] = {"de": Locale("de", "DE"), "en": Locale("en", "GB")}
 
@@ -41,6 +46,28 @@ def catalog(language: Language) -> Catalog | None:
     return read_po(BytesIO(data), locale=language)
 
 
+@cache
+def patterns(language: Language) -> Sequence[tuple[re.Pattern[str], str]]:
+    """How texts with values in them are known, and what they are in ``language``.
+
+    In these ``{code}`` is a code, ``{problem}`` a text that has to be known itself, ``{why}`` one that may be. Those
+    with a problem come first, since nothing else is sure to be what it looks like; then the most exact ones.
+    """
+    made = catalog(language)
+    texts = [] if made is None else [(str(each.id), str(each.string)) for each in made if each.context == SAID]
+    texts.sort(key=lambda pair: ("{problem}" not in pair[0], -len(re.sub(r"\{\w+\}", "", pair[0]))))
+    return [(re.compile(_pattern(text), re.DOTALL), german) for text, german in texts if "{" in text]
+
+
+def _pattern(text: str) -> str:
+    made = ""
+    for literal, name, _, _ in Formatter().parse(text):
+        made += re.escape(literal)
+        if name is not None:
+            made += rf"(?P<{name}>{'[A-Z][0-9]{3}' if name == 'code' else '.+?'})"
+    return made
+
+
 def one_line(value: object, length: int = VALUE_LENGTH) -> str:
     """This value without line breaks and what else steers a display, cut where it is longer than ``length``."""
     text = plain(str(value)).strip()
@@ -51,6 +78,7 @@ class Words:
     """One language, the zone in which times are told, and where the nodes are."""
 
     def __init__(self, language: Language, zone: tzinfo, places: Mapping[NodeKey, Place]) -> None:
+        self._language = language
         self._catalog = catalog(language)
         self._locale = _LOCALES[language]
         self._zone = zone
@@ -60,6 +88,34 @@ class Words:
         """A text of this program; one that has no translation stays English."""
         message = None if self._catalog is None else self._catalog.get(text)
         return str(message.string) if message is not None and message.string and not message.fuzzy else text
+
+    def retold(self, text: str) -> str:
+        """What the program has said in English, its values in it; what isn't known stays as it is."""
+        return self._retold(text) or text
+
+    def _retold(self, text: str) -> str | None:
+        if self._catalog is None:
+            return text
+        for context in (SAID, None):
+            message = self._catalog.get(text, context)
+            if message is not None and message.string:
+                return str(message.string)
+        for pattern, german in patterns(self._language):
+            found = pattern.fullmatch(text)
+            values = None if found is None else self._values(found.groupdict())
+            if values is not None:
+                return german.format(**values)
+        return None
+
+    def _values(self, found: Mapping[str, str]) -> dict[str, str] | None:
+        """What stands in a text, itself retold where it is words; None where a ``problem`` in it isn't known."""
+        values = dict(found)
+        for name in {"problem", "why"} & found.keys():
+            known = self._retold(found[name])
+            if known is None and name == "problem":
+                return None
+            values[name] = known or found[name]
+        return values
 
     def say(self, text: str, **values: object) -> str:
         """The text with its values."""

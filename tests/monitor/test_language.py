@@ -1,0 +1,264 @@
+"""One output, one language: usage, errors, the doctor and the kinds of events are told as all else that people read."""
+
+import argparse
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from string import Formatter
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import node.monitor
+from node.errors import ConfigError
+from node.messages import EventKind
+from node.monitor import cli, config, example
+from node.monitor.arguments import parser
+from node.monitor.saying import refused, words_of
+from node.monitor.tell.words import SAID, catalog
+from tests.support.broker import free_port
+from tests.support.foreign import foreign
+from tests.support.monitor import alarm_monitor, write_monitor
+
+GERMAN, ENGLISH = words_of("de"), words_of("en")
+MONITOR = Path(node.monitor.__path__[0])
+PROGRAM = MONITOR.parent
+
+TELLING = {
+    "Finding": (1, 2),
+    "ExampleError": (0, 1),
+    "MonitorDirectoryError": (0, 1),
+    "HistoryUrlError": (0, 1),
+    "HistoryOlderError": (0, 1),
+    "HistoryNewerError": (0, 1),
+    "HistoryEncodingError": (0, 1),
+    "TokenNameError": (0, 1),
+    "ArgumentTypeError": (0,),
+}
+"""What says something to people, and which of its arguments do."""
+
+COMMANDS = ("systemctl ", "alarm-monitor ")
+"""A next step that is a command is the same in any language."""
+
+
+def skeleton(text: str) -> str:
+    """The text with its values taken out: two that differ in their names alone are one."""
+    return "".join(literal + ("{}" if name is not None else "") for literal, name, _, _ in Formatter().parse(text))
+
+
+def literal(told: ast.expr) -> str | None:
+    """What this expression says, its values as {}; None where it is worked out."""
+    if isinstance(told, ast.Constant) and isinstance(told.value, str):
+        return told.value
+    if isinstance(told, ast.JoinedStr):
+        return "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in told.values)
+    return None
+
+
+def said_in(folder: Path) -> Iterator[str]:
+    """Each text that something of TELLING says."""
+    for path in sorted(set(folder.rglob("*.py")) - {folder / "check_alarm_node.py"}):  # which speaks to tools
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = ast.unparse(call.func).rpartition(".")[2] if isinstance(call, ast.Call) else ""
+            for index in TELLING.get(name, ()):
+                text = literal(call.args[index]) if isinstance(call, ast.Call) and index < len(call.args) else None
+                if text:
+                    yield text
+
+
+def known() -> set[str]:
+    """The skeletons of all that the catalogue has."""
+    german = catalog("de")
+    assert german is not None
+    return {skeleton(str(each.id)) for each in german if each.id}
+
+
+def test_what_the_doctor_and_the_errors_say_is_known_in_german() -> None:
+    """Whoever adds a finding adds its translation."""
+    missing = {
+        text
+        for text in said_in(MONITOR)
+        if text not in known() and not text.startswith(COMMANDS) and text.replace("{}", "").strip(":; ")
+    }
+
+    assert missing == set()
+
+
+def texts_of(made: argparse.ArgumentParser) -> Iterator[str]:
+    """What a parser says in its help."""
+    yield made.description or ""
+    for action in made._actions:  # noqa: SLF001 - argparse has no public list of them
+        yield action.help or ""
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - as above
+            for command in action.choices.values():
+                yield from texts_of(command)
+
+
+def test_every_help_is_known_in_german() -> None:
+    """And is shown so."""
+    german, english = list(texts_of(parser(GERMAN.retold))), list(texts_of(parser()))
+
+    same = {one for one, other in zip(german, english, strict=True) if one and one == other}
+    assert same == set()
+    assert "Aufruf: alarm-monitor" in parser(GERMAN.retold).format_help()
+
+
+def test_every_command_takes_a_language() -> None:
+    """Also those that ask nobody."""
+    for name in cli.COMMANDS:
+        if name == "complete":  # the shells' own
+            continue
+        needed = {
+            "reset": ("x", "--reason", "real"),
+            "identify": ("x",),
+            "pause": ("x", "--for", "2h", "--reason", "x"),
+        }
+        needed |= {"resume": ("x",), "forget": ("x",), "walk-test": ("list",), "report": ("tests",), "token": ("list",)}
+        needed |= {
+            "tell": ("--test",),
+            "isolate": ("x", "--for", "2h", "--reason", "x"),
+            "restore-target": ("x",),
+        }
+        assert parser().parse_args([name, *needed.get(name, ()), "--language", "de"]).language == "de"
+
+
+@pytest.mark.parametrize("kind", get_args(EventKind))
+def test_every_kind_of_event_has_a_german_name(kind: str) -> None:
+    """In the history at a terminal; tools have the kind itself."""
+    assert GERMAN.retold(kind) != kind
+    assert ENGLISH.retold(kind) == kind
+
+
+def test_nothing_stands_in_the_catalogue_that_nobody_says() -> None:
+    """Each text stands somewhere in the program, or in argparse."""
+    german = catalog("de")
+    assert german is not None
+    sources = [*PROGRAM.rglob("*.py"), Path(argparse.__file__)]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sources]
+    texts = {
+        text for tree in trees for each in ast.walk(tree) if isinstance(each, ast.expr) and (text := literal(each))
+    }
+    whole = "\n".join(texts)
+    loose = (
+        "{",
+        "Connection refused",
+        "connection refused",
+        "Permission denied",
+        "No such file",
+        "No space",
+        "Read-only",
+        "Is a",
+    )
+
+    unsaid = {
+        str(each.id)
+        for each in german
+        if each.context == SAID and not any(mark in str(each.id) for mark in loose) and str(each.id) not in whole
+    }
+
+    assert unsaid - {"timed out", "the roster lists 1 node", "usage:", "positional arguments:", "options:"} == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("bogus",), "alarm-monitor: Fehler: COMMAND: 'bogus' geht nicht (zur Wahl stehen 'run', "),
+        (("reset",), "alarm-monitor reset: Fehler: es fehlt: INCIDENT, --reason"),
+        (("status", "--bogus"), "alarm-monitor: Fehler: unbekannte Angaben: --bogus"),
+        (
+            ("pause", "x", "--for", "10s", "--reason", "x"),
+            "alarm-monitor pause: Fehler: --for: '10s' liegt nicht zwischen 1m",
+        ),
+        (("pause", "x", "--for"), "alarm-monitor pause: Fehler: --for: verlangt eine Angabe"),
+        (
+            ("history", "--since", "gestern"),
+            "alarm-monitor history: Fehler: --since: 'gestern' ist nicht wie 2026-03-01",
+        ),
+        (("init", "--port", "x"), "alarm-monitor init: Fehler: --port: 'x' geht nicht"),
+        (("status", "--url", "ftp://x"), "alarm-monitor status: Fehler: --url: 'ftp://x' ist nicht wie https://"),
+    ],
+)
+def test_wrong_usage_is_told_in_german(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], line: str
+) -> None:
+    """With the usage above it; the exit code is that of any language."""
+    with pytest.raises(SystemExit) as usage:
+        cli.main([*arguments, "--language", "de"])
+
+    said = capsys.readouterr().err
+    assert usage.value.code == 2
+    assert said.startswith("Aufruf: ")
+    assert said.splitlines()[-1].startswith(line)
+
+
+def test_the_doctor_speaks_german(tmp_path: Path) -> None:
+    """In each of its lines, by the language of the configuration."""
+    written = write_monitor(tmp_path, free_port(), language="de", targets=(), roster=[{"id": "a", "site": "mitte"}])
+
+    told = alarm_monitor(written, "check").stdout.splitlines()
+    english = alarm_monitor(written, "check", "--language", "en").stdout.splitlines()
+
+    assert told[0] == f"ok      {written}: der Monitor guard-desk hört mitte"
+    assert "BEFUND  niemandem wird ein Alarm gemeldet. Als Nächstes: ein [[target]] in monitor.toml schreiben." in told
+    assert any(line.startswith("UNKLAR  der Dienst läuft nicht") for line in told)
+    assert [line for line in told if "Next:" in line or "FINDING" in line] == []
+    assert len(english) == len(told)
+    assert set(english) & set(told) == set()
+
+
+def test_a_wrong_configuration_is_told_in_german(tmp_path: Path) -> None:
+    """Each line of it, and what to do."""
+    written = write_monitor(tmp_path, 1, language="de", api={"port": "x", "colour": "red"})
+
+    told = alarm_monitor(written, "check").stderr.splitlines()
+
+    assert told[:-1] == [
+        f'{written}: [api] colour ist unbekannt: erlaubt sind hier "host", "port"',
+        f'{written}: [api] port = "x": muss sein: eine ganze Zahl von 1 bis 65535, zum Beispiel port = 8780',
+    ]
+    assert told[-1] == (
+        f"E001 {written} hat 2 Fehler. Als Nächstes: die Zeilen darüber richtigstellen, dann aufrufen: "
+        "alarm-monitor check."
+    )
+
+
+def test_what_init_writes_explains_itself_in_german(tmp_path: Path) -> None:
+    """Its comments are translated, and nothing else of it."""
+    german, english = (tmp_path / language / "monitor.toml" for language in ("de", "en"))
+
+    for each in (german, english):
+        each.parent.mkdir()
+    told = alarm_monitor(german, "init", "--language", "de")
+    example.write(
+        english, str, monitor="guard-desk", site="mitte", host="127.0.0.1", port=1883, language="de", force=False
+    )
+
+    assert told.stdout.splitlines()[0] == f"{german} ist geschrieben"
+    for name in ("monitor.toml", "nodes.toml"):
+        ours, theirs = ((each.with_name(name)).read_text(encoding="utf-8").splitlines() for each in (german, english))
+        pairs = list(zip(ours, theirs, strict=True))
+        prose = [one for one, other in pairs if other.startswith("# ") and "://" not in other and one == other]
+        changed = [
+            one for one, other in pairs if one != other and not other.startswith("# ") and str(tmp_path) not in one
+        ]
+        assert (prose, changed) == ([], [])
+    assert config.load(german).monitor == "guard-desk"
+
+
+def test_an_error_that_is_not_known_stays_as_it_is() -> None:
+    """Rather than half in one language."""
+    error = ConfigError(("x: [y] is odd in a way that is new",), "x")
+
+    assert refused(error, ENGLISH) == str(error)
+    assert GERMAN.retold(error.problems[0]) == error.problems[0]
+    assert refused(error, GERMAN).startswith("E001 x hat 1 Fehler. Als Nächstes: ")
+
+
+@given(foreign | st.text(max_size=200))
+def test_whatever_is_retold_is_text(text: str) -> None:
+    """No words of others are a pattern, and none take long."""
+    assert isinstance(GERMAN.retold(text), str)
+    assert GERMAN.retold(f"target {text}: its URL can be used (nothing was sent)").startswith("Ziel ") or not text
+    assert ENGLISH.retold(text) == text
