@@ -56,10 +56,13 @@ _shtab_alarm_monitor_resume___token_file_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_forget_pos_0_COMPGEN=_alarm_monitor_nodes
 _shtab_alarm_monitor_forget___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_forget___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_tell_pos_0_COMPGEN=_alarm_monitor_targets
 _shtab_alarm_monitor_tell___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_tell___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_isolate_pos_0_COMPGEN=_alarm_monitor_targets
 _shtab_alarm_monitor_isolate___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_isolate___token_file_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor_restore_target_pos_0_COMPGEN=_alarm_monitor_targets
 _shtab_alarm_monitor_restore_target___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_restore_target___token_file_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_walk_test_pos_1_COMPGEN=_alarm_monitor_walk_tests
@@ -171,6 +174,9 @@ _alarm_monitor_nodes() {
 }
 _alarm_monitor_incidents() {
   compgen -W "$(alarm-monitor complete incidents "${COMP_WORDS[@]}" 2>/dev/null)" -- "$1"
+}
+_alarm_monitor_targets() {
+  compgen -W "$(alarm-monitor complete targets "${COMP_WORDS[@]}" 2>/dev/null)" -- "$1"
 }
 _alarm_monitor_walk_tests() {
   compgen -W "$(alarm-monitor complete walk-tests "${COMP_WORDS[@]}" 2>/dev/null)" -- "$1"

@@ -92,7 +92,7 @@ def parser(say: Callable[[str], str] = str) -> argparse.ArgumentParser:
     token.add_argument("name", nargs="?", help="a desk's or a tool's, as it is shown; no person's", metavar="NAME")
     token.add_argument("--role", choices=("viewer", "responder", "manager"), default="viewer")
     complete = commands.add_parser("complete")  # for the shells, and in nobody's list
-    complete.add_argument("what", choices=("incidents", "nodes", "walk-tests"))
+    complete.add_argument("what", choices=("incidents", "nodes", "walk-tests", "targets"))
     complete.add_argument("line", nargs=argparse.REMAINDER)
     complete.set_defaults(verbose=False, language=None, config=DEFAULT_CONFIG)
     return made

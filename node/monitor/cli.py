@@ -352,6 +352,8 @@ def _complete(parsed: argparse.Namespace) -> int:
             names = [each["id"] for each in client.items("incidents")]
         elif parsed.what == "walk-tests":
             names = [each["id"] for each in client.items("walk-tests")]
+        elif parsed.what == "targets":
+            names = [each["name"] for each in client.get("fleet")["targets"]]
         else:
             nodes = [(each["site"], each["node"]) for each in client.items("nodes")]
             once = Counter(node for _, node in nodes)

@@ -24,13 +24,16 @@ PROGRAMS = {
         "history",
         "identify",
         "init",
+        "isolate",
         "pause",
         "report",
         "reset",
+        "restore-target",
         "resume",
         "run",
         "silence",
         "status",
+        "tell",
         "token",
         "walk-test",
     ],
@@ -125,3 +128,51 @@ def test_the_monitors_choices_are_completed(words: list[str], completed: list[st
     found = said(SCRIPTS, "bash", "-c", BASH, "bash", script, "alarm-monitor", *words)
 
     assert found == completed
+
+
+ASKED = """\
+#!/bin/sh
+echo "$*" >>asked
+case "$2" in nodes) echo mitte/room-214; echo room-214;; incidents) echo mitte/room-214/0badcafe-7;; *) exit 1;; esac
+"""
+NAMED = [
+    (["identify", "ro"], ["room-214"], "complete nodes "),
+    (["acknowledge", "--url", "http://x", "mi"], ["mitte/room-214/0badcafe-7"], "complete incidents "),
+    (["pause", "--reason", "x", "mitte/"], ["mitte/room-214"], "complete nodes "),
+    (["walk-test", "end", "w"], [], "complete walk-tests "),
+]
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What an alarm-monitor was asked that knows one node and one alarm."""
+    program = tmp_path / "alarm-monitor"
+    program.write_text(ASKED, encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    return tmp_path / "asked"
+
+
+@pytest.mark.parametrize(("words", "completed", "question"), NAMED, ids=lambda each: " ".join(each)[:40])
+def test_bash_completes_what_the_monitor_knows(
+    tmp_path: Path, asked: Path, words: list[str], completed: list[str], question: str
+) -> None:
+    """With what was typed so far, where another address is named; where it knows nothing, nothing."""
+    found = said(tmp_path, "bash", "-c", BASH, "bash", str(SCRIPTS / "alarm-monitor.bash"), "alarm-monitor", *words)
+
+    assert found == completed
+    assert asked.read_text(encoding="utf-8").startswith(f"{question}alarm-monitor {words[0]} ")
+
+
+@needs("fish")
+@pytest.mark.parametrize(("words", "completed", "question"), NAMED, ids=lambda each: " ".join(each)[:40])
+def test_fish_completes_what_the_monitor_knows(
+    tmp_path: Path, asked: Path, words: list[str], completed: list[str], question: str
+) -> None:
+    """As bash."""
+    script = str(SCRIPTS / "alarm-monitor.fish")
+
+    found = said(tmp_path, "fish", "--no-config", "-c", FISH, script, "alarm-monitor", *words)
+
+    assert found == completed
+    assert asked.read_text(encoding="utf-8").startswith(f"{question}alarm-monitor {words[0]}")

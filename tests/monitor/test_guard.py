@@ -304,6 +304,7 @@ def test_the_only_walk_test_is_ended_without_its_id(site: Site, token: Path) -> 
         ("nodes", "mitte/desk-1 nord/desk-1 nord/desk-2 desk-2"),
         ("incidents", "mitte/desk-1/0badcafe-7"),
         ("walk-tests", "w-1"),
+        ("targets", "sms"),
     ],
 )
 def test_the_shell_is_told_what_there_is(site: Site, token: Path, what: str, names: str) -> None:

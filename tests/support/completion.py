@@ -13,7 +13,7 @@ from node.monitor.arguments import parser as monitor_parser
 PROGRAMS = {"alarm-node": cli.parser, "alarm-monitor": monitor_parser}
 
 
-NAMES = {"incident": "incidents", "node": "nodes", "id": "walk-tests"}
+NAMES = {"incident": "incidents", "node": "nodes", "id": "walk-tests", "target": "targets"}
 """What is known by the running monitor, by the argument that names it."""
 
 
