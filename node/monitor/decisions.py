@@ -5,7 +5,7 @@ Findings are kept here as well: raised where they weren't open, cleared where th
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -40,6 +40,15 @@ class Moment(NamedTuple):
 
     at: float
     utc: datetime
+
+
+CLOCK_SET = datetime(2020, 1, 1, tzinfo=UTC)
+"""Before this no clock that was ever set has been: machines without a battery begin in 1970."""
+
+
+def counted_from(now: Moment, label: datetime) -> datetime:
+    """From when on days are counted that a label began: now, where the clock that gave it wasn't set, or was ahead."""
+    return label if CLOCK_SET <= label <= now.utc or now.utc < CLOCK_SET else now.utc
 
 
 class SendReceipt(NamedTuple):

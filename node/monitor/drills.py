@@ -4,7 +4,8 @@ Rules:
 
 1. A button is known from its node's heartbeat, or from its test. Its next test is due ``test_days`` after its last one,
    or after it was first seen; beyond that it is a finding. Due dates are of the calendar: here, and nowhere else, wall
-   time decides.
+   time decides. So a date by a clock that wasn't set, or was ahead, counts as of the time when that was found; and
+   while the clock isn't set nothing is due.
 2. A test counts once the node had our receipt for it: only then the way to the building is known to work.
 3. A walk test has an actor and a mandatory end, an hour at most. The nodes end it by themselves.
 4. A node of it is told until its heartbeat says that it tests: it may have been between two connections, and started
@@ -24,7 +25,7 @@ from msgspec.structs import replace
 
 from node.core.modes import RECENT_S
 from node.messages import Event, HeartbeatMessage
-from node.monitor.decisions import Ledger, Moment, lasting, plain
+from node.monitor.decisions import CLOCK_SET, Ledger, Moment, counted_from, lasting, plain
 from node.monitor.findings import REDUCED, TEST_OVERDUE
 from node.monitor.model import Button, ButtonTest, EventKey, FindingKey, NodeKey, WalkTest
 
@@ -172,7 +173,10 @@ class Drills:
 
     def review(self, now: Moment) -> None:
         """Find whose test is overdue; to be called now and then, and once a minute is enough."""
-        for (node, name), button in self.buttons.items():
+        if now.utc < CLOCK_SET:
+            return
+        for (node, name), known in self.buttons.items():
+            button = self.buttons[node, name] = _dated(now, known)
             key = FindingKey(TEST_OVERDUE.code, *node, name)
             late = now.utc - self.due_utc(button)
             if late >= timedelta(0) and name in self._of_node.get(node, ()):
@@ -229,6 +233,15 @@ class Drills:
         self.buttons[button.node, button.input] = button
         self._known.setdefault(button.node, set()).add(button.input)
         self._ledger.out.buttons.append(button)
+
+
+def _dated(now: Moment, button: Button) -> Button:
+    """With the date from which its next test is counted."""
+    label = button.last_test_utc or button.since_utc
+    counted = counted_from(now, label)
+    if counted == label:
+        return button
+    return replace(button, since_utc=counted, last_test_utc=None if button.last_test_utc is None else counted)
 
 
 def _running(walk: WalkTest) -> FindingKey:

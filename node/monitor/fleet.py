@@ -32,7 +32,7 @@ from itertools import count
 from math import inf
 
 from node.messages import HeartbeatMessage, State
-from node.monitor.decisions import Ledger, Moment, lasting
+from node.monitor.decisions import Ledger, Moment, counted_from, lasting
 from node.monitor.findings import DOWN, NEVER_HEARD, OVERDUE_BACK, REDUCED
 from node.monitor.members import Members
 from node.monitor.model import DownReason, FindingKey, Flip, NodeKey, NodeRecord, Pause, Status
@@ -385,6 +385,8 @@ def _paused(node: NodeKey) -> FindingKey:
 def _left_s(pause: Pause, now: Moment) -> float:
     """How long a pause still holds: never longer than it was made for, whatever the clock said at a start."""
     made_for = pause.until_utc - pause.since_utc
+    if counted_from(now, pause.since_utc) != pause.since_utc:
+        return made_for.total_seconds()
     return min(max(pause.until_utc - now.utc, timedelta(0)), made_for).total_seconds()
 
 

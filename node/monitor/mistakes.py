@@ -6,7 +6,7 @@ After a few of them nobody runs any more, so somebody has to see why this button
 from collections.abc import Iterable
 from datetime import datetime
 
-from node.monitor.decisions import Ledger, Moment
+from node.monitor.decisions import Ledger, Moment, counted_from
 from node.monitor.findings import MISTAKEN_CALLS
 from node.monitor.model import FindingKey, NodeKey
 
@@ -43,7 +43,8 @@ class Mistakes:
             self._review(now, node, name)
 
     def _review(self, now: Moment, node: NodeKey, name: str) -> None:
-        recent = [each for each in self._of[node, name] if (now.utc - each).total_seconds() < COUNTED_S]
+        dated = [counted_from(now, each) for each in self._of[node, name]]
+        recent = [each for each in dated if (now.utc - each).total_seconds() < COUNTED_S]
         self._of[node, name] = recent
         if not recent:
             del self._of[node, name]

@@ -1,14 +1,16 @@
 """Tests and their due dates where things go wrong."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from node.monitor.batch import Memory
+from node.monitor.decisions import Moment
 from node.monitor.hub import REVIEW_S
-from node.monitor.model import Button, WalkTest
+from node.monitor.model import Button, NodeRecord, Pause, Status, WalkTest
 from node.monitor.requests import EndWalkTest, StartWalkTest
-from tests.monitor.nodes import ROOM, SITE, START, event, heartbeat, moment, will
+from node.monitor.viewing import view
+from tests.monitor.nodes import BOOT, ROOM, SITE, START, event, heartbeat, moment, will
 from tests.monitor.play import Play
 
 DAY_S = 86400.0
@@ -35,6 +37,75 @@ def test_a_button_is_overdue_by_the_calendar(days: float, found: list[str]) -> N
     play.hub.drills.review(moment(1.0))
 
     assert play.found() == found
+
+
+UNSET = datetime(1970, 1, 1, 0, 0, 20, tzinfo=UTC)
+
+
+def test_a_date_of_a_clock_that_was_not_set_counts_from_when_it_is() -> None:
+    """A monitor that starts in 1970 finds nothing overdue then, nor once the clock is set: a month later it does."""
+    play = Play()
+    play.hub.drills.heartbeat(Moment(0.5, UNSET), ROOM, heartbeat())
+    play.hub.drills.review(Moment(1.0, UNSET + timedelta(seconds=1)))
+    unset = play.found()
+
+    play.hub.drills.review(moment(60.0))
+    at_the_jump, due = play.found(), play.hub.drills.due_utc(play.hub.drills.buttons[ROOM, "button"])
+    play.hub.drills.review(moment(60.0 + 31 * DAY_S))
+
+    assert (unset, at_the_jump, play.found()) == ([], [], ["M006"])
+    assert due == moment(60.0).utc + timedelta(days=31)
+
+
+def test_a_test_of_a_clock_that_was_ahead_is_counted_from_when_that_is_found() -> None:
+    """Else a button that was tested by a clock of 2030 would be due in 2030."""
+    play = Play(Memory(buttons=(button(-1500.0),)))
+    play.hear(0.5, heartbeat())
+
+    play.hub.drills.review(moment(1.0))
+    before = play.found()
+    play.hub.drills.review(moment(1.0 + 31 * DAY_S))
+
+    assert (before, play.found()) == ([], ["M006"])
+
+
+def test_a_start_without_a_set_clock_takes_no_date_for_a_wrong_one() -> None:
+    """A machine without a battery begins in 1970, and knows better some seconds later: what was tested stays so."""
+    play = Play(Memory(buttons=(button(40.0),)))
+    play.hear(0.5, heartbeat())
+
+    play.hub.drills.review(Moment(1.0, UNSET))
+    unset = play.found()
+    play.hub.drills.review(moment(60.0))
+
+    assert (unset, play.found()) == ([], ["M006"])
+
+
+@pytest.mark.parametrize("days", [-1500.0, 20500.0], ids=["of the future", "of 1970"])
+def test_mistaken_calls_of_a_wrong_clock_count_as_of_now(days: float) -> None:
+    """For twelve months, and not for ever."""
+    calls = tuple((ROOM, "button", START - timedelta(days=days)) for _ in range(2))
+    play = Play(Memory(mistaken=calls))
+    before = play.found()
+
+    play.hub.incidents.mistakes.review(moment(366 * DAY_S))
+
+    assert (before, play.found()) == (["M007"], [])
+
+
+def test_a_pause_of_a_clock_that_was_not_set_has_its_whole_time_after_a_restart() -> None:
+    """It began in 1970 for an hour, and the clock was set meanwhile."""
+    pause = Pause(node=ROOM, by="desk", reason="works", since_utc=UNSET, until_utc=UNSET + timedelta(hours=1))
+    record = NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=BOOT, period_s=10.0)
+    play = Play(Memory(nodes=(record,), pauses=(pause,)))
+
+    shown = next(each for each in view(play.hub, moment(1.0), "1", {}).nodes)
+    play.until(3590.0)
+    before = play.hub.fleet.nodes[ROOM].status
+    play.until(3610.0)
+
+    assert shown.paused_until == START + timedelta(hours=1)
+    assert (before, play.hub.fleet.nodes[ROOM].pause) == (Status.PAUSED, None)
 
 
 def test_a_test_ends_the_finding() -> None:

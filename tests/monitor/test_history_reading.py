@@ -1,5 +1,7 @@
 """What happened, a page at a time; on SQLite and on PostgreSQL."""
 
+from datetime import UTC, datetime
+
 import pytest
 from msgspec import structs
 
@@ -100,7 +102,7 @@ def test_a_cursor_that_nobody_gave_is_refused(history: History, cursor: str) -> 
         (Which(node="hall"), ["e"]),
         (Which(site="mitte", kind="M001"), ["c", "a"]),
         (Which(kind="F001"), ["b"]),
-        (Which(since_utc=at(20), until_utc=at(40)), ["c", "b"]),
+        (Which(since_utc=at(20), until_utc=at(40)), ["c", "b", "a"]),
         (Which(node="room-1", until_utc=at(20)), ["a"]),
     ],
 )
@@ -123,3 +125,23 @@ def test_findings_are_found_when_they_are_over(history: History, which: Which, s
     assert [each.key.subject for each in found] == subjects
     assert [each.cleared_utc for each in found] == [at(60) if each.key.subject in "ace" else None for each in found]
     assert end is None
+
+
+def test_what_began_by_a_clock_that_was_not_set_is_found_by_what_came_of_it(history: History) -> None:
+    """A history that begins in 1970 and jumps to today: an alarm that was ended today is of today."""
+    unset = datetime(1970, 1, 1, 0, 1, tzinfo=UTC)
+    old = structs.replace(incident(1), raised_utc=unset)
+    ended = structs.replace(incident(2), raised_utc=unset, reset_utc=at(60), reset_by="desk", reset_reason="real")
+    held = structs.replace(incident(3), raised_utc=unset, held_utc=at(50))
+    cleared = finding(subject="a", since_utc=unset)
+    history.store(Batch(incidents=(old, ended, held), raised=(cleared, finding(subject="b", since_utc=unset))))
+    history.store(Batch(cleared=((cleared.key, at(60)),)))
+
+    since = Which(since_utc=at(0))
+    incidents, _ = history.reading.incidents(since, 10)
+    findings, _ = history.reading.findings(since, 10)
+    everything, _ = history.reading.incidents(Which(since_utc=unset), 10)
+
+    assert [each.key for each in incidents] == [held.key, ended.key]
+    assert [each.key.subject for each in findings] == ["a"]
+    assert [each.key for each in everything] == [held.key, ended.key, old.key]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Column, Select, Table, select
+from sqlalchemy import Column, Select, Table, or_, select
 
 from node.monitor.history.database import Database
 from node.monitor.history.rows import made
@@ -21,7 +21,7 @@ S = TypeVar("S", bound=Struct)
 class Wanted(Protocol):
     """Which records are wanted: those that agree with all that isn't None.
 
-    From ``since_utc`` on and before ``until_utc``.
+    From ``since_utc`` on and before ``until_utc``; also what began before and was acknowledged, say, or ended since.
     """
 
     @property
@@ -53,12 +53,16 @@ class Which(Struct, frozen=True, kw_only=True):
 
 
 class _Kind(Struct, Generic[S], frozen=True):
-    """What is read where: ``instant`` is the column of its time, ``columns`` those that can be asked for, by name."""
+    """What is read where: ``instant`` is the column of its time, ``columns`` those that can be asked for, by name.
+
+    ``later``: the columns of what came of it, perhaps by a clock that was set meanwhile.
+    """
 
     record: type[S]
     table: Table
     instant: Column[Any]
     columns: Mapping[str, Column[Any]]
+    later: tuple[Column[Any], ...] = ()
 
 
 def _columns(table: Table, *names: str) -> dict[str, Column[Any]]:
@@ -67,12 +71,20 @@ def _columns(table: Table, *names: str) -> dict[str, Column[Any]]:
 
 _EVENTS = _Kind(HeardEvent, events, events.c.heard_utc, _columns(events, "site", "node", "input", "kind", "incident"))
 _INCIDENTS = _Kind(
-    IncidentRecord, incidents, incidents.c.raised_utc, _columns(incidents, "site", "node", "input", "incident")
+    IncidentRecord,
+    incidents,
+    incidents.c.raised_utc,
+    _columns(incidents, "site", "node", "input", "incident"),
+    later=(incidents.c.held_utc, incidents.c.told_utc, incidents.c.acknowledged_utc, incidents.c.reset_utc),
 )
 _FLIPS = _Kind(Flip, flips, flips.c.at_utc, _columns(flips, "site", "node"))
 _TESTS = _Kind(ButtonTest, tests, tests.c.at_utc, _columns(tests, "site", "node", "input"))
 _FINDINGS = _Kind(
-    PastFinding, findings, findings.c.since_utc, _columns(findings, "site", "node") | {"kind": findings.c.code}
+    PastFinding,
+    findings,
+    findings.c.since_utc,
+    _columns(findings, "site", "node") | {"kind": findings.c.code},
+    later=(findings.c.cleared_utc,),
 )
 
 Page = tuple[tuple[S, ...], str | None]
@@ -125,7 +137,7 @@ def _asked(kind: _Kind[S], which: Wanted, limit: int, cursor: str | None) -> Sel
         if value is not None:
             asked = asked.where(column == value)
     if which.since_utc is not None:
-        asked = asked.where(kind.instant >= which.since_utc)
+        asked = asked.where(or_(*(instant >= which.since_utc for instant in (kind.instant, *kind.later))))
     if which.until_utc is not None:
         asked = asked.where(kind.instant < which.until_utc)
     return asked if cursor is None else asked.where(table.c.id < _place(cursor))

@@ -17,8 +17,8 @@ class Which(Struct, frozen=True, kw_only=True):
     """Which records are wanted: those that agree with all that isn't None.
 
     From ``since_utc`` on and before ``until_utc``, by when an event or a press was heard, an incident or a finding
-    raised, a status changed. ``kind`` is an event's or, of findings, the code, ``incident`` a node's own
-    ``<boot>-<seq>``.
+    raised (or something came of it since), a status changed. ``kind`` is an event's or, of findings, the code,
+    ``incident`` a node's own ``<boot>-<seq>``.
     """
 
     site: str | None = None
