@@ -8,8 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from node import config, wire
 from node.check.finding import Finding
 from node.core import events as ev
-from node.errors import BROKER_UNREACHABLE, CANARY_SILENT, CERTIFICATE_EXPIRES, FAULTS, PLAIN_TEXT
+from node.errors import (
+    BROKER_UNREACHABLE,
+    CANARY_SILENT,
+    CERTIFICATE_EXPIRES,
+    EXPIRY_LOST,
+    FAULTS,
+    PLAIN_TEXT,
+)
 from node.link import Incoming, Link, Outgoing, Priority, Subscription
+from node.messages import CANARY_EXPIRY_S
 
 ANSWER_S = 5.0
 """How long a broker may take; hazards.md: a subscription that is granted and silent is found by a canary only."""
@@ -91,11 +99,15 @@ def _listen(
                     topic=messages.canary_topic,
                     payload=payload,
                     priority=Priority.CONTROL,
+                    expiry_s=CANARY_EXPIRY_S,
                 )
             )
         if isinstance(event, ev.CanaryHeard) and sent_at is not None:
             rtt_ms = (clock() - sent_at) * 1000
             found = Finding(True, f"broker {name} answers; a canary came back in {rtt_ms:.1f} ms")
+            if not event.expiring:
+                kind, reason = EXPIRY_LOST, "a canary came back without its expiry"
+                found = None
             break
     yield found or Finding(False, f"broker {name}: {reason}: {kind.code} {kind.text}", kind.next_step)
     for whose, end_utc in sorted(ends_utc.items()):

@@ -1,35 +1,25 @@
-"""The doctor: what of a monitor doesn't work, one finding a line, each with its next step. Changes and sends nothing.
+"""The doctor: what of a monitor doesn't work, one finding a line, each with its next step. Changes nothing.
 
-While the service runs its own findings are read: a second connection with its name would throw it off the broker.
+While the service runs its own findings are read: a second connection with its name would throw it off the broker. While
+it doesn't, each broker is tried, and each node that is online there is asked by a command that does nothing.
 """
 
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
-
-from node.access import problems
-from node.access.credentials import Credentials
-from node.access.tls import TlsSocket
-from node.config.brokers import Broker
-from node.errors import AlarmNodeError, FaultKind
+from node.errors import AlarmNodeError
 from node.monitor import config
 from node.monitor.commanding import ApiError, Commands, on_this_machine
 from node.monitor.errors import HistoryOlderError
-from node.monitor.findings import BROKER_AWAY, FILE_UNUSABLE, HISTORY_IN_MEMORY, ROSTER_UNUSABLE, UNREACHED
+from node.monitor.findings import HISTORY_IN_MEMORY, ROSTER_UNUSABLE, UNREACHED
 from node.monitor.reach import of_roster, unreached
 from node.monitor.running import is_in_memory, open_history
 from node.monitor.settings import Settings
 from node.monitor.tell import problem_of
-from node.monitor.tell.texts import BROKER_PROBLEMS
-from node.monitor.wire import MonitorWire
+from node.monitor.trial import try_broker
 from node.plain import plain
 
 ANSWER_S = 5.0
@@ -62,7 +52,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(None, "the service isn't running, or not for this account", "systemctl start alarm-monitor")
         yield from _reach(settings)
         for broker in settings.brokers:
-            yield _try_broker(settings, broker)
+            yield from (Finding(*outcome) for outcome in try_broker(settings, broker))
 
 
 def _roster(settings: Settings) -> Iterator[Finding]:
@@ -144,63 +134,3 @@ def _tested(target: Mapping[str, Any]) -> Finding:
     return Finding(
         False, f"target {name} didn't take the last test message, {tested}", f"alarm-monitor tell --test {name}"
     )
-
-
-def _try_broker(settings: Settings, broker: Broker) -> Finding:
-    """Connect as the monitor, which doesn't run now, and subscribe; nothing is published that a node could believe."""
-    credentials = Credentials(broker.name, broker.tls, broker.login)
-    credentials.look()
-    if not credentials.ready:
-        text = f"broker {broker.name}: its files here can't be used: {credentials.problem}: {FILE_UNUSABLE.code}"
-        return Finding(False, text, FILE_UNUSABLE.next_step)
-    wire = MonitorWire(settings.root, settings.sites, settings.monitor, "00000000")
-    client = Client(
-        CallbackAPIVersion.VERSION2,
-        settings.monitor,
-        protocol=MQTTProtocolVersion.MQTTv5,
-        reconnect_on_failure=False,
-    )
-    done = threading.Event()
-    found: list[tuple[str, FaultKind | None]] = []
-    opened: list[object] = []
-
-    def connected(_: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _properties: object) -> None:
-        if code.is_failure:
-            found.append(problems.refused(code))
-            done.set()
-        else:
-            client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in wire.subscriptions])
-
-    def subscribed(_: Client, _data: object, _mid: int, codes: list[ReasonCode], _properties: object) -> None:
-        found.extend((f"a subscription was refused: {code}", None) for code in codes if code.is_failure)
-        done.set()
-
-    def disconnected(*_: object) -> None:
-        # With TLS 1.3 the broker refuses our certificate when it has seen it: after the connection is there.
-        broken = next((each.broken for each in opened if isinstance(each, TlsSocket)), None)
-        if broken is not None and not done.is_set():
-            found.append(problems.broken(broken))
-            done.set()
-
-    client.on_socket_open = lambda _client, _data, each: opened.append(each)
-    client.on_connect = connected
-    client.on_subscribe = subscribed
-    client.on_disconnect = disconnected
-    try:
-        credentials.equip(client, ANSWER_S)
-        client.connect_timeout = ANSWER_S
-        client.connect(broker.host, broker.port)
-        client.loop_start()
-        if not done.wait(ANSWER_S):
-            found.append(("no answer", None))
-    except (OSError, ValueError) as failure:
-        found.append(problems.told(failure))
-    finally:
-        client.disconnect()
-        client.loop_stop()
-    if not found:
-        return Finding(True, f"broker {broker.name} lets the monitor in, and grants what it listens to")
-    reason, fault = found[0]
-    told = reason if fault is None else f"{BROKER_PROBLEMS.get(fault.code, fault.text)} ({fault.code} {reason})"
-    next_step = BROKER_AWAY.next_step if fault is None else fault.next_step
-    return Finding(False, f"broker {broker.name}: {told}: {BROKER_AWAY.code}", next_step)

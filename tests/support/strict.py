@@ -1,8 +1,4 @@
-"""A broker that keeps a client to its ReceiveMaximum: whoever has more publishes unanswered is thrown off.
-
-It stands before a mosquitto, which tells the limit in CONNACK (``max_inflight_messages``) and never enforces it. Each
-PUBACK takes ``answer_s``, so that publishes pile up.
-"""
+"""Brokers that mosquitto isn't: each stands before one, and passes MQTT's packets on."""
 
 import asyncio
 import threading
@@ -15,18 +11,14 @@ _PUBLISH, _PUBACK = 3, 4
 _RECEIVE_MAXIMUM_EXCEEDED = b"\xe0\x01\x93"
 
 
-class Strict:
-    """Relays ``port`` to ``target_port``; ``most`` were under way at once, ``thrown`` is how often it threw."""
+class Relay:
+    """Relays ``port`` to ``target_port``, packet by packet."""
 
-    def __init__(self, target_port: int, maximum: int, answer_s: float = 0.02) -> None:
+    def __init__(self, target_port: int) -> None:
         self.port = 0
-        self.most = 0
-        self.thrown = 0
         self._target_port = target_port
-        self._maximum = maximum
-        self._answer_s = answer_s
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="strict", daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="relay", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -52,31 +44,86 @@ class Strict:
         broker_in, broker_out = await asyncio.open_connection("127.0.0.1", self._target_port)
         unanswered: set[bytes] = set()
 
-        def answer(packet: bytes) -> None:
-            unanswered.discard(packet[2:4])
-            client_out.write(packet)
-
         async def questions() -> None:
             while packet := await _packet(client_in):
-                if packet[0] >> 4 == _PUBLISH and packet[0] & 0x06:
-                    unanswered.add(_packet_id(packet))
-                    self.most = max(self.most, len(unanswered))
-                    if len(unanswered) > self._maximum:
-                        self.thrown += 1
-                        client_out.write(_RECEIVE_MAXIMUM_EXCEEDED)
-                        break
+                if not self.asked(packet, client_out, unanswered):
+                    break
                 broker_out.write(packet)
             broker_out.close()
 
         async def answers() -> None:
             while packet := await _packet(broker_in):
-                if packet[0] >> 4 == _PUBACK:
-                    self._loop.call_later(self._answer_s, answer, packet)
-                else:
-                    client_out.write(packet)
+                self.answered(packet, client_out, unanswered)
             client_out.close()
 
         await asyncio.gather(questions(), answers())
+
+    def asked(self, packet: bytes, client: asyncio.StreamWriter, unanswered: set[bytes]) -> bool:
+        """Whether this packet of a client goes on to the broker, and the connection with it."""
+        return True
+
+    def answered(self, packet: bytes, client: asyncio.StreamWriter, unanswered: set[bytes]) -> None:
+        """Hand a packet of the broker on."""
+        client.write(packet)
+
+
+class Strict(Relay):
+    """Keeps a client to its ReceiveMaximum: whoever has more publishes unanswered is thrown off.
+
+    mosquitto tells the limit in CONNACK (``max_inflight_messages``) and never enforces it. Each PUBACK takes
+    ``answer_s``, so that publishes pile up. ``most`` were under way at once, ``thrown`` is how often it threw.
+    """
+
+    def __init__(self, target_port: int, maximum: int, answer_s: float = 0.02) -> None:
+        super().__init__(target_port)
+        self.most = 0
+        self.thrown = 0
+        self._maximum = maximum
+        self._answer_s = answer_s
+
+    def asked(self, packet: bytes, client: asyncio.StreamWriter, unanswered: set[bytes]) -> bool:
+        """As Relay."""
+        if packet[0] >> 4 == _PUBLISH and packet[0] & 0x06:
+            unanswered.add(_packet_id(packet))
+            self.most = max(self.most, len(unanswered))
+            if len(unanswered) > self._maximum:
+                self.thrown += 1
+                client.write(_RECEIVE_MAXIMUM_EXCEEDED)
+                return False
+        return True
+
+    def answered(self, packet: bytes, client: asyncio.StreamWriter, unanswered: set[bytes]) -> None:
+        """As Relay."""
+        if packet[0] >> 4 != _PUBACK:
+            client.write(packet)
+            return
+
+        def answer() -> None:
+            unanswered.discard(packet[2:4])
+            client.write(packet)
+
+        self._loop.call_later(self._answer_s, answer)
+
+
+class Unexpiring(Relay):
+    """Forwards no message expiry, as some brokers do."""
+
+    def answered(self, packet: bytes, client: asyncio.StreamWriter, unanswered: set[bytes]) -> None:
+        """As Relay."""
+        client.write(_without_expiry(packet) if packet[0] >> 4 == _PUBLISH else packet)
+
+
+def _without_expiry(publish: bytes) -> bytes:
+    """This PUBLISH, whose properties, if any, are an expiry alone."""
+    body = publish[_header_size(publish) :]
+    after = 2 + int.from_bytes(body[:2], "big") + (2 if publish[0] & 0x06 else 0)
+    if body[after : after + 2] != b"\x05\x02":
+        return publish
+    rest = body[:after] + b"\x00" + body[after + 6 :]
+    length, size = b"", len(rest)
+    while size >= 0x80:
+        length, size = length + bytes([size & 0x7F | 0x80]), size >> 7
+    return publish[:1] + length + bytes([size]) + rest
 
 
 async def _packet(reader: asyncio.StreamReader) -> bytes:
@@ -93,10 +140,14 @@ async def _packet(reader: asyncio.StreamReader) -> bytes:
         return b""
 
 
-def _packet_id(publish: bytes) -> bytes:
+def _header_size(packet: bytes) -> int:
     at = 1
-    while publish[at] & 0x80:
+    while packet[at] & 0x80:
         at += 1
-    topic = at + 1
+    return at + 1
+
+
+def _packet_id(publish: bytes) -> bytes:
+    topic = _header_size(publish)
     after = topic + 2 + int.from_bytes(publish[topic : topic + 2], "big")
     return publish[after : after + 2]

@@ -4,9 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from tests.support.broker import Broker
 from tests.support.closed import LOGINS, ClosedBroker
 from tests.support.monitor import MONITOR, RunningMonitor, alarm_monitor, write_monitor
-from tests.support.node import NODE, SimulatedNode, write_config
+from tests.support.mqtt import Client
+from tests.support.node import NODE, SITE, SimulatedNode, alarm_node, write_config
+from tests.support.strict import Unexpiring
 
 
 def keys(broker: ClosedBroker, login: str, directory: Path) -> dict[str, object]:
@@ -72,6 +77,41 @@ def test_a_bridge_that_takes_the_expiry_off_is_found(tmp_path: Path) -> None:
     assert told.returncode != 0
     assert "M038" in told.stdout
     assert "bridge_protocol_version mqttv50" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("protocol", "found"),
+    [
+        ("mqttv50", "ok      broker {name}: a command reached 1 of 1"),
+        ("mqttv311", "FINDING broker {name}: M038 mitte/"),
+    ],
+)
+def test_the_doctor_tries_the_way_of_a_command(tmp_path: Path, protocol: str, found: str) -> None:
+    """While no monitor runs, too: whoever sets a bridge up sees at once whether it is right."""
+    central, branch = ClosedBroker(tmp_path / "central"), ClosedBroker(tmp_path / "branch")
+    branch.bridge(central, protocol)
+    config = write_config(tmp_path, brokers=[keys(branch, NODE, tmp_path)])
+    monitor = write_monitor(tmp_path / "monitor", brokers=[keys(central, MONITOR, tmp_path)])
+    state = f"alarm/v1/{SITE}/node/{NODE}/state"
+    with central, branch, SimulatedNode(config):
+        login = {"user": MONITOR, "password": LOGINS[MONITOR], "ca_file": central.ca_file}
+        with Client(central.port, MONITOR, subscribe=[state], **login) as desk:  # type: ignore[arg-type]
+            desk.expect(lambda message: b'"online"' in message.payload)
+        told = alarm_monitor(monitor, "check")
+
+    assert found.format(name=f"127.0.0.1:{central.port}") in told.stdout
+
+
+def test_a_broker_that_forwards_no_expiry_is_a_fault_of_its_nodes(tmp_path: Path) -> None:
+    """The node finds it by its canary, and so does its doctor."""
+    with Broker(tmp_path / "broker") as broker, Unexpiring(broker.port) as way:
+        config = write_config(tmp_path, way.port, heartbeat_s=1)
+        heartbeat = f"alarm/v1/{SITE}/node/{NODE}/heartbeat"
+        with Client(broker.port, subscribe=[heartbeat]) as desk, SimulatedNode(config):
+            desk.expect(lambda message: b'"F054"' in message.payload)
+        told = alarm_node("check", "--config", config, cwd=tmp_path)
+
+    assert f"FINDING broker 127.0.0.1:{way.port}: a canary came back without its expiry: F054" in told.stdout
 
 
 def mend(branch: ClosedBroker) -> None:
