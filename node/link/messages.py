@@ -61,13 +61,15 @@ class Bounds:
 
     ``heard``: messages that may be undecided. ``window``: messages that may be under way to the broker, or from it,
     without an answer. ``backlog``: while so many wait to be sent nothing more is heard. ``queue``: how many may wait;
-    what comes after them is dropped, unless it is an alarm.
+    what comes after them is dropped, unless it is an alarm. ``turn``: how many packets are read before what answers
+    them, and what we say ourselves, is written.
     """
 
     heard: int = 40
     window: int = 20
     backlog: int = 64
     queue: float = inf
+    turn: int = 1
 
 
 NODE_BOUNDS = Bounds()

@@ -9,6 +9,7 @@ paho never writes while it is called: as long as it has something to write it as
 import logging
 import math
 import os
+import select
 import selectors
 import socket
 from collections.abc import Callable
@@ -174,14 +175,14 @@ class Session:
 
     def _wait(self) -> int:
         """How the socket is ready: at once where TLS has read more than was asked for, which no selector can see."""
-        held = self._tls is not None and self._socket is not None and self._tls.pending() > 0
+        held = self._holds
         readiness = self._hatch.wait(-math.inf if held else self._wake_at())
         return readiness | selectors.EVENT_READ if held else readiness
 
     def _turn(self, readiness: int) -> None:
         readable = readiness & selectors.EVENT_READ
         if readable:
-            self._client.loop_read()
+            self._read()
         if readiness & selectors.EVENT_WRITE:
             self._client.loop_write()
         if self._awaited != CONNECT:  # before CONNACK it gives up after one keepalive, which may be too soon
@@ -196,6 +197,18 @@ class Session:
             self.end("connection lost")
         if not self.reason and self._may_leave():
             self._say_goodbye()
+
+    def _read(self) -> None:
+        """Read what is there, up to ``Bounds.turn`` packets."""
+        for number in range(self._terms.bounds.turn):
+            if self._socket is None or (number and not (self._holds or _is_readable(self._socket))):
+                return
+            self._client.loop_read()
+
+    @property
+    def _holds(self) -> bool:
+        """Whether TLS has read more than was asked for, which no selector can see."""
+        return self._tls is not None and self._socket is not None and self._tls.pending() > 0
 
     def _oldest_question(self) -> tuple[str, float] | None:
         """What has been unanswered for the longest time, and since when."""
@@ -374,3 +387,9 @@ class Session:
             self.end(*problems.broken(self._tls.broken))
         else:
             self.end("connection lost")
+
+
+def _is_readable(opened: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(opened, select.POLLIN)
+    return bool(poll.poll(0))

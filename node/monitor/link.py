@@ -27,7 +27,7 @@ JOIN_S = 3.0
 QUEUED = 20_000
 """A building's birth and its answers: what finds no room comes again from the nodes."""
 
-BOUNDS = Bounds(window=1_000, backlog=QUEUED, queue=QUEUED)
+BOUNDS = Bounds(window=1_000, backlog=QUEUED, queue=QUEUED, turn=100)
 """What is heard goes to the inbox at once, which has bounds of its own."""
 
 log = logging.getLogger(__name__)

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -402,6 +403,36 @@ def test_a_host_that_swallows_everything_is_given_up(monkeypatch: pytest.MonkeyP
             down = loop.expect(LinkDown)
 
     assert down == LinkDown(down.at, "the-broker", 1, "no connection within 0.2 s")
+
+
+def test_an_address_that_hangs_does_not_hide_the_next_one(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker's name may have several: each has a time of its own, and the link is up at its first attempt."""
+    monkeypatch.setattr("node.access.problems.TCP_CONNECT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.create_connection(full.getsockname()):
+        addresses = [full.getsockname(), ("127.0.0.1", broker.port)]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", each) for each in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_arguments, **_keywords: found)
+        with running(Loop(broker.port, host="broker.example")) as loop:
+            first = loop.next()
+
+    assert isinstance(first, LinkUp)
+
+
+def test_a_slow_name_server_takes_no_time_from_the_brokers_answer(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paho counts a keepalive from before the lookup, and would give up before CONNACK."""
+    found = socket.getaddrinfo("127.0.0.1", broker.port, type=socket.SOCK_STREAM)
+
+    def slow(*_arguments: object, **_keywords: object) -> object:
+        time.sleep(2.5)  # the name server's; the keepalive is over twice by then
+        return found
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    with running(Loop(broker.port, host="broker.example", keepalive_s=1)) as loop:
+        first = loop.next()
+
+    assert isinstance(first, LinkUp)
 
 
 def test_only_a_quick_answer_makes_a_deadline_short_again() -> None:
