@@ -431,3 +431,15 @@ def test_what_was_found_before_the_history_could_be_read_stands_on() -> None:
 
     assert sorted(after.found()) == ["M010", "M040"]
     assert after.hub.own.targets["guards"].failing
+
+
+def test_a_history_in_memory_is_found_anew_after_each_start() -> None:
+    """It may be on a disk by then."""
+    play = Play()
+    play.hub.own.history_in_memory(moment(1.0), "/run/alarm-monitor")
+    (found,) = play.hub.ledger.open.values()
+
+    restarted = Play(Memory(findings=(found,)))
+
+    assert (found.key, found.detail) == (FindingKey("M041", "", "", "guard-desk"), "/run/alarm-monitor")
+    assert restarted.found() == []
