@@ -159,6 +159,12 @@ UNKNOWN_FAULTS = FindingKind(
     "a node reports faults that this monitor doesn't know: it is newer, or somebody invents them",
     "read them at the node: alarm-node check; and bring the monitor to the node's version",
 )
+IMPLAUSIBLE = FindingKind(
+    "M024",
+    Severity.CRITICAL,
+    "a node's messages contradict each other: somebody else may speak in its name, or it has lost its record",
+    "find in the broker's log who else has its login, change its password, and give each node an access list",
+)
 DOUBLED = FindingKind(
     "M028",
     Severity.CRITICAL,
@@ -263,6 +269,7 @@ FINDINGS: dict[str, FindingKind] = {
         UNTOLD,
         ISOLATED,
         UNKNOWN_FAULTS,
+        IMPLAUSIBLE,
         DOUBLED,
         FILE_UNUSABLE,
         ROSTER_UNUSABLE,

@@ -28,7 +28,7 @@ from node.monitor.findings import (
     UNTOLD,
 )
 from node.monitor.fleet import Fleet
-from node.monitor.incidents import Incidents
+from node.monitor.incidents import CALLS, Incidents
 from node.monitor.lists import Lists
 from node.monitor.model import EventKey, FindingKey, HeardEvent, IncidentKey, NodeKey
 from node.monitor.orders import Orders
@@ -154,9 +154,10 @@ class Hub:
             case Alarm():
                 if not retained:
                     self.fleet.heard(now, tracked, broker, message.boot)
-                self._lists.take(node, message)
-                self.incidents.alarm(now, node, message)
-                self._told.listed(now, node, message)
+                sifted = self.incidents.doubts.sifted(now, node, message)
+                self._lists.take(node, sifted)
+                self.incidents.alarm(now, node, sifted)
+                self._told.listed(now, node, sifted)
             case ReplyMessage():
                 if not retained:
                     self._ways.reply(now, node, message)
@@ -274,7 +275,16 @@ class Hub:
     def _event(self, now: Moment, tracked: Tracked, broker: str, event: Event) -> None:
         self.counts.events += 1
         self.fleet.heard(now, tracked, broker, event.boot)
+        if self.incidents.doubts.refuses(now, tracked.key, event):
+            self.counts.dropped += 1
+            return
         key = EventKey(*tracked.key, event.boot, event.seq)
+        is_call = event.kind in CALLS and bool(event.presses) and event.incident is not None
+        is_known = self.receipts.is_awaited(key) or self.receipts.is_held(key)
+        if is_call and is_known and self.incidents.doubts.contradicts(now, key, event):
+            self.incidents.call_anew(now, tracked.key, event, _when(now, event))
+            self._told.heard(now, tracked.key, event)
+            return  # the history has another event under its number: this one isn't held
         if self.receipts.is_held(key) and not self.incidents.lacks(tracked.key, event):
             self.counts.repeated += 1
             self.receipts.say(key)
@@ -283,6 +293,11 @@ class Hub:
         if self.receipts.is_awaited(key):
             self._told.heard(now, tracked.key, event)
             return
+        if not self.incidents.admits(now, tracked.key, event):
+            self.counts.dropped += 1
+            return
+        if is_call:
+            self.incidents.doubts.came(now, key, event)
         self.receipts.take(now, key, event)
         at_utc = _when(now, event)
         self._keep(now, key, event)

@@ -12,11 +12,16 @@ Rules:
    has all presses that are answered by it, however late their events come. One of before the newest press says nothing:
    it may have been kept by a broker that its node doesn't reach.
 6. What follows from an event is decided again where it is heard again: the history may have refused it the first time.
-7. No node's calls, however many it invents, keep the first one of another from being told.
+7. No node's calls, however many it invents, keep the first one of another from being told. Where a node has too many,
+   tests, alarms that are answered and such as are only listed make room for a call; else that isn't taken, and so has
+   no receipt.
 8. What the history says of an incident once ours is stored counts here: another monitor may have been told what we
    weren't. Before somebody is sent to ask for an end that never came, or to look for a call that never came, it is
    asked; for the call once more when the node lists it as received. Who was told of it: told.py.
-9. After a restart the wait for the next group begins anew; what was told stays told, by its keys.
+9. A press that happened after we were told of as many presses, or of an end that knew of so many, hadn't been counted,
+   whoever said so: it is told by a name of its own, and counted. So is one that isn't the test, the input or the class
+   that was told before.
+10. After a restart the wait for the next group begins anew; what was told stays told, by its keys.
 """
 
 from collections import OrderedDict
@@ -27,6 +32,7 @@ from msgspec.structs import replace
 
 from node.messages import INCIDENTS_LIMIT, Alarm, Event, OpenIncident
 from node.monitor.decisions import Ledger, Moment, plain
+from node.monitor.doubts import TOLD_ANEW, Doubts, happened_after
 from node.monitor.findings import FLOOD, OPEN_ALARM_UNSTORED, RESET_MISSING
 from node.monitor.ladder import Ladder, Open
 from node.monitor.mistakes import Mistakes
@@ -43,7 +49,8 @@ CLOSED_KEPT = 10_000
 OPEN_LIMIT = 5_000
 """Beyond this a node has one open incident, and never more than ``INCIDENTS_LIMIT``, which is all that it may list."""
 
-CALLS = ("pressed", "opened", "held-open", "adopted")
+_PRESSES = ("pressed", "opened", "held-open")
+CALLS = (*_PRESSES, "adopted")
 """Kinds of event that call for help."""
 
 
@@ -70,9 +77,13 @@ class Incidents:
         self._ladder = Ladder(ledger, now, escalate_s, steps)
         self._of_node: dict[NodeKey, dict[IncidentKey, Open]] = {}
         self._closed: OrderedDict[IncidentKey, int] = OrderedDict(closed)
+        self._closed_at: dict[IncidentKey, float] = {}
+        self._began = now.at
+        self.doubts = Doubts(ledger, now)
         self._listed: dict[NodeKey, dict[IncidentKey, tuple[float, OpenIncident]]] = {}
-        for record in known:
-            self._resume(now, record)
+        for record in sorted(known, key=lambda each: each.test or each.is_answered or each.held_utc is None):
+            if self._finds_room(now, record.key.of):
+                self._resume(now, record)
 
     def of(self, node: NodeKey) -> list[Open]:
         """The open incidents of a node."""
@@ -89,6 +100,7 @@ class Incidents:
     def forget(self, node: NodeKey) -> None:
         """It is no node any more; it has no open incident. What its list alone named is nobody's call."""
         self._listed.pop(node, None)
+        self.doubts.forget(node)
 
     def lacks(self, node: NodeKey, event: Event) -> bool:
         """Whether this is a call for help of which nothing is known here."""
@@ -96,13 +108,56 @@ class Incidents:
             return False
         key = IncidentKey(*node, event.incident)
         opened = self.open.get(key)
-        return event.presses > (self._closed.get(key, 0) if opened is None else opened.record.presses)
+        if opened is None:
+            return event.presses > self._closed.get(key, 0)
+        return _is_other(opened, event) or event.presses + opened.beyond > opened.record.presses
+
+    def admits(self, now: Moment, node: NodeKey, event: Event) -> bool:
+        """Whether there is room for what an event says: a call gets that of an alarm that matters less."""
+        if event.kind not in CALLS or not event.presses or event.incident is None:
+            return True
+        if IncidentKey(*node, event.incident) in self.open or self._finds_room(now, node):
+            return True
+        least = next((each for each in self.of(node) if _matters_less(each.record)), None)
+        if least is None:
+            return False
+        self._take(now, least.record.key)
+        self._ledger.clear(now, _call_missing(least.record.key))
+        self._ledger.clear(now, _reset_missing(least.record.key))
+        self._ledger.find(now, _too_many(node))
+        return True
+
+    def call_anew(self, now: Moment, node: NodeKey, event: Event, at_utc: datetime) -> None:
+        """A call that isn't what is known of its incident; ``event`` has an incident and presses."""
+        key = IncidentKey(*node, event.incident or "")
+        name, opened = f"anew:{event.boot}-{event.seq}:", self.open.get(key)
+        if opened is not None and opened.told_as[1] == name:
+            return
+        self.doubts.find(now, node, TOLD_ANEW)
+        record = replace(from_event(key, event, at_utc), held_utc=now.utc)
+        if opened is None:
+            ended = self._reopen(key)
+            opened = Open(replace(record, presses=max(record.presses, ended + 1), answered=ended))
+            if self._finds_room(now, node):
+                self._put(opened)
+        else:
+            known = opened.record
+            worst = max(known.alarm_class, record.alarm_class, key=lambda each: each.rank)
+            test = known.test and record.test
+            changes = {"input": record.input, "alarm_class": worst, "test": test, "presses": known.presses + 1}
+            opened.record = replace(known, **changes)
+        opened.answered_since, opened.counted_at = None, now.at
+        opened.beyond = opened.record.presses - (event.presses or 0)
+        self._ledger.out.incidents.append(opened.record)
+        self._ladder.begin(now, opened, name)
 
     def event(self, now: Moment, node: NodeKey, event: Event, at_utc: datetime) -> None:
         """An event that hadn't been heard before."""
         if event.incident is None:
             return
         key = IncidentKey(*node, event.incident)
+        if key in self.open and event.presses is not None:
+            event = replace(event, presses=event.presses + self.open[key].beyond)
         if event.kind == "reset":
             self._reset(now, key, at_utc, by=plain(event.by), reason=plain(event.reason) or None, event=event)
         elif event.kind == "acknowledged" and key in self.open:
@@ -111,9 +166,9 @@ class Incidents:
             # Another monitor, which is gone by now, took the call: the history has it, and we don't know of it. Or it
             # was ended here, and the press that shows that it wasn't over is still on its way.
             by = plain(event.by)
-            opened = Open(answered(from_event(key, event, at_utc), at_utc, by))
+            opened = Open(answered(from_event(key, event, at_utc), at_utc, by), counted_at=now.at)
             if key in self._closed and self._finds_room(now, node):
-                del self._closed[key]
+                self._reopen(key)
                 self._put(opened)
             self._ledger.out.incidents.append(opened.record)
             self._ladder.answered(now, opened, by)
@@ -133,6 +188,8 @@ class Incidents:
             self._listed[node] = unheard
         for opened in self.of(node):
             each = listed.get(opened.record.key)
+            if each is not None and opened.beyond:
+                each = replace(each, presses=each.presses + opened.beyond)
             if each is None:
                 if opened.unlisted_since is None:
                     opened.unlisted_since = now.at
@@ -150,14 +207,14 @@ class Incidents:
                     self._press_again(now, opened, each.presses)
             elif opened.answered_since is None:
                 opened.answered_since, opened.answered_for = now.at, each.presses
-                opened.record = replace(opened.record, presses=each.presses)
+                self._count(now, opened, each.presses)
 
     def stored(self, now: Moment, there: IncidentRecord) -> None:
         """The history has it so now. What we have heard since, and have yet to store, it doesn't know."""
         opened = self.open.get(there.key)
         if opened is None:
             if there.reset_utc is None and there.presses > self._closed.get(there.key, there.presses):
-                del self._closed[there.key]  # whoever ended it here knew of fewer presses
+                self._reopen(there.key)  # whoever ended it here knew of fewer presses
                 self._resume(now, there)
             return
         record = opened.record
@@ -175,7 +232,8 @@ class Incidents:
             self._ledger.find(now, _call_missing(there.key))
         else:
             self._ledger.clear(now, _call_missing(there.key))
-        opened.record = replace(record, presses=there.presses, held_utc=held)
+        opened.record = replace(record, held_utc=held)
+        self._count(now, opened, there.presses)
         if there.answered > record.answered:
             opened.answered_since = None
             opened.record = replace(
@@ -199,6 +257,7 @@ class Incidents:
     def time_passed(self, now: Moment) -> None:
         """Tell whoever is next; find what never came."""
         self._ladder.time_passed(now)
+        self.doubts.time_passed(now)
         for opened in list(self.open.values()):
             if opened.answered_since is not None:
                 if opened.answered_since + LISTED_S <= now.at:
@@ -220,10 +279,16 @@ class Incidents:
         self._forget_listed(key)
         ended = self._closed.get(key)
         if ended is not None and presses <= ended:
+            if self._is_uncounted(now, event, self._closed_at.get(key, self._began)):
+                self.call_anew(now, key.of, event, at_utc)
             return
         opened = self.open.get(key)
         if opened is not None:
-            self._call_again(now, opened, presses)
+            is_uncounted = presses <= opened.record.presses and self._is_uncounted(now, event, opened.counted_at)
+            if _is_other(opened, event) or is_uncounted:
+                self.call_anew(now, key.of, replace(event, presses=presses - opened.beyond), at_utc)
+            else:
+                self._call_again(now, opened, presses)
             return
         record = from_event(key, event, at_utc)
         self._begin(now, replace(record, held_utc=now.utc, answered=ended or 0), is_again=ended is not None)
@@ -237,8 +302,8 @@ class Incidents:
     def _begin(self, now: Moment, record: IncidentRecord, *, is_again: bool = False) -> None:
         if not self._finds_room(now, record.key.of):
             return
-        self._closed.pop(record.key, None)
-        opened = Open(record)
+        self._reopen(record.key)
+        opened = Open(record, counted_at=now.at)
         self._put(opened)
         self._ledger.out.incidents.append(record)
         if is_again:
@@ -253,8 +318,13 @@ class Incidents:
             self._ledger.find(now, _too_many(node))
         return not is_full
 
+    @staticmethod
+    def _is_uncounted(now: Moment, event: Event, since: float) -> bool:
+        """Whether this press happened after that."""
+        return event.kind in _PRESSES and happened_after(now, event, since)
+
     def _resume(self, now: Moment, record: IncidentRecord) -> None:
-        opened = Open(record)
+        opened = Open(record, counted_at=now.at)
         self._put(opened)
         self._ladder.resume(now, opened)
 
@@ -281,7 +351,7 @@ class Incidents:
     def _press_again(self, now: Moment, opened: Open, presses: int) -> None:
         """There were more presses than are known here."""
         record = opened.record
-        opened.record = replace(record, presses=presses)
+        self._count(now, opened, presses)
         self._ledger.out.incidents.append(opened.record)
         if record.is_answered:
             self._ladder.begin_again(now, opened)
@@ -300,6 +370,8 @@ class Incidents:
             return
         opened.answered_since = None
         opened.record = answered(record, at_utc, by, presses)
+        if opened.record.presses > record.presses:
+            opened.counted_at = now.at
         self._ledger.out.incidents.append(opened.record)
         self._ladder.answered(now, opened, by)
         if not opened.record.is_answered:  # it came late: there was a further press after it
@@ -334,9 +406,22 @@ class Incidents:
     def _close(self, now: Moment, key: IncidentKey, presses: int) -> None:
         self._ledger.clear(now, _reset_missing(key))
         self._ledger.clear(now, _call_missing(key))
-        self._closed[key] = presses
+        self._closed[key], self._closed_at[key] = presses, now.at
         if len(self._closed) > CLOSED_KEPT:
-            self._closed.popitem(last=False)
+            gone, _ = self._closed.popitem(last=False)
+            self._closed_at.pop(gone, None)
+
+    def _reopen(self, key: IncidentKey) -> int:
+        """It isn't over: with how many presses it seemed to be."""
+        self._closed_at.pop(key, None)
+        return self._closed.pop(key, 0)
+
+    @staticmethod
+    def _count(now: Moment, opened: Open, presses: int) -> None:
+        """There are so many presses, no fewer than before."""
+        if presses > opened.record.presses:
+            opened.counted_at = now.at
+        opened.record = replace(opened.record, presses=presses)
 
     def _take(self, now: Moment, key: IncidentKey) -> Open | None:
         opened = self.open.pop(key, None)
@@ -347,6 +432,18 @@ class Incidents:
             if not others:
                 del self._of_node[key.of]
         return opened
+
+
+def _is_other(opened: Open, event: Event) -> bool:
+    """Whether a call isn't as its incident was told: a real one that passed for a test, or at another input."""
+    record = opened.record
+    told = (record.test and not event.test, record.input, record.alarm_class)
+    return told != (False, event.input or "", event.alarm_class or record.alarm_class)
+
+
+def _matters_less(record: IncidentRecord) -> bool:
+    """Whether it makes room for a call: it calls nobody, or only a list has it."""
+    return record.test or record.is_answered or record.held_utc is None
 
 
 def _reset_missing(key: IncidentKey) -> FindingKey:

@@ -28,7 +28,8 @@ class Open:
     which call that was: with the group's number the end of its notices' keys.
     ``unlisted_since``: since when its node doesn't list it, None while it does or hasn't said anything.
     ``answered_since``: since when its node lists it as acknowledged without our having heard by whom; ``answered_for``:
-    with how many presses. ``yields``: its node called too often when this call began.
+    with how many presses. ``yields``: its node called too often when this call began. ``counted_at``: since when there
+    are so many presses; ``beyond``: how many more than its node counts.
     """
 
     record: IncidentRecord
@@ -39,6 +40,8 @@ class Open:
     answered_since: float | None = None
     answered_for: int = 0
     yields: bool = False
+    counted_at: float = -inf
+    beyond: int = 0
 
 
 class Ladder:

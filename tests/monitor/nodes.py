@@ -28,6 +28,9 @@ BOOT = "0000b007"
 LATER_BOOT = "0000b008"
 BROKER = "broker-a:1883"
 OTHER_BROKER = "broker-b:1883"
+LISTED_SEQ = 1_000
+"""The number of the newest event where a list is said: more than those that it names."""
+
 START = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 AT_UTC = "2026-11-25T08:00:00.000Z"
 
@@ -140,7 +143,7 @@ def alarm(*listed: tuple[int, Phase], node: NodeKey = ROOM, boot: str = BOOT, pr
         )
         for number, phase in listed
     ]
-    return Alarm(phase=listed[0][1] if listed else "normal", incidents=incidents, **_header(node, boot, 0))
+    return Alarm(phase=listed[0][1] if listed else "normal", incidents=incidents, **_header(node, boot, LISTED_SEQ))
 
 
 def reply(command: str, reason: str | None = None, node: NodeKey = ROOM, boot: str = BOOT) -> ReplyMessage:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from node.core.settings import AlarmClass
-from node.messages import ReceiptKind
+from node.messages import Event, ReceiptKind
 from node.monitor.batch import Memory
 from node.monitor.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
 from node.monitor.hub import Hub
@@ -28,6 +30,7 @@ class Play:
     def __init__(self, memory: Memory | None = None, **changes: Any) -> None:
         self.hub = Hub(settings_of(**changes), moment(0.0), memory or Memory(), "0000cafe")
         self.store = self.tell = self.obey = True
+        self.first: dict[tuple[NodeKey, str, int], float] = {}
         self.has: dict[tuple[NodeKey, str], list[tuple[int, int]]] = {}
         self.all = Decisions()
         self.asked = 0
@@ -44,8 +47,11 @@ class Play:
     def hear(
         self, at: float, message: Any, node: NodeKey = ROOM, *, broker: str = BROKER, retained: bool = False
     ) -> None:
-        """A node says something at ``at``."""
+        """A node says something at ``at``; what it says again is older by then."""
         self.until(at)
+        if isinstance(message, Event) and message.age_ms == 0:
+            first = self.first.setdefault((node, message.boot, message.seq), at)
+            message = replace(message, age_ms=round((at - first) * 1000))
         self.hub.hear(moment(at), broker, node, message, retained=retained)
         self._settle(moment(at))
 

@@ -251,7 +251,7 @@ def test_a_listed_alarm_whose_event_comes_is_told_once() -> None:
     play.hear(1.0, alarm((1, "active")), retained=True)
     play.until(20.0)
 
-    play.hear(20.0, press(1))
+    play.hear(20.0, replaced(press(1), age_ms=19_000))
 
     assert play.told() == [("alarm", 0)]
     assert "M015" not in play.found()

@@ -64,6 +64,7 @@ class Building(RuleBasedStateMachine):
         self.is_alive = True
         self.hears_receipts = True
         self.unreceipted: dict[EventKey, Event] = {}
+        self.logged_at: dict[EventKey, float] = {}
         self.incident: tuple[str, int] | None = None
         self.presses = 0
         self.phase: Phase = "active"
@@ -103,7 +104,7 @@ class Building(RuleBasedStateMachine):
     def log(self, made: Event, *, is_lost: bool = False) -> None:
         """An event of the node, which it sends until it has a receipt."""
         key = EventKey(*ROOM, made.boot, made.seq)
-        self.unreceipted[key] = made
+        self.unreceipted[key], self.logged_at[key] = made, self.at
         if made.incident is not None:
             self.lists.append(self.listed())
             self.say(self.lists[-1])
@@ -189,8 +190,8 @@ class Building(RuleBasedStateMachine):
     @rule()
     def sends_again(self) -> None:
         """Whatever has no receipt."""
-        for made in list(self.unreceipted.values()):
-            self.say(made)
+        for key, made in list(self.unreceipted.items()):
+            self.say(replace(made, age_ms=round((self.at - self.logged_at[key]) * 1000)))
 
     @rule()
     def restarts(self) -> None:

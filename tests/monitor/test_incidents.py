@@ -760,7 +760,7 @@ def test_an_end_that_another_monitor_stored_is_one(asked_at: float) -> None:
     assert asked == [INCIDENT] * (1 if asked_at < NORMAL_S else 2)
     assert play.hub.incidents.open == {}
     assert play.found() == []
-    play.hear(101.0, press(1))
+    play.hear(101.0, replaced(press(1), age_ms=101_000))
     assert play.told() == []
 
 

@@ -49,6 +49,8 @@ DETAILS = {
     "silent": mark("its heartbeat stays away"),
     "will": mark("the broker lost its connection"),
     "goodbye": mark("it was stopped"),
+    "refused": mark("what no node says was refused"),
+    "told-anew": mark("a call that doesn't fit what was heard before was told as a new one"),
 }
 BROKER_PROBLEMS = {
     "F015": mark("the name of the broker isn't found"),
