@@ -64,7 +64,7 @@ def test_a_line_of_the_record_is_one_line(text: str) -> None:
     """As alarm-node log prints it."""
     told = {"at_utc": "-", "boot": "0badcafe", "seq": 1, "kind": "reset", "reason": text, "by": text}
 
-    line = plain(_line({**told, "received_by": text, "steps_ms": {}}, following=False))
+    line = plain(_line({**told, "held_by": text, "accepted_at_utc": None, "steps_ms": {}}, following=False))
 
     assert steering(line) == []
     assert "\n" not in line
