@@ -10,7 +10,8 @@
 import os
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -22,6 +23,9 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _TICK_NS = 1_000_000_000
 
+_SOCKET_PATH_BYTES = 107
+"""What the kernel takes as the path of a socket (unix(7), with a NUL behind it)."""
+
 T = TypeVar("T")
 
 
@@ -31,6 +35,19 @@ class FileError(Exception):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path} {reason}")
         self.reason = reason
+
+
+@contextmanager
+def socket_path(path: Path) -> Iterator[str]:
+    """A name of this path that a socket can be bound and connected to, however long the path is. Raises OSError."""
+    if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES:
+        yield os.fspath(path)
+        return
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)
 
 
 def content(path: Path) -> bytes:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
 
-from node.files import FileError, one_line
+from node.files import FileError, one_line, socket_path
 
 UNIX = "unix:"
 """What an address begins with that is the path of a socket on this machine."""
@@ -158,7 +158,8 @@ class _UnixConnection(HTTPConnection):
         """To the socket, whatever the host is called."""
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        with socket_path(Path(self._path)) as name:
+            self.sock.connect(name)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

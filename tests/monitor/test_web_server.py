@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from node.files import socket_path
 from node.monitor import web
 from node.monitor.model import Role
 from node.monitor.web import Server, on_network, on_this_machine
@@ -257,3 +258,18 @@ def test_a_file_in_place_of_the_socket_is_not_deleted(tmp_path: Path) -> None:
 
 async def web_app(_scope: Scope, _receive: Receive, _send: Send) -> None:
     """An application that nobody asks."""
+
+
+def test_a_socket_may_lie_as_deep_as_any_file(tmp_path: Path) -> None:
+    """The kernel takes 107 bytes as the path of a socket, and a state directory may be longer."""
+    path = tmp_path / ("a" * 100) / ("b" * 100) / "api.socket"
+    path.parent.mkdir(parents=True)
+
+    with on_this_machine(path) as listening, socket.socket(socket.AF_UNIX) as client:
+        with socket_path(path) as name:
+            client.connect(name)
+        accepted, _ = listening.accept()
+        accepted.close()
+        mode = path.stat().st_mode
+
+    assert (stat.S_ISSOCK(mode), stat.S_IMODE(mode)) == (True, 0o600)

@@ -25,6 +25,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from node.files import socket_path
 from node.monitor.web.door import ADMITTED, sender_of
 
 CONNECTIONS = 100
@@ -142,9 +143,14 @@ def on_this_machine(path: Path) -> socket.socket:
 
     What a monitor left there that was killed is replaced; one that runs is not.
     """
+    with socket_path(path) as name:
+        return _listening(path, name)
+
+
+def _listening(path: Path, name: str) -> socket.socket:
     with socket.socket(socket.AF_UNIX) as other:
         try:
-            other.connect(os.fspath(path))
+            other.connect(name)
         except ConnectionRefusedError:
             if path.is_socket():
                 path.unlink()
@@ -154,7 +160,7 @@ def on_this_machine(path: Path) -> socket.socket:
             raise OSError("another monitor listens there")
     listening = socket.socket(socket.AF_UNIX)
     try:
-        listening.bind(os.fspath(path))
+        listening.bind(name)
         path.chmod(0o600)  # before anybody can connect
         listening.listen(CONNECTIONS)
     except OSError:
