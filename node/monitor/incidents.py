@@ -93,10 +93,6 @@ class Incidents:
         """With how many presses it has ended; None where it hasn't, or nobody remembers."""
         return self._closed.get(key)
 
-    def knows(self, key: IncidentKey) -> bool:
-        """Whether it is open here, or was."""
-        return key in self.open or key in self._closed
-
     def forget(self, node: NodeKey) -> None:
         """It is no node any more; it has no open incident. What its list alone named is nobody's call."""
         self._listed.pop(node, None)

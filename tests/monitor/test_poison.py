@@ -16,7 +16,7 @@ from node.messages import INCIDENTS_LIMIT, Alarm, Event, EventId, EventKind, Eve
 from node.monitor.batch import Memory
 from node.monitor.doubts import KEPT, LATE_S, SHOWN_S
 from node.monitor.incidents import LISTED_S, OPEN_LIMIT
-from node.monitor.model import NodeKey, NoticeKind
+from node.monitor.model import NodeKey, NoticeKind, Tally
 from node.monitor.requests import Acknowledge
 from node.monitor.settings import Place
 from tests.monitor.nodes import AT_UTC, BOOT, ROOM, SITE, about, alarm, birth, event, goodbye, heartbeat, press, will
@@ -278,6 +278,30 @@ def test_a_call_that_finds_no_room_has_no_receipt() -> None:
 
     assert (BOOT, 900) not in play.receipts()
     assert "M012" in play.found()
+
+
+def test_a_press_whose_number_was_used_is_told_though_there_is_no_room() -> None:
+    """It isn't kept open, and has no receipt."""
+    play = Play()
+    play.hear(1.0, press(900))
+    play.hear(2.0, about(901, "reset", 900, by="x"))
+    for seq in range(1, INCIDENTS_LIMIT + 1):
+        play.hear(3.0, press(seq))
+    receipts, said = play.receipts(), len(play.all.notices)
+
+    play.hear(20.0, real(900))
+
+    assert calls(play, said) == [(f"{BOOT}-900", False)]
+    assert play.receipts() == receipts
+    assert replace_key(900) not in play.hub.incidents.open
+
+
+def test_the_history_answers_for_a_boot_that_was_forgotten_meanwhile() -> None:
+    """It was asked, and other boots were named since."""
+    play = Play()
+    play.hub.receipts.counted([Tally(node=ROOM, boot="0000dead", ranges=((1, 2),))])
+
+    assert play.hub.receipts.missing(ROOM, 1_000.0) == 0
 
 
 def test_a_start_resumes_no_more_than_a_node_may_have() -> None:
