@@ -260,18 +260,18 @@ packages:
 	echo "Installing Debian packages: $${missing[*]}"
 	"$${as_root[@]}" /bin/bash -euo pipefail -c "$$INSTALL_PACKAGES" install "$${missing[@]}"
 
-# Debian's mosquitto, PostgreSQL and Prometheus would start services, now and at every boot. Nothing here uses those, so
+# Debian's mosquitto, PostgreSQL, PgBouncer and Prometheus would start services, now and at every boot. Nothing here uses those, so
 # where we bring a package in, its service stays off. A policy of the machine's own is left alone.
 define INSTALL_PACKAGES
 export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
 quiet=
-for service in mosquitto postgresql prometheus; do
+for service in mosquitto postgresql pgbouncer prometheus; do
     case " $$* " in *" $$service "*) quiet="$$quiet $$service" ;; esac
 done
 if [ "$$quiet" ] && [ ! -e $$policy ]; then
     trap 'rm -f $$policy' EXIT
-    printf '#!/bin/sh\ncase "$$*" in *mosquitto*|*postgresql*|*prometheus*) exit 101 ;; esac\n' >$$policy
+    printf '#!/bin/sh\ncase "$$*" in *mosquitto*|*postgresql*|*pgbouncer*|*prometheus*) exit 101 ;; esac\n' >$$policy
     chmod 755 $$policy
 fi
 apt-get -qq update || echo "apt-get update failed: trying with the package lists that are here" >&2
