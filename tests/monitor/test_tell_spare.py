@@ -101,6 +101,26 @@ def test_each_target_is_told_once(spare: SpareOutbox, behind: MemoryOutbox, time
     assert [behind.outcomes(target) for target in TARGETS] == [[Settled.SENT], [Settled.SENT]]
 
 
+@pytest.mark.parametrize("outcome", Settled)
+def test_what_ended_from_here_ends_as_that_in_the_history(
+    spare: SpareOutbox, behind: MemoryOutbox, time: Time, outcome: Settled
+) -> None:
+    """What an isolated target was spared, or what was given up, is never kept as sent: the lamp would say told."""
+    behind.away = True
+    spare.hold([alarm()])
+    time.at = SPARE_S
+    claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
+    assert claim is not None
+    spare.settle(claim.id, outcome)
+
+    behind.away = False
+    spare.stored([alarm().key])
+    behind.add("mail", [alarm()])
+
+    assert spare.claim("mail", "guard-desk", gather=False, limit=1) is None
+    assert behind.outcomes("mail") == [outcome]
+
+
 def test_a_try_that_fails_is_made_again_when_it_is_due(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
     """As with the database's own."""
     behind.away = True

@@ -5,8 +5,8 @@ Rules:
 1. Whatever is handed over to be stored is held here until it is known to be. Only where the database doesn't answer, or
    takes nothing (``failing``), and then after ``SPARE_S``, is it told from here: better without a claim, and perhaps by
    two monitors, than by nobody.
-2. What was told from here is settled as sent once the database is back, and not told again by this process. After a
-   crash in between it is: then somebody hears of an alarm twice.
+2. What ended here, as told, left out or given up, is settled as that once the database is back, and not told again by
+   this process. After a crash in between it is: then somebody hears of an alarm twice.
    While the database takes nothing and something is held, it isn't asked: it may take seconds to say that it is away.
 3. Who is next is as in node.monitor.outbox. Where too much is held, the node goes short that has the most to say.
 4. What is gathered waits for the database: a finding wakes nobody at night, a call for help does. Only that the history
@@ -60,7 +60,7 @@ class SpareOutbox:
         self._lock = threading.Lock()
         self._numbers = count(1)
         self._held: OrderedDict[str, _Held] = OrderedDict()
-        self._told: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._ended: OrderedDict[tuple[str, str], Settled] = OrderedDict()
         self._attempts: dict[tuple[str, str], tuple[int, float]] = {}
         self._claims: dict[str, _Try] = {}
 
@@ -94,7 +94,7 @@ class SpareOutbox:
             raise
 
     def claim(self, target: str, monitor: str, *, gather: bool, limit: int) -> Claim | None:
-        """As Outbox; what was told from here already is settled, and not claimed."""
+        """As Outbox; what ended here already is settled, and not claimed."""
         try:
             claim = self._database().claim(target, monitor, gather=gather, limit=limit)
         except AlarmNodeError:
@@ -102,7 +102,7 @@ class SpareOutbox:
             if spare is None:
                 raise
             return spare
-        return None if claim is None else self._without_told(claim)
+        return None if claim is None else self._without_ended(claim)
 
     def renew(self, claim: str) -> bool:
         """As Outbox; what is told from here is nobody else's to take."""
@@ -117,10 +117,10 @@ class SpareOutbox:
             target, keys = self._claims[claim]
             for number in list(keys) if only is None else only:
                 key = keys.pop(number)
-                self._told[target, key] = None
+                self._ended[target, key] = outcome
                 self._attempts.pop((target, key), None)
-                if len(self._told) > 100 * HELD_LIMIT:
-                    self._told.popitem(last=False)
+                if len(self._ended) > 100 * HELD_LIMIT:
+                    self._ended.popitem(last=False)
             if not keys:
                 del self._claims[claim]
 
@@ -161,7 +161,7 @@ class SpareOutbox:
         return [
             held
             for key, held in self._held.items()
-            if (target, key) not in self._told and target in self._targets_of(held.notice)
+            if (target, key) not in self._ended and target in self._targets_of(held.notice)
         ]
 
     def _due(self, target: str) -> list[Notice]:
@@ -194,14 +194,19 @@ class SpareOutbox:
             self._claims[name] = _Try(target, {each.id: each.notice.key for each in deliveries})
             return Claim(id=name, target=target, deliveries=deliveries)
 
-    def _without_told(self, claim: Claim) -> Claim | None:
+    def _without_ended(self, claim: Claim) -> Claim | None:
+        ended: dict[Settled, set[int]] = {}
+        left: list[Delivery] = []
         with self._lock:
-            told = {each.id for each in claim.deliveries if (claim.target, each.notice.key) in self._told}
-        if not told:
-            return claim
-        self._outbox.settle(claim.id, Settled.SENT, "told while the history was away", only=told)
-        left = tuple(each for each in claim.deliveries if each.id not in told)
-        return Claim(id=claim.id, target=claim.target, deliveries=left) if left else None
+            for each in claim.deliveries:
+                outcome = self._ended.get((claim.target, each.notice.key))
+                if outcome is None:
+                    left.append(each)
+                else:
+                    ended.setdefault(outcome, set()).add(each.id)
+        for outcome, only in ended.items():
+            self._outbox.settle(claim.id, outcome, "while the history was away", only=only)
+        return Claim(id=claim.id, target=claim.target, deliveries=tuple(left)) if left else None
 
 
 def _speaker(notice: Notice) -> tuple[str, str, bool]:
