@@ -45,6 +45,7 @@ from node.monitor.model import FindingKey
 from node.monitor.requests import Answer, Request, must_be_stored
 from node.monitor.settings import Settings
 from node.monitor.tell import Accepted, Outcome, Pace, TargetFailed, TargetWorks, Teller, targets_of
+from node.monitor.tell.patient import PatientOutbox
 from node.monitor.tell.spare import SpareOutbox
 from node.monitor.tell.texts import DETAILS
 from node.monitor.tell.words import one_line
@@ -98,7 +99,7 @@ class Service:
         self._inbox = Inbox(self._hub.fleet.members.ours)
         self._links = self._new_links()
         self._writer = Writer(history, self._stored, failed=unusable or None)
-        self._outbox = SpareOutbox(history.outbox, partial(targets_of, targets=settings.targets))
+        self._outbox = SpareOutbox(PatientOutbox(history.outbox), partial(targets_of, targets=settings.targets))
         self._teller = Teller(
             settings.monitor,
             self._outbox,
@@ -179,6 +180,7 @@ class Service:
     def _turn(self) -> None:
         wait_s = min(max(min(self._hub.next_due, self._beat_at) - time.monotonic(), 0.0), 0.5)
         waiting = STRANGERS_WAIT if self._hub.own.history_ok else STRANGERS_OUTAGE
+        self._writer.look()
         own, said = self._inbox.take(wait_s, MOST, strangers=self._writer.waiting < waiting)
         now = _now()
         if now.at >= self._beat_at:
@@ -437,6 +439,10 @@ def _remembered(history: History, now: Moment) -> tuple[Memory, str]:
         return history.remember(now.utc), ""
     except HistoryError as problem:
         return Memory(), f"{problem.code} {problem.text}"
+    except Exception as problem:
+        # Without what it knows the monitor still tells people; and the history's thread lives on.
+        log.exception("the history can't be used")
+        return Memory(), f"the history can't be used: {type(problem).__name__}"
 
 
 def _now() -> Moment:

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from node.monitor.errors import HistoryUnreachableError
 from node.monitor.history import Batch, History, Refused, Stored, StoreFailed, StoreRecovered
-from node.monitor.history.writer import Writer
+from node.monitor.history.writer import HANGS, HANGS_S, Writer
 from node.monitor.model import Status
 from tests.support.history import at, event, finding, flip, incident
 
@@ -248,21 +248,58 @@ def test_an_end_in_an_outage_does_not_hang(caplog: pytest.LogCaptureFixture) -> 
     assert "1 batches that couldn't be stored" in caplog.text
 
 
-def test_a_database_that_hangs_shows() -> None:
-    """Since when a try lasts is known to whoever watches."""
-    history = Away()
+def test_a_database_that_hangs_is_told_as_one_that_fails() -> None:
+    """It raises no error: whoever looks sees how long one try lasts, tells it once, and that it is over."""
+    history, told = Away(), Told()
     history.gate.clear()
+    now = [7.0]
+    writer = Writer(history, told.queue.put, clock=lambda: now[0], retry_s=0.02)
+    writer.start()
+    writer.look()
+    writer.store(one(1))
+    assert history.asked.wait(TIMEOUT_S)
 
-    with writing(history) as (writer, told):
-        seen = [writer.busy_since]
-        writer.store(one(1))
-        assert history.asked.wait(TIMEOUT_S)
-        seen.append(writer.busy_since)
-        history.gate.set()
-        told.take(1)
-        seen.append(writer.busy_since)
+    writer.look()
+    assert told.queue.empty()
+    now[0] += HANGS_S
+    writer.look()
+    writer.look()
+    history.gate.set()
+    answers = told.take(3)
+    assert writer.stop(TIMEOUT_S)
 
-    assert seen == [None, 7.0, None]
+    assert answers == [
+        StoreFailed(at=11.0, reason=HANGS),
+        StoreRecovered(at=11.0),
+        Stored(events=(event(1).key,)),
+    ]
+
+
+def test_the_writer_outlives_whatever_is_made_of_its_answers() -> None:
+    """A mistake there must not end the one thread that stores: nothing would be held any more, and nobody told why."""
+    history, told = Away(), Told()
+
+    def stumble(answer: object) -> None:
+        told.queue.put(answer)
+        raise RuntimeError("a mistake")
+
+    writer = Writer(history, stumble, retry_s=0.02)
+    writer.start()
+    writer.store(one(1))
+    writer.store(one(2))
+    answers = told.take(2)
+    history.is_away = True
+    writer.store(one(3))
+    [failed] = told.take(1)
+    history.is_away = False
+    [recovered] = told.take(1)
+    writer.store(one(4))
+    assert writer.stop(TIMEOUT_S)
+
+    assert answers == [Stored(events=(event(1).key,)), Stored(events=(event(2).key,))]
+    assert isinstance(failed, StoreFailed)
+    assert isinstance(recovered, StoreRecovered)
+    assert history.transactions[-1][-1] == one(4)
 
 
 def test_only_telemetry_may_be_refused() -> None:

@@ -112,6 +112,38 @@ class Postgres:
             ending = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s"
             connection.execute(ending, (database,))
 
+    @contextmanager
+    def waiting_for_nobody(self) -> Iterator[None]:
+        """Every commit waits for a standby that isn't there."""
+        self._set_standby("nobody")
+        try:
+            yield
+        finally:
+            self._set_standby("")
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Every process of the server stands still: connections stay, and nothing is answered."""
+        assert self._process is not None
+        server = self._process.pid
+        processes = [server, *_children(server)]
+        try:
+            for each in processes:
+                os.kill(each, signal.SIGSTOP)
+            yield
+        finally:
+            for each in processes:
+                os.kill(each, signal.SIGCONT)
+
+    def _set_standby(self, name: str) -> None:
+        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+            connection.execute("SET synchronous_commit = local")
+            connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'".encode())
+            connection.execute("SELECT pg_reload_conf()")
+            asked = "SELECT setting FROM pg_settings WHERE name = 'synchronous_standby_names'"
+            while connection.execute(asked).fetchone() != (name,):
+                time.sleep(0.02)
+
     def __enter__(self) -> Self:
         try:
             self.start()
@@ -160,3 +192,8 @@ def _program(name: str) -> str:
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     assert found, "PostgreSQL is missing; next: apt-get install postgresql"
     return str(found[-1])
+
+
+def _children(process: int) -> list[int]:
+    asked = ["ps", "-o", "pid=", "--ppid", str(process)]
+    return [int(each) for each in subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()]

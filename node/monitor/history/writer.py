@@ -5,7 +5,8 @@ Rules
 1. Whoever gives it a batch never waits. Each batch is answered by one ``Stored`` or one ``Refused``, in their order.
 2. While the database is away everything waits and is tried again. Beyond ``kept`` waiting events telemetry is refused
    at the door (its node sends it again, since it gets no receipt); alarms and whatever else is decided never are.
-3. A batch that can't be stored in whatever state the database is doesn't keep the others: it is refused, alone.
+3. A database that hangs gives no error: who is at one try for ``HANGS_S`` is as good as away, which ``look`` sees.
+4. A batch that can't be stored in whatever state the database is doesn't keep the others: it is refused, alone.
 
 Threads: the writer ("history"). The lock guards the queue alone and is never held during a write.
 """
@@ -22,6 +23,12 @@ from node.monitor.errors import HistoryError, UnstorableError
 
 _AT_ONCE = 1_000  # batches in one transaction: an alarm waits for one such at most
 _FIRST_RETRY_S = 0.1
+
+HANGS_S = 4.0
+"""So long no try takes on a database that works: a thousand batches are a second's work on an SD card."""
+
+HANGS = "hangs"
+"""The reason of StoreFailed then (tell/texts.py DETAILS)."""
 
 _log = logging.getLogger(__name__)
 
@@ -90,10 +97,14 @@ class Writer:
         """How many events aren't stored yet."""
         return self._waiting
 
-    @property
-    def busy_since(self) -> float | None:
-        """Since when (monotonic) it is at one try; None while it waits. A database that hangs shows here."""
-        return self._since
+    def look(self) -> None:
+        """See whether the database hangs; from any thread, again and again."""
+        with self._lock:
+            is_hanging = self._since is not None and self._clock() - self._since >= HANGS_S
+            if is_hanging and self._failed is None:
+                _log.error("the history hangs: nothing is stored until its database or disk answers")
+                self._failed = HANGS
+                self._put(StoreFailed(at=self._clock(), reason=HANGS))
 
     def stop(self, timeout_s: float) -> bool:
         """Store what waits, in one last try, and end; False if the thread hangs (it dies with the process)."""
@@ -110,7 +121,13 @@ class Writer:
     def _run(self) -> None:
         delay_s = _FIRST_RETRY_S
         while batches := self._take():
-            if self._attempt(batches):
+            try:
+                stored = self._attempt(batches)
+            except Exception:  # noqa: BLE001 -- as _say
+                # A thread that ended here would be a history that silently holds nothing ever again.
+                _log.exception("the history stumbled")
+                stored = False
+            if stored:
                 delay_s = _FIRST_RETRY_S
             elif self._stopping.is_set():
                 break
@@ -128,9 +145,11 @@ class Writer:
             return [self._queued[place][0] for place in range(min(len(self._queued), _AT_ONCE))]
 
     def _attempt(self, batches: Sequence[Batch]) -> bool:
-        self._since = self._clock()
+        with self._lock:
+            must_be_seen = self._failed is not None
+            self._since = self._clock()
         try:
-            if self._failed is not None:
+            if must_be_seen:
                 self._history.upgrade()  # another database may stand there now
             answers: Sequence[Stored | Refused] = self._history.store_all(batches)
         except UnstorableError as failure:
@@ -146,7 +165,8 @@ class Writer:
             _log.exception("a batch can't be stored")
             answers = [self._refuse(batches[0], type(failure).__name__)]
         finally:
-            self._since = None
+            with self._lock:
+                self._since = None
         calls: list[Then] = []
         with self._lock:
             for batch in batches:
@@ -154,7 +174,7 @@ class Writer:
                 self._waiting -= len(batch.events)
         self._recover()
         for answer, then in zip(answers, calls, strict=True):
-            self._put(answer)
+            self._say(answer)
             then(isinstance(answer, Stored))
         return True
 
@@ -164,7 +184,7 @@ class Writer:
 
     def _fail(self, failure: HistoryError) -> None:
         if self._failed is None:
-            self._put(StoreFailed(at=self._clock(), reason=failure.text))
+            self._say(StoreFailed(at=self._clock(), reason=failure.text))
         if self._failed != failure.text:
             _log.error("%s", failure)
         self._failed = failure.text
@@ -173,4 +193,10 @@ class Writer:
         if self._failed is not None:
             self._failed = None
             _log.info("the history can be written again")
-            self._put(StoreRecovered(at=self._clock()))
+            self._say(StoreRecovered(at=self._clock()))
+
+    def _say(self, answer: Stored | Refused | StoreFailed | StoreRecovered) -> None:
+        try:
+            self._put(answer)
+        except Exception:  # noqa: BLE001 -- the writer lives, whatever is made of its answers
+            _log.exception("what became of a batch can't be taken")

@@ -50,6 +50,7 @@ DETAILS = {
     "will": mark("the broker lost its connection"),
     "goodbye": mark("it was stopped"),
     "refused": mark("what no node says was refused"),
+    "hangs": mark("its database or disk doesn't answer"),
     "told-anew": mark("a call that doesn't fit what was heard before was told as a new one"),
 }
 BROKER_PROBLEMS = {
