@@ -6,7 +6,8 @@ Rules:
 2. A fresh alarm event goes out on every link at once. All else obeys the window: at most 20 unreceipted events are in
    flight on a link, because a broker drops what a slow subscriber can't take, after answering 0x00 (protocol.md).
    Telemetry in flight takes no alarm's place: for alarms only alarms count.
-3. Alarms come before telemetry, what was tried less often before what was tried more often, then the oldest first.
+3. Alarms come before telemetry, and what was tried less often before what was tried more often. What goes out together
+   goes oldest first: a press must not come before what was acknowledged before it.
 4. A refused or unheard event leaves the flight and is set aside until its next turn: it never blocks the one behind it.
 5. Alarm events are sent again after ``receipt_s``, doubling to 5 minutes; telemetry after 5 minutes; everything when a
    monitor is heard (again), at most once a second, or a link comes back.
@@ -185,7 +186,8 @@ def _ready(outbox: Outbox, link: str, room: int, *, alarm: bool) -> list[Key]:
         for key, entry in waiting.items()
         if entry.alarm is alarm and link not in entry.flying and link not in entry.aside
     ]
-    return sorted(ready, key=lambda key: (waiting[key].attempts, waiting[key].order))[:room]
+    next_ones = sorted(ready, key=lambda key: (waiting[key].attempts, waiting[key].order))[:room]
+    return sorted(next_ones, key=lambda key: waiting[key].order)
 
 
 def _again(entry: Waiting) -> Waiting:

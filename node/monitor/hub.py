@@ -280,8 +280,7 @@ class Hub:
             return
         key = EventKey(*tracked.key, event.boot, event.seq)
         is_call = event.kind in CALLS and bool(event.presses) and event.incident is not None
-        is_known = self.receipts.is_awaited(key) or self.receipts.is_held(key)
-        if is_call and is_known and self.incidents.doubts.contradicts(now, key, event):
+        if is_call and self.receipts.is_known(key) and self.incidents.doubts.contradicts(now, key, event):
             self.incidents.call_anew(now, tracked.key, event, _when(now, event))
             self._told.heard(now, tracked.key, event)
             return  # the history has another event under its number: this one isn't held

@@ -198,10 +198,10 @@ class Incidents:
             if each.presses < opened.record.presses:
                 continue
             if each.phase != "acknowledged" or opened.record.is_answered:
-                opened.answered_since = None
                 if each.phase != "acknowledged" and each.presses > opened.record.presses:
                     self._press_again(now, opened, each.presses)
-            elif opened.answered_since is None:
+                opened.answered_since = None
+            elif opened.answered_since is None or each.presses > opened.answered_for:
                 opened.answered_since, opened.answered_for = now.at, each.presses
                 self._count(now, opened, each.presses)
 
@@ -346,6 +346,8 @@ class Incidents:
 
     def _press_again(self, now: Moment, opened: Open, presses: int) -> None:
         """There were more presses than are known here."""
+        if opened.answered_since is not None:  # the event that says who answered those before it may never come
+            self._acknowledged(now, opened.record.key, now.utc, "", opened.answered_for)
         record = opened.record
         self._count(now, opened, presses)
         self._ledger.out.incidents.append(opened.record)

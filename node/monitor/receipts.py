@@ -46,6 +46,10 @@ class Receipts:
         """Whether it is on its way into the history."""
         return key in self._storing
 
+    def is_known(self, key: EventKey) -> bool:
+        """Whether it came: it is stored, or on its way there."""
+        return self.is_awaited(key) or self.is_held(key)
+
     def take(self, now: Moment, key: EventKey, event: Event) -> None:
         """It is handed to the history, and what it says of others is reckoned with."""
         self._storing[key] = now.at

@@ -1,12 +1,14 @@
 """Which calls people were told of, and what their nodes hear of that: the lamp says *received* then. Pure.
 
 1. A call is told once a channel has taken a message about it. A press after somebody said to be coming is told only by
-   a message of after that.
+   a message of after that, also where only the node's list has said so yet.
 2. Its node hears so at once, for the event for which it waits: the one that its list names, or a further press that
    came. It hears so again at its birth, when a link is back, and when it says anything of the call again; and where it
    goes on listing it as active, after ``AGAIN_S``, doubling to ``SELDOM_S``: a receipt that was lost does no harm.
-3. A press whose own event hasn't come isn't told: what was acknowledged before it may be on its way, too.
-4. Another monitor on the same history may have told people: it is asked, as seldom.
+3. A press whose own event hasn't come is told by a message that names it: what was acknowledged before it may be on
+   its way, too.
+4. Another monitor on the same history may have told people: it is asked every ``ASK_S``, after a minute every
+   ``ASK_SELDOM_S``; no more than ``ASKED`` calls at once, those first that have waited longest.
 5. A call that nobody was told of for ``UNTOLD_S`` is a finding.
 """
 
@@ -30,8 +32,11 @@ UNTOLD_S = 10.0
 """As long as a node waits (its ``receipt_s``) until its lamp says that nobody has it."""
 
 AGAIN_S = 1.0
-ASK_S = 2.0
 SELDOM_S = 60.0
+ASK_S = 2.0
+ASK_SELDOM_S = 5.0
+ASK_OFTEN_S = 60.0
+ASKED = 50
 AT_ONCE = 100
 """How many told receipts a node gets within a second: twice what it may list."""
 
@@ -40,21 +45,18 @@ AT_ONCE = 100
 class _Call:
     """What is known of an open call beside its record.
 
-    ``came``: its newest press that came, ``presses`` its number. ``sure``: how many presses are known otherwise than by
-    a list of its node: by events, from the history, or at an adoption. ``said``: which event was named last,
-    ``said_at`` when, ``say_at`` when it may be again. ``untold_at``: since when nobody knows of it, ``ask_at`` when the
-    history is asked next, and ``ask_s`` how long after that once more.
+    ``came``: its newest press that came, ``presses`` its number. ``said``: which event was named last, ``said_at``
+    when, ``say_at`` when it may be again. ``untold_at``: since when nobody knows of it, ``ask_at`` when the history is
+    asked next.
     """
 
     came: EventKey | None = None
     presses: int = 0
-    sure: int = 0
     said: EventKey | None = None
     said_at: float = -inf
     say_at: float = -inf
     untold_at: float = inf
     ask_at: float = inf
-    ask_s: float = ASK_S
 
 
 class Told:
@@ -69,7 +71,7 @@ class Told:
         self._lists = lists
         self._receipts = receipts
         self._counts = counts
-        self._calls = {key: _Call(sure=each.record.presses) for key, each in incidents.open.items()}
+        self._calls = {key: _Call() for key in incidents.open}
         self._second: dict[NodeKey, tuple[float, int]] = {}
 
     def accepted(self, now: Moment, key: IncidentKey, presses: int) -> None:
@@ -96,7 +98,6 @@ class Told:
         call = self._call(key)
         if event.kind in CALLS and event.presses and event.presses >= call.presses:
             call.came, call.presses = EventKey(*node, event.boot, event.seq), event.presses
-            call.sure = max(call.sure, event.presses)
         self._again(now, key, opened)
 
     def listed(self, now: Moment, node: NodeKey, message: Alarm) -> None:
@@ -121,8 +122,6 @@ class Told:
         """The history has said what it knows of this incident, and ``incidents`` has taken that."""
         opened = self._incidents.open.get(there.key)
         if opened is not None:
-            call = self._call(there.key)
-            call.sure = max(call.sure, there.presses)
             self._look(now, there.key, opened)
 
     def time_passed(self, now: Moment) -> None:
@@ -132,17 +131,18 @@ class Told:
             self._ledger.clear(now, _untold(key))
         for key, opened in self._incidents.open.items():
             self._look(now, key, opened)
-            self._find(now, key, opened)
+            if now.at - self._call(key).untold_at >= UNTOLD_S:
+                self._ledger.find(now, _untold(key))
+        self._ask(now)
 
-    def _find(self, now: Moment, key: IncidentKey, opened: Open) -> None:
-        """Ask the history about it, and find it, where it is time for that."""
-        call = self._call(key)
-        if call.ask_at <= now.at:
-            call.ask_at, call.ask_s = now.at + call.ask_s, min(2 * call.ask_s, SELDOM_S)
+    def _ask(self, now: Moment) -> None:
+        """Ask the history about whatever it is time for."""
+        due = [key for key, call in self._calls.items() if call.ask_at <= now.at]
+        for key in sorted(due, key=lambda each: self._calls[each].ask_at)[:ASKED]:
+            call = self._calls[key]
+            call.ask_at = now.at + (ASK_S if now.at - call.untold_at < ASK_OFTEN_S else ASK_SELDOM_S)
             if self._own.history_ok:  # else all that was asked would be stored once it is back
-                self._ledger.out.incidents.append(opened.record)
-        if now.at - call.untold_at >= UNTOLD_S:
-            self._ledger.find(now, _untold(key))
+                self._ledger.out.incidents.append(self._incidents.open[key].record)
 
     def _again(self, now: Moment, key: IncidentKey, opened: Open) -> None:
         """Its node may not have heard what was said."""
@@ -155,28 +155,30 @@ class Told:
         call = self._call(key)
         if opened.record.is_untold and opened.answered_since is None:
             if call.untold_at == inf:
-                call.untold_at, call.ask_s = now.at, ASK_S
+                call.untold_at = now.at
                 call.ask_at = min(call.ask_at, now.at + ASK_S)
             return
         call.untold_at = call.ask_at = inf
         self._ledger.clear(now, _untold(key))
-        if not opened.record.is_told or opened.record.is_answered:
+        listed = 0 if opened.answered_since is None else opened.answered_for
+        if opened.record.is_answered or opened.record.told_presses <= max(opened.record.answered, listed):
             return
-        awaited = self._awaited(key, call)
+        awaited = self._awaited(key, call, opened)
         if awaited is None or (awaited == call.said and now.at < call.say_at) or not self._may(now, key.of):
             return
         wait_s = min(2 * (call.say_at - call.said_at), SELDOM_S) if awaited == call.said else AGAIN_S
         call.said, call.said_at, call.say_at = awaited, now.at, now.at + wait_s
         self._receipts.say(awaited, "told")
 
-    def _awaited(self, key: IncidentKey, call: _Call) -> EventKey | None:
+    def _awaited(self, key: IncidentKey, call: _Call, opened: Open) -> EventKey | None:
         """The event for which its node waits, as far as it is known; None where it waits for none."""
         listed = self._lists.get(key)
         if listed is None or listed.presses < call.presses:
             return call.came
-        if listed.phase != "active" or listed.presses > call.sure:
-            return None
-        return EventKey(*key.of, listed.press.boot, listed.press.seq)
+        press = EventKey(*key.of, listed.press.boot, listed.press.seq)
+        told = opened.record.told_presses - opened.beyond
+        came = listed.presses <= max(call.presses, told) or self._receipts.is_known(press)
+        return press if listed.phase == "active" and came else None
 
     def _may(self, now: Moment, node: NodeKey) -> bool:
         """Whether this node hasn't heard too much within this second."""
@@ -189,7 +191,7 @@ class Told:
     def _call(self, key: IncidentKey) -> _Call:
         call = self._calls.get(key)
         if call is None:
-            call = self._calls[key] = _Call(sure=self._incidents.open[key].record.presses)
+            call = self._calls[key] = _Call()
         return call
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from node.core.delivery import KEPT, REFILL, WINDOW
+from node.core import delivery
+from node.core.delivery import KEPT, REFILL, WINDOW, Outbox
 from node.core.effects import Append, MarkReceived, ReadBacklog, SendEvent, Spill
 from node.core.events import BacklogRead, PublishAnswered
 from node.core.memory import Key
@@ -333,3 +334,13 @@ def test_fifty_presses_while_the_broker_is_away_arrive_alarms_first(alone: Stage
     assert len(presses) == 50
     assert sorted(set(arrived)) == sorted(arrived)
     assert not play.state.outbox.waiting
+
+
+def test_a_press_never_overtakes_what_was_acknowledged_before_it() -> None:
+    """Though that was tried before: on a link that comes, the oldest of what goes out together is first."""
+    acknowledged, pressed = Key(BOOT, 2), Key(BOOT, 3)
+    outbox, _ = delivery.add(Outbox(), acknowledged, alarm=True)
+    outbox = delivery.turn(delivery.send(outbox, "a", acknowledged, 0.0, 10.0), 10.0)
+    outbox, _ = delivery.add(outbox, pressed, alarm=True)
+
+    assert delivery.sendable(delivery.forget_link(outbox, "b"), "b") == [acknowledged, pressed]

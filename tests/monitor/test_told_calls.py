@@ -5,8 +5,8 @@ from msgspec.structs import replace as replaced
 
 from node.messages import EventId, OpenIncident
 from node.monitor.batch import Memory, Stored
-from node.monitor.model import IncidentKey
-from node.monitor.told import AGAIN_S, ASK_S, AT_ONCE, SELDOM_S, UNTOLD_S
+from node.monitor.model import IncidentKey, NodeKey, Tally
+from node.monitor.told import AGAIN_S, ASK_S, ASK_SELDOM_S, ASKED, AT_ONCE, SELDOM_S, UNTOLD_S
 from tests.monitor.nodes import BOOT, BROKER, LATER_BOOT, ROOM, START, about, alarm, birth, moment, press
 from tests.monitor.play import INCIDENT, Play, record_of
 
@@ -81,6 +81,90 @@ def test_a_press_after_an_acknowledgement_is_told_by_a_new_message_alone() -> No
 
     assert before == [FIRST]
     assert play.told_receipts() == [FIRST, (BOOT, 3)]
+
+
+def test_a_press_after_an_acknowledgement_that_only_the_list_told_is_called_anew() -> None:
+    """The event that says who is coming may be lost: the press is told by its new message, and never by the old one."""
+    play = called()
+    play.accept(1.1)
+    play.hear(5.0, alarm((1, "acknowledged")))
+
+    play.hear(7.0, replaced(alarm((1, "active"), presses=2), incidents=[listed(3, presses=2)]))
+    play.hear(7.0, press(3, incident=1, presses=2))
+    play.until(30.0)
+    before = play.told_receipts()
+    calls = [each.presses for each in play.all.notices if each.is_call]
+    play.accept(30.1, presses=2)
+
+    assert set(before) == {FIRST}
+    assert set(calls) == {1, 2}
+    assert play.told_receipts()[-1] == (BOOT, 3)
+
+
+def test_a_press_is_called_anew_where_its_event_comes_before_its_list() -> None:
+    """What the list said of the presses before it stands; the event that says so comes late and changes nothing."""
+    play = called()
+    play.accept(1.1)
+    play.hear(5.0, alarm((1, "acknowledged")))
+
+    play.hear(7.0, press(3, incident=1, presses=2))
+    play.hear(7.0, replaced(alarm((1, "active"), presses=2), incidents=[listed(3, presses=2)]))
+    play.hear(9.0, about(2, "acknowledged", 1, by="desk"))
+    play.until(30.0)
+
+    assert set(play.told_receipts()) == {FIRST}
+    assert {each.presses for each in play.all.notices if each.is_call} == {1, 2}
+    assert not play.hub.incidents.open[INCIDENT].record.is_answered
+
+
+def test_a_list_that_knows_of_more_answered_presses_counts() -> None:
+    """Acknowledged, pressed and acknowledged again, and only the lists came: nobody is called for it."""
+    play = called()
+    play.accept(1.1)
+    play.hear(5.0, alarm((1, "acknowledged")))
+    play.hear(6.0, alarm((1, "acknowledged"), presses=2))
+    play.until(30.0)
+
+    record = play.hub.incidents.open[INCIDENT].record
+    assert (record.answered, record.is_answered) == (2, True)
+
+
+def test_what_is_said_again_of_a_call_that_the_list_says_answered_is_no_told() -> None:
+    """Its node was told before; what people were told of was answered."""
+    play = called()
+    play.accept(1.1)
+    play.hear(5.0, alarm((1, "acknowledged")))
+    before = len(play.told_receipts())
+
+    play.hear(6.5, birth(seq=1))
+    play.hear(8.0, press(1))
+
+    assert len(play.told_receipts()) == before
+
+
+def test_a_count_that_is_our_own_by_a_list_proves_no_event() -> None:
+    """The history has stored what we counted; the acknowledgement before that press may be at another monitor."""
+    play = called()
+    play.accept(1.1)
+    play.hear(60.0, replaced(alarm((1, "active"), presses=2), incidents=[listed(3, presses=2)]))
+
+    play.hub.stored(moment(60.1), Stored(incidents=(play.hub.incidents.open[INCIDENT].record,)))
+    play.until(300.0)
+    before = play.told_receipts()
+    play.hear(300.0, press(3, incident=1, presses=2))
+
+    assert set(before) == {FIRST}
+    assert play.told_receipts()[-1] == (BOOT, 3)
+
+
+def test_a_press_that_was_held_before_a_restart_is_told_after_it() -> None:
+    """Its receipt may not have gone out; the history has its event."""
+    record = record_of(INCIDENT, presses=2, told_presses=1, told_utc=START, held_utc=START)
+    play = untold(Memory(incidents=(record,), tallies=(Tally(node=ROOM, boot=BOOT, ranges=((1, 2),)),)))
+
+    play.hear(1.0, replaced(alarm((1, "active"), presses=2), incidents=[listed(2, presses=2)]), retained=True)
+
+    assert play.told_receipts() == [(BOOT, 2)]
 
 
 def test_what_was_told_of_a_test_or_after_the_end_is_no_call() -> None:
@@ -217,7 +301,7 @@ def test_who_is_coming_needs_no_telling() -> None:
 
 
 def test_what_another_monitor_has_told_is_learnt_from_the_history() -> None:
-    """It is asked, more and more seldom; then the node hears it from here, too: the other one may be dead."""
+    """It is asked every few seconds; then the node hears it from here, too: the other one may be dead."""
     play = called()
     play.until(60.0)
     asked = [each for each in play.all.incidents if each.key == INCIDENT][1:]
@@ -227,10 +311,37 @@ def test_what_another_monitor_has_told_is_learnt_from_the_history() -> None:
     play._settle(moment(61.0))  # noqa: SLF001
     play.until(200.0)
 
-    assert 3 <= len(asked) <= 6
+    assert 20 <= len(asked) <= 60 / ASK_S
     assert play.told_receipts()[0] == FIRST
     assert "M020" not in play.found()
     assert play.hub.incidents.open[INCIDENT].record.told_utc == START
+
+
+@pytest.mark.parametrize("told_at", [3.0, 35.0, 130.0, 400.0])
+def test_what_another_monitor_has_told_is_learnt_within_seconds(told_at: float) -> None:
+    """However long nobody was told before."""
+    play = called()
+    play.until(told_at)
+    count = len(play.all.incidents)
+    play.until(told_at + ASK_SELDOM_S + 1.0)
+
+    assert len(play.all.incidents) > count
+
+
+def test_of_very_many_calls_the_history_is_asked_in_turns() -> None:
+    """A bounded number each time, and each of them."""
+    play = untold()
+    for number in range(1, 61):
+        room = NodeKey(ROOM.site, f"room-{number}")
+        play.hear(1.0, press(1, room), room)
+    before = len(play.all.incidents)
+    play.until(3.4)
+    first = len(play.all.incidents) - before
+    play.until(5.4)
+    asked = {each.key for each in play.all.incidents[before:]}
+
+    assert first <= ASKED
+    assert len(asked) == 60
 
 
 def test_a_node_that_lists_a_call_as_received_has_heard_it_from_another_monitor() -> None:
