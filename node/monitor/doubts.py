@@ -4,8 +4,9 @@ Whoever has a node's login may write anything on its branch. A press of the real
 
 1. An incident has the number of the event that began it, so none is of a later number than what names it; nobody makes
    more than ``PRESSES_LIMIT`` presses; and no list has a test. What says otherwise is refused, and has no receipt.
-2. A call for help that comes again is the same one: said the same, and older than when it came first. Another one
-   under its number, which somebody has used before the node did, has no receipt, and is told by a name of its own
+2. A call for help that comes again is the same one, whatever its clock says by then, and however late this copy comes.
+   It is another one, under a number that somebody has used before the node did, where it says something else, or where
+   both its clock and its age say that it happened later. That one has no receipt, and is told by a name of its own
    (incidents.py).
 """
 
@@ -29,7 +30,7 @@ SHOWN_S = 600.0
 AHEAD = 1
 """A list may name the event that is numbered just after it."""
 
-_Call = tuple[float, tuple[object, ...]]
+_Call = tuple[float, str, tuple[object, ...]]
 
 
 class Doubts:
@@ -66,7 +67,7 @@ class Doubts:
     def came(self, now: Moment, key: EventKey, event: Event) -> None:
         """This call came, and is taken."""
         calls = self._calls.setdefault(key.of, OrderedDict())
-        calls.setdefault((key.boot, key.seq), (now.at, _said(event)))
+        calls.setdefault((key.boot, key.seq), (now.at, event.at_utc, _said(event)))
         if len(calls) > KEPT:
             calls.popitem(last=False)
             self._forgot[key.of] = now.at
@@ -76,7 +77,8 @@ class Doubts:
         calls = self._calls.get(key.of)
         first = None if calls is None else calls.get((key.boot, key.seq))
         if first is not None:
-            return first[1] != _said(event) or happened_after(now, event, first[0])
+            at, label, said = first
+            return said != _said(event) or (label != event.at_utc and happened_after(now, event, at))
         return happened_after(now, event, self._forgot.get(key.of, self._began))
 
     def forget(self, node: NodeKey) -> None:
@@ -104,8 +106,8 @@ def happened_after(now: Moment, event: Event, at: float) -> bool:
 
 
 def _said(event: Event) -> tuple[object, ...]:
-    """What of an event stays the same however often it is sent."""
-    return event.kind, event.at_utc, event.incident, event.input, event.alarm_class, event.presses, event.test
+    """What of an event stays the same however often it is sent. A clock is only a label, and may be set meanwhile."""
+    return event.kind, event.incident, event.input, event.alarm_class, event.presses, event.test
 
 
 def _may_be_listed(listed: OpenIncident, message: Alarm) -> bool:

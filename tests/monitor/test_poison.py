@@ -220,15 +220,32 @@ def test_a_press_whose_number_somebody_has_used_is_told_and_is_not_held(ended: b
 
 
 def test_a_press_that_comes_while_another_event_of_its_number_is_stored_is_told() -> None:
-    """Whoever writes events as fast as the node does may be a moment before it."""
+    """Whoever writes events before the node does may have just written it."""
     play = Play()
     play.store = False
     play.hear(1.0, press(500))
     said = len(play.all.notices)
 
-    play.hear(1.1, real(500))
+    play.hear(10.0, real(500))
 
     assert calls(play, said) == [(f"{BOOT}-500", False)]
+
+
+@pytest.mark.parametrize("store", [True, False], ids=["held", "on its way"])
+@pytest.mark.parametrize("fields", [{"at_utc": LATER}, {"age_ms": 1}], ids=["another clock", "a late copy"])
+def test_a_repeat_is_no_further_press_whatever_its_clock_or_its_age(fields: dict[str, Any], store: bool) -> None:
+    """A clock was set meanwhile, or this copy was on its way for long: nobody is told anew, and nothing is counted."""
+    play = Play()
+    play.store = store
+    first = replace(press(1), age_ms=1)
+    play.hear(1.0, first)
+    said = len(play.all.notices)
+
+    play.hear(12.0, replace(first, **{"age_ms": 11_001, **fields}))
+
+    assert calls(play, said) == []
+    assert play.hub.incidents.open[INCIDENT].record.presses == 1
+    assert play.found() == []
 
 
 def test_a_press_of_a_worse_class_or_another_button_is_told() -> None:
