@@ -104,9 +104,9 @@ def lamp(
         return LampPattern.RECEIVED
     if discreet is not None and discreet.step is Step.ACKNOWLEDGED:
         return LampPattern.WALK_TEST_MISSING if walk_test else LampPattern.READY_MISSING
-    if faulty if discreet is None else discreet.fault_shown:
-        return LampPattern.NOBODY
-    return LampPattern.WALK_TEST if walk_test else LampPattern.READY
+    if walk_test:
+        return LampPattern.WALK_TEST  # also where there is a fault: a call that is taken for a test must show as that
+    return LampPattern.NOBODY if (faulty if discreet is None else discreet.fault_shown) else LampPattern.READY
 
 
 def buzzer(incidents: Iterable[Incident], identifying: bool, *, chirping: bool = False) -> BuzzerPattern:

@@ -107,7 +107,8 @@ class Memory(Struct, frozen=True, kw_only=True):
 
     ``closed``: the incidents that were reset last, oldest first, each with how many presses it had. ``mistaken``: the
     calls of a year that were reset as mistaken: node, input, and when they were reset. ``unconfirmed``: tests of the
-    last hour whose node hasn't said yet that it had our receipt, oldest first.
+    last hour whose node hasn't said yet that it had our receipt, oldest first. ``uncalled``: open incidents about which
+    no call waits for any target.
     """
 
     nodes: tuple[NodeRecord, ...] = ()
@@ -121,3 +122,4 @@ class Memory(Struct, frozen=True, kw_only=True):
     mistaken: tuple[tuple[NodeKey, str, datetime], ...] = ()
     unconfirmed: tuple[ButtonTest, ...] = ()
     targets: tuple[TargetRecord, ...] = ()
+    uncalled: tuple[IncidentKey, ...] = ()

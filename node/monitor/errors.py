@@ -77,6 +77,18 @@ class TokenNameError(AlarmNodeError):
     code = "E030"
 
 
+class MonitorRunningError(AlarmNodeError):
+    """Another monitor runs with this state directory: the two would throw each other off their brokers."""
+
+    code = "E035"
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(
+            f"another alarm-monitor runs with the state directory {directory}",
+            "ask that one: alarm-monitor status; or end it first: systemctl stop alarm-monitor",
+        )
+
+
 class MonitorDirectoryError(AlarmNodeError):
     """The state directory can't be made or used."""
 

@@ -30,6 +30,7 @@ from node.monitor.findings import (
 from node.monitor.fleet import Fleet
 from node.monitor.incidents import CALLS, Incidents
 from node.monitor.lists import Lists
+from node.monitor.members import NODES_LIMIT
 from node.monitor.model import EventKey, FindingKey, HeardEvent, IncidentKey, NodeKey
 from node.monitor.orders import Orders
 from node.monitor.owed import Owed
@@ -109,11 +110,14 @@ class Hub:
         )
         self._ways = Ways(self.ledger, self.fleet, self.own, self._orders.probe, f"{boot}-")
         self._doubles = Doubles(self.ledger, now)
+        self._kept: set[NodeKey] = set()  # what only brokers remember of nodes that nobody knows here
         self._tick_at = now.at
         self._review_at = now.at + REVIEW_S
         self._restore(now)
         self._faults = NodeFaults(self.ledger)
         self._review_reach(now)
+        # By the same name at each start with these targets, so that two monitors with one history call once.
+        self.incidents.call_untold(now, ",".join(sorted(names)), frozenset(memory.uncalled))
 
     @property
     def next_due(self) -> float:
@@ -135,6 +139,8 @@ class Hub:
     ) -> None:
         """A node's message came."""
         if retained and node not in self.fleet.nodes and self._says_nothing(message):
+            if len(self._kept) < NODES_LIMIT:
+                self._kept.add(node)
             return
         tracked = self.fleet.find(node, now, speaks=not retained)
         if tracked is None:
@@ -199,8 +205,9 @@ class Hub:
     def ask(self, now: Moment, number: int, request: Request) -> None:
         """A person or a tool wants something; the answer is a Respond with this number."""
         if isinstance(request, TryTarget | IsolateTarget | RestoreTarget):
+            before = self.targets.isolated
             self.targets.ask(now, number, request)
-            self._review_reach(now)
+            self._restored(now, before)
         else:
             self._orders.ask(now, number, request)
 
@@ -216,8 +223,9 @@ class Hub:
         self._orders.time_passed(now)
         self._ways.time_passed(now)
         self.own.time_passed(now)
+        before = self.targets.isolated
         if self.targets.time_passed(now):
-            self._review_reach(now)
+            self._restored(now, before)
         self.receipts.time_passed(now)
         if now.at >= self._review_at:
             self._review_at = now.at + REVIEW_S
@@ -234,6 +242,9 @@ class Hub:
         if node.site not in self.settings.sites:
             return Answer("unknown", "no-such-node")
         tracked = self.fleet.nodes.get(node)
+        if tracked is None and node not in self._kept and not any(each.of == node for each in self.ledger.open):
+            return Answer("unknown", "no-such-node")
+        self._kept.discard(node)
         if tracked is not None:
             if tracked.place is not None:
                 return Answer("refused", "in-the-roster")
@@ -338,6 +349,12 @@ class Hub:
         if key == not_ours:
             return tracked is not None and tracked.known
         return bool(key.node) and tracked is None and not_ours not in self.ledger.open
+
+    def _restored(self, now: Moment, before: frozenset[str]) -> None:
+        """A target may be back that wasn't told of what is still open."""
+        self._review_reach(now)
+        for name in sorted(before - self.targets.isolated):
+            self.incidents.call_untold(now, f"{name}:{now.utc:%Y%m%dT%H%M%S.%f}")
 
     def _review_reach(self, now: Moment) -> None:
         self.reach.review(now, self.fleet.nodes.values(), self.targets.isolated)

@@ -25,7 +25,7 @@ Rules:
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -97,6 +97,12 @@ class Incidents:
         """It is no node any more; it has no open incident. What its list alone named is nobody's call."""
         self._listed.pop(node, None)
         self.doubts.forget(node)
+
+    def call_untold(self, now: Moment, why: str, only: Collection[IncidentKey] | None = None) -> None:
+        """Call anew for what nobody was told of, of ``only`` these: what was left out for a target isn't sent later."""
+        for key, opened in list(self.open.items()):
+            if opened.record.is_untold and (only is None or key in only):
+                self._ladder.call_anew(now, opened, why)
 
     def lacks(self, node: NodeKey, event: Event) -> bool:
         """Whether this is a call for help of which nothing is known here."""

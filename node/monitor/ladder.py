@@ -69,6 +69,10 @@ class Ladder:
         """There was a further press, and nobody has come who was called before it."""
         self.begin(now, opened, f"more:{opened.record.presses}:")
 
+    def call_anew(self, now: Moment, opened: Open, why: str) -> None:
+        """Nobody was told of it, and there is a target now that wasn't there when it was called; ``why`` says which."""
+        self.begin(now, opened, f"anew:{why}:")
+
     def resume(self, now: Moment, opened: Open) -> None:
         """Go on with what the history has. What another monitor stored may have been told to nobody: it knew less."""
         record = opened.record

@@ -1,5 +1,6 @@
 """Puts a monitor together: its configuration, its history, its threads, its API; and takes it apart again."""
 
+import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 from node.config.brokers import is_loopback
 from node.monitor import config
 from node.monitor.commanding import SOCKET
-from node.monitor.errors import HistoryUrlError, MonitorDirectoryError
+from node.monitor.errors import HistoryUrlError, MonitorDirectoryError, MonitorRunningError
 from node.monitor.history import History
 from node.monitor.service import Service
 from node.monitor.settings import Settings
@@ -23,6 +24,7 @@ from node.watchdog import Notifier
 OWN_NAME = "local-{monitor}"
 """Who asked, where that was by the socket on the machine of this monitor."""
 
+LOCK = "monitor.lock"
 STOP_S = 5.0
 ID_LENGTH = 63
 
@@ -45,6 +47,31 @@ def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Itera
         directory.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as problem:
         raise MonitorDirectoryError(directory, problem) from problem
+    with _alone_in(directory), _put_together(settings, directory, environ, notifier) as service:
+        yield service
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Hold the directory's lock, which ends with the process however that ends."""
+    try:
+        lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as problem:
+        raise MonitorDirectoryError(directory, problem) from problem
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            raise MonitorRunningError(directory) from problem
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _put_together(
+    settings: Settings, directory: Path, environ: Mapping[str, str], notifier: Notifier
+) -> Iterator[Service]:
     settings = config.keep_roster(settings, directory)
     history = open_history(settings, environ)
     try:

@@ -34,7 +34,9 @@ DONE = {
     "resume": mark("resumed"),
     "forget": mark("forgotten: nothing of it stands any more. Where a second monitor hears it, say it there, too."),
     "tell": mark("{name}: taken. {said}"),
-    "isolate": mark("isolated: it is told nothing until this ends by itself. The others are told so."),
+    "isolate": mark(
+        "isolated: it is told nothing until this ends by itself. Where no other target takes these calls, that is M018."
+    ),
     "restore-target": mark("brought back"),
     "walk-test": mark(
         "{id} holds for {minutes} min, at each node once its lamp flashes every second. "

@@ -172,10 +172,12 @@ def test_a_discreet_incident_leaves_the_walk_test_on_the_lamp(stage: Stage) -> N
     play.only(SetLamp) << [SetLamp(LampPattern.READY_MISSING)]
 
 
-def test_a_fault_goes_before_the_walk_test(stage: Stage) -> None:
-    """Don't rely on me, whoever tests."""
+def test_a_walk_test_shows_where_there_is_a_fault_too(stage: Stage) -> None:
+    """Whoever calls for help there with a short first press gets a test: the lamp must have said so."""
     play = walking(stage)
 
     play.command("inhibit", input="button", for_s=60.0, reason="painters")
+    play.only(SetLamp) << []
+    play.command("walk-test-end")
 
     play.only(SetLamp) << [SetLamp(LampPattern.NOBODY)]

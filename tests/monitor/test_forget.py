@@ -150,8 +150,15 @@ def test_of_a_site_that_is_not_heard_nothing_can_be_forgotten(play: Play) -> Non
     assert forget(play, 1.0, ELSEWHERE) == Answer("unknown", "no-such-node")
 
 
-def test_what_nobody_knows_is_taken_from_the_brokers(play: Play) -> None:
+def test_a_mistyped_node_is_not_forgotten(play: Play) -> None:
+    """Whoever is told that it is done would look no further."""
+    assert forget(play, 1.0) == Answer("unknown", "no-such-node")
+
+
+def test_what_only_a_broker_knows_is_taken_from_it(play: Play) -> None:
     """With a roster a gone node isn't even known; its topics stand there for ever otherwise."""
+    play.hear(0.5, goodbye(OLD), OLD, retained=True)
+
     assert forget(play, 1.0) == Answer("done")
     assert ClearTopics(OLD) in play.all.says
 

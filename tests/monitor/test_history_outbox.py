@@ -448,3 +448,19 @@ def test_a_claim_that_was_taken_over_tells_nothing(
     other.settle(taken.id, Settled.SENT)
 
     assert (lost, history.remember(at()).incidents[0].told_presses) == (0, 1)
+
+
+def test_a_start_knows_which_calls_wait_for_no_target(history: History, outbox: Outbox) -> None:
+    """Those that no target was there for, and those that were left out: nobody is told of them any more."""
+    record = incident()
+    key = record.key
+    history.store(Batch(incidents=(record,)))
+    alone = history.remember(at(0)).uncalled
+    history.store(Batch(notices=(alarm(),)))
+    waits = history.remember(at(0)).uncalled
+    for target in (MAIL, SMS):
+        claim = claimed(outbox, target=target)
+        assert claim is not None
+        outbox.settle(claim.id, Settled.LEFT_OUT)
+
+    assert (alone, waits, history.remember(at(0)).uncalled) == ((key,), (), (key,))

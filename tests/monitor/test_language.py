@@ -30,6 +30,7 @@ TELLING = {
     "Finding": (1, 2),
     "ExampleError": (0, 1),
     "MonitorDirectoryError": (0, 1),
+    "MonitorRunningError": (0, 1),
     "HistoryUrlError": (0, 1),
     "HistoryOlderError": (0, 1),
     "HistoryNewerError": (0, 1),

@@ -6,12 +6,12 @@ import pytest
 
 from node.monitor.batch import Memory
 from node.monitor.decisions import TellTest
-from node.monitor.model import NoticeKind, TargetRecord
+from node.monitor.model import IncidentKey, NoticeKind, TargetRecord
 from node.monitor.requests import Answer, IsolateTarget, RestoreTarget, TryTarget
 from node.monitor.settings import Target
 from node.monitor.tell.routing import targets_of
-from tests.monitor.nodes import SITE, START, moment
-from tests.monitor.play import Play
+from tests.monitor.nodes import BOOT, ROOM, SITE, START, moment, press
+from tests.monitor.play import Play, record_of
 
 TWO = (Target("mail", "json://x"), Target("sms", "json://x", step=0, findings="none"))
 HOUR_S = 3600.0
@@ -151,3 +151,49 @@ def test_what_an_isolated_target_tells_of_itself_is_no_site_s_alone() -> None:
 
     assert SITE not in elsewhere.sites
     assert targets_of(notice, [*TWO, elsewhere, later]) == ("sms", "elsewhere")
+
+
+@pytest.mark.parametrize("how", ["by somebody", "by itself"])
+def test_a_call_that_was_left_out_is_told_once_its_target_is_back(how: str) -> None:
+    """It is still open, and nobody was told: what waited for the target is gone, so it is called anew."""
+    play = Play(targets=TWO[:1])
+    play.tell = False
+    isolated(play, for_s=120.0)
+    play.hear(2.0, press(1))
+    before = calls(play)
+
+    if how == "by somebody":
+        play.ask(5.0, RestoreTarget("mail", "facilities"))
+    else:
+        play.until(130.0)
+
+    assert (len(before), len(calls(play))) == (1, 2)
+    assert calls(play)[-1] not in before
+
+
+def test_a_call_that_people_know_of_is_not_told_anew_for_a_target_that_is_back() -> None:
+    """Nobody is called twice for it."""
+    play = Play(targets=TWO)
+    play.hear(0.5, press(1))
+    isolated(play)
+
+    play.ask(5.0, RestoreTarget("mail", "facilities"))
+
+    assert len(calls(play)) == 1
+
+
+def test_a_start_calls_for_what_waits_for_no_target() -> None:
+    """Whoever writes a target into monitor.toml because a call was told to nobody, and restarts, is told of it."""
+    waits, is_lost, is_told = (IncidentKey(*ROOM, f"{BOOT}-{number}") for number in (1, 2, 3))
+    known = (record_of(waits), record_of(is_lost), record_of(is_told, told_presses=1))
+
+    play = Play(Memory(incidents=known, uncalled=(is_lost, is_told)), targets=TWO)
+    again = Play(Memory(incidents=known, uncalled=(is_lost, is_told)), targets=TWO)
+
+    assert [each.incident for each in play.all.notices if each.kind is NoticeKind.ALARM] == [is_lost.incident]
+    assert calls(play) == calls(again)  # two monitors with one history call once
+
+
+def calls(play: Play) -> list[str]:
+    """The keys of the calls for help."""
+    return [each.key for each in play.all.notices if each.kind is NoticeKind.ALARM]

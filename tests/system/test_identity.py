@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.broker import Broker
 from tests.support.desk import Desk
-from tests.support.monitor import RunningMonitor, write_monitor
+from tests.support.monitor import RunningMonitor, alarm_monitor, write_monitor
 from tests.support.mqtt import Client
 from tests.support.node import NODE, SITE, TIMEOUT_S, SimulatedNode, wait_until, write_config
 
@@ -102,3 +102,13 @@ def test_a_press_at_either_of_the_two_is_told_all_the_same(broker: Broker, tmp_p
 
         for boot in boots:
             desk.expect("event", kind="pressed", boot=boot)
+
+
+def test_a_second_monitor_on_one_state_directory_is_refused(broker: Broker, tmp_path: Path) -> None:
+    """Somebody tries the service's command by hand: the building must not lose its monitor for that."""
+    config = write_monitor(tmp_path / "monitor", broker.port)
+    with RunningMonitor(config) as monitor:
+        second = alarm_monitor(config, "run")
+
+        assert (second.returncode, second.stderr.splitlines()[-1][:5]) == (1, "E035 ")
+        assert monitor.health() == "ok"

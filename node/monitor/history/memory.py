@@ -2,11 +2,23 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Select, case, func, or_, select
+from sqlalchemy import Connection, Select, case, exists, func, or_, select
 
 from node.monitor.batch import Memory
 from node.monitor.history.rows import columns_of, made
-from node.monitor.history.tables import buttons, findings, incidents, nodes, pauses, tallies, targets, tests, walk_tests
+from node.monitor.history.tables import (
+    buttons,
+    deliveries,
+    findings,
+    incidents,
+    nodes,
+    notices,
+    pauses,
+    tallies,
+    targets,
+    tests,
+    walk_tests,
+)
 from node.monitor.incidents import CLOSED_KEPT
 from node.monitor.model import (
     Button,
@@ -16,6 +28,7 @@ from node.monitor.model import (
     IncidentRecord,
     NodeKey,
     NodeRecord,
+    NoticeKind,
     Pause,
     Tally,
     TargetRecord,
@@ -51,6 +64,7 @@ def remember(connection: Connection, at_utc: datetime) -> Memory:
             made(ButtonTest, row) for row in connection.execute(unconfirmed.order_by(tests.c.id)).mappings()
         ),
         targets=tuple(made(TargetRecord, row) for row in connection.execute(select(targets)).mappings()),
+        uncalled=_uncalled(connection),
     )
 
 
@@ -64,6 +78,14 @@ def newest_tallies() -> Select[*tuple[object, ...]]:
     kept = or_(each.c.rank <= BOOTS_KEPT, each.c.boot == each.c.boot_now)
     is_now = case((each.c.boot == each.c.boot_now, 1), else_=0)
     return select(each.c.id, *(each.c[name] for name in columns_of(Tally))).where(kept).order_by(is_now, each.c.id)
+
+
+def _uncalled(connection: Connection) -> tuple[IncidentKey, ...]:
+    key = (incidents.c.site, incidents.c.node, incidents.c.incident)
+    is_about = [getattr(notices.c, column.name) == column for column in key]
+    waits = exists().select_from(notices.join(deliveries)).where(deliveries.c.outcome.is_(None), *is_about)
+    asked = select(*key).where(incidents.c.reset_utc.is_(None), ~waits.where(notices.c.kind == NoticeKind.ALARM))
+    return tuple(IncidentKey(*row) for row in connection.execute(asked))
 
 
 def _closed(connection: Connection) -> tuple[tuple[IncidentKey, int], ...]:
