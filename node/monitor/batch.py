@@ -83,10 +83,14 @@ class Stored(Struct, frozen=True, kw_only=True):
 
 
 class Refused(Struct, frozen=True, kw_only=True):
-    """A batch is not stored and won't be: its ``events`` get no receipt, so that their nodes send them again."""
+    """A batch is not stored and won't be: its ``events`` get no receipt, so that their nodes send them again.
+
+    ``notices``: the keys of those that it had.
+    """
 
     events: tuple[EventKey, ...]
     reason: str
+    notices: tuple[str, ...] = ()
 
 
 class StoreFailed(Struct, frozen=True, kw_only=True):

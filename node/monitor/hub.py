@@ -9,7 +9,7 @@
 4. What a person asks for is answered when the node has, or after ``ANSWER_S``.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from node.messages import Alarm, Event, HeartbeatMessage, ReplyMessage, State
@@ -368,15 +368,21 @@ class Hub:
 
 _OF_INCIDENTS = frozenset({RESET_MISSING.code, OPEN_ALARM_UNSTORED.code, UNTOLD.code})
 
+FIRST_UTC = datetime(1970, 1, 1, tzinfo=UTC)
+"""Where a clock begins that nobody has set."""
+
 
 def _when(now: Moment, event: Event) -> datetime:
-    """When it happened by our clock, where the node says how long ago that is; else by the node's, but never later."""
+    """When it happened by our clock, where the node says how long ago that is; else by the node's, but never later.
+
+    Nor before FIRST_UTC: a date of the year 1 is none that every zone can show.
+    """
     if isinstance(event.age_ms, int):
         try:
-            return now.utc - timedelta(milliseconds=event.age_ms)
+            return max(now.utc - timedelta(milliseconds=event.age_ms), FIRST_UTC)
         except OverflowError:
             pass
     try:
-        return min(datetime.fromisoformat(event.at_utc), now.utc)
+        return max(min(datetime.fromisoformat(event.at_utc), now.utc), FIRST_UTC)
     except ValueError:
         return now.utc

@@ -11,7 +11,7 @@ from node.monitor.commanding import ApiError
 from node.monitor.saying import STATES
 from node.monitor.spreadsheet import PLAIN, Sheet, csv_lines
 from node.monitor.tell.texts import CLASSES, DETAILS, REASONS
-from node.monitor.tell.words import Words, mark
+from node.monitor.tell.words import Words, local, mark
 from node.plain import as_json, plain
 
 COLUMNS = {
@@ -110,4 +110,4 @@ def _end(incident: Mapping[str, Any], words: Words) -> str:
 
 def _local(at: str) -> str:
     """As this machine's clock showed it, with how far that is from UTC: an hour comes twice in autumn."""
-    return datetime.fromisoformat(at).astimezone().isoformat(timespec="seconds")
+    return local(datetime.fromisoformat(at)).isoformat(timespec="seconds")

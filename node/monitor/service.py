@@ -280,11 +280,12 @@ class Service:
         """On the history's thread."""
         match outcome:
             case Stored(notices=notices, settled=settled):
-                self._outbox.stored(settled)
+                self._outbox.gone(settled)
                 self._own(lambda hub: hub.stored(_now(), outcome))
                 if notices:
                     self._teller.wake()
-            case Refused(events=events):
+            case Refused(events=events, notices=keys):
+                self._outbox.gone(keys)
                 self._own(lambda hub: hub.receipts.unstored(events))
             case StoreFailed(reason=reason):
                 self._outbox.failing = True

@@ -13,6 +13,7 @@ from node.monitor.history import Batch, History, Refused, Stored, StoreFailed, S
 from node.monitor.history.writer import HANGS, HANGS_S, Writer
 from node.monitor.model import Status
 from tests.support.history import at, event, finding, flip, incident
+from tests.support.notices import alarm
 
 TIMEOUT_S = 20.0
 
@@ -273,6 +274,18 @@ def test_a_database_that_hangs_is_told_as_one_that_fails() -> None:
         StoreRecovered(at=11.0),
         Stored(events=(event(1).key,)),
     ]
+
+
+def test_a_batch_that_is_refused_names_its_notices() -> None:
+    """They never will be stored: whoever holds them in memory lets go of them."""
+    history = Away()
+    history.bad = lambda _: True
+
+    with writing(history) as (writer, told):
+        writer.store(Batch(events=(event(1),), notices=(alarm(),)))
+        [refused] = told.take(1)
+
+    assert refused == Refused(events=(event(1).key,), reason="RuntimeError", notices=(alarm().key,))
 
 
 def test_the_writer_outlives_whatever_is_made_of_its_answers() -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace as replaced
 from node.messages import FAULTS_LIMIT, EventRange
 from node.monitor.batch import Memory
 from node.monitor.drills import NODE_BUTTONS_LIMIT
-from node.monitor.hub import REVIEW_S
+from node.monitor.hub import FIRST_UTC, REVIEW_S
 from node.monitor.model import NodeKey, Tally
 from node.monitor.viewing import view
 from tests.monitor.nodes import BOOT, ROOM, SITE, START, about, birth, event, heartbeat, moment, press
@@ -27,6 +27,18 @@ def test_nothing_happens_later_than_now(at_utc: str) -> None:
 
     button = view(play.hub, moment(2 * REVIEW_S), "1", {}).buttons[0]
     assert button.last_test == moment(1.0).utc
+
+
+@pytest.mark.parametrize(
+    ("at_utc", "age_ms"), [("0001-01-01T00:00:00.000Z", None), ("2026-11-25T13:00:00.000Z", 60_000_000_000_000)]
+)
+def test_nothing_happened_before_a_clock_begins(at_utc: str, age_ms: int | None) -> None:
+    """A date of the year 1 is none that every zone has: the message about the call could not be made there."""
+    play = Play()
+
+    play.hear(3.0, replaced(press(1), at_utc=at_utc, age_ms=age_ms))
+
+    assert play.record().raised_utc == FIRST_UTC
 
 
 @pytest.mark.parametrize("at_utc", ["0000-00-00T00:00:00.000Z", "----------T::::::::.000Z"])

@@ -153,7 +153,7 @@ def test_what_was_told_as_the_database_went_away_is_recorded_once_it_is_back(rec
             receiver.taken.first(2)
             postgres.start()
             stored = history.store(Batch(notices=(alarm("room-2"), alarm("room-3"))))
-            outbox.stored(stored.settled)
+            outbox.gone(stored.settled)
             receiver.taken.first(3)
         history.close()
 

@@ -92,7 +92,7 @@ def test_each_target_is_told_once(spare: SpareOutbox, behind: MemoryOutbox, time
         spare.claim("mail", "guard-desk", gather=False, limit=1)
 
     behind.away = False
-    spare.stored([alarm().key])
+    spare.gone([alarm().key])
     for target in TARGETS:
         behind.add(target, [alarm()])
     again = [spare.claim(target, "guard-desk", gather=False, limit=1) for target in TARGETS]
@@ -114,7 +114,7 @@ def test_what_ended_from_here_ends_as_that_in_the_history(
     spare.settle(claim.id, outcome)
 
     behind.away = False
-    spare.stored([alarm().key])
+    spare.gone([alarm().key])
     behind.add("mail", [alarm()])
 
     assert spare.claim("mail", "guard-desk", gather=False, limit=1) is None
@@ -175,12 +175,34 @@ def test_what_is_gathered_waits_for_the_database(spare: SpareOutbox, behind: Mem
 def test_what_was_stored_is_not_told_from_here(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
     """It has a delivery there, perhaps one that was told already."""
     spare.hold([alarm(kind=NoticeKind.RESET)])
-    spare.stored([alarm(kind=NoticeKind.RESET).key])
+    spare.gone([alarm(kind=NoticeKind.RESET).key])
     behind.away = True
     time.at = 100.0
 
     with pytest.raises(AlarmNodeError):
         spare.claim("mail", "guard-desk", gather=False, limit=1)
+
+
+def test_of_what_is_gone_nothing_is_kept(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
+    """What was stored, or refused, isn't told in a later outage, nor does its failed try wait for ever."""
+    behind.away = True
+    spare.hold([alarm()])
+    time.at = SPARE_S
+    for _ in range(2):
+        claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
+        assert claim is not None
+        spare.fail(claim.id, "no route", 0.0, uncertain=False)
+    last = spare.claim("mail", "guard-desk", gather=False, limit=1)
+    assert last is not None
+    spare.gone([alarm().key])
+    spare.fail(last.id, "no route", 0.0, uncertain=False)
+
+    spare.hold([alarm()])
+    time.at += SPARE_S
+    anew = spare.claim("mail", "guard-desk", gather=False, limit=1)
+
+    assert anew is not None
+    assert anew.deliveries[0].attempts == 0
 
 
 def test_that_the_history_fails_is_told_from_here(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from threading import Event
 
 import pytest
+from msgspec.structs import replace
 
 from node.monitor.model import IncidentKey, Notice, NoticeKind
 from node.monitor.outbox import LEASE_S, Settled
@@ -237,6 +238,32 @@ def test_a_success_makes_due_what_waits(outbox: MemoryOutbox, receiver: HttpRece
         titles = [posted.title[-6:] for posted in receiver.taken.first(2)]
 
     assert titles == ["room-2", "room-1"]
+
+
+def test_a_new_call_does_not_wait_for_as_long_as_an_old_one_of_its_node(
+    outbox: MemoryOutbox, receiver: HttpReceiver
+) -> None:
+    """After its first failed try it is tried again within seconds, and the old one with it."""
+    receiver.behaviour = "fail"
+    outbox.add("desk", [alarm(), alarm(incident="0a1b2c3d-9")])
+    outbox.rows[0].attempts = 20
+    with telling(outbox, desk(receiver)):
+        outbox.wait_for(lambda rows: rows[1].attempts == 2)
+
+    assert outbox.rows[0].attempts == 22
+
+
+def test_a_notice_that_cannot_be_put_into_words_is_set_aside_alone(
+    outbox: MemoryOutbox, receiver: HttpReceiver, logged: Record
+) -> None:
+    """The call beside it is told, and it isn't tried for ever."""
+    unspeakable = replace(alarm(kind=NoticeKind.RESET, incident="0a1b2c3d-3"), at_utc=None)
+    outbox.add("desk", [unspeakable, alarm()])
+    with telling(outbox, desk(receiver)):
+        all_settled(outbox)
+
+    assert outbox.outcomes("desk") == [Settled.GIVEN_UP, Settled.SENT]
+    assert any("can't be put into words, and are given up" in line for line in logged.items)
 
 
 @pytest.mark.parametrize(("notice", "tries"), [(alarm(), ALARM_TRIES), (finding(), FINDING_TRIES)])

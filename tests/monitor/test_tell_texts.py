@@ -1,6 +1,6 @@
 """What people read: short titles, what to do, tests as tests, many as one; in German and English."""
 
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from string import Formatter
 from zoneinfo import ZoneInfo
@@ -9,6 +9,7 @@ import pytest
 from babel.messages.extract import extract_from_file
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 import node.monitor.tell
 from node.core.settings import AlarmClass
@@ -17,7 +18,7 @@ from node.monitor.findings import FINDINGS, kind_of
 from node.monitor.model import FindingKey, NodeKey, Notice, NoticeKind, Severity
 from node.monitor.outbox import Delivery
 from node.monitor.settings import Language, Place
-from node.monitor.tell.texts import Message, Mood, message
+from node.monitor.tell.texts import Message, Mood, message, worded
 from node.monitor.tell.words import TITLE_LENGTH, Words, catalog
 from node.monitor.web.answers import LOOK, NOTES, REFUSALS, UNSTORED
 from node.plain import plain
@@ -26,6 +27,9 @@ from tests.support.notices import AT, alarm, finding
 PLACES = {NodeKey("mitte", "room-214"): Place(NodeKey("mitte", "room-214"), "2", "2. OG, Zimmer 214")}
 BERLIN = ZoneInfo("Europe/Berlin")
 CODES = (*FINDINGS, *FAULTS, "F999")
+
+
+ENGLISH = Words("en", UTC, {})
 
 
 def told(*notices: Notice, language: Language = "de", uncertain: bool = False) -> Message:
@@ -192,6 +196,49 @@ def test_findings_of_many_kinds_stand_with_the_worst_first() -> None:
         "over: 1 x a node is down (M001)",
     ]
     assert made.body.count("Next: ") == 2
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Pacific/Auckland"])
+@pytest.mark.parametrize("year", [1, 9999])
+def test_every_date_can_be_said_in_every_zone(zone: str, year: int) -> None:
+    """A date that a zone doesn't have is said as it came: it must not keep an alarm from being told."""
+    when = datetime(year, 1, 1, tzinfo=UTC) if year == 1 else datetime(year, 12, 31, 23, 59, tzinfo=UTC)
+    late = replace(alarm(), at_utc=when)
+
+    assert message([Delivery(id=1, notice=late)], Words("en", ZoneInfo(zone), {})).title.startswith("ALARM")
+
+
+def unspeakable(notice: Notice) -> Notice:
+    """One that no test thought of."""
+    return replace(notice, key=f"unspeakable:{notice.key}", at_utc=None)
+
+
+def test_a_call_that_cannot_be_put_into_words_is_told_in_few_and_the_rest_below(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whatever is wrong with it, somebody calls for help there."""
+    notices = [unspeakable(alarm()), alarm(kind=NoticeKind.RESET, incident="0a1b2c3d-3")]
+    made, unsaid = worded([Delivery(id=each, notice=notice) for each, notice in enumerate(notices)], ENGLISH)
+
+    assert made is not None
+    assert made.title == "ALARM, of an unknown kind: mitte/room-214"
+    assert "alarm-monitor acknowledge mitte/room-214/0a1b2c3d-7" in made.body
+    assert "Alarm is over" in made.body
+    assert made.mood is Mood.ALARM
+    assert not unsaid
+    assert "unspeakable" in caplog.text
+
+
+def test_another_notice_that_cannot_be_put_into_words_is_set_aside() -> None:
+    """It doesn't hold back what can be; and alone it is no message."""
+    bad = Delivery(id=1, notice=unspeakable(alarm(kind=NoticeKind.RESET)))
+    good = Delivery(id=2, notice=alarm())
+
+    made, unsaid = worded([bad, good], ENGLISH)
+
+    assert made == message([good], ENGLISH)
+    assert unsaid == [bad]
+    assert worded([bad], ENGLISH) == (None, [bad])
 
 
 def test_what_was_perhaps_told_before_says_so() -> None:

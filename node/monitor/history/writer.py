@@ -180,7 +180,11 @@ class Writer:
 
     def _refuse(self, batch: Batch, reason: str) -> Refused:
         _log.error("a batch of %d events is let go: %s", len(batch.events), reason)
-        return Refused(events=tuple(event.key for event in batch.events), reason=reason)
+        return Refused(
+            events=tuple(event.key for event in batch.events),
+            reason=reason,
+            notices=tuple(notice.key for notice in batch.notices),
+        )
 
     def _fail(self, failure: HistoryError) -> None:
         if self._failed is None:

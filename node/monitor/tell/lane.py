@@ -15,7 +15,7 @@ from node.monitor.settings import Target
 from node.monitor.tell.gathering import MANY_S, Window, is_given_up, left_out, retry_s
 from node.monitor.tell.health import Health
 from node.monitor.tell.target import SEND_S, Outcome, Sender
-from node.monitor.tell.texts import message
+from node.monitor.tell.texts import worded
 from node.monitor.tell.words import Words
 
 log = logging.getLogger(__name__)
@@ -150,7 +150,15 @@ class Lane:
         told = [each for each in claim.deliveries if each.id not in over]
         if not told or not lease.keep():  # what went before may have waited for the database
             return
-        outcome = self._sender.send(message(told, self._words), lease.keep, self._pace.poll_s)
+        made, unsaid = worded(told, self._words)
+        aside = frozenset(each.id for each in unsaid)
+        if aside:
+            log.error("%d notices for %s can't be put into words, and are given up", len(aside), self._name)
+            self._surely(lambda: self._outbox.settle(claim.id, Settled.GIVEN_UP, "no words for it", only=aside))
+            told = [each for each in told if each.id not in aside]
+        if made is None:
+            return
+        outcome = self._sender.send(made, lease.keep, self._pace.poll_s)
         if outcome.told:
             is_first = self._health.worked(each.notice for each in told)
             self._surely(lambda: self._outbox.settle(claim.id, Settled.SENT))
@@ -167,7 +175,7 @@ class Lane:
             self._surely(lambda: self._outbox.settle(claim.id, Settled.GIVEN_UP, outcome.reason, only=given_up))
         left = [each for each in told if each.id not in given_up]
         if left:
-            wait_s = retry_s(1 + max(each.attempts for each in left))
+            wait_s = retry_s(1 + min(each.attempts for each in left))  # what is new doesn't wait for what is old
             self._surely(lambda: self._outbox.fail(claim.id, outcome.reason, wait_s, uncertain=outcome.uncertain))
 
     def _surely(self, settle: Callable[[], None]) -> None:

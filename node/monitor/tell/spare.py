@@ -73,11 +73,12 @@ class SpareOutbox:
                     if len(self._held) > HELD_LIMIT:
                         del self._held[self._least()]
 
-    def stored(self, keys: Iterable[str]) -> None:
-        """The notices with these keys have arrived there, or another monitor's have."""
+    def gone(self, keys: Iterable[str]) -> None:
+        """The notices with these keys have arrived there, or another monitor's have, or they never will."""
         with self._lock:
             for key in keys:
                 self._held.pop(key, None)
+            self._attempts = {each: tried for each, tried in self._attempts.items() if each[1] in self._held}
 
     def waiting(self, target: str) -> Waiting:
         """As Outbox: of the database, or else of what is held here."""
@@ -131,7 +132,7 @@ class SpareOutbox:
             return
         with self._lock:
             target, keys = self._claims.pop(claim)
-            for key in keys.values():
+            for key in set(keys.values()) & self._held.keys():
                 self._attempts[target, key] = (self._tries(target, key) + 1, self._clock() + wait_s)
 
     def hurry(self, target: str) -> None:

@@ -8,6 +8,7 @@ Rules:
 4. A message of many names the first NAMED and counts the rest by site: its length doesn't grow with the fleet.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -17,9 +18,11 @@ from typing import NamedTuple
 
 from node.core.settings import AlarmClass
 from node.monitor.findings import kind_of
-from node.monitor.model import IncidentKey, Notice, NoticeKind, Severity
+from node.monitor.model import IncidentKey, NodeKey, Notice, NoticeKind, Severity
 from node.monitor.outbox import Delivery, urgency
 from node.monitor.tell.words import Words, mark, one_line
+
+log = logging.getLogger(__name__)
 
 NAMED = 20
 SITES_NAMED = 10
@@ -100,6 +103,53 @@ def message(deliveries: Sequence[Delivery], words: Words) -> Message:
     if any(each.uncertain for each in deliveries):
         made = made._replace(body=made.body + "\n" + words.say("Perhaps you were told this before."))
     return made
+
+
+def worded(deliveries: Sequence[Delivery], words: Words) -> tuple[Message | None, Sequence[Delivery]]:
+    """The message of these, None where there is none; and what of them nobody can be told.
+
+    One notice that no test thought of doesn't hold back the others: it is left to them; of a call it says as much as
+    needs no more than where it is.
+    """
+    try:
+        return message(deliveries, words), ()
+    except Exception:
+        log.exception("a message can't be put into words")
+    said = [each for each in deliveries if _can_be_said(each, words)]
+    unsaid = [each for each in deliveries if each not in said]
+    calls = [each.notice for each in unsaid if each.notice.is_call]
+    made = [_bare(calls, words)] if calls else []
+    if said:
+        made.append(message(said, words))
+    aside = [each for each in unsaid if not each.notice.is_call]
+    if not made:
+        return None, aside
+    rest = [line for each in made[1:] for line in ("", each.title, each.body)]
+    return made[0]._replace(body="\n".join([made[0].body, *rest])), aside
+
+
+def _can_be_said(delivery: Delivery, words: Words) -> bool:
+    try:
+        message([delivery], words)
+    except Exception:
+        log.exception("notice %s can't be put into words", one_line(delivery.notice.key))
+        return False
+    return True
+
+
+def _bare(calls: Sequence[Notice], words: Words) -> Message:
+    where = str(NodeKey(calls[-1].site, calls[-1].node))
+    title = words.title("ALARM, {what}: {where}", what=words.say("of an unknown kind"), where=where)
+    incidents = [str(IncidentKey(each.site, each.node, each.incident)) for each in calls]
+    lines = [
+        words.say("Where: {where}", where=where),
+        words.say("The rest of this message can't be put into words: look at alarm-monitor status."),
+        *(
+            words.say("Whoever goes there says so: alarm-monitor acknowledge {incident}", incident=each)
+            for each in incidents
+        ),
+    ]
+    return Message(title, "\n".join(lines), Mood.ALARM)
 
 
 def trial(monitor: str, at_utc: datetime, languages: Sequence[Words]) -> Message:

@@ -74,6 +74,14 @@ def one_line(value: object, length: int = VALUE_LENGTH) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
+def local(when: datetime, zone: tzinfo | None = None) -> datetime:
+    """In the zone (None: this machine's); as it is, where that has no such date: in the years 1 and 9999."""
+    try:
+        return when.astimezone(zone)
+    except (OverflowError, ValueError):
+        return when
+
+
 class Words:
     """One language, the zone in which times are told, and where the nodes are."""
 
@@ -127,7 +135,7 @@ class Words:
 
     def time(self, when: datetime) -> str:
         """Date and time of day in the zone."""
-        return format_datetime(when.astimezone(self._zone), "medium", locale=self._locale)
+        return format_datetime(local(when, self._zone), "medium", locale=self._locale)
 
     def number(self, value: int) -> str:
         """With the language's own marks."""
