@@ -171,7 +171,9 @@ def adopt(
     """An incident that only the broker remembers; ``settings`` is None for an input that isn't configured any more.
 
     ``key`` numbers the event that says so: it calls for help from now on, since nobody here has the older one to send.
+    Whether people were told of the newest press no broker knows that was away then: a monitor says so again.
     """
+    step = Step.ACKNOWLEDGED if listed.step is Step.ACKNOWLEDGED else Step.PRESSED
     loud = settings is not None and settings.sound is Sound.LOUD
     sounds = listed.sounding_until is not None and loud and not hushed
     return Incident(
@@ -180,12 +182,12 @@ def adopt(
         alarm_class=listed.alarm_class,
         loud=loud,
         lamp=Lamp.SHOWN if settings is None else settings.lamp,
-        step=listed.step,
+        step=step,
         press=key,
         presses=listed.presses,
         since_utc=listed.since_utc,
         sounding_until=min(listed.sounding_until or at, at + sound_limit_s) if sounds else None,
-        receipt_due=at + receipt_s if listed.step is Step.PRESSED else None,
+        receipt_due=at + receipt_s if step is Step.PRESSED else None,
         adopted=True,
     )
 

@@ -165,6 +165,7 @@ def state_heard(turn: Turn, event: ev.StateHeard) -> None:
 def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
     """The retained ``alarm``: an incident that nobody here remembers is adopted; one known as reset stays reset.
 
+    One broker may have kept an older list than another: an adopted incident is called anew by one with more presses.
     What no node lists, or would be too many, isn't adopted: somebody else has written it, and that is a fault.
     Our topic must say what we said last: what somebody else writes on it, be it a copy of an old one of our own, is
     answered with that, at most once a second.
@@ -174,10 +175,13 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
         return
     settings, before = turn.state.settings, turn.state.incidents
     for listed in event.incidents if event.retained else ():
-        known = turn.state.incident(listed.id) is not None or listed.id in turn.state.closed
-        if known or listed.id.startswith(f"{turn.state.boot}-"):
+        known = turn.state.incident(listed.id)
+        if listed.id in turn.state.closed or listed.id.startswith(f"{turn.state.boot}-"):
             continue
-        if not alarm.is_plausible(listed) or len(turn.state.incidents) >= alarm.OPEN_LIMIT:
+        if known is not None and (not known.adopted or listed.presses <= known.presses):
+            continue
+        is_full = known is None and len(turn.state.incidents) >= alarm.OPEN_LIMIT
+        if is_full or not alarm.is_plausible(listed):
             link = replace(link, foreign_until=turn.now + supervision.STOLEN_SHOWN_S)
             continue
         configured = next((each for each in settings.inputs if each.name == listed.input), None)
@@ -190,7 +194,8 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
             receipt_s=settings.receipt_s,
             sound_limit_s=settings.sound_limit_s,
         )
-        turn.change(incidents=(incident, *turn.state.incidents))
+        others = (each for each in turn.state.incidents if each is not known)
+        turn.change(incidents=(incident, *others))
         turn.log_about("adopted", incident)
     if event.retained:
         turn.change_link(replace(link, alarm_sent=None))

@@ -59,18 +59,77 @@ def test_told_of_its_adoption_says_that_people_were_told(pressed: Playbook) -> N
     play.only(SetLamp) << [SetLamp(LampPattern.RECEIVED)]
 
 
-@pytest.mark.parametrize("step", [Step.TOLD, Step.ACKNOWLEDGED])
-def test_an_adopted_incident_keeps_its_phase(pressed: Playbook, step: Step) -> None:
-    """People were told, or somebody is coming."""
-    pressed.told()
-    if step is Step.ACKNOWLEDGED:
-        pressed.command("acknowledge", incident=pressed.incident)
-    pressed.skip()
+def test_an_adopted_incident_that_was_acknowledged_stays_so(pressed: Playbook) -> None:
+    """Somebody is coming."""
+    pressed.told().command("acknowledge", incident=pressed.incident).skip()
 
     play = deleted(pressed).begin().connect().skip()
 
-    assert play.step() is step
+    assert play.step() is Step.ACKNOWLEDGED
     assert play.state.incidents[0].receipt_due is None
+
+
+def test_an_adopted_incident_is_told_by_a_receipt_of_its_own(pressed: Playbook) -> None:
+    """A list that says received may be of before the newest press: the lamp calls until a monitor says so again."""
+    pressed.told().skip()
+
+    play = deleted(pressed).begin().connect().monitor().skip()
+    before = play.step(), play.state.lamp, play.state.incidents[0].receipt_due
+    play.told(play.newest("adopted")).skip()
+
+    assert before == (Step.PRESSED, LampPattern.CALLING, play.now + 10.0)
+    assert play.step() is Step.TOLD
+
+
+@pytest.mark.parametrize("step", [Step.TOLD, Step.ACKNOWLEDGED])
+def test_a_newer_list_raises_what_was_adopted_from_an_older_one(stage: Stage, step: Step) -> None:
+    """The broker that comes first was away at the newest press: the lamp says nothing that was reached before that."""
+    before = stage(links=("a", "b")).tap().told(link="a")
+    if step is Step.ACKNOWLEDGED:
+        before.command("acknowledge", incident=before.incident, link="a")
+    before.link_down("a").tap().skip()
+
+    play = deleted(before).begin().connect("a").skip().connect("b")
+
+    (incident,) = play.state.incidents
+    assert (incident.presses, incident.step, incident.press) == (2, Step.PRESSED, play.newest("adopted"))
+    assert incident.receipt_due == play.now + 10.0
+    assert play.state.lamp is LampPattern.CALLING
+    assert {sent.link for sent in play.take(SendAlarm) if [each.presses for each in sent.incidents] == [2]} == {
+        "a",
+        "b",
+    }
+
+
+def test_an_older_list_takes_nothing_back(stage: Stage) -> None:
+    """Nor does one about an incident that was pressed here since."""
+    before = stage(links=("a", "b")).tap()
+    before.link_down("a").tap().skip()
+
+    play = deleted(before).begin().connect("b").monitor(link="b").skip()
+    play.told(play.newest("adopted"), link="b").connect("a").skip()
+    told = play.step(), play.state.incidents[0].presses
+    play.tap()
+    kept = ListedIncident(
+        before.incident, "button", AlarmClass.AMOK, Step.ACKNOWLEDGED, 9, UTC_OFFSET, Key(OLD_BOOT, 7)
+    )
+    play.link_down("a").link_up("a") >> AlarmHeard(play.now, "a", OLD_BOOT, (kept,), retained=True)
+
+    assert told == (Step.TOLD, 2)
+    assert (play.state.incidents[0].presses, play.state.incidents[0].adopted) == (3, False)
+    play.skip()
+
+
+@pytest.mark.parametrize("fields", [{"test": True, "presses": 3}, {"presses": 100_001}])
+def test_what_no_node_lists_raises_no_adopted_incident(stage: Stage, fields: dict[str, Any]) -> None:
+    """It is a fault, as at an adoption."""
+    play = stage()
+    read(play, listed(1))
+    read(play.link_down(), listed(1, **fields))
+
+    assert play.state.incidents[0].presses == 1
+    assert ("F045", LINK) in play.faults()
+    play.skip()
 
 
 def test_an_incident_is_adopted_once(stage: Stage) -> None:
