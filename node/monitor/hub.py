@@ -160,10 +160,9 @@ class Hub:
             case Alarm():
                 if not retained:
                     self.fleet.heard(now, tracked, broker, message.boot)
+                    self._spoke(now, node, message.boot)
                 sifted = self.incidents.doubts.sifted(now, node, message)
-                self._lists.take(node, sifted)
-                self.incidents.alarm(now, node, sifted)
-                self._told.listed(now, node, sifted)
+                self._listed(now, node, sifted, is_newest=self._lists.take(node, sifted))
             case ReplyMessage():
                 if not retained:
                     self._ways.reply(now, node, message)
@@ -260,9 +259,19 @@ class Hub:
         self.ledger.out.says.append(ClearTopics(node))
         return Answer("done")
 
+    def _listed(self, now: Moment, node: NodeKey, message: Alarm, *, is_newest: bool) -> None:
+        self.incidents.alarm(now, node, message, is_newest=is_newest)
+        self._told.listed(now, node, message)
+
+    def _spoke(self, now: Moment, node: NodeKey, boot: str) -> None:
+        kept = self._lists.spoke(node, boot)
+        if kept is not None:
+            self._listed(now, node, kept, is_newest=True)
+
     def _heartbeat(self, now: Moment, tracked: Tracked, broker: str, message: HeartbeatMessage) -> None:
         self.counts.heartbeats += 1
         before = tracked.heartbeat
+        self._spoke(now, tracked.key, message.boot)
         self._doubles.heartbeat(now, tracked.key, message)
         self.fleet.heartbeat(now, tracked, broker, message)
         self.receipts.expect(tracked.key, message.boot, message.seq)
@@ -279,6 +288,7 @@ class Hub:
         self.fleet.state(now, tracked, broker, message, retained=retained)
         if message.state != "online" or retained:
             return
+        self._spoke(now, tracked.key, message.boot)
         self.receipts.say_newest(tracked.key, message.boot)
         self._told.say_all(now, tracked.key)
         self._ways.probe(now, tracked.key, message.boot)

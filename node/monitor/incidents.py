@@ -177,8 +177,8 @@ class Incidents:
         elif event.kind in CALLS and event.presses:
             self._call(now, key, event, event.presses, at_utc)
 
-    def alarm(self, now: Moment, node: NodeKey, message: Alarm) -> None:
-        """A node's list of its open incidents."""
+    def alarm(self, now: Moment, node: NodeKey, message: Alarm, *, is_newest: bool = True) -> None:
+        """A node's list of its open incidents. One that isn't its newest, which a broker kept, says what is open."""
         listed = {IncidentKey(*node, each.incident): each for each in message.incidents}
         waiting = self._listed.pop(node, {})
         unheard: dict[IncidentKey, tuple[float, OpenIncident]] = {}
@@ -186,6 +186,8 @@ class Incidents:
             if key not in self.open and newest.presses > self._closed.get(key, -1):
                 since, known = waiting.get(key, (now.at, newest))
                 unheard[key] = since, newest if newest.presses >= known.presses else known
+        if not is_newest:
+            unheard = {**waiting, **unheard}
         if unheard:
             self._listed[node] = unheard
         for opened in self.of(node):
@@ -193,7 +195,7 @@ class Incidents:
             if each is not None and opened.beyond:
                 each = replace(each, presses=each.presses + opened.beyond)
             if each is None:
-                if opened.unlisted_since is None:
+                if is_newest and opened.unlisted_since is None:
                     opened.unlisted_since = now.at
                     self._ledger.out.incidents.append(opened.record)
                 continue

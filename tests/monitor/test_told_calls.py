@@ -7,7 +7,7 @@ from node.messages import EventId, OpenIncident
 from node.monitor.batch import Memory, Stored
 from node.monitor.model import IncidentKey, NodeKey, Tally
 from node.monitor.told import AGAIN_S, ASK_S, ASK_SELDOM_S, ASKED, AT_ONCE, SELDOM_S, UNTOLD_S
-from tests.monitor.nodes import BOOT, BROKER, LATER_BOOT, ROOM, START, about, alarm, birth, moment, press
+from tests.monitor.nodes import BOOT, BROKER, LATER_BOOT, ROOM, START, about, alarm, birth, heartbeat, moment, press
 from tests.monitor.play import INCIDENT, Play, record_of
 
 FIRST = (BOOT, 1)
@@ -247,6 +247,57 @@ def test_a_list_names_what_the_node_waits_for() -> None:
     play.hear(30.0, replaced(alarm((1, "active")), incidents=[listed(7)]))
 
     assert play.told_receipts() == [FIRST, (BOOT, 7)]
+
+
+def kept_lists(play: Play) -> None:
+    """A node of a later boot lists its call, for which its event 5 stands now; a broker has kept lists from before."""
+    play.hear(1.0, alarm((1, "active"), boot=LATER_BOOT))
+    play.hear(1.0, press(1, boot=LATER_BOOT))
+    named = replaced(alarm((1, "active"), boot=LATER_BOOT).incidents[0], press=EventId(LATER_BOOT, 5))
+    play.hear(30.0, replaced(alarm(boot=LATER_BOOT), incidents=[named]))
+    for boot in (BOOT, *(f"0000a00{number}" for number in range(8))):
+        play.hear(40.0, alarm(boot=boot), retained=True)
+    play.hear(40.0, replaced(alarm((1, "active"), boot=LATER_BOOT), seq=1), retained=True)
+
+
+def test_a_list_of_an_earlier_boot_takes_no_newer_ones_place() -> None:
+    """The told receipt names what the node waits for; and nobody is sent to ask for an end that never came."""
+    play, key = untold(), IncidentKey(*ROOM, f"{LATER_BOOT}-1")
+    kept_lists(play)
+
+    play.accept(45.0, key)
+    for at in range(50, 100, 10):
+        play.hear(float(at), heartbeat(boot=LATER_BOOT, seq=5))
+
+    assert set(play.told_receipts()) == {(LATER_BOOT, 5)}
+    assert "M003" not in play.found()
+    assert play.hub.incidents.open[key].unlisted_since is None
+
+
+def test_a_list_that_a_broker_kept_counts_once_its_boot_speaks() -> None:
+    """The node was started again while nobody heard it, and its list came before its first word."""
+    play = untold()
+    play.hear(1.0, alarm((1, "active")))
+    play.hear(1.0, press(1))
+    later = replaced(alarm((1, "active")), boot=LATER_BOOT, incidents=[])
+    play.hear(40.0, later, retained=True)
+    before = play.hub.incidents.open[INCIDENT].unlisted_since
+
+    play.hear(41.0, heartbeat(boot=LATER_BOOT))
+
+    assert before is None
+    assert play.hub.incidents.open[INCIDENT].unlisted_since == 41.0
+
+
+def test_what_only_an_older_list_has_is_called_all_the_same() -> None:
+    """A node that lost its record doesn't know of it; its newest list takes nothing of that back."""
+    play = untold()
+    play.hear(1.0, birth(boot=LATER_BOOT))
+    play.hear(2.0, alarm((2, "active"), boot=LATER_BOOT))
+    play.hear(3.0, alarm((1, "active")), retained=True)
+    play.until(20.0)
+
+    assert {each.incident for each in play.all.notices if each.is_call} == {f"{BOOT}-1", f"{LATER_BOOT}-2"}
 
 
 def test_a_node_whose_list_never_came_is_told_for_its_newest_press() -> None:
