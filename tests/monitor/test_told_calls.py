@@ -270,7 +270,7 @@ def test_a_list_of_an_earlier_boot_takes_no_newer_ones_place() -> None:
         play.hear(float(at), heartbeat(boot=LATER_BOOT, seq=5))
 
     assert set(play.told_receipts()) == {(LATER_BOOT, 5)}
-    assert "M003" not in play.found()
+    assert "M009" not in play.found()
     assert play.hub.incidents.open[key].unlisted_since is None
 
 
