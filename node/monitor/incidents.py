@@ -112,7 +112,7 @@ class Incidents:
         opened = self.open.get(key)
         if opened is None:
             return event.presses > self._closed.get(key, 0)
-        return _is_other(opened, event) or event.presses + opened.beyond > opened.record.presses
+        return _is_other(opened, event) or event.presses + opened.record.beyond > opened.record.presses
 
     def admits(self, now: Moment, node: NodeKey, event: Event) -> bool:
         """Whether there is room for what an event says: a call gets that of an alarm that matters less."""
@@ -146,10 +146,15 @@ class Incidents:
             known = opened.record
             worst = max(known.alarm_class, record.alarm_class, key=lambda each: each.rank)
             test = known.test and record.test
-            changes = {"input": record.input, "alarm_class": worst, "test": test, "presses": known.presses + 1}
+            changes = {
+                "input": record.input,
+                "alarm_class": worst,
+                "test": test,
+                "presses": max(known.presses + 1, record.presses),
+            }
             opened.record = replace(known, **changes)
         opened.answered_since, opened.counted_at = None, now.at
-        opened.beyond = opened.record.presses - (event.presses or 0)
+        opened.record = replace(opened.record, beyond=opened.record.presses - (event.presses or 0))
         self._ledger.out.incidents.append(opened.record)
         self._ladder.begin(now, opened, name)
 
@@ -159,7 +164,7 @@ class Incidents:
             return
         key = IncidentKey(*node, event.incident)
         if key in self.open and event.presses is not None:
-            event = replace(event, presses=event.presses + self.open[key].beyond)
+            event = replace(event, presses=event.presses + self.open[key].record.beyond)
         if event.kind == "reset":
             self._reset(now, key, at_utc, by=plain(event.by), reason=plain(event.reason) or None, event=event)
         elif event.kind == "acknowledged" and key in self.open:
@@ -192,8 +197,8 @@ class Incidents:
             self._listed[node] = unheard
         for opened in self.of(node):
             each = listed.get(opened.record.key)
-            if each is not None and opened.beyond:
-                each = replace(each, presses=each.presses + opened.beyond)
+            if each is not None and opened.record.beyond:
+                each = replace(each, presses=each.presses + opened.record.beyond)
             if each is None:
                 if is_newest and opened.unlisted_since is None:
                     opened.unlisted_since = now.at
@@ -236,7 +241,7 @@ class Incidents:
             self._ledger.find(now, _call_missing(there.key))
         else:
             self._ledger.clear(now, _call_missing(there.key))
-        opened.record = replace(record, held_utc=held)
+        opened.record = replace(record, held_utc=held, beyond=max(record.beyond, there.beyond))
         self._count(now, opened, there.presses)
         if there.answered > record.answered:
             opened.answered_since = None
@@ -290,7 +295,7 @@ class Incidents:
         if opened is not None:
             is_uncounted = presses <= opened.record.presses and self._is_uncounted(now, event, opened.counted_at)
             if _is_other(opened, event) or is_uncounted:
-                self.call_anew(now, key.of, replace(event, presses=presses - opened.beyond), at_utc)
+                self.call_anew(now, key.of, replace(event, presses=presses - opened.record.beyond), at_utc)
             else:
                 self._call_again(now, opened, presses)
             return

@@ -29,7 +29,7 @@ class Open:
     ``unlisted_since``: since when its node doesn't list it, None while it does or hasn't said anything.
     ``answered_since``: since when its node lists it as acknowledged without our having heard by whom; ``answered_for``:
     with how many presses. ``yields``: its node called too often when this call began. ``counted_at``: since when there
-    are so many presses; ``beyond``: how many more than its node counts.
+    are so many presses.
     """
 
     record: IncidentRecord
@@ -41,7 +41,6 @@ class Open:
     answered_for: int = 0
     yields: bool = False
     counted_at: float = -inf
-    beyond: int = 0
 
 
 class Ladder:

@@ -163,7 +163,8 @@ class IncidentRecord(Struct, frozen=True, kw_only=True):
 
     ``held_utc``: when the event that calls for help was first stored. ``told_presses``: how many presses the newest
     message about it named that a channel took, and ``told_utc`` when that was.
-    ``answered``: how many of its presses the newest acknowledgement knew of, or an end that wasn't one.
+    ``answered``: how many of its presses the newest acknowledgement knew of, or an end that wasn't one. ``beyond``: how
+    many presses there are more than its node counts.
     """
 
     key: IncidentKey
@@ -182,6 +183,7 @@ class IncidentRecord(Struct, frozen=True, kw_only=True):
     reset_by: str | None = None
     reset_reason: str | None = None
     told_steps: int = 0
+    beyond: int = 0
 
     @property
     def is_answered(self) -> bool:

@@ -59,7 +59,10 @@ class Owed:
         opened = self._incidents.open.get(key)
         if opened is None:
             return listed.presses <= (self._incidents.ended(key) or 0)
-        return opened.record.is_answered and listed.phase != "acknowledged" and listed.presses <= opened.record.answered
+        record = opened.record
+        return (
+            record.is_answered and listed.phase != "acknowledged" and listed.presses + record.beyond <= record.answered
+        )
 
     def _wanted(self, key: IncidentKey) -> Acknowledge | Reset | None:
         opened = self._incidents.open.get(key)

@@ -176,7 +176,7 @@ class Told:
         if listed is None or listed.presses < call.presses:
             return call.came
         press = EventKey(*key.of, listed.press.boot, listed.press.seq)
-        told = opened.record.told_presses - opened.beyond
+        told = opened.record.told_presses - opened.record.beyond
         came = listed.presses <= max(call.presses, told) or self._receipts.is_known(press)
         return press if listed.phase == "active" and came else None
 

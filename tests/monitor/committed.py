@@ -129,6 +129,7 @@ def _filled(there: IncidentRecord, new: IncidentRecord) -> IncidentRecord:
     changes: dict[str, object] = {
         "presses": max(there.presses, new.presses),
         "told_steps": max(there.told_steps, new.told_steps),
+        "beyond": max(there.beyond, new.beyond),
         "held_utc": there.held_utc or new.held_utc,
     }
     if new.told_presses > there.told_presses:

@@ -194,6 +194,40 @@ def test_a_press_after_an_end_that_somebody_invented_is_told(presses: int, resta
     assert play.hub.incidents.open[replace_key(500)].record.presses == presses + 1
 
 
+@pytest.mark.parametrize("listed", [False, True], ids=["its event", "its list"])
+def test_a_press_while_a_monitor_starts_is_told_though_more_were_counted_before(listed: bool) -> None:
+    """What its node counts less than we is kept: an acknowledgement of before answers no press of after it."""
+    play = Play()
+    play.hear(1.0, press(1))
+    play.hear(20.0, real(1))
+    play.hear(30.0, replace(about(2, "acknowledged", 1, by="desk"), at_utc=LATER))
+    assert play.record().is_answered
+    play = Play(Memory(incidents=(play.record(),), tallies=tuple(play.all.tallies)))
+    play.hear(0.2, heartbeat(seq=3))
+
+    play.hear(0.5, listing(entry(1, presses=2)))
+    if not listed:
+        play.hear(0.5, real(3, 2, incident=1, age_ms=1_500))
+    for at in range(5, 60, 5):
+        play.hear(at, heartbeat(seq=3))
+
+    assert calls(play)[:1] == [(INCIDENT.incident, False)]
+    assert not play.record().is_answered
+    assert play.commands("acknowledge") == []
+
+
+def test_a_nodes_acknowledgement_after_a_restart_answers_all_its_presses() -> None:
+    """It counts fewer of them than we do."""
+    play = Play()
+    play.hear(1.0, press(1))
+    play.hear(20.0, real(1))
+    play = Play(Memory(incidents=(play.record(),), tallies=tuple(play.all.tallies)))
+
+    play.hear(10.0, replace(about(8, "acknowledged", 1, by="desk"), at_utc=LATER))
+
+    assert play.record().is_answered
+
+
 def replace_key(number: int) -> Any:
     """The incident of this number."""
     return INCIDENT._replace(incident=f"{BOOT}-{number}")

@@ -19,7 +19,7 @@ def keep(connection: Connection, records: Sequence[IncidentRecord]) -> dict[Inci
             connection,
             incidents,
             [flat(incident) for incident in group],
-            grows=("presses", "told_steps"),
+            grows=("presses", "told_steps", "beyond"),
             once=(("held_utc",),),
             newest=(("answered", "acknowledged_utc", "acknowledged_by"), ("told_presses", "told_utc")),
             whole=("presses", "reset_utc", "reset_by", "reset_reason"),

@@ -160,6 +160,7 @@ incidents = Table(
     _later("reset_by"),
     _later("reset_reason"),
     Column("told_steps", Integer, nullable=False),
+    Column("beyond", BigInteger, nullable=False),
     UniqueConstraint("site", "node", "incident"),
     Index(None, "raised_utc"),
     Index("ix_incidents_open", "id", **_where("reset_utc IS NULL")),

@@ -102,6 +102,7 @@ def upgrade() -> None:
         sa.Column("reset_by", sa.Text(), nullable=True),
         sa.Column("reset_reason", sa.Text(), nullable=True),
         sa.Column("told_steps", sa.Integer(), nullable=False),
+        sa.Column("beyond", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
         sa.UniqueConstraint("site", "node", "incident", name=op.f("uq_incidents_site_node_incident")),
     )
