@@ -222,7 +222,7 @@ def test_a_status_that_is_watched_is_done_when_somebody_stops_it(tmp_path: Path)
         ((), ["M001", "M008", "M001"]),
         (("--site", "mitte", "--node", "room-1"), ["M001", "M001"]),
         (("--node", "mitte/room-1"), ["M001", "M001"]),
-        (("--since", "2026-03-01T09:00:20", "--until", "2026-03-01T08:00:40+00:00"), ["M008"]),
+        (("--since", "2026-03-01T09:00:20", "--until", "2026-03-01T08:00:40+00:00"), ["M008", "M001"]),
         (("--until", "2026-03-01"), []),
     ],
     ids=["all", "node", "node as the status shows it", "time", "before"],
