@@ -27,6 +27,7 @@ from node.demo.programs import Program, environment
 from node.demo.rooms import SITE, monitor_toml, nodes_toml
 from node.demo.seen import Finding, Fleet, NotDone, Seen
 from node.demo.telephone import Telephone
+from node.files import socket_path
 
 LOOK_S = 0.4
 ANSWER_S = 40.0
@@ -194,7 +195,8 @@ class Building(Program):
         try:
             connection.sock = socket.socket(socket.AF_UNIX)
             connection.sock.settimeout(ANSWER_S)
-            connection.sock.connect(str(self._state / "api.socket"))
+            with socket_path(self._state / "api.socket") as name:
+                connection.sock.connect(name)
             connection.request(method, f"/api/v1/{path}", content, {"Content-Type": "application/json"})
             response = connection.getresponse()
             answer = response.read()

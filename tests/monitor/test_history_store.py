@@ -75,6 +75,7 @@ def test_everything_stored_is_remembered_as_it_was(history: History) -> None:
         buttons=(BUTTON,),
         pauses=(PAUSE,),
         walk_tests=(WALK,),
+        uncalled=(open_incident.key,),
     )
 
 
