@@ -84,7 +84,13 @@ class HealthReader:
     """A machine that is well. As node.health.HealthReader."""
 
     def __init__(
-        self, _directory: object, *, put: Callable[[ev.Event], None], clock: VirtualClock, networked: bool
+        self,
+        _directory: object,
+        *,
+        put: Callable[[ev.Event], None],
+        clock: VirtualClock,
+        networked: bool,
+        configuration: object,
     ) -> None:
         self._put, self._clock = put, clock
 
