@@ -188,4 +188,4 @@ def test_what_nobody_confirmed_arrives_over_a_broker_that_is_back(tmp_path: Path
 def _missing(desk: Desk, until: int = 0) -> set[int]:
     """The numbers of events, up to this one or the newest that it knows, that this desk hasn't got."""
     seqs = {event["seq"] for event in desk.events}
-    return set(range(1, max(until, *seqs) + 1)) - seqs
+    return set(range(1, max([until, *seqs]) + 1)) - seqs
