@@ -15,7 +15,7 @@ from tests.support.broker import Broker
 from tests.support.desk import BRANCH, Desk, Message, decoded, faults
 from tests.support.flood import Flood, Packet
 from tests.support.mqtt import Client
-from tests.support.node import BUTTON, NODE, SimulatedNode, wait_until, write_config
+from tests.support.node import BUTTON, NODE, SITE, SimulatedNode, wait_until, write_config
 from tests.support.rubbish import EXPIRY_S, MONITOR, TOPICS, WHOLE, Now, Rubbish
 from tests.support.used import Used
 
@@ -54,7 +54,7 @@ class Progress:
     def count(self) -> int:
         """So far."""
         *lines, self._rest = (self._rest + self._log.read()).split(b"\n")
-        self._count += sum(f"Received PUBACK from {NODE}".encode() in line for line in lines)
+        self._count += sum(f"Received PUBACK from {SITE}/node/{NODE}".encode() in line for line in lines)
         return self._count
 
     def close(self) -> None:
