@@ -8,7 +8,7 @@ import pytest
 from tests.support.broker import Broker
 from tests.support.desk import BRANCH, Desk, decoded
 from tests.support.mqtt import Client
-from tests.support.node import NODE, SimulatedNode, wait_until
+from tests.support.node import NODE, SITE, SimulatedNode, wait_until
 
 FORGED = {
     "v": 1,
@@ -77,7 +77,7 @@ def test_a_client_with_the_nodes_id_is_a_fault_and_the_node_comes_back(
 ) -> None:
     """Thrown off by another client, the node returns, puts its own birth back, says F013 and still calls for help."""
     node.freeze()  # or it would be back before the other one could say anything
-    with Client(broker.port, NODE) as thief:
+    with Client(broker.port, f"{SITE}/node/{NODE}") as thief:
         thief.publish(f"{BRANCH}/state", json.dumps(FORGED), retain=True)
         node.thaw()
         desk.expect("state", lambda state: state["boot"] == node.boot and state["session"] > 1)

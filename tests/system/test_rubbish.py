@@ -208,7 +208,10 @@ def test_rubbish_changes_nothing_and_holds_up_no_press(tmp_path: Path) -> None:
             assert "Traceback" not in node.log
             assert "is down" not in node.log
             assert _knows(after) == _knows(before)
-            assert set(faults(after)) - set(faults(before)) <= {"F013", "F054"}  # others did speak in its name, and without an expiry
+            assert set(faults(after)) - set(faults(before)) <= {
+                "F013",
+                "F054",
+            }  # others did speak in its name, and without an expiry
             assert after["refused"] > before["refused"]
             assert after["dropped"] > before["dropped"]
             assert _decided(desk.events[heard:]) == {"pressed", "restored", "reset"}
