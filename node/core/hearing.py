@@ -207,10 +207,13 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
 def canary_heard(turn: Turn, event: ev.CanaryHeard) -> None:
     """Our own canary came back: this session hears its own branch, and every retained value has come.
 
-    One that comes without its expiry says that every command will, too.
+    One that comes without its expiry says that every command will, too; but not where none is awaited: somebody else
+    has sent a copy.
     """
     link = known_link(turn, event.link)
     if link is not None and link.up and event.boot == turn.state.boot and event.session == link.session:
+        if not event.expiring and link.canary_due is None:
+            return
         again = turn.now + supervision.CANARY_EVERY_S
         expiry_lost = not event.expiring
         turn.change_link(

@@ -85,6 +85,7 @@ def test_a_topic_that_the_broker_does_not_tell_of_is_named_for_the_session(stage
 def test_a_canary_without_its_expiry_is_a_fault_until_one_keeps_it(stage: Stage) -> None:
     """No command would be obeyed; a new session alone shows nothing else."""
     play = stage()
+    play.link_up()
 
     play >> CanaryHeard(play.now, LINK, play.state.boot, play.session(LINK), expiring=False)
     lost = play.skip().faults()
@@ -94,6 +95,15 @@ def test_a_canary_without_its_expiry_is_a_fault_until_one_keeps_it(stage: Stage)
 
     assert lost == still == [("F054", LINK)]
     assert play.faults() == []
+
+
+def test_a_copy_of_a_canary_that_nobody_awaits_says_nothing_of_the_broker(stage: Stage) -> None:
+    """Somebody else has sent it, without the expiry that ours had."""
+    play = stage()
+
+    play >> CanaryHeard(play.now, LINK, play.state.boot, play.session(LINK), expiring=False)
+
+    assert play.skip().faults() == []
 
 
 def test_a_link_that_knows_no_more_why_is_unreachable(stage: Stage) -> None:

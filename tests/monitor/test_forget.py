@@ -191,6 +191,20 @@ def test_who_is_heard_again_within_one_commit_stays(history: History) -> None:
     assert [each.node for each in history.remember(START).nodes] == [OLD]
 
 
+def test_what_only_brokers_remember_fills_no_memory(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever invents nodes on a broker is bounded."""
+    monkeypatch.setattr("node.monitor.hub.NODES_LIMIT", 1)
+    for number in range(3):
+        node = NodeKey(SITE, f"old-{number}")
+        play.hear(0.0, goodbye(node), node, retained=True)
+
+    assert [forget(play, 1.0, NodeKey(SITE, f"old-{number}")) for number in range(3)] == [
+        Answer("done"),
+        Answer("unknown", "no-such-node"),
+        Answer("unknown", "no-such-node"),
+    ]
+
+
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
     """A private broker."""

@@ -7,7 +7,7 @@ import pytest
 from node.monitor.batch import Memory
 from node.monitor.decisions import lasting
 from node.monitor.findings import kind_of
-from node.monitor.model import NodeKey, NodeRecord, Notice, Status
+from node.monitor.model import Finding, FindingKey, NodeKey, NodeRecord, Notice, Severity, Status
 from node.monitor.outbox import Delivery
 from node.monitor.requests import EndWalkTest, PauseNode, Resume, StartWalkTest
 from node.monitor.saying import words_of
@@ -176,3 +176,11 @@ def test_a_pause_of_a_node_that_nobody_knows_any_more_is_over() -> None:
 def test_how_long_is_said_in_whole_units(for_s: float, said: str) -> None:
     """They are written alike in every language."""
     assert lasting(for_s) == said
+
+
+def test_a_start_forgets_a_walk_test_that_has_ended_meanwhile() -> None:
+    """Another monitor ended it, or its time was over: nobody would clear the finding any more."""
+    key = FindingKey("M019", SITE, "", "walk-1")
+    known = Finding(key=key, severity=Severity.NOTICE, since_utc=START)
+
+    assert Play(Memory(findings=(known,))).found() == []

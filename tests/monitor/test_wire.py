@@ -158,3 +158,10 @@ def test_an_event_is_kept_without_its_age() -> None:
 
     assert kept == event_body(press(1))
     assert msgspec.json.decode(kept, type=Event).age_ms is msgspec.UNSET
+
+
+def test_what_a_broker_keeps_of_a_node_has_two_topics() -> None:
+    """Its state and its list; everything else is gone once it was sent."""
+    branch = f"alarm/v1/{SITE}/node/{ROOM.node}"
+
+    assert wire().kept_topics(ROOM) == (f"{branch}/state", f"{branch}/alarm")
