@@ -75,6 +75,7 @@ class Watched:
             try:
                 self.look()
             except Exception:
+                # A thread that ended here would be files that nobody watches any more.
                 log.exception("the files can't be looked at")
             if self._ended.wait(LOOK_S):
                 return

@@ -114,6 +114,7 @@ def worded(deliveries: Sequence[Delivery], words: Words) -> tuple[Message | None
     try:
         return message(deliveries, words), ()
     except Exception:
+        # Raised from here it would end the claim: another room's call in it would be told to nobody.
         log.exception("a message can't be put into words")
     said = [each for each in deliveries if _can_be_said(each, words)]
     unsaid = [each for each in deliveries if each not in said]
@@ -131,7 +132,7 @@ def worded(deliveries: Sequence[Delivery], words: Words) -> tuple[Message | None
 def _can_be_said(delivery: Delivery, words: Words) -> bool:
     try:
         message([delivery], words)
-    except Exception:
+    except Exception:  # whatever is wrong with this notice isn't wrong with the others
         log.exception("notice %s can't be put into words", one_line(delivery.notice.key))
         return False
     return True
