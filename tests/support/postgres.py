@@ -113,6 +113,15 @@ class Postgres:
             connection.execute(ending, (database,))
 
     @contextmanager
+    def away(self) -> Iterator[None]:
+        """It is ended, and started again."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    @contextmanager
     def waiting_for_nobody(self) -> Iterator[None]:
         """Every commit waits for a standby that isn't there."""
         self._set_standby("nobody")

@@ -1,50 +1,25 @@
 """A TCP proxy before a broker: a path that is slow, or that swallows the answers."""
 
 import asyncio
-import threading
-from types import TracebackType
-from typing import Self
 
-START_S = 20.0
+from tests.support.relay import Relay
 
 
-class Proxy:
+class Proxy(Relay):
     """Relays ``port`` to ``target_port``; every byte takes ``delay_s`` in either direction."""
 
     def __init__(self, target_port: int, delay_s: float = 0.0) -> None:
-        self.port = 0
-        self._target_port = target_port
+        super().__init__(target_port)
         self._delay_s = delay_s
         self._connections = 0
         self._swallowed = 0
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="proxy", daemon=True)
 
     def swallow_answers(self) -> None:
         """From now on nothing more comes back on the connections that there are."""
         self._swallowed = self._connections
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(START_S)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._stopped.set)
-        self._thread.join(START_S)
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stopped = asyncio.Event()
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        await self._stopped.wait()
-        server.close()
-
-    async def _accept(self, client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
+    async def connected(self, client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
+        """As Relay."""
         self._connections += 1
         number = self._connections
         try:

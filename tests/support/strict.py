@@ -1,46 +1,18 @@
 """Brokers that mosquitto isn't: each stands before one, and passes MQTT's packets on."""
 
 import asyncio
-import threading
-from types import TracebackType
-from typing import Self
 
-START_S = 20.0
+from tests.support.relay import Relay
 
 _PUBLISH, _PUBACK = 3, 4
 _RECEIVE_MAXIMUM_EXCEEDED = b"\xe0\x01\x93"
 
 
-class Relay:
-    """Relays ``port`` to ``target_port``, packet by packet."""
+class PacketRelay(Relay):
+    """Relays packet by packet; a subclass decides what becomes of each."""
 
-    def __init__(self, target_port: int) -> None:
-        self.port = 0
-        self._target_port = target_port
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="relay", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        assert self._ready.wait(START_S)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._loop.call_soon_threadsafe(self._stopped.set)
-        self._thread.join(START_S)
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stopped = asyncio.Event()
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        await self._stopped.wait()
-        server.close()
-
-    async def _accept(self, client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
+    async def connected(self, client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
+        """As Relay."""
         broker_in, broker_out = await asyncio.open_connection("127.0.0.1", self._target_port)
         unanswered: set[bytes] = set()
 
@@ -67,7 +39,7 @@ class Relay:
         client.write(packet)
 
 
-class Strict(Relay):
+class Strict(PacketRelay):
     """Keeps a client to its ReceiveMaximum: whoever has more publishes unanswered is thrown off.
 
     mosquitto tells the limit in CONNACK (``max_inflight_messages``) and never enforces it. Each PUBACK takes
@@ -82,7 +54,7 @@ class Strict(Relay):
         self._answer_s = answer_s
 
     def asked(self, packet: bytes, client: asyncio.StreamWriter, unanswered: set[bytes]) -> bool:
-        """As Relay."""
+        """As PacketRelay."""
         if packet[0] >> 4 == _PUBLISH and packet[0] & 0x06:
             unanswered.add(_packet_id(packet))
             self.most = max(self.most, len(unanswered))
@@ -93,7 +65,7 @@ class Strict(Relay):
         return True
 
     def answered(self, packet: bytes, client: asyncio.StreamWriter, unanswered: set[bytes]) -> None:
-        """As Relay."""
+        """As PacketRelay."""
         if packet[0] >> 4 != _PUBACK:
             client.write(packet)
             return
@@ -105,11 +77,11 @@ class Strict(Relay):
         self._loop.call_later(self._answer_s, answer)
 
 
-class Unexpiring(Relay):
+class Unexpiring(PacketRelay):
     """Forwards no message expiry, as some brokers do."""
 
     def answered(self, packet: bytes, client: asyncio.StreamWriter, unanswered: set[bytes]) -> None:
-        """As Relay."""
+        """As PacketRelay."""
         client.write(_without_expiry(packet) if packet[0] >> 4 == _PUBLISH else packet)
 
 
