@@ -42,7 +42,7 @@ from typing import Any, Protocol
 
 from node import config, health, status, stored, watchdog, wire, words
 from node.config.brokers import is_loopback
-from node.core import controller, effects
+from node.core import alarm, controller, effects
 from node.core import events as ev
 from node.core.memory import Step
 from node.errors import StateDirectoryError
@@ -172,7 +172,7 @@ class Service:
             effects.CloseLinks: self._close_links,
             effects.ReadClock: lambda _: self._queue.put(self._clock_read()),
             **self._post.actions,
-            effects.WriteStatus: lambda effect: self._status.write(self._post.heartbeat(effect.heartbeat)),
+            effects.WriteStatus: self._write_status,
         }
 
     def stop(self, reason: str, back_in_s: float | None = None) -> None:
@@ -304,6 +304,11 @@ class Service:
     def _clock_read(self) -> ev.ClockRead:
         now = self._clocks.monotonic()
         return ev.ClockRead(now, self._clocks.wall() - now, health.clock_synchronised())
+
+    def _write_status(self, effect: effects.WriteStatus) -> None:
+        listed = alarm.listed(self._state.incidents)
+        calls = [status.Call(each.id, each.input, each.step, each.test) for each in listed]
+        self._status.write(self._post.heartbeat(effect.heartbeat), calls)
 
     def _show_ladder(self, effect: effects.ShowLadder) -> None:
         self._watcher.ladder(effect.at, effect.input, effect.step)

@@ -1,4 +1,6 @@
-"""What a running service leaves for the other commands on its machine: a lock, and its newest heartbeat as a file.
+"""What a running service leaves for the other commands on its machine: a lock, and as a file how it is.
+
+The file holds the newest heartbeat, and how far each open call had got at that moment.
 
 So ``alarm-node check`` reads the findings of the service instead of disturbing it, and two services can't share a state
 directory. The file is written by a thread of its own, newest first and only: a directory that stalls holds up nobody.
@@ -9,13 +11,14 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from node.core.memory import Step
 from node.errors import AlreadyRunningError
 
 _LOCK = "alarm-node.lock"
@@ -24,18 +27,29 @@ _STATUS = "status.json"
 log = logging.getLogger(__name__)
 
 
+class Call(msgspec.Struct, frozen=True):
+    """An open incident, and how far its call for help has got: finer than the ``alarm`` topic tells it."""
+
+    incident: str
+    input: str
+    step: Step
+    test: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The newest heartbeat of a service: its age in seconds, and the message as it was published."""
+    """How a service was ``age_s`` seconds ago: its heartbeat as it was published, and the open calls, worst first."""
 
     age_s: float
     heartbeat: Mapping[str, Any]
+    calls: Sequence[Call] = ()
 
 
 class _File(msgspec.Struct, frozen=True):
     at: float
     kernel_boot: str
     heartbeat: msgspec.Raw
+    calls: tuple[Call, ...]
 
 
 def directory(state_directory: Path, environ: Mapping[str, str]) -> Path:
@@ -98,11 +112,11 @@ def read(where: Path, now: float, kernel_boot: str) -> Status | None:
         return None
     if found.kernel_boot != kernel_boot:
         return None
-    return Status(max(0.0, now - found.at), heartbeat)
+    return Status(max(0.0, now - found.at), heartbeat, found.calls)
 
 
 class Writer:
-    """Writes the newest heartbeat that it was given; ``write`` never waits."""
+    """Writes the newest that it was given; ``write`` never waits."""
 
     def __init__(self, where: Path, kernel_boot: str, clock: Callable[[], float]) -> None:
         self._path = where / _STATUS
@@ -118,9 +132,10 @@ class Writer:
         """Begin to write."""
         self._thread.start()
 
-    def write(self, heartbeat: bytes) -> None:
-        """Leave this heartbeat; one that is still waiting is dropped for it."""
-        self._newest.append(msgspec.json.encode(_File(self._clock(), self._kernel_boot, msgspec.Raw(heartbeat))))
+    def write(self, heartbeat: bytes, calls: Sequence[Call] = ()) -> None:
+        """Leave this heartbeat and these open calls; what is still waiting is dropped for it."""
+        file = _File(self._clock(), self._kernel_boot, msgspec.Raw(heartbeat), tuple(calls))
+        self._newest.append(msgspec.json.encode(file))
         self._wake.set()
 
     def stop(self, timeout_s: float) -> None:

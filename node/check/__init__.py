@@ -18,6 +18,7 @@ from node.check.brokers import try_broker
 from node.check.finding import Finding, called
 from node.check.pins import try_pins
 from node.config.brokers import files, why_unusable
+from node.core.memory import Step
 from node.errors import BROKER_UNREACHABLE, CREDENTIALS_UNUSABLE, RECORD_FAILED, ConfigError
 from node.pins import open_factory
 
@@ -27,6 +28,15 @@ SERVICE_DIRECTORY = Path("/run/alarm-node")
 """Where the service leaves its word under systemd: RuntimeDirectory= of deploy/systemd/alarm-node.service."""
 
 STALE_BEATS = 3
+
+_SEE_WHY = "go there now; then see here and at the monitor why nobody was told: alarm-monitor check"
+_NOT_TOLD = (False, "nobody was told of it yet", _SEE_WHY)
+_CALLS: Mapping[Step, tuple[bool, str, str]] = {
+    Step.NOBODY: (False, "nobody has it", _SEE_WHY),
+    Step.TOLD: (True, "people were told", "acknowledge it, go there, and reset it"),
+    Step.ACKNOWLEDGED: (True, "somebody is coming", "reset it once all is well there"),
+}
+"""What an open call is said to be, by how far it has got, and what to do; before that nobody was told yet."""
 
 _SECRETS = ("key_file", "password_file")
 
@@ -95,9 +105,15 @@ def _ask_service(settings: config.Config, where: Path) -> Iterator[Finding]:
         yield Finding(False, f"{fault['code']}{about} {fault['text']}", fault["next"])
         if fault["code"] == CREDENTIALS_UNUSABLE.code:
             yield from _name_file(settings, fault["subject"])
-    incidents = found.heartbeat["incidents"]
-    if incidents:
-        yield Finding(True, f"{incidents} open: alarm", "acknowledge it, go there, and reset it")
+    yield from map(_about_call, found.calls)
+
+
+def _about_call(call: status.Call) -> Finding:
+    """An open call is well only where people are known to have been told of it; a test tells nobody."""
+    if call.test:
+        return Finding(True, f"TEST {call.incident} of {call.input}: {call.step.value}")
+    ok, how_far, next_step = _CALLS.get(call.step, _NOT_TOLD)
+    return Finding(ok, f"ALARM {call.incident} of {call.input}: {how_far}", next_step)
 
 
 def _name_file(settings: config.Config, name: str) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 import errno
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from gpiozero import DigitalOutputDevice
 from node import check, health, status
 from node.check import Finding, brokers, examine, pins
 from node.core import effects as ef
+from node.core.memory import Step
 from node.core.settings import InputSettings, Wiring
 from node.errors import WIRE_FAULTY, PanelError
 from node.simulate.wall import Wall, Wire
@@ -72,12 +73,14 @@ def leave(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     lock = status.hold(state)
     writers: list[status.Writer] = []
 
-    def speak(age_s: float = 0.0, kernel_boot: str | None = None, **changed: Any) -> Path:
+    def speak(
+        age_s: float = 0.0, kernel_boot: str | None = None, calls: Sequence[status.Call] = (), **changed: Any
+    ) -> Path:
         spoken_at = time.monotonic() - age_s
         writer = status.Writer(state, health.kernel_boot() if kernel_boot is None else kernel_boot, lambda: spoken_at)
         writer.start()
         writers.append(writer)
-        writer.write(WIRE.heartbeat(replace(HEARTBEAT, **changed), record_depth=0))
+        writer.write(WIRE.heartbeat(replace(HEARTBEAT, **changed), record_depth=0), calls)
         until_written(state / "status.json")
         return write_config(tmp_path, 1883)
 
@@ -373,7 +376,7 @@ def test_a_running_service_is_asked(leave: Callable[..., Path]) -> None:
 
 
 def test_what_the_service_found_is_told(leave: Callable[..., Path]) -> None:
-    """Its faults come with their next step, an unknown input is a finding, and an open alarm says what to do."""
+    """Its faults come with their next step, and an unknown input is a finding."""
     faults = (ef.FaultReport("F010", "10.0.0.2:1883", 0.0), ef.FaultReport("F020", "", 0.0))
     config = leave(faults=faults, links=(ef.LinkReport("10.0.0.1:1883", True, None), HEARTBEAT.links[1]))
 
@@ -384,7 +387,31 @@ def test_what_the_service_found_is_told(leave: Callable[..., Path]) -> None:
     assert about(found, "F020").text.startswith("F020 the record can't be written")
     assert about(found, "F020").next_step.startswith("check the SD card")
     assert [about(found, f"{name} is ").ok for name in ("button desk", "door")] == [True, False]
-    assert about(found, "1 open: alarm") == Finding(True, "1 open: alarm", "acknowledge it, go there, and reset it")
+
+
+@pytest.mark.parametrize(
+    ("step", "ok", "says"),
+    [
+        (Step.PRESSED, False, "nobody was told of it yet"),
+        (Step.HELD, False, "nobody was told of it yet"),
+        (Step.NOBODY, False, "nobody has it"),
+        (Step.TOLD, True, "people were told"),
+        (Step.ACKNOWLEDGED, True, "somebody is coming"),
+    ],
+)
+def test_a_call_that_nobody_has_is_a_finding(leave: Callable[..., Path], step: Step, ok: bool, says: str) -> None:
+    """An open call is named with how far it got, and is well only once people were told; the next step follows."""
+    found = about(findings(leave(calls=[status.Call("0badcafe-5", "desk", step, test=False)])), "0badcafe-5")
+
+    assert (found.ok, found.text) == (ok, f"ALARM 0badcafe-5 of desk: {says}")
+    assert found.next_step.startswith("go there now; then see") is not ok
+
+
+def test_a_test_that_is_open_alarms_nobody(leave: Callable[..., Path]) -> None:
+    """What a walk test opened is named a test, whoever was told of it."""
+    found = findings(leave(calls=[status.Call("0badcafe-5", "desk", Step.HELD, test=True)]))
+
+    assert about(found, "0badcafe-5") == Finding(True, "TEST 0badcafe-5 of desk: held")
 
 
 def test_a_service_that_fell_silent_is_a_finding(leave: Callable[..., Path]) -> None:

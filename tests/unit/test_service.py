@@ -6,7 +6,7 @@ import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -369,6 +369,26 @@ def test_a_node_without_any_disk_still_calls(
     desk.expect_fault("F020")
     assert f"no state directory {room.directory}: Read-only file system" in caplog.text
     assert "F020 the record can't be written: alarms are sent, but a power cut would forget them. Next: " in caplog.text
+
+
+def test_the_doctor_is_told_how_far_each_call_has_got(tmp_path: Path) -> None:
+    """What the service leaves for ``alarm-node check`` says which call nobody was told of."""
+    room = Room(write_config(tmp_path, free_port(), heartbeat_s=2))
+    try:
+        room.ready()
+        room.press()
+        deadline = time.monotonic() + PATIENCE_S
+        calls: Sequence[status.Call] = ()
+        while not calls:
+            assert time.monotonic() < deadline, "the call isn't told"
+            found = status.read(room.directory, time.monotonic(), health.kernel_boot())
+            calls = () if found is None else found.calls
+            time.sleep(0.01)
+    finally:
+        room.leave()
+
+    assert [(each.input, each.test) for each in calls] == [("button", False)]
+    assert calls[0].step in (Step.PRESSED, Step.STORED, Step.NOBODY)
 
 
 def test_the_heartbeat_tells_how_the_machine_is(room: Room, desk: Desk) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from node import status
+from node.core.memory import Step
 from node.errors import AlreadyRunningError
 
 PATIENCE_S = 20.0
@@ -173,11 +174,12 @@ def test_who_may_not_look_is_told_so(tmp_path: Path) -> None:
 
 
 def test_the_newest_heartbeat_can_be_read(writer: status.Writer, tmp_path: Path) -> None:
-    """A reader gets the message as it was published, and how old it is."""
-    writer.write(b'{"v":1,"seq":7}')
+    """A reader gets the message as it was published, how far each open call has got, and how old that is."""
+    call = status.Call("0badcafe-5", "desk", Step.NOBODY, test=False)
+    writer.write(b'{"v":1,"seq":7}', [call])
 
     until((tmp_path / "status.json").exists)
-    assert status.read(tmp_path, 107.5, KERNEL) == status.Status(7.5, {"v": 1, "seq": 7})
+    assert status.read(tmp_path, 107.5, KERNEL) == status.Status(7.5, {"v": 1, "seq": 7}, (call,))
 
 
 def test_an_age_is_never_negative(writer: status.Writer, tmp_path: Path) -> None:
@@ -201,9 +203,10 @@ def test_a_status_from_before_the_reboot_is_none(writer: status.Writer, tmp_path
     [
         b"",
         b"\x00" * 100,
-        b'{"at": 1.0, "kernel_boot": "\xff", "heartbeat": {}}',
+        b'{"at": 1.0, "kernel_boot": "\xff", "heartbeat": {}, "calls": []}',
         b'{"at": 1.0, "kernel_boot": "kernel-1"}',
-        b'{"at": 1.0, "kernel_boot": "kernel-1", "heartbeat": 5}',
+        b'{"at": 1.0, "kernel_boot": "kernel-1", "heartbeat": 5, "calls": []}',
+        b'{"at": 1.0, "kernel_boot": "kernel-1", "heartbeat": {}, "calls": [{"step": "flown"}]}',
     ],
 )
 def test_an_unreadable_status_is_none(content: bytes, tmp_path: Path) -> None:
