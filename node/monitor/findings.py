@@ -305,6 +305,34 @@ def kind_of(code: str) -> FindingKind:
     return FindingKind(code, severity, fault.text, fault.next_step)
 
 
+_STEPS = {
+    TEST_OVERDUE.code: "test it: alarm-monitor walk-test start --site {site}, then press it once",
+    RESET_MISSING.code: "ask at the place; where all is well, end it here: alarm-monitor reset {incident} --reason …",
+    OPEN_AT_THE_WALL.code: (
+        "go there; where all is well, end it there, or once more here: alarm-monitor reset {incident} --reason …"
+    ),
+    ISOLATED.code: (
+        "when it is mended, bring it back: alarm-monitor restore-target {target}; "
+        "it comes back by itself at the given end"
+    ),
+}
+_END_PAUSE = "where that isn't meant, end it: alarm-monitor resume {node}"
+_END_WALK_TEST = "where that isn't meant, end it: alarm-monitor walk-test end {walk}"
+
+
+def next_step(key: FindingKey) -> str:
+    """What to do about this finding: as its kind says, with the names that the command needs."""
+    step = _STEPS.get(key.code, kind_of(key.code).next_step)
+    if key.code == REDUCED.code:
+        step = _END_PAUSE if key.node else _END_WALK_TEST
+    elif key.code not in _STEPS:
+        return step
+    incident = f"{key.site}/{key.node}/{key.subject}"
+    target = own_parts(key)[1]
+    node = f"{key.site}/{key.node}"
+    return step.format(site=key.site, node=node, incident=incident, target=target, walk=key.subject)
+
+
 def own_key(kind: FindingKind, monitor: str, name: str = "") -> FindingKey:
     """A finding of this monitor about itself, and about the thing of this name in it."""
     return FindingKey(kind.code, "", "", f"{monitor}/{name}" if name else monitor)

@@ -21,7 +21,7 @@ from node.core.settings import AlarmClass
 from node.monitor.commanding import ApiError
 from node.monitor.saying import STATES, refused, words_of
 from node.monitor.settings import Language
-from node.monitor.tell.texts import CLASSES, detail_of
+from node.monitor.tell.texts import CLASSES, counted, detail_of
 from node.monitor.tell.words import Words, mark
 from node.plain import plain
 
@@ -175,21 +175,23 @@ def _findings(findings: Iterable[Mapping[str, Any]], words: Words) -> Table:
             where = each["place"] or "/".join(filter(None, (each["site"], each["node"]))) or words.say("the monitor")
             subject = f" {each['subject']}" if each["subject"] else ""
             is_last = number == len(alike) - 1
-            what = _what(each, words, is_first=number == 0)
+            is_said = number > 0 and each["next"] == alike[number - 1]["next"]
+            what = _what(each, words, "" if is_said else each["next"], is_first=number == 0)
             cells = code, f"{where}{subject}", since(each["since"])
             table.add_row(*map(_cell, cells), what, end_section=is_last)
     return table
 
 
-def _what(finding: Mapping[str, Any], words: Words, *, is_first: bool) -> Text:
+def _what(finding: Mapping[str, Any], words: Words, step: str, *, is_first: bool) -> Text:
+    """``step`` is what to do next, "" where it was said above."""
     text = words.translate(finding["text"]) if is_first else words.say("as above")
-    count = "" if finding["count"] is None else f" ({words.number(finding['count'])})"
-    what = Text(plain(f"{text}{count}"), style=_STYLES[finding["severity"]])
+    count = counted(finding["code"], finding["count"], words)
+    what = Text(plain(f"{text} ({count})" if count else text), style=_STYLES[finding["severity"]])
     detail = detail_of(finding["detail"], words)
     if detail:
         what.append("\n" + words.say("More: {about}", about=detail), style="not bold default")
-    if is_first:
-        what.append("\n" + words.say("Next: {step}", step=words.translate(finding["next"])), style="not bold default")
+    if step:
+        what.append("\n" + words.say("Next: {step}", step=words.retold(step)), style="not bold default")
     return what
 
 

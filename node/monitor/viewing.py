@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from node.monitor.decisions import Moment
 from node.monitor.drills import Walk
-from node.monitor.findings import kind_of
+from node.monitor.findings import kind_of, next_step
 from node.monitor.hub import Hub
 from node.monitor.ladder import Open
 from node.monitor.model import Finding, NodeKey, Status
@@ -136,7 +136,7 @@ def _finding(hub: Hub, finding: Finding) -> FindingView:
         place=place_of(hub, finding.key.of),
         since=finding.since_utc,
         text=kind.text,
-        next=kind.next_step,
+        next=next_step(finding.key),
         page=f"{PAGE}{finding.key.code.lower()}",
         count=finding.count,
         detail=finding.detail,

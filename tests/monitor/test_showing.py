@@ -168,8 +168,23 @@ def test_one_fault_at_many_nodes_is_explained_once() -> None:
     assert sum("mend it" in line for line in table) == 2
     assert sum("as above" in line for line in table) == 19
     assert sum("Room desk-" in line for line in table) == 21
-    assert any("something is wrong (3)" in line for line in table)
+    assert any("something is wrong (3 days)" in line for line in table)
     assert len(table) < 35
+
+
+def test_each_of_several_says_what_to_type_for_it() -> None:
+    """Two pauses are ended by two commands, so "as above" would not do; what counts says what it counts."""
+    steps = [f"end it: alarm-monitor resume mitte/desk-{number}" for number in (1, 2)]
+    paused = [
+        finding("M019", Severity.NOTICE, f"desk-{number}", subject="pause", next=step)
+        for number, step in enumerate(steps, 1)
+    ]
+    walk = finding("M019", Severity.NOTICE, subject="w-1", count=1, next="end it: alarm-monitor walk-test end w-1")
+
+    printed = "\n".join(lines(told(quiet(findings=(*paused, walk))), width=160))
+
+    assert all(step in printed for step in (*steps, walk.next))
+    assert "as above (1 node)" in printed
 
 
 def test_a_long_name_leaves_room_for_what_to_do() -> None:

@@ -14,11 +14,11 @@ from msgspec.structs import replace
 import node.monitor.tell
 from node.core.settings import AlarmClass
 from node.errors import FAULTS
-from node.monitor.findings import FINDINGS, kind_of
+from node.monitor.findings import FINDINGS, kind_of, next_step
 from node.monitor.model import FindingKey, NodeKey, Notice, NoticeKind, Severity
 from node.monitor.outbox import Delivery
 from node.monitor.settings import Language, Place
-from node.monitor.tell.texts import Message, Mood, message, worded
+from node.monitor.tell.texts import Message, Mood, counted, message, worded
 from node.monitor.tell.words import TITLE_LENGTH, Words, catalog
 from node.monitor.web.answers import LOOK, NOTES, REFUSALS, UNSTORED
 from node.plain import plain
@@ -151,6 +151,46 @@ def test_a_finding_says_what_it_means_and_what_to_do_next() -> None:
         "Zu tun: den Leuten dort Bescheid sagen und ihnen ein Telefon geben; dann Strom, Kabel und Lampe ansehen",
         Mood.ALARM,
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "command"),
+    [
+        (FindingKey("M006", "mitte", "room-214", "desk"), "walk-test start --site mitte,"),
+        (FindingKey("M009", "mitte", "room-214", "0badcafe-7"), "reset mitte/room-214/0badcafe-7 --reason …"),
+        (FindingKey("M016", "mitte", "room-214", "0badcafe-7"), "reset mitte/room-214/0badcafe-7 --reason …"),
+        (FindingKey("M019", "mitte", "room-214", "pause"), "resume mitte/room-214"),
+        (FindingKey("M019", "mitte", "", "w-0badcafe"), "walk-test end w-0badcafe"),
+        (FindingKey("M022", "", "", "guard-desk/sms"), "restore-target sms;"),
+    ],
+)
+def test_a_next_step_names_what_its_command_needs(key: FindingKey, command: str) -> None:
+    """It can be typed as it stands, in either language; only of what is told together the names stand apart."""
+    notice = replace(finding("room-214"), finding=key)
+    other = replace(notice, key="other", finding=key._replace(site="nord", subject="guard/mail"))
+    english, german = (told(notice, language=language).body for language in ("en", "de"))
+
+    assert [f"alarm-monitor {command}" in body for body in (english, german)] == [True, True]
+    assert next_step(key) not in german
+    assert f"alarm-monitor {command}" not in told(notice, other, language="en").body
+
+
+@pytest.mark.parametrize(
+    ("code", "one", "many"),
+    [
+        ("M003", "1 Ereignis", "4 Ereignisse"),
+        ("M006", "1 Tag", "4 Tage"),
+        ("M007", "1 Ruf", "4 Rufe"),
+        ("M019", "1 Gerät", "4 Geräte"),
+        ("M023", "1 Störung", "4 Störungen"),
+        ("M999", "1", "4"),
+    ],
+)
+def test_a_number_says_what_it_counts(code: str, one: str, many: str) -> None:
+    """Days, nodes, calls; of a kind that this monitor doesn't know the number alone is known."""
+    words = Words("de", UTC, {})
+
+    assert [counted(code, count, words) for count in (1, 4, None)] == [one, many, ""]
 
 
 def test_a_finding_of_the_monitor_itself_has_a_place_too() -> None:

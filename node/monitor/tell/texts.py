@@ -17,7 +17,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from node.core.settings import AlarmClass
-from node.monitor.findings import kind_of
+from node.monitor.findings import kind_of, next_step
 from node.monitor.model import IncidentKey, NodeKey, Notice, NoticeKind, Severity
 from node.monitor.outbox import Delivery, urgency
 from node.monitor.tell.words import Words, mark, one_line
@@ -56,6 +56,14 @@ DETAILS = {
     "hangs": mark("its database or disk doesn't answer"),
     "told-anew": mark("a call that doesn't fit what was heard before was told as a new one"),
 }
+COUNTED = {
+    "M003": (mark("1 event"), mark("{count} events")),
+    "M006": (mark("1 day"), mark("{count} days")),
+    "M007": (mark("1 call"), mark("{count} calls")),
+    "M019": (mark("1 node"), mark("{count} nodes")),
+    "M023": (mark("1 fault"), mark("{count} faults")),
+}
+"""What the number of a finding counts, by its code: of one, and of any other number."""
 BROKER_PROBLEMS = {
     "F015": mark("the name of the broker isn't found"),
     "F016": mark("no way leads to the broker"),
@@ -254,16 +262,30 @@ def _brief(code: str, words: Words) -> str:
 def _about(notice: Notice, words: Words) -> str:
     """What of it only this one has: the thing it is about, how many, and what else is known."""
     subject = notice.finding.subject if notice.finding is not None else ""
-    count = "" if notice.count is None else words.number(notice.count)
+    count = counted(_code(notice), notice.count, words)
     detail = detail_of(notice.detail, words)
     named = words.translate(DETAILS.get(subject, subject))
     return one_line(", ".join(each for each in (named, count, detail) if each))
+
+
+def counted(code: str, count: int | None, words: Words) -> str:
+    """What the number of a finding of this kind counts; "" where it has none."""
+    if count is None:
+        return ""
+    one, many = COUNTED.get(code, ("1", "{count}"))  # of a newer monitor's findings nobody here knows more
+    return words.say(one if count == 1 else many, count=words.number(count))
 
 
 def detail_of(told: str, words: Words) -> str:
     """The detail of a finding, for people."""
     meaning = BROKER_PROBLEMS.get(told.partition(" ")[0])
     return words.translate(DETAILS.get(told, told)) if meaning is None else f"{words.translate(meaning)} ({told})"
+
+
+def _step(notices: Sequence[Notice], words: Words) -> str:
+    """What to do next about findings of one kind; with the names of what it is about where they are the same."""
+    steps = {next_step(each.finding) for each in notices if each.finding is not None}
+    return words.retold(steps.pop()) if len(steps) == 1 else words.translate(kind_of(_code(notices[0])).next_step)
 
 
 def _finding(notice: Notice, words: Words) -> Message:
@@ -284,7 +306,7 @@ def _finding(notice: Notice, words: Words) -> Message:
         lines.append(words.say("This is over since {time}", time=words.time(notice.at_utc)))
         return Message(title, "\n".join(lines), Mood.GOOD)
     lines.append(words.say("Since: {time}", time=words.time(notice.at_utc)))
-    lines.append(words.say("Next: {next}", next=words.translate(kind_of(code).next_step)))
+    lines.append(words.say("Next: {next}", next=_step([notice], words)))
     return Message(title, "\n".join(lines), _mood(notice))
 
 
@@ -342,7 +364,7 @@ def _section(group: _Group, most: int, words: Words) -> list[str]:
     lines = ["", f"{_counted(group, words)} ({group.code})"]
     if group.kind is NoticeKind.FINDING:
         kind = kind_of(group.code)
-        lines += [words.translate(kind.text), words.say("Next: {next}", next=words.translate(kind.next_step))]
+        lines += [words.translate(kind.text), words.say("Next: {next}", next=_step(group.notices, words))]
     for notice in group.notices[:most]:
         where, about = words.whereabouts(notice.site, notice.node), _about(notice, words)
         when = words.time(notice.at_utc)
