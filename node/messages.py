@@ -45,7 +45,7 @@ EventKind = Literal[
     "evicted",
     "stopped",
     "pressed",
-    "restored",
+    "released",
     "opened",
     "held-open",
     "closed",
