@@ -79,7 +79,7 @@ class Link:
         self._sessions = 0
         self._told: dict[str, float] = {}
         self._is_silent = False
-        self._thread = threading.Thread(target=self._run, name=f"link {name}", daemon=True)
+        self.thread = threading.Thread(target=self._run, name=f"link {name}", daemon=True)
 
     @property
     def files_problem(self) -> str:
@@ -88,7 +88,7 @@ class Link:
 
     def start(self) -> None:
         """Begin to connect."""
-        self._thread.start()
+        self.thread.start()
 
     def publish(self, message: Outgoing) -> None:
         """Send this message in its session, or drop it where that isn't up. Never blocks."""
@@ -112,9 +112,9 @@ class Link:
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread's end; whether it has ended, or never begun."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        if self.thread.ident is not None:
+            self.thread.join(timeout_s)
+        return not self.thread.is_alive()
 
     def _run(self) -> None:
         with self._hatch:

@@ -52,8 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(parsed: argparse.Namespace) -> int:
     watchdog.outlast_hangups()
     # Imported here, as below: the short commands shouldn't wait for what only the service needs.
-    from node.monitor import running  # noqa: PLC0415
+    from node.monitor import needed, running  # noqa: PLC0415
 
+    needed.log_deaths()
     with watchdog.notifying(os.environ) as notifier, running.monitor(parsed.config, os.environ, notifier) as service:
 
         def ask(number: int, _frame: object) -> None:

@@ -89,6 +89,18 @@ class MonitorRunningError(AlarmNodeError):
         )
 
 
+class ThreadDiedError(AlarmNodeError):
+    """A thread of the monitor is dead, without which it doesn't do what people count on."""
+
+    code = "E044"
+
+    def __init__(self, names: str) -> None:
+        super().__init__(
+            f"the monitor ends: a thread that it needs is dead ({names})",
+            "systemd starts it anew; please report what its log says of that thread",
+        )
+
+
 class MonitorDirectoryError(AlarmNodeError):
     """The state directory can't be made or used."""
 

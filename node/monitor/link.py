@@ -9,6 +9,7 @@ Thread: the link's own (node.link) hears, and says birth and goodbye; any other 
 
 import logging
 import time
+from threading import Thread
 from typing import Protocol
 
 from node.config.brokers import Broker
@@ -86,6 +87,11 @@ class Link:
             login=broker.login,
             bounds=BOUNDS,
         )
+
+    @property
+    def thread(self) -> Thread:
+        """The link's own, which ends after ``close`` alone."""
+        return self._link.thread
 
     def start(self) -> None:
         """Connect, again and again."""

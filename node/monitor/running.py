@@ -88,6 +88,7 @@ def _put_together(
         servers = _servers(settings, directory, sources, service)
         for server in servers:
             server.start()
+            service.need(server.thread)
         try:
             yield service
         finally:

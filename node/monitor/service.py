@@ -11,6 +11,7 @@ Rules (architecture.md's, on this side):
 4. Deadlines are only looked at when everything that was heard is: a monitor that is behind must not call nodes silent
    whose heartbeats wait in its own inbox. Where it stays behind for ``BEHIND_S``, it looks all the same.
 5. The watchdog is fed by this loop alone, and it alone says that this monitor listens: one whose loop hangs doesn't.
+   Nor is it fed while a thread is dead: the monitor ends then, and is started anew (needed.py).
 
 Threads: ``MainThread`` decides; ``link <broker>`` each; ``history`` writes; ``tell…`` deliver; ``api`` and
 ``commands`` serve; ``keep`` prunes the history; ``files`` looks at files (watched.py); ``notify`` and ``log``
@@ -42,6 +43,7 @@ from node.monitor.hub import Hub
 from node.monitor.inbox import Inbox, Said
 from node.monitor.link import Link
 from node.monitor.model import FindingKey
+from node.monitor.needed import Needed
 from node.monitor.requests import Answer, Request, must_be_stored
 from node.monitor.settings import Settings
 from node.monitor.tell import Accepted, Outcome, Pace, TargetFailed, TargetWorks, Teller, targets_of
@@ -92,6 +94,8 @@ class Service:
         self._numbers = count(1)
         self._view_lock = threading.Lock()
         self._view: tuple[float, View] | None = None
+        self._needed = Needed()
+        self._servers: list[threading.Thread] = []
         now = _now()
         memory, unusable = _remembered(history, now)
         self._remembers = not unusable
@@ -147,6 +151,10 @@ class Service:
         """What is held isn't on a disk; from any thread."""
         self._own(lambda hub: hub.own.history_in_memory(_now(), directory))
 
+    def need(self, thread: threading.Thread) -> None:
+        """A thread that serves this monitor, and was started before it runs: the monitor ends when it dies."""
+        self._servers.append(thread)
+
     def view(self) -> View:
         """The newest view; from any thread."""
         with self._view_lock:
@@ -159,7 +167,7 @@ class Service:
             return math.inf if self._view is None else time.monotonic() - self._view[0]
 
     def run(self) -> None:
-        """Be the monitor until ``stop``."""
+        """Be the monitor until ``stop``. Raises ThreadDiedError."""
         feed = Feed(self._notifier.fed, self._notifier.feed_every_s)
         self._writer.start()
         self._teller.start()
@@ -172,10 +180,18 @@ class Service:
         try:
             while self._stopping is None:
                 self._turn()
-                feed.sampled()
-                feed.turn(time.monotonic())
+                if self._all_live():
+                    feed.sampled()
+                    feed.turn(time.monotonic())
         finally:
             self._end()
+
+    def _all_live(self) -> bool:
+        threads = [self._writer.thread, self._keeper, self._watched.thread, *self._teller.threads, *self._servers]
+        are_all = self._needed.look(time.monotonic(), [*threads, *(link.thread for link in self._links)])
+        if not self._writer.thread.is_alive():
+            self._outbox.failing = True  # what waits for it is told from memory
+        return are_all
 
     def _turn(self) -> None:
         wait_s = min(max(min(self._hub.next_due, self._beat_at) - time.monotonic(), 0.0), 0.5)
@@ -357,7 +373,8 @@ class Service:
             made = view(self._hub, now, __version__, waiting)
             with self._view_lock:
                 self._view = (now.at, made)
-            self._notifier.status(_status(made))
+            dead = self._needed.problem
+            self._notifier.status(f"ends soon, to be started anew: dead are {dead}" if dead else _status(made))
 
     def _view_pause_s(self) -> float:
         """A view of ten thousand nodes is a tenth of a second's work: then it is made more seldom."""

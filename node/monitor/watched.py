@@ -42,17 +42,17 @@ class Watched:
         self._configuration = Kept(given, partial(_next_start, settings))
         self._told: dict[str, str] = {}
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="files", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="files", daemon=True)
 
     def start(self) -> None:
         """Look from now on."""
-        self._thread.start()
+        self.thread.start()
 
     def close(self, timeout_s: float) -> None:
         """End, unless a disk hangs."""
         self._ended.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        if self.thread.ident is not None:
+            self.thread.join(timeout_s)
 
     def look(self) -> None:
         """Look once."""

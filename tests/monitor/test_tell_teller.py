@@ -380,7 +380,7 @@ def test_a_monitor_that_alone_cannot_reach_the_database_is_taken_for_dead_and_se
         outbox.add("desk", [alarm("room-2")])
         all_settled(outbox)
 
-        assert teller.alive
+        assert all(each.is_alive() for each in teller.threads)
     assert [(posted.title[-6:], "Vielleicht" in posted.body) for posted in receiver.asked.items] == [
         ("room-1", False),
         ("room-1", True),
@@ -483,7 +483,7 @@ def test_a_database_that_is_away_ends_nothing(
         outbox.away = False
 
         assert len(receiver.taken.first(1)) == 1
-        assert teller.alive
+        assert all(each.is_alive() for each in teller.threads)
     assert not [record for record in caplog.records if record.name.startswith("node.")]
 
 
@@ -516,7 +516,7 @@ def test_it_ends_soon_while_a_target_hangs(outbox: MemoryOutbox) -> None:
     assert teller.close(10.0)
 
     assert time.monotonic() - begun < 5.0
-    assert not teller.alive
+    assert not any(each.is_alive() for each in teller.threads)
 
 
 def test_a_call_that_a_target_takes_is_said_at_once_and_nothing_else_is(

@@ -9,6 +9,8 @@ import time
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from queue import Queue
+from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -17,6 +19,7 @@ from node.files import socket_path
 from node.monitor import web
 from node.monitor.model import Role
 from node.monitor.web import Server, on_network, on_this_machine
+from node.monitor.web.app import create_app
 from node.monitor.web.operations import PREFIX
 from tests.support.building import building, node
 from tests.support.web import SECRETS, Behind, Site, server_of, serving
@@ -221,6 +224,36 @@ def test_a_server_that_was_never_started_is_stopped() -> None:
 
     server.stop(TIMEOUT_S)
 
+    assert not server.is_alive()
+
+
+def test_a_server_that_dies_is_begun_anew(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever it died of: the monitor needn't end for it. Meanwhile it is said, and so is its end."""
+    monkeypatch.setattr(web, "RETRY_S", 0.05)
+    told: Queue[str] = Queue()
+    deaths = [SystemExit("somebody asked for something strange")]
+    made = web._Bounded.connection_made  # noqa: SLF001
+
+    def die_once(protocol: Any, transport: Any) -> None:
+        if deaths:
+            raise deaths.pop()
+        made(protocol, transport)
+
+    monkeypatch.setattr(web._Bounded, "connection_made", die_once)  # noqa: SLF001
+    server = server_of(create_app(Behind().sources()), told=told.put)
+    server.start()
+    try:
+        told.get(timeout=TIMEOUT_S)
+        with socket.create_connection(("127.0.0.1", server.port), TIMEOUT_S):
+            said = [told.get(timeout=TIMEOUT_S) for _ in range(2)]
+        with socket.create_connection(("127.0.0.1", server.port), TIMEOUT_S) as client:
+            is_answered = answered(client)
+    finally:
+        server.stop(TIMEOUT_S)
+
+    assert said == ["the server died; see the log", ""]
+    assert is_answered
+    assert "something strange" in caplog.text
     assert not server.is_alive()
 
 

@@ -269,6 +269,13 @@ class RunningMonitor:
         self._reap()
         return code
 
+    def ended(self, timeout_s: float = TIMEOUT_S) -> int:
+        """Wait until it has ended by itself; its exit code."""
+        assert self._process is not None
+        code = self._process.wait(timeout_s)
+        self._reap()
+        return code
+
     def _reap(self) -> None:
         assert self._process is not None
         self._process.wait()

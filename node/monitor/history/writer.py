@@ -66,7 +66,7 @@ class Writer:
     ) -> None:
         self._history, self._put, self._clock = history, put, clock
         self._retry_s, self._kept = retry_s, kept
-        self._thread = threading.Thread(target=self._run, name="history", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="history", daemon=True)
         self._stopping = threading.Event()
 
         self._lock = threading.Condition()
@@ -78,7 +78,7 @@ class Writer:
 
     def start(self) -> None:
         """Begin to store."""
-        self._thread.start()
+        self.thread.start()
 
     def store(self, batch: Batch, then: Then = lambda _: None) -> None:
         """Store this as soon as it can be; the answer follows, and ``then`` is called after it."""
@@ -108,13 +108,13 @@ class Writer:
 
     def stop(self, timeout_s: float) -> bool:
         """Store what waits, in one last try, and end; False if the thread hangs (it dies with the process)."""
-        if self._thread.ident is None:
+        if self.thread.ident is None:
             return True
         self._stopping.set()
         with self._lock:
             self._lock.notify()
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        self.thread.join(timeout_s)
+        return not self.thread.is_alive()
 
     # From here on: the writer's thread.
 

@@ -94,9 +94,9 @@ class Teller:
         ]
 
     @property
-    def alive(self) -> bool:
-        """Whether every thread is there."""
-        return all(lane.thread.is_alive() for lane in self._lanes)
+    def threads(self) -> Sequence[Thread]:
+        """Those that tell, which end after ``close`` alone."""
+        return [lane.thread for lane in self._lanes]
 
     def start(self) -> None:
         """Take back what an earlier process of this monitor had claimed, and begin. Raises what the outbox raises.

@@ -6,7 +6,8 @@ bodies are bounded, and a connection that gets nothing done ends.
 1. At most ``CONNECTIONS`` are open. Beyond that one ends that hasn't brought a right token yet: the oldest of the
    sender that has most of these. So whoever opens a thousand ends its own, and desks with a token get in.
 2. Without a right token a connection has ``UNKNOWN_S`` for each request, and ``SLOWEST_S`` from then on.
-3. An address that can't be used is tried again every ``RETRY_S``: the monitor hears and tells without it.
+3. An address that can't be used is tried again every ``RETRY_S``: the monitor hears and tells without it. So is one
+   whose server died, whatever it died of: nobody who asks the API may end the monitor.
 
 Threads: ``api`` is uvicorn's event loop for the network, ``commands`` that for the socket of this machine's commands,
 so that neither waits for the other; a few workers of each read the history.
@@ -44,6 +45,8 @@ START_S = 2.0
 HEAD_LIMIT = 16 * 1024
 STOP_S = 2
 
+log = logging.getLogger(__name__)
+
 
 class Server:
     """Serves an application where ``listen`` says, from ``start`` to ``stop``, on a thread of this name.
@@ -61,7 +64,7 @@ class Server:
         self._socket: socket.socket | None = None
         self._tried = threading.Event()
         self._stopping = threading.Event()
-        config = uvicorn.Config(
+        self._config = uvicorn.Config(
             app,
             http=_Bounded,
             ws="none",
@@ -75,12 +78,12 @@ class Server:
             timeout_graceful_shutdown=STOP_S,
             h11_max_incomplete_event_size=HEAD_LIMIT,
         )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._server = uvicorn.Server(self._config)
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to answer: where the address can be used, who connects after this is answered."""
-        self._thread.start()
+        self.thread.start()
         self._tried.wait(START_S)
 
     @property
@@ -92,24 +95,35 @@ class Server:
 
     def is_alive(self) -> bool:
         """Whether it still answers, or tries to."""
-        return self._thread.is_alive()
+        return self.thread.is_alive()
 
     def stop(self, timeout_s: float) -> None:
         """Finish what was begun, and end."""
         self._stopping.set()
         self._server.should_exit = True
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+        if self.thread.is_alive():
+            self.thread.join(timeout_s)
         if self._socket is not None:
             self._socket.close()
 
     def _run(self) -> None:
-        while self._socket is None:
+        while not self._stopping.is_set():
             self._socket = self._try()
             self._tried.set()
-            if self._socket is None and self._stopping.wait(RETRY_S):
-                return
-        self._server.run(sockets=[self._socket])
+            if self._socket is not None:
+                self._serve(self._socket)
+            self._stopping.wait(RETRY_S)
+
+    def _serve(self, listening: socket.socket) -> None:
+        """Answer until ``stop``, or until the server dies; the socket is closed then."""
+        try:
+            self._server.run(sockets=[listening])
+        except BaseException:  # a SystemExit of some handler, too: its thread is the server's
+            log.exception("%s: the server died", self.thread.name)
+        if not self._stopping.is_set():
+            listening.close()
+            self._say("the server died; see the log")
+            self._server = uvicorn.Server(self._config)
 
     def _try(self) -> socket.socket | None:
         listening, problem = None, ""
@@ -122,10 +136,13 @@ class Server:
                 if error.errno is not None and error.errno > 0
                 else error.strerror or str(error)
             )
+        self._say(problem)
+        return listening
+
+    def _say(self, problem: str) -> None:
         if problem != self._problem:
             self._problem = problem
             self._told(problem)
-        return listening
 
 
 def on_network(host: str, port: int) -> socket.socket:
