@@ -48,7 +48,7 @@ class Play:
         self._seen: list[Seen] = []
         self._scene = 0
         self._fleet: Fleet | None = None
-        self._began_at = time.monotonic()
+        self._began_at = self._told_at = time.monotonic()
 
     def _watching(self, text: str) -> None:
         """Wait for the onlooker."""
@@ -180,9 +180,14 @@ class Play:
             self._tell(f"   {title}")
 
     def _ok(self, text: str, at: float, detail: str = "") -> None:
+        """Tell a step that was seen at this instant, or before: the times that are told never run backwards.
+
+        Of two things that a story waits for in turn, the second may have been there first.
+        """
         self._steps += 1
+        self._told_at = max(self._told_at, at)
         told = f"{text}: {detail}" if detail else text
-        self._tell(f"ok {at - self._began_at:5.1f} s  {told}")
+        self._tell(f"ok {self._told_at - self._began_at:5.1f} s  {told}")
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._began_at

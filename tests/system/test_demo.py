@@ -120,6 +120,8 @@ def test_the_story_ends_well_and_says_how_many_steps_were_seen(
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.fullmatch(rf"{len(seen)} steps seen in \d+\.\d s", lines[-1])
     assert "MISSING" not in done.stdout
+    times = [float(line.split()[1]) for line in seen]
+    assert times == sorted(times)
     assert done.stderr == ""
 
 
