@@ -56,7 +56,9 @@ def parser() -> argparse.ArgumentParser:
     def with_config(added: argparse.ArgumentParser) -> None:
         added.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s", metavar="FILE")
 
-    _with_keys(add("init", _init, "write node.toml: asks at a terminal, and takes flags anywhere"))
+    init = add("init", _init, "write node.toml: asks at a terminal, and takes flags anywhere")
+    with_config(init)
+    _with_keys(init)
     with_config(add("run", _run, "be the node: the service"))
     with_config(add("check", _check, "what doesn't work, one line per finding with its next step"))
     log = add("log", _log, "the record, newest last")
@@ -76,8 +78,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _with_keys(init: argparse.ArgumentParser) -> None:
-    init.usage = "%(prog)s [-h] [--force] [--TABLE-KEY VALUE ...] [FILE]"
-    init.add_argument("file", nargs="?", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s", metavar="FILE")
+    init.usage = "%(prog)s [-h] [--config FILE] [--force] [--TABLE-KEY VALUE ...]"
     init.add_argument("--force", action="store_true", help="replace a file that is there")
     for table in config.TABLES.values():
         group = init.add_argument_group(table.heading)
@@ -91,11 +92,11 @@ def _init(parsed: argparse.Namespace) -> int:
 
     given = {name: text for name, text in vars(parsed).items() if "." in name and text is not None}
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
-    init.run(parsed.file, given, _ask if interactive else None, print, force=parsed.force)
-    if parsed.file == DEFAULT_CONFIG:
-        print(f"\n{parsed.file} is written. Next:\n  alarm-node check\n  systemctl enable --now alarm-node")
+    init.run(parsed.config, given, _ask if interactive else None, print, force=parsed.force)
+    if parsed.config == DEFAULT_CONFIG:
+        print(f"\n{parsed.config} is written. Next:\n  alarm-node check\n  systemctl enable --now alarm-node")
     else:
-        print(f"\n{parsed.file} is written. Next:\n  alarm-node check --config {parsed.file}")
+        print(f"\n{parsed.config} is written. Next:\n  alarm-node check --config {parsed.config}")
     return 0
 
 

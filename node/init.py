@@ -282,12 +282,16 @@ def _may_be_written(path: Path, *, force: bool) -> None:
 
 def _may_be_replaced(path: Path, target: Path, *, force: bool) -> None:
     if not target.is_file():
-        raise InitError(f"{path} isn't a file", "name another one")
+        raise InitError(f"{path} isn't a file", "name another one with --config")
     # What `make install` has put there was written by nobody who could miss it.
     pristine = EXPLAINED.is_file() and EXPLAINED.read_bytes() == target.read_bytes()
     if not force and not pristine:
-        raise InitError(f"{path} is there already, and stays as it is", "name another file, or replace it with --force")
+        raise InitError(
+            f"{path} is there already, and stays as it is", "name another with --config, or replace it with --force"
+        )
 
 
 def _unwritable(path: Path, failure: OSError) -> InitError:
-    return InitError(f"{path} can't be written ({failure.strerror})", "run it as root (sudo), or name another file")
+    return InitError(
+        f"{path} can't be written ({failure.strerror})", "run it as root (sudo), or name another with --config"
+    )

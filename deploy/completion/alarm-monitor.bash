@@ -9,7 +9,7 @@ _shtab_alarm_monitor_subparsers=(run check init status history acknowledge silen
 
 _shtab_alarm_monitor_run_option_strings=(-h --help --verbose --config --language)
 _shtab_alarm_monitor_check_option_strings=(-h --help --verbose --config --language)
-_shtab_alarm_monitor_init_option_strings=(-h --help --verbose --config --language --id --site --host --port --force)
+_shtab_alarm_monitor_init_option_strings=(-h --help --verbose --config --language --monitor-id --monitor-sites --broker-host --broker-port --force)
 _shtab_alarm_monitor_status_option_strings=(-h --help --verbose --config --language --url --token-file --json --watch)
 _shtab_alarm_monitor_history_option_strings=(-h --help --verbose --config --language --url --token-file --site --node --since --until --most --json --csv --excel)
 _shtab_alarm_monitor_acknowledge_option_strings=(-h --help --verbose --config --language --url --token-file)
@@ -108,6 +108,7 @@ _shtab_alarm_monitor_check___verbose_nargs=0
 _shtab_alarm_monitor_init__h_nargs=0
 _shtab_alarm_monitor_init___help_nargs=0
 _shtab_alarm_monitor_init___verbose_nargs=0
+_shtab_alarm_monitor_init___monitor_sites_nargs=+
 _shtab_alarm_monitor_init___force_nargs=0
 _shtab_alarm_monitor_status__h_nargs=0
 _shtab_alarm_monitor_status___help_nargs=0

@@ -51,7 +51,7 @@ function _shtab_alarm_monitor_using
 end
 
 set -g _shtab_alarm_monitor_commands run check init status history acknowledge silence reset identify pause resume forget tell isolate restore-target walk-test report token
-set -g _shtab_alarm_monitor_opts_with_value --config --floor --for --host --id --language --most --node --port --reason --role --since --site --token-file --until --url
+set -g _shtab_alarm_monitor_opts_with_value --broker-host --broker-port --config --floor --for --language --monitor-id --monitor-sites --most --node --reason --role --since --site --token-file --until --url
 
 complete -c alarm-monitor -e
 complete -c alarm-monitor -f
@@ -73,10 +73,10 @@ complete -c alarm-monitor -n '_shtab_alarm_monitor_using init' -s h -l help -d '
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using init' -l verbose -d 'log more than what facilities need'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using init' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/alarm-monitor/monitor.toml'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using init' -l language -xka "de en" -d 'in which it answers; default: monitor.toml'"'"'s'
-complete -c alarm-monitor -n '_shtab_alarm_monitor_using init' -l id -x -d 'the monitor'"'"'s name (guard-desk)'
-complete -c alarm-monitor -n '_shtab_alarm_monitor_using init' -l site -x -d 'whose nodes it hears (mitte)'
-complete -c alarm-monitor -n '_shtab_alarm_monitor_using init' -l host -x -d 'the broker (127.0.0.1)'
-complete -c alarm-monitor -n '_shtab_alarm_monitor_using init' -l port -x -d 'its port (1883)'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using init' -l monitor-id -x -d 'the monitor'"'"'s name (guard-desk)'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using init' -l monitor-sites -x -d 'whose nodes it hears (mitte)'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using init' -l broker-host -x -d 'the broker (127.0.0.1)'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using init' -l broker-port -x -d 'its port (1883)'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using init' -l force -d 'replace files that are there'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a status -d 'the nodes, what needs somebody first'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using status' -s h -l help -d 'show this help message and exit'

@@ -7,7 +7,7 @@
 
 _shtab_alarm_node_subparsers=(init run check log simulate demo)
 
-_shtab_alarm_node_init_option_strings=(-h --help --verbose --force --node-id --node-site --node-location --node-state-directory --node-record-mb --node-topic-root --panel-pin-factory --panel-debounce-ms --panel-sample-hz --panel-stuck-s --panel-chatter-presses --button-pin --button-wiring --button-pin-nc --button-name --button-class --button-sound --button-lamp --door-pin --door-wiring --door-pin-nc --door-name --door-mode --door-held-open-s --door-class --door-sound --door-lamp --tamper-pin --tamper-wiring --tamper-pin-nc --reset-pin --reset-wiring --reset-pin-nc --buzzer-pin --buzzer-sound-limit-s --lamp-pin --broker-host --broker-port --broker-ca-file --broker-certificate-file --broker-key-file --broker-username --broker-password-file --broker-insecure --supervision-heartbeat-s --supervision-receipt-s --supervision-receipts --supervision-monitors)
+_shtab_alarm_node_init_option_strings=(-h --help --verbose --config --force --node-id --node-site --node-location --node-state-directory --node-record-mb --node-topic-root --panel-pin-factory --panel-debounce-ms --panel-sample-hz --panel-stuck-s --panel-chatter-presses --button-pin --button-wiring --button-pin-nc --button-name --button-class --button-sound --button-lamp --door-pin --door-wiring --door-pin-nc --door-name --door-mode --door-held-open-s --door-class --door-sound --door-lamp --tamper-pin --tamper-wiring --tamper-pin-nc --reset-pin --reset-wiring --reset-pin-nc --buzzer-pin --buzzer-sound-limit-s --lamp-pin --broker-host --broker-port --broker-ca-file --broker-certificate-file --broker-key-file --broker-username --broker-password-file --broker-insecure --supervision-heartbeat-s --supervision-receipt-s --supervision-receipts --supervision-monitors)
 _shtab_alarm_node_run_option_strings=(-h --help --verbose --config)
 _shtab_alarm_node_check_option_strings=(-h --help --verbose --config)
 _shtab_alarm_node_log_option_strings=(-h --help --verbose --config --json --follow)
@@ -15,7 +15,7 @@ _shtab_alarm_node_simulate_option_strings=(-h --help --verbose --config --held)
 _shtab_alarm_node_demo_option_strings=(-h --help --verbose --headless)
 _shtab_alarm_node_option_strings=(-h --help --version)
 
-_shtab_alarm_node_init_pos_0_COMPGEN=_shtab_compgen_files
+_shtab_alarm_node_init___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_node_init___node_state_directory_COMPGEN=_shtab_compgen_dirs
 _shtab_alarm_node_init___broker_ca_file_COMPGEN=_shtab_compgen_files
 _shtab_alarm_node_init___broker_certificate_file_COMPGEN=_shtab_compgen_files

@@ -109,10 +109,12 @@ def parser_of_line() -> argparse.ArgumentParser:
 
 
 def _add_init(init: argparse.ArgumentParser) -> None:
-    init.add_argument("--id", default="guard-desk", help="the monitor's name (%(default)s)", metavar="ID")
-    init.add_argument("--site", default="mitte", help="whose nodes it hears (%(default)s)", metavar="SITE")
-    init.add_argument("--host", default="127.0.0.1", help="the broker (%(default)s)", metavar="HOST")
-    init.add_argument("--port", type=int, default=1883, help="its port (%(default)s)", metavar="PORT")
+    """Each flag is --TABLE-KEY, as ``alarm-node init`` has them."""
+    init.add_argument("--monitor-id", default="guard-desk", help="the monitor's name (%(default)s)", metavar="ID")
+    text = "whose nodes it hears (mitte)"
+    init.add_argument("--monitor-sites", nargs="+", default=["mitte"], help=text, metavar="SITE")
+    init.add_argument("--broker-host", default="127.0.0.1", help="the broker (%(default)s)", metavar="HOST")
+    init.add_argument("--broker-port", type=int, default=1883, help="its port (%(default)s)", metavar="PORT")
     init.add_argument("--force", action="store_true", help="replace files that are there")
 
 

@@ -79,24 +79,27 @@ def _check(parsed: argparse.Namespace) -> int:
 
 
 def _init(parsed: argparse.Namespace) -> int:
+    from node.monitor import reaching  # noqa: PLC0415
     from node.monitor.example import write  # noqa: PLC0415
-    from node.monitor.saying import words_of  # noqa: PLC0415
+    from node.monitor.saying import chosen, words_of  # noqa: PLC0415
 
-    language: Literal["de", "en"] = parsed.language or "de"
+    before = reaching.known(parsed.config, os.environ)
+    language = reaching.language_of(parsed, os.environ, before)
     words = words_of(language)
     written = write(
         parsed.config,
         words.retold,
-        monitor=parsed.id,
-        site=parsed.site,
-        host=parsed.host,
-        port=parsed.port,
+        monitor=parsed.monitor_id,
+        sites=parsed.monitor_sites,
+        host=parsed.broker_host,
+        port=parsed.broker_port,
         language=language,
         force=parsed.force,
     )
     config = "" if parsed.config == DEFAULT_CONFIG else f" --config {parsed.config}"
     following = words.retold("Next: list your nodes in nodes.toml, say in monitor.toml who is told, then:")
-    lines = (*map(words.retold, written), "", following, f"  alarm-monitor check{config}")
+    why = chosen(parsed.language, before.language if before else None, words)
+    lines = (*map(words.retold, written), why, "", following, f"  alarm-monitor check{config}")
     print(*map(plain, lines), sep="\n")
     return 0
 
@@ -322,9 +325,7 @@ def _words(parsed: argparse.Namespace) -> Any:
 def _language(parsed: argparse.Namespace) -> Literal["de", "en"]:
     from node.monitor import reaching  # noqa: PLC0415
 
-    with suppress(AlarmNodeError):
-        return reaching.language_of(parsed, os.environ, reaching.look(parsed.config, os.environ))
-    return reaching.language_of(parsed, os.environ, None)
+    return reaching.language_of(parsed, os.environ, reaching.known(parsed.config, os.environ))
 
 
 def _settings(parsed: argparse.Namespace) -> Any:

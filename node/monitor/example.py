@@ -1,6 +1,6 @@
 """The files that ``alarm-monitor init`` writes: they explain themselves, and are to be filled in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from node.errors import AlarmNodeError
@@ -13,7 +13,7 @@ _MONITOR = """\
 # Its name on the broker, and its login there; each monitor of a building has another.
 id = "{monitor}"
 # Whose nodes it hears.
-sites = ["{site}"]
+sites = [{sites}]
 # What people read: "de" or "en".
 language = "{language}"
 # All nodes, so that one that was never heard is missed.
@@ -83,7 +83,15 @@ class ExampleError(AlarmNodeError):
 
 
 def write(
-    path: Path, say: Callable[[str], str], *, monitor: str, site: str, host: str, port: int, language: str, force: bool
+    path: Path,
+    say: Callable[[str], str],
+    *,
+    monitor: str,
+    sites: Sequence[str],
+    host: str,
+    port: int,
+    language: str,
+    force: bool,
 ) -> tuple[str, ...]:
     """Write monitor.toml at ``path`` and nodes.toml beside it; what was written, a line each. Raises ExampleError.
 
@@ -92,9 +100,14 @@ def write(
     roster = path.with_name("nodes.toml")
     texts = {
         path: _told(_MONITOR, say).format(
-            monitor=monitor, site=site, host=host, port=port, language=language, roster=roster.absolute()
+            monitor=monitor,
+            sites=", ".join(f'"{site}"' for site in sites),
+            host=host,
+            port=port,
+            language=language,
+            roster=roster.absolute(),
         ),
-        roster: _told(_NODES, say).format(site=site),
+        roster: _told(_NODES, say).format(site=sites[0]),
     }
     there = [str(each) for each in texts if each.exists()]
     if there and not force:

@@ -56,6 +56,14 @@ def look(path: Path, environ: Mapping[str, str]) -> Local:
     return Local(language, f"http://{bracketed}:{port}", directory)
 
 
+def known(path: Path, environ: Mapping[str, str]) -> Local | None:
+    """As ``look``; None where the file can't be read."""
+    try:
+        return look(path, environ)
+    except ConfigError:
+        return None
+
+
 def reach(parsed: argparse.Namespace, environ: Mapping[str, str], answer_s: float) -> Commands:
     """The monitor that these flags and this environment mean. Raises ApiError and ConfigError."""
     url = parsed.url or environ.get(URL)

@@ -88,6 +88,20 @@ def words_of(language: Language) -> Words:
     return Words(language, LOCALTZ, {})
 
 
+def chosen(by_flag: Language | None, by_file: Language | None, words: Words) -> str:
+    """In which language ``init`` writes, and why: what the flag says, else the file that it replaces, else the account.
+
+    ``words`` are those of that language.
+    """
+    if by_flag:
+        text = mark("language: English, as --language says")
+    elif by_file:
+        text = mark("language: English, as in the file that was there; --language de changes it")
+    else:
+        text = mark("language: English, as this account has it; --language de changes it")
+    return words.translate(text)
+
+
 def done(action: str, made: Mapping[str, Any], words: Words, **values: object) -> str:
     """What is said of ``action``, for which the API has answered ``made``."""
     text = words.say(DONE[action], **values)

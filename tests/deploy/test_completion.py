@@ -43,7 +43,7 @@ LINES = [
     (["init", "--button-so"], ["--button-sound"]),
     (["init", "--button-sound", ""], ["loud", "silent"]),
     (["init", "--broker-insecure", ""], ["false", "true"]),
-    (["init", "no"], ["node.toml"]),
+    (["init", "--config", "no"], ["node.toml"]),
     (["init", "--broker-ca-file", "c"], ["ca.pem"]),
     (["check", "--config", "n"], ["node.toml"]),
     (["log", "--config", "node.toml", "--fo"], ["--follow"]),

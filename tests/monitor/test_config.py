@@ -156,14 +156,14 @@ def test_what_init_writes_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "etc" / "monitor.toml"
 
     written = write(
-        path, str, monitor="guard-desk", site="mitte", host="127.0.0.1", port=18830, language="de", force=False
+        path, str, monitor="guard-desk", sites=["mitte"], host="127.0.0.1", port=18830, language="de", force=False
     )
     settings = config.load(path, {})
 
     assert len(written) == 2
     assert settings.roster is not None
     with pytest.raises(ExampleError, match=r"^E033 there already: .*monitor\.toml"):
-        write(path, str, monitor="x", site="mitte", host="127.0.0.1", port=18830, language="de", force=False)
+        write(path, str, monitor="x", sites=["mitte"], host="127.0.0.1", port=18830, language="de", force=False)
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import node.monitor
+from node.cli import parser as parser_of_node
 from node.errors import ConfigError
 from node.messages import EventKind
 from node.monitor import cli, config, example
@@ -177,7 +178,7 @@ def test_nothing_stands_in_the_catalogue_that_nobody_says() -> None:
             ("history", "--since", "gestern"),
             "alarm-monitor history: Fehler: --since: 'gestern' ist nicht wie 2026-03-01",
         ),
-        (("init", "--port", "x"), "alarm-monitor init: Fehler: --port: 'x' geht nicht"),
+        (("init", "--broker-port", "x"), "alarm-monitor init: Fehler: --broker-port: 'x' geht nicht"),
         (("status", "--url", "ftp://x"), "alarm-monitor status: Fehler: --url: 'ftp://x' ist nicht wie https://"),
     ],
 )
@@ -233,7 +234,7 @@ def test_what_init_writes_explains_itself_in_german(tmp_path: Path) -> None:
         each.parent.mkdir()
     told = alarm_monitor(german, "init", "--language", "de")
     example.write(
-        english, str, monitor="guard-desk", site="mitte", host="127.0.0.1", port=1883, language="de", force=False
+        english, str, monitor="guard-desk", sites=["mitte"], host="127.0.0.1", port=1883, language="de", force=False
     )
 
     assert told.stdout.splitlines()[0] == f"{german} ist geschrieben"
@@ -246,6 +247,57 @@ def test_what_init_writes_explains_itself_in_german(tmp_path: Path) -> None:
         ]
         assert (prose, changed) == ([], [])
     assert config.load(german).monitor == "guard-desk"
+
+
+@pytest.mark.parametrize(
+    ("flags", "before", "locale", "language", "why"),
+    [
+        ((), None, "de_DE.UTF-8", "de", "Sprache: Deutsch, wie dieses Konto; --language en ändert sie"),
+        ((), None, "C.UTF-8", "en", "language: English, as this account has it; --language de changes it"),
+        (("--language", "en"), None, "de_DE.UTF-8", "en", "language: English, as --language says"),
+        (
+            ("--force",),
+            "de",
+            "C.UTF-8",
+            "de",
+            "Sprache: Deutsch, wie in der Datei, die da war; --language en ändert sie",
+        ),
+        (("--force", "--language", "en"), "de", "de_DE.UTF-8", "en", "language: English, as --language says"),
+    ],
+    ids=["a German account", "an English account", "a flag", "a German file", "a flag over a file"],
+)
+def test_init_says_which_language_it_took(
+    flags: tuple[str, ...], before: str | None, locale: str, language: str, why: str, tmp_path: Path
+) -> None:
+    """The flag decides, then the file that is replaced, then the account; what is written and said has that one."""
+    path = tmp_path / "monitor.toml"
+    if before:
+        path.write_text(f'[monitor]\nlanguage = "{before}"\n', encoding="utf-8")
+
+    told = alarm_monitor(path, "init", *flags, environ={"LC_ALL": locale, "LANGUAGE": ""})
+
+    assert why in told.stdout.splitlines()
+    assert f'\nlanguage = "{language}"\n' in path.read_text(encoding="utf-8")
+
+
+def test_both_programs_name_what_they_are_given_alike() -> None:
+    """Whoever has set up a node knows the flags of the monitor: --TABLE-KEY, and --config for the file."""
+    init = vars(parser().parse_args(["init"]))
+    node_init = vars(parser_of_node().parse_args(["init"]))
+
+    assert {"config", "force"} <= init.keys() & node_init.keys()
+    assert {"broker_host", "broker_port"} <= init.keys()
+    assert {"broker.host", "broker.port"} <= node_init.keys()
+    assert not {"id", "site", "host", "port", "file"} & (init.keys() | node_init.keys())
+
+
+def test_a_monitor_of_several_sites_is_written_by_init(tmp_path: Path) -> None:
+    """The roster's example is of the first."""
+    path = tmp_path / "monitor.toml"
+
+    alarm_monitor(path, "init", "--monitor-sites", "mitte", "nord")
+
+    assert config.load(path).sites == ("mitte", "nord")
 
 
 def test_an_error_that_is_not_known_stays_as_it_is() -> None:

@@ -36,7 +36,7 @@ class Installer:
     def __enter__(self) -> Self:
         self._master, terminal = pty.openpty()
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", sys.executable, "-m", "node", "init", str(self._path)],
+            ["setsid", "--ctty", sys.executable, "-m", "node", "init", "--config", str(self._path)],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=terminal,
             stdout=terminal,
@@ -153,7 +153,7 @@ def test_breaking_off_leaves_nothing(installer: Installer, path: Path, end: str)
 
 def test_without_a_terminal_it_does_not_ask(tmp_path: Path) -> None:
     """It ends at once, with every flag that is missing, whatever stands on its input."""
-    done = alarm_node("init", "node.toml", cwd=tmp_path)
+    done = alarm_node("init", "--config", "node.toml", cwd=tmp_path)
 
     told = done.stderr.splitlines()
     assert done.returncode == 1

@@ -552,8 +552,8 @@ def test_a_disk_that_refuses_is_told_and_nothing_is_left(
     ("place", "told"),
     [
         ("missing/node.toml", r"its directory isn't there\. Next: mkdir -p .*/missing\."),
-        (".", r"isn't a file\. Next: name another one\."),
-        ("/dev/null", r"isn't a file\. Next: name another one\."),
+        (".", r"isn't a file\. Next: name another one with --config\."),
+        ("/dev/null", r"isn't a file\. Next: name another one with --config\."),
     ],
 )
 def test_a_place_that_cannot_have_a_file_is_told_before_anything_is_asked(
@@ -585,7 +585,7 @@ def run_command(*words: str | Path) -> int:
 
 def test_the_command_writes_and_tells_the_next_steps(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a terminal it takes flags, one for each key, and a check of that file comes next."""
-    code = run_command("init", *flags(SECURE), path)
+    code = run_command("init", *flags(SECURE), "--config", path)
 
     assert code == 0
     assert capsys.readouterr().out == f"\n{path} is written. Next:\n  alarm-node check --config {path}\n"
@@ -607,7 +607,7 @@ def test_the_usual_file_is_the_services(
 
 def test_the_command_tells_every_problem_and_then_the_error(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A line each on standard error, and exit code 1."""
-    code = run_command("init", path)
+    code = run_command("init", "--config", path)
 
     lines = capsys.readouterr().err.splitlines()
     assert code == 1
