@@ -1,8 +1,9 @@
 """The running monitor, asked by the commands: by its socket or with a token; errors end with the next step."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from node.errors import AlarmNodeError
 from node.monitor.client import UNIX, Api, AskError, NothingError
@@ -19,6 +20,24 @@ LOOK_S = 10.0
 
 COMPLETE_S = 1.0
 """As long as somebody who pressed Tab waits."""
+
+Where = Literal["here", "elsewhere", "nowhere"]
+"""Where the monitor is that is asked: set up on this machine, at an address that was named, or neither."""
+
+_AWAY: Mapping[Where, str] = {
+    "here": "start it: systemctl start alarm-monitor; or name its configuration with --config",
+    "elsewhere": "check the address (--url or ALARM_MONITOR_URL); or ask whoever runs the monitor whether it runs",
+    "nowhere": "name its address with --url or ALARM_MONITOR_URL, and a token with --token-file or in "
+    "~/.config/alarm-monitor/token; where this is the monitor's own machine: alarm-monitor init",
+}
+_LOG: Mapping[Where, str] = {
+    "here": "see its log: journalctl -u alarm-monitor",
+    "elsewhere": "ask whoever runs the monitor to see its log: journalctl -u alarm-monitor",
+    "nowhere": "see its log: journalctl -u alarm-monitor",
+}
+
+_REFUSED = re.compile(r"refused: (?P<why>.+?)(?: \([a-z-]+\))?")
+"""How a monitor says why; the word in brackets is for tools, and for the search in a log."""
 
 
 class ApiError(AlarmNodeError):
@@ -37,10 +56,11 @@ def on_this_machine(directory: Path, answer_s: float = ANSWER_S) -> Api:
 
 
 class Commands:
-    """The monitor that is asked by ``api``. Every method raises ApiError."""
+    """The monitor that is asked by ``api``. Every method raises ApiError, whose next step is one for ``where``."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, where: Where = "here") -> None:
         self._api = api
+        self._where = where
 
     def get(self, *path: str) -> Any:
         """What there is."""
@@ -56,7 +76,7 @@ class Commands:
                 "the running monitor has no such list", "start it anew if it is older than this command"
             ) from None
         except (AskError, TimeoutError) as problem:
-            raise _explained(problem) from problem
+            raise explained(problem, self._where) from problem
 
     def known(self, *path: str, site: str | None, node: str | None = None, **query: str | None) -> Iterator[Any]:
         """As ``items``; where there is nothing, and no such site or node, that is said: it looks like a quiet one."""
@@ -98,9 +118,9 @@ class Commands:
         except NothingError:
             raise _nothing(path) from None
         except (AskError, TimeoutError) as problem:
-            if path == ("walk-tests",) and isinstance(problem, AskError) and problem.values.get("status") == 422:
+            if path == ("walk-tests",) and isinstance(problem, AskError) and problem.status == 422:
                 raise _nothing(path) from None  # what isn't even a name
-            raise _explained(problem) from problem
+            raise explained(problem, self._where) from problem
 
 
 def _nothing(path: tuple[str, ...]) -> ApiError:
@@ -125,31 +145,29 @@ def _nothing(path: tuple[str, ...]) -> ApiError:
             return ApiError("there is no such thing", "look at what there is: alarm-monitor status")
 
 
-def _explained(problem: AskError | TimeoutError) -> ApiError:
+def explained(problem: AskError | TimeoutError, where: Where) -> ApiError:
+    """What people are told of this, with a next step for where the monitor is."""
     if isinstance(problem, TimeoutError):
-        return ApiError("the monitor doesn't answer in time", "see its log: journalctl -u alarm-monitor")
-    if problem.away:
+        return ApiError("the monitor doesn't answer in time", _LOG[where])
+    if problem.away and where == "nowhere":
         return ApiError(
-            problem.text,
-            "start it: systemctl start alarm-monitor; or name its configuration with --config",
-            **problem.values,
+            "no monitor is set up on this machine, and the address of another one isn't named", _AWAY[where]
         )
+    if problem.away:
+        return ApiError(problem.text, _AWAY[where], **problem.values)
     if problem.denied:
         return ApiError(
             problem.text,
             "run this as root or as the monitor's account; or name a token with --token-file",
             **problem.values,
         )
-    if problem.values.get("status") == 401:
+    if problem.status == 401:
         return ApiError(
             "the monitor doesn't know this token, or it was revoked",
-            "name a valid one with --token-file; see which are: alarm-monitor token list",
+            "name a valid one with --token-file; or ask whoever runs the monitor for one: alarm-monitor token create",
         )
-    if problem.values.get("status") == 403:
-        return ApiError(
-            "this token may not do that",
-            "name one of a responder or a manager with --token-file; see which are: alarm-monitor token list",
-        )
-    if problem.next_step:
-        return ApiError(problem.text, problem.next_step, **problem.values)
-    return ApiError(problem.text, "see the monitor's log: journalctl -u alarm-monitor", **problem.values)
+    values = dict(problem.values)
+    refused = _REFUSED.fullmatch(str(values.get("detail", "")))
+    if refused is not None:
+        values["detail"] = refused["why"]
+    return ApiError(problem.text, problem.next_step or _LOG[where], **values)

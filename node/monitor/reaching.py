@@ -20,7 +20,7 @@ from node.errors import ConfigError
 from node.files import FileError
 from node.monitor.arguments import DEFAULT_CONFIG
 from node.monitor.client import Api, address, read_token
-from node.monitor.commanding import SOCKET, ApiError, Commands, on_this_machine
+from node.monitor.commanding import SOCKET, ApiError, Commands, Where, on_this_machine
 
 URL, TOKEN, TOKEN_FILE = "ALARM_MONITOR_URL", "ALARM_MONITOR_TOKEN", "ALARM_MONITOR_TOKEN_FILE"
 
@@ -69,15 +69,17 @@ def reach(parsed: argparse.Namespace, environ: Mapping[str, str], answer_s: floa
     url = parsed.url or environ.get(URL)
     named = _named_token(parsed.token_file, environ)
     if url:
-        return Commands(_with_token(url, named or _own_token(environ), answer_s))
+        return Commands(_with_token(url, named or _own_token(environ), answer_s), "elsewhere")
     local = look(parsed.config, environ)
+    socket = local.directory / SOCKET
+    where: Where = "nowhere" if _is_missing(parsed.config) and _is_missing(socket) else "here"
     if named:
-        return Commands(_with_token(local.url, named, answer_s))
-    if not os.access(local.directory / SOCKET, os.W_OK):
+        return Commands(_with_token(local.url, named, answer_s), where)
+    if not os.access(socket, os.W_OK):
         own = _own_token(environ)
         if own:
-            return Commands(_with_token(local.url, own, answer_s))
-    return Commands(on_this_machine(local.directory, answer_s))
+            return Commands(_with_token(local.url, own, answer_s), where)
+    return Commands(on_this_machine(local.directory, answer_s), where)
 
 
 def language_of(
@@ -88,6 +90,17 @@ def language_of(
     for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
         wanted = wanted or environ.get(name)
     return "de" if str(wanted).startswith("de") else "en"
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether there is surely no such file; what this account may not see may be there."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _with_token(url: str, token: str, answer_s: float) -> Api:

@@ -48,8 +48,8 @@ DONE = {
 }
 """Of each action that is done."""
 
-_REFUSED = re.compile(r"refused: (?P<why>.+) \((?P<code>[a-z-]+)\)")
-"""As web/answers.py says why."""
+_SAID = frozenset({"detail", "why"})
+"""The values of an error that are a monitor's, or a machine's, own words."""
 
 _BUT = mark("But: {note}.")
 _NAMES = re.compile(r"(?P<what>[^:]+): (?P<names>.+?)(?: and (?P<count>\d+) more)?")
@@ -122,21 +122,11 @@ def found(finding: Finding, words: Words) -> str:
 def refused(error: AlarmNodeError, words: Words) -> str:
     """What is said where something isn't done; of what a monitor says in words that nobody here knows, just those."""
     if isinstance(error, ApiError):
-        known = dict(error.values)
-        if "detail" in known:
-            known["detail"] = _detail(str(known["detail"]), words)
-        text, step = words.translate(error.template).format(**known), words.translate(error.next_step)
+        known = {name: words.retold(str(value)) if name in _SAID else value for name, value in error.values.items()}
+        text, step = words.translate(error.template).format(**known), words.retold(error.next_step)
     else:
         text, step = words.retold(error.text), words.retold(error.next_step)
     return words.translate(mark("{code} {text}. Next: {step}.")).format(code=error.code, text=text, step=step)
-
-
-def _detail(detail: str, words: Words) -> str:
-    found = _REFUSED.fullmatch(detail)
-    if found is None:
-        return words.translate(detail)
-    why = words.translate(found["why"])
-    return words.translate(mark("refused: {why} ({code})")).format(why=why, code=found["code"])
 
 
 def _note(note: str, words: Words) -> str:

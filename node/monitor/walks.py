@@ -50,7 +50,7 @@ class Walks:
         if not reached:
             return Answer("refused", "all-these-nodes-are-down") if chosen else Answer("unknown", "no-such-node")
         if len(reached) > NODES_LIMIT:
-            return Answer("refused", f"more than {NODES_LIMIT} nodes: take a floor at a time")
+            return Answer("refused", "too-many-nodes")
         walk = WalkTest(
             id=f"walk-{self._boot}-{next(self._numbers)}",
             site=request.site,

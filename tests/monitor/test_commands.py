@@ -264,7 +264,7 @@ def test_a_token_is_shown_once_and_can_be_taken_away(monitor: RunningMonitor, tm
     assert "board" in listed
     assert secret not in listed
     assert json.loads(looked)
-    assert refused.startswith("E031 this token may not do that. Next: name one of a responder or a manager ")
+    assert refused.startswith("E031 this needs the role responder, and the token board has the role viewer. Next: ask ")
     assert locked_out.startswith("E031 the monitor doesn't know this token, or it was revoked. Next: name a valid one ")
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from node.monitor.commanding import ApiError
+from node.monitor.client import AskError
+from node.monitor.commanding import explained
 from node.monitor.model import IncidentKey, NodeKey
 from node.monitor.past import line_of
 from node.monitor.requests import Acknowledge, Answer, StartWalkTest
@@ -53,19 +54,18 @@ def test_what_is_not_as_it_seems_is_said_in_german_too() -> None:
     [
         (
             *(409, "refused: that node isn't paused (not-paused)", "nothing needs doing"),
-            "Monitor sagt 409: abgelehnt: dieses Gerät ist nicht pausiert (not-paused). Als Nächstes: nichts zu tun.",
+            "dieses Gerät ist nicht pausiert. Als Nächstes: nichts zu tun.",
         ),
-        (409, "refused: {for_s} is new (new-code)", "{x}", "abgelehnt: {for_s} is new (new-code). Als Nächstes: {x}."),
-        (503, "the {history} is away", "start it", "sagt 503: the {history} is away. Als Nächstes: start it."),
+        (409, "refused: {for_s} is new (new-code)", "{x}", "{for_s} is new. Als Nächstes: {x}."),
+        (503, "the {history} is away", "start it", "the {history} is away. Als Nächstes: start it."),
     ],
     ids=["known", "a newer reason", "in its own words"],
 )
 def test_what_a_monitor_refuses_is_said_in_german(status: int, detail: str, step: str, text: str) -> None:
     """As far as the words are known here; what isn't stays as the monitor says it."""
-    error = ApiError("the monitor says {status}: {detail}", step, status=status, detail=detail)
+    error = explained(AskError("{detail}", next_step=step, status=status, detail=detail), "here")
 
-    assert refused(error, GERMAN).startswith("E031 ")
-    assert refused(error, GERMAN).endswith(text)
+    assert refused(error, GERMAN) == f"E031 {text}"
     assert refused(error, ENGLISH) == str(error)
 
 
@@ -73,8 +73,8 @@ def test_what_a_monitor_refuses_is_said_in_german(status: int, detail: str, step
     ("answer", "text"),
     [
         (Answer("unanswered"), "das Gerät antwortet nicht: Hier ist vermerkt, dass jemand kommt"),
-        (Answer("refused", "pressed-again"), "abgelehnt: inzwischen hat jemand noch einmal gedrückt (pressed-again)."),
-        (Answer("refused", "all-these-nodes-are-down"), "abgelehnt: keines dieser Geräte ist jetzt zu hören"),
+        (Answer("refused", "pressed-again"), "E031 inzwischen hat jemand noch einmal gedrückt. Als Nächstes: "),
+        (Answer("refused", "all-these-nodes-are-down"), "E031 keines dieser Geräte ist jetzt zu hören"),
     ],
 )
 def test_what_the_api_says_is_known(answer: Answer, text: str) -> None:
@@ -83,7 +83,8 @@ def test_what_the_api_says_is_known(answer: Answer, text: str) -> None:
         told(Acknowledge(IncidentKey("mitte", "desk-1", "0badcafe-1"), "desk"), answer)
     problem = caught.value
 
-    said = refused(ApiError("{detail}", problem.next_step, detail=problem.detail), GERMAN)
+    asked = AskError("{detail}", next_step=problem.next_step, status=problem.status, detail=problem.detail)
+    said = refused(explained(asked, "here"), GERMAN)
 
     assert text in said
     assert GERMAN.translate(problem.next_step) != problem.next_step

@@ -20,7 +20,7 @@ from node.monitor.outbox import Delivery
 from node.monitor.settings import Language, Place
 from node.monitor.tell.texts import Message, Mood, counted, message, worded
 from node.monitor.tell.words import TITLE_LENGTH, Words, catalog
-from node.monitor.web.answers import LOOK, NOTES, REFUSALS, UNSTORED
+from node.monitor.web.answers import NOTES, REFUSALS, UNHEARD_OF, UNSAID, UNSTORED
 from node.plain import plain
 from tests.support.notices import AT, alarm, finding
 
@@ -350,7 +350,8 @@ def texts_of_the_code() -> set[str]:
     }
     kinds = [kind_of(code) for code in CODES]
     errors = texts_of_errors(folder.parent)
-    refusals = {text for texts in REFUSALS.values() for text in texts} | {LOOK, UNSTORED, *NOTES.values()}
+    answers = (*REFUSALS.values(), UNHEARD_OF, UNSAID)
+    refusals = {text for texts in answers for text in texts} | {UNSTORED, *NOTES.values()}
     return said | {kind.text for kind in kinds} | {kind.next_step for kind in kinds} | errors | refusals
 
 

@@ -10,7 +10,8 @@ from node.monitor.requests import Acknowledge, Answer, Request, Reset, TryTarget
 from node.monitor.web.problems import ProblemError
 from node.monitor.web.shown import Done
 
-LOOK = "look at how it is now, then decide"
+UNHEARD_OF = ("the node refuses for a reason that this monitor doesn't know", "see at the node why: alarm-node log")
+UNSAID = ("the node refuses, and says no reason", "see at the node why: alarm-node log")
 
 REFUSALS = {
     "input-active": ("the button is still pressed, or the door open", "see to it there, then reset again"),
@@ -35,6 +36,24 @@ REFUSALS = {
     "all-these-nodes-are-down": (
         "none of these nodes is heard now, or all are paused",
         "see why: alarm-monitor status",
+    ),
+    "too-many-nodes": (
+        "more nodes are meant than somebody can walk to",
+        "take a floor at a time: alarm-monitor walk-test start --site SITE --floor FLOOR",
+    ),
+    "no-such-incident": ("the node doesn't know this alarm", "see what is open: alarm-monitor status"),
+    "unknown-action": ("the node is older than this command", "bring it to the monitor's version"),
+    "no-expiry": (
+        "the command reached the node without its expiry",
+        "see what takes it off, a bridge between the brokers for one: M038 in OPERATIONS.md",
+    ),
+    "expiry-too-long": (
+        "the command reached the node with a wrong expiry",
+        "see what changes it: the broker, a bridge",
+    ),
+    "retained": (
+        "the command reached the node as one that a broker had kept",
+        "see what keeps it: the broker, a bridge between",
     ),
     "other-boot": ("the node has started anew meanwhile", "see what is open, then try again: alarm-monitor status"),
     "stopping": ("the node is being stopped", "ask whoever works on it"),
@@ -63,9 +82,9 @@ def told(request: Request, answer: Answer) -> Done:
         case "refused" if isinstance(request, TryTarget) and answer.reason not in REFUSALS:
             raise ProblemError(HTTPStatus.BAD_GATEWAY, answer.reason, "mend its URL or its server, then test it again")
         case "refused":
-            text, next_step = REFUSALS.get(answer.reason, ("", LOOK))
-            why = f"{text} ({answer.reason})" if text else answer.reason or "no reason given"
-            raise ProblemError(HTTPStatus.CONFLICT, f"refused: {why}", next_step)
+            text, next_step = REFUSALS.get(answer.reason, UNHEARD_OF if answer.reason else UNSAID)
+            detail = f"refused: {text} ({answer.reason})" if answer.reason else f"refused: {text}"
+            raise ProblemError(HTTPStatus.CONFLICT, detail, next_step)
         case "unanswered" if isinstance(request, Acknowledge):
             raise ProblemError(
                 HTTPStatus.GATEWAY_TIMEOUT,

@@ -90,7 +90,10 @@ class Door:
             raise _unauthorised("this token isn't known, or was revoked")
         if not token.role.may(needed):
             raise ProblemError(
-                HTTPStatus.FORBIDDEN, f"the token {token.name} may not: it is a {token.role}", f"use one of a {needed}"
+                HTTPStatus.FORBIDDEN,
+                f"this needs the role {needed}, and the token {token.name} has the role {token.role}",
+                "ask whoever runs the monitor for a token that may, and name it with --token-file: "
+                f"alarm-monitor token create NAME --role {needed}",
             )
         _let_in(request)
         return token
