@@ -25,7 +25,7 @@ _shtab_alarm_monitor_restore_target_option_strings=(-h --help --verbose --config
 _shtab_alarm_monitor_walk_test_option_strings=(-h --help --verbose --config --language --url --token-file --site --floor --node --for)
 _shtab_alarm_monitor_report_option_strings=(-h --help --verbose --config --language --url --token-file --site --csv --excel)
 _shtab_alarm_monitor_token_option_strings=(-h --help --verbose --config --language --role)
-_shtab_alarm_monitor_option_strings=(-h --help --version)
+_shtab_alarm_monitor_option_strings=(-h --help --version --verbose --config --language --url --token-file)
 
 _shtab_alarm_monitor_run___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_check___config_COMPGEN=_shtab_compgen_files
@@ -72,6 +72,8 @@ _shtab_alarm_monitor_walk_test___node_COMPGEN=_alarm_monitor_nodes
 _shtab_alarm_monitor_report___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_report___token_file_COMPGEN=_shtab_compgen_files
 _shtab_alarm_monitor_token___config_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor___config_COMPGEN=_shtab_compgen_files
+_shtab_alarm_monitor___token_file_COMPGEN=_shtab_compgen_files
 
 _shtab_alarm_monitor_run___language_choices=(de en)
 _shtab_alarm_monitor_check___language_choices=(de en)
@@ -98,6 +100,7 @@ _shtab_alarm_monitor_token_pos_0_choices=(create list revoke)
 _shtab_alarm_monitor_token___language_choices=(de en)
 _shtab_alarm_monitor_token___role_choices=(viewer responder manager)
 _shtab_alarm_monitor_pos_0_choices=(run check init status history acknowledge silence reset identify pause resume forget tell isolate restore-target walk-test report token)
+_shtab_alarm_monitor___language_choices=(de en)
 
 _shtab_alarm_monitor_run__h_nargs=0
 _shtab_alarm_monitor_run___help_nargs=0
@@ -167,6 +170,7 @@ _shtab_alarm_monitor_pos_0_nargs=A...
 _shtab_alarm_monitor__h_nargs=0
 _shtab_alarm_monitor___help_nargs=0
 _shtab_alarm_monitor___version_nargs=0
+_shtab_alarm_monitor___verbose_nargs=0
 
 
 # Custom Preamble

@@ -58,6 +58,11 @@ complete -c alarm-monitor -f
 
 complete -c alarm-monitor -n _shtab_alarm_monitor_using -s h -l help -d 'show this help message and exit'
 complete -c alarm-monitor -n _shtab_alarm_monitor_using -l version -d 'show program'"'"'s version number and exit'
+complete -c alarm-monitor -n _shtab_alarm_monitor_using -l verbose -d 'log more than what facilities need'
+complete -c alarm-monitor -n _shtab_alarm_monitor_using -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/alarm-monitor/monitor.toml'
+complete -c alarm-monitor -n _shtab_alarm_monitor_using -l language -xka "de en" -d 'in which it answers; default: monitor.toml'"'"'s'
+complete -c alarm-monitor -n _shtab_alarm_monitor_using -l url -x -d 'of a monitor on another machine; default: the one here'
+complete -c alarm-monitor -n _shtab_alarm_monitor_using -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'whose token it is asked with'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a run -d 'be the monitor: the service'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using run' -s h -l help -d 'show this help message and exit'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using run' -l verbose -d 'log more than what facilities need'

@@ -5,11 +5,11 @@ What each command does is in cli.py.
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from node import __version__
 from node.monitor.client import address
@@ -19,6 +19,9 @@ DEFAULT_CONFIG = Path("/etc/alarm-monitor/monitor.toml")
 SHOWN = 50
 """How many records of the history are shown where nobody says how many."""
 
+LOCAL = frozenset({"run", "check", "init", "token"})
+"""The commands that ask no running monitor: they read and write this machine's own files."""
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -27,23 +30,18 @@ def parser(say: Callable[[str], str] = str) -> argparse.ArgumentParser:
     made = Parser(prog="alarm-monitor", description=say("The building's side: hears every node."), say=say)
     text = "show program's version number and exit"
     made.add_argument("--version", action="version", version=f"alarm-monitor {__version__}", help=text)
+    _add_shared(made)
     of_command = cast("type[Parser]", partial(Parser, say=say))
     commands = made.add_subparsers(required=True, dest="command", metavar="COMMAND", parser_class=of_command)
 
-    def add(name: str, text: str, *, asks: bool = True) -> argparse.ArgumentParser:
+    def add(name: str, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=say(text), description=say(text))
-        added.add_argument("--verbose", action="store_true", help="log more than what facilities need")
-        added.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s", metavar="FILE")
-        added.add_argument("--language", choices=("de", "en"), help="in which it answers; default: monitor.toml's")
-        if asks:
-            text = "of a monitor on another machine; default: the one here"
-            added.add_argument("--url", type=_url, help=text, metavar="URL")
-            added.add_argument("--token-file", type=Path, help="whose token it is asked with", metavar="FILE")
+        _add_shared(added, after=True, asks=name not in LOCAL)
         return added
 
-    add("run", "be the monitor: the service", asks=False)
-    add("check", "what doesn't work, one line per finding with its next step", asks=False)
-    _add_init(add("init", "write monitor.toml and nodes.toml, to be filled in", asks=False))
+    add("run", "be the monitor: the service")
+    add("check", "what doesn't work, one line per finding with its next step")
+    _add_init(add("init", "write monitor.toml and nodes.toml, to be filled in"))
     status = add("status", "the nodes, what needs somebody first")
     status.add_argument("--json", action="store_true", help="as the API tells it")
     status.add_argument("--watch", action="store_true", help="go on showing it, until Ctrl-C")
@@ -87,14 +85,27 @@ def parser(say: Callable[[str], str] = str) -> argparse.ArgumentParser:
     report.add_argument("--site", help="of one site", metavar="SITE")
     report.add_argument("--csv", action="store_true", help="as CSV instead of HTML")
     report.add_argument("--excel", action="store_true", help="as CSV that Excel opens right")
-    token = add("token", "who may ask the API: made here, shown once, kept as a hash", asks=False)
+    token = add("token", "who may ask the API: made here, shown once, kept as a hash")
     token.add_argument("what", choices=("create", "list", "revoke"))
     token.add_argument("name", nargs="?", help="a desk's or a tool's, as it is shown; no person's", metavar="NAME")
     token.add_argument("--role", choices=("viewer", "responder", "manager"), default="viewer")
-    complete = commands.add_parser("complete")  # for the shells, and in nobody's list
-    complete.add_argument("what", choices=("incidents", "nodes", "walk-tests", "targets"))
-    complete.add_argument("line", nargs=argparse.REMAINDER)
-    complete.set_defaults(verbose=False, language=None, config=DEFAULT_CONFIG)
+    return made
+
+
+def parse(given: Sequence[str], say: Callable[[str], str] = str) -> argparse.Namespace:
+    """What was typed; wrong usage is told in the language of ``say``, and ends the program with 2."""
+    made = parser(say)
+    parsed = made.parse_args(given)
+    if parsed.command in LOCAL and (parsed.url or parsed.token_file):
+        made.error(f"{parsed.command} works on the monitor's own machine: leave --url and --token-file out")
+    return parsed
+
+
+def parser_of_completion() -> argparse.ArgumentParser:
+    """What the shells ask after ``alarm-monitor complete``, which is no command for people."""
+    made = argparse.ArgumentParser(prog="alarm-monitor complete", add_help=False)
+    made.add_argument("what", choices=("incidents", "nodes", "walk-tests", "targets"))
+    made.add_argument("line", nargs=argparse.REMAINDER)
     return made
 
 
@@ -106,6 +117,24 @@ def parser_of_line() -> argparse.ArgumentParser:
     made.add_argument("--url")
     made.add_argument("--token-file", type=Path)
     return made
+
+
+def _add_shared(made: argparse.ArgumentParser, *, after: bool = False, asks: bool = True) -> None:
+    """The flags of every command, which may stand before its name or ``after`` it; where both do, the latter counts."""
+    text = f"default: {DEFAULT_CONFIG}"
+    of_all: tuple[tuple[str, Any, dict[str, Any]], ...] = (
+        ("--verbose", False, {"action": "store_true", "help": "log more than what facilities need"}),
+        ("--config", DEFAULT_CONFIG, {"type": Path, "help": text, "metavar": "FILE"}),
+        ("--language", None, {"choices": ("de", "en"), "help": "in which it answers; default: monitor.toml's"}),
+    )
+    text = "of a monitor on another machine; default: the one here"
+    of_asking: tuple[tuple[str, Any, dict[str, Any]], ...] = (
+        ("--url", None, {"type": _url, "help": text, "metavar": "URL"}),
+        ("--token-file", None, {"type": Path, "help": "whose token it is asked with", "metavar": "FILE"}),
+    )
+    hidden = {} if asks else {"help": argparse.SUPPRESS}
+    for name, default, how in (*of_all, *((name, default, {**how, **hidden}) for name, default, how in of_asking)):
+        made.add_argument(name, default=argparse.SUPPRESS if after else default, **how)
 
 
 def _add_init(init: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Literal, TextIO
 
 from node import watchdog
 from node.errors import AlarmNodeError, ToolMissingError
-from node.monitor.arguments import DEFAULT_CONFIG, SHOWN, parser, parser_of_line
+from node.monitor.arguments import DEFAULT_CONFIG, SHOWN, parse, parser_of_completion, parser_of_line
 from node.monitor.commanding import ANSWER_S, COMPLETE_S, LOOK_S, ApiError, Commands
 from node.plain import as_json, plain
 from node.printing import READER_GONE, ReaderGoneError, as_utf8, explain, printing
@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with printing():
             words = _spoken(parsed, given)
-            parsed = parser(str if words is None else words.retold).parse_args(given)
+            if given[:1] == ["complete"]:
+                return _complete(parser_of_completion().parse_args(given[1:]))
+            parsed = parse(given, str if words is None else words.retold)
             with watchdog.logging_to(logging.DEBUG if parsed.verbose else logging.INFO, os.environ, "alarm-monitor"):
                 return COMMANDS[parsed.command](parsed)
     except ModuleNotFoundError as missing:
@@ -266,7 +268,13 @@ def _token(parsed: argparse.Namespace) -> int:
     if not parsed.name:
         raise ApiError("a token needs a name", f"alarm-monitor token {parsed.what} NAME")
     if parsed.what == "create":
-        print(history.tokens.create(parsed.name, Role(parsed.role)))
+        secret = history.tokens.create(parsed.name, Role(parsed.role))
+        try:
+            print(secret)
+            sys.stdout.flush()
+        except BaseException:
+            history.tokens.revoke(parsed.name)  # nobody has seen it, and somebody may yet, in what was written of it
+            raise
         _say_done(parsed, "token", {}, sys.stderr, role=parsed.role)
     elif history.tokens.revoke(parsed.name):
         _say_done(parsed, "token-revoke", {})
@@ -383,6 +391,5 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "walk-test": _walk_test,
     "report": _report,
     "token": _token,
-    "complete": _complete,
 }
 """What each command of the parser does."""

@@ -323,6 +323,25 @@ def test_the_shell_is_told_what_there_is(site: Site, token: Path, what: str, nam
     assert (told.stdout.split(), told.stderr, told.returncode) == (names.split(), "", 0)
 
 
+def test_flags_may_stand_before_the_command(site: Site, token: Path) -> None:
+    """As those of other programs do; the helper of the shells is no command that somebody is offered."""
+    flags = ("--language", "de", "--url", site.url, "--token-file", str(token))
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "node.monitor", *words], capture_output=True, text=True, check=False, cwd=ROOT
+        )
+
+    before, after = run(*flags, "walk-test", "list"), run("walk-test", "list", *flags)
+    wrong = run("bogus")
+
+    assert (before.returncode, before.stderr) == (0, "")
+    assert before.stdout == after.stdout
+    assert "noch " in before.stdout
+    assert "invalid choice: 'bogus' (choose from 'run', " in wrong.stderr
+    assert "complete" not in wrong.stderr
+
+
 @pytest.mark.parametrize(
     "line", [("--url", "http://127.0.0.1:1"), ("--url",), ("--token-file", "/nowhere", "--url", "x")]
 )

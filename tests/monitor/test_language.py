@@ -16,7 +16,7 @@ from node.cli import parser as parser_of_node
 from node.errors import ConfigError
 from node.messages import EventKind
 from node.monitor import cli, config, example
-from node.monitor.arguments import parser
+from node.monitor.arguments import parse, parser
 from node.monitor.saying import refused, words_of
 from node.monitor.tell.words import SAID, catalog
 from tests.support.broker import free_port
@@ -99,7 +99,7 @@ def texts_of(made: argparse.ArgumentParser) -> Iterator[str]:
     """What a parser says in its help."""
     yield made.description or ""
     for action in made._actions:  # noqa: SLF001 - argparse has no public list of them
-        yield action.help or ""
+        yield action.help if action.help not in {None, argparse.SUPPRESS} else ""
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - as above
             for command in action.choices.values():
                 yield from texts_of(command)
@@ -115,10 +115,8 @@ def test_every_help_is_known_in_german() -> None:
 
 
 def test_every_command_takes_a_language() -> None:
-    """Also those that ask nobody."""
+    """Also those that ask nobody; before its name as well as after it."""
     for name in cli.COMMANDS:
-        if name == "complete":  # the shells' own
-            continue
         needed = {
             "reset": ("x", "--reason", "real"),
             "identify": ("x",),
@@ -130,7 +128,10 @@ def test_every_command_takes_a_language() -> None:
             "isolate": ("x", "--for", "2h", "--reason", "x"),
             "restore-target": ("x",),
         }
-        assert parser().parse_args([name, *needed.get(name, ()), "--language", "de"]).language == "de"
+        words, flag = (name, *needed.get(name, ())), ("--language", "de")
+        assert parse([*words, *flag]).language == parse([*flag, *words]).language == "de"
+        assert parse(["--language", "en", *words, *flag]).language == "de"
+        assert parse(words).language is None
 
 
 @pytest.mark.parametrize("kind", get_args(EventKind))
@@ -186,6 +187,11 @@ def test_nothing_stands_in_the_catalogue_that_nobody_says() -> None:
             "alarm-monitor history: Fehler: --since: 'gestern' ist nicht wie 2026-03-01",
         ),
         (("init", "--broker-port", "x"), "alarm-monitor init: Fehler: --broker-port: 'x' geht nicht"),
+        (
+            ("--url", "http://x", "check"),
+            "alarm-monitor: Fehler: check wirkt auf dem Rechner des Monitors selbst: --url ",
+        ),
+        (("token", "list", "--token-file", "x"), "alarm-monitor: Fehler: token wirkt auf dem Rechner des Monitors "),
         (("status", "--url", "ftp://x"), "alarm-monitor status: Fehler: --url: 'ftp://x' ist nicht wie https://"),
     ],
 )

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.monitor import report
+from node.monitor.history import History
 from node.monitor.model import Role
 from node.monitor.spreadsheet import PLAIN, csv_lines, for_excel
 from node.monitor.web.metrics import Metrics
@@ -108,6 +109,29 @@ def test_a_full_disk_is_an_error_with_a_next_step(config: Path, token: Path, com
     assert " Next: " in told.stderr or " Als Nächstes: " in told.stderr
     assert "Traceback" not in told.stderr
     assert "Exception ignored" not in told.stderr
+
+
+@pytest.mark.parametrize("goes", ["disk", "pipe"])
+def test_a_token_that_nobody_has_seen_opens_nothing(tmp_path: Path, goes: str) -> None:
+    """Where its line can't be written it is revoked, and its name is free for the next one."""
+    url = f"sqlite:///{tmp_path}/history.sqlite"
+    history = History(url)
+    history.upgrade()
+    config = write_monitor(tmp_path, 1, history_url=url)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe, FULL.open("wb") as full:
+        told = alarm_monitor(config, "token", "create", "desk", into={"disk": full, "pipe": pipe}[goes])
+
+    left = history.tokens.list()
+    again = alarm_monitor(config, "token", "create", "desk")
+    history.close()
+
+    assert told.returncode == {"disk": 1, "pipe": 141}[goes]
+    assert ("E051 " in told.stderr and " Next: " in told.stderr) is (goes == "disk")
+    assert "This is shown once" not in told.stderr
+    assert [(each.name, each.revoked_utc is not None) for each in left] == [("desk", True)]
+    assert again.returncode == 0
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, ("status", "--json"), ("--help",)], ids=" ".join)
