@@ -14,7 +14,8 @@ Rules:
 5. A silent path is dropped by deadlines of our own: 3 s, twice as long after each such drop, at most 24 s, until an
    answer of the same kind comes within 3 s again. Dropping shuts the socket down, and the will follows.
 6. One bad message blocks nothing: what can't be read is dropped and counted, what can't be sent is answered as refused.
-7. Whatever is wrong with name, way, TLS or login: it is told as the fault that it is (problems.py), and tried again.
+7. An address of the broker's name at which no session came up is tried after the others (addresses.py).
+8. Whatever is wrong with name, way, TLS or login: it is told as the fault that it is (problems.py), and tried again.
 """
 
 import logging

@@ -1,13 +1,14 @@
 """What goes through a link: a message in either direction, and what a link is told about its broker."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from math import inf
 
 from node.access.credentials import Credentials
 from node.core.events import Event
 from node.core.memory import Key
+from node.link.addresses import Addresses
 
 
 class Priority(IntEnum):
@@ -90,3 +91,4 @@ class Terms:
     clock: Callable[[], float]
     credentials: Credentials
     bounds: Bounds
+    addresses: Addresses = field(default_factory=Addresses)

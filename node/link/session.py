@@ -28,6 +28,7 @@ from node.access import problems
 from node.access.tls import HandshakeSilentError, TlsSocket
 from node.core.events import TOO_MANY, CredentialsSeen, Event, LinkUp
 from node.errors import BROKER_TOO_OLD, CREDENTIALS_UNUSABLE, FaultKind
+from node.link.addresses import Addresses
 from node.link.hatch import Hatch, Kind
 from node.link.messages import Incoming, Terms
 from node.link.patience import CONNECT, HANDSHAKE, PUBLISH, SUBSCRIBE, Patience
@@ -60,6 +61,15 @@ def _guarded(callback: _Callback[_P]) -> _Callback[_P]:
                 log.exception("link %s: session %d: a callback failed", session.name, session.number)
 
     return guarded
+
+
+class _Client(Client):
+    """paho's, which connects to the one of the broker's addresses whose turn it is."""
+
+    addresses: Addresses
+
+    def _create_socket_connection(self) -> socket.socket:
+        return self.addresses.connect(self.host, self.port, self.connect_timeout)
 
 
 class Session:
@@ -142,12 +152,13 @@ class Session:
         return True
 
     def _new_client(self) -> Client:
-        client = Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             self._terms.client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
             reconnect_on_failure=False,
         )
+        client.addresses = self._terms.addresses
         client.connect_timeout = problems.TCP_CONNECT_S
         client.max_inflight_messages_set(0)
         client.on_socket_open = self._socket_opened
@@ -324,6 +335,7 @@ class Session:
         refused = {subscription.topic: code for subscription, code in answers if code.is_failure}
         for topic, code in refused.items():
             log.warning("link %s: can't hear %s: %s", self.name, topic, problems.named(code))
+        self._terms.addresses.works()
         log.log(self.told_at, "link %s: session %d is up", self.name, self.number)
         self._awaited = None
         self.up_at = now

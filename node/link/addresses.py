@@ -1,0 +1,49 @@
+"""Which of the addresses of a broker's name is tried first: one at which no session came up stands behind the others.
+
+An address that takes TCP and then says nothing (a port forward into nowhere, a broker that hangs) would otherwise be
+tried for ever, while the next one works:
+
+    lookup       a, b        a, b        a, b
+    tried        a           b           b
+    session      none        up    lost  up
+"""
+
+import socket
+from typing import Any
+
+
+class Addresses:
+    """One broker's; it outlives the sessions. For the link's thread alone."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._failed: dict[Any, int] = {}
+        self._used: Any = None
+
+    def connect(self, host: str, port: int, timeout_s: float) -> socket.socket:
+        """Connect to the first address that takes TCP; each has ``timeout_s``. Raises OSError, UnicodeError.
+
+        It counts as failed until ``works`` is called.
+        """
+        self._used = None
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        self._failed = {each[4]: self._failed[each[4]] for each in found if each[4] in self._failed}
+        failure = OSError("no address")
+        for family, kind, protocol, _, address in sorted(found, key=lambda each: self._failed.get(each[4], 0)):
+            self._failures += 1
+            self._failed[address] = self._failures
+            opened = socket.socket(family, kind, protocol)
+            try:
+                opened.settimeout(timeout_s)
+                opened.connect(address)
+            except OSError as problem:
+                opened.close()
+                failure = problem
+            else:
+                self._used = address
+                return opened
+        raise failure
+
+    def works(self) -> None:
+        """A session is up at the address that was connected to."""
+        self._failed.pop(self._used, None)
