@@ -8,7 +8,7 @@ from msgspec import structs
 from node.monitor.history import Batch, History
 from node.monitor.history.reading import Which
 from node.monitor.model import ButtonTest, NodeKey, PastFinding, Status
-from tests.support.history import at, event, finding, flip, incident
+from tests.support.history import BOOT, at, event, finding, flip, incident
 
 HALL = NodeKey("nord", "hall")
 
@@ -145,3 +145,25 @@ def test_what_began_by_a_clock_that_was_not_set_is_found_by_what_came_of_it(hist
     assert [each.key for each in incidents] == [held.key, ended.key]
     assert [each.key.subject for each in findings] == ["a"]
     assert [each.key for each in everything] == [held.key, ended.key, old.key]
+
+
+def test_what_has_only_labels_of_a_clock_that_was_not_set_is_found_by_when_it_was_heard(history: History) -> None:
+    """An alarm of which only the end came, a test: each is of the day on which its event came here."""
+    unset = datetime(1970, 1, 1, 0, 1, tzinfo=UTC)
+    test = ButtonTest(event=event(7).key, input="button", at_utc=unset, walk_test="w1")
+    closed = [
+        incident(seq, raised_utc=unset, reset_utc=unset, reset_by="desk", reset_reason="real") for seq in (1, 2, 3)
+    ]
+    heard = [event(10 + seq, heard_utc=at(seq), incident=f"{BOOT}-{seq}", kind="reset") for seq in (1, 2)]
+    others = event(20, heard_utc=at(5), incident=f"{BOOT}-3", node=HALL)
+    tests = (test, structs.replace(test, event=event(6).key))
+    history.store(Batch(events=(*heard, others, event(7, heard_utc=at(2))), incidents=tuple(closed), tests=tests))
+
+    since = Which(since_utc=at(2))
+    incidents, _ = history.reading.incidents(since, 10)
+    found, _ = history.reading.tests(since, 10)
+    later, _ = history.reading.incidents(Which(since_utc=at(3)), 10)
+
+    assert incidents == (closed[1],)
+    assert found == (test,)
+    assert later == ()

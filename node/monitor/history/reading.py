@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Column, Select, Table, or_, select
+from sqlalchemy import Column, Select, Table, exists, or_, select
 
 from node.monitor.history.database import Database
 from node.monitor.history.rows import made
@@ -21,7 +21,8 @@ S = TypeVar("S", bound=Struct)
 class Wanted(Protocol):
     """Which records are wanted: those that agree with all that isn't None.
 
-    From ``since_utc`` on and before ``until_utc``; also what began before and was acknowledged, say, or ended since.
+    From ``since_utc`` on and before ``until_utc``; also what began before and was acknowledged, say, or ended since, or
+    of which an event was heard since: the node's clock may not have been set.
     """
 
     @property
@@ -55,7 +56,9 @@ class Which(Struct, frozen=True, kw_only=True):
 class _Kind(Struct, Generic[S], frozen=True):
     """What is read where: ``instant`` is the column of its time, ``columns`` those that can be asked for, by name.
 
-    ``later``: the columns of what came of it, perhaps by a clock that was set meanwhile.
+    ``later``: the columns of what came of it, perhaps by a clock that was set meanwhile. ``told_by``: which of its
+    columns say of an event that it belongs to it, each equal to the event's of that name; the clock that ``instant`` is
+    by may be the node's, and may not have been set.
     """
 
     record: type[S]
@@ -63,6 +66,7 @@ class _Kind(Struct, Generic[S], frozen=True):
     instant: Column[Any]
     columns: Mapping[str, Column[Any]]
     later: tuple[Column[Any], ...] = ()
+    told_by: tuple[str, ...] = ()
 
 
 def _columns(table: Table, *names: str) -> dict[str, Column[Any]]:
@@ -76,9 +80,16 @@ _INCIDENTS = _Kind(
     incidents.c.raised_utc,
     _columns(incidents, "site", "node", "input", "incident"),
     later=(incidents.c.held_utc, incidents.c.told_utc, incidents.c.acknowledged_utc, incidents.c.reset_utc),
+    told_by=("site", "node", "incident"),
 )
 _FLIPS = _Kind(Flip, flips, flips.c.at_utc, _columns(flips, "site", "node"))
-_TESTS = _Kind(ButtonTest, tests, tests.c.at_utc, _columns(tests, "site", "node", "input"))
+_TESTS = _Kind(
+    ButtonTest,
+    tests,
+    tests.c.at_utc,
+    _columns(tests, "site", "node", "input"),
+    told_by=("site", "node", "boot", "seq"),
+)
 _FINDINGS = _Kind(
     PastFinding,
     findings,
@@ -137,7 +148,11 @@ def _asked(kind: _Kind[S], which: Wanted, limit: int, cursor: str | None) -> Sel
         if value is not None:
             asked = asked.where(column == value)
     if which.since_utc is not None:
-        asked = asked.where(or_(*(instant >= which.since_utc for instant in (kind.instant, *kind.later))))
+        begun = [instant >= which.since_utc for instant in (kind.instant, *kind.later)]
+        if kind.told_by:
+            its_own = [events.c[name] == table.c[name] for name in kind.told_by]
+            begun.append(exists().where(events.c.heard_utc >= which.since_utc, *its_own))
+        asked = asked.where(or_(*begun))
     if which.until_utc is not None:
         asked = asked.where(kind.instant < which.until_utc)
     return asked if cursor is None else asked.where(table.c.id < _place(cursor))
