@@ -129,7 +129,8 @@ UNREACHED = FindingKind(
     "M018",
     Severity.CRITICAL,
     "no target takes these calls: whoever calls for help so is told to nobody",
-    "write a [[target]] with this site and class and step 0 into monitor.toml, and restart the monitor",
+    "where a target is isolated, bring it back: alarm-monitor restore-target NAME; "
+    "else write a [[target]] with this site and class and step 0 into monitor.toml, and restart the monitor",
 )
 
 REDUCED = FindingKind(
@@ -293,6 +294,10 @@ SUPERVISION = frozenset({REDUCED.code, ISOLATED.code, INPUT_INHIBITED.code})
 """What changes supervision: the first group of its site is told that it begins and that it ends."""
 
 
+WOULD_TAKE = "isolated: "
+"""What the detail of UNREACHED begins with where there are targets that would take these calls; their names follow."""
+
+
 def kind_of(code: str) -> FindingKind:
     """The kind of this code: the monitor's own, a node's fault, or, of a node newer than we are, a mere code."""
     found = FINDINGS.get(code)
@@ -316,13 +321,16 @@ _STEPS = {
         "it comes back by itself at the given end"
     ),
 }
+_BRING_BACK = "an isolated target would take these calls, bring it back: alarm-monitor restore-target {target}"
 _END_PAUSE = "where that isn't meant, end it: alarm-monitor resume {node}"
 _END_WALK_TEST = "where that isn't meant, end it: alarm-monitor walk-test end {walk}"
 
 
-def next_step(key: FindingKey) -> str:
+def next_step(key: FindingKey, detail: str = "") -> str:
     """What to do about this finding: as its kind says, with the names that the command needs."""
     step = _STEPS.get(key.code, kind_of(key.code).next_step)
+    if key.code == UNREACHED.code and detail.startswith(WOULD_TAKE):
+        return _BRING_BACK.format(target=detail.removeprefix(WOULD_TAKE).partition(",")[0])
     if key.code == REDUCED.code:
         step = _END_PAUSE if key.node else _END_WALK_TEST
     elif key.code not in _STEPS:

@@ -10,7 +10,7 @@ from node.core.settings import AlarmClass
 from node.monitor.commanding import ApiError
 from node.monitor.saying import STATES
 from node.monitor.spreadsheet import PLAIN, Sheet, csv_lines
-from node.monitor.tell.texts import CLASSES, DETAILS, REASONS
+from node.monitor.tell.texts import CLASSES, DETAILS, REASONS, calls_of
 from node.monitor.tell.words import Words, local, mark
 from node.plain import as_json, plain
 
@@ -84,9 +84,11 @@ def line_of(what: str, item: Mapping[str, Any], words: Words) -> str:
         return f"{_local(item['at'])}  {where}  {item['input']}  {took}  {item['walk_test']}".rstrip()
     if what == "findings":
         ended = words.say("over {time}", time=_local(item["until"])) if item["until"] else words.say("open")
-        whose = where.strip("/") or words.say("the monitor")
+        calls = calls_of(item["code"], item["subject"], words)
+        whose = calls or where.strip("/") or words.say("the monitor")
         since, text = _local(item["since"]), words.translate(item["text"])
-        return "  ".join(filter(None, (since, whose, item["code"], item["subject"], ended, text)))
+        subject = "" if calls else item["subject"]
+        return "  ".join(filter(None, (since, whose, item["code"], subject, ended, text)))
     said = item["message"] or {}  # a fault's code and subject are in no field of their own
     about = "  ".join(filter(None, (item["input"], item["incident"], said.get("fault"), said.get("subject"))))
     number = f"{item['boot']}-{item['seq']}"

@@ -4,13 +4,14 @@
    neither is known of any node of a site, it may be any.
 2. A finding names a site and a class; where no class of a site is taken, just the site. Right after a start the nodes
    have yet to be heard: for so long only sites of which nothing is taken are found.
+3. Where an isolated target would take such calls, the finding names it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 
 from node.core.settings import AlarmClass
 from node.monitor.decisions import Ledger, Moment
-from node.monitor.findings import UNREACHED, own_key, own_parts
+from node.monitor.findings import UNREACHED, WOULD_TAKE, own_key, own_parts
 from node.monitor.settings import Place, Settings, Target
 from node.monitor.tracked import Tracked
 
@@ -62,12 +63,24 @@ class Reach:
         found = unreached(settings.sites, _classes(nodes), targets)
         if now.at < self._heard_at:
             found = [each for each in found if each in settings.sites]
-        keys = {own_key(UNREACHED, settings.monitor, each) for each in found}
+        keys = {own_key(UNREACHED, settings.monitor, each): self._isolated(each, absent) for each in found}
         for key in [each for each in self._ledger.open if each.code == UNREACHED.code and each not in keys]:
             if own_parts(key)[0] == settings.monitor and now.at >= self._heard_at:
                 self._ledger.clear(now, key)
         for key in sorted(keys):
-            self._ledger.find(now, key)
+            self._ledger.find(now, key, detail=keys[key])
+
+    def _isolated(self, calls: str, absent: Collection[str]) -> str:
+        """Which of these targets would take such calls, as ``unreached`` names them: "" where none would."""
+        site, _, name = calls.partition("/")
+        asked = [AlarmClass(name)] if name else list(AlarmClass)
+        names = [
+            each.name
+            for each in self._settings.targets
+            if each.name in absent and each.step == 0 and (not each.sites or site in each.sites)
+            if any(_takes(each, alarm_class) for alarm_class in asked)
+        ]
+        return f"{WOULD_TAKE}{', '.join(names)}" if names else ""
 
 
 def _classes(nodes: Iterable[Tracked]) -> Classes:

@@ -21,7 +21,7 @@ from node.core.settings import AlarmClass
 from node.monitor.commanding import ApiError
 from node.monitor.saying import STATES, refused, words_of
 from node.monitor.settings import Language
-from node.monitor.tell.texts import CLASSES, counted, detail_of
+from node.monitor.tell.texts import CLASSES, calls_of, counted, detail_of
 from node.monitor.tell.words import Words, mark
 from node.plain import plain
 
@@ -174,10 +174,11 @@ def _findings(findings: Iterable[Mapping[str, Any]], words: Words) -> Table:
         for number, each in enumerate(alike):
             where = each["place"] or "/".join(filter(None, (each["site"], each["node"]))) or words.say("the monitor")
             subject = f" {each['subject']}" if each["subject"] else ""
+            calls = calls_of(code, each["subject"], words)
             is_last = number == len(alike) - 1
             is_said = number > 0 and each["next"] == alike[number - 1]["next"]
             what = _what(each, words, "" if is_said else each["next"], is_first=number == 0)
-            cells = code, f"{where}{subject}", since(each["since"])
+            cells = code, calls or f"{where}{subject}", since(each["since"])
             table.add_row(*map(_cell, cells), what, end_section=is_last)
     return table
 

@@ -136,7 +136,7 @@ def _finding(hub: Hub, finding: Finding) -> FindingView:
         place=place_of(hub, finding.key.of),
         since=finding.since_utc,
         text=kind.text,
-        next=next_step(finding.key),
+        next=next_step(finding.key, finding.detail),
         page=f"{PAGE}{finding.key.code.lower()}",
         count=finding.count,
         detail=finding.detail,

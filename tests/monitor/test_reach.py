@@ -3,9 +3,10 @@
 from node.core.settings import AlarmClass
 from node.monitor.batch import Memory
 from node.monitor.decisions import Moment
-from node.monitor.findings import UNREACHED
+from node.monitor.findings import UNREACHED, next_step
 from node.monitor.model import FindingKey, NodeKey
 from node.monitor.reach import HEARD_S, of_roster, unreached
+from node.monitor.requests import IsolateTarget, RestoreTarget
 from node.monitor.settings import Place, Target
 from tests.monitor.nodes import ROOM, SITE, heartbeat
 from tests.monitor.play import Play
@@ -67,6 +68,25 @@ def test_what_a_node_calls_with_and_nobody_takes_is_found_once_it_was_heard() ->
     beating(play, HEARD_S + 61.0, AlarmClass.ASSIST)
 
     assert (before, about(play)) == ([], [f"guard-desk/{SITE}/assist"])
+
+
+def test_the_isolated_targets_that_would_take_a_call_are_named() -> None:
+    """Not those of a later step, another site or another class: bringing them back helps nobody who calls."""
+    mended = Target("mail", "json://x", classes=frozenset({AlarmClass.ASSIST}))
+    play = Play(targets=(GUARDS, ALL, mended, LATER, NORTH))
+    beating(play, HEARD_S + 61.0, AlarmClass.ASSIST)
+    for target in ("all", "mail", "guards", "later", "north"):
+        play.ask(HEARD_S + 62.0, IsolateTarget(target, "facilities", "new gateway", 3_600.0))
+
+    (found,) = [each for each in play.hub.ledger.open.values() if each.key.code == UNREACHED.code]
+    whole = found.key.subject, found.detail
+    play.ask(HEARD_S + 63.0, RestoreTarget("guards", "facilities"))
+    (found,) = [each for each in play.hub.ledger.open.values() if each.key.code == UNREACHED.code]
+
+    assert whole == (f"guard-desk/{SITE}", "isolated: guards, all, mail")
+    assert (found.key.subject, found.detail) == (f"guard-desk/{SITE}/assist", "isolated: all, mail")
+    assert next_step(found.key, found.detail).endswith("bring it back: alarm-monitor restore-target all")
+    assert next_step(found.key) == UNREACHED.next_step
 
 
 def test_what_no_node_calls_with_needs_no_target() -> None:

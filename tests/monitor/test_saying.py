@@ -6,6 +6,7 @@ import pytest
 
 from node.monitor.client import AskError
 from node.monitor.commanding import explained
+from node.monitor.findings import UNREACHED
 from node.monitor.model import IncidentKey, NodeKey
 from node.monitor.past import line_of
 from node.monitor.requests import Acknowledge, Answer, StartWalkTest
@@ -213,6 +214,19 @@ def test_the_buttons_whose_presses_stay_real_are_named_in_german(note: str, said
             "findings",
             {"since": AT, "until": None, "code": "M999", "subject": "button", "text": "late"},
             "mitte/desk-1  M999  button  offen  verspätet",
+        ),
+        (
+            "findings",
+            {
+                "since": AT,
+                "site": "",
+                "node": "",
+                "until": None,
+                "code": "M018",
+                "subject": "guard-desk/mitte/amok",
+                "text": UNREACHED.text,
+            },
+            "mitte: Amok (amok)  M018  offen  kein Empfänger nimmt diese Rufe",
         ),
         (
             "findings",

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from node.monitor import showing
 from node.monitor.commanding import ApiError
-from node.monitor.model import Severity, Status
+from node.monitor.findings import next_step
+from node.monitor.model import FindingKey, Severity, Status
 from node.monitor.saying import words_of
 from node.monitor.settings import Language
 from node.monitor.view import View
@@ -155,6 +156,40 @@ def test_a_finding_says_why() -> None:
         "(0x87))"
     ) in printed
     assert "Näheres: no such host" in printed
+
+
+@pytest.mark.parametrize(
+    ("subject", "english", "german"),
+    [
+        ("guard-desk/mitte/threat", "mitte: threat", "mitte: Bedrohung (threat)"),
+        (
+            "guard-desk/mitte/assist",
+            "mitte: colleague needs help (assist)",
+            "mitte: Kollegin oder Kollege braucht Hilfe (assist)",
+        ),
+        ("guard-desk/mitte", "mitte: all calls", "mitte: alle Rufe"),
+        ("guard-desk/mitte/new-class", "mitte: new-class", "mitte: new-class"),
+    ],
+)
+def test_calls_that_nobody_takes_are_shown_by_site_and_class(subject: str, english: str, german: str) -> None:
+    """And which target to bring back, where one is isolated that would take them."""
+    detail = "isolated: sms"
+    step = next_step(FindingKey("M018", "", "", subject), detail)
+    found = finding("M018", Severity.CRITICAL, subject=subject, detail=detail, next=step)
+
+    shown = ["\n".join(lines(told(quiet(findings=(found,))), language, width=240)) for language in ("en", "de")]
+
+    def where(printed: str) -> str:
+        """The cells of the second column, which is narrow: without the spaces at which they are broken."""
+        rows = [line.split("│") for line in printed.partition("└")[0].splitlines() if line.count("│") == 5]
+        return "".join(row[2] for row in rows).replace(" ", "")
+
+    assert [where(each) for each in shown] == [each.replace(" ", "") for each in (english, german)]
+    assert "the monitor guard-desk" not in shown[0]
+    assert "More: isolated: sms" in shown[0]
+    assert "Näheres: abgeschaltet: sms" in shown[1]
+    assert [each.count("alarm-monitor restore-target sms") for each in shown] == [1, 1]
+    assert "ihn zurückholen" in shown[1]
 
 
 def test_one_fault_at_many_nodes_is_explained_once() -> None:

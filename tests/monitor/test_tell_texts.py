@@ -175,6 +175,24 @@ def test_a_next_step_names_what_its_command_needs(key: FindingKey, command: str)
     assert f"alarm-monitor {command}" not in told(notice, other, language="en").body
 
 
+def test_calls_that_nobody_takes_are_told_by_site_and_class() -> None:
+    """In the title, too: of them somebody has to think now. Several at once are told apart."""
+    key = FindingKey("M018", "", "", "guard-desk/mitte/threat")
+    one = replace(finding("", "M018", site=""), finding=key, detail="isolated: sms")
+    other = replace(one, key="other", finding=key._replace(subject="guard-desk/nord"), detail="")
+
+    alone, many = told(one), told(one, other)
+
+    assert alone.title == "mitte: Bedrohung (threat): kein Empfänger nimmt diese Rufe"
+    assert alone.body.splitlines()[0] == "Wo: mitte: Bedrohung (threat)"
+    assert "Näheres: abgeschaltet: sms" in alone.body.splitlines()
+    assert "alarm-monitor restore-target sms" in alone.body
+    assert "guard-desk" not in alone.body
+    assert "- mitte: Bedrohung (threat), " in many.body
+    assert "- nord: alle Rufe, " in many.body
+    assert "alarm-monitor restore-target NAME" in many.body
+
+
 @pytest.mark.parametrize(
     ("code", "one", "many"),
     [

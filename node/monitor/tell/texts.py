@@ -17,8 +17,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from node.core.settings import AlarmClass
-from node.monitor.findings import kind_of, next_step
-from node.monitor.model import IncidentKey, NodeKey, Notice, NoticeKind, Severity
+from node.monitor.findings import UNREACHED, WOULD_TAKE, kind_of, next_step, own_parts
+from node.monitor.model import FindingKey, IncidentKey, NodeKey, Notice, NoticeKind, Severity
 from node.monitor.outbox import Delivery, urgency
 from node.monitor.tell.words import Words, mark, one_line
 
@@ -261,7 +261,7 @@ def _brief(code: str, words: Words) -> str:
 
 def _about(notice: Notice, words: Words) -> str:
     """What of it only this one has: the thing it is about, how many, and what else is known."""
-    subject = notice.finding.subject if notice.finding is not None else ""
+    subject = "" if notice.finding is None or _calls(notice, words) else notice.finding.subject
     count = counted(_code(notice), notice.count, words)
     detail = detail_of(notice.detail, words)
     named = words.translate(DETAILS.get(subject, subject))
@@ -278,26 +278,43 @@ def counted(code: str, count: int | None, words: Words) -> str:
 
 def detail_of(told: str, words: Words) -> str:
     """The detail of a finding, for people."""
+    if told.startswith(WOULD_TAKE):
+        return words.say("isolated: {targets}", targets=told.removeprefix(WOULD_TAKE))
     meaning = BROKER_PROBLEMS.get(told.partition(" ")[0])
     return words.translate(DETAILS.get(told, told)) if meaning is None else f"{words.translate(meaning)} ({told})"
 
 
 def _step(notices: Sequence[Notice], words: Words) -> str:
     """What to do next about findings of one kind; with the names of what it is about where they are the same."""
-    steps = {next_step(each.finding) for each in notices if each.finding is not None}
+    steps = {next_step(each.finding, each.detail) for each in notices if each.finding is not None}
     return words.retold(steps.pop()) if len(steps) == 1 else words.translate(kind_of(_code(notices[0])).next_step)
 
 
+def calls_of(code: str, subject: str, words: Words) -> str:
+    """Which calls a finding is about that nobody takes: of a site and a class, or all; "" of any other finding."""
+    if code != UNREACHED.code:
+        return ""
+    site, _, name = own_parts(FindingKey(code, "", "", subject))[1].partition("/")
+    if not name:
+        return words.say("{site}: all calls", site=site)
+    known = next((words.translate(CLASSES[each]) for each in AlarmClass if each == name), name)
+    return f"{site}: {known}" if known == name else f"{site}: {known} ({name})"
+
+
+def _calls(notice: Notice, words: Words) -> str:
+    return calls_of(_code(notice), "" if notice.finding is None else notice.finding.subject, words)
+
+
 def _finding(notice: Notice, words: Words) -> Message:
-    code, about = _code(notice), _about(notice, words)
-    where = one_line(words.place(notice.site, notice.node), PLACE_LENGTH)
+    code, about, calls = _code(notice), _about(notice, words), _calls(notice, words)
+    where = one_line(calls or words.place(notice.site, notice.node), PLACE_LENGTH)
     over = notice.kind is NoticeKind.CLEARED
     if over:
         title = words.title("Over: {where}: {brief}", where=where, brief=_brief(code, words))
     else:
         title = words.title("{where}: {brief}", where=where, brief=_brief(code, words))
     lines = [
-        words.say("Where: {where}", where=words.whereabouts(notice.site, notice.node)),
+        words.say("Where: {where}", where=calls or words.whereabouts(notice.site, notice.node)),
         f"{code}: {words.translate(kind_of(code).text)}",
     ]
     if about:
@@ -366,7 +383,8 @@ def _section(group: _Group, most: int, words: Words) -> list[str]:
         kind = kind_of(group.code)
         lines += [words.translate(kind.text), words.say("Next: {next}", next=_step(group.notices, words))]
     for notice in group.notices[:most]:
-        where, about = words.whereabouts(notice.site, notice.node), _about(notice, words)
+        where = _calls(notice, words) or words.whereabouts(notice.site, notice.node)
+        about = _about(notice, words)
         when = words.time(notice.at_utc)
         lines.append("- " + words.say("{where}, {time}", where=where, time=when) + (f" ({about})" if about else ""))
     if len(group.notices) > most:
