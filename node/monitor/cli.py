@@ -249,7 +249,7 @@ def _report(parsed: argparse.Namespace) -> int:
     tests = list(client.items("tests", site=parsed.site))
     as_utf8()
     if parsed.csv or parsed.excel:
-        print(tests_csv(tests, buttons, _sheet(parsed)), end="")
+        print(tests_csv(tests, buttons, _sheet(parsed), _words(parsed)), end="")
     else:
         print(tests_html(tests, buttons, _language(parsed), parsed.site))
     return 0

@@ -1,18 +1,24 @@
 """The history at a terminal and as an export: all of it, or it is said on standard error that it isn't all."""
 
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
+from shutil import get_terminal_size
 from typing import Any, Literal
 
 from node.core.settings import AlarmClass
+from node.monitor.columns import for_people, headings
 from node.monitor.commanding import ApiError
 from node.monitor.saying import STATES
 from node.monitor.spreadsheet import PLAIN, Sheet, csv_lines
 from node.monitor.tell.texts import CLASSES, DETAILS, REASONS, calls_of
 from node.monitor.tell.words import Words, local, mark
 from node.plain import as_json, plain
+
+NARROWEST = 20
+"""No terminal is taken for narrower than that."""
 
 COLUMNS = {
     "events": ("site", "node", "boot", "seq", "kind", "at", "heard", "input", "incident", "message"),
@@ -28,6 +34,16 @@ COLUMNS = {
 """What records have, for a CSV without any: those of web/shown.py, whose package needs too long to be imported here."""
 
 
+_SHOWN = {
+    "events": ("heard", "node", "number", "kind", "about"),
+    "findings": ("since", "node", "code", "subject", "until", "text"),
+    "flips": ("at", "node", "change", "reason"),
+    "incidents": ("raised", "id", "input", "alarm_class", "presses", "told", "phase"),
+    "tests": ("at", "node", "input", "reaction", "walk_test"),
+}
+"""What a line at a terminal has of each, in this order."""
+
+
 def show(
     what: str,
     items: Iterator[Mapping[str, Any]],
@@ -38,17 +54,21 @@ def show(
 ) -> None:
     """Print these records, of which the newest comes first; at most so many. Raises ApiError as they do.
 
-    A table has the newest last, and times as this machine's clock shows them. An export is printed as it comes, so that
-    little of it is in memory.
+    A table has headings, the newest last, and times as this machine's clock shows them; what Excel opens has words and
+    times of the same kind. An export is printed as it comes, so that little of it is in memory.
     """
     found = islice(items, most)
     lines: Iterable[str]
-    if form == "csv":
+    if sheet.excel:
+        lines = csv_lines((for_people(item, words) for item in found), headings(COLUMNS[what], words), sheet)
+    elif form == "csv":
         lines = csv_lines(found, COLUMNS[what], sheet)
     elif form == "json":
         lines = (f"{as_json(item)}\n" for item in found)
     else:
-        lines = reversed([f"{plain(line_of(what, item, words))}\n" for item in found])
+        told = [line_of(what, item, words) for item in found]
+        head = ["  ".join(headings(_SHOWN[what], words))] if told else []
+        lines = [f"{_fitted(plain(each))}\n" for each in (*head, *reversed(told))]
     line = ""
     try:
         for line in lines:
@@ -93,6 +113,14 @@ def line_of(what: str, item: Mapping[str, Any], words: Words) -> str:
     about = "  ".join(filter(None, (item["input"], item["incident"], said.get("fault"), said.get("subject"))))
     number = f"{item['boot']}-{item['seq']}"
     return f"{_local(item['heard'])}  {where}  {number}  {words.retold(item['kind'])}  {about}".rstrip()
+
+
+def _fitted(line: str) -> str:
+    """What doesn't fit on a line of the terminal stands below it; a file has a line for each record."""
+    if not sys.stdout.isatty():
+        return line
+    width = max(get_terminal_size().columns, NARROWEST)
+    return textwrap.fill(line, width, subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _told(incident: Mapping[str, Any], words: Words) -> str:

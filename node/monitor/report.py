@@ -10,6 +10,7 @@ from typing import Any
 
 from babel.dates import LOCALTZ
 
+from node.monitor.columns import for_people, headings
 from node.monitor.settings import Language
 from node.monitor.spreadsheet import Sheet, csv_lines
 from node.monitor.tell.words import Words, mark
@@ -57,17 +58,22 @@ def in_order(buttons: Iterable[Mapping[str, Any]], nodes: Iterable[Mapping[str, 
     return sorted(listed, key=needs)
 
 
-def tests_csv(tests: Iterable[Mapping[str, Any]], buttons: Iterable[Mapping[str, Any]], sheet: Sheet) -> str:
-    """Each test, oldest first; then each button with its last test and its due date."""
+def tests_csv(
+    tests: Iterable[Mapping[str, Any]], buttons: Iterable[Mapping[str, Any]], sheet: Sheet, words: Words
+) -> str:
+    """Each test, oldest first; then each button with its last test and its due date. Excel's has headings of words."""
     rows: list[dict[str, Any]] = []
     for test in _oldest_first(tests):
         told = {"result": _result(test), "reaction_ms": _ms(test), "walk_test": test["walk_test"]}
-        rows.append({"kind": "test", "at": test["at"], **_names(test), **told})
+        rows.append({"kind": mark("test"), "at": test["at"], **_names(test), **told})
     for button in buttons:
         told = {"due": button["due"], "overdue": "yes" if button["overdue"] else "no"}
         told["result"] = "never heard" if button["due"] is None else None
-        rows.append({"kind": "button", "at": button["last_test"], **_names(button), **told})
-    return "".join(csv_lines([{name: row.get(name) for name in _SHEET_COLUMNS} for row in rows], _SHEET_COLUMNS, sheet))
+        rows.append({"kind": mark("button"), "at": button["last_test"], **_names(button), **told})
+    whole = [{name: row.get(name) for name in _SHEET_COLUMNS} for row in rows]
+    if sheet.excel:
+        return "".join(csv_lines((for_people(row, words) for row in whole), headings(_SHEET_COLUMNS, words), sheet))
+    return "".join(csv_lines(whole, _SHEET_COLUMNS, sheet))
 
 
 def _names(what: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from io import StringIO
 from typing import Any, NamedTuple
 
@@ -16,12 +17,19 @@ _NUMBER = re.compile(r"[0-9][0-9.,:/e-]*", re.IGNORECASE)
 """What Excel takes for a number, a date or a time: the boot 0012e456 becomes 12 with 456 zeros."""
 
 
+_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
+
 class Sheet(NamedTuple):
-    """For whom a CSV is: what parts its cells, which mark stands before a fraction, how it begins."""
+    """For whom a CSV is: what parts its cells, which mark stands before a fraction, how it begins, and how a date is.
+
+    A date is a datetime; in what tools read there is none, but text as the API has it.
+    """
 
     delimiter: str = ","
     decimal: str = "."
     beginning: str = ""
+    date: str = "%Y-%m-%d %H:%M:%S"
     excel: bool = False
 
 
@@ -31,8 +39,9 @@ PLAIN = Sheet()
 
 def for_excel(language: Language) -> Sheet:
     """As Excel reads it when somebody opens the file: it takes its separator from the country, and UTF-8 by a mark."""
-    by_country = {"de": (";", ","), "en": (",", ".")}
-    return Sheet(*by_country[language], "\N{ZERO WIDTH NO-BREAK SPACE}", excel=True)
+    if language == "de":
+        return Sheet(";", ",", _MARK, "%d.%m.%Y %H:%M:%S", excel=True)
+    return Sheet(",", ".", _MARK, excel=True)  # with a date that Excel knows in any country
 
 
 def csv_lines(items: Iterable[Mapping[str, Any]], columns: Iterable[str], sheet: Sheet = PLAIN) -> Iterator[str]:
@@ -60,6 +69,8 @@ def csv_line(cells: Iterable[Any], sheet: Sheet = PLAIN) -> str:
 def _cell(value: Any, sheet: Sheet) -> str:
     if isinstance(value, str):
         return _harmless(plain(value), sheet)
+    if isinstance(value, datetime):
+        return value.strftime(sheet.date)
     if isinstance(value, float):
         return as_json(value).replace(".", sheet.decimal)
     return "" if value is None else as_json(value)

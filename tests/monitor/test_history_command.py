@@ -4,9 +4,11 @@ import csv
 import json
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any, Self
@@ -16,10 +18,12 @@ import pytest
 
 from node.errors import AlarmNodeError
 from node.messages import PAYLOAD_LIMIT
-from node.monitor import client
+from node.monitor import client, past
+from node.monitor.columns import zone
 from node.monitor.findings import BROKER_AWAY, DOWN
 from node.monitor.history import Batch, History
 from node.monitor.model import EventKey, HeardEvent, NodeKey, Role
+from node.monitor.saying import words_of
 from node.monitor.web.reading import Reading, Which
 from tests.support.history import at, event, finding
 from tests.support.monitor import alarm_monitor, started, write_monitor
@@ -117,7 +121,8 @@ def test_what_is_left_out_is_said(events: History, tmp_path: Path, arguments: tu
     if "--json" in arguments:
         assert [json.loads(line)["seq"] for line in lines] == list(seqs)
     else:
-        assert [int(line.split()[2].partition("-")[2]) for line in lines] == list(seqs)
+        assert lines[0].split("  ") == ["Heard (Europe/Berlin)", "Node", "Number", "Kind", "About"]
+        assert [int(line.split()[2].partition("-")[2]) for line in lines[1:]] == list(seqs)
     assert told.stderr.startswith(f"these are the newest {len(seqs)}; there are others: --most N")
     assert told.returncode == 0
 
@@ -129,7 +134,7 @@ def test_nothing_is_said_where_nothing_is_left_out(history: History, tmp_path: P
 
     told = asked(tmp_path, history.reading, "events", "--most", "2", *form)
 
-    assert len(told.stdout.splitlines()) == (3 if "--csv" in form else 2)
+    assert len(told.stdout.splitlines()) == (2 if "--json" in form else 3)
     assert (told.returncode, told.stderr) == (0, "")
 
 
@@ -241,15 +246,43 @@ def test_past_findings_can_be_looked_up(
     told = asked(tmp_path, history.reading, "findings", "--json", *arguments)
 
     lines = [
+        "Since (Europe/Berlin)  Node  Code  Subject  Until (Europe/Berlin)  What",
         f"2026-03-01T09:00:10+01:00  mitte/room-1  M001  over 2026-07-29T10:00:15+02:00  {DOWN.text}",
         f"2026-03-01T09:00:20+01:00  the monitor  M008  broker:8883  open  {BROKER_AWAY.text}",
         f"2026-03-01T09:00:40+01:00  mitte/room-1  M001  open  {DOWN.text}",
     ]
     assert [json.loads(line)["code"] for line in told.stdout.splitlines()] == codes
-    assert [line.split("  ")[2] for line in shown.stdout.splitlines()] == codes[::-1]
+    assert [line.split("  ")[2] for line in shown.stdout.splitlines()[1:]] == codes[::-1]
     assert [line for line in shown.stdout.splitlines() if line not in lines] == []
     assert shown.stderr == ("" if codes else "there is nothing of that in the history\n")
     assert told.stderr == ""
+
+
+class Terminal(StringIO):
+    """Where somebody reads."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+def test_what_does_not_fit_on_a_line_of_a_terminal_stands_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On 40 columns no word is cut, and the lines of a record hang together."""
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stdout", shown)
+    monkeypatch.setenv("COLUMNS", "40")
+    item = {"site": "mitte", "node": "room-1", "at": "2026-03-01T08:00:10Z", "before": "up", "after": "down"}
+
+    past.show("flips", iter([{**item, "reason": "will"}]), "table", 50, words_of("de"))
+
+    lines = shown.getvalue().splitlines()
+    assert max(map(len, lines)) <= 40
+    assert " ".join(each.strip() for each in lines).split() == [
+        *("Datum", f"({zone()})", "Gerät", "Änderung", "Grund"),
+        *(datetime.fromisoformat(item["at"]).astimezone().isoformat(), "mitte/room-1", "da", "->", "ausgefallen"),
+        *("der", "Broker", "hat", "die", "Verbindung", "verloren"),
+    ]
+    assert sum(each.startswith("    ") for each in lines) == len(lines) - 2
 
 
 @pytest.mark.parametrize("what", ["events", "findings", "flips", "incidents", "tests"])
@@ -302,7 +335,7 @@ def test_a_site_that_is_no_more_is_in_the_history_all_the_same(history: History,
 
     told = asked(tmp_path, history.reading, "events", "--site", "gone")
 
-    assert (told.returncode, len(told.stdout.splitlines())) == (0, 1)
+    assert (told.returncode, len(told.stdout.splitlines())) == (0, 2)  # the headings, and it
 
 
 @pytest.mark.parametrize("form", [(), ("--csv",)], ids=["page", "csv"])

@@ -3,7 +3,9 @@
 import csv
 import json
 import os
+import re
 from collections.abc import Iterator
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.monitor import report
+from node.monitor import past, report
+from node.monitor.columns import for_people, headings
 from node.monitor.history import History
 from node.monitor.model import Role
+from node.monitor.saying import words_of
 from node.monitor.spreadsheet import PLAIN, csv_lines, for_excel
 from node.monitor.web.metrics import Metrics
 from tests.support.building import building, finding, node
@@ -201,8 +205,49 @@ def test_the_record_of_tests_opens_in_excel_too(config: Path, token: Path) -> No
     """In the language of whoever keeps it."""
     told = alarm_monitor(config, "report", "tests", "--excel", "--token-file", str(token))
 
-    assert told.stdout.startswith("\ufeffkind;at;site;node;")
-    assert report.tests_csv([], [], PLAIN).startswith("kind,at,site,node,")
+    assert re.match(r"\ufeffArt;Datum \([\w/]+\);Standort;Gerät;", told.stdout)
+    assert report.tests_csv([], [], PLAIN, words_of("de")).startswith("kind,at,site,node,")
+
+
+TEST: dict[str, Any] = {"site": "mitte", "node": "room-1", "input": "button", "walk_test": "w-1", "reaction_s": 0.25}
+
+
+def test_a_german_excel_opens_dates_as_dates() -> None:
+    """As that country writes them, in this machine's zone, which the heading names; and the words are German, too."""
+    tested = {**TEST, "at": "2026-07-01T08:00:05Z"}
+    button = {**TEST, "last_test": tested["at"], "due": "2026-12-01T08:00:05Z", "overdue": True}
+    at, due = (datetime.fromisoformat(each).astimezone() for each in (tested["at"], button["due"]))
+
+    german, english = (
+        report.tests_csv([tested], [button], for_excel(language), words_of(language)).splitlines()
+        for language in ("de", "en")
+    )
+
+    assert german[1].startswith(f"Probe;{at:%d.%m.%Y %H:%M:%S};mitte;room-1;button;bestanden;250;")
+    assert german[2].endswith(f";{due:%d.%m.%Y %H:%M:%S};ja")
+    assert english[1].startswith(f"test,{at:%Y-%m-%d %H:%M:%S},mitte,room-1,button,passed,250,")
+
+
+@pytest.mark.parametrize("what", past.COLUMNS)
+def test_every_column_has_a_heading_of_its_own_in_each_language(what: str) -> None:
+    """None stands for two."""
+    german, english = (headings(past.COLUMNS[what], words_of(language)) for language in ("de", "en"))
+
+    assert len(set(german)) == len(set(english)) == len(past.COLUMNS[what])
+    assert set(german) & set(english) <= {"Alarm", "Code", "Status"}
+
+
+def test_excel_gets_the_words_of_a_language_and_tools_those_of_the_api() -> None:
+    """A phase, a class, yes and no, a finding's detail."""
+    item = {"phase": "acknowledged", "alarm_class": "threat", "test": False, "severity": "critical", "detail": "will"}
+    item |= {"reset_reason": "real", "kind": "pressed", "message": {"v": 1}, "count": 3, "reset_by": None, "after": "x"}
+
+    told = for_people(item, words_of("de"))
+
+    assert list(told.values()) == [
+        *("jemand kommt", "Bedrohung", "nein", "kritisch", "der Broker hat die Verbindung verloren"),
+        *("Ernstfall", "gedrückt", {"v": 1}, 3, None, "x"),
+    ]
 
 
 _VERSIONS = st.sampled_from(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from node.monitor import report
+from node.monitor.saying import words_of
 from node.monitor.settings import Language
 from node.monitor.spreadsheet import PLAIN
 
@@ -80,7 +81,7 @@ def test_every_button_of_the_roster_is_listed_and_what_was_never_heard_stands_fi
     listed = report.in_order(buttons, nodes)
 
     assert [each["node"] for each in listed] == ["room-9", "room-3", "room-2", "room-1"]
-    rows = report.tests_csv([], listed, PLAIN).splitlines()
+    rows = report.tests_csv([], listed, PLAIN, words_of("de")).splitlines()
     assert rows[1] == "button,,mitte,room-9,,never heard,,,,yes"
     assert len(rows) == 5
 

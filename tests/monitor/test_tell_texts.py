@@ -353,7 +353,7 @@ def test_every_notice_has_a_message(notices: list[Notice], language: Language) -
     assert [line for line in made.body.split("\n") if plain(line) != line] == []
 
 
-SAYING = ("meant", "past", "report", "saying", "showing")
+SAYING = ("columns", "meant", "past", "report", "saying", "showing")
 """What else says something to people, beside tell/."""
 
 
