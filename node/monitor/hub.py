@@ -225,7 +225,7 @@ class Hub:
         before = self.targets.isolated
         if self.targets.time_passed(now):
             self._restored(now, before)
-        self.receipts.time_passed(now)
+        self.receipts.time_passed(now, history_ok=self.own.history_ok)
         if now.at >= self._review_at:
             self._review_at = now.at + REVIEW_S
             self.drills.review(now)
@@ -313,7 +313,9 @@ class Hub:
         if self.receipts.is_awaited(key):
             self._told.heard(now, tracked.key, event)
             return
-        if not self.incidents.admits(now, tracked.key, event):
+        calls = is_call and not event.test and self.incidents.lacks(tracked.key, event)
+        has_room = self.receipts.finds_room(now, tracked.key, calls=calls)
+        if not (has_room and self.incidents.admits(now, tracked.key, event)):
             self.counts.dropped += 1
             return
         if is_call:

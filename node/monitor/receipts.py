@@ -1,19 +1,32 @@
 """Which events are held, and so have their receipt; which are on their way into the history; which never came. Pure.
 
 An event's receipt *held* is said once it is stored, and again whenever the node sends it again. Never otherwise.
+
+While the history is away what it is to store waits, of each node no more than it has ``ROOM`` for: one that is mad, or
+whose login was stolen, must not fill the memory. Beyond that a real call still finds ``CALLS_ROOM``. What finds no room
+isn't taken: it has no receipt, and its node sends it again.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 
 from node.messages import Event, ReceiptKind
 from node.monitor.decisions import Ledger, Moment, SendReceipt
-from node.monitor.findings import EVENTS_MISSING
+from node.monitor.findings import EVENTS_MISSING, FLOOD
 from node.monitor.model import EventKey, FindingKey, NodeKey, Tally
 from node.monitor.tally import Account
 from node.monitor.view import Counters
 
 STORING_S = 30.0
-"""After this an event that is still not stored may be taken again from the node."""
+"""After this an event that is still not stored may be taken again from the node, where the history works."""
+
+ROOM = 256
+"""A node has at most 20 unanswered events under way (protocol.md): the rest is for those of a long outage."""
+
+CALLS_ROOM = 64
+"""More than a node's open incidents (INCIDENTS_LIMIT)."""
+
+_WAITING = "events"
 
 
 class Receipts:
@@ -25,6 +38,8 @@ class Receipts:
         self._missing_s = missing_s
         self._accounts: dict[NodeKey, Account] = {}
         self._storing: dict[EventKey, float] = {}
+        self._waiting: Counter[NodeKey] = Counter()
+        self._full = {key.of for key in ledger.open if (key.code, key.subject) == (FLOOD.code, _WAITING) and key.node}
         for tally in tallies:
             account = self._account(tally.node)
             for first, last in tally.ranges:
@@ -50,9 +65,19 @@ class Receipts:
         """Whether it came: it is stored, or on its way there."""
         return self.is_awaited(key) or self.is_held(key)
 
+    def finds_room(self, now: Moment, node: NodeKey, *, calls: bool) -> bool:
+        """Whether another event of this node may wait for the history; ``calls``: it is a real call for help."""
+        waiting = self._waiting[node]
+        if waiting >= ROOM:
+            self._full.add(node)
+            self._ledger.find(now, _too_many(node))
+        return waiting < ROOM + (CALLS_ROOM if calls else 0)
+
     def take(self, now: Moment, key: EventKey, event: Event) -> None:
         """It is handed to the history, and what it says of others is reckoned with."""
+        self._let_go(key)
         self._storing[key] = now.at
+        self._waiting[key.of] += 1
         self._ledger.out.tallies.append(Tally(node=key.of, boot=key.boot, ranges=((key.seq, key.seq),)))
         account = self._account(key.of)
         account.expect(event.boot, event.seq, whole=event.kind == "started" and event.boot == account.now)
@@ -67,7 +92,7 @@ class Receipts:
     def stored(self, now: Moment, events: Iterable[EventKey]) -> None:
         """The history holds these events: their nodes are told."""
         for key in events:
-            begun = self._storing.pop(key, None)
+            begun = self._let_go(key)
             if begun is not None:
                 self._counts.stored += 1
                 self._counts.stored_s += now.at - begun
@@ -84,7 +109,7 @@ class Receipts:
     def unstored(self, events: Iterable[EventKey]) -> None:
         """The history won't have these events: their nodes may send them again."""
         for key in events:
-            self._storing.pop(key, None)
+            self._let_go(key)
 
     def say(self, key: EventKey, kind: ReceiptKind = "held") -> None:
         """Tell its node that this event is held, or that people were told of it (told.py)."""
@@ -116,15 +141,32 @@ class Receipts:
     def forget(self, node: NodeKey) -> None:
         """It is no node any more: what never came of it won't."""
         self._accounts.pop(node, None)
+        self._full.discard(node)
 
-    def time_passed(self, now: Moment) -> None:
-        """What isn't stored for long may be taken again."""
+    def time_passed(self, now: Moment, *, history_ok: bool) -> None:
+        """What isn't stored for long may be taken again; but while the history is away that is known to wait."""
         for event, begun in list(self._storing.items()):
-            if now.at - begun > STORING_S:
-                del self._storing[event]
+            if history_ok and now.at - begun > STORING_S:
+                self._let_go(event)
+        for node in [each for each in self._full if self._waiting[each] < ROOM]:
+            self._full.discard(node)
+            self._ledger.clear(now, _too_many(node))
+
+    def _let_go(self, key: EventKey) -> float | None:
+        """It waits no longer: since when it did, None where it didn't."""
+        begun = self._storing.pop(key, None)
+        if begun is not None:
+            self._waiting[key.of] -= 1
+            if not self._waiting[key.of]:
+                del self._waiting[key.of]
+        return begun
 
     def _account(self, node: NodeKey) -> Account:
         account = self._accounts.get(node)
         if account is None:
             account = self._accounts[node] = Account()
         return account
+
+
+def _too_many(node: NodeKey) -> FindingKey:
+    return FindingKey(FLOOD.code, *node, _WAITING)

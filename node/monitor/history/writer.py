@@ -4,7 +4,8 @@ Rules
 
 1. Whoever gives it a batch never waits. Each batch is answered by one ``Stored`` or one ``Refused``, in their order.
 2. While the database is away everything waits and is tried again. Beyond ``kept`` waiting events telemetry is refused
-   at the door (its node sends it again, since it gets no receipt); alarms and whatever else is decided never are.
+   at the door (its node sends it again, since it gets no receipt); alarms and whatever else is decided never are: who
+   decides takes no more of one node than it has room for (receipts.py).
 3. A database that hangs gives no error: who is at one try for ``HANGS_S`` is as good as away, which ``look`` sees.
 4. A batch that can't be stored in whatever state the database is doesn't keep the others: it is refused, alone.
 
