@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TextIO
 
 from node import watchdog
@@ -153,34 +154,38 @@ def _about_incident(parsed: argparse.Namespace) -> int:
     key, which = meant.incident(client, action, parsed.incident, _words(parsed))
     body = {"reason": parsed.reason} if action == "reset" else None
     made = client.post("incidents", *key, action, body=body)
-    if which:
-        print(plain(which))
+    print(plain(which or "/".join(key)))
     _say_done(parsed, action, made)
     return 0
 
 
 def _identify(parsed: argparse.Namespace) -> int:
     client = _client(parsed)
-    made = client.post(*_node(client, parsed), "identify", body={"for_s": parsed.for_s})
-    _say_done(parsed, "identify", made)
+    node = _node(client, parsed)
+    made = client.post("nodes", *node, "identify", body={"for_s": parsed.for_s})
+    _say_done(parsed, "identify", made, node="/".join(node), seconds=f"{parsed.for_s:g}")
     return 0
 
 
 def _pause(parsed: argparse.Namespace) -> int:
     client, body = _client(parsed), {"reason": parsed.reason, "for_s": parsed.for_s}
-    _say_done(parsed, "pause", client.post(*_node(client, parsed), "pause", body=body))
+    node = _node(client, parsed)
+    made = client.post("nodes", *node, "pause", body=body)
+    _say_done(parsed, "pause", made, node="/".join(node), until=_until(parsed, made))
     return 0
 
 
 def _resume(parsed: argparse.Namespace) -> int:
     client = _client(parsed)
-    _say_done(parsed, "resume", client.post(*_node(client, parsed), "resume"))
+    node = _node(client, parsed)
+    _say_done(parsed, "resume", client.post("nodes", *node, "resume"), node="/".join(node))
     return 0
 
 
 def _forget(parsed: argparse.Namespace) -> int:
     client = _client(parsed)
-    _say_done(parsed, "forget", client.delete(*_node(client, parsed)))
+    node = _node(client, parsed)
+    _say_done(parsed, "forget", client.delete("nodes", *node), node="/".join(node))
     return 0
 
 
@@ -202,12 +207,14 @@ def _tell(parsed: argparse.Namespace) -> int:
 
 def _isolate(parsed: argparse.Namespace) -> int:
     body = {"reason": parsed.reason, "for_s": parsed.for_s}
-    _say_done(parsed, "isolate", _client(parsed).post("targets", parsed.target, "isolate", body=body))
+    made = _client(parsed).post("targets", parsed.target, "isolate", body=body)
+    _say_done(parsed, "isolate", made, target=parsed.target, until=_until(parsed, made))
     return 0
 
 
 def _restore_target(parsed: argparse.Namespace) -> int:
-    _say_done(parsed, "restore-target", _client(parsed).post("targets", parsed.target, "restore"))
+    made = _client(parsed).post("targets", parsed.target, "restore")
+    _say_done(parsed, "restore-target", made, target=parsed.target)
     return 0
 
 
@@ -229,13 +236,11 @@ def _walk_test(parsed: argparse.Namespace) -> int:
         if nodes:
             body["nodes"] = nodes
         made = client.post("walk-tests", body=body)
-        _say_done(parsed, "walk-test", made, id=made["id"], minutes=f"{parsed.for_s / 60:g}")
+        _say_done(parsed, "walk-test", made, id=made["id"], until=_until(parsed, made))
     elif parsed.what == "end":
         ended = parsed.id or meant.walk_test(client)
         made = client.delete("walk-tests", ended)
-        if not parsed.id:
-            print(plain(ended))
-        _say_done(parsed, "walk-test-end", made)
+        _say_done(parsed, "walk-test-end", made, id=ended)
     else:
         show_walk_tests(client.items("walk-tests"), _words(parsed))
     return 0
@@ -277,7 +282,7 @@ def _token(parsed: argparse.Namespace) -> int:
             raise
         _say_done(parsed, "token", {}, sys.stderr, role=parsed.role)
     elif history.tokens.revoke(parsed.name):
-        _say_done(parsed, "token-revoke", {})
+        _say_done(parsed, "token-revoke", {}, name=parsed.name)
     else:
         raise ApiError(
             "there is no valid token {name}", "see which there are: alarm-monitor token list", name=parsed.name
@@ -348,10 +353,16 @@ def _client(parsed: argparse.Namespace, answer_s: float = ANSWER_S) -> Commands:
     return reaching.reach(parsed, os.environ, answer_s)
 
 
-def _node(client: Commands, parsed: argparse.Namespace) -> tuple[str, ...]:
+def _node(client: Commands, parsed: argparse.Namespace) -> tuple[str, str]:
     from node.monitor import meant  # noqa: PLC0415
 
-    return ("nodes", *meant.node(client, parsed.node))
+    return meant.node(client, parsed.node)
+
+
+def _until(parsed: argparse.Namespace, made: Mapping[str, Any]) -> datetime:
+    """When what was asked for ends by itself; a monitor that is older than this command doesn't say it."""
+    said = made.get("until")
+    return datetime.fromisoformat(said) if said else datetime.now(UTC) + timedelta(seconds=parsed.for_s)
 
 
 def _complete(parsed: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ Findings are kept here as well: raised where they weren't open, cleared where th
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -44,6 +44,16 @@ class Moment(NamedTuple):
 
 CLOCK_SET = datetime(2020, 1, 1, tzinfo=UTC)
 """Before this no clock that was ever set has been: machines without a battery begin in 1970."""
+
+
+CLOCK_STEP = timedelta(minutes=1)
+"""By less a clock is only kept right."""
+
+
+def ends_utc(now: Moment, ends: float, label: datetime) -> datetime:
+    """When something ends: as was said when it began, unless the clock was set since."""
+    counted = now.utc + timedelta(seconds=ends - now.at)
+    return label if abs(counted - label) < CLOCK_STEP else counted
 
 
 def counted_from(now: Moment, label: datetime) -> datetime:

@@ -15,7 +15,7 @@ from math import inf
 from typing import Any, assert_never
 
 from node.messages import ReplyMessage
-from node.monitor.decisions import Ledger, Moment, Respond, SendCommand
+from node.monitor.decisions import Ledger, Moment, Respond, SendCommand, ends_utc
 from node.monitor.fleet import Fleet
 from node.monitor.incidents import Incidents
 from node.monitor.lists import Lists
@@ -30,6 +30,7 @@ from node.monitor.requests import (
     NodeRequest,
     Outcome,
     PauseNode,
+    Replaced,
     Request,
     Reset,
     Resume,
@@ -218,8 +219,12 @@ class Orders:
         else:
             until = now.utc + timedelta(seconds=request.for_s)
             pause = Pause(node=request.node, by=request.by, reason=request.reason, since_utc=now.utc, until_utc=until)
+            before = tracked.pause
+            replaces = None
+            if before is not None:
+                replaces = Replaced(before.by, ends_utc(now, tracked.pause_ends, before.until_utc))
             self._fleet.pause(now, tracked, pause)
-            self._answer(number, "done")
+            self._respond(number, Answer("done", until=until, replaces=replaces))
 
     def _command(
         self, now: Moment, number: int | None, request: Request, tracked: Tracked, action: str, **arguments: Any

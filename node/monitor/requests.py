@@ -1,6 +1,7 @@
 """What people and tools ask of the monitor, and what came of it. Whether who asks may is for web/ to know."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from node.monitor.model import IncidentKey, NodeKey
@@ -9,18 +10,29 @@ Outcome = Literal["done", "refused", "unanswered", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """What held until now in the place of what was asked for: by whom, and when it would have ended."""
+
+    by: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What came of a request.
 
     ``done``; ``refused`` by the node or by us, ``reason`` says why; ``unanswered``: the node was asked and doesn't
     answer; ``unknown``: there is no such node or incident. ``id``: of what was made (a walk test). ``stored``: False
-    where what is done would have to be in the history, and isn't.
+    where what is done would have to be in the history, and isn't. ``until``: when what is done ends by itself.
+    ``replaces``: the pause or the isolation whose place it takes.
     """
 
     outcome: Outcome
     reason: str = ""
     id: str = ""
     stored: bool = True
+    until: datetime | None = None
+    replaces: Replaced | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from babel.dates import LOCALTZ
@@ -29,27 +30,35 @@ DONE = {
     "acknowledge": mark("acknowledge: done"),
     "silence": mark("silence: done"),
     "reset": mark("reset: done"),
-    "identify": mark("identify: done"),
-    "pause": mark("paused; it ends by itself. Its alarms stay alarms."),
-    "resume": mark("resumed"),
-    "forget": mark("forgotten: nothing of it stands any more. Where a second monitor hears it, say it there, too."),
+    "identify": mark("{node} shows for {seconds} s where it is"),
+    "pause": mark("{node} is paused until {until}; that ends by itself. Its alarms stay alarms."),
+    "resume": mark("{node} is paused no more: its silence is reported again"),
+    "forget": mark(
+        "{node} is forgotten: nothing of it stands any more. Where a second monitor hears it, say it there, too."
+    ),
     "tell": mark("{name}: taken. {said}"),
     "isolate": mark(
-        "isolated: it is told nothing until this ends by itself. Where no other target takes these calls, that is M018."
+        "{target} is isolated until {until}: it is told nothing, and comes back by itself. "
+        "Where no other target takes these calls, that is M018."
     ),
-    "restore-target": mark("brought back"),
+    "restore-target": mark("{target} is back: it is told again"),
     "walk-test": mark(
-        "{id} holds for {minutes} min, at each node once its lamp flashes every second. "
+        "{id} holds until {until}, at each node once its lamp flashes every second. "
         "Press each button there once, for less than 2 s."
     ),
-    "walk-test-end": mark("ended"),
+    "walk-test-end": mark("{id} is ended"),
     "token": mark("This is shown once. It may do what a {role} may."),
-    "token-revoke": mark("revoked"),
+    "token-revoke": mark("the token {name} is revoked: it opens nothing any more"),
 }
 """Of each action that is done."""
 
 _SAID = frozenset({"detail", "why"})
 """The values of an error that are a monitor's, or a machine's, own words."""
+
+_REPLACES = {
+    "pause": mark("This replaces the pause by {desk} until {until}."),
+    "isolate": mark("This replaces the isolation by {desk} until {until}."),
+}
 
 _BUT = mark("But: {note}.")
 _NAMES = re.compile(r"(?P<what>[^:]+): (?P<names>.+?)(?: and (?P<count>\d+) more)?")
@@ -103,12 +112,16 @@ def chosen(by_flag: Language | None, by_file: Language | None, words: Words) -> 
 
 
 def done(action: str, made: Mapping[str, Any], words: Words, **values: object) -> str:
-    """What is said of ``action``, for which the API has answered ``made``."""
-    text = words.say(DONE[action], **values)
-    note = made.get("note")  # a monitor that was started before this command was installed has none
-    if not note:
-        return text
-    return f"{text}\n{words.translate(_BUT).format(note=_note(note, words))}"
+    """What is said of ``action``, for which the API has answered ``made``; times among the values are local ones."""
+    said = {name: words.time(each) if isinstance(each, datetime) else each for name, each in values.items()}
+    lines = [words.say(DONE[action], **said)]
+    # A monitor that was started before this command was installed says neither what is replaced nor a note.
+    if action in _REPLACES and made.get("replaced_until"):
+        ended = words.time(datetime.fromisoformat(made["replaced_until"]))
+        lines.append(words.say(_REPLACES[action], desk=made["replaced_by"], until=ended))
+    if made.get("note"):
+        lines.append(words.translate(_BUT).format(note=_note(made["note"], words)))
+    return "\n".join(lines)
 
 
 def found(finding: Finding, words: Words) -> str:

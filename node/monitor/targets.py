@@ -10,10 +10,10 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from node.monitor.decisions import Ledger, Moment, Respond, TellTest, lasting
+from node.monitor.decisions import Ledger, Moment, Respond, TellTest, ends_utc, lasting
 from node.monitor.findings import ISOLATED, own_key
 from node.monitor.model import FindingKey, TargetRecord
-from node.monitor.requests import Answer, IsolateTarget, TargetRequest, TryTarget
+from node.monitor.requests import Answer, IsolateTarget, Replaced, TargetRequest, TryTarget
 
 ISOLATE_S = (60.0, 30 * 86400.0)
 
@@ -78,12 +78,16 @@ class Targets:
     def _isolate(self, now: Moment, request: IsolateTarget) -> Answer:
         if not ISOLATE_S[0] <= request.for_s <= ISOLATE_S[1]:
             return Answer("refused", f"for_s must be from {ISOLATE_S[0]:g} to {ISOLATE_S[1]:g}")
+        record, until = self.records[request.name], now.utc + timedelta(seconds=request.for_s)
+        replaces = None
+        if record.isolated_until_utc is not None:
+            ends = ends_utc(now, self._ends[request.name], record.isolated_until_utc)
+            replaces = Replaced(record.isolated_by, ends)
         self._ends[request.name] = now.at + request.for_s
-        until = now.utc + timedelta(seconds=request.for_s)
-        self._put(replace(self.records[request.name], isolated_by=request.by, isolated_until_utc=until))
+        self._put(replace(record, isolated_by=request.by, isolated_until_utc=until))
         detail = f"{request.by}, {lasting(request.for_s)}: {request.reason}"
         self._ledger.find(now, self._key(request.name), detail=detail, anew=True)
-        return Answer("done")
+        return Answer("done", until=until, replaces=replaces)
 
     def _restore(self, now: Moment, name: str) -> None:
         del self._ends[name]

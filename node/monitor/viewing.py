@@ -1,11 +1,10 @@
 """The hub as a View: what tools and people are shown. Made by the deciding thread; pure."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from node.monitor.decisions import Moment
+from node.monitor.decisions import Moment, ends_utc
 from node.monitor.drills import Walk
 from node.monitor.findings import kind_of, next_step
 from node.monitor.hub import Hub
@@ -25,8 +24,6 @@ from node.monitor.view import (
 )
 
 PAGE = "OPERATIONS.md#"
-CLOCK_STEP = timedelta(minutes=1)
-"""By less a clock is only kept right."""
 
 
 def view(hub: Hub, now: Moment, version: str, waiting: Mapping[str, tuple[int, int]]) -> View:
@@ -102,17 +99,11 @@ def _node(hub: Hub, tracked: Tracked, now: Moment, incidents: int) -> NodeView:
         incidents=incidents,
         missing=hub.receipts.missing(tracked.key, now.at),
         paused_by=None if pause is None else pause.by,
-        paused_until=None if pause is None else _until(now, tracked.pause_ends, pause.until_utc),
+        paused_until=None if pause is None else ends_utc(now, tracked.pause_ends, pause.until_utc),
         pause_reason=None if pause is None else pause.reason,
         walk_test_s=None if beat is None else beat.walk_test_s,
         rtt_ms=min(links, default=None),
     )
-
-
-def _until(now: Moment, ends: float, label: datetime) -> datetime:
-    """When something ends: as was said when it began, unless the clock was set since."""
-    counted = now.utc + timedelta(seconds=ends - now.at)
-    return label if abs(counted - label) < CLOCK_STEP else counted
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -62,7 +62,8 @@ class Walks:
         started = self._drills.start(now, walk)
         for tracked in reached:
             self._tell(now, started, tracked)
-        return Answer("done", "; ".join(filter(None, (_left_out(chosen), _spent(started)))), walk.id)
+        note = "; ".join(filter(None, (_left_out(chosen), _spent(started))))
+        return Answer("done", note, walk.id, until=walk.until_utc)
 
     def end(self, now: Moment, request: EndWalkTest) -> Answer:
         """End one at its nodes."""

@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -171,11 +172,16 @@ def test_the_record_of_tests_can_be_printed(monitor: RunningMonitor) -> None:
 @pytest.mark.usefixtures("node")
 def test_a_pause_is_shown_with_its_reason_and_ends_by_command(monitor: RunningMonitor) -> None:
     """Who works there says why; nobody is looked for meanwhile."""
-    said(monitor, "pause", f"{SITE}/room-300", "--for", "2h", "--reason", "neues Kabel")
+    begun = said(monitor, "pause", "room-300", "--for", "2h", "--reason", "neues Kabel")
     shown = said(monitor, "status", "--language", "de")
     paused = monitor.codes()
-    said(monitor, "resume", f"{SITE}/room-300")
+    again = said(monitor, "pause", f"{SITE}/room-300", "--for", "3h", "--reason", "neues Kabel")
+    ended = said(monitor, "resume", "room-300")
 
+    [end] = re.findall(rf"^{SITE}/room-300 is paused until (.+); that ends by itself", begun)
+    assert f"\nThis replaces the pause by local-guard-desk until {end}.\n" in again
+    assert "replaces" not in begun
+    assert ended == f"{SITE}/room-300 is paused no more: its silence is reported again\n"
     assert "neues" in shown
     assert paused == ["M019"]
     assert (monitor.node("room-300") or {})["status"] == "new"
@@ -277,7 +283,7 @@ def test_a_token_that_opens_nothing_cannot_be_revoked(monitor: RunningMonitor) -
     once_more = said(monitor, "token", "revoke", "tablet", code=1)
 
     assert mistyped == "E031 there is no valid token tabelt. Next: see which there are: alarm-monitor token list.\n"
-    assert revoked == "revoked\n"
+    assert revoked == "the token tablet is revoked: it opens nothing any more\n"
     assert "there is no valid token tablet" in once_more
 
 

@@ -143,7 +143,7 @@ def test_a_guard_tests_buttons(monitor: RunningMonitor, guard: Guard) -> None:
     ended = guard.said("walk-test", "end", ALARM_MONITOR_URL=guard.url)
 
     assert listed.startswith(made.split()[0])
-    assert ended.splitlines() == [made.split()[0], "ended"]
+    assert ended.splitlines() == [f"{made.split()[0]} is ended"]
     assert monitor.items("/walk-tests") == []
 
 
@@ -293,7 +293,7 @@ def test_the_only_walk_test_is_ended_without_its_id(site: Site, token: Path) -> 
     never = ask(site, token, "walk-test", "end")
 
     assert [each.id for each in site.behind.asked if isinstance(each, EndWalkTest)] == ["w-1"]
-    assert once.stdout.splitlines() == ["w-1", "ended"]
+    assert once.stdout.splitlines() == ["w-1 is ended"]
     assert twice.stderr.splitlines()[0] == "alarm-monitor walk-test end w-1  mitte"
     assert never.stderr == "E031 no walk test holds. Next: nothing needs doing.\n"
 

@@ -1,8 +1,11 @@
 """What people ask, where the node is away, refuses, or is asked twice."""
 
+from datetime import timedelta
+
 import pytest
 
 from node.monitor.batch import Memory
+from node.monitor.decisions import Moment, Respond
 from node.monitor.model import IncidentRecord, NodeKey
 from node.monitor.orders import ANSWER_S, PENDING_LIMIT
 from node.monitor.requests import (
@@ -10,6 +13,7 @@ from node.monitor.requests import (
     Answer,
     Identify,
     PauseNode,
+    Replaced,
     Request,
     Reset,
     Resume,
@@ -22,6 +26,7 @@ from tests.monitor.nodes import (
     about,
     goodbye,
     heartbeat,
+    moment,
     press,
     reply,
 )
@@ -175,6 +180,22 @@ def test_a_pause_has_an_end_within_a_month(for_s: float) -> None:
     assert answer is not None
     assert answer.outcome == "refused"
     assert play.hub.fleet.nodes[ROOM].pause is None
+
+
+@pytest.mark.parametrize("step_s", [0.0, 7_200.0], ids=["as it was said", "the clock was set"])
+def test_a_pause_says_when_it_ends_and_which_one_it_replaces(step_s: float) -> None:
+    """Whoever paused it first may still be at work there; an end is told by the clock as it is now."""
+    play = Play()
+    play.hear(1.0, heartbeat())
+    first = play.answer(play.ask(2.0, PauseNode(ROOM, "painters", "paint", 600.0)))
+    later = Moment(62.0, moment(62.0).utc + timedelta(seconds=step_s))
+
+    play.hub.ask(later, 77, PauseNode(ROOM, DESK, "new cable", 120.0))
+    [second] = [each.answer for each in play.hub.take().says if isinstance(each, Respond)]
+
+    replaced = Replaced("painters", moment(602.0).utc + timedelta(seconds=step_s))
+    assert first == Answer("done", until=moment(602.0).utc)
+    assert second == Answer("done", until=later.utc + timedelta(seconds=120.0), replaces=replaced)
 
 
 def test_a_pause_is_ended_once() -> None:

@@ -1,5 +1,7 @@
 """What the commands say, in people's own language; what is printed there is for nobody else (tools have --json)."""
 
+from datetime import UTC, datetime
+from string import Formatter
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from tests.monitor.play import Play
 
 GERMAN, ENGLISH = words_of("de"), words_of("en")
 AT = "2026-03-01T08:00:00Z"
+UNTIL = datetime(2026, 3, 1, 10, 30, tzinfo=UTC)
 WHERE: dict[str, Any] = {"site": "mitte", "node": "desk-1"}
 
 
@@ -35,10 +38,37 @@ def incident(alarm_class: str, end: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("action", [name for name, text in DONE.items() if "{" not in text])
+@pytest.mark.parametrize("action", DONE)
 def test_what_is_done_is_said_in_german(action: str) -> None:
-    """Not in the language of the program."""
-    assert done(action, {"note": ""}, GERMAN) != done(action, {}, ENGLISH) == DONE[action]
+    """Not in the language of the program; with what it is about, and until when it holds."""
+    names = {name for _, name, _, _ in Formatter().parse(DONE[action]) if name is not None}
+    values: dict[str, object] = {name: UNTIL if name == "until" else f"<{name}>" for name in names}
+
+    german, english = (done(action, {"note": ""}, words, **values) for words in (GERMAN, ENGLISH))
+
+    assert german != english
+    for words, text in ((GERMAN, german), (ENGLISH, english)):
+        told = {words.time(UNTIL) if name == "until" else f"<{name}>" for name in names}
+        assert {each for each in told if each not in text} == set()
+
+
+@pytest.mark.parametrize(
+    ("action", "line"),
+    [
+        ("pause", "Das ersetzt die Wartung von painters bis {}."),
+        ("isolate", "Das ersetzt die Abschaltung durch painters bis {}."),
+    ],
+)
+def test_what_takes_the_place_of_another_says_so(action: str, line: str) -> None:
+    """Whose it was, and until when; an older monitor doesn't say it."""
+    made = {"note": "", "replaced_by": "painters", "replaced_until": UNTIL.isoformat()}
+    values: dict[str, object] = {"node": "mitte/desk-1", "target": "sms", "until": UNTIL}
+
+    german = done(action, made, GERMAN, **values).splitlines()
+    older = done(action, {}, GERMAN, **values).splitlines()
+
+    assert german == [*older, line.format(GERMAN.time(UNTIL))]
+    assert len(older) == 1
 
 
 def test_what_is_not_as_it_seems_is_said_in_german_too() -> None:
@@ -108,9 +138,11 @@ def test_whom_a_walk_test_leaves_out_is_said_in_german(count: int, note: str) ->
     assert answer is not None
     made = told(asked, answer)
 
-    said = done("walk-test", {"id": made.id, "note": made.note}, GERMAN, id=made.id, minutes="10")
+    said = done("walk-test", {"id": made.id, "note": made.note}, GERMAN, id=made.id, until=UNTIL)
 
-    assert said.startswith(f"{made.id} gilt für 10 min, an jedem Gerät, sobald dessen Lampe jede Sekunde blinkt.")
+    assert said.startswith(
+        f"{made.id} gilt bis {GERMAN.time(UNTIL)}, an jedem Gerät, sobald dessen Lampe jede Sekunde blinkt."
+    )
     assert said.endswith(note)
     assert said.count("(ausgefallen)") == min(count, 10)
 
@@ -131,7 +163,7 @@ def test_whom_a_walk_test_leaves_out_is_said_in_german(count: int, note: str) ->
 )
 def test_the_buttons_whose_presses_stay_real_are_named_in_german(note: str, said: str) -> None:
     """Whoever tests them would call people."""
-    assert done("walk-test", {"note": note}, GERMAN, id="walk-1", minutes="10").endswith(f"Aber: {said}")
+    assert done("walk-test", {"note": note}, GERMAN, id="walk-1", until=UNTIL).endswith(f"Aber: {said}")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """tell --test, isolate and restore-target: on a real monitor, with real receivers, over a restart."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -108,7 +110,11 @@ def test_an_isolated_target_is_told_nothing_and_the_others_are_also_over_a_resta
         monitor.wait(lambda: "M022" not in monitor.codes(), what="no finding")
 
     assert (isolated.returncode, restored.returncode) == (0, 0), isolated.stderr + restored.stderr
-    assert "isolated: it is told nothing" in isolated.stdout
+    [begun] = [each["isolated_until"] for each in fleet["targets"] if each["name"] == "mail"]
+    with_zone = datetime.fromisoformat(begun).astimezone(ZoneInfo("Europe/Berlin"))
+    assert isolated.stdout.startswith("mail is isolated until ")
+    assert f"{with_zone:%H:%M:%S}: it is told nothing, and comes back by itself." in isolated.stdout
+    assert restored.stdout == "mail is back: it is told again\n"
     assert titles(mail) == ["ALARM, Bedrohung: mitte/wall-3"]
     assert sum("a target is isolated" in each for each in titles(sms)) == 2
     assert [(each["name"], each["isolated_by"] != "") for each in fleet["targets"]] == [("mail", True), ("sms", False)]

@@ -7,7 +7,7 @@ import pytest
 from node.monitor.batch import Memory
 from node.monitor.decisions import TellTest
 from node.monitor.model import IncidentKey, NoticeKind, TargetRecord
-from node.monitor.requests import Answer, IsolateTarget, RestoreTarget, TryTarget
+from node.monitor.requests import Answer, IsolateTarget, Replaced, RestoreTarget, TryTarget
 from node.monitor.settings import Target
 from node.monitor.tell.routing import targets_of
 from tests.monitor.nodes import BOOT, ROOM, SITE, START, moment, press
@@ -63,13 +63,24 @@ def test_an_isolation_is_told_to_the_other_first_targets_once() -> None:
     meanwhile, who = play.found(), play.hub.targets.isolated
     back = play.answer(play.ask(2.0, RestoreTarget("mail", "facilities")))
 
-    assert (answer, back) == (Answer("done"), Answer("done"))
+    assert (answer, back) == (Answer("done", until=moment(3_601.0).utc), Answer("done"))
     assert (meanwhile, who) == (["M022"], frozenset({"mail"}))
     assert (play.found(), play.hub.targets.isolated) == ([], frozenset())
     assert told(play) == [("finding", ("sms",)), ("cleared", ("sms",))]
     assert [each.detail for each in play.all.notices if each.kind is NoticeKind.FINDING] == [
         "facilities, 60 min: new gateway"
     ]
+
+
+def test_an_isolation_in_the_place_of_another_says_so() -> None:
+    """Whose it was, and until when: somebody else may still be at work there."""
+    play = Play(targets=TWO)
+    isolated(play)
+
+    answer = play.answer(play.ask(61.0, IsolateTarget("mail", "guards", "tests", 600.0)))
+
+    replaced = Replaced("facilities", moment(3_601.0).utc)
+    assert answer == Answer("done", until=moment(661.0).utc, replaces=replaced)
 
 
 def test_an_isolation_ends_by_itself() -> None:

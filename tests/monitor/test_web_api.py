@@ -17,6 +17,7 @@ from tests.support.building import INCIDENT, building, node
 from tests.support.web import Behind, Site, serving
 
 API = "/api/v1"
+DONE = {"id": "", "note": "", "until": None, "replaced_by": "", "replaced_until": None}
 DESK = NodeKey("mitte", "desk-1")
 CALL = IncidentKey("mitte", "desk-1", INCIDENT)
 
@@ -253,7 +254,7 @@ def test_what_is_asked_reaches_who_decides(
     """With the token's name as who asks."""
     response = site.client(role).post(f"{API}{path}", json=body)
 
-    assert (response.status_code, response.json()) == (200, {"id": "", "note": ""})
+    assert (response.status_code, response.json()) == (200, DONE)
     assert site.behind.asked == [expected]
 
 
@@ -309,7 +310,7 @@ def test_what_is_left_out_of_a_walk_test_is_told(site: Site) -> None:
 
     begun = site.client(Role.MANAGER).post(f"{API}/walk-tests", json={"site": "mitte", "for_s": 600})
 
-    assert begun.json() == {"id": "w-2", "note": "left out: desk-2 (down)"}
+    assert begun.json() == {**DONE, "id": "w-2", "note": "left out: desk-2 (down)"}
 
 
 def test_a_deciding_thread_that_hangs_is_told_and_may_still_answer(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

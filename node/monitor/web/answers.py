@@ -6,6 +6,8 @@ The deciding thread's and the nodes' own words stay beside them in brackets, for
 from http import HTTPStatus
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from node.monitor.requests import Acknowledge, Answer, Request, Reset, TryTarget
 from node.monitor.web.problems import ProblemError
 from node.monitor.web.shown import Done
@@ -78,7 +80,10 @@ def told(request: Request, answer: Answer) -> Done:
     match answer.outcome:
         case "done":
             note = NOTES.get((type(request), answer.reason), answer.reason) if answer.stored else UNSTORED
-            return Done(id=answer.id, note=note)
+            made = Done(id=answer.id, note=note, until=answer.until)
+            if answer.replaces is None:
+                return made
+            return replace(made, replaced_by=answer.replaces.by, replaced_until=answer.replaces.until)
         case "refused" if isinstance(request, TryTarget) and answer.reason not in REFUSALS:
             raise ProblemError(HTTPStatus.BAD_GATEWAY, answer.reason, "mend its URL or its server, then test it again")
         case "refused":

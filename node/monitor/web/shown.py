@@ -118,11 +118,16 @@ class PastFindingShown(Struct, frozen=True, kw_only=True):
 class Done(Struct, frozen=True, kw_only=True):
     """What was asked is done; ``id`` is that of what was made by it, else empty.
 
-    ``note``: what of it isn't as whoever asked would take it, in words for people; mostly empty.
+    ``note``: what of it isn't as whoever asked would take it, in words for people; mostly empty. ``until``: when it
+    ends by itself, null where it doesn't. ``replaced_by``, ``replaced_until``: whose pause or isolation it takes the
+    place of, and when that would have ended; empty and null where there was none.
     """
 
     id: str = ""
     note: str = ""
+    until: datetime | None = None
+    replaced_by: str = ""
+    replaced_until: datetime | None = None
 
 
 def fleet(view: View, age_s: float) -> FleetView:
