@@ -1,7 +1,8 @@
 """How often a node may call before the calls of others are told first. Pure.
 
 A node that is mad, or whose login was stolen, opens and resets hundreds of alarms. Each is told, but beyond
-``CALLS`` at once, and one every ``ANOTHER_S`` from then on, they stand behind those of every other node.
+``CALLS`` at once, and one every ``ANOTHER_S`` from then on, they stand behind those of every other node. A further
+press counts less than a new call: a frightened person presses often.
 """
 
 from node.monitor.decisions import Ledger, Moment
@@ -10,6 +11,10 @@ from node.monitor.model import FindingKey, NodeKey
 
 CALLS = 5
 ANOTHER_S = 12.0
+CALL = 1.0
+FURTHER_PRESS = 1 / 6
+"""One every two seconds, for as long as it takes."""
+
 SHOWN_S = 60.0
 """How long the finding stands after the last call that was too many."""
 
@@ -22,12 +27,12 @@ class Bursts:
         self._left: dict[NodeKey, tuple[float, float]] = {}
         self._shown = {key: now.at + SHOWN_S for key in ledger.open if key.code == MANY_CALLS.code}
 
-    def is_too_many(self, now: Moment, node: NodeKey) -> bool:
-        """It calls now: whether that is beyond what it may."""
+    def is_too_many(self, now: Moment, node: NodeKey, weight: float) -> bool:
+        """It calls now: whether that is beyond what it may. ``weight``: ``CALL``, or ``FURTHER_PRESS``."""
         left, since = self._left.get(node, (float(CALLS), now.at))
         left = min(float(CALLS), left + (now.at - since) / ANOTHER_S)
-        if left >= 1.0:
-            self._left[node] = left - 1.0, now.at
+        if left >= weight:
+            self._left[node] = left - weight, now.at
             return False
         self._left[node] = left, now.at
         key = FindingKey(MANY_CALLS.code, *node, "")

@@ -6,8 +6,9 @@ Rules:
 2. It ends with its reset event only. A ``normal`` alone is a finding; a person may then end it here.
 3. Unacknowledged after ``escalate_s`` the next group is told, and so on (ladder.py).
 4. A further press after somebody said to be coming takes that back, as the lamp at the button does: it may be another
-   person. The ladder begins anew, as it does where all were told and nobody came, and after an end of which its node
-   doesn't know: it wasn't over. The node's list says it as well as the event, which another monitor may have had alone.
+   person. The ladder begins anew, as it does after an end of which its node doesn't know: it wasn't over. Where nobody
+   has said so, all that were called are told of the further press at once, and the next group is called when it was to
+   be. The node's list says it as well as the event, which another monitor may have had alone.
 5. A list that says acknowledged comes just before the event that says by whom: for so long nobody else is called. It
    has all presses that are answered by it, however late their events come. One of before the newest press says nothing:
    it may have been kept by a broker that its node doesn't reach.
@@ -133,7 +134,7 @@ class Incidents:
         """A call that isn't what is known of its incident; ``event`` has an incident and presses."""
         key = IncidentKey(*node, event.incident or "")
         name, opened = f"anew:{event.boot}-{event.seq}:", self.open.get(key)
-        if opened is not None and opened.told_as[1] == name:
+        if opened is not None and opened.call == name:
             return
         self.doubts.find(now, node, TOLD_ANEW)
         record = replace(from_event(key, event, at_utc), held_utc=now.utc)
@@ -350,23 +351,25 @@ class Incidents:
     def _call_again(self, now: Moment, opened: Open, presses: int) -> None:
         self._ledger.clear(now, _call_missing(opened.record.key))
         opened.record = replace(opened.record, held_utc=opened.record.held_utc or now.utc)
-        if presses > max(opened.told_as[0], opened.record.presses):
+        listed = 0 if opened.answered_since is None else opened.answered_for
+        known = opened.record.presses if opened.record.is_answered else listed
+        if presses > max(opened.told_for, known):
             self._press_again(now, opened, presses)
             return
         self._ledger.out.incidents.append(opened.record)
-        if presses <= opened.told_as[0]:
+        if presses <= opened.told_for:
             self._ladder.repeat(now, opened, presses)
 
     def _press_again(self, now: Moment, opened: Open, presses: int) -> None:
-        """There were more presses than are known here."""
+        """There were more presses than anybody was told of here."""
         if opened.answered_since is not None:  # the event that says who answered those before it may never come
             self._acknowledged(now, opened.record.key, now.utc, "", opened.answered_for)
         record = opened.record
-        self._count(now, opened, presses)
+        self._count(now, opened, max(presses, record.presses))
         self._ledger.out.incidents.append(opened.record)
         if record.is_answered:
             self._ladder.begin_again(now, opened)
-        elif self._ladder.is_exhausted(now, opened):
+        else:
             self._ladder.call_once_more(now, opened)
 
     def _acknowledged(

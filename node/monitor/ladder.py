@@ -1,8 +1,8 @@
 """Whom an incident calls, and when: from group to group until somebody says to be coming. Pure.
 
 1. The first group is told at once, each further one ``escalate_s`` after the one before, until somebody is coming.
-2. Where the call begins anew, all that were called so far are told at once: they took it for answered, or nobody came.
-   It goes on with the next group.
+2. A further press is told at once to all that were called so far. Where it takes an answer back, the wait for the next
+   group begins anew, too.
 3. Each notice's key says which incident, which call and which group: whoever of several monitors finds it, and however
    often, people are told once. Which call it is follows from what the history keeps, so that a monitor that was started
    later, or has told fewer groups, says it by the same key, and no group by that of a call which was answered.
@@ -15,7 +15,7 @@ from math import inf
 
 from msgspec.structs import replace
 
-from node.monitor.bursts import Bursts
+from node.monitor.bursts import CALL, FURTHER_PRESS, Bursts
 from node.monitor.decisions import Ledger, Moment
 from node.monitor.model import IncidentRecord, Notice, NoticeKind
 
@@ -24,8 +24,9 @@ from node.monitor.model import IncidentRecord, Notice, NoticeKind
 class Open:
     """An open incident. ``next_at``: when the next group is told, inf when nobody is left or somebody is coming.
 
-    ``told_at``: when somebody was called last, -inf where that was before our start. ``told_as``: for which press, and
-    which call that was: with the group's number the end of its notices' keys.
+    ``call``: which call this is; the first one is "". ``told_for``: for which press somebody was called last.
+    ``names``: of each group that was called, by what name it was last: with the group's number the end of its notice's
+    key.
     ``unlisted_since``: since when its node doesn't list it, None while it does or hasn't said anything.
     ``answered_since``: since when its node lists it as acknowledged without our having heard by whom; ``answered_for``:
     with how many presses. ``yields``: its node called too often when this call began. ``counted_at``: since when there
@@ -33,8 +34,9 @@ class Open:
     """
 
     record: IncidentRecord
-    told_at: float = -inf
-    told_as: tuple[int, str] = (0, "")
+    call: str = ""
+    told_for: int = 0
+    names: tuple[str, ...] = ()
     next_at: float = inf
     unlisted_since: float | None = None
     answered_since: float | None = None
@@ -54,10 +56,8 @@ class Ladder:
 
     def begin(self, now: Moment, opened: Open, name: str = "") -> None:
         """Call for help. ``name`` is "" for an incident's first call."""
-        opened.told_as = (opened.record.presses, name)
-        opened.yields = not opened.record.test and self._bursts.is_too_many(now, opened.record.key.of)
-        opened.told_at = now.at
-        self._call_all(now, opened)
+        opened.call = name
+        self._call_now(now, opened, name, CALL)
         self.wait(now, opened)
 
     def begin_again(self, now: Moment, opened: Open) -> None:
@@ -65,8 +65,8 @@ class Ladder:
         self.begin(now, opened, _taken_back(opened.record))
 
     def call_once_more(self, now: Moment, opened: Open) -> None:
-        """There was a further press, and nobody has come who was called before it."""
-        self.begin(now, opened, f"more:{opened.record.presses}:")
+        """There was a further press, and nobody has said to be coming: the next group's turn stays as it is."""
+        self._call_now(now, opened, _once_more(opened.record), FURTHER_PRESS)
 
     def call_anew(self, now: Moment, opened: Open, why: str) -> None:
         """Nobody was told of it, and there is a target now that wasn't there when it was called; ``why`` says which."""
@@ -76,16 +76,19 @@ class Ladder:
         """Go on with what the history has. What another monitor stored may have been told to nobody: it knew less."""
         record = opened.record
         if record.answered and not record.is_answered:
-            opened.told_as = (record.presses, _taken_back(record))
-            self._call_all(now, opened)
+            opened.call = _taken_back(record)
+            self._call_as(now, opened, opened.call)
+        elif record.presses > 1 and record.is_untold:
+            self._call_as(now, opened, _once_more(record))
         else:
-            opened.told_as = (record.presses, "")
+            opened.told_for, opened.names = record.presses, ("",) * (record.told_steps + 1)
         self.wait(now, opened)
 
     def repeat(self, now: Moment, opened: Open, presses: int) -> None:
         """A press is heard again that was told: the history may have refused it."""
-        if presses == opened.told_as[0]:
-            self._call_all(now, opened)
+        if presses == opened.told_for:
+            for step, name in enumerate(opened.names):
+                self._call(now, opened, step, name)
         else:
             self._tell(now, opened, NoticeKind.ALARM, "0", 0)
 
@@ -94,10 +97,6 @@ class Ladder:
         is_over = opened.record.is_answered or opened.record.told_steps >= self._steps
         opened.next_at = inf if is_over else now.at + self._escalate_s
 
-    def is_exhausted(self, now: Moment, opened: Open) -> bool:
-        """Whether all were called, and had their time to come."""
-        return opened.next_at == inf and now.at - opened.told_at >= self._escalate_s
-
     def go_on(self, now: Moment, opened: Open) -> None:
         """Call the next group, if it is time."""
         if opened.next_at > now.at:
@@ -105,8 +104,8 @@ class Ladder:
         step = opened.record.told_steps + 1
         opened.record = replace(opened.record, told_steps=step)
         self._ledger.out.incidents.append(opened.record)
-        opened.told_at = now.at
-        self._call(now, opened, step)
+        opened.names += (opened.call,)
+        self._call(now, opened, step, opened.call)
         self.wait(now, opened)
 
     def time_passed(self, now: Moment) -> None:
@@ -123,12 +122,18 @@ class Ladder:
         record = opened.record
         self._tell(now, opened, NoticeKind.RESET, str(record.presses), record.told_steps, by=by, reason=reason)
 
-    def _call_all(self, now: Moment, opened: Open) -> None:
-        for step in range(opened.record.told_steps + 1):
-            self._call(now, opened, step)
+    def _call_now(self, now: Moment, opened: Open, name: str, weight: float) -> None:
+        opened.yields = not opened.record.test and self._bursts.is_too_many(now, opened.record.key.of, weight)
+        self._call_as(now, opened, name)
 
-    def _call(self, now: Moment, opened: Open, step: int) -> None:
-        self._tell(now, opened, NoticeKind.ALARM, f"{opened.told_as[1]}{step}", step)
+    def _call_as(self, now: Moment, opened: Open, name: str) -> None:
+        """Call all groups that were called so far."""
+        opened.told_for, opened.names = opened.record.presses, (name,) * (opened.record.told_steps + 1)
+        for step in range(len(opened.names)):
+            self._call(now, opened, step, name)
+
+    def _call(self, now: Moment, opened: Open, step: int, name: str) -> None:
+        self._tell(now, opened, NoticeKind.ALARM, f"{name}{step}", step)
 
     def _tell(
         self, now: Moment, opened: Open, kind: NoticeKind, which: str, step: int, *, by: str = "", reason: str = ""
@@ -156,3 +161,8 @@ class Ladder:
 def _taken_back(record: IncidentRecord) -> str:
     """The call that begins with the first press that nobody has answered."""
     return f"again:{record.answered + 1}:"
+
+
+def _once_more(record: IncidentRecord) -> str:
+    """The call for its newest press, where nobody has answered any."""
+    return f"more:{record.presses}:"

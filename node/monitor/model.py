@@ -192,8 +192,8 @@ class IncidentRecord(Struct, frozen=True, kw_only=True):
 
     @property
     def is_told(self) -> bool:
-        """Whether people were told since the newest acknowledgement: what they were told before it was answered."""
-        return self.told_presses > self.answered
+        """Whether people were told of every press."""
+        return self.told_presses >= max(self.presses, 1)
 
     @property
     def is_untold(self) -> bool:

@@ -1,15 +1,12 @@
 """Which calls people were told of, and what their nodes hear of that: the lamp says *received* then. Pure.
 
-1. A call is told once a channel has taken a message about it. A press after somebody said to be coming is told only by
-   a message of after that, also where only the node's list has said so yet.
+1. A call is told once a channel has taken a message that names every press of it.
 2. Its node hears so at once, for the event for which it waits: the one that its list names, or a further press that
    came. It hears so again at its birth, when a link is back, and when it says anything of the call again; and where it
    goes on listing it as active, after ``AGAIN_S``, doubling to ``SELDOM_S``: a receipt that was lost does no harm.
-3. A press whose own event hasn't come is told by a message that names it: what was acknowledged before it may be on
-   its way, too.
-4. Another monitor on the same history may have told people: it is asked every ``ASK_S``, after a minute every
+3. Another monitor on the same history may have told people: it is asked every ``ASK_S``, after a minute every
    ``ASK_SELDOM_S``; no more than ``ASKED`` calls at once, those first that have waited longest.
-5. A call that nobody was told of for ``UNTOLD_S`` is a finding.
+4. A call that nobody was told of for ``UNTOLD_S`` is a finding.
 """
 
 from dataclasses import dataclass
@@ -160,25 +157,21 @@ class Told:
             return
         call.untold_at = call.ask_at = inf
         self._ledger.clear(now, _untold(key))
-        listed = 0 if opened.answered_since is None else opened.answered_for
-        if opened.record.is_answered or opened.record.told_presses <= max(opened.record.answered, listed):
+        if opened.record.is_answered or opened.answered_since is not None or not opened.record.is_told:
             return
-        awaited = self._awaited(key, call, opened)
+        awaited = self._awaited(key, call)
         if awaited is None or (awaited == call.said and now.at < call.say_at) or not self._may(now, key.of):
             return
         wait_s = min(2 * (call.say_at - call.said_at), SELDOM_S) if awaited == call.said else AGAIN_S
         call.said, call.said_at, call.say_at = awaited, now.at, now.at + wait_s
         self._receipts.say(awaited, "told")
 
-    def _awaited(self, key: IncidentKey, call: _Call, opened: Open) -> EventKey | None:
+    def _awaited(self, key: IncidentKey, call: _Call) -> EventKey | None:
         """The event for which its node waits, as far as it is known; None where it waits for none."""
         listed = self._lists.get(key)
         if listed is None or listed.presses < call.presses:
             return call.came
-        press = EventKey(*key.of, listed.press.boot, listed.press.seq)
-        told = opened.record.told_presses - opened.record.beyond
-        came = listed.presses <= max(call.presses, told) or self._receipts.is_known(press)
-        return press if listed.phase == "active" and came else None
+        return EventKey(*key.of, listed.press.boot, listed.press.seq) if listed.phase == "active" else None
 
     def _may(self, now: Moment, node: NodeKey) -> bool:
         """Whether this node hasn't heard too much within this second."""

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from node.monitor.batch import Memory
-from node.monitor.bursts import ANOTHER_S, CALLS, SHOWN_S
+from node.monitor.bursts import ANOTHER_S, CALL, CALLS, FURTHER_PRESS, SHOWN_S
 from node.monitor.model import NodeKey, NodeRecord, Notice, NoticeKind, Status
 from node.monitor.settings import Target
 from tests.monitor.nodes import ROOM, SITE, START, about, press
@@ -56,6 +56,18 @@ def test_a_node_that_rests_calls_as_any_other_and_the_finding_ends() -> None:
 
     assert (before, after, "M017" in play.found()) == (True, False, False)
     assert not calls(play)[-1].yields
+
+
+def test_further_presses_yield_later_than_new_calls_do() -> None:
+    """A frightened person presses often."""
+    before = round((CALLS - CALL) / FURTHER_PRESS)
+    play = Play()
+    play.hear(1.0, press(1))
+    for number in range(2, before + 3):
+        play.hear(1.0, press(number, incident=1, presses=number))
+
+    assert [each.yields for each in calls(play)] == [False] * (1 + before) + [True]
+    assert [each.presses for each in calls(play)] == [*range(1, before + 3)]
 
 
 def test_the_next_group_is_called_for_it_after_all_others_too() -> None:

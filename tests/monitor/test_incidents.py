@@ -154,19 +154,22 @@ def test_a_press_after_a_listed_acknowledgement_takes_it_back() -> None:
     assert play.told() == [("alarm", 0), ("alarm", 1)]
 
 
-def test_a_press_when_all_were_told_and_nobody_came_is_told_again() -> None:
-    """An hour later it is forgotten by everybody but the one who presses."""
+def test_a_further_press_is_told_to_whoever_was_called_and_puts_no_group_off() -> None:
+    """Nobody has come: all that were called so far hear of it, and the next group is called when it was to be."""
     play = Play(targets=TWO_GROUPS)
     play.hear(1.0, press(1))
-    play.hear(70.0, press(2, incident=1, presses=2))
+    play.hear(30.0, press(2, incident=1, presses=2))
     soon = play.told()
+    play.until(1.0 + ESCALATE_S)
+    later = play.told()
 
     play.hear(3600.0, press(3, incident=1, presses=3))
-
-    assert soon == [("alarm", 0), ("alarm", 1)]
     play.until(4000.0)
 
-    assert play.told() == [*soon, ("alarm", 0), ("alarm", 1)]
+    assert soon == [("alarm", 0), ("alarm", 0)]
+    assert later == [*soon, ("alarm", 1)]
+    assert play.told() == [*later, ("alarm", 0), ("alarm", 1)]
+    assert [each.presses for each in play.all.notices if each.is_call] == [1, 2, 2, 3, 3]
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["as it is", "after a restart"])
@@ -282,7 +285,7 @@ def test_an_acknowledgement_that_is_heard_again_after_a_further_press_delays_and
 
     play.until(3.0 + ESCALATE_S)
 
-    assert told == before == [("alarm", 0), ("acknowledged", 0), ("alarm", 0)]
+    assert told == before == [("alarm", 0), ("alarm", 0), ("acknowledged", 0), ("alarm", 0)]
     assert play.told() == [*told, ("alarm", 1)]
 
 
@@ -407,7 +410,7 @@ def test_a_press_after_an_acknowledgement_that_comes_late_is_told_again() -> Non
 
     play.hear(3.0, about(2, "acknowledged", 1, by="guard-desk"))
 
-    assert play.told() == [("alarm", 0), ("acknowledged", 0), ("alarm", 0)]
+    assert play.told() == [("alarm", 0), ("alarm", 0), ("acknowledged", 0), ("alarm", 0)]
 
 
 @pytest.mark.parametrize("retained", [False, True], ids=["late", "kept by a broker that the node doesn't reach"])
@@ -717,7 +720,7 @@ def test_a_press_is_told_of_which_an_acknowledgement_elsewhere_knew_nothing() ->
     play.hub.stored(moment(3.0), Stored(incidents=(answered_elsewhere(answered=1, presses=2),)))
     play.until(3.0 + ESCALATE_S)
 
-    assert play.told() == [("alarm", 0), ("alarm", 0), ("alarm", 1)]
+    assert play.told() == [("alarm", 0), ("alarm", 0), ("alarm", 0), ("alarm", 1)]
 
 
 def test_a_press_is_told_that_another_monitor_alone_has_heard() -> None:
@@ -742,7 +745,7 @@ def test_what_the_history_said_before_a_press_is_old() -> None:
         play.hub.stored(moment(3.0), Stored(incidents=(there,)))
     play.until(1.0 + ESCALATE_S)
 
-    assert play.told() == [("alarm", 0), ("alarm", 1)]
+    assert play.told() == [("alarm", 0), ("alarm", 0), ("alarm", 1)]
 
 
 @pytest.mark.parametrize("asked_at", [2.0, 1.0 + NORMAL_S], ids=["before", "when somebody is to ask"])
@@ -774,7 +777,7 @@ def test_what_was_ended_here_and_pressed_once_more_goes_on() -> None:
     play.until(61.0 + ESCALATE_S)
 
     assert INCIDENT in play.hub.incidents.open
-    assert play.told() == [*told, ("alarm", 1)]
+    assert play.told() == [*told, ("alarm", 0), ("alarm", 1)]
     play.hear(200.0, replaced(about(3, "reset", 1, by="key", reason="mistaken"), presses=2))
     assert play.hub.incidents.mistakes.count(ROOM, "button") == 1
 
@@ -829,8 +832,8 @@ def test_a_list_with_more_presses_calls_once_more_where_nobody_has_come() -> Non
     soon = play.told()
     play.hear(300.0, alarm((1, "received"), presses=3))
 
-    assert soon == [("alarm", 0)]
-    assert play.told() == [("alarm", 0)] * 2
+    assert soon == [("alarm", 0)] * 2
+    assert play.told() == [("alarm", 0)] * 3
     assert play.all.notices[-1].key.endswith(":more:3:0")
 
 

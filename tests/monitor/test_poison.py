@@ -154,7 +154,7 @@ def test_a_press_that_somebody_has_counted_before_is_told(poison: Event | Alarm,
         play.hear(300.0 + 10 * number, real(10 + number, 2 + number, incident=1))
 
     assert calls(play, said)[0] == (INCIDENT.incident, False)
-    assert len(calls(play, said)) == 1
+    assert len(calls(play, said)) == presses
     assert not play.record().is_answered
     assert {(BOOT, 10 + number) for number in range(presses)} <= set(play.receipts())
     assert "M024" in play.found()
@@ -535,5 +535,5 @@ def test_a_real_node_calls_people_whatever_was_written_in_its_name(tmp_path: Pat
         node.tap()
 
         node.expect(ladder="told")
-        *_, told = people.taken.first(2)
-        assert told.title == f"ALARM, threat: {SITE}/{WALL}"
+        # What the thief wrote is told before it, in one message or in two.
+        people.taken.wait(lambda taken: any(each.title == f"ALARM, threat: {SITE}/{WALL}" for each in taken))

@@ -123,6 +123,14 @@ def test_what_waits_of_one_node_is_one_message_with_its_worst_open_call_on_top()
     assert made.mood is Mood.ALARM
 
 
+def test_a_call_that_waits_with_its_further_presses_is_said_once() -> None:
+    """The newest says how often somebody has called."""
+    made = told(alarm(), alarm(presses=2), alarm(presses=3))
+
+    assert "Von dort" not in made.body
+    assert "3 mal gerufen" in made.body
+
+
 def test_calls_of_one_node_that_are_all_over_say_so_first() -> None:
     """That there were any stands below."""
     made = told(alarm(), alarm(kind=NoticeKind.RESET, reason="mistaken"))

@@ -55,16 +55,24 @@ def test_people_told_while_the_history_is_away_are_told() -> None:
     assert play.told_receipts()[0] == play.told_receipts()[-1] == FIRST
 
 
-def test_a_further_press_of_a_call_that_was_told_is_told_at_once() -> None:
-    """Nobody has answered yet: who was told goes there."""
+@pytest.mark.parametrize("comes", [True, False], ids=["its event comes", "only the list has it"])
+def test_a_further_press_is_told_by_a_message_of_its_own(comes: bool) -> None:
+    """Nobody has answered yet, and the first message says nothing of it."""
     play = called()
     play.accept(1.1)
 
     play.hear(2.0, replaced(alarm((1, "active"), presses=2), incidents=[listed(2, presses=2)]))
-    early = play.told_receipts()
-    play.hear(2.0, press(2, incident=1, presses=2))
+    if comes:
+        play.hear(2.0, press(2, incident=1, presses=2))
+    play.accept(2.1, presses=1)  # the first message, at another target
+    before = play.told_receipts()
+    play.accept(2.2, presses=2)
 
-    assert early == [FIRST]  # the press itself hadn't come: what was acknowledged before it may be on its way
+    assert sorted({(each.presses, each.key) for each in play.all.notices if each.is_call}) == [
+        (1, f"alarm:{INCIDENT}:0"),
+        (2, f"alarm:{INCIDENT}:more:2:0"),
+    ]
+    assert before == [FIRST]
     assert play.told_receipts() == [FIRST, (BOOT, 2)]
 
 
@@ -142,8 +150,8 @@ def test_what_is_said_again_of_a_call_that_the_list_says_answered_is_no_told() -
     assert len(play.told_receipts()) == before
 
 
-def test_a_count_that_is_our_own_by_a_list_proves_no_event() -> None:
-    """The history has stored what we counted; the acknowledgement before that press may be at another monitor."""
+def test_a_press_that_only_a_list_has_isnt_told_by_what_the_history_says() -> None:
+    """It has stored what we counted, and no channel has taken a message that names it."""
     play = called()
     play.accept(1.1)
     play.hear(60.0, replaced(alarm((1, "active"), presses=2), incidents=[listed(3, presses=2)]))
@@ -151,7 +159,7 @@ def test_a_count_that_is_our_own_by_a_list_proves_no_event() -> None:
     play.hub.stored(moment(60.1), Stored(incidents=(play.hub.incidents.open[INCIDENT].record,)))
     play.until(300.0)
     before = play.told_receipts()
-    play.hear(300.0, press(3, incident=1, presses=2))
+    play.accept(300.1, presses=2)
 
     assert set(before) == {FIRST}
     assert play.told_receipts()[-1] == (BOOT, 3)

@@ -179,13 +179,19 @@ def _incidents(notices: Sequence[Notice], words: Words) -> Message:
     ]
     first = min(reversed(calls), key=urgency) if calls else notices[-1]
     made = _incident(first, words)
-    rest = [each for each in notices if each is not first]
+    rest = [each for each in notices if each is not first and not _is_in(each, first)]
     if not rest:
         return made
     lines = [made.body, words.say("From there as well:"), *(_line(each, words) for each in rest[:NAMED])]
     if len(rest) > NAMED:
         lines.append(_rest(rest[NAMED:], words))
     return made._replace(body="\n".join(lines))
+
+
+def _is_in(older: Notice, newer: Notice) -> bool:
+    """Whether this says the same with fewer presses."""
+    is_same = (older.kind, older.incident, older.step) == (newer.kind, newer.incident, newer.step)
+    return is_same and older.presses <= newer.presses
 
 
 def _line(notice: Notice, words: Words) -> str:
