@@ -285,12 +285,12 @@ def test_walk_tests_are_listed_in_german(capsys: pytest.CaptureFixture[str]) -> 
 
     assert listed == [
         "walk-1  mitte  noch 10 min  von desk",
-        "  getestet:       -",
-        "  nicht getestet: desk-1/button",
+        "  geprüft:       -",
+        "  nicht geprüft: desk-1/button",
         "  eben erst gedrückt, ein Druck ist also echt: desk-1/x",
         "  echt ist ein Druck an: desk-1",
         "walk-2  mitte  noch 10 min  von desk",
-        "  getestet:       -",
-        "  nicht getestet: desk-1/button",
+        "  geprüft:       -",
+        "  nicht geprüft: desk-1/button",
     ]
     assert capsys.readouterr().out == "Kein Begehungstest läuft: Jeder Druck ist echt.\n"
