@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from node.core.settings import AlarmClass
 from node.monitor.commanding import ApiError
+from node.monitor.listed import Listed
 from node.monitor.saying import STATES, refused, words_of
 from node.monitor.settings import Language
 from node.monitor.tell.texts import CLASSES, calls_of, counted, detail_of
@@ -34,6 +34,9 @@ STALE_S = 10.0
 
 WHERE_WIDTH = 24
 """In columns, so that on a terminal of 80 there is room for what to do."""
+
+WHAT_WIDTH = 30
+"""What that needs; where there is less, all stands in lines."""
 
 _FINDING_COLUMNS = (mark("Code"), mark("Where"), mark("Since"), mark("What, and what to do next"))
 _NODE_COLUMNS = (mark("Node"), mark("Where"), mark("Status"), mark("Heard"), mark("Alarms"), mark("Findings"))
@@ -161,12 +164,10 @@ def _alarm(incident: Mapping[str, Any], words: Words) -> Text:
     return Text(plain("  ".join(told)), style=style).append("\n" + words.say(next_step, incident=incident["id"]))
 
 
-def _findings(findings: Iterable[Mapping[str, Any]], words: Words) -> Table:
+def _findings(findings: Iterable[Mapping[str, Any]], words: Words) -> Listed:
     """What each kind means and what to do is said once: many nodes with one fault are many lines, not many pages."""
-    table = Table(title=words.say("What needs somebody"), title_justify="left", expand=True)
-    for column in _FINDING_COLUMNS:
-        table.add_column(words.translate(column), overflow="fold", ratio=1 if column is _FINDING_COLUMNS[-1] else None)
-    table.columns[1].max_width = WHERE_WIDTH
+    table = Listed([*map(words.translate, _FINDING_COLUMNS)], words.say("What needs somebody"), expand=True)
+    table.widest, table.least = {1: WHERE_WIDTH}, WHAT_WIDTH
     by_code: dict[str, list[Mapping[str, Any]]] = {}
     for each in findings:
         by_code.setdefault(each["code"], []).append(each)
@@ -175,11 +176,11 @@ def _findings(findings: Iterable[Mapping[str, Any]], words: Words) -> Table:
             where = each["place"] or "/".join(filter(None, (each["site"], each["node"]))) or words.say("the monitor")
             subject = f" {each['subject']}" if each["subject"] else ""
             calls = calls_of(code, each["subject"], words)
-            is_last = number == len(alike) - 1
             is_said = number > 0 and each["next"] == alike[number - 1]["next"]
             what = _what(each, words, "" if is_said else each["next"], is_first=number == 0)
             cells = code, calls or f"{where}{subject}", since(each["since"])
-            table.add_row(*map(_cell, cells), what, end_section=is_last)
+            table.rows.append((*map(_cell, cells), what))
+        table.ends.add(len(table.rows) - 1)
     return table
 
 
@@ -213,22 +214,21 @@ def _needy_first(nodes: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[
 
 def _nodes(
     nodes: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[str, Any]], words: Words, *, known: bool
-) -> Table:
+) -> Listed:
     found = _found(findings)
-    table = Table(title=words.say("Nodes"), title_justify="left", expand=True)
-    for column in _NODE_COLUMNS:
-        table.add_column(words.translate(column), overflow="fold")
+    table = Listed([*map(words.translate, _NODE_COLUMNS)], words.say("Nodes"), expand=True)
     for node in nodes:
         is_known = node["reason"] != "broker-away" and (known or node["status"] not in ("up", "late"))
         shown = _status_of(node, words) if is_known else words.say("not known now")
-        table.add_row(
+        row = (
             _cell(f"{node['site']}/{node['node']}"),
             _cell(node["place"]),
             Text(plain(shown), style=_STATUS_STYLES[node["status"]] if is_known else "bold yellow"),
-            "-" if node["heard_s"] is None else f"{node['heard_s']:.0f} s",
-            str(node["incidents"] or ""),
-            str(found[node["site"], node["node"]] or ""),
+            Text("-" if node["heard_s"] is None else f"{node['heard_s']:.0f} s"),
+            Text(str(node["incidents"] or "")),
+            Text(str(found[node["site"], node["node"]] or "")),
         )
+        table.rows.append(row)
     return table
 
 
@@ -269,15 +269,11 @@ def show_walk_tests(walks: Iterable[Mapping[str, Any]], words: Words) -> None:
 
 def show_tokens(tokens: "Iterable[Token]", words: Words) -> None:
     """Print who may ask; never a secret, which nobody has."""
-    table = Table(*map(words.translate, _TOKEN_COLUMNS))
+    table = Listed([*map(words.translate, _TOKEN_COLUMNS)])
     for token in tokens:
-        table.add_row(
-            _cell(token.name),
-            token.role.value,
-            f"{token.created_utc:%Y-%m-%d}",
-            "-" if token.used_utc is None else f"{token.used_utc:%Y-%m-%d}",
-            "-" if token.revoked_utc is None else f"{token.revoked_utc:%Y-%m-%d}",
-        )
+        dates = (token.created_utc, token.used_utc, token.revoked_utc)
+        shown = ("-" if each is None else f"{each:%Y-%m-%d}" for each in dates)
+        table.rows.append((_cell(token.name), Text(token.role.value), *map(Text, shown)))
     Console().print(table)
 
 
@@ -291,8 +287,9 @@ def since(at: str) -> str:
 
 
 def print_line(text: str) -> None:
-    """A line as it is, however wide the terminal."""
-    Console(soft_wrap=True).print(_cell(text))
+    """A line as it is; on a terminal that is narrower, several, broken between words."""
+    console = Console()
+    console.print(_cell(text), soft_wrap=not console.is_terminal)
 
 
 def _cell(text: str) -> Text:

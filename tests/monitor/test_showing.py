@@ -1,7 +1,9 @@
 """What the status shows at a terminal, from what the API tells; nothing looks alive that isn't known to be."""
 
+import re
 from collections.abc import Iterator, Mapping
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -12,7 +14,7 @@ from rich.text import Text
 from node.monitor import showing
 from node.monitor.commanding import ApiError
 from node.monitor.findings import next_step
-from node.monitor.model import FindingKey, Severity, Status
+from node.monitor.model import FindingKey, Role, Severity, Status
 from node.monitor.saying import words_of
 from node.monitor.settings import Language
 from node.monitor.view import View
@@ -264,6 +266,41 @@ def fitted(answer: Mapping[str, Any], height: int) -> list[str]:
     with console.capture() as shown_there:
         console.print(showing.fitted(answer, "en", console))
     return [line.strip() for line in Text.from_ansi(shown_there.get()).plain.splitlines()]
+
+
+def words_in(printed: list[str]) -> set[str]:
+    """Names, commands, times of day: whatever may be copied."""
+    return {word for line in printed for word in re.findall(r"[\w/.:-]*\w", line)}
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+@pytest.mark.parametrize(("width", "tables"), [(40, 0), (60, 1), (80, 2), (120, 2)])
+def test_no_word_is_broken_however_narrow_the_terminal(width: int, tables: int, language: Language) -> None:
+    """Where a table has no room its rows are lines; a name or a command can be copied as it stands."""
+    answer = told(building())
+
+    narrow, wide = (lines(answer, language, columns) for columns in (width, 300))
+
+    assert max(map(len, narrow)) <= width
+    assert words_in(narrow) <= words_in(wide)
+    assert sum(line.startswith("┏") for line in narrow) == tables
+
+
+def test_a_long_name_of_a_token_is_whole(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the table has no room for it, it has lines of its own."""
+    monkeypatch.setenv("COLUMNS", "70")
+    token = SimpleNamespace(name="x" * 60, role=Role.VIEWER, created_utc=NOW, used_utc=None, revoked_utc=None)
+
+    showing.show_tokens([token], words_of("de"))  # type: ignore[list-item]
+
+    assert capsys.readouterr().out.splitlines() == [
+        "Name: " + "x" * 60,
+        "Rolle: viewer",
+        "Angelegt: 2026-03-02",
+        "Zuletzt benutzt: -",
+        "Widerrufen: -",
+        "",
+    ]
 
 
 @pytest.mark.parametrize("height", range(4, 60))
