@@ -45,7 +45,7 @@ EventKind = Literal[
     "evicted",
     "stopped",
     "pressed",
-    "released",
+    "restored",
     "opened",
     "held-open",
     "closed",

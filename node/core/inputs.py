@@ -281,9 +281,9 @@ def _turn_key(turn: Turn, settings: InputSettings, at: float) -> None:
 def _release_button(turn: Turn, settings: InputSettings, at: float) -> None:
     incident = turn.state.incident_of(settings.name)
     if incident is None:
-        turn.log("released", at, input=settings.name)
+        turn.log("restored", at, input=settings.name)
     else:
-        turn.log_about("released", incident, at)
+        turn.log_about("restored", incident, at)
 
 
 def _close_alarming_door(turn: Turn, settings: InputSettings, at: float) -> None:

@@ -115,7 +115,7 @@ class Story(Play):
             self._stage.guards.reset(self._at, incident)
             self._reply("reset", "refused", "a reset is refused while the button is held")
             self._node.say("button release")
-            self._heard("the button was released", Event, lambda event: event.kind == "released")
+            self._heard("the button was released", Event, lambda event: event.kind == "restored")
             self._begin()
         self._stage.guards.reset(self._at, incident)
         self._done("reset", "the reset is done")
@@ -146,7 +146,7 @@ class Story(Play):
         self._shown("the lamp says: received", output="lamp", pattern="received")
         self._fault("fault-raised", "the fault was kept for the building")
         self._fault("fault-cleared", "the fault is over")
-        self._heard("the button was released", Event, lambda event: event.kind == "released")
+        self._heard("the button was released", Event, lambda event: event.kind == "restored")
         self._building("the monitor finds nothing any more", _all_well, _statuses)
         here = self._at
         for name in [each for each in self._stage.nodes if each != here]:
@@ -201,7 +201,7 @@ class Story(Play):
         self._node.say("button tap 200")
         incident = self._alarm("a second tap is real", "active")
         self._shown("the ladder says: told", ladder="told")
-        self._heard("the button was released", Event, lambda event: event.kind == "released")
+        self._heard("the button was released", Event, lambda event: event.kind == "restored")
         self._begin()
         self._stage.guards.acknowledge(self._at, incident)
         self._done("acknowledge", "the acknowledgement is done")

@@ -63,7 +63,7 @@ def measure_presses(directory: Path, taps: int) -> tuple[Measured, Measured]:
                 to_buzzer.append(node.expect(since=mark, output="buzzer", level=True)["at"] - pressed)
                 event = desk.receive("event", kind="pressed")
                 to_reader.append(event.at - pressed)
-                incident = desk.expect("event", kind="released")["incident"]
+                incident = desk.expect("event", kind="restored")["incident"]
                 assert desk.order("reset", incident=incident)["outcome"] == "done"
     return (
         Measured("(a) press to buzzer, beyond the debounce", 0.003, to_buzzer),

@@ -18,7 +18,7 @@ from node.record.file import File
 
 LIMIT = 64 * 2**20
 STARTS = 20
-BODY = b'{"v":1,"node":"room-214","boot":"0000beef","seq":123456,"at_utc":"2026-11-22T12:00:00.000Z","kind":"released"}'
+BODY = b'{"v":1,"node":"room-214","boot":"0000beef","seq":123456,"at_utc":"2026-11-22T12:00:00.000Z","kind":"restored"}'
 
 
 def main() -> None:

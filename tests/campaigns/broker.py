@@ -124,7 +124,7 @@ def away(one: Try) -> Figures:
         for _ in range(presses):
             _burst(node, door_moves, rounds=chance.randint(1, 4))
             node.tap(_TAP_MS)
-        wait_until(lambda: _stored(config, node.boot, "released") == presses, what="all of it on the disk")
+        wait_until(lambda: _stored(config, node.boot, "restored") == presses, what="all of it on the disk")
         node.freeze()  # so that the reader is there first
         waited = {row.key for row in read_log(config.parent / "state")} - set(readers[0].first)
         broker.start()

@@ -107,7 +107,7 @@ def _event(seq: int, *, alarm: bool) -> LoggedEvent:
     how = {"at": time.monotonic(), "at_utc": time.time(), "synchronised": False}
     if alarm:
         about = {"input": "button", "alarm_class": "threat", "incident": f"{_OLD_BOOT}-1", "presses": seq}
-        return LoggedEvent(Key(_OLD_BOOT, seq), "released", **how, **about)  # type: ignore[arg-type]
+        return LoggedEvent(Key(_OLD_BOOT, seq), "restored", **how, **about)  # type: ignore[arg-type]
     return LoggedEvent(Key(_OLD_BOOT, seq), "opened", input="north", **how)  # type: ignore[arg-type]
 
 

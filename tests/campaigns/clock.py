@@ -194,7 +194,7 @@ def attempt(this: Try) -> Figures:
             _confirm_all(desk)
             house.onlooker.expect("side", Step.TOLD)
             for name in ("button", "side"):
-                incident = desk.expect("event", kind="released", input=name)["incident"]
+                incident = desk.expect("event", kind="restored", input=name)["incident"]
                 assert desk.order("reset", incident=incident)["outcome"] == "done"
             longest_s = _judge_heartbeats(desk)
         _judge_events(desk)

@@ -49,7 +49,7 @@ def _outage(this: Try, fault: Fault, clears_in_s: float) -> Figures:
         with SimulatedNode(config, program=command(this.defect), environ=card.environ) as node:
             node.expect(output="lamp", pattern="ready")
             usual, raised = _press(node, desk)
-            desk.expect("event", kind="released")
+            desk.expect("event", kind="restored")
             reset = desk.order("reset", incident=raised)
             assert reset["outcome"] == "done", f"the reset between the presses: {reset}"
             node.expect(output="buzzer", level=False)
@@ -142,7 +142,7 @@ def _fill(state: Path) -> None:
     """A record with a past, so that there are pages to garble: half of it received."""
     state.mkdir()
     wire = Wire("alarm/v1", SITE, NODE, OLD_BOOT)
-    events = [LoggedEvent(Key(OLD_BOOT, seq), "released", 1.0, 1e9, False, "button") for seq in range(1, OLD_EVENTS)]
+    events = [LoggedEvent(Key(OLD_BOOT, seq), "restored", 1.0, 1e9, False, "button") for seq in range(1, OLD_EVENTS)]
     rows = [Row(event.key, False, event.at, "an earlier one", wire.event(event)) for event in events]
     file = File(state / FILE_NAME, 64 * 2**20)
     file.commit(rows, {row.key: ("guard-desk", 1e9) for row in rows[::2]}, {}, None, "an earlier one")

@@ -73,7 +73,7 @@ def attempt(this: Try) -> Figures:
             desk.expect("event", kind="started")
             node.tap()
             node.expect(ladder="told")
-            incident = desk.expect("event", kind="released")["incident"]
+            incident = desk.expect("event", kind="restored")["incident"]
             assert desk.order("reset", incident=incident)["outcome"] == "done"
             figures = _break(this, path, node, desk)
             _judge_events(desk, node.boot)

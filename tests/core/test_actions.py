@@ -230,7 +230,7 @@ def test_a_press_of_an_inhibited_input_is_recorded_and_raises_nothing(stage: Sta
     play.tap()
 
     assert play.state.incidents == ()
-    assert play.kinds() == ["inhibited-press", "released"]
+    assert play.kinds() == ["inhibited-press", "restored"]
 
 
 @pytest.mark.parametrize("held", [True, False])

@@ -130,7 +130,7 @@ def test_a_press_is_one_press_however_its_contacts_follow_each_other(
 
     kinds = [event.kind for event in play.logged]
     assert kinds.count("pressed") == 1
-    assert kinds.count("released") == 1
+    assert kinds.count("restored") == 1
     pressed = next(event for event in play.logged if event.kind == "pressed")
     assert START + down <= pressed.at - DEBOUNCE_S + 1e-6 <= START + down + (UNSEEN_S if lost else 1e-6)
     apart = (abs(opens - closes), abs(back - shut))
@@ -158,7 +158,7 @@ def test_chatter_of_3_ms_at_a_press_of_40_ms_counts_once_and_is_no_fault(
 
     play_lines(play, toggles, phase_s=phase_s, lost=False)
 
-    assert [event.kind for event in play.logged] == ["started", "pressed", "released"]
+    assert [event.kind for event in play.logged] == ["started", "pressed", "restored"]
 
 
 @given(toggles=st.lists(st.tuples(st.sampled_from(LINES), st.floats(0.0001, 0.060), st.booleans()), max_size=60))
@@ -209,7 +209,7 @@ def test_edges_that_come_late_in_a_burst_tell_the_same(opens: float, held_s: flo
     (pressed,) = [event for event in play.logged if event.kind == "pressed"]
     assert pressed.at == pytest.approx(start + opens + DEBOUNCE_S)
     assert told[0] == ("pressed", None)
-    assert ("released", None) in told
+    assert ("restored", None) in told
     if back < DEBOUNCE_S - SURELY_S:
         assert len(told) == 2
 
@@ -288,7 +288,7 @@ def test_a_fault_during_an_alarm_leaves_it_open(stage: Stage) -> None:
     play.release("button").wire("button", None).wait(1.0).command("reset", incident=incident)
 
     assert play.state.incidents == ()
-    assert [kind for kind in play.kinds() if kind in ("released", "reset")] == ["released", "reset"]
+    assert [kind for kind in play.kinds() if kind in ("restored", "reset")] == ["restored", "reset"]
 
 
 def test_a_line_that_cannot_be_read_makes_the_input_unknown(stage: Stage) -> None:

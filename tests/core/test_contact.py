@@ -29,7 +29,7 @@ def test_a_clean_press_of_40_ms_counts_once_at_each_debounce(debounce_ms: int) -
     play = watch(quiet_wall(debounce_ms), tap(0.040))
 
     assert presses(play) == [debounce_ms / 1000]
-    assert play.kinds() == ["pressed", "released"]
+    assert play.kinds() == ["pressed", "restored"]
 
 
 @given(closing=GAPS_S, opening=GAPS_S, phase_s=st.floats(0, BEAT_S))
@@ -107,7 +107,7 @@ def test_a_press_of_100_ms_counts_without_edges_at_any_phase_of_the_sampler(debo
     """What an edge lost is still an alarm, decided while the button is held."""
     play = watch(quiet_wall(debounce_ms), tap(0.100), lost=True, phase_s=phase_ms / 1000)
 
-    assert play.kinds() == ["pressed", "released"]
+    assert play.kinds() == ["pressed", "restored"]
     assert play.logged[-2].at - START <= 0.100
 
 
@@ -116,7 +116,7 @@ def test_lost_edges_are_a_fault_within_2_s() -> None:
     play = watch(quiet_wall(), tap(0.150), lost=True, rest_s=1.85)
 
     assert play.faults() == [("F002", "button")]
-    assert play.kinds() == ["pressed", "released", "fault-raised"]
+    assert play.kinds() == ["pressed", "restored", "fault-raised"]
 
 
 def test_the_next_edge_clears_the_fault_of_lost_edges() -> None:
@@ -126,7 +126,7 @@ def test_the_next_edge_clears_the_fault_of_lost_edges() -> None:
     watch(play, tap(0.150), rest_s=2.0)
 
     assert play.faults() == []
-    assert play.kinds()[-2:] == ["pressed", "released"]
+    assert play.kinds()[-2:] == ["pressed", "restored"]
 
 
 @pytest.mark.parametrize("wake_s", [0.1, 0.5, 0.9])
@@ -134,7 +134,7 @@ def test_edges_that_come_within_a_second_after_all_are_no_fault(wake_s: float) -
     """Late isn't lost; and what the samples have decided isn't decided again."""
     play = watch(quiet_wall(), tap(0.150), wakes_s=[wake_s], rest_s=3.0)
 
-    assert play.kinds() == ["pressed", "released"]
+    assert play.kinds() == ["pressed", "restored"]
 
 
 def test_a_lost_release_is_found_by_the_samples() -> None:
@@ -146,7 +146,7 @@ def test_a_lost_release_is_found_by_the_samples() -> None:
     watch(play, [(0.0, False)], lost=True, rest_s=0.2)
 
     assert play.state.contact_state("button") is ContactState.NORMAL
-    assert play.kinds() == ["pressed", "released"]
+    assert play.kinds() == ["pressed", "restored"]
 
 
 def test_nothing_becomes_active_as_long_as_no_sample_agrees() -> None:
@@ -172,7 +172,7 @@ def test_a_gap_shorter_than_the_debounce_is_no_second_press() -> None:
     """A loose contact under a thumb presses once."""
     play = watch(quiet_wall(), [(0.0, True), (0.100, False), (0.115, True), (0.300, False)])
 
-    assert play.kinds() == ["pressed", "released"]
+    assert play.kinds() == ["pressed", "restored"]
 
 
 def test_normally_closed_means_that_high_is_actuated() -> None:

@@ -149,7 +149,7 @@ def test_an_incident_is_latched(stage: Stage) -> None:
 
     play.release()
 
-    play << [Logged("released", input="button", incident=play.incident), SendEvent]
+    play << [Logged("restored", input="button", incident=play.incident), SendEvent]
     assert len(play.state.incidents) == 1
 
 

@@ -23,7 +23,7 @@ BECOMES_ACTIVE = {
     Role.RESET: ["key-turned", "reset"],
 }
 BECOMES_NORMAL_AGAIN = {
-    Role.BUTTON: ["released"],
+    Role.BUTTON: ["restored"],
     Role.DOOR_ALARM: ["closed"],
     Role.DOOR_HELD_OPEN: ["closed"],
     Role.DOOR_REPORT: ["closed"],

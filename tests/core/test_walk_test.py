@@ -100,7 +100,7 @@ def test_a_second_command_moves_the_end(stage: Stage) -> None:
     play.command("walk-test", for_s=60.0)
     assert play.kinds() == ["walk-test-started"]
     play.tap().wait(59.0)
-    assert play.kinds() == ["tested", "released"]
+    assert play.kinds() == ["tested", "restored"]
     play.wait(1.0)
 
     assert play.kinds() == ["walk-test-ended"]

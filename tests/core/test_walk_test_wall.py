@@ -55,7 +55,7 @@ def test_another_event_s_receipt_confirms_no_test(stage: Stage) -> None:
     play = walking(stage)
     play.tap().skip()
 
-    play.receipt(play.newest("released"))
+    play.receipt(play.newest("restored"))
 
     play.only(SetBuzzer, SetLamp, Append) << []
 

@@ -48,7 +48,7 @@ def recover(play: Play, at: float) -> None:
         lambda seq: about(seq, "acknowledged", seq - 1, by="x"),
         lambda seq: about(seq, "reset", seq - 1, by="x"),
         lambda seq: replace(press(seq), test=True),
-        lambda seq: event(seq, "released", input="button"),
+        lambda seq: event(seq, "restored", input="button"),
     ],
     ids=["acknowledgements", "ends", "tests", "telemetry"],
 )
@@ -75,11 +75,11 @@ def test_what_found_no_room_is_held_once_the_history_is_back() -> None:
     """Its node sends it again; the finding is over then."""
     play = away()
     for seq in range(1, ROOM + 2):
-        play.hear(1.0, event(seq, "released", input="button"))
+        play.hear(1.0, event(seq, "restored", input="button"))
     refused = ROOM + 1
 
     recover(play, 10.0)
-    play.hear(12.0, event(refused, "released", input="button"))
+    play.hear(12.0, event(refused, "restored", input="button"))
 
     assert (BOOT, refused) in play.receipts()
     assert flooding(play) == []
@@ -89,7 +89,7 @@ def test_calls_that_somebody_invents_have_an_end_too() -> None:
     """Each is of one more press than was known: more than a node's alarms find room for."""
     play = away()
     for seq in range(1, ROOM + 2):
-        play.hear(1.0, event(seq, "released", input="button"))
+        play.hear(1.0, event(seq, "restored", input="button"))
     first = press(1_000)
 
     for number in range(2 * CALLS_ROOM):
@@ -118,11 +118,11 @@ def test_a_flood_of_before_a_restart_is_over() -> None:
     """Nothing waits then."""
     play = away()
     for seq in range(1, ROOM + 2):
-        play.hear(1.0, event(seq, "released", input="button"))
+        play.hear(1.0, event(seq, "restored", input="button"))
     before = flooding(play)
 
     play = Play(Memory(findings=tuple(play.hub.ledger.open.values())))
-    play.hear(0.5, event(1, "released", input="button"))
+    play.hear(0.5, event(1, "restored", input="button"))
     play.until(2.0)
 
     assert before == [(NODE.node, "events")]
@@ -133,10 +133,10 @@ def test_what_the_history_refuses_leaves_its_room() -> None:
     """Its node sends it again, and it is taken again; a node that is forgotten has no finding."""
     play = away()
     for seq in range(1, ROOM + 2):
-        play.hear(1.0, event(seq, "released", input="button"))
+        play.hear(1.0, event(seq, "restored", input="button"))
 
     play.hub.receipts.unstored([EventKey(*NODE, BOOT, 1), EventKey(*NODE, BOOT, 1)])
-    play.hear(1.5, event(1, "released", input="button"))
+    play.hear(1.5, event(1, "restored", input="button"))
     play.hub.receipts.forget(NODE)
 
     assert waiting(play)[ROOM:] == [1]

@@ -394,7 +394,7 @@ BOOTS = st.sampled_from([BOOT, "0000beef"])
 INPUTS = st.sampled_from(["button", "other"])
 CLASSES = st.sampled_from(list(AlarmClass))
 KINDS: st.SearchStrategy[EventKind] = st.sampled_from(
-    ["pressed", "opened", "held-open", "adopted", "acknowledged", "reset", "nobody", "tested", "released", "identified"]
+    ["pressed", "opened", "held-open", "adopted", "acknowledged", "reset", "nobody", "tested", "restored", "identified"]
 )
 
 

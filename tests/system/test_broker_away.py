@@ -47,7 +47,7 @@ def test_what_was_pressed_while_the_broker_was_away_arrives_each_once(tmp_path: 
                 after.receive("event", lambda event: event["kind"] == "pressed" and event["presses"] == PRESSES)
                 after.receive("event", kind="fault-cleared", fault="F010")
                 node.tap()
-                last = after.expect("event", kind="released", presses=PRESSES + 1)
+                last = after.expect("event", kind="restored", presses=PRESSES + 1)
                 after.receive("alarm", lambda alarm: alarm["seq"] >= last["seq"] - 1)
 
     events = _by_identity(before, after)
@@ -58,7 +58,7 @@ def test_what_was_pressed_while_the_broker_was_away_arrives_each_once(tmp_path: 
     if reader == "first":
         missed = [event["kind"] for event in _by_identity(after).values()]
         backlog = missed[: 2 * PRESSES]
-        assert backlog == ["pressed", "released"] * PRESSES
+        assert backlog == ["pressed", "restored"] * PRESSES
         assert "fault-raised" in missed
 
 

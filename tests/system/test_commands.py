@@ -20,7 +20,7 @@ def _incident(desk: Desk, node: SimulatedNode) -> str:
     node.tap()
     pressed = desk.expect("event", kind="pressed")
     incident: str = pressed["incident"]
-    desk.receive("event", kind="released")
+    desk.receive("event", kind="restored")
     desk.confirm(pressed)
     desk.receive("alarm", phase="received")
     node.expect(since=mark, ladder="stored")
@@ -116,7 +116,7 @@ def test_a_reset_waits_until_the_button_is_released(desk: Desk, node: SimulatedN
 
     refused = desk.order("reset", incident=incident)
     node.tell("button release")
-    desk.receive("event", kind="released")
+    desk.receive("event", kind="restored")
     mark = node.mark
     done = desk.order("reset", incident=incident)
 

@@ -26,7 +26,7 @@ def test_a_press_climbs_the_whole_ladder(broker: Broker, config: Path) -> None:
             node.expect(ladder=step, input="button")
         node.expect(output="lamp", pattern="received")
         pressed = desk.expect("event", kind="pressed")
-        desk.expect("event", kind="released")
+        desk.expect("event", kind="restored")
         desk.order("acknowledge", incident=pressed["incident"], presses=1)
         node.expect(ladder="acknowledged")
         node.expect(output="lamp", pattern="acknowledged")
@@ -127,7 +127,7 @@ def test_two_brokers_both_get_the_press(tmp_path: Path, broker: Broker) -> None:
                 desk.receive("heartbeat")
             node.tap()
             first = [desk.expect("event", kind="pressed") for desk in desks]
-            one.receive("event", kind="released")
+            one.receive("event", kind="restored")
 
             second.kill()
             node.tap()

@@ -28,7 +28,7 @@ def _killed_in_alarm(config: Path, desk: Desk) -> Message:
     """Press a node and kill it as soon as the broker holds that; the alarm message."""
     with SimulatedNode(config) as node:
         node.tap()
-        desk.receive("event", kind="released")
+        desk.receive("event", kind="restored")
         alarm = desk.expect("alarm", phase="active")
         node.kill()
     return alarm
@@ -106,7 +106,7 @@ def test_a_reset_incident_stays_reset_whatever_the_broker_still_says(broker: Bro
     with SimulatedNode(config) as node:
         node.tap()
         old = desk.receive("alarm", phase="active")
-        desk.receive("event", kind="released")
+        desk.receive("event", kind="restored")
         (incident,) = incidents(decoded(old))
         assert desk.order("reset", incident=incident)["outcome"] == "done"
         desk.receive("event", kind="reset")
@@ -127,7 +127,7 @@ def test_an_alarm_that_is_overwritten_by_a_stranger_is_put_right(desk: Desk, nod
     """Nobody can hide an open incident from the building by publishing *normal* over it."""
     node.tap()
     active = desk.expect("alarm", phase="active")
-    desk.receive("event", kind="released")
+    desk.receive("event", kind="restored")
     forged = {**active, "boot": "00000000", "phase": "normal", "incidents": []}
 
     desk.client.publish(f"{BRANCH}/alarm", json.dumps(forged), retain=True)

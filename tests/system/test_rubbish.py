@@ -84,7 +84,7 @@ def _earlier_boot(broker: Broker, config: Path) -> list[Packet]:
         with Desk(broker.port, receipts=True) as desk, SimulatedNode(config) as node:
             _greet(desk)
             node.tell("button:desk tap 120")
-            pressed = desk.expect("event", kind="released")
+            pressed = desk.expect("event", kind="restored")
             for action in ("acknowledge", "silence", "reset", "probe"):
                 desk.order(action, incident=pressed["incident"])
             assert node.quit() == 0
@@ -112,7 +112,7 @@ def _press(desk: Desk, node: SimulatedNode) -> tuple[float, float]:
     contact = node.expect(since=mark, input="desk", pressed=True)["at"]
     sound = node.expect(since=mark, output="buzzer", level=True)["at"]
     told = desk.receive("event", lambda event: event["incident"] not in known, kind="pressed", input="desk")
-    desk.receive("event", kind="released", incident=decoded(told)["incident"])
+    desk.receive("event", kind="restored", incident=decoded(told)["incident"])
     _insist(desk, "reset", incident=decoded(told)["incident"])
     wait_until(lambda: node.lines(output="buzzer")[-1]["level"] is False)
     return sound - contact, told.at - contact
@@ -214,7 +214,7 @@ def test_rubbish_changes_nothing_and_holds_up_no_press(tmp_path: Path) -> None:
             }  # others did speak in its name, and without an expiry
             assert after["refused"] > before["refused"]
             assert after["dropped"] > before["dropped"]
-            assert _decided(desk.events[heard:]) == {"pressed", "released", "reset"}
+            assert _decided(desk.events[heard:]) == {"pressed", "restored", "reset"}
             assert len({each["incident"] for each in desk.events[heard:] if each["kind"] == "reset"}) == len(presses)
             assert {line["ladder"] for line in node.lines(mark) if line.get("input") == "help"} == set()
             assert node.lines(output="lamp")[-1]["pattern"] == "received"

@@ -106,16 +106,16 @@ def test_log_tells_the_record_while_the_service_runs_and_afterwards(tmp_path: Pa
         desk.receive("heartbeat")
         node.tap()
         incident = desk.expect("event", kind="pressed")["incident"]
-        desk.receive("event", kind="released")
-        wait_until(lambda: "released" in alarm_node("log", "--config", config, cwd=config.parent).stdout)
+        desk.receive("event", kind="restored")
+        wait_until(lambda: "restored" in alarm_node("log", "--config", config, cwd=config.parent).stdout)
         for_people = alarm_node("log", "--config", config, cwd=config.parent)
         node.quit()
     for_tools = alarm_node("log", "--json", "--config", config, cwd=config.parent)
 
-    assert [line.split()[2] for line in for_people.stdout.splitlines()] == ["started", "pressed", "released"]
+    assert [line.split()[2] for line in for_people.stdout.splitlines()] == ["started", "pressed", "restored"]
     assert f"incident={incident}" in for_people.stdout.splitlines()[1]
     events = [json.loads(line) for line in for_tools.stdout.splitlines()]
-    assert [event["kind"] for event in events] == ["started", "pressed", "released", "stopped"]
+    assert [event["kind"] for event in events] == ["started", "pressed", "restored", "stopped"]
     assert [event["seq"] for event in events] == [1, 2, 3, 4]
     assert {event["held_by"] for event in events} == {None}
     assert all(event["accepted_at_utc"] for event in events)

@@ -147,7 +147,7 @@ def test_every_press_arrives_over_the_other_broker_in_its_usual_time(tmp_path: P
                 failing = {name: _see_it_through(way, node, finger, victim, survivor) for name, way in WAYS.items()}
             node.expect(lambda line: line["at"] > finger.presses[-1], ladder="told")
             pressed = finger.presses
-            survivor.receive("event", kind="released", presses=len(pressed))
+            survivor.receive("event", kind="restored", presses=len(pressed))
             with Client(victim.port, subscribe=[f"{BRANCH}/alarm"]) as late:
                 retained = decoded(late.expect(lambda message: message.retain))
 
@@ -175,7 +175,7 @@ def test_what_nobody_confirmed_arrives_over_a_broker_that_is_back(tmp_path: Path
         with Finger(node) as finger:
             silent.expect_fault(way.code)
             wait_until(lambda: len(finger.presses) > 3 * ENOUGH)  # more than may be unconfirmed in flight
-        last = silent.expect("event", kind="released", presses=len(finger.presses))
+        last = silent.expect("event", kind="restored", presses=len(finger.presses))
         way.mend(victim)
         with Desk(victim.port, receipts=True) as back:
             back.beat()

@@ -288,7 +288,7 @@ def test_a_jump_of_the_wall_clock_changes_labels_alone(
         room.press()
         first = desk.expect("event", kind="pressed")
         room.wall.release("button")
-        desk.expect("event", kind="released")
+        desk.expect("event", kind="restored")
 
         jumped_s = jump_s
         room.press()
@@ -303,7 +303,7 @@ def test_a_jump_of_the_wall_clock_changes_labels_alone(
     assert [each["kind"] for _, each in sorted(told.items())] == [
         "started",
         "pressed",
-        "released",
+        "restored",
         "pressed",
         "stopped",
     ]

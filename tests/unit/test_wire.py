@@ -126,10 +126,10 @@ def test_a_stored_event_is_described_for_people() -> None:
 @pytest.mark.parametrize(
     ("key", "body", "whole"),
     [
-        (Key(BOOT, 7), event("released"), True),
-        (Key(BOOT, 8), event("released"), False),
-        (Key(EARLIER, 7), event("released"), False),
-        (Key(BOOT, 7), event("released").replace(b"released", b"rele\xffsed"), False),
+        (Key(BOOT, 7), event("restored"), True),
+        (Key(BOOT, 8), event("restored"), False),
+        (Key(EARLIER, 7), event("restored"), False),
+        (Key(BOOT, 7), event("restored").replace(b"restored", b"rest\xffred"), False),
         (Key(BOOT, 7), b"{}", False),
         (Key(BOOT, 7), None, False),
     ],
