@@ -14,8 +14,8 @@ Rules (architecture.md's, on this side):
    Nor is it fed while a thread is dead: the monitor ends then, and is started anew (needed.py).
 
 Threads: ``MainThread`` decides; ``link <broker>`` each; ``history`` writes; ``tell…`` deliver; ``api`` and
-``commands`` serve; ``keep`` prunes the history; ``files`` looks at files (watched.py); ``notify`` and ``log``
-(node.watchdog).
+``commands`` serve; ``keep`` prunes the history; ``files`` looks at files (watched.py); ``remember`` reads the history
+at the start (remembering.py); ``notify`` and ``log`` (node.watchdog).
 """
 
 import logging
@@ -35,7 +35,6 @@ from node.config.reader import first_problem
 from node.messages import Event
 from node.monitor.batch import Batch, Memory, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.decisions import ClearTopics, Decisions, Moment, Respond, SendCommand, SendReceipt, TellTest
-from node.monitor.errors import HistoryError
 from node.monitor.findings import API_AWAY, kind_of
 from node.monitor.history import History
 from node.monitor.history.writer import Writer
@@ -44,6 +43,7 @@ from node.monitor.inbox import Inbox, Said
 from node.monitor.link import Link
 from node.monitor.model import FindingKey
 from node.monitor.needed import Needed
+from node.monitor.remembering import remembered, remembered_soon
 from node.monitor.requests import Answer, Request, must_be_stored
 from node.monitor.settings import Settings
 from node.monitor.tell import Accepted, Outcome, Pace, TargetFailed, TargetWorks, Teller, targets_of
@@ -97,7 +97,7 @@ class Service:
         self._needed = Needed()
         self._servers: list[threading.Thread] = []
         now = _now()
-        memory, unusable = _remembered(history, now)
+        memory, unusable = remembered_soon(history, now)
         self._remembers = not unusable
         self._hub = Hub(settings, now, memory, self.boot)
         self._inbox = Inbox(self._hub.fleet.members.ours)
@@ -118,7 +118,7 @@ class Service:
         self._teller.isolate(self._hub.targets.isolated)
         self._hub.own.roster_seen(now, first_problem(lambda: settings.roster_problems))
         if unusable:
-            log.error("%s", unusable)
+            log.error("the monitor begins without its history: %s", unusable)
             self._outbox.failing = True
             self._hub.own.history_failed(now, unusable)
         self._make_view(now)
@@ -316,7 +316,7 @@ class Service:
 
     def _remember(self) -> None:
         """On the history's thread: it can be used for the first time since the start."""
-        memory, unusable = _remembered(self._history, _now())
+        memory, unusable = remembered(self._history, _now())
         if unusable:
             self._own(lambda hub: hub.own.history_failed(_now(), unusable))
         else:
@@ -448,19 +448,6 @@ class _Listener:
 
     def _own(self, call: Callable[[Hub], None]) -> None:
         self._service._own(call)  # noqa: SLF001 - its other half
-
-
-def _remembered(history: History, now: Moment) -> tuple[Memory, str]:
-    """What the history knows; nothing, and why, where it can't be used."""
-    try:
-        history.upgrade()
-        return history.remember(now.utc), ""
-    except HistoryError as problem:
-        return Memory(), f"{problem.code} {problem.text}"
-    except Exception as problem:
-        # Without what it knows the monitor still tells people; and the history's thread lives on.
-        log.exception("the history can't be used")
-        return Memory(), f"the history can't be used: {type(problem).__name__}"
 
 
 def _now() -> Moment:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
 from msgspec import Struct
@@ -48,12 +50,43 @@ class Sources:
     tokens: Tokens
 
 
+class _Threads(Executor):
+    """Up to ``count`` threads of this name, which end with the process: Python's own pool keeps it while one hangs."""
+
+    def __init__(self, count: int, name: str) -> None:
+        self._left = count
+        self._name = name
+        self._waiting: SimpleQueue[Callable[[], None]] = SimpleQueue()
+
+    def submit(self, function: Callable[..., R], /, *arguments: Any, **keywords: Any) -> Future[R]:
+        """As Executor's; for one thread alone, a loop's."""
+        future: Future[R] = Future()
+        self._waiting.put(partial(_work, future, partial(function, *arguments, **keywords)))
+        if self._left:
+            self._left -= 1
+            Thread(target=self._run, name=self._name, daemon=True).start()
+        return future
+
+    def _run(self) -> None:
+        while True:
+            self._waiting.get()()
+
+
+def _work(future: Future[R], function: Callable[[], R]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(function())
+    except BaseException as failure:  # noqa: BLE001 - it is raised where it was asked for
+        future.set_exception(failure)
+
+
 class Reader:
     """Asks what may wait for a disk: on ``threads`` threads of its own, for ``within_s`` seconds. Used in a loop."""
 
     def __init__(self, threads: int, within_s: float) -> None:
         self._within_s = within_s
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="web-reader")
+        self._threads = _Threads(threads, "web-reader")
 
     async def __call__(self, function: Callable[A, R], *arguments: A.args, **keywords: A.kwargs) -> R:
         """What ``function`` returns, or ProblemError where the history can't be read or takes too long."""
