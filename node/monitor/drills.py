@@ -14,6 +14,7 @@ Rules:
    testing. After a restart of ours nobody knows who had been told, so nobody is told anew.
 5. A button that was pressed in the ``RECENT_S`` before a walk test, or before in one that holds, has no test in it: its
    node takes each press for real (node/core/modes.py), and whoever tests is told so, as far as we have heard.
+6. A node of several walk tests tests until the last of them ends, by its time or by somebody.
 """
 
 from collections.abc import Iterable
@@ -63,10 +64,6 @@ class Walk:
     def nodes(self) -> list[NodeKey]:
         """Those that are part of it."""
         return [NodeKey(self.record.site, name) for name in self.record.nodes]
-
-    def not_testing(self) -> list[NodeKey]:
-        """Those at which a press is real, as far as they have said."""
-        return [node for node in self.nodes() if not self.testing.get(node, False)]
 
 
 class Drills:
@@ -196,6 +193,15 @@ class Drills:
     def real(walk: Walk) -> list[tuple[NodeKey, str]]:
         """Those that haven't passed, and have no test any more: a press is real."""
         return sorted(walk.spent - walk.tested)
+
+    def not_testing(self, walk: Walk) -> list[NodeKey]:
+        """Its nodes at which a press is real, as far as they have said: one that tests does so for each that holds."""
+        testing = {node for each in self.walks.values() for node, tests in each.testing.items() if tests}
+        return [node for node in walk.nodes() if node not in testing]
+
+    def last_end(self, node: NodeKey) -> float:
+        """When the last of the walk tests ends that hold at this node; -inf where none does."""
+        return max((each.ends for each in self.walks.values() if each.covers(node)), default=-inf)
 
     @property
     def next_due(self) -> float:

@@ -66,9 +66,13 @@ _NAMES = re.compile(r"(?P<what>[^:]+): (?P<names>.+?)(?: and (?P<count>\d+) more
 
 _NAMED = {
     "left out": (mark("left out: {names}"), mark("left out: {names} and {count} more")),
-    "pressed a moment ago, so their presses are real": (
-        mark("pressed a moment ago, so their presses are real: {names}"),
-        mark("pressed a moment ago, so their presses are real: {names} and {count} more"),
+    "pressed a moment ago or in another walk test, so their presses are real": (
+        mark("pressed a moment ago or in another walk test, so their presses are real: {names}"),
+        mark("pressed a moment ago or in another walk test, so their presses are real: {names} and {count} more"),
+    ),
+    "part of another walk test, so a first press is a test there until that ends": (
+        mark("part of another walk test, so a first press is a test there until that ends: {names}"),
+        mark("part of another walk test, so a first press is a test there until that ends: {names} and {count} more"),
     ),
 }
 

@@ -7,7 +7,7 @@ display that goes on says from when it is.
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -260,11 +260,30 @@ def show_walk_tests(walks: Iterable[Mapping[str, Any]], words: Words) -> None:
         print_line(f"  {untested + ':':{width}} {', '.join(walk['untested']) or '-'}")
         # A monitor that was started before this command was installed has none of these.
         for names, real_at in (
-            (walk.get("real"), mark("pressed a moment ago, so their presses are real")),
+            (walk.get("real"), mark("pressed a moment ago or in another walk test, so their presses are real")),
             (walk.get("not_testing"), mark("a press is real at")),
         ):
             if names:
                 print_line(f"  {words.translate(real_at)}: {', '.join(names)}")
+        for later, names in _lasting(walk, walks):
+            minutes = f"{later['left_s'] / 60:.0f}"
+            text = words.say(
+                "a first press is a test until {id} ends, in {minutes} min", id=later["id"], minutes=minutes
+            )
+            print_line(f"  {text}: {', '.join(names)}")
+
+
+def _lasting(
+    walk: Mapping[str, Any], walks: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[Mapping[str, Any], list[str]]]:
+    """The walk tests that end later, with the nodes of this one that test until then: each with the last one of it."""
+    later = [each for each in walks if each["site"] == walk["site"] and each["left_s"] > walk["left_s"]]
+    left = set(walk.get("nodes", ())) - set(walk.get("not_testing", ()))
+    for each in sorted(later, key=lambda each: -each["left_s"]):
+        names = left & set(each.get("nodes", ()))
+        left -= names
+        if names:
+            yield each, sorted(names)
 
 
 def show_tokens(tokens: "Iterable[Token]", words: Words) -> None:

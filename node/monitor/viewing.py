@@ -162,5 +162,5 @@ def _walk_test(hub: Hub, walk: Walk, now: Moment) -> WalkTestView:
         tested=tuple(f"{node.node}/{name}" for node, name in sorted(walk.tested)),
         untested=tuple(f"{node.node}/{name}" for node, name in hub.drills.untested(walk)),
         real=tuple(f"{node.node}/{name}" for node, name in hub.drills.real(walk)),
-        not_testing=tuple(node.node for node in walk.not_testing()),
+        not_testing=tuple(node.node for node in hub.drills.not_testing(walk)),
     )

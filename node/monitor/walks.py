@@ -5,6 +5,8 @@
 2. Where somebody has ended one, its nodes are told until they say that they don't test: the first press at a node that
    was away for a moment would be a test for which nobody waits any more. One that tests for no longer than another
    walk test of it holds is taken to mean that one.
+3. A node knows one walk test, so it is told the end of the last one of it. Where that was ended by somebody, and others
+   hold, it is told the last end of those.
 """
 
 from datetime import timedelta
@@ -78,7 +80,7 @@ class Walks:
             tracked = self._fleet.nodes.get(node)
             if tracked is not None and tracked.boot:
                 self._tell_end(now, walk, tracked, request.by)
-        return Answer("done")
+        return Answer("done", _still_tested(self._drills, walk))
 
     def heard(self, now: Moment, tracked: Tracked, left_s: float | None) -> None:
         """By its heartbeat a node tests for so long, or it doesn't (None): tell it what it doesn't know."""
@@ -100,14 +102,20 @@ class Walks:
         return any(each.covers(node) and until <= each.ends + TOLD_AGAIN_S for each in self._drills.walks.values())
 
     def _tell(self, now: Moment, walk: Walk, tracked: Tracked) -> None:
-        self._say(now, walk, tracked, walk.record.by, "walk-test", for_s=round(walk.ends - now.at, 3))
+        self._say(now, walk, tracked, walk.record.by, for_s=self._drills.last_end(tracked.key) - now.at)
 
     def _tell_end(self, now: Moment, walk: Walk, tracked: Tracked, by: str) -> None:
-        self._say(now, walk, tracked, by, "walk-test-end")
+        last = self._drills.last_end(tracked.key)
+        if last < walk.ends:  # else it tests for that one, and ends with it
+            self._say(now, walk, tracked, by, for_s=last - now.at, suffix="-end")
 
-    def _say(self, now: Moment, walk: Walk, tracked: Tracked, by: str, action: str, **arguments: Any) -> None:
+    def _say(self, now: Moment, walk: Walk, tracked: Tracked, by: str, *, for_s: float, suffix: str = "") -> None:
+        """That it tests for so long; or that it doesn't, where that is too short."""
         walk.told[tracked.key] = now.at
-        command_id = f"{walk.record.id}-{tracked.boot}" + ("-end" if action == "walk-test-end" else "")
+        action, arguments = "walk-test-end", dict[str, Any]()
+        if for_s >= LEFT_S:
+            action, arguments = "walk-test", {"for_s": round(for_s, 3)}
+        command_id = f"{walk.record.id}-{tracked.boot}{suffix}"
         self._ledger.out.says.append(SendCommand(tracked.key, command_id, tracked.boot, by, action, arguments))
 
 
@@ -119,8 +127,15 @@ def _left_out(chosen: list[Tracked]) -> str:
 def _spent(walk: Walk) -> str:
     """Whose presses are real all the same: whoever tests them would call people."""
     return _named(
-        "pressed a moment ago, so their presses are real", [f"{node.node}/{name}" for node, name in sorted(walk.spent)]
+        "pressed a moment ago or in another walk test, so their presses are real",
+        [f"{node.node}/{name}" for node, name in sorted(walk.spent)],
     )
+
+
+def _still_tested(drills: Drills, ended: Walk) -> str:
+    """Where a press isn't real yet, though this walk test is over."""
+    names = [node.node for node in ended.nodes() if drills.last_end(node) > -inf]
+    return _named("part of another walk test, so a first press is a test there until that ends", names)
 
 
 def _named(what: str, names: list[str]) -> str:

@@ -21,6 +21,10 @@ from tests.monitor.play import Play
 
 GERMAN, ENGLISH = words_of("de"), words_of("en")
 AT = "2026-03-01T08:00:00Z"
+PRESSED = (
+    "pressed a moment ago or in another walk test, so their presses are real",
+    "eben erst oder in einem anderen Begehungstest gedrückt, ein Druck ist also echt",
+)
 UNTIL = datetime(2026, 3, 1, 10, 30, tzinfo=UTC)
 WHERE: dict[str, Any] = {"site": "mitte", "node": "desk-1"}
 
@@ -151,12 +155,12 @@ def test_whom_a_walk_test_leaves_out_is_said_in_german(count: int, note: str) ->
     ("note", "said"),
     [
         (
-            "pressed a moment ago, so their presses are real: desk-1/button",
-            "eben erst gedrückt, ein Druck ist also echt: desk-1/button.",
+            "pressed a moment ago or in another walk test, so their presses are real: desk-1/button",
+            "eben erst oder in einem anderen Begehungstest gedrückt, ein Druck ist also echt: desk-1/button.",
         ),
         (
-            "left out: desk-2 (down); pressed a moment ago, so their presses are real: desk-1/a and 7 more",
-            "ausgelassen: desk-2 (ausgefallen); eben erst gedrückt, ein Druck ist also echt: desk-1/a und 7 weitere.",
+            f"left out: desk-2 (down); {PRESSED[0]}: desk-1/a and 7 more",
+            f"ausgelassen: desk-2 (ausgefallen); {PRESSED[1]}: desk-1/a und 7 weitere.",
         ),
     ],
     ids=["alone", "besides others"],
@@ -287,10 +291,36 @@ def test_walk_tests_are_listed_in_german(capsys: pytest.CaptureFixture[str]) -> 
         "walk-1  mitte  noch 10 min  von desk",
         "  geprüft:       -",
         "  nicht geprüft: desk-1/button",
-        "  eben erst gedrückt, ein Druck ist also echt: desk-1/x",
+        "  eben erst oder in einem anderen Begehungstest gedrückt, ein Druck ist also echt: desk-1/x",
         "  echt ist ein Druck an: desk-1",
         "walk-2  mitte  noch 10 min  von desk",
         "  geprüft:       -",
         "  nicht geprüft: desk-1/button",
     ]
     assert capsys.readouterr().out == "Kein Begehungstest läuft: Jeder Druck ist echt.\n"
+
+
+def test_a_list_says_until_when_a_node_of_several_walk_tests_tests(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the last of them; where a press is real already nothing ends, and another site has its own nodes."""
+    quiet = {"by": "desk", "tested": [], "untested": []}
+    walks = [
+        {**quiet, "id": "w-1", "site": "mitte", "left_s": 60.0, "nodes": ["a", "b", "c"], "not_testing": ["c"]},
+        {**quiet, "id": "w-2", "site": "mitte", "left_s": 600.0, "nodes": ["b", "a"], "not_testing": []},
+        {**quiet, "id": "w-3", "site": "mitte", "left_s": 1_200.0, "nodes": ["a", "c"], "not_testing": ["c"]},
+        {**quiet, "id": "w-4", "site": "nord", "left_s": 3_600.0, "nodes": ["a", "b"], "not_testing": []},
+    ]
+
+    show_walk_tests(walks, ENGLISH)
+    english = capsys.readouterr().out.splitlines()
+    show_walk_tests(walks[:2], GERMAN)
+
+    assert [line for line in english if line.startswith(("w-", "  a first"))] == [
+        "w-1  mitte  1 min left  by desk",
+        "  a first press is a test until w-3 ends, in 20 min: a",
+        "  a first press is a test until w-2 ends, in 10 min: b",
+        "w-2  mitte  10 min left  by desk",
+        "  a first press is a test until w-3 ends, in 20 min: a",
+        "w-3  mitte  20 min left  by desk",
+        "w-4  nord  60 min left  by desk",
+    ]
+    assert "  ein erster Druck ist eine Probe, bis w-2 endet, in 10 min: a, b\n" in capsys.readouterr().out

@@ -6,6 +6,7 @@ import pytest
 
 from node.messages import EventKind
 from node.monitor.batch import Memory
+from node.monitor.decisions import SendCommand
 from node.monitor.model import NodeKey, WalkTest
 from node.monitor.requests import Answer, EndWalkTest, StartWalkTest
 from node.monitor.viewing import view
@@ -295,7 +296,10 @@ def test_an_end_is_still_told_where_a_shorter_walk_test_has_begun_since() -> Non
     play.hear(40.0, heartbeat())
     play.hear(50.0, heartbeat(walk_test_s=3_552.0))
 
-    assert len(play.commands("walk-test-end")) == 2
+    assert len(play.commands("walk-test-end")) == 1
+    last = play.commands("walk-test")[-1]
+    assert (last.id, last.arguments) == (play.commands("walk-test-end")[0].id, {"for_s": 51.0})
+    assert len(play.commands("walk-test")) == 3
 
 
 def test_the_end_of_a_shorter_walk_test_is_not_all_that_a_node_is_told() -> None:
@@ -322,6 +326,57 @@ def test_a_node_that_was_not_known_when_a_walk_test_was_ended_is_told_once_it_is
     assert [(each.node, each.boot) for each in play.commands("walk-test-end")] == [(ROOM, BOOT)]
 
 
+def two(first_s: float, second_s: float) -> Play:
+    """Two walk tests of one node, begun at 2.0 and at 20.0, of which it says at 12.0 that it tests."""
+    play = walking(first_s)
+    play.hear(12.0, heartbeat(walk_test_s=first_s - 10.0))
+    play.ask(20.0, StartWalkTest(SITE, DESK, second_s))
+    return play
+
+
+@pytest.mark.parametrize(("second_s", "for_s"), [(60.0, 582.0), (900.0, 900.0)], ids=["ends before", "ends after"])
+def test_a_node_of_two_walk_tests_is_told_the_later_end(second_s: float, for_s: float) -> None:
+    """A shorter one that begins meanwhile would make the rest of the longer one's first presses real."""
+    play = two(600.0, second_s)
+
+    assert play.commands("walk-test")[-1].arguments == {"for_s": for_s}
+
+
+def test_a_node_that_tests_does_so_for_a_second_walk_test_too() -> None:
+    """Nobody is told that a press is real there, before it has said anything since, or after the first one's time."""
+    play = two(60.0, 600.0)
+    shown = [each.not_testing for each in view(play.hub, moment(20.0), "1", {}).walk_tests]
+    play.hear(61.0, heartbeat(walk_test_s=559.0))
+
+    play.until(70.0)
+
+    assert shown == [(), ()]
+    assert not_testing(play) == ()
+    assert play.commands("walk-test-end") == []
+
+
+@pytest.mark.parametrize(
+    ("second_s", "told"),
+    [(900.0, []), (60.0, [("walk-test", {"for_s": 50.0})]), (10.5, [("walk-test-end", {})])],
+    ids=["ends after", "ends before", "ends at once"],
+)
+def test_an_end_by_somebody_leaves_the_others_walk_test(second_s: float, told: list[tuple[str, object]]) -> None:
+    """A press is real once the last of them has ended; whoever ends the one is told of the other."""
+    play = two(600.0, max(second_s, 60.0))
+    first, second = play.hub.drills.walks
+    at = 30.0 if second_s >= 60.0 else 79.5
+    before = len(play.all.says)
+
+    answer = play.answer(play.ask(at, EndWalkTest(first, DESK)))
+
+    sent = [(each.action, each.arguments) for each in play.all.says[before:] if isinstance(each, SendCommand)]
+    assert sent == told
+    assert answer == Answer(
+        "done", f"part of another walk test, so a first press is a test there until that ends: {ROOM.node}"
+    )
+    assert list(play.hub.drills.walks) == [second]
+
+
 def real(play: Play, at: float) -> list[tuple[str, ...]]:
     """Of each walk test the buttons that have no test, as they are shown."""
     return [each.real for each in view(play.hub, moment(at), "1", {}).walk_tests]
@@ -338,7 +393,9 @@ def test_a_start_names_the_buttons_that_were_pressed_a_moment_ago(kind: EventKin
     answer = play.answer(play.ask(at, StartWalkTest(SITE, DESK, 600.0)))
 
     assert answer is not None
-    named = "pressed a moment ago, so their presses are real: room-214/button" if is_named else ""
+    named = (
+        "pressed a moment ago or in another walk test, so their presses are real: room-214/button" if is_named else ""
+    )
     assert answer.reason == named
     assert real(play, at) == [("room-214/button",) if is_named else ()]
 
