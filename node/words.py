@@ -27,6 +27,14 @@ FAULTS_SHOWN = 5
 
 _CALLS = {Step.NOBODY: "nobody has it"}
 
+_MEANINGS = {
+    "restored": "it was let go",
+    "adopted": "the broker knew this alarm, the record didn't",
+    "evicted": "the record had no room for these",
+    "record-loaded": "the record answered late",
+}
+"""What happened, where the event's name alone doesn't say it."""
+
 FIELDS = {
     "ALARM_EVENT": "kind",
     "ALARM_INPUT": "input",
@@ -56,7 +64,8 @@ def sentence(event: effects.LoggedEvent) -> str:
         about = f" ({event.subject})" if event.subject else ""
         return f"{kind.code}{about} {kind.text}. Next: {kind.next_step}."
     details = (event.input, event.incident, event.fault, event.subject, event.reason, event.by, *map(str, event.ranges))
-    return " ".join(each for each in (event.kind, *details) if each)
+    told = " ".join(each for each in (event.kind, *details) if each)
+    return f"{told}: {_MEANINGS[event.kind]}" if event.kind in _MEANINGS else told
 
 
 def is_ready(state: State) -> bool:

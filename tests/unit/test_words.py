@@ -15,7 +15,7 @@ from node.core.modes import WalkTest
 from node.core.settings import AlarmClass, InputSettings, Lamp, Settings, Sound, Wiring
 from node.core.supervision import FaultId
 from node.core.turn import State
-from node.words import fields, is_ready, status
+from node.words import fields, is_ready, sentence, status
 
 BOOT = "0badcafe"
 NOTIFICATION_MAX = 4096
@@ -158,6 +158,19 @@ def test_the_journal_is_told_what_is_known_of_an_event() -> None:
         "ALARM_PRESSES": "1",
         "ALARM_TEST": "1",
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("pressed", f"pressed button {BOOT}-7"),
+        ("restored", f"restored button {BOOT}-7: it was let go"),
+        ("adopted", f"adopted button {BOOT}-7: the broker knew this alarm, the record didn't"),
+    ],
+)
+def test_a_line_of_the_journal_says_what_happened(kind: str, line: str) -> None:
+    """Its words are the event's, and what that means where they alone don't say it."""
+    assert sentence(LoggedEvent(Key(BOOT, 7), kind, 0.0, 0.0, True, input="button", incident=f"{BOOT}-7")) == line
 
 
 def test_a_fault_is_found_by_its_code() -> None:
