@@ -10,7 +10,7 @@ from babel.dates import LOCALTZ
 from node.errors import AlarmNodeError
 from node.monitor.commanding import ApiError
 from node.monitor.settings import Language
-from node.monitor.tell.words import Words, mark
+from node.monitor.tell.words import SYSTEM, Words, mark
 
 STATES = {
     "new": mark("not heard yet"),
@@ -52,8 +52,12 @@ DONE = {
 }
 """Of each action that is done."""
 
-_SAID = frozenset({"detail", "why"})
-"""The values of an error that are a monitor's, or a machine's, own words."""
+_SAID = {
+    "detail": mark("the monitor says: {words}"),
+    "said": mark("the other side says: {words}"),
+    "why": SYSTEM,
+}
+"""The values of what is said that are somebody else's words, and how those are quoted."""
 
 _REPLACES = {
     "pause": mark("This replaces the pause by {desk} until {until}."),
@@ -117,7 +121,10 @@ def chosen(by_flag: Language | None, by_file: Language | None, words: Words) -> 
 
 def done(action: str, made: Mapping[str, Any], words: Words, **values: object) -> str:
     """What is said of ``action``, for which the API has answered ``made``; times among the values are local ones."""
-    said = {name: words.time(each) if isinstance(each, datetime) else each for name, each in values.items()}
+    said = {
+        name: words.time(each) if isinstance(each, datetime) else _quoted(name, each, words)
+        for name, each in values.items()
+    }
     lines = [words.say(DONE[action], **said)]
     # A monitor that was started before this command was installed says neither what is replaced nor a note.
     if action in _REPLACES and made.get("replaced_until"):
@@ -137,19 +144,24 @@ def found(finding: Finding, words: Words) -> str:
 
 
 def refused(error: AlarmNodeError, words: Words) -> str:
-    """What is said where something isn't done; of what a monitor says in words that nobody here knows, just those."""
+    """What is said where something isn't done; what a monitor says in words that nobody here knows is quoted."""
     if isinstance(error, ApiError):
-        known = {name: words.retold(str(value)) if name in _SAID else value for name, value in error.values.items()}
+        known = {name: _quoted(name, value, words) for name, value in error.values.items()}
         text, step = words.translate(error.template).format(**known), words.retold(error.next_step)
     else:
         text, step = words.retold(error.text), words.retold(error.next_step)
     return words.translate(mark("{code} {text}. Next: {step}.")).format(code=error.code, text=text, step=step)
 
 
+def _quoted(name: str, value: object, words: Words) -> object:
+    """This value, in the language or quoted where it is somebody else's words."""
+    return words.foreign(str(value), _SAID[name]) if name in _SAID else value
+
+
 def _note(note: str, words: Words) -> str:
     found = [_NAMES.fullmatch(each) for each in note.split("; ")]
     lists = [each for each in found if each is not None and each["what"] in _NAMED]
-    return "; ".join(_listed(each, words) for each in lists) if lists else words.translate(note)
+    return "; ".join(_listed(each, words) for each in lists) if lists else words.foreign(note, _SAID["detail"])
 
 
 def _listed(found: re.Match[str], words: Words) -> str:

@@ -18,7 +18,7 @@ from node.errors import ConfigError
 from node.messages import EventKind
 from node.monitor import cli, config, example
 from node.monitor.arguments import parse, parser
-from node.monitor.saying import refused, words_of
+from node.monitor.saying import done, refused, words_of
 from node.monitor.tell.words import SAID, catalog
 from tests.support.broker import free_port
 from tests.support.foreign import foreign
@@ -170,6 +170,52 @@ def test_nothing_stands_in_the_catalogue_that_nobody_says() -> None:
     }
 
     assert unsaid - {"timed out", "the roster lists 1 node", "usage:", "positional arguments:", "options:"} == set()
+
+
+def told_of_files() -> Iterator[str]:
+    """Each text by which a file is refused, whose name stands before it."""
+    for path in PROGRAM.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "FileError":
+                text = literal(call.args[1])
+                if text:
+                    yield f"{{}} {text}"
+
+
+def test_why_a_file_is_refused_is_known_in_german() -> None:
+    """What this program says itself is translated, and not quoted as if somebody else had said it."""
+    told = set(told_of_files())
+
+    assert len(told) > 10
+    assert told - known() == set()
+
+
+@pytest.mark.parametrize(
+    ("english", "german"),
+    [
+        ("/x can't be written (Permission denied)", "/x lässt sich nicht schreiben (kein Recht dazu)"),
+        ("/x can't be written (Text file busy)", "/x lässt sich nicht schreiben (das System meldet: „Text file busy“)"),
+        ("broker a: no connection within 5 s: M008", "Broker a: keine Verbindung binnen 5 s: M008"),
+        ("broker a: host is down: M008", "Broker a: das System meldet: „host is down“: M008"),
+        (
+            "the history /x can't be used: disk I/O error",
+            "die Aufzeichnung /x ist nicht zu gebrauchen: das System meldet: „disk I/O error“",
+        ),
+        ("the body: Object missing required field `reason`", "der Inhalt: „Object missing required field `reason`“"),
+    ],
+)
+def test_what_somebody_else_says_stands_in_quotes(english: str, german: str) -> None:
+    """After words in the language that say whose it is; in English most of it is English anyhow."""
+    assert GERMAN.retold(english) == german
+    assert ENGLISH.retold(english) == english
+
+
+def test_what_the_other_side_said_is_quoted() -> None:
+    """The servers of targets speak English, or whatever they like."""
+    said = done("tell", {}, GERMAN, name="sms", said="Sent 1 notification")
+
+    assert said == "sms: angenommen. Die Gegenseite sagt: „Sent 1 notification“"
+    assert done("tell", {}, ENGLISH, name="sms", said="Sent") == "sms: taken. Sent"
 
 
 SPARED = {r"\bZiel(?:e|en|s)?\b": "Empfänger", r"\bTests?\b": "Probe", r"\b[Gg]etestet": "geprüft"}

@@ -76,12 +76,12 @@ def test_what_takes_the_place_of_another_says_so(action: str, line: str) -> None
 
 
 def test_what_is_not_as_it_seems_is_said_in_german_too() -> None:
-    """By whatever monitor answers; one that is newer says it in its own words."""
+    """By whatever monitor answers; what one says that is newer is quoted."""
     known = done("acknowledge", {"note": "somebody had said so before"}, GERMAN)
     newer = done("acknowledge", {"note": "{nobody} knows"}, GERMAN)
 
     assert known == "bestätigt\nAber: das hatte schon jemand gesagt."
-    assert newer == "bestätigt\nAber: {nobody} knows."
+    assert newer == "bestätigt\nAber: der Monitor meldet: „{nobody} knows“."
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,18 @@ def test_what_is_not_as_it_seems_is_said_in_german_too() -> None:
             *(409, "refused: that node isn't paused (not-paused)", "nothing needs doing"),
             "dieses Gerät ist nicht pausiert. Als Nächstes: nichts zu tun.",
         ),
-        (409, "refused: {for_s} is new (new-code)", "{x}", "{for_s} is new. Als Nächstes: {x}."),
-        (503, "the {history} is away", "start it", "the {history} is away. Als Nächstes: start it."),
+        (409, "refused: {for_s} is new (new-code)", "{x}", "der Monitor meldet: „{for_s} is new“. Als Nächstes: {x}."),
+        (
+            503,
+            "the {history} is away",
+            "start it",
+            "der Monitor meldet: „the {history} is away“. Als Nächstes: start it.",
+        ),
     ],
     ids=["known", "a newer reason", "in its own words"],
 )
 def test_what_a_monitor_refuses_is_said_in_german(status: int, detail: str, step: str, text: str) -> None:
-    """As far as the words are known here; what isn't stays as the monitor says it."""
+    """As far as the words are known here; what isn't is quoted as the monitor says it."""
     error = explained(AskError("{detail}", next_step=step, status=status, detail=detail), "here")
 
     assert refused(error, GERMAN) == f"E031 {text}"

@@ -150,14 +150,14 @@ def test_a_finding_says_why() -> None:
         finding("M010", Severity.CRITICAL, subject="guard/sms", detail="no such host"),
     )
 
-    printed = "\n".join(lines(told(quiet(findings=findings)), "de", width=160))
+    printed = "\n".join(lines(told(quiet(findings=findings)), "de", width=200))
 
     assert "Näheres: der Broker hat die Verbindung verloren" in printed
     assert (
-        "Näheres: abgewiesen: unbekannte Anmeldung, falsches Passwort oder Zertifikat (F022 refused: not authorised "
-        "(0x87))"
+        "Näheres: abgewiesen: unbekannte Anmeldung, falsches Passwort oder Zertifikat (F022 „refused: not authorised "
+        "(0x87)“)"
     ) in printed
-    assert "Näheres: no such host" in printed
+    assert "Näheres: „no such host“" in printed
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from node.core.settings import AlarmClass
 from node.monitor.findings import UNREACHED, WOULD_TAKE, kind_of, next_step, own_parts
 from node.monitor.model import FindingKey, IncidentKey, NodeKey, Notice, NoticeKind, Severity
 from node.monitor.outbox import Delivery, urgency
-from node.monitor.tell.words import Words, mark, one_line
+from node.monitor.tell.words import QUOTED, Words, mark, one_line
 
 log = logging.getLogger(__name__)
 
@@ -286,8 +286,13 @@ def detail_of(told: str, words: Words) -> str:
     """The detail of a finding, for people."""
     if told.startswith(WOULD_TAKE):
         return words.say("isolated: {targets}", targets=told.removeprefix(WOULD_TAKE))
-    meaning = BROKER_PROBLEMS.get(told.partition(" ")[0])
-    return words.translate(DETAILS.get(told, told)) if meaning is None else f"{words.translate(meaning)} ({told})"
+    code, _, reason = told.partition(" ")
+    if code in BROKER_PROBLEMS:
+        return f"{words.translate(BROKER_PROBLEMS[code])} ({code} {words.foreign(reason, QUOTED)})"
+    if told in DETAILS:
+        return words.translate(DETAILS[told])
+    is_words = any(map(str.islower, told))  # F998, F999 is in no language
+    return words.foreign(told, QUOTED) if is_words else told
 
 
 def _step(notices: Sequence[Notice], words: Words) -> str:

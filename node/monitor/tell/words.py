@@ -29,12 +29,18 @@ VALUE_LENGTH = 200
 SAID = "said"
 """The context of those texts of the catalog that the program says in English where it knows no language."""
 
-_LOCALES: Mapping[Language, Locale] = {"de": Locale("de", "DE"), "en": Locale("en", "GB")}
-
 
 def mark(text: str) -> str:
     """A text that is translated where it is used: this only lets it be found."""
     return text
+
+
+SYSTEM = mark("the system says: {words}")
+QUOTED = mark("“{words}”")
+FOREIGN = {"why": SYSTEM, "detail": QUOTED, "reason": QUOTED}
+"""The values of a text that may be somebody else's words, and how those are quoted."""
+
+_LOCALES: Mapping[Language, Locale] = {"de": Locale("de", "DE"), "en": Locale("en", "GB")}
 
 
 @cache
@@ -101,8 +107,16 @@ class Words:
         """What the program has said in English, its values in it; what isn't known stays as it is."""
         return self._retold(text) or text
 
+    def foreign(self, text: str, quoting: str = SYSTEM) -> str:
+        """Words of the system, a server or a person: as the catalogue has them, else in quotes.
+
+        ``quoting`` says whose they are, with {words} in it. In English they stand as they are: so most of them come.
+        """
+        known = self._retold(text)
+        return self.translate(quoting).format(words=text) if known is None else known
+
     def _retold(self, text: str) -> str | None:
-        if self._catalog is None:
+        if self._catalog is None or not text:
             return text
         for context in (SAID, None):
             message = self._catalog.get(text, context)
@@ -116,13 +130,15 @@ class Words:
         return None
 
     def _values(self, found: Mapping[str, str]) -> dict[str, str] | None:
-        """What stands in a text, itself retold where it is words; None where a ``problem`` in it isn't known."""
+        """What stands in a text, itself retold or quoted where it is words; None where a ``problem`` isn't known."""
         values = dict(found)
-        for name in {"problem", "why"} & found.keys():
-            known = self._retold(found[name])
-            if known is None and name == "problem":
+        for name in found.keys() & FOREIGN.keys():
+            values[name] = self.foreign(found[name], FOREIGN[name])
+        if "problem" in found:
+            known = self._retold(found["problem"])
+            if known is None:
                 return None
-            values[name] = known or found[name]
+            values["problem"] = known
         return values
 
     def say(self, text: str, **values: object) -> str:
