@@ -26,6 +26,7 @@ class Away:
         self.tries = threading.Semaphore(0)
         self.asked = threading.Event()
         self.transactions: list[tuple[Batch, ...]] = []
+        self.mistake: Exception = RuntimeError("a mistake")
         self.bad: Callable[[Batch], bool] = lambda _batch: False
         self.gate = threading.Event()
         self.gate.set()
@@ -41,7 +42,7 @@ class Away:
         self.gate.wait(TIMEOUT_S)
         self._be_there()
         if any(map(self.bad, batches)):
-            raise RuntimeError("a mistake")
+            raise self.mistake
         self.transactions.append(tuple(batches))
         return tuple(Stored(events=tuple(each.key for each in batch.events)) for batch in batches)
 
@@ -220,6 +221,26 @@ def test_a_mistake_of_the_program_costs_one_batch(caplog: pytest.LogCaptureFixtu
     assert answers[1] == Refused(events=(event(2).key,), reason="RuntimeError")
     assert history.transactions == [(one(1),), (one(3),)]
     assert "a mistake" in caplog.text
+
+
+def test_a_machine_without_memory_is_an_outage_and_no_fault_of_the_batch() -> None:
+    """It was refused before: whoever called for help in it was told to nobody, and nothing was found."""
+    history = Away()
+    history.bad = lambda _batch: True
+    history.mistake = MemoryError()
+
+    with writing(history, start=False) as (writer, told):
+        writer.store(one(1, urgent=True))
+        writer.store(one(2, urgent=True))
+        writer.start()
+        failed = told.take(1)
+        history.bad = lambda _batch: False
+        answers = told.take(3)
+
+    assert failed == [
+        StoreFailed(at=7.0, reason="the history at its address can't be used: this machine has no memory left")
+    ]
+    assert answers == [StoreRecovered(at=7.0), Stored(events=(event(1).key,)), Stored(events=(event(2).key,))]
 
 
 def test_an_end_stores_what_waits() -> None:

@@ -8,6 +8,7 @@ Rules
    decides takes no more of one node than it has room for (receipts.py).
 3. A database that hangs gives no error: who is at one try for ``HANGS_S`` is as good as away, which ``look`` sees.
 4. A batch that can't be stored in whatever state the database is doesn't keep the others: it is refused, alone.
+   Where there is no memory, that isn't the batch's: it waits as in an outage, and people are told of what it says.
 
 Threads: the writer ("history"). The lock guards the queue alone and is never held during a write.
 """
@@ -30,6 +31,8 @@ HANGS_S = 4.0
 
 HANGS = "hangs"
 """The reason of StoreFailed then (tell/texts.py DETAILS)."""
+
+_NO_MEMORY = "the history at its address can't be used: this machine has no memory left"
 
 _log = logging.getLogger(__name__)
 
@@ -163,6 +166,9 @@ class Writer:
         except Exception as failure:  # noqa: BLE001 -- whatever it was, the writer lives, and the other batches are stored
             if len(batches) > 1:
                 return all(self._attempt((batch,)) for batch in batches)
+            if isinstance(failure, MemoryError):  # the machine's, and no batch's: what it told is told from memory
+                self._fail(HistoryError(_NO_MEMORY, "see what takes the memory; the monitor goes on by itself"))
+                return False
             _log.exception("a batch can't be stored")
             answers = [self._refuse(batches[0], type(failure).__name__)]
         finally:
