@@ -174,7 +174,7 @@ def test_a_pause_is_shown_with_its_reason_and_ends_by_command(monitor: RunningMo
     """Who works there says why; nobody is looked for meanwhile."""
     begun = said(monitor, "pause", "room-300", "--for", "2h", "--reason", "neues Kabel")
     shown = said(monitor, "status", "--language", "de")
-    paused = monitor.codes()
+    paused = [each["code"] for each in monitor.items("/findings") if each["node"] == "room-300"]
     again = said(monitor, "pause", f"{SITE}/room-300", "--for", "3h", "--reason", "neues Kabel")
     ended = said(monitor, "resume", "room-300")
 
