@@ -10,7 +10,7 @@ from typing import Any
 
 from babel.dates import LOCALTZ
 
-from node.monitor.columns import for_people, headings
+from node.monitor.columns import for_people, headings, zone
 from node.monitor.settings import Language
 from node.monitor.spreadsheet import Sheet, csv_lines
 from node.monitor.tell.words import Words, mark
@@ -128,7 +128,7 @@ def tests_html(
         else words.say("{count} in all, {overdue} overdue", count=words.number(len(due)), overdue=sum(overdue)),
         words.say("{count} in all, {failed} not passed", count=words.number(len(done)), failed=sum(failed)),
     )
-    printed = words.say("Printed {time}", time=words.time(datetime.now(UTC)))
+    printed = words.say("Printed {time}; times are those of {zone}", time=words.time(datetime.now(UTC)), zone=zone())
     parts = [
         f'<!DOCTYPE html>\n<html lang="{language}"><head><meta charset="utf-8"><title>{escape(whole)}</title>',
         f"<style>{_STYLE}</style></head><body><h1>{escape(whole)}</h1><p>{escape(printed)}</p>",

@@ -45,6 +45,14 @@ def all_errors(kind: type[AlarmNodeError] = AlarmNodeError) -> list[type[AlarmNo
     return [found for each in ours for found in (each, *all_errors(each))]
 
 
+@pytest.mark.parametrize(("guide", "language"), [("MONITOR.md", "English only"), ("MONITOR.de.md", "nur Englisch")])
+def test_the_guide_says_in_which_language_the_plugin_answers(guide: str, language: str) -> None:
+    """All else has two: who reads German is told before."""
+    (line,) = (each for each in GUIDES[guide].splitlines() if "check_alarm_node" in each)
+
+    assert language in line
+
+
 def test_every_fault_is_there_and_no_other() -> None:
     """Who looks a code up finds it, in the order of the codes."""
     told = [code for code in SECTIONS if code.startswith("F")]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from node.monitor import report
+from node.monitor.columns import zone
 from node.monitor.saying import words_of
 from node.monitor.settings import Language
 from node.monitor.spreadsheet import PLAIN
@@ -101,6 +102,13 @@ def test_a_node_that_was_never_heard_wants_somebody(language: Language, told: li
 
     assert [each for each in told if each not in page] == []
     assert ["room-9" in row for row in rows(page, wanting=True)] == [True]
+
+
+def test_the_page_says_whose_times_these_are() -> None:
+    """The zone of this machine, once for all."""
+    page = report.tests_html([], [], "de", None)
+
+    assert f"; die Zeiten sind die von {zone()}</p>" in page
 
 
 def test_a_name_is_text_and_never_markup() -> None:
