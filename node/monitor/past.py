@@ -97,7 +97,7 @@ def line_of(what: str, item: Mapping[str, Any], words: Words) -> str:
         return "  ".join(filter(None, line))
     if what == "flips":
         change = f"{words.translate(STATES[item['before']])} -> {words.translate(STATES[item['after']])}"
-        reason = words.translate(DETAILS.get(item["reason"], item["reason"]))
+        reason = words.one_of(DETAILS, item["reason"])
         return f"{_local(item['at'])}  {where}  {change}  {reason}".rstrip()
     if what == "tests":
         took = words.say("not confirmed") if item["reaction_s"] is None else f"{item['reaction_s'] * 1000:.0f} ms"
@@ -135,7 +135,7 @@ def _end(incident: Mapping[str, Any], words: Words) -> str:
     by, reason = incident["reset_by"] or "-", incident["reset_reason"]
     if not reason:
         return words.say("over (by {desk})", desk=by)
-    return words.say("over: {reason} (by {desk})", reason=words.translate(REASONS.get(reason, reason)), desk=by)
+    return words.say("over: {reason} (by {desk})", reason=words.one_of(REASONS, reason), desk=by)
 
 
 def _local(at: str) -> str:

@@ -165,6 +165,6 @@ def _note(note: str, words: Words) -> str:
 
 
 def _listed(found: re.Match[str], words: Words) -> str:
-    names = re.sub(r"\((\w+)\)", lambda state: f"({words.translate(STATES.get(state[1], state[1]))})", found["names"])
+    names = re.sub(r"\((\w+)\)", lambda state: f"({words.one_of(STATES, state[1])})", found["names"])
     text = _NAMED[found["what"]][found["count"] is not None]
     return words.translate(text).format(names=names, count=found["count"])  # as long as it is: none must be missed

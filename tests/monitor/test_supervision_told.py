@@ -145,7 +145,8 @@ def test_it_is_told_in_both_languages(code: str, language: Language) -> None:
     }[code, language]
     named = {("M019", "de"): "Wartung", ("M019", "en"): "pause"}.get((code, language), "button")
     assert brief in made.title
-    assert f"{named}, facilities, 2 h: new cable" in made.body
+    by_whom = "„facilities, 2 h: new cable“" if language == "de" else "facilities, 2 h: new cable"
+    assert f"{named}, {by_whom}" in made.body
 
 
 def test_after_a_restart_what_is_over_is_none_any_more() -> None:

@@ -201,6 +201,12 @@ def test_calls_that_nobody_takes_are_told_by_site_and_class() -> None:
     assert "alarm-monitor restore-target NAME" in many.body
 
 
+@pytest.mark.parametrize("name", ["button", "test", "yes", "no", "Date"])
+def test_a_name_is_not_translated(name: str) -> None:
+    """Also one that is a word of this program: it is looked for as it is written at the wall."""
+    assert f"Näheres: {name}" in told(finding(code="F040", subject=name)).body.splitlines()
+
+
 @pytest.mark.parametrize(
     ("code", "one", "many"),
     [

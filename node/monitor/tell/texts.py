@@ -238,7 +238,7 @@ def _acknowledged(notice: Notice, words: Words) -> tuple[str, list[str], Mood]:
 
 def _reset(notice: Notice, words: Words) -> tuple[str, list[str], Mood]:
     where = words.place(notice.site, notice.node)
-    why = words.translate(REASONS.get(notice.reason, notice.reason))
+    why = words.one_of(REASONS, notice.reason)
     if why:
         title = words.title("Alarm is over, {why}: {where}", why=why, where=where)
     else:
@@ -270,7 +270,7 @@ def _about(notice: Notice, words: Words) -> str:
     subject = "" if notice.finding is None or _calls(notice, words) else notice.finding.subject
     count = counted(_code(notice), notice.count, words)
     detail = detail_of(notice.detail, words)
-    named = words.translate(DETAILS.get(subject, subject))
+    named = words.one_of(DETAILS, subject)
     return one_line(", ".join(each for each in (named, count, detail) if each))
 
 

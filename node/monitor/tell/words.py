@@ -103,6 +103,10 @@ class Words:
         message = None if self._catalog is None else self._catalog.get(text)
         return str(message.string) if message is not None and message.string and not message.fuzzy else text
 
+    def one_of(self, texts: Mapping[str, str], value: str) -> str:
+        """What ``texts`` has for this value; another value is a name, or somebody's own words, and stays as it is."""
+        return self.translate(texts[value]) if value in texts else value
+
     def retold(self, text: str) -> str:
         """What the program has said in English, its values in it; what isn't known stays as it is."""
         return self._retold(text) or text
