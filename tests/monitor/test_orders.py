@@ -64,7 +64,7 @@ def test_an_acknowledgement_of_what_the_node_does_not_know_is_noted_here() -> No
 
 @pytest.mark.parametrize("reason", [None, "no-such-incident"], ids=["no answer", "not known there"])
 def test_an_acknowledgement_hides_no_press_that_its_author_has_not_seen(reason: str | None) -> None:
-    """The node would have refused it: the next group is called."""
+    """The node would have refused it: the press is told, and the next group is called."""
     play = called()
 
     number = play.ask(2.0, Acknowledge(INCIDENT, DESK))
@@ -74,7 +74,7 @@ def test_an_acknowledgement_hides_no_press_that_its_author_has_not_seen(reason: 
     play.until(200.0)
 
     assert play.answer(number) == Answer("refused", "pressed-again")
-    assert play.told() == [("alarm", 0), ("alarm", 1)]
+    assert play.told() == [("alarm", 0), ("alarm", 0), ("alarm", 1)]
 
 
 def test_what_was_acknowledged_before_is_done() -> None:
