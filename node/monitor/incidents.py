@@ -133,8 +133,8 @@ class Incidents:
     def call_anew(self, now: Moment, node: NodeKey, event: Event, at_utc: datetime) -> None:
         """A call that isn't what is known of its incident; ``event`` has an incident and presses."""
         key = IncidentKey(*node, event.incident or "")
-        name, opened = f"anew:{event.boot}-{event.seq}:", self.open.get(key)
-        if opened is not None and opened.call == name:
+        why, opened = f"{event.boot}-{event.seq}", self.open.get(key)
+        if opened is not None and opened.anew == why:
             return
         self.doubts.find(now, node, TOLD_ANEW)
         record = replace(from_event(key, event, at_utc), held_utc=now.utc)
@@ -157,7 +157,7 @@ class Incidents:
         opened.answered_since, opened.counted_at = None, now.at
         opened.record = replace(opened.record, beyond=opened.record.presses - (event.presses or 0))
         self._ledger.out.incidents.append(opened.record)
-        self._ladder.begin(now, opened, name)
+        self._ladder.call_anew(now, opened, why)
 
     def event(self, now: Moment, node: NodeKey, event: Event, at_utc: datetime) -> None:
         """An event that hadn't been heard before."""
@@ -254,7 +254,7 @@ class Incidents:
             )
             self._ladder.wait(now, opened)
         if not opened.record.is_answered and (record.is_answered or there.answered > record.answered):
-            self._ladder.begin_again(now, opened)
+            self._ladder.begin(now, opened)
 
     def acknowledge_here(self, now: Moment, key: IncidentKey, by: str) -> None:
         """Somebody is coming, and the node couldn't be told: nobody else needs to be called."""
@@ -301,25 +301,22 @@ class Incidents:
                 self._call_again(now, opened, presses)
             return
         record = from_event(key, event, at_utc)
-        self._begin(now, replace(record, held_utc=now.utc, answered=ended or 0), is_again=ended is not None)
+        self._begin(now, replace(record, held_utc=now.utc, answered=ended or 0))
 
     def _adopt(self, now: Moment, key: IncidentKey, listed: OpenIncident) -> None:
         ended = self._closed.get(key, 0)
         record = from_list(key, listed, now.utc)
         record = replace(record, answered=max(ended, record.answered))
-        self._begin(now, record, is_again=ended > 0 and not record.is_answered)
+        self._begin(now, record)
 
-    def _begin(self, now: Moment, record: IncidentRecord, *, is_again: bool = False) -> None:
+    def _begin(self, now: Moment, record: IncidentRecord) -> None:
         if not self._finds_room(now, record.key.of):
             return
         self._reopen(record.key)
         opened = Open(record, counted_at=now.at)
         self._put(opened)
         self._ledger.out.incidents.append(record)
-        if is_again:
-            self._ladder.begin_again(now, opened)
-        else:
-            self._ladder.begin(now, opened)
+        self._ladder.begin(now, opened)
 
     def _finds_room(self, now: Moment, node: NodeKey) -> bool:
         others = len(self._of_node.get(node, ()))
@@ -368,7 +365,7 @@ class Incidents:
         self._count(now, opened, max(presses, record.presses))
         self._ledger.out.incidents.append(opened.record)
         if record.is_answered:
-            self._ladder.begin_again(now, opened)
+            self._ladder.begin(now, opened)
         else:
             self._ladder.call_once_more(now, opened)
 
@@ -389,7 +386,7 @@ class Incidents:
         self._ledger.out.incidents.append(opened.record)
         self._ladder.answered(now, opened, by)
         if not opened.record.is_answered:  # it came late: there was a further press after it
-            self._ladder.begin_again(now, opened)
+            self._ladder.begin(now, opened)
 
     def _reset(
         self,

@@ -4,8 +4,9 @@
 2. A further press is told at once to all that were called so far. Where it takes an answer back, the wait for the next
    group begins anew, too.
 3. Each notice's key says which incident, which call and which group: whoever of several monitors finds it, and however
-   often, people are told once. Which call it is follows from what the history keeps, so that a monitor that was started
-   later, or has told fewer groups, says it by the same key, and no group by that of a call which was answered.
+   often, people are told once. Which call it is follows from the presses and from how many of them are answered, which
+   the history keeps, so that a monitor that was started later, or has told fewer groups, says it by the same key, and
+   no group by that of a call which was answered.
 4. A node that calls too often is called for after every other one (bursts.py).
 5. Whoever was called hears how it goes on (tell/routing.py).
 """
@@ -24,9 +25,8 @@ from node.monitor.model import IncidentRecord, Notice, NoticeKind
 class Open:
     """An open incident. ``next_at``: when the next group is told, inf when nobody is left or somebody is coming.
 
-    ``call``: which call this is; the first one is "". ``told_for``: for which press somebody was called last.
-    ``names``: of each group that was called, by what name it was last: with the group's number the end of its notice's
-    key.
+    ``told_for``: for which press somebody was called last. ``names``: of each group that was called, by what name it
+    was last: with the group's number the end of its notice's key. ``anew``: why all were called anew, if ever.
     ``unlisted_since``: since when its node doesn't list it, None while it does or hasn't said anything.
     ``answered_since``: since when its node lists it as acknowledged without our having heard by whom; ``answered_for``:
     with how many presses. ``yields``: its node called too often when this call began. ``counted_at``: since when there
@@ -34,9 +34,9 @@ class Open:
     """
 
     record: IncidentRecord
-    call: str = ""
     told_for: int = 0
     names: tuple[str, ...] = ()
+    anew: str = ""
     next_at: float = inf
     unlisted_since: float | None = None
     answered_since: float | None = None
@@ -54,34 +54,28 @@ class Ladder:
         self._escalate_s = escalate_s
         self._steps = steps
 
-    def begin(self, now: Moment, opened: Open, name: str = "") -> None:
-        """Call for help. ``name`` is "" for an incident's first call."""
-        opened.call = name
-        self._call_now(now, opened, name, CALL)
+    def begin(self, now: Moment, opened: Open) -> None:
+        """Call for help: there was a first press, or one of which whoever answered those before it knew nothing."""
+        self._call_now(now, opened, _name(opened.record), CALL)
         self.wait(now, opened)
-
-    def begin_again(self, now: Moment, opened: Open) -> None:
-        """There was a further press, of which whoever answered or ended the ones before it knew nothing."""
-        self.begin(now, opened, _taken_back(opened.record))
 
     def call_once_more(self, now: Moment, opened: Open) -> None:
         """There was a further press, and nobody has said to be coming: the next group's turn stays as it is."""
-        self._call_now(now, opened, _once_more(opened.record), FURTHER_PRESS)
+        self._call_now(now, opened, _name(opened.record), FURTHER_PRESS)
 
     def call_anew(self, now: Moment, opened: Open, why: str) -> None:
-        """Nobody was told of it, and there is a target now that wasn't there when it was called; ``why`` says which."""
-        self.begin(now, opened, f"anew:{why}:")
+        """Call all for a reason of its own: ``why`` says which event, or which target that wasn't there before."""
+        opened.anew = why
+        self._call_now(now, opened, f"anew:{why}:", CALL)
+        self.wait(now, opened)
 
     def resume(self, now: Moment, opened: Open) -> None:
         """Go on with what the history has. What another monitor stored may have been told to nobody: it knew less."""
-        record = opened.record
-        if record.answered and not record.is_answered:
-            opened.call = _taken_back(record)
-            self._call_as(now, opened, opened.call)
-        elif record.presses > 1 and record.is_untold:
-            self._call_as(now, opened, _once_more(record))
+        record, name = opened.record, _name(opened.record)
+        if name and (record.answered or record.is_untold):
+            self._call_as(now, opened, name)
         else:
-            opened.told_for, opened.names = record.presses, ("",) * (record.told_steps + 1)
+            opened.told_for, opened.names = record.presses, (name,) * (record.told_steps + 1)
         self.wait(now, opened)
 
     def repeat(self, now: Moment, opened: Open, presses: int) -> None:
@@ -104,8 +98,8 @@ class Ladder:
         step = opened.record.told_steps + 1
         opened.record = replace(opened.record, told_steps=step)
         self._ledger.out.incidents.append(opened.record)
-        opened.names += (opened.call,)
-        self._call(now, opened, step, opened.call)
+        opened.names += (_name(opened.record),)
+        self._call(now, opened, step, opened.names[-1])
         self.wait(now, opened)
 
     def time_passed(self, now: Moment) -> None:
@@ -158,11 +152,9 @@ class Ladder:
         self._ledger.out.notices.append(notice)
 
 
-def _taken_back(record: IncidentRecord) -> str:
-    """The call that begins with the first press that nobody has answered."""
-    return f"again:{record.answered + 1}:"
-
-
-def _once_more(record: IncidentRecord) -> str:
-    """The call for its newest press, where nobody has answered any."""
-    return f"more:{record.presses}:"
+def _name(record: IncidentRecord) -> str:
+    """The call for its newest press: "" for the first one, and another one after each answer and each further press."""
+    if record.is_answered:
+        return ""
+    again = f"again:{record.answered + 1}:" if record.answered else ""
+    return f"{again}more:{record.presses}:" if record.presses > record.answered + 1 else again
