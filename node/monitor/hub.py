@@ -323,7 +323,11 @@ class Hub:
         self.receipts.take(now, key, event)
         at_utc = _when(now, event)
         self._keep(now, key, event)
+        opened = len(self.incidents.open)
         self.incidents.event(now, tracked.key, event, at_utc)
+        later = self._lists.after(tracked.key, event) if len(self.incidents.open) > opened else None
+        if later is not None:  # a call that comes late may be answered or over by now
+            self.incidents.alarm(now, tracked.key, later)
         self.drills.event(now, key, event, at_utc)
         self._told.heard(now, tracked.key, event)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from node.messages import Alarm, OpenIncident
+from node.messages import Alarm, Event, OpenIncident
 from node.monitor.model import IncidentKey, NodeKey
 
 BOOTS = 4
@@ -64,6 +64,14 @@ class Lists:
     def get(self, key: IncidentKey) -> OpenIncident | None:
         """This incident as its node has it, None where it doesn't list it, or nobody remembers."""
         return self._of.get(key.of, {}).get(key)
+
+    def after(self, node: NodeKey, event: Event) -> Alarm | None:
+        """Its newest list, where that was said after this event; None where nobody knows of one.
+
+        A node says its birth before anything else: an event of another boot than the one that speaks is an older one.
+        """
+        newest = self._boots.get(node, {}).get(self._speaks.get(node, event.boot))
+        return None if newest is None or (newest.boot == event.boot and newest.seq < event.seq) else newest
 
     def has_said(self, node: NodeKey) -> bool:
         """Whether this node has said any list since our start."""

@@ -7,12 +7,13 @@ from msgspec.structs import replace as replaced
 
 from node.messages import INCIDENTS_LIMIT, Alarm, Phase
 from node.monitor.batch import Memory, Stored
+from node.monitor.findings import RESET_MISSING
 from node.monitor.incidents import LISTED_S, NORMAL_S, OPEN_LIMIT
 from node.monitor.model import EventKey, IncidentKey, IncidentRecord, NodeKey, NoticeKind
 from node.monitor.receipts import STORING_S
 from node.monitor.requests import Acknowledge, Reset
 from node.monitor.settings import Target
-from tests.monitor.nodes import BOOT, ROOM, SITE, START, about, alarm, event, heartbeat, moment, press
+from tests.monitor.nodes import BOOT, ROOM, SITE, START, about, alarm, birth, event, heartbeat, moment, press
 from tests.monitor.play import ESCALATE_S, INCIDENT, Play, record_of
 
 TWO_GROUPS = (Target("t0", "json://x"), Target("t1", "json://x", step=1))
@@ -170,6 +171,23 @@ def test_a_further_press_is_told_to_whoever_was_called_and_puts_no_group_off() -
     assert later == [*soon, ("alarm", 1)]
     assert play.told() == [*later, ("alarm", 0), ("alarm", 1)]
     assert [each.presses for each in play.all.notices if each.is_call] == [1, 2, 2, 3, 3]
+
+
+def test_two_monitors_name_the_same_call_alike_whichever_came_first() -> None:
+    """For one the further press came before the next group's turn, for the other after it: people are told once."""
+    one, other = Play(targets=TWO_GROUPS), Play(targets=TWO_GROUPS)
+    for play, at in ((one, 0.5 * ESCALATE_S), (other, 1.5 * ESCALATE_S)):
+        play.hear(1.0, press(1))
+        play.hear(at, press(2, incident=1, presses=2))
+        play.until(2 * ESCALATE_S)
+
+    told = {(each.step, each.presses, each.key) for play in (one, other) for each in play.all.notices if each.is_call}
+    assert sorted(told) == [
+        (0, 1, f"alarm:{INCIDENT}:0"),
+        (0, 2, f"alarm:{INCIDENT}:more:2:0"),
+        (1, 1, f"alarm:{INCIDENT}:1"),
+        (1, 2, f"alarm:{INCIDENT}:more:2:1"),
+    ]
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["as it is", "after a restart"])
@@ -808,6 +826,39 @@ def test_a_list_with_more_presses_takes_an_acknowledgement_back(retained: bool) 
     assert (before.presses, before.is_answered) == (2, False)
     assert play.told() == [("alarm", 0), ("acknowledged", 0), ("alarm", 0), ("alarm", 1)]
     assert play.all.notices[-1].key.endswith(":again:2:1")
+
+
+def test_a_call_that_comes_after_its_answer_was_listed_calls_nobody_else() -> None:
+    """Another monitor has the event that says who is coming: it isn't sent again."""
+    play = Play(targets=TWO_GROUPS)
+    play.hear(1.0, alarm((1, "acknowledged")))
+    play.hear(2.0, press(1))
+    play.until(2.0 + 2 * ESCALATE_S)
+
+    assert play.record().is_answered
+    assert ("alarm", 1) not in play.told()
+
+
+@pytest.mark.parametrize("boot", [BOOT, "0000b008"], ids=["of the same boot", "of a later boot"])
+def test_a_call_that_comes_after_its_end_was_listed_is_found_to_have_none(boot: str) -> None:
+    """Another monitor has the event that ended it: somebody has to look."""
+    play = Play()
+    play.hear(0.5, birth(boot=boot))
+    play.hear(1.0, alarm(boot=boot))
+    play.hear(2.0, press(1))
+    play.until(2.0 + NORMAL_S + 1.0)
+
+    assert RESET_MISSING.code in play.found()
+
+
+def test_a_list_of_before_a_call_says_nothing_of_it() -> None:
+    """It lists nothing, since there was nothing yet."""
+    play = Play()
+    play.hear(1.0, replaced(alarm(), seq=1))
+    play.hear(2.0, press(2))
+    play.until(2.0 + NORMAL_S + 1.0)
+
+    assert RESET_MISSING.code not in play.found()
 
 
 def test_a_list_with_more_presses_of_an_alarm_that_was_noted_here_takes_that_back() -> None:
