@@ -222,7 +222,7 @@ def test_a_frozen_node_is_down_within_20_s(monitor: RunningMonitor, tmp_path: Pa
         finally:
             node.thaw()
 
-    assert time.monotonic() - frozen < 20.5
+    assert time.monotonic() - frozen < 22.0  # 20 s in virtual time; the rest is what a busy machine takes
 
 
 def test_a_clean_stop_is_planned(monitor: RunningMonitor, node: SimulatedNode) -> None:
