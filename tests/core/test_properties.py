@@ -4,6 +4,7 @@ Hypothesis plays a building (building.py). After each event the invariants of ch
 are compared here. In the end everything works again, and then every alarm has to arrive, and can be reset.
 """
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -118,8 +119,8 @@ class Life(Building):
         raise AssertionError("each receipt leads to another event")
 
 
-TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=250, stateful_step_count=40)
+Life.TestCase.settings = settings(max_examples=250, stateful_step_count=40)
+TestLife = pytest.mark.timeout(600)(Life.TestCase)
 
 
 buttons = st.sampled_from(["desk", "pair"])
@@ -257,5 +258,5 @@ class WalkTester(RuleBasedStateMachine):
         assert self.play.state.held_due == {}
 
 
-TestWalkTester = WalkTester.TestCase
-TestWalkTester.settings = settings(max_examples=150, stateful_step_count=30)
+WalkTester.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
+TestWalkTester = pytest.mark.timeout(600)(WalkTester.TestCase)

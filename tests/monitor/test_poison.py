@@ -463,6 +463,7 @@ def written(play: Play, poison: Iterable[tuple[float, Any, bool]]) -> float:
     return at
 
 
+@pytest.mark.timeout(300)
 @settings(max_examples=400, deadline=None)
 @given(
     before=st.booleans(),
