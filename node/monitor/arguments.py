@@ -111,7 +111,8 @@ def parser_of_completion() -> argparse.ArgumentParser:
 
 def parser_of_line() -> argparse.ArgumentParser:
     """Of a line that is still being typed: which monitor it asks."""
-    made = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    # An abbreviation that could be several flags ends the program there, whatever exit_on_error says.
+    made = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
     made.add_argument("--config", type=Path, default=DEFAULT_CONFIG)
     made.add_argument("--language")
     made.add_argument("--url")

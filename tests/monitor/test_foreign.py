@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from prometheus_client.parser import text_string_to_metric_families
 
 from node.core.settings import AlarmClass
@@ -205,6 +205,7 @@ def cells_of_excel(text: str, out: str) -> bool:
 @pytest.mark.parametrize("command", TYPED, ids=" ".join)
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=foreign)
+@example(text="=1+1\x1b[2J")  # a flag that begins as several do
 def test_whatever_is_typed_is_answered(asked: Asked, command: tuple[str, ...], text: str) -> None:
     """With an exit code and words, never a traceback; what is repeated of it steers nothing."""
     code, out, err = asked.ask(*(each.replace("{}", text.replace("\0", "")) for each in command))
