@@ -15,10 +15,8 @@ PACKAGES := $(BUILD_PACKAGES) mosquitto systemd
 # for the monitor with a pool before it, and promtool.
 TEST_PACKAGES := mmdebstrap systemd-container fish zsh postgresql pgbouncer prometheus
 
-MONITOR_DECIDES := node/monitor/hub.py,node/monitor/fleet.py,node/monitor/tally.py,node/monitor/incidents.py,node/monitor/records.py,node/monitor/ladder.py,node/monitor/bursts.py,node/monitor/lists.py,node/monitor/owed.py,node/monitor/own.py,node/monitor/reach.py,node/monitor/targets.py,node/monitor/receipts.py,node/monitor/faults.py,node/monitor/doubts.py,node/monitor/told.py,node/monitor/tracked.py,node/monitor/members.py,node/monitor/mistakes.py,node/monitor/doubles.py,node/monitor/drills.py,node/monitor/orders.py,node/monitor/walks.py,node/monitor/ways.py,node/monitor/decisions.py,node/monitor/viewing.py,node/monitor/wire.py,node/monitor/inbox.py
-
 # Every branch of these is covered, or `make test` fails.
-COVERED := node/core/*,node/wire.py,node/stored.py,node/messages.py,node/config/*,$(MONITOR_DECIDES)
+COVERED := node/core/*,node/protocol/*,node/config/*,node/monitor/core/*
 
 # Where `make install` puts things. DESTDIR goes before all of it, for packages and images: then nothing is asked of the
 # running system. A PC's hardware watchdog is left alone, unless HARDWARE_WATCHDOG=yes.

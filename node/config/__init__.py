@@ -20,6 +20,7 @@ from msgspec import Meta, Struct
 
 from node.config import brokers, inputs
 from node.config.brokers import Broker, BrokerKeys, Login, Tls
+from node.config.files import Kept
 from node.config.inputs import ID, PIN, Id, Pin
 from node.config.reader import (
     Sections,
@@ -34,7 +35,6 @@ from node.config.reader import (
     unknown_tables,
 )
 from node.core.settings import Receipts, Settings
-from node.files import Kept
 
 __all__ = [
     "DEFAULT_STATE_DIRECTORY",

@@ -3,7 +3,7 @@
 1. ``ca_file`` makes it TLS. Without it only loopback is reached; anything else wants ``insecure = true``, and that is a
    standing fault.
 2. A file is an absolute path, or a bare name: then it lies in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=).
-3. What a file holds isn't kept here and never shown: access/credentials.py reads it at each connection. One that can't
+3. What a file holds isn't kept here and never shown: credentials.py reads it at each connection. One that can't
    be used is its own broker's fault, and no reason not to start.
 """
 
@@ -16,8 +16,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from node.config.files import FileError, content, one_line
 from node.config.reader import Section, Sections, allowed, be, key_of, repeated, toml
-from node.files import FileError, content, one_line
 
 _FILES = ("ca_file", "certificate_file", "key_file", "password_file")
 _PASSWORD_MAX = 65_535

@@ -17,9 +17,9 @@ from typing import Any, get_args
 from msgspec import Meta, Struct, ValidationError, convert
 from msgspec.structs import FieldInfo, fields
 
+from node.config.files import FileError
+from node.config.files import content as read
 from node.errors import ConfigError
-from node.files import FileError
-from node.files import content as read
 
 
 def be(allowed: str, example: object, *, secret: bool = False, **limits: Any) -> Meta:

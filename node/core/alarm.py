@@ -17,7 +17,7 @@ README.md's diagram is drawn from ``TRANSITIONS``; a test keeps them equal.
 from dataclasses import replace
 from enum import StrEnum
 
-from node.core.memory import Incident, Key, ListedIncident, Step
+from node.core.model import Incident, Key, ListedIncident, Step
 from node.core.settings import AlarmClass, InputSettings, Lamp, Sound
 
 OPEN_LIMIT = 48

@@ -9,10 +9,10 @@ pressed.
 from collections.abc import Callable
 from dataclasses import replace
 
-from node.core import alarm, modes, presses, walktest
+from node.core import alarm, incident_events, modes, walktest
 from node.core.effects import Reply, SendReply
 from node.core.events import CommandHeard
-from node.core.memory import Incident, Inhibit, Step
+from node.core.model import Incident, Inhibit, Step
 from node.core.turn import Outcome, Turn
 
 TTL_LIMIT_S = 60.0
@@ -103,7 +103,7 @@ def _reset(turn: Turn, command: CommandHeard) -> str | None:
         return "no-such-incident"
     if _has_seen_less(incident, command):
         return "pressed-again"
-    return presses.reset(turn, incident, command.by, command.arguments.get("reason"))
+    return incident_events.reset(turn, incident, command.by, command.arguments.get("reason"))
 
 
 def _silence(turn: Turn, command: CommandHeard) -> str | None:

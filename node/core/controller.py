@@ -20,19 +20,19 @@ from node.core import (
     commands,
     contact,
     delivery,
-    hearing,
+    disk_stall,
+    incident_events,
     inputs,
+    link_events,
     modes,
-    outlook,
-    presses,
-    stall,
+    reconcile,
     supervision,
     walktest,
 )
 from node.core import events as ev
 from node.core.chatter import Chatter
 from node.core.effects import Begin, CloseLinks, Effect, ReadClock, SendState, Spill
-from node.core.memory import Snapshot
+from node.core.model import Snapshot
 from node.core.settings import Receipts, Settings
 from node.core.supervision import LinkState, Supervision
 from node.core.turn import State, Turn
@@ -68,7 +68,7 @@ def handle(state: State, event: ev.Event) -> tuple[State, list[Effect]]:
         turn.refuse(f"unexpected {type(event).__name__}")
     else:
         handler(turn, event)
-    return outlook.settle(turn)
+    return reconcile.settle(turn)
 
 
 def next_deadline(state: State) -> float:
@@ -81,8 +81,8 @@ def next_deadline(state: State) -> float:
         inputs.next_instant(state),
         modes.next_end(state.inhibits, state.walk_test, state.identify_until, state.chirp_until, state.confirmed_until),
         supervision.next_silence(state.supervision),
-        stall.next_instant(state.supervision.stall),
-        outlook.next_condition(state),
+        disk_stall.next_instant(state.supervision.stall),
+        reconcile.next_condition(state),
     ]
     for incident in state.incidents:
         instants += [each for each in (incident.receipt_due, incident.sounding_until) if each is not None]
@@ -99,14 +99,14 @@ def _time_passed(turn: Turn, _event: ev.TimePassed) -> None:
             _begin(turn)
         return
     inputs.time_passed(turn)
-    presses.time_passed(turn)
+    incident_events.time_passed(turn)
     walktest.time_passed(turn)
-    hearing.time_passed(turn)
+    link_events.time_passed(turn)
     _look_at_disk(turn)
     turn.change(outbox=delivery.turn(turn.state.outbox, turn.now))
     if turn.now >= turn.state.heartbeat_due:
         turn.others.append(ReadClock())
-        outlook.beat(turn)
+        reconcile.beat(turn)
 
 
 def _clock_read(turn: Turn, event: ev.ClockRead) -> None:
@@ -130,7 +130,7 @@ def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
     for link in turn.state.supervision.links:
         if link.up:
             turn.change_link(replace(link, birth_again=None))
-            stamp = outlook.stamp(turn)
+            stamp = reconcile.stamp(turn)
             turn.sends.append(
                 SendState(link.name, link.session, "offline", *stamp, reason=event.reason, back_in_s=event.back_in_s)
             )
@@ -154,7 +154,7 @@ def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
     settings = turn.state.settings
     told_due = turn.now + settings.receipt_s if settings.receipts is Receipts.REQUIRED else None
     incidents = tuple(
-        presses.restore(incident, shift, hushed=alarm.hushed(since, incident.alarm_class), told_due=told_due)
+        incident_events.restore(incident, shift, hushed=alarm.hushed(since, incident.alarm_class), told_due=told_due)
         for incident in snapshot.incidents
         if incident.id not in known
     )
@@ -175,12 +175,12 @@ def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
     else:
         _begin(turn, previous=restored.previous)
     inputs.time_passed(turn)
-    presses.time_passed(turn)
+    incident_events.time_passed(turn)
 
 
 def _look_at_disk(turn: Turn) -> None:
-    standing = stall.calmed(turn.state.supervision.stall, turn.now)
-    probing = stall.probing(standing, turn.now)
+    standing = disk_stall.calmed(turn.state.supervision.stall, turn.now)
+    probing = disk_stall.probing(standing, turn.now)
     turn.supervise(stall=probing or standing)
     if probing is not None:
         turn.change(remembered=None)  # so that it is written once more
@@ -189,7 +189,7 @@ def _look_at_disk(turn: Turn) -> None:
 def _record_failed(turn: Turn, event: ev.RecordFailed) -> None:
     known = turn.state.supervision
     stalled = known.stall is not None or _slow(known.unstored.values(), event.at)
-    turn.supervise(record_failed=True, unstored={}, stall=stall.begun(turn.now) if stalled else None)
+    turn.supervise(record_failed=True, unstored={}, stall=disk_stall.begun(turn.now) if stalled else None)
     if not turn.state.begun:
         _begin(turn)
 
@@ -204,13 +204,13 @@ def _events_stored(turn: Turn, event: ev.EventsStored) -> None:
     slow = _slow(waited, event.at) and not known.record_failed  # what waits for a disk that is away isn't slow
     turn.supervise(
         unstored={key: at for key, at in known.unstored.items() if key not in event.keys},
-        stall=stall.written(known.stall, turn.now, slow=slow),
+        stall=disk_stall.written(known.stall, turn.now, slow=slow),
     )
-    presses.stored(turn, event.keys)
+    incident_events.stored(turn, event.keys)
 
 
 def _slow(waited: Iterable[float], at: float) -> bool:
-    return any(at >= since + stall.STORE_GRACE_S for since in waited)
+    return any(at >= since + disk_stall.STORE_GRACE_S for since in waited)
 
 
 def _backlog_read(turn: Turn, event: ev.BacklogRead) -> None:
@@ -237,7 +237,7 @@ def _output_recovered(turn: Turn, event: ev.OutputRecovered) -> None:
 
 
 def _command_heard(turn: Turn, event: ev.CommandHeard) -> None:
-    if hearing.known_link(turn, event.link):
+    if link_events.known_link(turn, event.link):
         commands.decide(turn, event)
 
 
@@ -258,15 +258,15 @@ _HANDLERS: dict[type[ev.Event], Callable[[Turn, Any], None]] = {
     ev.EventsStored: _events_stored,
     ev.BacklogRead: _backlog_read,
     ev.EvictionDue: _eviction_due,
-    ev.LinkUp: hearing.link_up,
-    ev.LinkDown: hearing.link_down,
-    ev.CredentialsSeen: hearing.credentials_seen,
-    ev.PublishAnswered: hearing.publish_answered,
-    ev.StateHeard: hearing.state_heard,
-    ev.AlarmHeard: hearing.alarm_heard,
-    ev.CanaryHeard: hearing.canary_heard,
-    ev.ReceiptHeard: hearing.receipt_heard,
-    ev.MonitorHeard: hearing.monitor_heard,
+    ev.LinkUp: link_events.link_up,
+    ev.LinkDown: link_events.link_down,
+    ev.CredentialsSeen: link_events.credentials_seen,
+    ev.PublishAnswered: link_events.publish_answered,
+    ev.StateHeard: link_events.state_heard,
+    ev.AlarmHeard: link_events.alarm_heard,
+    ev.CanaryHeard: link_events.canary_heard,
+    ev.ReceiptHeard: link_events.receipt_heard,
+    ev.MonitorHeard: link_events.monitor_heard,
     ev.CommandHeard: _command_heard,
-    ev.MessagesDropped: hearing.messages_dropped,
+    ev.MessagesDropped: link_events.messages_dropped,
 }

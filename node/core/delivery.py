@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from node.core.memory import Key
+from node.core.model import Key
 
 WINDOW = 20
 KEPT = 1_000

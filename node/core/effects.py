@@ -1,4 +1,4 @@
-"""What can be asked for: the mirror of events.py, in the imperative. Only service.py has hands.
+"""What can be asked for: the mirror of events.py, in the imperative. Only service/loop.py has hands.
 
 Order matters and is part of the contract: what sounds and shows comes first, then ``Append`` (which hands the event
 to the record's thread and never waits), then what is sent.
@@ -7,7 +7,7 @@ to the record's thread and never waits), then what is sent.
 from dataclasses import dataclass
 from typing import Literal
 
-from node.core.memory import Key, KeyRange, ListedIncident, Snapshot, Step
+from node.core.model import Key, KeyRange, ListedIncident, Snapshot, Step
 from node.core.settings import AlarmClass
 from node.core.signals import BuzzerPattern, LampPattern
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from node.core.memory import Key, KeyRange, ListedIncident, Restored
+from node.core.model import Key, KeyRange, ListedIncident, Restored
 from node.errors import FaultKind
 
 
@@ -258,7 +258,7 @@ class MonitorHeard(Event):
 class CommandHeard(Event):
     """A command as it came. ``expiry_s`` is MQTT's message expiry, None where it had none.
 
-    ``arguments`` holds what the action needs, already typed by wire.py; ``malformed`` says what is wrong with it.
+    ``arguments`` holds what the action needs, already typed by codec.py; ``malformed`` says what is wrong with it.
     """
 
     link: str

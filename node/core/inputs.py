@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import inf
 
-from node.core import chatter, contact, modes, presses, walktest
+from node.core import chatter, contact, incident_events, modes, walktest
 from node.core.chatter import Chatter
 from node.core.contact import Contact
 from node.core.effects import SampleAt
@@ -220,11 +220,11 @@ def _ignore(_turn: Turn, _settings: InputSettings, _at: float) -> None:
 def _press_button(turn: Turn, settings: InputSettings, at: float) -> None:
     _forget_wait(turn, settings.name)
     walktest.note(turn, settings.name, at)
-    presses.press(turn, settings.name, at, "pressed")
+    incident_events.press(turn, settings.name, at, "pressed")
 
 
 def _open_alarm_door(turn: Turn, settings: InputSettings, at: float) -> None:
-    presses.press(turn, settings.name, at, "opened")
+    incident_events.press(turn, settings.name, at, "opened")
 
 
 def _begin_to_wait(turn: Turn, settings: InputSettings, at: float) -> None:
@@ -233,7 +233,7 @@ def _begin_to_wait(turn: Turn, settings: InputSettings, at: float) -> None:
 
 def _hold_door_open(turn: Turn, settings: InputSettings, at: float) -> None:
     _forget_wait(turn, settings.name)
-    presses.press(turn, settings.name, at, "held-open")
+    incident_events.press(turn, settings.name, at, "held-open")
 
 
 def _stop_waiting(turn: Turn, settings: InputSettings, after: Contact) -> None:
@@ -273,7 +273,7 @@ def _report_in_incident(kind: str) -> Callable[[Turn, InputSettings, float], Non
 def _turn_key(turn: Turn, settings: InputSettings, at: float) -> None:
     turn.log("key-turned", at, input=settings.name)
     for incident in turn.state.incidents:
-        reason = presses.reset(turn, incident, by=KEY)
+        reason = incident_events.reset(turn, incident, by=KEY)
         if reason is not None:
             turn.log_about("reset-refused", incident, by=KEY, reason=reason)
 

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
-from node.core.memory import Inhibit, Key
+from node.core.model import Inhibit, Key
 
 HELD_REAL_S = 2.0
 """How long a test may be held before it is real (protocol.md, "Commands")."""

@@ -1,4 +1,4 @@
-"""What the installer decided, in the shape the core works with; made by config.py, never changed afterwards."""
+"""What the installer decided, in the shape the core works with; made by monitor_files.py, never changed afterwards."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -17,7 +17,7 @@ ISO 8201 keeps three pulses and a pause for *evacuate*: no pattern here may have
 from collections.abc import Iterable
 from enum import StrEnum
 
-from node.core.memory import Incident, Step
+from node.core.model import Incident, Step
 from node.core.settings import Lamp
 
 Wave = tuple[tuple[bool, float], ...]

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import NamedTuple
 
-from node.core.memory import Inhibit, Key, ListedIncident
+from node.core.disk_stall import STORE_GRACE_S, Stall
+from node.core.model import Inhibit, Key, ListedIncident
 from node.core.settings import Receipts, Settings
-from node.core.stall import STORE_GRACE_S, Stall
 from node.errors import (
     ALARM_FOREIGN,
     BROKER_UNREACHABLE,

@@ -14,7 +14,7 @@ from node.core.contact import Contact
 from node.core.delivery import Outbox
 from node.core.effects import Effect, LoggedEvent, Reply, ShowLadder, Spill
 from node.core.line import ContactState
-from node.core.memory import Incident, Inhibit, Key, Snapshot, Step
+from node.core.model import Incident, Inhibit, Key, Snapshot, Step
 from node.core.modes import AwaitedTest, WalkTest
 from node.core.settings import Settings
 from node.core.signals import BuzzerPattern, LampPattern

@@ -8,7 +8,7 @@ building without a monitor no test passes. A test tells nobody, so *told* doesn'
 from node.core import alarm, modes, signals
 from node.core.effects import HurryLinks
 from node.core.line import ContactState
-from node.core.memory import Key
+from node.core.model import Key
 from node.core.modes import AwaitedTest, WalkTest
 from node.core.settings import InputSettings, Lamp, Role
 from node.core.signals import BuzzerPattern

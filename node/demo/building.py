@@ -22,12 +22,12 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from node.config.files import socket_path
 from node.demo.guards import WALK_TEST_S
 from node.demo.programs import Program, environment
 from node.demo.rooms import SITE, monitor_toml, nodes_toml
 from node.demo.seen import Finding, Fleet, NotDone, Seen
 from node.demo.telephone import Telephone
-from node.files import socket_path
 
 LOOK_S = 0.4
 ANSWER_S = 40.0

@@ -19,8 +19,8 @@ from node.demo.guards import WALK_TEST_S
 from node.demo.onlooker import BEAT_S, Onlooker
 from node.demo.rooms import MONITOR, ROOT, SITE
 from node.demo.seen import Heard, NotDone, Seen
-from node.messages import Alarm, Command, Event, EventId, MonitorMessage, Receipt, ReceiptKind, State
-from node.wire import Wire, rfc3339
+from node.protocol.codec import Wire, rfc3339
+from node.protocol.messages import Alarm, Command, Event, EventId, MonitorMessage, Receipt, ReceiptKind, State
 
 TTL_S = 10
 

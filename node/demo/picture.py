@@ -3,13 +3,13 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from node.core.memory import Step
+from node.core.model import Step
 from node.core.signals import LampPattern
 from node.demo import tail
 from node.demo.rooms import Room
 from node.demo.seen import Fleet, Heard, NodeEnded, NotDone, Rang, Seen, Shown
-from node.messages import Alarm, Event, HeartbeatMessage, OpenIncident, ReplyMessage, StandingFault, State
-from node.plain import plain
+from node.protocol.messages import Alarm, Event, HeartbeatMessage, OpenIncident, ReplyMessage, StandingFault, State
+from node.sanitize import plain
 
 PASSED_LIMIT = 200
 

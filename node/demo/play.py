@@ -11,7 +11,7 @@ from typing import TextIO, TypeVar
 from node.core.signals import BUZZER_WAVES, BuzzerPattern
 from node.demo.seen import Fleet, Heard, Inbox, Said, Seen, Shown, StopWanted, Watching
 from node.demo.stage import Stage
-from node.messages import Command, ReplyMessage
+from node.protocol.messages import Command, ReplyMessage
 
 PATIENCE_S = 15.0
 MONITOR_PATIENCE_S = 30.0

@@ -6,7 +6,7 @@ Everything can be read without colour and in plain ASCII; what doesn't fit is cu
 import textwrap
 from enum import StrEnum
 
-from node.core.memory import Step
+from node.core.model import Step
 from node.core.signals import LAMP_WAVES, LampPattern
 from node.demo.picture import Passed, Picture, Wall
 from node.demo.rooms import GRACE_S

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import msgspec
 
-from node.messages import (
+from node.protocol.messages import (
     Alarm,
     Canary,
     Command,

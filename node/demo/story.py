@@ -6,7 +6,7 @@ from node.demo.play import MONITOR_PATIENCE_S, PATIENCE_S, MissingError, Play, S
 from node.demo.programs import Node
 from node.demo.seen import Fleet
 from node.errors import FAULTS
-from node.messages import Alarm, Canary, Event, HeartbeatMessage, State
+from node.protocol.messages import Alarm, Canary, Event, HeartbeatMessage, State
 
 LAST_WORDS = 12
 

@@ -1,7 +1,7 @@
 """A message in one line, for a person who looks on: who says what, and the few fields that matter."""
 
 from node.demo.seen import Heard
-from node.messages import (
+from node.protocol.messages import (
     Alarm,
     Canary,
     Command,
@@ -12,7 +12,7 @@ from node.messages import (
     ReplyMessage,
     State,
 )
-from node.plain import plain
+from node.sanitize import plain
 
 SHOWN_LIMIT = 300
 

@@ -23,14 +23,15 @@ from typing import Self
 
 import msgspec
 
-from node import health, status
 from node.demo import screen
 from node.demo.picture import Picture, Wall
 from node.demo.programs import Node
 from node.demo.seen import Inbox, StopWanted
 from node.demo.stage import Stage
 from node.errors import ToolMissingError
-from node.messages import HeartbeatMessage, OpenIncident
+from node.io import health
+from node.protocol.messages import HeartbeatMessage, OpenIncident
+from node.service import status_file
 
 REFRESH_S = 0.25
 FAULTS_S = 0.5
@@ -175,7 +176,7 @@ class Show:
         wall.last_words = "" if wall.node_on else next(iter(self._node.last_words(1)), "")
         if now >= self._faults_due:
             self._faults_due = now + FAULTS_S
-            newest = status.read(self._node.state, now, self._kernel_boot)
+            newest = status_file.read(self._node.state, now, self._kernel_boot)
             heartbeat = newest and msgspec.convert(newest.heartbeat, HeartbeatMessage)
             wall.faults = tuple(heartbeat.faults) if heartbeat else ()
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from node.monitor.cli import main
+from node.monitor.cli.main import main
 
 sys.exit(main())

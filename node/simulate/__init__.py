@@ -19,12 +19,12 @@ from contextlib import suppress
 from typing import TextIO
 
 from node import config
-from node.core.memory import Step
+from node.core.model import Step
 from node.errors import SimulationError
-from node.service import Service
+from node.io.systemd import Notifier
+from node.service.loop import Service
 from node.simulate.instructions import Action, carry_out, parse
 from node.simulate.wall import Wall, Wire
-from node.watchdog import Notifier
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,9 @@ from typing import Any, Self
 
 import msgspec
 
-from node.messages import (
+from node.monitor.core.model import NodeKey
+from node.protocol.codec import rfc3339
+from node.protocol.messages import (
     Command,
     DiskHealth,
     Event,
@@ -35,8 +37,6 @@ from node.messages import (
     State,
     UnderVoltage,
 )
-from node.monitor.model import NodeKey
-from node.wire import rfc3339
 from tests.support.flood import Packet, coded_length
 from tests.support.node import wait_until
 

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from node.core.events import BacklogRead, Event, RecordLoaded
-from node.core.memory import Key, Snapshot
-from node.record import FILE_NAME, Record, Row
-from node.record.file import File
+from node.core.model import Key, Snapshot
+from node.io.record.record import FILE_NAME, Record, Row
+from node.io.record.record_file import File
 
 LIMIT = 64 * 2**20
 STARTS = 20

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from node.record import read_log
+from node.io.record.record import read_log
 from tests.campaigns import reading
 from tests.campaigns.burdens import backlog, flood
 from tests.campaigns.campaign import Campaign, Figures, Try

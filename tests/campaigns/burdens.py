@@ -11,11 +11,11 @@ from pathlib import Path
 from node.core.delivery import WINDOW
 from node.core.effects import LoggedEvent
 from node.core.events import EventsStored
-from node.core.memory import Key, Snapshot
-from node.health import kernel_boot
-from node.record import Record, Row
-from node.stored import decode_snapshot, encode_snapshot
-from node.wire import Wire
+from node.core.model import Key, Snapshot
+from node.io.health import kernel_boot
+from node.io.record.record import Record, Row
+from node.protocol.codec import Wire
+from node.protocol.record_codec import decode_snapshot, encode_snapshot
 from tests.campaigns import reading
 from tests.campaigns.campaign import Figures, Try
 from tests.campaigns.defects import command

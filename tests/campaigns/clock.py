@@ -23,8 +23,8 @@ from pathlib import Path
 from random import Random
 
 from node import config
-from node.core.memory import Step
-from node.service import Clocks, Service
+from node.core.model import Step
+from node.service.loop import Clocks, Service
 from node.simulate.wall import Wall
 from tests.campaigns.campaign import Campaign, Figures, Try
 from tests.support.broker import Broker

@@ -9,8 +9,8 @@ in the package: each one replaces a function of it.
 import sys
 from collections.abc import Callable
 
-from node import cli
-from node.monitor import cli as monitor_cli
+from node.cli.main import main as alarm_node
+from node.monitor.cli.main import main as alarm_monitor
 from tests.campaigns import defects_of_core, defects_of_links, defects_of_monitor, defects_of_record, defects_of_time
 
 DEFECTS: dict[str, Callable[[], None]] = {
@@ -43,7 +43,7 @@ def main() -> int:
     """Switch the defect on, and be alarm-node, or alarm-monitor."""
     name, arguments = sys.argv[1], sys.argv[2:]
     switch_on(name)
-    return monitor_cli.main(arguments) if name in defects_of_monitor.DEFECTS else cli.main(arguments)
+    return alarm_monitor(arguments) if name in defects_of_monitor.DEFECTS else alarm_node(arguments)
 
 
 if __name__ == "__main__":

@@ -3,40 +3,40 @@
 from collections.abc import Callable
 from typing import Any
 
-from node.core import delivery, hearing, outlook, presses
+from node.core import delivery, incident_events, link_events, reconcile
 from node.core.alarm import Happening
-from node.core.memory import Key, Step
+from node.core.model import Key, Step
 from node.core.turn import Turn
 
 
 def older_receipt() -> None:
     """A receipt for an older press counts for the newest one too."""
-    about_call = _of(hearing, "_about_call")
+    about_call = _of(link_events, "_about_call")
 
     def generous(turn: Turn, key: Key, happening: Happening, step: Step) -> None:
         for incident in turn.state.incidents:
             if key.boot == incident.press.boot and key.seq < incident.press.seq and incident.presses > 1:
-                presses.climb(turn, incident, happening, step)
+                incident_events.climb(turn, incident, happening, step)
         about_call(turn, key, happening, step)
 
-    _put(hearing, "_about_call", generous)
+    _put(link_events, "_about_call", generous)
 
 
 def held_is_enough() -> None:
     """What a monitor has stored counts as told, though its channels take nothing."""
-    about_call = _of(hearing, "_about_call")
+    about_call = _of(link_events, "_about_call")
 
     def satisfied(turn: Turn, key: Key, happening: Happening, step: Step) -> None:
         about_call(turn, key, happening, step)
         if happening is Happening.HELD:
             about_call(turn, key, Happening.TOLD, Step.TOLD)
 
-    _put(hearing, "_about_call", satisfied)
+    _put(link_events, "_about_call", satisfied)
 
 
 def further_press_unsent() -> None:
     """A press during an open incident is shown and stored, and never sent."""
-    press = presses.press
+    press = incident_events.press
 
     def once(turn: Turn, name: str, at: float, kind: str) -> None:
         known = turn.state.incident_of(name) is not None
@@ -45,12 +45,12 @@ def further_press_unsent() -> None:
         if known:
             turn.change(outbox=delivery.remove(turn.state.outbox, key))
 
-    presses.press = once
+    incident_events.press = once
 
 
 def nobody_unsaid() -> None:
     """A call that was told of stays so, though no monitor is heard any more."""
-    _put(outlook, "_tell_unheard", lambda _turn: None)
+    _put(reconcile, "_tell_unheard", lambda _turn: None)
 
 
 DEFECTS: dict[str, Callable[[], None]] = {

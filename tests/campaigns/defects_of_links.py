@@ -5,15 +5,15 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
-from node.access import problems
-from node.core import delivery, hearing, outlook
+from node.core import delivery, link_events, reconcile
 from node.core.alarm import Happening
 from node.core.delivery import Outbox
 from node.core.effects import Effect
-from node.core.memory import BROKER, Key, Step
+from node.core.model import BROKER, Key, Step
 from node.core.turn import Turn
-from node.link.messages import NODE_BOUNDS
-from node.record import file
+from node.io.mqtt.link_types import NODE_BOUNDS
+from node.io.mqtt.login import connect_errors
+from node.io.record import record_file
 
 
 def birth_before_retained() -> None:
@@ -24,7 +24,7 @@ def birth_before_retained() -> None:
             turn.change_link(replace(link, retained_read=True))
         return alarms(turn)
 
-    _wrap(outlook, "_alarms", hasty)
+    _wrap(reconcile, "_alarms", hasty)
 
 
 def mark_on_puback() -> None:
@@ -33,9 +33,9 @@ def mark_on_puback() -> None:
     def believing(about_call: Callable[..., None], turn: Turn, key: Key, happening: Happening, step: Step) -> None:
         about_call(turn, key, happening, step)
         if happening is Happening.ACCEPTED:
-            _of(hearing, "_send_no_more")(turn, key, BROKER)
+            _of(link_events, "_send_no_more")(turn, key, BROKER)
 
-    _wrap(hearing, "_about_call", believing)
+    _wrap(link_events, "_about_call", believing)
 
 
 def fifo_backlog() -> None:
@@ -51,8 +51,8 @@ def fifo_backlog() -> None:
         return []
 
     _wrap(delivery, "sendable", oldest_first)
-    _wrap(outlook, "_fresh_alarms", no_hurry)
-    setattr(file, "UNRECEIPTED", _of(file, "UNRECEIPTED").replace("outstanding.alarm DESC, ", ""))  # noqa: B010 - a constant
+    _wrap(reconcile, "_fresh_alarms", no_hurry)
+    setattr(record_file, "UNRECEIPTED", _of(record_file, "UNRECEIPTED").replace("outstanding.alarm DESC, ", ""))  # noqa: B010 - a constant
 
 
 def unbounded_queue() -> None:
@@ -67,9 +67,9 @@ def one_code_for_all() -> None:
     def vague(told: Callable[[Any], tuple[str, object]], failure: object) -> tuple[str, None]:
         return told(failure)[0], None
 
-    _wrap(problems, "told", vague)
-    _wrap(problems, "broken", vague)
-    _wrap(problems, "refused", vague)
+    _wrap(connect_errors, "told", vague)
+    _wrap(connect_errors, "broken", vague)
+    _wrap(connect_errors, "refused", vague)
 
 
 DEFECTS: dict[str, Callable[[], None]] = {

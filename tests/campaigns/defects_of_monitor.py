@@ -6,7 +6,7 @@ from typing import Any
 
 def _receipt_before_the_store() -> None:
     """A receipt goes out as soon as an event is heard."""
-    from node.monitor.receipts import Receipts  # noqa: PLC0415
+    from node.monitor.core.nodes.receipts import Receipts  # noqa: PLC0415
 
     take = Receipts.take
 
@@ -21,8 +21,8 @@ def _tell_before_the_claim() -> None:
     """What is told is claimed only once it was told: nothing holds another one back, or knows of it after a kill."""
     from sqlalchemy import update  # noqa: PLC0415
 
-    from node.monitor.history.outbox import StoredOutbox  # noqa: PLC0415
-    from node.monitor.history.tables import deliveries  # noqa: PLC0415
+    from node.monitor.history.outbox.database_outbox import StoredOutbox  # noqa: PLC0415
+    from node.monitor.history.schema.tables import deliveries  # noqa: PLC0415
 
     claim, settle = StoredOutbox.claim, StoredOutbox.settle
     told: dict[str, list[int]] = {}
@@ -48,14 +48,14 @@ def _tell_before_the_claim() -> None:
 
 def _memory_not_loaded() -> None:
     """A start knows nothing of what was open before."""
-    from node.monitor.history import History, Memory  # noqa: PLC0415
+    from node.monitor.history.history import History, Memory  # noqa: PLC0415
 
     History.remember = lambda self, at_utc: Memory()  # type: ignore[method-assign]
 
 
 def _told_when_held() -> None:
     """A call that is stored is told, whether anybody has taken a message about it or not."""
-    from node.monitor.receipts import Receipts  # noqa: PLC0415
+    from node.monitor.core.nodes.receipts import Receipts  # noqa: PLC0415
 
     say = Receipts.say
 
@@ -69,7 +69,7 @@ def _told_when_held() -> None:
 
 def _told_before_a_target_took_it() -> None:
     """That people were told is said as soon as a message is sent, whatever the other side answers."""
-    from node.monitor.tell.lane import Lane  # noqa: PLC0415
+    from node.monitor.notify.worker import Lane  # noqa: PLC0415
 
     tell = Lane._tell  # noqa: SLF001
 

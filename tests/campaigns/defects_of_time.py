@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from node import post, service
 from node.core import commands
 from node.core.effects import Heartbeat, Reply
 from node.core.events import CommandHeard
 from node.core.turn import Outcome, Turn
-from node.link import patience
+from node.io.mqtt import answer_timeout
+from node.service import loop, publisher
 
 KEPT: list[bytes] = []
 
@@ -17,22 +17,22 @@ KEPT: list[bytes] = []
 def fixed_deadline() -> None:
     """However slow the path is, the broker has to answer within 3 s."""
 
-    def stay(_patience: patience.Patience) -> None:
+    def stay(_patience: answer_timeout.Patience) -> None:
         """No deadline grows."""
 
-    _put(patience.Patience, "overrun", stay)
+    _put(answer_timeout.Patience, "overrun", stay)
 
 
 def wall_deadlines() -> None:
     """Deadlines are counted by the wall clock; without a jump nobody sees it."""
-    made = service.Service.__init__
+    made = loop.Service.__init__
 
-    def counting(self: service.Service, *args: Any, clocks: service.Clocks | None = None, **kwargs: Any) -> None:
-        wall = (clocks or service.Clocks()).wall
+    def counting(self: loop.Service, *args: Any, clocks: loop.Clocks | None = None, **kwargs: Any) -> None:
+        wall = (clocks or loop.Clocks()).wall
         offset = time.monotonic() - wall()
-        made(self, *args, clocks=service.Clocks(lambda: wall() + offset, wall), **kwargs)
+        made(self, *args, clocks=loop.Clocks(lambda: wall() + offset, wall), **kwargs)
 
-    _put(service.Service, "__init__", counting)
+    _put(loop.Service, "__init__", counting)
 
 
 def kept_outcomes() -> None:
@@ -47,13 +47,13 @@ def kept_outcomes() -> None:
 
 def kept_heartbeats() -> None:
     """The payload of each heartbeat is kept for ever."""
-    encoded = post.Post.heartbeat
+    encoded = publisher.Post.heartbeat
 
-    def keep(self: post.Post, heartbeat: Heartbeat) -> bytes:
+    def keep(self: publisher.Post, heartbeat: Heartbeat) -> bytes:
         KEPT.append(encoded(self, heartbeat))
         return KEPT[-1]
 
-    _put(post.Post, "heartbeat", keep)
+    _put(publisher.Post, "heartbeat", keep)
 
 
 DEFECTS: dict[str, Callable[[], None]] = {

@@ -11,12 +11,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from node.core.disk_stall import CALM_S
 from node.core.effects import LoggedEvent
-from node.core.memory import Key
-from node.core.stall import CALM_S
-from node.record import FILE_NAME, Row
-from node.record.file import File
-from node.wire import Wire
+from node.core.model import Key
+from node.io.record.record import FILE_NAME, Row
+from node.io.record.record_file import File
+from node.protocol.codec import Wire
 from tests.campaigns.campaign import Campaign, Figures, Try
 from tests.campaigns.card import Card, Fault, missing
 from tests.campaigns.defects import command

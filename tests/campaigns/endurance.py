@@ -12,9 +12,11 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from node import config, health, service
+from node import config
 from node.core import events as ev
-from node.service import Clocks
+from node.io import health
+from node.service import loop
+from node.service.loop import Clocks
 from tests.campaigns import growth, standins
 from tests.campaigns.campaign import Campaign, Figures, Try
 from tests.campaigns.standins import Action, VirtualClock, VirtualService
@@ -37,7 +39,7 @@ def attempt(this: Try) -> Figures:
     directory = config.state_directory(settings, {})
     stand_in: dict[str, Any] = {"Panel": standins.Panel, "Link": standins.Link}
     diary = growth.Diary(this.directory / "diary", directory)
-    with patch.multiple(service, **stand_in), patch.object(health, "HealthReader", standins.HealthReader):
+    with patch.multiple(loop, **stand_in), patch.object(health, "HealthReader", standins.HealthReader):
         node = VirtualService(
             settings,
             SimpleNamespace(),

@@ -5,8 +5,8 @@ the try wants. The desk is at the broker; nothing of it passes the path. A dead 
 in the log and in the status file; the log is what is waited for here.
 
 A slow path must not livelock. With 2 s each way a connection takes 4 s for each of TCP, CONNECT, SUBSCRIBE and the
-publish; the first deadline of 3 s (node/link/patience.py) ends the session that there was, and the next ones are 6 s
-long: about 3 + 4 x 4 s, and so much again where a second deadline runs out on the way. Hence ``SLOW_S``.
+publish; the first deadline of 3 s (node/io/mqtt/answer_timeout.py) ends the session that there was, and the next ones
+are 6 s long: about 3 + 4 x 4 s, and so much again where a second deadline runs out on the way. Hence ``SLOW_S``.
 """
 
 import random

@@ -15,9 +15,9 @@ from typing import Any
 
 from node.core import controller
 from node.core import events as ev
-from node.link import Incoming, Outgoing, Subscription
-from node.messages import UNREAD, Health
-from node.service import Service
+from node.io.mqtt.link import Incoming, Outgoing, Subscription
+from node.protocol.messages import UNREAD, Health
+from node.service.loop import Service
 
 PATIENCE_S = 60.0
 
@@ -36,7 +36,7 @@ class VirtualClock:
 
 
 class Panel:
-    """Lines by their names, read when asked to; buzzer and lamp that show nothing. As node.panel.Panel."""
+    """Lines by their names, read when asked to; buzzer and lamp that show nothing. As node.io.panel.Panel."""
 
     def __init__(
         self, _factory: object, lines: Any, *_: object, put: Callable[[ev.Event], None], clock: VirtualClock, **__: Any
@@ -81,7 +81,7 @@ class Panel:
 
 
 class HealthReader:
-    """A machine that is well. As node.health.HealthReader."""
+    """A machine that is well. As node.io.health.HealthReader."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class HealthReader:
 
 
 class Link:
-    """A broker that answers at once, and a desk behind it that confirms each event. As node.link.Link."""
+    """A broker that answers at once, and a desk behind it that confirms each event. As node.io.mqtt.link.Link."""
 
     def __init__(
         self,

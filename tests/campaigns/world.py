@@ -17,9 +17,9 @@ from random import Random
 from node.core import supervision
 from node.core.effects import Effect, ReadBacklog, ShowLadder
 from node.core.events import BacklogRead
-from node.core.memory import Key, Step
+from node.core.model import Key, Step
 from node.core.settings import Receipts, Settings
-from node.messages import ReceiptKind
+from node.protocol.messages import ReceiptKind
 from tests.core.checks import CALLS
 from tests.core.outside import Broker, Disk
 from tests.core.playbook import EVENT_TOPIC, Playbook

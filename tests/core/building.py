@@ -27,10 +27,10 @@ from node.core.events import (
     TimePassed,
     WatchdogRead,
 )
-from node.core.memory import Key
+from node.core.model import Key
 from node.core.settings import AlarmClass, Lamp, Receipts, Role, Sound, Wiring
 from node.errors import TOO_HOT, UNDER_VOLTAGE
-from node.messages import ReceiptKind
+from node.protocol.messages import ReceiptKind
 from tests.core.house import button, door, make_settings, switch
 from tests.core.playbook import BRANCH, UTC_OFFSET, Playbook
 

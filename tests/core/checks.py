@@ -24,7 +24,7 @@ from node.core.effects import (
 from node.core.events import AlarmHeard, CommandHeard, Event, ReceiptHeard, RecordLoaded, TimePassed
 from node.core.inputs import KEY
 from node.core.line import ContactState
-from node.core.memory import Incident, ListedIncident, Restored, Snapshot, Step
+from node.core.model import Incident, ListedIncident, Restored, Snapshot, Step
 from node.core.settings import Receipts, Role
 from node.core.signals import BuzzerPattern, LampPattern
 from node.core.turn import State

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from node.core.effects import Append, Effect, MarkReceived, Remember, SendAlarm, SendState
 from node.core.events import AlarmHeard, Event, StateHeard
-from node.core.memory import Key, ListedIncident, Restored, Snapshot, Step
+from node.core.model import Key, ListedIncident, Restored, Snapshot, Step
 from node.core.turn import CLOSED_KEPT
 
 OLD_BOOT = "0000000f"

@@ -48,7 +48,7 @@ from node.core.events import (
     RecordLoaded,
     TimePassed,
 )
-from node.core.memory import Key, Step
+from node.core.model import Key, Step
 from node.core.settings import InputSettings, Settings
 from node.core.turn import State
 from tests.core.checks import Checks

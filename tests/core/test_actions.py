@@ -13,7 +13,7 @@ from node.core.effects import (
     SetLamp,
     ShowLadder,
 )
-from node.core.memory import Step
+from node.core.model import Step
 from node.core.settings import Sound
 from node.core.signals import BuzzerPattern, LampPattern
 from tests.core.house import button

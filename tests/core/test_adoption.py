@@ -16,11 +16,11 @@ from node.core.effects import (
 from node.core.events import (
     AlarmHeard,
 )
-from node.core.memory import Key, ListedIncident, Step
+from node.core.model import Key, ListedIncident, Step
 from node.core.settings import AlarmClass, Lamp
 from node.core.signals import BuzzerPattern, LampPattern
-from node.messages import INCIDENTS_LIMIT, Alarm
-from node.wire import Wire
+from node.protocol.codec import Wire
+from node.protocol.messages import INCIDENTS_LIMIT, Alarm
 from tests.core.house import button, make_settings
 from tests.core.outside import OLD_BOOT
 from tests.core.playbook import BOOT, LINK, UTC_OFFSET, Playbook, Stage

@@ -7,7 +7,7 @@ import pytest
 
 from node.core import alarm
 from node.core.alarm import TRANSITIONS, Happening
-from node.core.memory import Incident, Key, ListedIncident, Step
+from node.core.model import Incident, Key, ListedIncident, Step
 from node.core.settings import AlarmClass, InputSettings, Lamp, Sound
 from tests.core.house import button
 from tests.core.playbook import Playbook, Stage

@@ -8,7 +8,7 @@ from node.core import controller
 from node.core.effects import Append
 from node.core.events import EdgeSeen, LevelsRead, RecordLoaded, TimePassed
 from node.core.line import ContactState
-from node.core.memory import Restored
+from node.core.model import Restored
 from node.core.settings import Wiring
 from tests.core.house import button, make_settings
 from tests.core.playbook import START, Playbook

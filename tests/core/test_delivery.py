@@ -6,7 +6,7 @@ from node.core import delivery
 from node.core.delivery import KEPT, REFILL, WINDOW, Outbox
 from node.core.effects import Append, MarkReceived, ReadBacklog, SendEvent, Spill
 from node.core.events import BacklogRead, PublishAnswered
-from node.core.memory import Key
+from node.core.model import Key
 from node.core.settings import Receipts
 from tests.core.outside import OLD_BOOT, backlog
 from tests.core.playbook import BOOT, EVENT_TOPIC, LINK, Playbook, Stage

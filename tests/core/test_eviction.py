@@ -4,7 +4,7 @@ import pytest
 
 from node.core.effects import Append, SendEvent, Spill
 from node.core.events import BacklogRead, EvictionDue
-from node.core.memory import Key, KeyRange, ranges_of
+from node.core.model import Key, KeyRange, ranges_of
 from tests.core.outside import OLD_BOOT, backlog
 from tests.core.playbook import LINK, Stage
 from tests.core.scenes import Logged

@@ -10,7 +10,7 @@ from node.core.effects import (
     SetLamp,
     ShowLadder,
 )
-from node.core.memory import Key, Step
+from node.core.model import Key, Step
 from node.core.settings import AlarmClass
 from node.core.signals import BuzzerPattern, LampPattern
 from tests.core.house import button

@@ -27,7 +27,7 @@ from node.core.events import (
     ReceiptHeard,
     StateHeard,
 )
-from node.core.memory import Key
+from node.core.model import Key
 from node.core.signals import LampPattern
 from tests.core.playbook import BOOT, EVENT_TOPIC, LINK, START, Playbook, Stage
 from tests.core.scenes import Logged

@@ -16,7 +16,7 @@ from node.core.events import (
     RecordRecovered,
     WatchdogRead,
 )
-from node.core.memory import Key
+from node.core.model import Key
 from tests.core.playbook import BOOT, LINK, START, UTC_OFFSET, Stage
 
 

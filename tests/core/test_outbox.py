@@ -5,7 +5,7 @@ from math import inf
 
 from node.core import delivery
 from node.core.delivery import KEPT, WINDOW, Outbox
-from node.core.memory import Key
+from node.core.model import Key
 from tests.core.outside import OLD_BOOT, backlog
 from tests.core.playbook import BOOT, LINK
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from node.core.effects import SendEvent
-from node.core.memory import Incident, Key, Step
+from node.core.model import Incident, Key, Step
 from node.core.settings import Receipts
 from node.core.signals import LampPattern
 from node.core.supervision import MONITOR_HEARD_S
-from node.messages import ReceiptKind
+from node.protocol.messages import ReceiptKind
 from tests.core.house import button, make_settings
 from tests.core.playbook import LINK, Playbook
 

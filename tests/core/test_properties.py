@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from node.core.events import RecordRecovered, StopRequested
 from node.core.line import ContactState
-from node.core.memory import Step
+from node.core.model import Step
 from node.core.settings import Receipts, Wiring
 from tests.core.building import INPUTS, LINKS, Building
 from tests.core.house import button, make_settings

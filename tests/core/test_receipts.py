@@ -14,10 +14,10 @@ from node.core.effects import (
     SetLamp,
     ShowLadder,
 )
-from node.core.memory import Step
+from node.core.model import Step
 from node.core.settings import Receipts
 from node.core.signals import BuzzerPattern, LampPattern
-from node.messages import ReceiptKind
+from node.protocol.messages import ReceiptKind
 from tests.core.playbook import LINK, Stage
 from tests.core.scenes import Logged
 

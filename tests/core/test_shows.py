@@ -3,7 +3,7 @@
 import pytest
 
 from node.core.effects import SendAlarm, SendEvent, SetBuzzer, SetLamp
-from node.core.memory import Step
+from node.core.model import Step
 from node.core.settings import AlarmClass, Lamp, Sound
 from node.core.signals import BuzzerPattern, LampPattern
 from tests.core.house import button

@@ -6,7 +6,7 @@ from itertools import accumulate, pairwise
 import pytest
 
 from node.core import signals
-from node.core.memory import Incident, Key, Step
+from node.core.model import Incident, Key, Step
 from node.core.settings import AlarmClass, Lamp
 from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPattern, Wave
 

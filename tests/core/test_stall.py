@@ -4,9 +4,9 @@ from math import inf
 
 import pytest
 
+from node.core.disk_stall import CALM_S, PROBE_S, next_instant
 from node.core.effects import Remember
 from node.core.events import EventsStored, RecordFailed, RecordRecovered
-from node.core.stall import CALM_S, PROBE_S, next_instant
 from tests.core.playbook import Playbook, Stage
 
 

@@ -20,7 +20,7 @@ from node.core.events import (
     StopRequested,
     TimePassed,
 )
-from node.core.memory import Key, Restored
+from node.core.model import Key, Restored
 from node.core.signals import BuzzerPattern, LampPattern
 from tests.core.house import make_settings
 from tests.core.outside import OLD_BOOT

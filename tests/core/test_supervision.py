@@ -19,7 +19,7 @@ from node.core.events import (
     MessagesDropped,
     OutputFailed,
 )
-from node.core.memory import Key
+from node.core.model import Key
 from node.core.settings import AlarmClass, Receipts
 from node.core.signals import LampPattern
 from node.core.supervision import MONITORS_KEPT

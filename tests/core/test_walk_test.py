@@ -13,7 +13,7 @@ from node.core.effects import (
     SetBuzzer,
     SetLamp,
 )
-from node.core.memory import Step
+from node.core.model import Step
 from node.core.settings import Role, Wiring
 from node.core.signals import BuzzerPattern, LampPattern
 from tests.core.house import button, door, make_settings, walking

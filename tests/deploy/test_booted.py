@@ -53,7 +53,7 @@ url = "mqtt://127.0.0.1:1883/switchboard?qos=1"
 PROBE = """
 import os, sys
 from gpiozero.pins.lgpio import LGPIOFactory
-from node import health
+from node.io import health
 print(os.getcwd(), file=sys.stderr)
 print("clock", health.clock_synchronised(), file=sys.stderr)
 """

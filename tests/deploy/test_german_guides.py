@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from node.errors import FAULTS
-from node.monitor.findings import FINDINGS
-from node.monitor.tell.words import catalog
+from node.monitor.core.findings.catalogue import FINDINGS
+from node.monitor.locale.translation import catalog
 from tests.deploy.test_guides import GUIDES, spelt
 
 GERMAN = {name: name.replace(".de.md", ".md") for name in sorted(GUIDES) if name.endswith(".de.md")}

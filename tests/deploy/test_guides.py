@@ -7,13 +7,15 @@ from typing import get_args
 
 import pytest
 
-from node import words
 from node.errors import FAULTS, AlarmNodeError
-from node.messages import EventKind
-from node.monitor import cli, meant, running  # noqa: F401 - so that all its errors are known, too
-from node.monitor.example import ExampleError  # noqa: F401 - as above
-from node.monitor.findings import FINDINGS
-from node.service import Service  # noqa: F401 - so that every error that the service may end with is known
+from node.monitor.cli import main  # noqa: F401 - so that all its errors are known, too
+from node.monitor.cli.api_client import name_lookup  # noqa: F401 - so that all its errors are known, too
+from node.monitor.config.init_files import ExampleError  # noqa: F401 - as above
+from node.monitor.core.findings.catalogue import FINDINGS
+from node.monitor.service import assembly  # noqa: F401 - so that all its errors are known, too
+from node.protocol.messages import EventKind
+from node.service import status_text
+from node.service.loop import Service  # noqa: F401 - so that every error that the service may end with is known
 from tests.campaigns.all import CAMPAIGNS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -116,7 +118,7 @@ def test_every_event_is_there_and_no_other() -> None:
 
 def test_every_field_is_there_and_no_other() -> None:
     """What the journal can be searched by is what the node writes."""
-    written = {*words.FIELDS, "ALARM_KEY", "ALARM_TEST", "ALARM_STEP"}
+    written = {*status_text.FIELDS, "ALARM_KEY", "ALARM_TEST", "ALARM_STEP"}
 
     assert set(first_column("Fields in the journal")) == written
 

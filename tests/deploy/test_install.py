@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from node import __version__, init
+from node import __version__
+from node.cli import init
 from tests.support.node import write_config
 
 ROOT = Path(__file__).parents[2]

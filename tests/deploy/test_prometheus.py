@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from node.monitor.findings import FINDINGS
-from node.monitor.web.metrics import Metrics
+from node.monitor.api.metrics import Metrics
+from node.monitor.core.findings.catalogue import FINDINGS
 from tests.support.web import Behind
 
 HERE = Path(__file__).parents[2] / "deploy" / "prometheus"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from node.monitor.history import History
+from node.monitor.history.history import History
 from tests.support.postgres import Postgres
 
 TEMPLATE = "history_template"

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from node.monitor.model import Severity, Status
-from node.monitor.view import (
+from node.monitor.core.model import Severity, Status
+from node.monitor.core.view.view_types import (
     BrokerView,
     ButtonView,
     Counters,

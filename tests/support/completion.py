@@ -6,11 +6,11 @@ from pathlib import Path
 
 import shtab
 
-from node import cli, init
+from node.cli import init, main
 from node.config.reader import choices
-from node.monitor.arguments import parser as monitor_parser
+from node.monitor.cli.parser import parser as monitor_parser
 
-PROGRAMS = {"alarm-node": cli.parser, "alarm-monitor": monitor_parser}
+PROGRAMS = {"alarm-node": main.parser, "alarm-monitor": monitor_parser}
 
 
 NAMES = {"incident": "incidents", "node": "nodes", "id": "walk-tests", "target": "targets"}

@@ -11,10 +11,10 @@ ROOT = Path(node.__file__).resolve().parent.parent
 TIMEOUT_S = 40.0
 DEMO = (sys.executable, "-m", "node", "demo")
 _WITHOUT = """\
-from node import cli
+from node.cli import main
 from node.demo import stage
 stage.MONITOR_NEEDS = ("nowhere",)
-raise SystemExit(cli.main())
+raise SystemExit(main.main())
 """
 ALONE = (sys.executable, "-c", _WITHOUT, "demo")
 """As where only the node's own packages are installed."""

@@ -11,7 +11,8 @@ import threading
 import time
 from pathlib import Path
 
-from node.monitor import cli, service, watched
+from node.monitor.cli.main import main as alarm_monitor
+from node.monitor.service import file_watch, monitor_loop
 
 _LOOK_S = 0.02
 
@@ -32,9 +33,9 @@ def _watch(file: Path) -> None:
 
 def main() -> int:
     """Be alarm-monitor."""
-    service.PRUNE_S = watched.LOOK_S = 1.0
+    monitor_loop.PRUNE_S = file_watch.LOOK_S = 1.0
     threading.Thread(target=_watch, args=(Path(sys.argv[1]),), daemon=True).start()
-    return cli.main(sys.argv[2:])
+    return alarm_monitor(sys.argv[2:])
 
 
 if __name__ == "__main__":

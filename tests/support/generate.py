@@ -12,10 +12,10 @@ from pathlib import Path
 
 from node.core import signals
 from node.core.alarm import TRANSITIONS, Happening
-from node.core.memory import Incident, Key, Step
+from node.core.model import Incident, Key, Step
 from node.core.settings import AlarmClass, Lamp
 from node.core.signals import LampPattern
-from node.messages import schemas
+from node.protocol.messages import schemas
 from tests.support.completion import PROGRAMS, script
 
 COMMAND = "python -m tests.support.generate"

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from node.monitor import cli
+from node.monitor.cli.main import main as alarm_monitor
 
 NAME = "history.example"
 _LOOK_S = 0.05
@@ -27,7 +27,7 @@ def main() -> int:
         return ask("127.0.0.1" if host == NAME else host, *arguments, **keywords)
 
     socket.getaddrinfo = hang
-    return cli.main(sys.argv[2:])
+    return alarm_monitor(sys.argv[2:])
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import itertools
 import json
 import sys
 
-from node.monitor.history import Batch, History
-from node.monitor.model import NodeKey, Notice, Status, Tally
+from node.monitor.core.model import NodeKey, Notice, Status, Tally
+from node.monitor.history.history import Batch, History
 from tests.support.history import BOOT, ROOM, alarm, at, event, finding, flip, incident, told
 
 TARGET = "mail"

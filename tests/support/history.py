@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from node.core.settings import AlarmClass
-from node.monitor.model import (
+from node.monitor.core.model import (
     EventKey,
     Finding,
     FindingKey,

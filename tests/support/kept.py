@@ -12,7 +12,7 @@ import psycopg
 
 _FILE = "sqlite:///"
 WRITING = 7_302_465_119
-"""The advisory lock of whoever writes (node/monitor/history/database.py)."""
+"""The advisory lock of whoever writes (node/monitor/history/database/connection.py)."""
 
 
 def rows(url: str, select: str) -> list[tuple[Any, ...]]:

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from node.config import Login, Tls
 from node.core.events import Event, PublishAnswered
-from node.core.memory import Key
-from node.link import Incoming, Link, Outgoing, Priority, Subscription
+from node.core.model import Key
+from node.io.mqtt.link import Incoming, Link, Outgoing, Priority, Subscription
 
 TIMEOUT_S = 30.0
 WINDOW = 20

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 from node.core import effects as ef
-from node.core.memory import Key, KeyRange, ListedIncident, Step
+from node.core.model import Key, KeyRange, ListedIncident, Step
 from node.core.settings import AlarmClass
-from node.messages import DiskHealth, Health, MemoryHealth, NetworkHealth, Throttling, UnderVoltage
-from node.stored import with_age
-from node.wire import Wire
+from node.protocol.codec import Wire
+from node.protocol.messages import DiskHealth, Health, MemoryHealth, NetworkHealth, Throttling, UnderVoltage
+from node.protocol.record_codec import with_age
 
 BOOT, EARLIER = "0badcafe", "0000beef"
 NOON = 1_795_348_800.0

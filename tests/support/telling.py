@@ -3,9 +3,9 @@
 import sys
 import threading
 
-from node.monitor.history import History
-from node.monitor.settings import Target
-from node.monitor.tell import Teller
+from node.monitor.core.monitor_settings import Target
+from node.monitor.history.history import History
+from node.monitor.notify.teller import Teller
 
 MONITOR = "guard-desk"
 

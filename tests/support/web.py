@@ -13,8 +13,12 @@ import httpx
 from starlette.types import ASGIApp
 
 from node.core.settings import AlarmClass
-from node.monitor import requests
-from node.monitor.model import (
+from node.monitor.api.app import create_app
+from node.monitor.api.operations.history_access import Reading, Which
+from node.monitor.api.operations.operation import Sources
+from node.monitor.api.server import Server, on_network
+from node.monitor.core.commands import requests
+from node.monitor.core.model import (
     ButtonTest,
     EventKey,
     FindingKey,
@@ -28,11 +32,7 @@ from node.monitor.model import (
     Severity,
     Status,
 )
-from node.monitor.view import View
-from node.monitor.web import Server, on_network
-from node.monitor.web.app import create_app
-from node.monitor.web.call import Sources
-from node.monitor.web.reading import Reading, Which
+from node.monitor.core.view.view_types import View
 from tests.support.building import INCIDENT, NOW, building
 
 T = TypeVar("T")

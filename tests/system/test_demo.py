@@ -205,7 +205,9 @@ def test_the_demo_looks_for_what_the_monitor_is_installed_with() -> None:
 
 def test_a_missing_mosquitto_is_told_with_the_command_that_installs_it(directory: Path) -> None:
     """Without the broker's program the demo doesn't begin, and says what to do."""
-    nowhere = "from node.demo import programs; programs.SBIN = (); from node.cli import main; raise SystemExit(main())"
+    nowhere = (
+        "from node.demo import programs; programs.SBIN = (); from node.cli.main import main; raise SystemExit(main())"
+    )
 
     done = subprocess.run(
         [sys.executable, "-c", nowhere, "demo", "--headless"],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from node.record import read_log
+from node.io.record.record import read_log
 from tests.support.broker import Broker
 from tests.support.desk import BRANCH, Desk, Message, decoded, incidents
 from tests.support.mqtt import Client

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from gpiozero import DigitalOutputDevice
 
-from node import check, health, status
-from node.check import Finding, brokers, examine, pins
+from node.cli.check import broker_check, node_check, pin_check
+from node.cli.check.node_check import Finding, examine
 from node.core import effects as ef
-from node.core.memory import Step
+from node.core.model import Step
 from node.core.settings import InputSettings, Wiring
 from node.errors import WIRE_FAULTY, PanelError
+from node.io import health
+from node.service import status_file
 from node.simulate.wall import Wall, Wire
 from tests.support.broker import Broker, free_port
 from tests.support.desk import BRANCH
@@ -53,8 +55,8 @@ def about(found: list[Finding], subject: str) -> Finding:
 @pytest.fixture(autouse=True)
 def in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow this machine is, what answers is waited for."""
-    monkeypatch.setattr(brokers, "ANSWER_S", PATIENCE_S)
-    monkeypatch.setattr(pins, "LEVELS_S", PATIENCE_S)
+    monkeypatch.setattr(broker_check, "ANSWER_S", PATIENCE_S)
+    monkeypatch.setattr(pin_check, "LEVELS_S", PATIENCE_S)
 
 
 def until_written(path: Path) -> None:
@@ -70,14 +72,16 @@ def leave(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     """Makes a service that runs, as far as its files tell: ``leave(age_s=…, kernel_boot=…, **heartbeat)``."""
     state = tmp_path / "state"
     state.mkdir()
-    lock = status.hold(state)
-    writers: list[status.Writer] = []
+    lock = status_file.hold(state)
+    writers: list[status_file.Writer] = []
 
     def speak(
-        age_s: float = 0.0, kernel_boot: str | None = None, calls: Sequence[status.Call] = (), **changed: Any
+        age_s: float = 0.0, kernel_boot: str | None = None, calls: Sequence[status_file.Call] = (), **changed: Any
     ) -> Path:
         spoken_at = time.monotonic() - age_s
-        writer = status.Writer(state, health.kernel_boot() if kernel_boot is None else kernel_boot, lambda: spoken_at)
+        writer = status_file.Writer(
+            state, health.kernel_boot() if kernel_boot is None else kernel_boot, lambda: spoken_at
+        )
         writer.start()
         writers.append(writer)
         writer.write(WIRE.heartbeat(replace(HEARTBEAT, **changed), record_depth=0), calls)
@@ -87,7 +91,7 @@ def leave(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     yield speak
     for writer in writers:
         writer.stop(PATIENCE_S)
-    status.release(lock)
+    status_file.release(lock)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +250,7 @@ def test_an_unreadable_input_is_a_finding(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_an_input_that_is_not_read_in_time_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pins that give no answer aren't waited for without end, and are not taken for normal."""
-    monkeypatch.setattr(pins, "LEVELS_S", 0.0)
+    monkeypatch.setattr(pin_check, "LEVELS_S", 0.0)
 
     found = findings(write_config(tmp_path, free_port()))
 
@@ -298,7 +302,7 @@ def test_a_directory_that_may_not_be_looked_at_cannot_be_told(tmp_path: Path, mo
     def refuse(_state_directory: Path) -> bool:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(status, "is_running", refuse)
+    monkeypatch.setattr(status_file, "is_running", refuse)
 
     found = list(examine(config, {}, lambda name: pytest.fail("the pins may be the service's")))
 
@@ -341,7 +345,7 @@ def test_a_subscription_that_is_granted_and_silent_is_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An access list that swallows what the node would hear is found by a canary that doesn't come back: F012."""
-    monkeypatch.setattr(brokers, "ANSWER_S", 5.0)
+    monkeypatch.setattr(broker_check, "ANSWER_S", 5.0)
 
     with Broker(tmp_path / "broker", acl=NO_CANARY_BACK) as broker:
         found = about(findings(write_config(tmp_path, broker.port)), "broker ")
@@ -401,7 +405,7 @@ def test_what_the_service_found_is_told(leave: Callable[..., Path]) -> None:
 )
 def test_a_call_that_nobody_has_is_a_finding(leave: Callable[..., Path], step: Step, ok: bool, says: str) -> None:
     """An open call is named with how far it got, and is well only once people were told; the next step follows."""
-    found = about(findings(leave(calls=[status.Call("0badcafe-5", "desk", step, test=False)])), "0badcafe-5")
+    found = about(findings(leave(calls=[status_file.Call("0badcafe-5", "desk", step, test=False)])), "0badcafe-5")
 
     assert (found.ok, found.text) == (ok, f"ALARM 0badcafe-5 of desk: {says}")
     assert found.next_step.startswith("go there now; then see") is not ok
@@ -409,7 +413,7 @@ def test_a_call_that_nobody_has_is_a_finding(leave: Callable[..., Path], step: S
 
 def test_a_test_that_is_open_alarms_nobody(leave: Callable[..., Path]) -> None:
     """What a walk test opened is named a test, whoever was told of it."""
-    found = findings(leave(calls=[status.Call("0badcafe-5", "desk", Step.HELD, test=True)]))
+    found = findings(leave(calls=[status_file.Call("0badcafe-5", "desk", Step.HELD, test=True)]))
 
     assert about(found, "0badcafe-5") == Finding(True, "TEST 0badcafe-5 of desk: held")
 
@@ -442,7 +446,7 @@ def test_a_service_under_systemd_is_asked_where_it_speaks(
     runtime.mkdir()
     word = (tmp_path / "state" / "status.json").rename(runtime / "status.json")
     word.write_bytes(word.read_bytes().replace(b'"node":"room-214"', f'"node":"{node}"'.encode()))
-    monkeypatch.setattr(check, "SERVICE_DIRECTORY", runtime)
+    monkeypatch.setattr(node_check, "SERVICE_DIRECTORY", runtime)
 
     found = findings(config)
 

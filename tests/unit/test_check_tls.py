@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from node import health, status
-from node.check import Finding, brokers, examine, pins
+from node.cli.check import broker_check, pin_check
+from node.cli.check.node_check import Finding, examine
 from node.core import effects as ef
 from node.core.settings import Wiring
+from node.io import health
+from node.service import status_file
 from tests.support.broker import Broker
 from tests.support.certificates import Authority, Pair
 from tests.support.node import wait_until, write_config
@@ -26,8 +28,8 @@ EXPIRES = "F024 a certificate expires soon: from then on alarms don't leave the 
 @pytest.fixture(autouse=True)
 def in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow this machine is, what answers is waited for."""
-    monkeypatch.setattr(brokers, "ANSWER_S", PATIENCE_S)
-    monkeypatch.setattr(pins, "LEVELS_S", PATIENCE_S)
+    monkeypatch.setattr(broker_check, "ANSWER_S", PATIENCE_S)
+    monkeypatch.setattr(pin_check, "LEVELS_S", PATIENCE_S)
 
 
 def findings(tmp_path: Path, keys: Mapping[str, object], environ: Mapping[str, str] | None = None) -> list[Finding]:
@@ -176,8 +178,8 @@ def saying(tmp_path: Path, code: str, name: str = NAME) -> Iterator[None]:
     """A service that says this fault of the one broker that it has."""
     directory = tmp_path / "state"
     directory.mkdir()
-    lock = status.hold(directory)
-    writer = status.Writer(directory, health.kernel_boot(), time.monotonic)
+    lock = status_file.hold(directory)
+    writer = status_file.Writer(directory, health.kernel_boot(), time.monotonic)
     writer.start()
     away = ef.LinkReport(name, False, None)
     heartbeat = replace(HEARTBEAT, faults=(ef.FaultReport(code, name, 0.0),), links=(away,))
@@ -185,7 +187,7 @@ def saying(tmp_path: Path, code: str, name: str = NAME) -> Iterator[None]:
     wait_until((directory / "status.json").exists)
     yield
     writer.stop(PATIENCE_S)
-    status.release(lock)
+    status_file.release(lock)
 
 
 def test_a_running_service_knows_why_a_broker_is_away(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from node.config import Broker, Config, Login, Tls, load
 from node.config.brokers import files, read_password, why_unusable
+from node.config.files import FileError
 from node.errors import ConfigError
-from node.files import FileError
 
 BEFORE = """\
 [node]

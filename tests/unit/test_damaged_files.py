@@ -14,8 +14,8 @@ import pytest
 from node.config import Login, Tls
 from node.config.brokers import Broker as Reached
 from node.core.events import CredentialsSeen, Event, LinkDown, LinkUp
-from node.monitor.link import Link
-from node.monitor.wire import MonitorWire
+from node.monitor.core.monitor_codec import MonitorWire
+from node.monitor.service.broker_link import Link
 from tests.support.broker import Broker
 from tests.support.certificates import Authority
 from tests.support.damage import DAMAGES, HALF, Damage, mend
@@ -179,8 +179,8 @@ def files(tmp_path: Path, authority: Authority) -> Files:
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are looked at without waiting for a minute."""
-    monkeypatch.setattr("node.link.session._LOOK_S", 0.05)
-    monkeypatch.setattr("node.link.hatch.TICK_S", 0.05)
+    monkeypatch.setattr("node.io.mqtt.session._LOOK_S", 0.05)
+    monkeypatch.setattr("node.io.mqtt.link_queue.TICK_S", 0.05)
 
 
 @pytest.mark.parametrize("side", SIDES)

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from node.core.memory import Step
+from node.core.model import Step
 from node.core.signals import LAMP_WAVES, LampPattern
 from node.demo import screen
 from node.demo.picture import Passed, Picture, Wall
 from node.demo.rooms import ROOMS
 from node.demo.seen import Finding, Fleet, Heard, understand
-from node.messages import StandingFault
+from node.protocol.messages import StandingFault
 
 
 def full_picture() -> Picture:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.files import LIMIT, FileError, Kept, content, one_line
+from node.config.files import LIMIT, FileError, Kept, content, one_line
 from tests.support.damage import DAMAGES, Damage, mend
 
 MARK = b"\xef\xbb\xbf"

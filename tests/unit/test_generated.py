@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from node.core.alarm import TRANSITIONS, Happening
-from node.core.memory import Step
+from node.core.model import Step
 from tests.support import generate
 from tests.support.generate import BEGIN, COMMAND, DOCUMENTS, END, ROOT, diagram, schema_document, with_diagram
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from node import health
-from node.health import kernel
+from node.io import health
+from node.io.health import kernel
 from tests.support.machine import make_tree
 
 ASK_ADJTIMEX = r"""

@@ -14,8 +14,8 @@ from node.errors import (
     UNDER_VOLTAGE,
     FaultKind,
 )
-from node.health import limits
-from node.messages import UNREAD, DiskHealth, Health, MemoryHealth, NetworkHealth, Throttling, UnderVoltage
+from node.io.health import limits
+from node.protocol.messages import UNREAD, DiskHealth, Health, MemoryHealth, NetworkHealth, Throttling, UnderVoltage
 
 MB, GB = 10**6, 10**9
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from node.health.power import LOW_SHOWN_S, HighWater, Power, Strain, power
-from node.health.source import HealthError
-from node.messages import Throttling, UnderVoltage
+from node.io.health.power import LOW_SHOWN_S, HighWater, Power, Strain, power
+from node.io.health.proc_files import HealthError
+from node.protocol.messages import Throttling, UnderVoltage
 from tests.support.machine import EMPTY, GET_THROTTLED, PC, PI_3, PI_5, VOLTAGE, Tree, make_tree
 
 NONE, LOW = Strain(0), Strain.UNDER_VOLTAGE

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from node.health import readers
-from node.health.source import HealthError
-from node.messages import DiskHealth, MemoryHealth, NetworkHealth
+from node.io.health import readers
+from node.io.health.proc_files import HealthError
+from node.protocol.messages import DiskHealth, MemoryHealth, NetworkHealth
 from tests.support.machine import (
     EMPTY,
     MEMINFO,

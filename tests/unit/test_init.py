@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from msgspec import convert
 
-from node import cli, config, init
+from node import config
+from node.cli import init, main
 from node.core.settings import Lamp, Sound
 from node.errors import ConfigError, InitError
 
@@ -580,7 +581,7 @@ def test_a_directory_without_rights_is_told_before_anything_is_asked(
 
 def run_command(*words: str | Path) -> int:
     """The exit code of a command line."""
-    return cli.main([str(word) for word in words])
+    return main.main([str(word) for word in words])
 
 
 def test_the_command_writes_and_tells_the_next_steps(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -596,7 +597,7 @@ def test_the_usual_file_is_the_services(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a FILE it is the one that the service reads, which can be started then."""
-    monkeypatch.setattr(cli, "DEFAULT_CONFIG", path)
+    monkeypatch.setattr(main, "DEFAULT_CONFIG", path)
 
     code = run_command("init", *flags(LOUD))
 

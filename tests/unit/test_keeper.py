@@ -6,12 +6,12 @@ from queue import SimpleQueue
 
 import pytest
 
-from node import stored
 from node.core import effects
 from node.core.events import Event, EventsStored, RecordLoaded
-from node.core.memory import Key, KeyRange, Snapshot
-from node.keeper import Keeper
-from node.record import Record, read_log
+from node.core.model import Key, KeyRange, Snapshot
+from node.io.record.record import Record, read_log
+from node.protocol import record_codec
+from node.service.recorder import Keeper
 from tests.support.sayings import BOOT, NOON, NOW, WIRE
 
 PATIENCE_S = 60.0
@@ -29,8 +29,8 @@ class Shelf:
             boot=BOOT,
             kernel_boot="kernel",
             put=self._told.put,
-            decode_snapshot=stored.decode_snapshot,
-            is_event=stored.is_event,
+            decode_snapshot=record_codec.decode_snapshot,
+            is_event=record_codec.is_event,
         )
         self._keeper = Keeper(WIRE, self._record, "kernel", wall=lambda: NOON)
         self._record.start()

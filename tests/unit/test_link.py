@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from node.core.events import Event, LinkUp, MessagesDropped, PublishAnswered
-from node.core.memory import Key
-from node.link import UNSENDABLE, Priority, Subscription, hatch
-from node.link.messages import NODE_BOUNDS
+from node.core.model import Key
+from node.io.mqtt import link_queue
+from node.io.mqtt.link import UNSENDABLE, Priority, Subscription
+from node.io.mqtt.link_types import NODE_BOUNDS
 from tests.support.broker import Broker
 from tests.support.loop import CONNACK, SUBACK, TIMEOUT_S, WINDOW, Heard, Loop, publish_packet, running, strange_broker
 from tests.support.mqtt import Client
@@ -118,7 +119,7 @@ def test_a_publish_is_answered_with_the_brokers_reason(tmp_path: Path, topic: st
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A link that waits a minute for an answer: a broker may stay frozen for as long as a slow machine needs."""
-    monkeypatch.setattr("node.link.patience.ANSWER_S", 60.0)
+    monkeypatch.setattr("node.io.mqtt.answer_timeout.ANSWER_S", 60.0)
 
 
 @pytest.mark.usefixtures("patient")
@@ -223,7 +224,7 @@ def test_a_message_that_cant_be_sent_is_answered_as_refused(
 def test_a_flood_leaves_room_for_answers_and_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a loop that decides nothing at most 64 events wait, an answer is among them, and no message is forgotten."""
     flood = 5_000
-    monkeypatch.setattr(hatch, "_REPORT_S", 0.0)
+    monkeypatch.setattr(link_queue, "_REPORT_S", 0.0)
     with (
         Broker(tmp_path / "large", options=["max_queued_messages 0"]) as broker,
         Client(broker.port) as client,

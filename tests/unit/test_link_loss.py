@@ -9,9 +9,10 @@ from queue import SimpleQueue
 import pytest
 
 from node.core.events import Event, LinkDown, LinkUp, PublishAnswered
-from node.link import Incoming, Outgoing, Priority, Subscription, hatch
-from node.link.addresses import Addresses
-from node.link.patience import CONNECT, PUBLISH, Patience
+from node.io.mqtt import link_queue
+from node.io.mqtt.addresses import Addresses
+from node.io.mqtt.answer_timeout import CONNECT, PUBLISH, Patience
+from node.io.mqtt.link import Incoming, Outgoing, Priority, Subscription
 from tests.support.broker import Broker, free_port
 from tests.support.loop import (
     CONNACK,
@@ -81,9 +82,9 @@ def test_a_refused_connection_uses_no_session_number_up() -> None:
 
 def test_a_press_ends_the_wait_for_the_next_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     """hurry() brings the next attempt at once, however long the wait would have been."""
-    monkeypatch.setattr(hatch, "jitter", max)
-    monkeypatch.setattr(hatch, "BACK_OFF_MAX_S", 3_600.0)
-    monkeypatch.setattr(hatch, "BACK_OFF_S", 3_600.0)
+    monkeypatch.setattr(link_queue, "jitter", max)
+    monkeypatch.setattr(link_queue, "BACK_OFF_MAX_S", 3_600.0)
+    monkeypatch.setattr(link_queue, "BACK_OFF_S", 3_600.0)
     with running(Loop(free_port())) as loop:
         first = loop.expect(LinkDown)
 
@@ -105,8 +106,8 @@ def ceilings(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         chosen.append(high)
         return 0.0
 
-    monkeypatch.setattr(hatch, "jitter", jitter)
-    monkeypatch.setattr(hatch, "TICK_S", 3_600.0)
+    monkeypatch.setattr(link_queue, "jitter", jitter)
+    monkeypatch.setattr(link_queue, "TICK_S", 3_600.0)
     return chosen
 
 
@@ -137,7 +138,7 @@ def test_the_waits_are_short_again_after_a_session_that_lasted(
     monkeypatch: pytest.MonkeyPatch, ceilings: list[float], broker: Broker, lasting_s: float, ceiling_s: float
 ) -> None:
     """A broker that accepts and drops over and over is left alone for longer and longer, one that was there isn't."""
-    monkeypatch.setattr("node.link._LASTING_S", lasting_s)
+    monkeypatch.setattr("node.io.mqtt.link._LASTING_S", lasting_s)
     broker.kill()
     with running(Loop(broker.port)) as loop:
         for _ in range(8):
@@ -381,8 +382,8 @@ def test_something_unexpected_between_two_sessions_costs_a_moment_and_not_the_th
             raise ArithmeticError
         return 0.0
 
-    monkeypatch.setattr(hatch, "jitter", jitter)
-    monkeypatch.setattr("node.link._STUMBLE_S", 0.0)
+    monkeypatch.setattr(link_queue, "jitter", jitter)
+    monkeypatch.setattr("node.io.mqtt.link._STUMBLE_S", 0.0)
     with running(Loop(free_port())) as loop:
         downs = [loop.expect(LinkDown) for _ in range(3)]
 
@@ -393,7 +394,7 @@ def test_a_callback_that_fails_ends_in_silence_and_not_in_paho(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A filter that paho refuses raises inside its callback: that is logged, and the session runs into its deadline."""
-    monkeypatch.setattr("node.link.patience.ANSWER_S", 0.5)
+    monkeypatch.setattr("node.io.mqtt.answer_timeout.ANSWER_S", 0.5)
     with running(Loop(broker.port, Subscription("node/#/command"))) as loop:
         down = loop.expect(LinkDown, lambda down: "SUBSCRIBE" in down.reason)
 
@@ -403,7 +404,7 @@ def test_a_callback_that_fails_ends_in_silence_and_not_in_paho(
 
 def test_a_host_that_swallows_everything_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A TCP connect has a deadline of its own."""
-    monkeypatch.setattr("node.access.problems.TCP_CONNECT_S", 0.2)
+    monkeypatch.setattr("node.io.mqtt.login.connect_errors.TCP_CONNECT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
         with socket.create_connection(address), running(Loop(address[1])) as loop:
@@ -414,7 +415,7 @@ def test_a_host_that_swallows_everything_is_given_up(monkeypatch: pytest.MonkeyP
 
 def test_an_address_that_hangs_does_not_hide_the_next_one(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker's name may have several: each has a time of its own, and the link is up at its first attempt."""
-    monkeypatch.setattr("node.access.problems.TCP_CONNECT_S", 0.2)
+    monkeypatch.setattr("node.io.mqtt.login.connect_errors.TCP_CONNECT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.create_connection(full.getsockname()):
         have_addresses(monkeypatch, full.getsockname(), ("127.0.0.1", broker.port))
         with running(Loop(broker.port, host="broker.example")) as loop:

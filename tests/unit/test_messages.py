@@ -13,9 +13,9 @@ from node import core
 from node.core import controller
 from node.core import effects as ef
 from node.core import events as ev
-from node.core.memory import Restored
+from node.core.model import Restored
 from node.core.settings import Settings
-from node.messages import ARGUMENTS, LIMITS_S, Command, EventKind, schemas
+from node.protocol.messages import ARGUMENTS, LIMITS_S, Command, EventKind, schemas
 from tests.support.sayings import BOOT, HEARD, NOW, SAID
 
 SCHEMAS = schemas()

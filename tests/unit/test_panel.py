@@ -18,8 +18,8 @@ from node.core.events import EdgesDropped, EdgeSeen, Event, LevelsRead, OutputFa
 from node.core.settings import Wiring
 from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPattern
 from node.errors import PanelError
-from node.panel import UNDECIDED_MAX, Panel
-from node.panel.devices import EDGES_MAX
+from node.io.panel import UNDECIDED_MAX, Panel
+from node.io.panel.devices import EDGES_MAX
 from tests.support.walls import wall_of
 
 PATIENCE_S = 20.0

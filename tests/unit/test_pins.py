@@ -9,7 +9,7 @@ import pytest
 from gpiozero import PinUnknownPi
 
 from node.errors import PanelError
-from node.pins import open_factory
+from node.io.panel.pin_factory import open_factory
 
 
 def test_a_factory_of_another_name_is_refused() -> None:
@@ -71,7 +71,7 @@ def test_a_chip_that_cannot_be_opened_says_why(
     """The reasons, for which lgpio gives one answer, are told apart, each with its next step."""
     for chip in chips:
         (tmp_path / chip).touch()
-    monkeypatch.setattr("node.pins._DEVICES", tmp_path)
+    monkeypatch.setattr("node.io.panel.pin_factory._DEVICES", tmp_path)
     monkeypatch.setattr("os.access", lambda path, mode: allowed)
     _lgpio(monkeypatch, _raising(problem))
 

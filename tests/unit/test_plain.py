@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node import check
-from node.cli import _line
-from node.plain import as_json, plain, same
-from node.watchdog import Notifier, journal_fields, logging_to
+from node.cli.check import node_check
+from node.cli.main import _line
+from node.io.systemd import Notifier, journal_fields, logging_to
+from node.sanitize import as_json, plain, same
 from tests.support.foreign import ODD, foreign, steering, written
 
 
@@ -74,7 +74,7 @@ def test_a_line_of_the_record_is_one_line(text: str) -> None:
 @given(foreign)
 def test_a_line_of_the_doctor_is_one_line(text: str) -> None:
     """Whatever a path or a subject is called."""
-    line = str(check.Finding(False, text, text))
+    line = str(node_check.Finding(False, text, text))
 
     assert steering(line) == []
     assert written(text) in written(line)

@@ -16,13 +16,13 @@ from typing import Any, TypeVar
 
 import pytest
 
-import node.record
-import node.record.file
-import node.record.schema
+import node.io.record.record
+import node.io.record.record_file
+import node.io.record.record_schema
 from node.core.events import BacklogRead, Event, EventsStored, EvictionDue, RecordFailed, RecordLoaded, RecordRecovered
-from node.core.memory import Key, KeyRange, Restored, Snapshot
+from node.core.model import Key, KeyRange, Restored, Snapshot
 from node.errors import StateDirectoryError
-from node.record import FILE_NAME, Record, Row, read_log
+from node.io.record.record import FILE_NAME, Record, Row, read_log
 from tests.support.tmpfs import make_read_only, make_writable, mounted
 
 PATIENCE_S = 20.0
@@ -183,7 +183,7 @@ class Tap:
 def tap(monkeypatch: pytest.MonkeyPatch) -> Tap:
     """A tap on the writer of each record that is started in this test."""
     tap = Tap()
-    monkeypatch.setattr("node.record.file.sqlite3.connect", tap.connect)
+    monkeypatch.setattr("node.io.record.record_file.sqlite3.connect", tap.connect)
     return tap
 
 
@@ -191,13 +191,13 @@ def tap(monkeypatch: pytest.MonkeyPatch) -> Tap:
 def attempts(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
     """Counts how often a writer tried to open its file."""
     tried = threading.Semaphore(0)
-    open_to_write = node.record.file._open_to_write  # noqa: SLF001 -- listened to, not replaced
+    open_to_write = node.io.record.record_file._open_to_write  # noqa: SLF001 -- listened to, not replaced
 
     def count(path: Path) -> sqlite3.Connection:
         tried.release()
         return open_to_write(path)
 
-    monkeypatch.setattr(node.record.file, "_open_to_write", count)
+    monkeypatch.setattr(node.io.record.record_file, "_open_to_write", count)
     return tried
 
 
@@ -234,7 +234,7 @@ def test_an_appended_event_is_stored_whole(desk: Desk) -> None:
 
     assert desk.inbox.next(EventsStored) == EventsStored(NOW, (Key(BOOT, 1),))
     (found,) = read_log(desk.directory)
-    assert found == node.record.LogRow(Key(BOOT, 1), False, 1.5, KERNEL, b'{"seq":1}', None, None)
+    assert found == node.io.record.record.LogRow(Key(BOOT, 1), False, 1.5, KERNEL, b'{"seq":1}', None, None)
     assert record.depth == 0
 
 
@@ -349,7 +349,7 @@ def test_a_thread_that_hangs_is_told_and_abandoned(desk: Desk) -> None:
 
 def test_a_stalled_disk_stalls_no_caller(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the writer can't get on, every call returns, payloads can be sent, and later everything is stored."""
-    monkeypatch.setattr(node.record.file, "_BUSY_S", 3 * PATIENCE_S)
+    monkeypatch.setattr(node.io.record.record_file, "_BUSY_S", 3 * PATIENCE_S)
     record, _ = desk.begin_loaded()
 
     with closing(hold_lock(desk.path)):
@@ -394,7 +394,9 @@ while True:
 def kill_in_its_work(directory: Path) -> list[int]:
     """Let another process store events, and kill it; the numbers of those that it told as stored."""
     command = [sys.executable, "-c", STORE_AND_TELL, str(directory)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(node.record.__file__).parents[2]) as victim:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, cwd=Path(node.io.record.record.__file__).parents[2]
+    ) as victim:
         assert victim.stdout is not None
         told = [int(victim.stdout.readline()) for _ in range(30)]
         victim.kill()
@@ -755,15 +757,15 @@ def test_a_record_of_version_1_is_kept_and_goes_on(desk: Desk) -> None:
 def test_a_record_of_version_1_is_upgraded_whole_or_not_at_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure leaves the file as it was, the next try upgrades it, and what it remembers comes back at once."""
     leave_version_1(desk.path)
-    upgrades = node.record.schema.UPGRADES
-    monkeypatch.setattr(node.record.file, "UPGRADES", (*upgrades[:-1], (*upgrades[-1], "a mistake")))
+    upgrades = node.io.record.record_schema.UPGRADES
+    monkeypatch.setattr(node.io.record.record_file, "UPGRADES", (*upgrades[:-1], (*upgrades[-1], "a mistake")))
 
     record, restored = desk.begin_loaded()
     backlog, failed = desk.inbox.backlog, desk.inbox.next(RecordFailed)
     with closing(CONNECT(desk.path)) as reader:
         version = reader.execute("PRAGMA user_version").fetchone()
         tables = reader.execute("SELECT count(*) FROM sqlite_master WHERE name = 'outstanding'").fetchone()
-    monkeypatch.setattr(node.record.file, "UPGRADES", upgrades)
+    monkeypatch.setattr(node.io.record.record_file, "UPGRADES", upgrades)
     record.append(row(1), b"43")
 
     assert (version, tables) == ((1,), (0,))
@@ -915,7 +917,7 @@ def test_a_disk_that_keeps_no_promise_is_an_outage(desk: Desk, monkeypatch: pyte
     def connect_without_shared_memory(database: Any, **options: Any) -> sqlite3.Connection:
         return CONNECT(f"file:{database}?vfs=unix-dotfile", **(options | {"uri": True}))
 
-    monkeypatch.setattr("node.record.file.sqlite3.connect", connect_without_shared_memory)
+    monkeypatch.setattr("node.io.record.record_file.sqlite3.connect", connect_without_shared_memory)
 
     desk.begin()
 
@@ -950,7 +952,7 @@ def test_what_comes_during_a_write_that_fails_is_joined_to_it(
 ) -> None:
     """Order, first receipt and question survive the failure, whatever was queued meanwhile."""
     desk.fill(row(1, boot=EARLIER))
-    monkeypatch.setattr(node.record.file, "_BUSY_S", 0.5)
+    monkeypatch.setattr(node.io.record.record_file, "_BUSY_S", 0.5)
     record = desk.record()
     record.start()
     desk.inbox.loaded()
@@ -977,7 +979,7 @@ def test_what_comes_during_a_write_that_fails_is_joined_to_it(
 
 def test_a_snapshot_alone_is_kept_through_an_outage(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a restart must know waits for the disk like an event, and counts as waiting."""
-    monkeypatch.setattr(node.record.file, "_BUSY_S", 0.05)
+    monkeypatch.setattr(node.io.record.record_file, "_BUSY_S", 0.05)
     record, _ = desk.begin_loaded()
 
     with closing(hold_lock(desk.path)):
@@ -1084,7 +1086,7 @@ def test_in_a_long_outage_telemetry_is_let_go_first(desk: Desk, caplog: pytest.L
 
 def test_the_oldest_is_let_go_though_its_write_had_begun(desk: Desk, tap: Tap, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes back from a write that failed stands before what was queued meanwhile."""
-    monkeypatch.setattr(node.record.file, "_BUSY_S", 0.5)
+    monkeypatch.setattr(node.io.record.record_file, "_BUSY_S", 0.5)
     record, _ = desk.begin_loaded(kept=3)
     while tap.begun.acquire(blocking=False):
         pass
@@ -1282,7 +1284,7 @@ def test_a_card_that_garbles_everything_is_not_filled(
             Path(database).write_bytes(GARBAGE)
         return CONNECT(database, **options)
 
-    monkeypatch.setattr("node.record.file.sqlite3.connect", garbling)
+    monkeypatch.setattr("node.io.record.record_file.sqlite3.connect", garbling)
 
     desk.begin()
     for _ in range(15):
@@ -1315,7 +1317,7 @@ def test_a_look_is_interrupted_by_whatever_comes(desk: Desk, monkeypatch: pytest
     """An alarm doesn't wait for it; it begins anew, until nothing comes in between."""
     begun, looks = threading.Semaphore(0), []
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
-    flaw_in = node.record.file.flaw_in
+    flaw_in = node.io.record.record_file.flaw_in
 
     def look(connection: sqlite3.Connection) -> str | None:
         looks.append(connection)
@@ -1326,7 +1328,7 @@ def test_a_look_is_interrupted_by_whatever_comes(desk: Desk, monkeypatch: pytest
             connection.execute(endless)
         return None
 
-    monkeypatch.setattr(node.record, "flaw_in", look)
+    monkeypatch.setattr(node.io.record.record, "flaw_in", look)
     record, _ = desk.begin_loaded()
     for seq in (1, 2):
         assert begun.acquire(timeout=PATIENCE_S)
@@ -1342,9 +1344,9 @@ def test_a_look_that_is_interrupted_found_nothing(desk: Desk) -> None:
     desk.fill(row(1))
     with closing(CONNECT(desk.path)) as connection:
         connection.set_progress_handler(lambda: 1, 1)
-        interrupted = node.record.file.flaw_in(connection)
+        interrupted = node.io.record.record_file.flaw_in(connection)
         connection.set_progress_handler(None, 1)
-        well = node.record.file.flaw_in(connection)
+        well = node.io.record.record_file.flaw_in(connection)
 
     assert (interrupted, well) == (None, "")
 

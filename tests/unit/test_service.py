@@ -17,17 +17,19 @@ import msgspec
 import pytest
 from gpiozero import DigitalOutputDevice
 
-from node import config, health, status
+from node import config
 from node.core import controller, effects
 from node.core import events as ev
-from node.core.memory import Step
+from node.core.model import Step
 from node.core.signals import LampPattern
 from node.core.turn import State
 from node.errors import AlreadyRunningError, PanelError, StateDirectoryError
-from node.health import limits
-from node.messages import Health
-from node.record import read_log
-from node.service import Clocks, LogWatcher, Service
+from node.io import health
+from node.io.health import limits
+from node.io.record.record import read_log
+from node.protocol.messages import Health
+from node.service import status_file
+from node.service.loop import Clocks, LogWatcher, Service
 from node.simulate.wall import Wall
 from tests.support.broker import Broker, free_port
 from tests.support.desk import Desk
@@ -211,7 +213,7 @@ def test_a_stop_is_said_goodbye_with_its_reason(room: Room, desk: Desk) -> None:
     assert desk.expect("state", state="offline", reason="maintenance")["back_in_s"] == 60.0
     assert desk.expect("event", kind="stopped")["reason"] == "maintenance"
     assert {each["state"] for each in desk.heard("state")} == {"online", "offline"}
-    assert not status.is_running(room.directory)
+    assert not status_file.is_running(room.directory)
 
 
 def test_a_broker_that_hangs_does_not_keep_the_node_from_ending(room: Room, broker: Broker, desk: Desk) -> None:
@@ -240,7 +242,7 @@ def test_a_mistake_over_an_input_ends_the_run_with_outputs_off(kind: type[ev.Eve
     assert str(lonely.failure()) == "provoked"
     assert sounding
     assert lonely.is_dark
-    assert not status.is_running(lonely.directory)
+    assert not status_file.is_running(lonely.directory)
 
 
 def test_a_mistake_over_a_message_is_contained(
@@ -324,20 +326,20 @@ def test_a_pin_that_is_taken_is_a_reason_not_to_start(lonely: Room) -> None:
     assert isinstance(failure, PanelError)
     assert "pin 22 can't be used for buzzer" in str(failure)
     assert lonely.is_dark
-    assert not status.is_running(lonely.directory)
+    assert not status_file.is_running(lonely.directory)
 
 
 def test_a_second_service_touches_nothing(lonely: Room) -> None:
     """While another one holds the state directory, neither pins nor record are begun with."""
     lonely.directory.mkdir()
-    lock = status.hold(lonely.directory)
+    lock = status_file.hold(lonely.directory)
 
     lonely.start()
 
     assert isinstance(lonely.failure(), AlreadyRunningError)
     assert lonely.levels == []
     assert [path.name for path in lonely.directory.iterdir()] == ["alarm-node.lock"]
-    status.release(lock)
+    status_file.release(lock)
 
 
 def test_a_file_in_the_place_of_the_directory_is_told(lonely: Room) -> None:
@@ -378,10 +380,10 @@ def test_the_doctor_is_told_how_far_each_call_has_got(tmp_path: Path) -> None:
         room.ready()
         room.press()
         deadline = time.monotonic() + PATIENCE_S
-        calls: Sequence[status.Call] = ()
+        calls: Sequence[status_file.Call] = ()
         while not calls:
             assert time.monotonic() < deadline, "the call isn't told"
-            found = status.read(room.directory, time.monotonic(), health.kernel_boot())
+            found = status_file.read(room.directory, time.monotonic(), health.kernel_boot())
             calls = () if found is None else found.calls
             time.sleep(0.01)
     finally:

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from node import config, watchdog
-from node.core.memory import Step
-from node.service import LogWatcher, Service
+from node import config
+from node.core.model import Step
+from node.io import systemd
+from node.io.systemd import notifying
+from node.service.loop import LogWatcher, Service
 from node.simulate.wall import Wall
-from node.watchdog import notifying
 from tests.support.broker import free_port
 from tests.support.manager import Manager, watchdog_usec
 from tests.support.node import wait_until, write_config
@@ -232,7 +233,7 @@ def test_a_hardware_watchdog_that_is_not_armed_is_a_fault(
     node: Node, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where the installation relies on it, F038 stands from the start."""
-    monkeypatch.setattr(watchdog, "why_unarmed", lambda environ: "watchdog0 is inactive")
+    monkeypatch.setattr(systemd, "why_unarmed", lambda environ: "watchdog0 is inactive")
 
     node.start()
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from node import status
-from node.core.memory import Step
+from node.core.model import Step
 from node.errors import AlreadyRunningError
+from node.service import status_file
 
 PATIENCE_S = 20.0
 KERNEL = "kernel-1"
@@ -26,8 +26,8 @@ ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys
 from pathlib import Path
-from node import status
-status.hold(Path(sys.argv[1]))
+from node.service import status_file
+status_file.hold(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -72,9 +72,9 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> Iterator[status.Writer]:
+def writer(tmp_path: Path) -> Iterator[status_file.Writer]:
     """A started writer in this directory, whose clock stands at 100 s."""
-    writer = status.Writer(tmp_path, KERNEL, lambda: 100.0)
+    writer = status_file.Writer(tmp_path, KERNEL, lambda: 100.0)
     writer.start()
     yield writer
     writer.stop(PATIENCE_S)
@@ -91,15 +91,15 @@ def writer(tmp_path: Path) -> Iterator[status.Writer]:
 )
 def test_the_status_lies_in_memory_under_systemd(environ: dict[str, str], expected: str) -> None:
     """The first runtime directory is used where there is one, the state directory otherwise."""
-    assert status.directory(Path("/var/lib/alarm-node"), environ) == Path(expected)
+    assert status_file.directory(Path("/var/lib/alarm-node"), environ) == Path(expected)
 
 
 def test_a_lock_is_seen_and_respected_by_other_processes(tmp_path: Path) -> None:
     """While another process holds the lock it runs, and nobody else gets the lock; the answer says what to do."""
     with holder(tmp_path):
-        running = status.is_running(tmp_path)
+        running = status_file.is_running(tmp_path)
         with pytest.raises(AlreadyRunningError, match=r"^E003 .*Next: stop it first"):
-            status.hold(tmp_path)
+            status_file.hold(tmp_path)
 
     assert running
 
@@ -110,21 +110,21 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
         process.kill()
         process.wait(PATIENCE_S)
 
-    assert not status.is_running(tmp_path)
-    descriptor = status.hold(tmp_path)
+    assert not status_file.is_running(tmp_path)
+    descriptor = status_file.hold(tmp_path)
     assert descriptor is not None
-    status.release(descriptor)
+    status_file.release(descriptor)
 
 
 def test_a_lock_can_be_given_back(tmp_path: Path) -> None:
     """A service that has ended isn't running any more, though its process may be."""
-    descriptor = status.hold(tmp_path)
-    held = status.is_running(tmp_path)
+    descriptor = status_file.hold(tmp_path)
+    held = status_file.is_running(tmp_path)
 
-    status.release(descriptor)
+    status_file.release(descriptor)
 
     assert held
-    assert not status.is_running(tmp_path)
+    assert not status_file.is_running(tmp_path)
 
 
 @pytest.mark.parametrize("blocked", ["missing", "file"])
@@ -134,12 +134,12 @@ def test_a_dead_disk_is_no_reason_not_to_start(blocked: str, tmp_path: Path, cap
     if blocked == "file":
         directory.write_text("in the way", encoding="ascii")
 
-    descriptor = status.hold(directory)
+    descriptor = status_file.hold(directory)
 
     assert descriptor is None
     assert f"no lock in {directory}: " in caplog.text
-    assert not status.is_running(directory)
-    status.release(descriptor)
+    assert not status_file.is_running(directory)
+    status_file.release(descriptor)
 
 
 def test_a_disk_without_locks_is_no_reason_either(
@@ -154,7 +154,7 @@ def test_a_disk_without_locks_is_no_reason_either(
 
     monkeypatch.setattr(fcntl, "flock", refuse)
 
-    held = status.hold(tmp_path)
+    held = status_file.hold(tmp_path)
 
     assert held is None
     assert "No locks available" in caplog.text
@@ -166,36 +166,36 @@ def test_who_may_not_look_is_told_so(tmp_path: Path) -> None:
     """Whether a service runs in a directory that is closed to this user can't be told, and isn't guessed."""
     closed = tmp_path / "state"
     closed.mkdir()
-    status.release(status.hold(closed))
+    status_file.release(status_file.hold(closed))
     closed.chmod(0)
 
     with unprivileged(), pytest.raises(PermissionError):
-        status.is_running(closed)
+        status_file.is_running(closed)
 
 
-def test_the_newest_heartbeat_can_be_read(writer: status.Writer, tmp_path: Path) -> None:
+def test_the_newest_heartbeat_can_be_read(writer: status_file.Writer, tmp_path: Path) -> None:
     """A reader gets the message as it was published, how far each open call has got, and how old that is."""
-    call = status.Call("0badcafe-5", "desk", Step.NOBODY, test=False)
+    call = status_file.Call("0badcafe-5", "desk", Step.NOBODY, test=False)
     writer.write(b'{"v":1,"seq":7}', [call])
 
     until((tmp_path / "status.json").exists)
-    assert status.read(tmp_path, 107.5, KERNEL) == status.Status(7.5, {"v": 1, "seq": 7}, (call,))
+    assert status_file.read(tmp_path, 107.5, KERNEL) == status_file.Status(7.5, {"v": 1, "seq": 7}, (call,))
 
 
-def test_an_age_is_never_negative(writer: status.Writer, tmp_path: Path) -> None:
+def test_an_age_is_never_negative(writer: status_file.Writer, tmp_path: Path) -> None:
     """A heartbeat that is written between the reader's look at the clock and at the file is fresh."""
     writer.write(b"{}")
 
     until((tmp_path / "status.json").exists)
-    assert status.read(tmp_path, 99.0, KERNEL) == status.Status(0.0, {})
+    assert status_file.read(tmp_path, 99.0, KERNEL) == status_file.Status(0.0, {})
 
 
-def test_a_status_from_before_the_reboot_is_none(writer: status.Writer, tmp_path: Path) -> None:
+def test_a_status_from_before_the_reboot_is_none(writer: status_file.Writer, tmp_path: Path) -> None:
     """What another boot of the machine left behind says nothing about now."""
     writer.write(b"{}")
 
     until((tmp_path / "status.json").exists)
-    assert status.read(tmp_path, 107.5, "kernel-2") is None
+    assert status_file.read(tmp_path, 107.5, "kernel-2") is None
 
 
 @pytest.mark.parametrize(
@@ -213,15 +213,15 @@ def test_an_unreadable_status_is_none(content: bytes, tmp_path: Path) -> None:
     """A file that was cut or garbled is no status, and nothing is raised."""
     (tmp_path / "status.json").write_bytes(content)
 
-    assert status.read(tmp_path, 1.0, KERNEL) is None
+    assert status_file.read(tmp_path, 1.0, KERNEL) is None
 
 
 def test_a_directory_without_a_status_has_none(tmp_path: Path) -> None:
     """Where nothing was left there is nothing to read."""
-    assert status.read(tmp_path, 1.0, KERNEL) is None
+    assert status_file.read(tmp_path, 1.0, KERNEL) is None
 
 
-def test_the_file_goes_with_the_service(writer: status.Writer, tmp_path: Path) -> None:
+def test_the_file_goes_with_the_service(writer: status_file.Writer, tmp_path: Path) -> None:
     """After a stop nothing is left that looks like a service that still speaks."""
     writer.write(b"{}")
     until((tmp_path / "status.json").exists)
@@ -233,12 +233,12 @@ def test_the_file_goes_with_the_service(writer: status.Writer, tmp_path: Path) -
 
 def test_a_writer_that_never_started_can_be_stopped(tmp_path: Path) -> None:
     """Nothing is waited for that was never begun."""
-    status.Writer(tmp_path, KERNEL, time.monotonic).stop(PATIENCE_S)
+    status_file.Writer(tmp_path, KERNEL, time.monotonic).stop(PATIENCE_S)
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_stalled_directory_holds_up_nobody(writer: status.Writer, tmp_path: Path) -> None:
+def test_a_stalled_directory_holds_up_nobody(writer: status_file.Writer, tmp_path: Path) -> None:
     """While the disk hangs ``write`` returns at once; afterwards only the newest heartbeat is written."""
     os.mkfifo(tmp_path / "status.draft")
     more_than_a_pipe_takes = json.dumps({"text": "x" * 1_000_000}).encode()
@@ -249,11 +249,11 @@ def test_a_stalled_directory_holds_up_nobody(writer: status.Writer, tmp_path: Pa
         stalled.read()
 
     until((tmp_path / "status.json").is_file)
-    assert status.read(tmp_path, 100.0, KERNEL) == status.Status(0.0, {"number": 3})
+    assert status_file.read(tmp_path, 100.0, KERNEL) == status_file.Status(0.0, {"number": 3})
 
 
 def test_each_outage_is_told_once_and_ends_by_itself(
-    writer: status.Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    writer: status_file.Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A disk that takes nothing is one line in the log; once it takes something again, the next outage is another."""
     tried: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -282,7 +282,7 @@ def test_each_outage_is_told_once_and_ends_by_itself(
 def test_a_file_that_cannot_go_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What stays behind at the end is named in the log."""
     (tmp_path / "status.json").mkdir()
-    writer = status.Writer(tmp_path, KERNEL, time.monotonic)
+    writer = status_file.Writer(tmp_path, KERNEL, time.monotonic)
     writer.start()
 
     with caplog.at_level(logging.WARNING):

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from systemd import journal
 
-from node import watchdog
 from node.errors import PanelError
-from node.watchdog import Feed, Notifier, Unhurried, leads_to_journal, logging_to, notifying, why_unarmed
+from node.io import systemd
+from node.io.systemd import Feed, Notifier, Unhurried, leads_to_journal, logging_to, notifying, why_unarmed
 from tests.support.manager import Manager
 
 PATIENCE_S = 20.0
@@ -380,7 +380,7 @@ def test_the_journal_gets_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where standard error leads to the journal, a line's ALARM_ fields come beside its words, and none of Python's."""
     sent: list[dict[str, Any]] = []
     monkeypatch.setattr(journal, "send", lambda message, **fields: sent.append({"MESSAGE": message, **fields}))
-    monkeypatch.setattr(watchdog, "leads_to_journal", lambda environ, descriptor: True)
+    monkeypatch.setattr(systemd, "leads_to_journal", lambda environ, descriptor: True)
     logger = logging.getLogger("node.tests")
 
     with logging_to(logging.INFO, {}):

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from node.core import events as ev
 from node.core.effects import FaultReport, InputReport
-from node.core.memory import BROKER, Incident, Inhibit, Key, KeyRange, ListedIncident, Snapshot, Step
+from node.core.model import BROKER, Incident, Inhibit, Key, KeyRange, ListedIncident, Snapshot, Step
 from node.core.settings import AlarmClass, Lamp
 from node.errors import FAULTS
-from node.messages import (
+from node.protocol.codec import Wire, rfc3339
+from node.protocol.messages import (
     INCIDENTS_LIMIT,
     PAYLOAD_LIMIT,
     RANGES_LIMIT,
@@ -25,8 +26,7 @@ from node.messages import (
     Throttling,
     UnderVoltage,
 )
-from node.stored import decode_snapshot, describe, encode_snapshot, is_event
-from node.wire import Wire, rfc3339
+from node.protocol.record_codec import decode_snapshot, describe, encode_snapshot, is_event
 from tests.support.sayings import BOOT, BRANCH, EARLIER, HEALTH, HEARTBEAT, NOON, NOW, SAID, STAMP, WIRE, event, listed
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from node.core import controller
 from node.core import effects as ef
 from node.core import events as ev
-from node.core.memory import Key, Restored
+from node.core.model import Key, Restored
 from node.core.settings import AlarmClass, InputSettings, Lamp, Settings, Sound, Wiring
 from node.core.turn import State
-from node.messages import PAYLOAD_LIMIT
-from node.stored import encode_snapshot, with_age
+from node.protocol.messages import PAYLOAD_LIMIT
+from node.protocol.record_codec import encode_snapshot, with_age
 from tests.support.sayings import (
     BEAT,
     BOOT,

@@ -10,12 +10,12 @@ from node.core import controller
 from node.core.contact import Contact, unread
 from node.core.effects import LoggedEvent
 from node.core.line import ContactState, Line
-from node.core.memory import Incident, Key, Step
+from node.core.model import Incident, Key, Step
 from node.core.modes import WalkTest
 from node.core.settings import AlarmClass, InputSettings, Lamp, Settings, Sound, Wiring
 from node.core.supervision import FaultId
 from node.core.turn import State
-from node.words import fields, is_ready, sentence, status
+from node.service.status_text import fields, is_ready, sentence, status
 
 BOOT = "0badcafe"
 NOTIFICATION_MAX = 4096

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, or_, select
 
-from node.monitor.history.database import Database
-from node.monitor.history.memory import newest_tallies
-from node.monitor.history.tables import (
+from node.monitor.core.monitor_settings import Retention
+from node.monitor.history.database.connection import Database
+from node.monitor.history.schema.tables import (
     events,
     findings,
     flips,
@@ -17,7 +17,7 @@ from node.monitor.history.tables import (
     tests,
     walk_tests,
 )
-from node.monitor.settings import Retention
+from node.monitor.history.store.startup import newest_tallies
 
 MUTE = timedelta(days=93)
 """No building is silent for so long: each of its buttons is tested every month."""

@@ -14,11 +14,11 @@ from msgspec import Struct
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
+from node.monitor.core.model import Role
 from node.monitor.errors import HistoryError, TokenNameError
-from node.monitor.history.database import Database
-from node.monitor.history.rows import made
-from node.monitor.history.tables import tokens
-from node.monitor.model import Role
+from node.monitor.history.database.connection import Database
+from node.monitor.history.schema.rows import made
+from node.monitor.history.schema.tables import tokens
 
 _USED_EVERY = timedelta(hours=1)
 

@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from node.monitor.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
+from node.monitor.core.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.errors import HistoryError, UnstorableError
 
 _AT_ONCE = 1_000  # batches in one transaction: an alarm waits for one such at most
@@ -30,7 +30,7 @@ HANGS_S = 4.0
 """So long no try takes on a database that works: a thousand batches are a second's work on an SD card."""
 
 HANGS = "hangs"
-"""The reason of StoreFailed then (tell/texts.py DETAILS)."""
+"""The reason of StoreFailed then (texts.py DETAILS)."""
 
 _NO_MEMORY = "the history at its address can't be used: this machine has no memory left"
 

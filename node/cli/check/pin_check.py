@@ -1,0 +1,96 @@
+"""The doctor at the pins: whether they are free, can be read, and say what is plausible."""
+
+import queue
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from node import config
+from node.cli.check.check_result import Finding, called
+from node.core import contact
+from node.core import events as ev
+from node.core.line import ContactState
+from node.core.settings import InputSettings, Role
+from node.errors import INPUT_UNREADABLE, WIRE_FAULTY, AlarmNodeError
+from node.io.panel import Panel
+
+LEVELS_S = 2.0
+
+
+def try_pins(settings: config.Config, make_factory: Callable[[str], Any]) -> Iterator[Finding]:
+    """Claim every pin as the service would, read the inputs once, and give all of it back."""
+    heard: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
+    try:
+        factory = make_factory(settings.pin_factory)
+        try:
+            levels = _read_levels(settings, factory, heard)
+        finally:
+            factory.close()
+    except AlarmNodeError as error:
+        yield Finding(False, error.text, error.next_step)
+        return
+    for each in settings.settings.inputs:
+        yield _look_at_input(each, settings.line_pins, levels)
+
+
+def _look_at_input(each: InputSettings, line_pins: Mapping[str, int], levels: Mapping[str, bool | None]) -> Finding:
+    pins = " and ".join(str(line_pins[line]) for line in each.lines)
+    about = f"{called(each.role.kind, each.name)} (pin {pins})"
+    wire = "" if each.wiring.is_supervised else ", its wire is unsupervised"
+    state = contact.read(each.wiring, [levels.get(line) for line in each.lines])
+    match state:
+        case ContactState.UNKNOWN:
+            return Finding(False, f"{about}: {INPUT_UNREADABLE.text}", INPUT_UNREADABLE.next_step)
+        case ContactState.FAULT:
+            return Finding(False, f"{about}: {WIRE_FAULTY.code} {WIRE_FAULTY.text}", WIRE_FAULTY.next_step)
+        case ContactState.ACTIVE:
+            what, next_step = _ACTIVE[each.role]
+            return Finding(not next_step, f"{about} is active: {what}{wire}", next_step.format(each.wiring.value))
+        case ContactState.NORMAL:
+            return Finding(True, f"{about} is normal{wire}")
+
+
+_CLOSE = "close the door, or check the wire and wiring = '{}'"
+_ACTIVE = {
+    Role.BUTTON: (
+        "pressed, cut, or wired the other way round",
+        "release it, or check the wire and wiring = '{}'",
+    ),
+    Role.DOOR_ALARM: ("open, cut, or wired the other way round", _CLOSE),
+    Role.DOOR_HELD_OPEN: ("the door is open", ""),
+    Role.DOOR_REPORT: ("the door is open", ""),
+    Role.DOOR_INCIDENT_ONLY: ("the door is open", ""),
+    Role.TAMPER: ("the case is open", "close the case, or check the switch and wiring = '{}'"),
+    Role.RESET: ("the key is turned", "turn it back, or check the switch and wiring = '{}'"),
+}
+"""What it means that an input of this role is active, and what to do where that isn't as it should be."""
+
+
+def _read_levels(
+    settings: config.Config, factory: Any, heard: "queue.SimpleQueue[ev.Event]"
+) -> Mapping[str, bool | None]:
+    panel = Panel(
+        factory,
+        settings.line_pins,
+        settings.buzzer_pin,
+        settings.lamp_pin,
+        put=heard.put,
+        sample_hz=settings.sample_hz,
+    )
+    panel.start()
+    try:
+        return _first_levels(heard)
+    finally:
+        panel.close()
+
+
+def _first_levels(heard: "queue.SimpleQueue[ev.Event]") -> Mapping[str, bool | None]:
+    until = time.monotonic() + LEVELS_S
+    while (left := until - time.monotonic()) > 0:
+        try:
+            event = heard.get(timeout=left)
+        except queue.Empty:
+            break
+        if isinstance(event, ev.LevelsRead):
+            return event.levels
+    return {}

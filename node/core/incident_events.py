@@ -1,0 +1,115 @@
+"""From a press to a reset: incidents, and what time and the record do to them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from node.core import alarm, modes
+from node.core.alarm import Happening
+from node.core.effects import HurryLinks
+from node.core.line import ContactState
+from node.core.model import Incident, Key, Step
+from node.core.turn import Turn
+
+
+def time_passed(turn: Turn) -> None:
+    """Whatever was due by now: a call that nobody was told of, the end of a sound or of being identified."""
+    for incident in turn.state.incidents:
+        _incident_due(turn, incident)
+    if turn.state.identify_until is not None and turn.now >= turn.state.identify_until:
+        turn.change(identify_until=None)
+
+
+def press(turn: Turn, name: str, at: float, kind: str) -> None:
+    """A press of this input was decided at ``at``: an incident is raised, or its ladder starts anew.
+
+    ``kind`` is how the event is called; for a door that isn't "pressed".
+    """
+    state = turn.state
+    if modes.inhibited(state.inhibits, name):
+        turn.log("inhibited-press", at, input=name)
+        return
+    settings = state.settings.input(name)
+    before = state.incident_of(name)
+    others = tuple(each for each in state.incidents if each is not before)
+    after = alarm.press(
+        before,
+        settings,
+        turn.next_key(),
+        at=at,
+        at_utc=at + state.utc_offset,
+        hushed=alarm.hushed(others, settings.alarm_class),
+        fault_shown=bool(state.faults),
+        receipt_s=state.settings.receipt_s,
+        sound_limit_s=state.settings.sound_limit_s,
+    )
+    turn.log_about(kind, after, at)
+    turn.change(incidents=(*others, turn.mark(after, Step.PRESSED, at)))
+    turn.others.append(HurryLinks())
+
+
+def stored(turn: Turn, keys: Iterable[Key]) -> None:
+    """These events are on the disk."""
+    for incident in turn.state.incidents:
+        if incident.press in keys:
+            climb(turn, incident, Happening.STORED, Step.STORED)
+
+
+def climb(turn: Turn, incident: Incident, happening: Happening, step: Step) -> Incident:
+    """Show that the call reached ``step`` (once), and move the incident where the table leads."""
+    marked = turn.mark(incident, step)
+    after = alarm.advance(marked, happening) or marked
+    turn.put_incident(after)
+    return after
+
+
+def nobody(turn: Turn, incident: Incident, happening: Happening) -> None:
+    """Nobody has this alarm: the lamp says so, and so does an event that every other path may carry."""
+    after = alarm.advance(incident, happening)
+    if after is None:
+        return
+    if happening is Happening.UNHEARD:
+        after = replace(after, press=turn.next_key(), marks=after.marks - {Step.NOBODY, Step.HELD, Step.TOLD})
+    turn.put_incident(turn.mark(after, Step.NOBODY))
+    turn.log_about("nobody", after, reason=happening.value)
+
+
+def reset(turn: Turn, incident: Incident, by: str, reason: str | None = None) -> str | None:
+    """End an incident for an authorised person; why not, where its input is still active or nobody knows."""
+    if not modes.inhibited(turn.state.inhibits, incident.input):
+        state = turn.state.contact_state(incident.input)
+        if state is not ContactState.NORMAL:
+            return f"input-{state.value}"
+    turn.close_incident(incident)
+    turn.log_about("reset", incident, by=by, reason=reason)
+    return None
+
+
+def restore(incident: Incident, shift: float, *, hushed: bool, told_due: float | None) -> Incident:
+    """An incident as the record remembers it, on this machine's present monotonic clock; its press is stored.
+
+    ``hushed``: a silent incident that was opened since forbids its sound to start again. ``told_due``: by when people
+    must be told of a call for which nobody was awaited before; None where nobody is awaited now either.
+    """
+    step = Step.STORED if incident.step is Step.PRESSED else incident.step
+    receipt_due = told_due if step is Step.STORED else None
+    if incident.receipt_due is not None:
+        receipt_due = incident.receipt_due + shift
+    sounding_until = None
+    if incident.sounding_until is not None and not hushed:
+        sounding_until = incident.sounding_until + shift
+    return replace(
+        incident,
+        step=step,
+        marks=frozenset(),
+        sounding_until=sounding_until,
+        receipt_due=receipt_due,
+    )
+
+
+def _incident_due(turn: Turn, incident: Incident) -> None:
+    if incident.sounding_until is not None and turn.now >= incident.sounding_until:
+        incident = replace(incident, sounding_until=None)
+        turn.put_incident(incident)
+        turn.log_about("sound-ended", incident)
+    if incident.receipt_due is not None and turn.now >= incident.receipt_due:
+        nobody(turn, incident, Happening.TIMED_OUT)

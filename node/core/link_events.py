@@ -1,0 +1,310 @@
+"""What the links bring: they come and go, the broker answers, and others speak.
+
+Nothing heard here can end or hide an alarm; only a command can, by its own rules.
+"""
+
+from dataclasses import replace
+
+from node.core import alarm, delivery, incident_events, reconcile, supervision, walktest
+from node.core import events as ev
+from node.core.alarm import Happening
+from node.core.effects import MarkReceived, SendCanary, SendState
+from node.core.model import BROKER, Key, Step
+from node.core.settings import Receipts
+from node.core.supervision import LinkState
+from node.core.turn import Turn
+from node.errors import TOO_LARGE
+
+NOBODY_SUBSCRIBES = 0x10
+
+
+def known_link(turn: Turn, name: str) -> LinkState | None:
+    """The link of this name; a message from a link that isn't configured is refused."""
+    for link in turn.state.supervision.links:
+        if link.name == name:
+            return link
+    turn.refuse("message from an unknown link")
+    return None
+
+
+def link_up(turn: Turn, event: ev.LinkUp) -> None:
+    """A session begins: the birth, a canary, then (reconcile.py) the alarm, a heartbeat and what waits."""
+    link = known_link(turn, event.link)
+    if link is None or turn.state.stopping:
+        return
+    link = LinkState(
+        name=link.name,
+        since=turn.now,
+        session=event.session,
+        up=True,
+        confirmed=link.confirmed,
+        stolen_until=link.stolen_until,
+        cut_at=link.cut_at,
+        cut_until=link.cut_until,
+        foreign_until=link.foreign_until,
+        refused={topic: code for topic, code in link.refused.items() if code != TOO_LARGE},
+        unheard=event.refused,
+        packet_limit=event.packet_limit,
+        expiry_lost=link.expiry_lost,
+        certificates=link.certificates,
+        credentials_usable=link.credentials_usable,
+    )
+    turn.change_link(link)
+    turn.change(outbox=delivery.forget_link(turn.state.outbox, link.name))
+    _send_birth(turn, link)
+    _send_canary(turn, turn.state.supervision.link(link.name))
+    reconcile.greet(turn, link.name)
+
+
+def link_down(turn: Turn, event: ev.LinkDown) -> None:
+    """A session ended, or couldn't begin."""
+    link = known_link(turn, event.link)
+    if link is None:
+        return
+    if event.taken_over:
+        link = replace(link, stolen_until=turn.now + supervision.STOLEN_SHOWN_S)
+    if link.up:
+        turn.change(outbox=delivery.forget_link(turn.state.outbox, link.name))
+        if event.by_broker:
+            link = supervision.cut(link, turn.now)
+        link = replace(
+            link,
+            up=False,
+            since=turn.now,
+            answer_due=None,
+            canary_due=None,
+            canary_again=None,
+            birth_again=None,
+            alarm_again=None,
+        )
+    turn.change_link(replace(link, problem=event.problem, code=event.code))
+
+
+def credentials_seen(turn: Turn, event: ev.CredentialsSeen) -> None:
+    """A link has looked at its files, or its broker has shown a certificate."""
+    link = known_link(turn, event.link)
+    if link is not None:
+        turn.change_link(replace(link, certificates=event.ends_utc, credentials_usable=event.usable))
+
+
+def publish_answered(turn: Turn, event: ev.PublishAnswered) -> None:
+    """PUBACK: the path lives, and a broker has the event, or refused it. It is never a receipt."""
+    link = known_link(turn, event.link)
+    if link is None or event.session != link.session or not link.up:
+        return
+    answered = supervision.answer(link, event.topic, event.code, turn.now)
+    turn.change_link(answered)
+    if len(answered.refused) < len(link.refused):
+        # The right was given back: what was refused for lack of it needn't wait for its own turn.
+        turn.change(outbox=delivery.retry(turn.state.outbox, link.name))
+    if event.key is None:
+        return
+    awaited = turn.state.settings.receipts is Receipts.REQUIRED
+    if event.code != 0 or not awaited:
+        turn.change(outbox=delivery.answered(turn.state.outbox, link.name, event.key))
+    if event.code == NOBODY_SUBSCRIBES:
+        _event_unheard(turn, event.key)
+    elif event.code < 0x80:
+        _about_call(turn, event.key, Happening.ACCEPTED if awaited else Happening.TAKEN, Step.ACCEPTED)
+        if not awaited:
+            _send_no_more(turn, event.key, BROKER)
+
+
+def receipt_heard(turn: Turn, event: ev.ReceiptHeard) -> None:
+    """A monitor holds an event, or people were told of a call. Receipts that don't count are ignored.
+
+    *Told* ends no re-sending: the monitor may have it in its memory alone.
+    """
+    settings = turn.state.settings
+    if known_link(turn, event.link) is None or settings.receipts is Receipts.NONE:
+        return
+    if settings.monitors and event.monitor not in settings.monitors:
+        return
+    turn.change(supervision=supervision.hear_receipt(turn.state.supervision, event.monitor, turn.now))
+    if event.kind == "told":
+        _about_call(turn, event.key, Happening.TOLD, Step.TOLD)
+        return
+    _about_call(turn, event.key, Happening.HELD, Step.HELD)
+    walktest.held(turn, event.key)
+    _send_no_more(turn, event.key, event.monitor)
+
+
+def monitor_heard(turn: Turn, event: ev.MonitorHeard) -> None:
+    """A monitor spoke; when it hadn't been there before, everything that waits goes out again."""
+    monitors = turn.state.settings.monitors
+    if known_link(turn, event.link) is None or (monitors and event.monitor not in monitors):
+        return
+    heard, fresh = supervision.hear_monitor(
+        turn.state.supervision, event.monitor, event.boot, turn.now, alive=event.alive
+    )
+    turn.change(supervision=heard)
+    if fresh or event.birth:
+        turn.change(outbox=delivery.redeliver(turn.state.outbox, turn.now))
+
+
+def state_heard(turn: Turn, event: ev.StateHeard) -> None:
+    """Our own ``state`` topic must hold our own birth; anything else is answered with it, at most once a second.
+
+    A retained value was there before the birth that this session began with, so that was its answer already.
+    """
+    link = known_link(turn, event.link)
+    if link is None or not link.up or turn.state.stopping:
+        return
+    if event.boot == turn.state.boot and event.session == link.session and event.state == "online":
+        turn.change_link(replace(link, confirmed=True))
+        return
+    if event.boot not in ("", turn.state.boot) and link.confirmed:
+        link = replace(link, stolen_until=turn.now + supervision.STOLEN_SHOWN_S)
+    if event.retained:
+        turn.change_link(link)
+        return
+    turn.change_link(_with_birth_again(turn, link))
+    _say_birth_again(turn, link.name)
+
+
+def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
+    """The retained ``alarm``: an incident that nobody here remembers is adopted; one known as reset stays reset.
+
+    One broker may have kept an older list than another: an adopted incident is called anew by one with more presses.
+    What no node lists, or would be too many, isn't adopted: somebody else has written it, and that is a fault.
+    Our topic must say what we said last: what somebody else writes on it, be it a copy of an old one of our own, is
+    answered with that, at most once a second.
+    """
+    link = known_link(turn, event.link)
+    if link is None or not link.up:
+        return
+    settings, before = turn.state.settings, turn.state.incidents
+    for listed in event.incidents if event.retained else ():
+        known = turn.state.incident(listed.id)
+        if listed.id in turn.state.closed or listed.id.startswith(f"{turn.state.boot}-"):
+            continue
+        if known is not None and (not known.adopted or listed.presses <= known.presses):
+            continue
+        is_full = known is None and len(turn.state.incidents) >= alarm.OPEN_LIMIT
+        if is_full or not alarm.is_plausible(listed):
+            link = replace(link, foreign_until=turn.now + supervision.STOLEN_SHOWN_S)
+            continue
+        configured = next((each for each in settings.inputs if each.name == listed.input), None)
+        incident = alarm.adopt(
+            listed,
+            configured,
+            turn.next_key(),
+            at=turn.now,
+            hushed=alarm.hushed(before, listed.alarm_class),
+            receipt_s=settings.receipt_s,
+            sound_limit_s=settings.sound_limit_s,
+        )
+        others = (each for each in turn.state.incidents if each is not known)
+        turn.change(incidents=(incident, *others))
+        turn.log_about("adopted", incident)
+    if event.retained:
+        turn.change_link(replace(link, alarm_sent=None))
+    elif event.boot != turn.state.boot or not reconcile.is_told(link, event.incidents):
+        turn.change_link(_with_alarm_again(turn, link))
+        _say_alarm_again(turn, link.name)
+
+
+def canary_heard(turn: Turn, event: ev.CanaryHeard) -> None:
+    """Our own canary came back: this session hears its own branch, and every retained value has come.
+
+    One that comes without its expiry says that every command will, too; but not where none is awaited: somebody else
+    has sent a copy.
+    """
+    link = known_link(turn, event.link)
+    if link is not None and link.up and event.boot == turn.state.boot and event.session == link.session:
+        if not event.expiring and link.canary_due is None:
+            return
+        again = turn.now + supervision.CANARY_EVERY_S
+        expiry_lost = not event.expiring
+        turn.change_link(
+            replace(link, canary_due=None, canary_again=again, retained_read=True, expiry_lost=expiry_lost)
+        )
+
+
+def messages_dropped(turn: Turn, event: ev.MessagesDropped) -> None:
+    """Counted. What nobody looked at may have been on our own topics: what we said there is said again."""
+    turn.supervise(dropped=turn.state.supervision.dropped + event.count)
+    link = known_link(turn, event.link)
+    if link is None or not link.up or turn.state.stopping or event.reason != ev.TOO_MANY:
+        return
+    turn.change_link(_with_alarm_again(turn, _with_birth_again(turn, link)))
+    _say_birth_again(turn, link.name)
+    _say_alarm_again(turn, link.name)
+
+
+def time_passed(turn: Turn) -> None:
+    """Monitors fall silent, a birth is due again, a theft is long ago."""
+    turn.change(supervision=supervision.forget_monitors(turn.state.supervision, turn.now))
+    for name in turn.state.settings.links:
+        link = turn.state.supervision.link(name)
+        if link.stolen_until is not None and turn.now >= link.stolen_until:
+            link = replace(link, stolen_until=None)
+            turn.change_link(link)
+        if link.cut_until is not None and turn.now >= link.cut_until:
+            link = replace(link, cut_until=None)
+            turn.change_link(link)
+        if link.foreign_until is not None and turn.now >= link.foreign_until:
+            turn.change_link(replace(link, foreign_until=None))
+        _say_birth_again(turn, name)
+        _say_alarm_again(turn, name)
+        if link.canary_again is not None and turn.now >= link.canary_again:
+            _send_canary(turn, turn.state.supervision.link(name))
+
+
+def _with_birth_again(turn: Turn, link: LinkState) -> LinkState:
+    return replace(link, birth_again=max(turn.now, link.birth_at + supervision.BIRTH_PAUSE_S))
+
+
+def _with_alarm_again(turn: Turn, link: LinkState) -> LinkState:
+    return replace(link, alarm_again=max(turn.now, link.alarm_answered_at + supervision.ALARM_PAUSE_S))
+
+
+def _say_birth_again(turn: Turn, name: str) -> None:
+    """Where that is due."""
+    link = turn.state.supervision.link(name)
+    if link.birth_again is not None and turn.now >= link.birth_again:
+        _send_birth(turn, link)
+
+
+def _say_alarm_again(turn: Turn, name: str) -> None:
+    """Where that is due; reconcile.py finds that it isn't told, and tells it."""
+    link = turn.state.supervision.link(name)
+    if link.alarm_again is not None and turn.now >= link.alarm_again:
+        turn.change_link(replace(link, alarm_sent=None, alarm_answered_at=turn.now, alarm_again=None))
+
+
+def _send_canary(turn: Turn, link: LinkState) -> None:
+    # One that is still awaited stays so: the next one doesn't clear the fault, only a canary that comes back does.
+    due = turn.now + supervision.CANARY_BACK_S if link.canary_due is None else link.canary_due
+    again = turn.now + supervision.CANARY_AGAIN_S
+    turn.change_link(replace(link, canary_due=due, canary_again=again))
+    turn.sends.append(SendCanary(link.name, link.session, *reconcile.stamp(turn)))
+
+
+def _about_call(turn: Turn, key: Key, happening: Happening, step: Step) -> None:
+    """The call for help that this event is, if it is one, reached ``step``."""
+    for incident in turn.state.incidents:
+        if incident.press == key:
+            incident_events.climb(turn, incident, happening, step)
+
+
+def _event_unheard(turn: Turn, key: Key) -> None:
+    """A broker has it, and nobody subscribes there; where it is on no other way either, nobody has it."""
+    waiting = turn.state.outbox.waiting.get(key)
+    for incident in turn.state.incidents:
+        if incident.press == key:
+            marked = turn.mark(incident, Step.ACCEPTED)
+            turn.put_incident(marked)
+            if waiting is None or not waiting.flying:
+                incident_events.nobody(turn, marked, Happening.UNSUBSCRIBED)
+
+
+def _send_no_more(turn: Turn, key: Key, by: str) -> None:
+    if key in turn.state.outbox.waiting or turn.state.outbox.spilled:
+        turn.change(outbox=delivery.remove(turn.state.outbox, key))
+        turn.others.append(MarkReceived(key, by))
+
+
+def _send_birth(turn: Turn, link: LinkState) -> None:
+    turn.change_link(replace(link, birth_at=turn.now, birth_again=None))
+    turn.sends.append(SendState(link.name, link.session, "online", *reconcile.stamp(turn)))

@@ -1,0 +1,71 @@
+"""From which value on a reading is a fault. Pure.
+
+A fault that stands is held on to a little longer than it took to raise it: what wavers about a limit must not be raised
+and cleared by the minute, since each time is an event that the record keeps for ever.
+"""
+
+from collections.abc import Collection, Iterator
+
+from node.errors import (
+    DISK_FULL,
+    DISK_READ_ONLY,
+    HEALTH_UNREADABLE,
+    MEMORY_LOW,
+    NETWORK_DOWN,
+    TOO_HOT,
+    UNDER_VOLTAGE,
+    FaultKind,
+)
+from node.protocol.messages import DiskHealth, Health
+
+HOT_C, COOL_C = 80.0, 75.0
+"""A Raspberry Pi slows its processor down from 80 °C on (its documentation, "Frequency management")."""
+
+LEAST_SHARE = 0.05
+LEAST_DISK_BYTES = 50_000_000
+AMPLE_DISK_BYTES = 1_000_000_000
+"""So much is enough for the record, however little of a large disk it is."""
+
+RELIEF = 1.2
+"""How much more than the least there must be again."""
+
+Fault = tuple[FaultKind, str]
+"""A fault, and what it is about."""
+
+
+def faults(
+    health: Health, *, low: bool, broken: Collection[str], networked: bool, standing: Collection[Fault]
+) -> tuple[Fault, ...]:
+    """What is wrong with this machine.
+
+    ``low``: the supply voltage is too low. ``broken`` names the readings that failed. ``networked``: there is a broker
+    elsewhere, so that the network matters. ``standing`` are the faults so far.
+    """
+    return tuple(_faults(health, low, broken, networked, standing))
+
+
+def _faults(
+    health: Health, low: bool, broken: Collection[str], networked: bool, standing: Collection[Fault]
+) -> Iterator[Fault]:
+    if low:
+        yield UNDER_VOLTAGE, ""
+    if health.cpu_c is not None and health.cpu_c >= (COOL_C if (TOO_HOT, "") in standing else HOT_C):
+        yield TOO_HOT, ""
+    memory = health.memory
+    wanted = RELIEF if (MEMORY_LOW, "") in standing else 1.0
+    if memory is not None and memory.available_bytes < memory.total_bytes * LEAST_SHARE * wanted:
+        yield MEMORY_LOW, ""
+    disk = health.disk
+    if disk is not None and _is_full(disk, RELIEF if (DISK_FULL, "") in standing else 1.0):
+        yield DISK_FULL, ""
+    if disk is not None and disk.read_only:
+        yield DISK_READ_ONLY, ""
+    if networked and health.network is not None and health.network.up is False:
+        yield NETWORK_DOWN, health.network.interface
+    for name in sorted(broken):
+        yield HEALTH_UNREADABLE, name
+
+
+def _is_full(disk: DiskHealth, wanted: float) -> bool:
+    share = min(disk.total_bytes * LEAST_SHARE, AMPLE_DISK_BYTES)
+    return disk.free_bytes < max(share, LEAST_DISK_BYTES) * wanted

@@ -1,0 +1,107 @@
+"""The supply voltage and what the firmware does to the processor, with a memory of our own.
+
+Two sources, and neither is enough. ``rpi_volt`` (the kernel's Documentation/hwmon/raspberrypi-hwmon.rst) tells of the
+voltage alone. ``get_throttled`` tells all, in hex without 0x: bits 0 to 3 are now, 16 to 19 "has occurred"; newer
+kernels don't have it any more, and older ones write a warning to their log when it is read for the first time.
+
+The driver asks the firmware every 2 s and clears "has occurred" by that; where it isn't loaded, it sticks. So a dip is
+visible for 2 s, or for ever. Whoever wants to know of each must look more often, and remember by himself.
+"""
+
+from dataclasses import dataclass
+from enum import IntFlag
+from pathlib import Path
+
+from node.io.health.proc_files import HealthError, entries, number, text
+from node.protocol.messages import Throttle, Throttling, UnderVoltage
+
+LOW_SHOWN_S = 600.0
+"""How long a dip of the voltage stays a fault: a weak supply dips again and again, and each is over in seconds."""
+
+_GET_THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
+
+
+class Strain(IntFlag):
+    """What the power suffers from: the bits of ``get_throttled``."""
+
+    UNDER_VOLTAGE = 1
+    CAPPED = 2
+    THROTTLED = 4
+    SOFT_LIMIT = 8
+
+
+_NONE = Strain(0)
+_ALL = 0xF
+_THROTTLES: dict[Strain, Throttle] = {
+    Strain.CAPPED: "capped",
+    Strain.THROTTLED: "throttled",
+    Strain.SOFT_LIMIT: "soft-limit",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """What the machine says: of ``now`` and of what has ``occurred``; ``complete``: it speaks of more than volts."""
+
+    now: Strain
+    occurred: Strain = _NONE
+    complete: bool = False
+
+
+def power(root: Path) -> Power | None:
+    """Both sources together; None on a machine that has neither."""
+    low = _is_low(root)
+    path = root / _GET_THROTTLED
+    bits = number(path, base=16)
+    if bits is None:
+        return None if low is None else Power(Strain.UNDER_VOLTAGE if low else _NONE)
+    if not 0 <= bits < 2**32:
+        raise HealthError(f"{path} says {bits:x}")
+    now = Strain(bits & _ALL) | (Strain.UNDER_VOLTAGE if low else _NONE)
+    return Power(now, Strain(bits >> 16 & _ALL), complete=True)
+
+
+def _is_low(root: Path) -> bool | None:
+    for monitor in entries(root / "sys/class/hwmon") or ():
+        if text(monitor / "name") == "rpi_volt":
+            alarm = number(monitor / "in0_lcrit_alarm")
+            return None if alarm is None else alarm != 0
+    return None
+
+
+class HighWater:
+    """What the power has been through since the start; ``low_at`` is when the voltage was last too low."""
+
+    def __init__(self) -> None:
+        self.seen = _NONE
+        self.low_at: float | None = None
+        self._occurred: Strain | None = None
+
+    def note(self, power: Power, at: float) -> None:
+        """Take in what was read at this instant.
+
+        What has occurred counts as now where it hadn't before; that of the first reading may be ages old.
+        """
+        fresh = _NONE if self._occurred is None else power.occurred & ~self._occurred
+        self._occurred = power.occurred
+        self.seen |= power.now | power.occurred
+        if (power.now | fresh) & Strain.UNDER_VOLTAGE:
+            self.low_at = at
+
+    def is_low(self, at: float) -> bool:
+        """Whether the voltage is too low, or was so lately that this still is a fault."""
+        return self.low_at is not None and at < self.low_at + LOW_SHOWN_S
+
+    def under_voltage(self, power: Power) -> UnderVoltage:
+        """The voltage, as a heartbeat tells it."""
+        return UnderVoltage(now=Strain.UNDER_VOLTAGE in power.now, seen=Strain.UNDER_VOLTAGE in self.seen)
+
+    def throttling(self, power: Power) -> Throttling | None:
+        """The rest, as a heartbeat tells it; None where this machine doesn't tell."""
+        if not power.complete:
+            return None
+        return Throttling(now=_throttles(power.now), seen=_throttles(self.seen))
+
+
+def _throttles(strain: Strain) -> tuple[Throttle, ...]:
+    return tuple(name for each, name in _THROTTLES.items() if each in strain)

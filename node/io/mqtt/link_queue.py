@@ -1,0 +1,214 @@
+"""The hatch between a link's thread and all others: messages go out, events come in, and calls wake the link.
+
+Of a node's 64 undecided events 40 may be messages, 20 answers, 2 a session's LinkUp and LinkDown, 2 MessagesDropped.
+The loop decides in the order in which they were put, so that a plain ``decided()`` says whose room is free again.
+While the queue to the broker is as long as ``Bounds.backlog`` there is no room for heard messages: whoever asks faster
+than the broker takes the answers must not fill the memory.
+"""
+
+import heapq
+import itertools
+import logging
+import random
+import selectors
+import socket
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from enum import Enum, auto
+
+from node.core.events import Event, MessagesDropped
+from node.io.mqtt.link_types import NODE_BOUNDS, Bounds, Outgoing, Priority
+
+BACK_OFF_S = 0.25
+BACK_OFF_MAX_S = 5.0
+TICK_S = 1.0
+"""The longest sleep: paho's keepalive is looked after in between."""
+
+UNSENT = "no room to send"
+"""Why a message of ours is dropped where the queue to the broker is full."""
+
+_REPORT_S = 1.0
+
+log = logging.getLogger(__name__)
+jitter = random.SystemRandom().uniform
+
+
+class Kind(Enum):
+    """What an event on the loop's queue is about."""
+
+    HEARD = auto()
+    ANSWER = auto()
+    SESSION = auto()
+    DROPPED = auto()
+
+
+_SESSION_ROOM = 2
+
+
+class Hatch:
+    """Made and called by any thread; entered as a context by the link's thread, which alone calls the second half."""
+
+    def __init__(
+        self, name: str, put: Callable[[Event], None], clock: Callable[[], float], bounds: Bounds = NODE_BOUNDS
+    ) -> None:
+        self.closing_at: float | None = None
+        self._name = name
+        self._put = put
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._session: int | None = None
+        self._outbox: list[tuple[Priority, int, Outgoing]] = []
+        self._order = itertools.count()
+        self._undecided: deque[Kind] = deque()
+        self._bounds = bounds
+        self._room = {
+            Kind.HEARD: bounds.heard,
+            Kind.ANSWER: bounds.window,
+            Kind.SESSION: _SESSION_ROOM,
+            Kind.DROPPED: 2,
+        }
+        self._unsent = 0
+        self._dropped: Counter[str] = Counter()
+        self._report_due: dict[str, float] = {}
+        self._back_off_s = BACK_OFF_S
+        self._hurried = False
+        self._waker: socket.socket | None = None
+        self._woken = False
+
+    def hand_over(self, message: Outgoing) -> None:
+        """Queue a message of the session that is up; drop any other."""
+        with self._lock:
+            if message.session != self._session:
+                return
+            if len(self._outbox) >= self._bounds.queue and message.priority > Priority.ALARM:
+                self._unsent += 1
+            else:
+                heapq.heappush(self._outbox, (message.priority, next(self._order), message))
+                self._wake()
+
+    def hurry(self) -> None:
+        """End the rest, and let the next ones be short."""
+        with self._lock:
+            self._back_off_s = BACK_OFF_S
+            self._hurried = True
+            self._wake()
+
+    def decided(self) -> None:
+        """The oldest undecided event is decided."""
+        with self._lock:
+            if self._undecided:
+                self._room[self._undecided.popleft()] += 1
+            if self._outbox or self._dropped or self._session is None:
+                self._wake()
+
+    def close(self, at: float) -> None:
+        """Say goodbye when all is answered, or at this instant."""
+        with self._lock:
+            self.closing_at = at
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waker is not None and not self._woken:
+            self._waker.send(b"!")
+            self._woken = True
+
+    # From here on: the link's thread.
+
+    def __enter__(self) -> None:
+        self.selector = selectors.DefaultSelector()
+        self._bell, waker = socket.socketpair()
+        self.selector.register(self._bell, selectors.EVENT_READ)
+        with self._lock:
+            self._waker = waker
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            waker, self._waker = self._waker, None
+        if waker is not None:
+            waker.close()
+        self._bell.close()
+        self.selector.close()
+
+    def wait(self, until: float) -> int:
+        """Sleep until the broker's socket is ready, somebody calls, or ``until``; how the socket is ready."""
+        self._report_dropped()
+        readiness = 0
+        for key, mask in self.selector.select(max(0.0, min(until - self._clock(), TICK_S))):
+            if key.fileobj is self._bell:
+                with self._lock:
+                    self._bell.recv(1)
+                    self._woken = False
+            else:
+                readiness = mask
+        return readiness
+
+    def rest(self) -> None:
+        """Wait before the next attempt: with full jitter, and until there is room for its LinkUp and LinkDown."""
+        with self._lock:
+            until = self._clock() + jitter(0.0, self._back_off_s)
+            self._back_off_s = min(2 * self._back_off_s, BACK_OFF_MAX_S)
+            self._hurried = False
+        while self.closing_at is None:
+            rested = self._hurried or self._clock() >= until
+            if rested and self._room[Kind.SESSION] == _SESSION_ROOM:
+                return
+            self.wait(self._clock() + TICK_S if rested else until)
+
+    def open_session(self, number: int) -> None:
+        """From now on messages of this session are taken."""
+        with self._lock:
+            self._session = number
+
+    def end_session(self, *, lasting: bool) -> None:
+        """Forget what wasn't sent. After a lasting session the rests are short again."""
+        with self._lock:
+            self._session = None
+            self._outbox.clear()
+            if lasting:
+                self._back_off_s = BACK_OFF_S
+
+    def room(self, kind: Kind) -> int:
+        """How many more events of this kind may be put."""
+        if kind is Kind.HEARD and len(self._outbox) >= self._bounds.backlog:
+            return 0
+        return self._room[kind]
+
+    def put(self, kind: Kind, event: Event) -> None:
+        """Put an event on the loop's queue. The caller has looked for room."""
+        with self._lock:
+            self._undecided.append(kind)
+            self._room[kind] -= 1
+        self._put(event)
+
+    def drop(self, reason: str) -> None:
+        """Count a message that the loop doesn't get; reported at most once a second for each reason."""
+        self._dropped[reason] += 1
+
+    def take(self, free: int, reserved: int) -> Outgoing | None:
+        """The next message for which ``free`` places suffice; heartbeats and telemetry leave ``reserved`` of them."""
+        with self._lock:
+            if not self._outbox:
+                return None
+            priority, _, message = self._outbox[0]
+            if free <= (reserved if priority >= Priority.HEARTBEAT else 0):
+                return None
+            heapq.heappop(self._outbox)
+            return message
+
+    def is_empty(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return not self._outbox
+
+    def _report_dropped(self) -> None:
+        now = self._clock()
+        with self._lock:
+            unsent, self._unsent = self._unsent, 0
+        if unsent:
+            self._dropped[UNSENT] += unsent
+        for reason in tuple(self._dropped):
+            if self._room[Kind.DROPPED] > 0 and now >= self._report_due.get(reason, now):
+                count = self._dropped.pop(reason)
+                self._report_due[reason] = now + _REPORT_S
+                log.warning("link %s: messages dropped (%s): %d", self._name, reason, count)
+                self.put(Kind.DROPPED, MessagesDropped(now, self._name, count, reason))

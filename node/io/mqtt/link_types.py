@@ -1,0 +1,94 @@
+"""What goes through a link: a message in either direction, and what a link is told about its broker."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from math import inf
+
+from node.core.events import Event
+from node.core.model import Key
+from node.io.mqtt.addresses import Addresses
+from node.io.mqtt.login.credentials import Credentials
+
+
+class Priority(IntEnum):
+    """What overtakes what. State, canary and replies are control; heartbeats and telemetry leave some places free."""
+
+    ALARM = 0
+    CONTROL = 1
+    HEARTBEAT = 2
+    TELEMETRY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A topic filter. With ``retain_as_published`` a fresh message says too that its sender wanted it retained."""
+
+    topic: str
+    retain_as_published: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message as it came. ``expiry_s`` is MQTT's message expiry, None where it had none; ``at`` monotonic seconds."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    expiry_s: float | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A message for one session and no other. A callable payload is made on the link's thread, right before sending.
+
+    ``shortened`` makes a payload of at most so many bytes, for a broker that doesn't take the whole one.
+    """
+
+    session: int
+    topic: str
+    payload: bytes | Callable[[], bytes]
+    priority: Priority
+    retain: bool = False
+    key: Key | None = None
+    expiry_s: int | None = None
+    shortened: Callable[[int], bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much a link holds at once: by default what suits a node.
+
+    ``heard``: messages that may be undecided. ``window``: messages that may be under way to the broker, or from it,
+    without an answer. ``backlog``: while so many wait to be sent nothing more is heard. ``queue``: how many may wait;
+    what comes after them is dropped, unless it is an alarm. ``turn``: how many packets are read before what answers
+    them, and what we say ourselves, is written.
+    """
+
+    heard: int = 40
+    window: int = 20
+    backlog: int = 64
+    queue: float = inf
+    turn: int = 1
+
+
+NODE_BOUNDS = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a link is told: where, as whom and by what proof to connect, what to hear, its will, how to read."""
+
+    name: str
+    host: str
+    port: int
+    client_id: str
+    subscriptions: tuple[Subscription, ...]
+    will: Callable[[int], tuple[str, bytes]]
+    decode: Callable[[Incoming], Event | None]
+    keepalive_s: int
+    clock: Callable[[], float]
+    credentials: Credentials
+    bounds: Bounds
+    addresses: Addresses = field(default_factory=Addresses)

@@ -1,0 +1,172 @@
+"""What a client and its broker prove themselves with: TLS by files that may be renewed at any time, and a login.
+
+The node and the monitor use the same.
+
+1. Files are looked at when a session begins, and once a minute while it lasts; they are read when one has changed. So
+   what was renewed is taken without a restart, and a disk that stalls later has nothing to hold up.
+2. What can't be read or doesn't fit together (a certificate without its key in the midst of a renewal, a card that
+   dies) is told, and what was read before is used on.
+3. Nothing that a key or password file holds is ever logged or shown.
+"""
+
+import logging
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paho.mqtt.client import Client
+
+from node.config.brokers import Login, Tls, read_password
+from node.config.files import FileError, Kept, content
+from node.io.mqtt.login import x509
+from node.io.mqtt.login.tls import TlsContext
+
+NODE, AUTHORITY, BROKER = "node", "authority", "broker"
+"""Whose certificate it is."""
+
+Seen = tuple[Mapping[str, float], bool]
+"""When the certificates expire (wall clock, seconds), by whose they are; and whether all files are in order."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """What the files held: what belongs together is taken together."""
+
+    password: bytes | None
+    context: TlsContext | None
+    authorities: list[Mapping[str, Any]]
+    own_ends: float | None
+
+
+class Credentials:
+    """Of one client; they outlive its sessions. Until ``look`` was called nothing is known.
+
+    ``problem``: which file can't be used as it is, and why; empty where all are in order.
+    """
+
+    def __init__(self, name: str, tls: Tls | None = None, login: Login | None = None) -> None:
+        self._name = name
+        self._tls = tls
+        self._username = None if login is None else login.username
+        self._password_file = None if login is None else login.password_file
+        self.problem = ""
+        self._kept = Kept(self._paths(), self._read)
+        self._broker: Mapping[str, Any] | None = None
+        self._told: tuple[Seen, str] = (({}, True), "")
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to connect with."""
+        return self._kept.value is not None
+
+    def look(self) -> None:
+        """Read the files if one of them has changed, or couldn't be used the last time."""
+        before = self.problem
+        self._kept.look()
+        self.problem = self._kept.problem
+        file = self._password_file
+        if file is not None and not self.ready and not os.path.lexists(file):
+            # Whoever wrote the password in the place of its file must not find it in a log.
+            self.problem = self.problem.replace(f"{file}", "password_file")
+        if self.problem and self.problem != before:
+            log.warning("link %s: credentials can't be used: %s", self._name, self.problem)
+        elif before and not self.problem:
+            log.info("link %s: credentials can be used again", self._name)
+
+    def meet(self, certificate: Mapping[str, Any]) -> None:
+        """The broker has shown this certificate, as ``getpeercert`` gives it, and it was accepted."""
+        self._broker = certificate
+
+    def equip(self, client: Client, handshake_s: float) -> None:
+        """Let this client, which isn't connected yet, use what was read last; its TLS handshake may take so long."""
+        proof = self._kept.value
+        if proof is None:
+            return
+        if proof.context is not None:
+            proof.context.handshake_s = handshake_s
+            client.tls_set_context(proof.context)
+        if self._username is not None:
+            client.username_pw_set(self._username, proof.password)  # type: ignore[arg-type] # it takes bytes as they are
+
+    def news(self) -> Seen | None:
+        """What is known now, where that is something else than what this has last told: None where it isn't."""
+        proof = self._kept.value
+        own_ends = None if proof is None else proof.own_ends
+        ends = {NODE: own_ends, AUTHORITY: self._authority_ends(proof), BROKER: _ends(self._broker)}
+        seen = {whose: end for whose, end in ends.items() if end is not None}, not self.problem
+        if (seen, self.problem) == self._told:
+            return None
+        self._told = seen, self.problem
+        return seen
+
+    def _paths(self) -> list[Path]:
+        tls = self._tls
+        named = [] if tls is None else [tls.ca_file, tls.certificate_file, tls.key_file]
+        return [path for path in (*named, self._password_file) if path is not None]
+
+    def _read(self) -> _Proof:
+        """All of it or nothing."""
+        password = None if self._password_file is None else read_password(self._password_file)
+        context, own_ends = None, None
+        if self._tls is not None:
+            context = TlsContext()
+            _trust(context, self._tls.ca_file, content(self._tls.ca_file))
+            if self._tls.certificate_file is not None and self._tls.key_file is not None:
+                own_ends = _show(context, self._tls.certificate_file, self._tls.key_file)
+        return _Proof(password, context, [] if context is None else _authorities(context), own_ends)
+
+    def _authority_ends(self, proof: _Proof | None) -> float | None:
+        """When the authority expires that signed the broker's certificate.
+
+        Where that is none of ours (another one in between, or no broker met so far) it is the last of them all: a file
+        with every authority of the world always holds one that is about to expire, and that is nobody's fault.
+        """
+        authorities = [] if proof is None else proof.authorities
+        issuer = None if self._broker is None else self._broker["issuer"]
+        signers = [each for each in authorities if each["subject"] == issuer]
+        ends = (_ends(each) for each in signers or authorities)
+        return max((end for end in ends if end is not None), default=None)
+
+
+def _authorities(context: TlsContext) -> list[Mapping[str, Any]]:
+    try:
+        return list(context.get_ca_certs())
+    except (ssl.SSLError, ValueError):
+        return []  # their dates are good to know, and no reason not to connect
+
+
+def _ends(certificate: Mapping[str, Any] | None) -> float | None:
+    try:
+        return None if certificate is None else ssl.cert_time_to_seconds(certificate["notAfter"])
+    except ValueError:
+        return None
+
+
+def _trust(context: TlsContext, path: Path, pem: bytes) -> None:
+    try:
+        context.load_verify_locations(cadata=pem.decode("ascii", "ignore"))
+    except (ssl.SSLError, ValueError) as failure:
+        raise FileError(path, "holds no certificate in PEM, or one that isn't whole") from failure
+
+
+def _show(context: TlsContext, certificate: Path, key: Path) -> float | None:
+    """Let the context show this certificate to the broker; returns when it expires (wall clock, seconds)."""
+    pem, secret = content(certificate), content(key)
+    _trust(TlsContext(), certificate, pem)  # of a pair, OpenSSL doesn't tell which of the two it can't read
+    if b"ENCRYPTED" in secret:
+        raise FileError(key, "is encrypted, and nobody is there to type its passphrase: store it without one")
+    try:
+        # With no password given OpenSSL would ask for one at the terminal, and wait.
+        context.load_cert_chain(certificate, key, password="")
+    except ssl.SSLError as failure:
+        if failure.reason == "KEY_VALUES_MISMATCH":
+            raise FileError(key, f"isn't the key of {certificate}") from failure
+        raise FileError(key, f"holds no whole key in PEM that OpenSSL takes with {certificate}") from failure
+    except (OSError, ValueError) as failure:
+        raise FileError(key, f"and {certificate} can't be read") from failure
+    return x509.ends_utc(pem.decode("ascii", "ignore"))

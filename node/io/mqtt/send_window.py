@@ -1,0 +1,129 @@
+"""What a session publishes: a node has 20 messages under way to the broker, or fewer where its CONNACK says so.
+
+Heartbeats and telemetry leave some of these places free, so that an alarm finds one. A message that is larger than the
+broker takes is shortened where it can be; else it isn't sent (a broker ends the session of whoever does), and is
+answered as the broker would have. paho knows no such limit.
+"""
+
+import logging
+import math
+from typing import NamedTuple
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from node.core.events import PublishAnswered
+from node.errors import TOO_LARGE
+from node.io.mqtt.answer_timeout import PUBLISH, Patience
+from node.io.mqtt.link_queue import Hatch, Kind
+from node.io.mqtt.link_types import Outgoing, Terms
+
+UNSENDABLE = 0x83
+"""PublishAnswered's code for a message that couldn't be sent at all: MQTT's "implementation specific error"."""
+
+LARGEST_PACKET = 20 * 1024
+"""What we take, and so what a broker should: a payload of protocol.md's limit, its topic, and what MQTT adds."""
+
+_RESERVED_PLACES = 4
+_HEADER_SIZE = 32
+
+log = logging.getLogger(__name__)
+
+
+class _Sent(NamedTuple):
+    message: Outgoing
+    size: int
+    at: float
+
+
+class Publishing:
+    """From the hatch to ``client``, and the answers back; for the session ``number``, and on its thread."""
+
+    def __init__(self, terms: Terms, hatch: Hatch, patience: Patience, number: int, client: Client) -> None:
+        self._name = terms.name
+        self._clock = terms.clock
+        self._hatch = hatch
+        self._patience = patience
+        self._number = number
+        self._client = client
+        self._window = terms.bounds.window
+        self._largest_packet = math.inf
+        self._shorten_to = math.inf
+        self._in_flight: dict[int, _Sent] = {}
+        self._told: set[str] = set()
+
+    def limit(self, properties: Properties | None) -> None:
+        """Keep to what the broker's CONNACK says that it can take."""
+        self._window = min(self._window, getattr(properties, "ReceiveMaximum", self._window))
+        self._largest_packet = getattr(properties, "MaximumPacketSize", math.inf)
+
+    @property
+    def packet_limit(self) -> int | None:
+        """How many bytes a packet may have, where that is less than we would take ourselves."""
+        return int(self._largest_packet) if self._largest_packet < LARGEST_PACKET else None
+
+    def oldest_at(self) -> float | None:
+        """Since when the oldest message that is under way waits for its answer; None where none does."""
+        return next((sent.at for sent in self._in_flight.values()), None)
+
+    def is_settled(self) -> bool:
+        """Whether nothing is under way, and nothing waits to be."""
+        return not self._in_flight and self._hatch.is_empty()
+
+    def send_waiting(self) -> bool:
+        """Send what there is a place for; False where the connection turns out to be lost."""
+        reserved = min(_RESERVED_PLACES, self._window // 2)
+        connected = True
+        while connected and (message := self._hatch.take(self._free_places(), reserved)) is not None:
+            try:
+                connected = self._send(message)
+            except Exception:
+                # One message that can't be sent mustn't block the alarm behind it.
+                log.exception("link %s: session %d: can't send to %s", self._name, self._number, message.topic)
+                self._answer(message, UNSENDABLE)
+        return connected
+
+    def answered(self, mid: int, code: int) -> None:
+        """The broker has answered the packet ``mid``."""
+        sent = self._in_flight.pop(mid)
+        self._patience.answered(PUBLISH, self._clock() - sent.at)
+        if code == TOO_LARGE:
+            self._shorten_to = min(self._shorten_to, sent.size / 2)
+            self._say_too_large(sent.message, sent.size)
+        self._answer(sent.message, code)
+
+    def _free_places(self) -> int:
+        """Places in the window; with the loop, too, until a close: it may have stopped deciding by then."""
+        places = self._window
+        if self._hatch.closing_at is None:
+            places = min(places, self._hatch.room(Kind.ANSWER))
+        return places - len(self._in_flight)
+
+    def _send(self, message: Outgoing) -> bool:
+        """Whether there still is a connection. Raises whatever is wrong with the message."""
+        properties = None
+        if message.expiry_s is not None:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.MessageExpiryInterval = message.expiry_s
+        payload = message.payload() if callable(message.payload) else message.payload
+        room = self._largest_packet - len(message.topic.encode()) - _HEADER_SIZE
+        if message.shortened is not None and len(payload) > min(room, self._shorten_to):
+            payload = message.shortened(max(0, int(min(room, self._shorten_to))))
+        if len(payload) > room:
+            self._say_too_large(message, len(payload))
+            self._answer(message, TOO_LARGE)
+            return True
+        sent = self._client.publish(message.topic, payload, qos=1, retain=message.retain, properties=properties)
+        self._in_flight[sent.mid] = _Sent(message, len(payload), self._clock())
+        return sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _say_too_large(self, message: Outgoing, size: int) -> None:
+        if message.topic not in self._told:
+            self._told.add(message.topic)
+            log.warning("link %s: the broker doesn't take %d bytes on %s", self._name, size, message.topic)
+
+    def _answer(self, message: Outgoing, code: int) -> None:
+        answer = PublishAnswered(self._clock(), self._name, self._number, message.topic, code, message.key)
+        self._hatch.put(Kind.ANSWER, answer)

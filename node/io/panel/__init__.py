@@ -1,0 +1,232 @@
+"""The wall: pins become ``EdgeSeen`` and ``LevelsRead``, patterns become levels. No decision here, and no debounce.
+
+Threads:
+
+- gpiozero's own (lgpio has one for all lines of a process) call ``Line.edge_seen``, which puts an event and can't
+  raise: a single exception there would silence every line without a word (hazards.md, H1). Of each line at most
+  ``EDGES_MAX`` wait for the loop, so that a line that hums stands before no press of another one.
+- ``sampler`` reads every line at each beat and at each instant that ``sample_at`` asks for. After a stall it reads
+  once, not once for each beat it missed; while ``UNDECIDED_MAX`` of its readings wait for the loop, it adds none, and
+  the lamp is dark: a node whose loop is dead mustn't flash *ready*.
+- ``player`` continues the waves of both outputs. The first level of a wave is set on the thread that asks for it: an
+  alarm waits for no thread to wake up. A held level costs no wake-up.
+
+    set_buzzer(ALARM)  |            |set_buzzer(OFF)
+    buzzer        _____|‾‾‾‾‾‾|__|‾‾|_________________
+                       caller |player
+"""
+
+import heapq
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from gpiozero import Factory
+
+from node.core.events import Event, LevelsRead
+from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPattern, Wave
+from node.errors import PanelError
+from node.io.panel.devices import Line, Outbox, Output, after, said
+
+UNDECIDED_MAX = 100
+"""How many ``LevelsRead`` may wait for the loop: 5 s of beats."""
+
+_JOIN_S = 2.0
+_DARK: Wave = ((False, 1.0),)
+
+log = logging.getLogger(__name__)
+
+
+class Panel:
+    """Lines, buzzer and lamp on these BCM pins; ``put`` is called from any thread, and mustn't wait.
+
+    ``line_pins`` by the lines' names; ``buzzer_pin`` None where there is no buzzer; ``sample_hz`` beats a second.
+    ``clock`` is CLOCK_MONOTONIC. ``on_output(at, "lamp", pattern)`` is told each pattern that the lamp is set to. The
+    factory stays the caller's.
+    """
+
+    def __init__(
+        self,
+        factory: Factory,
+        line_pins: Mapping[str, int],
+        buzzer_pin: int | None,
+        lamp_pin: int,
+        *,
+        put: Callable[[Event], None],
+        sample_hz: float,
+        clock: Callable[[], float] = time.monotonic,
+        on_output: Callable[[float, str, object], None] | None = None,
+    ) -> None:
+        self.samples = 0
+        """Readings handed over since the start: the sampler's progress."""
+        self.samples_skipped = 0
+        """Readings left out because too many waited for the loop."""
+        self._factory = factory
+        self._line_pins = dict(line_pins)
+        self._output_pins = {"buzzer": buzzer_pin, "lamp": lamp_pin}
+        self._outbox = Outbox(put)
+        self._period = 1.0 / sample_hz
+        self._clock = clock
+        self._on_output = on_output
+        self._lines: dict[str, Line] = {}
+        self._outputs: dict[str, Output] = {}
+        self._threads: list[threading.Thread] = []
+        self._closing = False
+        self._sampling = threading.Condition()  # guards _requests, _undecided
+        self._requests: list[float] = []
+        self._undecided = 0
+        self._lamp: LampPattern | None = None
+        self._dark = False
+        self._playing = threading.Condition()  # guards _outputs
+
+    def start(self) -> None:
+        """Claim the pins, outputs first and off; then listen, sample (the first time at once) and play.
+
+        Raises PanelError, with everything released again, when a pin can't be used.
+        """
+        try:
+            self._claim()
+            for name, work in (("sampler", self._run_sampler), ("player", self._run_player)):
+                thread = threading.Thread(target=work, name=name, daemon=True)
+                thread.start()
+                self._threads.append(thread)
+        except BaseException:
+            self.close()
+            raise
+
+    def set_buzzer(self, pattern: BuzzerPattern) -> None:
+        """Play this pattern from its beginning. Without a buzzer, before the start and after the end: nothing."""
+        self._play("buzzer", BUZZER_WAVES[pattern])
+
+    def set_lamp(self, pattern: LampPattern) -> None:
+        """Show this pattern from its beginning. Before the start and after the end: nothing."""
+        at = self._clock()
+        self._lamp, self._dark = pattern, False
+        if self._play("lamp", LAMP_WAVES[pattern]) and self._on_output is not None:
+            self._on_output(at, "lamp", pattern)
+
+    def sample_at(self, at: float) -> None:
+        """Read every line at this instant too, not earlier; at once when it has passed. Many may be asked for."""
+        with self._sampling:
+            heapq.heappush(self._requests, at)
+            if self._requests[0] == at:
+                self._sampling.notify()
+
+    def decided(self) -> None:
+        """The loop has taken one ``LevelsRead``; to be called for each of them."""
+        with self._sampling:
+            self._undecided = max(0, self._undecided - 1)
+        if self._dark and self._lamp is not None:
+            self._dark = False
+            self._play("lamp", LAMP_WAVES[self._lamp])
+
+    def edge_decided(self, name: str) -> None:
+        """The loop has taken one ``EdgeSeen`` of this line; to be called for each of them."""
+        self._lines[name].decided()
+
+    def close(self) -> None:
+        """Outputs off, threads ended, pins released; the second time, nothing."""
+        with self._playing:
+            self._closing = True
+            outputs = list(self._outputs.values())
+            self._outputs.clear()
+            for output in outputs:
+                self._release(output)
+            self._playing.notify_all()
+        with self._sampling:
+            self._sampling.notify_all()
+        while self._threads:
+            self._threads.pop().join(_JOIN_S)
+        while self._lines:
+            self._release(self._lines.popitem()[1])
+
+    def _claim(self) -> None:
+        for name, pin in self._output_pins.items():
+            if pin is not None:
+                with _claiming(name, pin):
+                    self._outputs[name] = Output(name, pin, self._factory, self._outbox)
+        for name, pin in self._line_pins.items():
+            with _claiming(name, pin):
+                self._lines[name] = Line(name, pin, self._factory, self._outbox, self._clock)
+                self._lines[name].listen()
+
+    def _release(self, claimed: Line | Output) -> None:
+        try:
+            claimed.close()
+        except Exception as problem:  # noqa: BLE001 - one pin that can't be released must not leave the others on
+            log.warning("%s can't be released (%s)", claimed.name, said(problem))
+
+    def _run_sampler(self) -> None:
+        beat = self._clock()
+        while (at := self._wait_to_sample(beat)) is not None:
+            if at >= beat:
+                beat = after(beat, self._period, at)
+            self._sample(at)
+            self._outbox.say()
+
+    def _wait_to_sample(self, beat: float) -> float | None:
+        """Wait for the beat or the first request; the instant that it is now, None when the panel is closed."""
+        with self._sampling:
+            while not self._closing:
+                now = self._clock()
+                due = min(beat, self._requests[0]) if self._requests else beat
+                if due <= now:
+                    while self._requests and self._requests[0] <= now:
+                        heapq.heappop(self._requests)
+                    return now
+                self._sampling.wait(due - now)
+        return None
+
+    def _sample(self, at: float) -> None:
+        with self._sampling:
+            full = self._undecided >= UNDECIDED_MAX
+            self._undecided += not full
+        if full:
+            self.samples_skipped += 1
+            if not self._dark:
+                self._dark = True
+                self._play("lamp", _DARK)
+            self._outbox.remark("full", f"{UNDECIDED_MAX} samples wait to be decided: the sampler adds none meanwhile")
+        elif self._outbox.hand_over(self._read(at)):
+            self.samples += 1
+        else:
+            self.decided()
+        for each in self._lines.values():
+            each.report_dropped(at)
+
+    def _read(self, at: float) -> LevelsRead:
+        """A clock on either side of it: this thread may be held up between any two lines."""
+        levels = {name: each.level() for name, each in self._lines.items()}
+        return LevelsRead(at, levels, self._clock())
+
+    def _play(self, name: str, wave: Wave) -> bool:
+        with self._playing:
+            output = self._outputs.get(name)
+            if output is None:
+                return False
+            output.play(wave, self._clock())
+            self._playing.notify()
+        return True
+
+    def _run_player(self) -> None:
+        with self._playing:
+            while not self._closing:
+                now = self._clock()
+                for output in self._outputs.values():
+                    output.advance(now)
+                due = min(output.due for output in self._outputs.values())
+                self._playing.wait(None if due == math.inf else max(0.0, due - self._clock()))
+
+
+@contextmanager
+def _claiming(name: str, pin: int) -> Iterator[None]:
+    try:
+        yield
+    except Exception as problem:
+        raise PanelError(
+            f"pin {pin} can't be used for {name} ({said(problem)})",
+            "look with gpioinfo for the program that holds it, or give another pin in node.toml",
+        ) from problem

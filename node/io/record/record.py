@@ -1,0 +1,275 @@
+"""The durable memory: an append-only SQLite file, written by a thread of its own.
+
+Rules
+
+1. What the loop calls only queues: it never touches the disk and never waits for it. The writer answers with events.
+2. All that waits is one transaction, synced before ``EventsStored``. It may be written twice, but counts once.
+3. Events and receipts are only ever added. What a restart must know is one row: the newest snapshot. At its limit the
+   file lets telemetry go, received before unreceived and the oldest first, in the transaction that stores the event
+   that names it; alarms never.
+4. While the disk is away the newest items are kept: telemetry is let go first, then receipts, alarms last. An event
+   that is still held for sending isn't lost by that: the writer finds it there.
+5. After a failure nobody knows what the disk really kept (a lost sync, another card, a deleted file), so all that is
+   still in memory is written again.
+6. A damaged file is set aside, never deleted, and another one begun. So that damage is known before it is in the way,
+   the whole file is looked through once, while nothing else waits.
+
+Threads: the writer ("record") owns the connection; what it shares with the loop is in write_queue.py.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from sqlite3 import Connection
+
+from node.core.events import BacklogRead, Event, EventsStored, EvictionDue, RecordFailed, RecordLoaded, RecordRecovered
+from node.core.model import Key, Restored, Snapshot
+from node.io.record.record_file import (
+    EXPECTED,
+    FILE_NAME,
+    DamagedError,
+    File,
+    Row,
+    flaw_in,
+    is_damage,
+    is_whole,
+    move_aside,
+    open_to_read,
+    read_unreceipted,
+    reason_of,
+)
+from node.io.record.record_reader import LogRow, read_log
+from node.io.record.record_schema import CLOSING, PREVIOUS, SNAPSHOT, TABLES
+from node.io.record.write_queue import Hatch
+
+__all__ = ["FILE_NAME", "LogRow", "Record", "Row", "read_log"]
+
+_CLOSED = 256
+
+_log = logging.getLogger(__name__)
+
+
+class Record:
+    """The record, for the process whose boot is ``boot``; the loop may call every method but ``stop`` without waiting.
+
+    ``put`` takes the writer's events. ``is_event``: whether a body is that of the event it is stored as. The file grows
+    to ``limit_bytes``. In an outage ``kept`` items wait in memory at most, and the writer tries again every ``retry_s``
+    seconds.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        boot: str,
+        kernel_boot: str,
+        put: Callable[[Event], None],
+        decode_snapshot: Callable[[bytes], Snapshot],
+        is_event: Callable[[Key, bytes], bool] = lambda _key, _body: True,
+        clock: Callable[[], float] = time.monotonic,
+        retry_s: float = 5.0,
+        kept: int = 2_000,
+        limit_bytes: int = 64 * 2**20,
+    ) -> None:
+        self._path = directory / FILE_NAME
+        self._boot, self._kernel_boot = boot, kernel_boot
+        self._put, self._decode_snapshot, self._clock = put, decode_snapshot, clock
+        self._is_event = is_event
+        self._retry_s, self._limit_bytes = retry_s, limit_bytes
+        self._hatch = Hatch(kept)
+        self._thread = threading.Thread(target=self._run, name="record", daemon=True)
+        self._stopping = threading.Event()
+
+        self._file: File | None = None
+        self._loaded = self._caught_up = False
+        self._outage: str | None = None
+        self._looked = False
+        self._proposed = False  # an eviction, which begins when the event that tells it comes back
+
+    def start(self) -> None:
+        """Open and load; ``RecordLoaded`` follows, and then ``BacklogRead``; or ``RecordFailed``."""
+        self._thread.start()
+
+    def append(self, row: Row, snapshot: bytes) -> None:
+        """Store an event together with what a restart must know after it; ``EventsStored`` follows."""
+        self._hatch.append(row, snapshot)
+
+    def remember(self, snapshot: bytes) -> None:
+        """Store what a restart must know; ``EventsStored`` follows."""
+        self._hatch.remember(snapshot)
+
+    def mark_received(self, key: Key, by: str, at_utc: float) -> None:
+        """Note that ``by`` holds this event since ``at_utc`` (seconds since 1970); its payload is let go."""
+        self._hatch.mark_received(key, by, at_utc)
+
+    def note_step(self, key: Key, step: str, at: float) -> None:
+        """Note when the call of this event reached a step: written with whatever comes next, so that nothing waits."""
+        self._hatch.note_step(key, step, at)
+
+    def spill(self, key: Key) -> None:
+        """Let this event's payload go; once it is stored, ``read_backlog`` can bring it back."""
+        self._hatch.spill(key)
+
+    def read_backlog(self, known: Sequence[Key]) -> None:
+        """Ask for stored unreceipted events other than ``known``; one ``BacklogRead`` answers all that was asked."""
+        self._hatch.ask(known)
+
+    def row(self, key: Key) -> Row | None:
+        """The event, to be sent; None once it was received or spilled."""
+        return self._hatch.row(key)
+
+    @property
+    def depth(self) -> int:
+        """How many events and receipts wait to be written (a snapshot counts where it waits alone)."""
+        return self._hatch.depth()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Write what waits, in one last try, and end; False if the thread hangs (it dies with the process)."""
+        if self._thread.ident is None:
+            return True
+        self._stopping.set()
+        self._hatch.rouse()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    # From here on: the writer's thread.
+
+    def _run(self) -> None:
+        while True:
+            stopping = self._stopping.is_set()
+            try:
+                done = self._attempt()
+            except Exception:  # noqa: BLE001 -- the queue refused what a failure had to tell; it is told next time
+                _log.exception("the record's failure can't be reported")
+                done = False
+            if stopping:
+                break
+            if done:
+                self._hatch.wait()
+            else:
+                self._stopping.wait(self._retry_s)
+        self._close()
+        if left := self.depth:
+            _log.error("the record ends with %d items that couldn't be written", left)
+
+    def _attempt(self) -> bool:
+        try:
+            self._file = self._file or self._open()
+            self._write(self._file)
+            self._look_through()
+        except Exception as failure:  # noqa: BLE001 -- whatever it was, the writer lives and tries again
+            return self._fail(failure) and self._attempt()
+        return True
+
+    def _open(self) -> File:
+        # Reading is quick where writing stalls, and a card that can't be written may still remember.
+        with suppress(*EXPECTED):
+            self._load()
+        file = File(self._path, self._limit_bytes)
+        try:
+            self._load()
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _load(self) -> None:
+        """Tell what the file remembers, once; what was open first, since the start waits for that."""
+        if self._caught_up:
+            return
+        with closing(open_to_read(self._path)) as connection:
+            if not self._loaded:
+                self._put(RecordLoaded(self._clock(), self._restored(connection)))
+                self._loaded = True
+            self._tell_backlog(connection, frozenset())
+        self._caught_up = True
+
+    def _restored(self, connection: Connection) -> Restored:
+        stored = connection.execute(SNAPSHOT).fetchone()
+        previous = connection.execute(PREVIOUS, (self._boot,)).fetchone()
+        closed = connection.execute(CLOSING, (_CLOSED,)).fetchall()
+        return Restored(
+            snapshot=self._decoded(stored[0]) if stored else None,
+            same_kernel=not stored or stored[1] == self._kernel_boot,
+            previous=Key(*previous) if previous else None,
+            closed=tuple(incident for (incident,) in reversed(closed)),
+        )
+
+    def _decoded(self, snapshot: bytes) -> Snapshot | None:
+        try:
+            return self._decode_snapshot(snapshot)
+        except Exception:  # noqa: BLE001 -- it must not keep the record from being written
+            _log.exception("the stored snapshot makes no sense: only the broker knows what was open")
+            return None
+
+    def _tell_backlog(self, connection: Connection, known: frozenset[Key]) -> None:
+        """Tell what is whole, and hold it, so that it is in the next file too; DamagedError where something isn't."""
+        rows, more = read_unreceipted(connection, known)
+        whole = [row for row in rows if is_whole(row, self._is_event)]
+        self._put(BacklogRead(self._clock(), self._hatch.hold(whole), more))
+        if len(whole) < len(rows):
+            raise DamagedError(f"holds {len(rows) - len(whole)} events that were never written so")
+
+    def _write(self, file: File) -> None:
+        recovering = self._outage is not None
+        batch = self._hatch.take(everything=recovering)
+        rows = sorted(batch.rows.values(), key=lambda row: row.key.seq if row.key.boot == self._boot else -1)
+        stored = file.commit(rows, batch.receipts, batch.steps, batch.snapshot, self._kernel_boot)
+        let_go = self._hatch.written()
+        if stored or batch.snapshot is not None:
+            self._put(EventsStored(self._clock(), stored))
+        if let_go:
+            _log.error("too much waited for the disk: %d items were let go, telemetry first", let_go)
+        if recovering:
+            self._outage = None
+            _log.info("the record can be written again")
+            self._put(RecordRecovered(self._clock()))
+        if batch.known is not None:
+            self._tell_backlog(file.connection, batch.known)
+            self._hatch.answered()
+        self._proposed = self._proposed and not any(row.evicts for row in rows)
+        if not self._proposed and (ranges := file.to_evict()):
+            self._put(EvictionDue(self._clock(), ranges))
+            self._proposed = True
+
+    def _look_through(self) -> None:
+        """Read the whole file, once; called away, it begins anew when nothing waits again."""
+        if self._looked:
+            return
+        # SQLite forgets an interruption that comes before a statement, unless another one is under way.
+        with closing(open_to_read(self._path)) as connection, closing(connection.execute(TABLES)) as under_way:
+            under_way.fetchone()
+            flaw = self._hatch.unless_called(connection, flaw_in)
+        if flaw is None:
+            return
+        if flaw:
+            raise DamagedError(flaw)
+        self._looked = True
+        _log.info("the record was looked through, and nothing is damaged")
+
+    def _fail(self, failure: Exception) -> bool:
+        """Keep what waits, and say what happened; whether another try at once may help."""
+        self._close()
+        self._proposed = False
+        self._hatch.put_back()
+        reason, replaced = reason_of(failure), False
+        if is_damage(failure):
+            try:
+                reason += f"; kept as {move_aside(self._path).name}"
+                replaced = True
+            except EXPECTED as second:
+                reason += f"; can't be set aside: {reason_of(second)}"
+        if reason != self._outage:
+            _log.error("the record can't be used: %s", reason, exc_info=not isinstance(failure, EXPECTED))
+        if self._outage is None:
+            self._put(RecordFailed(self._clock(), reason))
+        self._outage = reason
+        return replaced
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None

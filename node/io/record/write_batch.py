@@ -1,0 +1,33 @@
+"""What waits for the writer."""
+
+from dataclasses import dataclass, field
+
+from node.core.model import Key
+from node.io.record.record_file import Row
+
+
+@dataclass(slots=True)
+class Batch:
+    """What waits, oldest first; of snapshots and questions (``known``) only the newest counts.
+
+    ``steps``: when the call of an event reached which step; they count for nothing and wait for what is written next.
+    """
+
+    rows: dict[Key, Row] = field(default_factory=dict)
+    receipts: dict[Key, tuple[str, float]] = field(default_factory=dict)
+    steps: dict[tuple[Key, str], float] = field(default_factory=dict)
+    snapshot: bytes | None = None
+    known: frozenset[Key] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.receipts) or int(self.snapshot is not None)
+
+    def then(self, later: "Batch") -> "Batch":
+        """Both, as if they had been queued together."""
+        return Batch(
+            rows=self.rows | later.rows,
+            receipts=later.receipts | self.receipts,
+            steps=later.steps | self.steps,
+            snapshot=self.snapshot if later.snapshot is None else later.snapshot,
+            known=self.known if later.known is None else later.known,
+        )

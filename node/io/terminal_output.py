@@ -1,0 +1,158 @@
+"""What a command prints: in any locale, and never to nobody without that being said.
+
+1. A character that the locale or the terminal can't print is replaced: a name in a foreign script ends no command.
+2. Where standard output can't be written (a full disk), the command fails, and says so. Where its reader has gone
+   (``| head``), it ends quietly, as commands do that the signal SIGPIPE kills.
+3. An export is UTF-8 in any locale: so it says of itself, and so tools read it.
+"""
+
+import argparse
+import errno
+import io
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn, TextIO, cast
+
+from node.errors import AlarmNodeError
+from node.sanitize import plain
+
+READER_GONE = 141
+"""The exit code of a command whose reader has gone: 128 and the number of SIGPIPE, as a shell tells it."""
+
+
+class OutputError(AlarmNodeError):
+    """Standard output can't be written."""
+
+    code = "E051"
+
+    def __init__(self, problem: OSError) -> None:
+        super().__init__(
+            f"what was printed isn't all: standard output can't be written ({problem.strerror})",
+            "make room where it goes, or print it elsewhere, then run this again",
+        )
+
+
+class ReaderGoneError(Exception):
+    """Nobody reads standard output any more."""
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """In this context standard output and standard error are as the rules say; at its end all is written.
+
+    Raises OutputError or ReaderGoneError where standard output can't be.
+    """
+    before = sys.stdout
+    for stream in (before, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    output = _Output(before)
+    sys.stdout = cast("TextIO", output)
+    try:
+        try:
+            yield
+        finally:
+            output.flush()
+    except (OutputError, ReaderGoneError):
+        _discard(before)
+        raise
+    finally:
+        sys.stdout = before
+
+
+def explain(*lines: str) -> None:
+    """Say on standard error what a command ends with."""
+    with suppress(OSError, AttributeError):  # where nobody can be told, the exit code stays
+        sys.stderr.write("".join(f"{plain(line)}\n" for line in lines))
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells usage in people's own language, as ``say`` has it, without what was typed steering the terminal."""
+
+    def __init__(self, *arguments: Any, say: Callable[[str], str] = str, **more: Any) -> None:
+        self._say = say
+        super().__init__(*arguments, **more)
+
+    def add_argument(self, *names: Any, **more: Any) -> argparse.Action:
+        """As argparse."""
+        if isinstance(more.get("help"), str):
+            more["help"] = self._say(more["help"])
+        return super().add_argument(*names, **more)
+
+    def format_usage(self) -> str:
+        """As argparse."""
+        return self._headed(super().format_usage())
+
+    def format_help(self) -> str:
+        """As argparse."""
+        return self._headed(super().format_help())
+
+    def error(self, message: str) -> NoReturn:
+        """As argparse."""
+        self.print_usage(sys.stderr)
+        said = self._say(f"{self.prog}: error: {message}")
+        self.exit(2, f"{plain(said)}\n")
+
+    def _headed(self, text: str) -> str:
+        for heading in ("usage:", "positional arguments:", "options:"):
+            text = re.sub(rf"^{heading}", self._say(heading), text, count=1, flags=re.MULTILINE)
+        return text
+
+
+def as_utf8() -> None:
+    """From here on, what is printed is an export."""
+    stream = direct()
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8")
+
+
+def direct() -> TextIO:
+    """Standard output for who deals with its failures himself."""
+    return cast("TextIO", getattr(sys.stdout, "stream", sys.stdout))
+
+
+class _Output:
+    """Standard output, whose failures have a name. ``stream`` is None where the program was started without one."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """As any text stream."""
+        try:
+            if self.stream is None:
+                _refuse()
+            return self.stream.write(text)
+        except OSError as problem:
+            raise _named(problem) from None
+
+    def flush(self) -> None:
+        """As any text stream."""
+        try:
+            if self.stream is not None:
+                self.stream.flush()
+        except OSError as problem:
+            raise _named(problem) from None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def _refuse() -> NoReturn:
+    raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
+def _named(problem: OSError) -> OutputError | ReaderGoneError:
+    return ReaderGoneError() if isinstance(problem, BrokenPipeError) else OutputError(problem)
+
+
+def _discard(stream: TextIO | None) -> None:
+    """Let what is still buffered go nowhere: Python flushes it once more at its end, and would fail loudly."""
+    with suppress(OSError, ValueError, AttributeError):
+        target = cast("TextIO", stream).fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, target)
+        os.close(nowhere)

@@ -1,0 +1,219 @@
+"""What can be looked at: how the building is now, from the view, and what was, from the history."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar
+
+from msgspec import Meta, Struct, field
+
+from node.monitor.api.operations import representations
+from node.monitor.api.operations.history_access import Which
+from node.monitor.api.operations.operation import Call, Nothing, Sources
+from node.monitor.api.operations.paging import Cursor, Limit, Page, page_of
+from node.monitor.api.problems import ProblemError
+from node.monitor.core.model import NodeKey, Severity, Status
+from node.monitor.core.view.view_types import (
+    ButtonView,
+    FindingView,
+    IncidentView,
+    NodeView,
+    WalkTestView,
+    incident_view,
+)
+from node.protocol.messages import EventKind, Id, IncidentId
+from node.sanitize import same
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339, with its zone")]
+Floor = Annotated[str, Meta(min_length=1, max_length=63)]
+Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,63}\Z")]
+
+
+class NodePath(Struct, frozen=True):
+    """A node."""
+
+    site: Id
+    node: Id
+
+
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A page, of one site or of all."""
+
+    limit: Limit = 100
+    cursor: Cursor | None = None
+    site: Id | None = None
+
+
+class NodesPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of the nodes: on one floor, of one status."""
+
+    floor: Floor | None = None
+    status: Status | None = None
+
+
+class NodePart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of one node, where it is named."""
+
+    node: Id | None = None
+
+
+class FindingsPart(NodePart, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of the findings: those that matter so much."""
+
+    severity: Severity | None = None
+
+
+class PastPart(NodePart, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of the history: from ``since`` on, before ``until``."""
+
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+class PastFindingsPart(PastPart, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of the findings of the history: those of one code."""
+
+    kind: Code | None = field(default=None, name="code")
+
+
+class InputsPart(PastPart, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of the history of one input."""
+
+    input: Id | None = None
+
+
+class EventsPart(InputsPart, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of the events: of one kind, of one incident."""
+
+    kind: EventKind | None = None
+    incident: IncidentId | None = None
+
+
+async def fleet(sources: Sources, _call: Call[Nothing, Nothing, Nothing]) -> representations.FleetView:
+    """The building in numbers."""
+    return representations.fleet(sources.view(), sources.age_s())
+
+
+async def nodes(sources: Sources, call: Call[Nothing, NodesPart, Nothing]) -> Page[NodeView]:
+    """The nodes, by site."""
+    wanted = call.query
+    found = (
+        node
+        for node in sources.view().nodes
+        if wanted.site in {None, node.site}
+        and (wanted.floor is None or same(wanted.floor, node.floor))
+        and wanted.status in {None, node.status}
+    )
+    return _page(found, lambda node: (node.site, node.node), wanted)
+
+
+async def node(sources: Sources, call: Call[NodePath, Nothing, Nothing]) -> representations.NodeDetail:
+    """One node, and all that is about it."""
+    key = NodeKey(call.path.site, call.path.node)
+    found = representations.detail(sources.view(), sources.age_s(), key)
+    if found is None:
+        raise ProblemError(
+            HTTPStatus.NOT_FOUND, f"there is no node {key}", "look for it in /api/v1/nodes, and in nodes.toml"
+        )
+    return found
+
+
+async def findings(sources: Sources, call: Call[Nothing, FindingsPart, Nothing]) -> Page[FindingView]:
+    """What needs somebody, the worst first."""
+    wanted = call.query
+    found = (
+        each
+        for each in sources.view().findings
+        if _is_at(wanted, each.site, each.node) and wanted.severity in {None, each.severity}
+    )
+    return _page(found, lambda each: (str(each.severity.rank), each.code, each.site, each.node, each.subject), wanted)
+
+
+async def incidents(sources: Sources, call: Call[Nothing, NodePart, Nothing]) -> Page[IncidentView]:
+    """The open incidents, by site."""
+    wanted = call.query
+    found = (each for each in sources.view().incidents if _is_at(wanted, each.site, each.node))
+    return _page(found, lambda each: (each.site, each.node, each.incident), wanted)
+
+
+async def buttons(sources: Sources, call: Call[Nothing, NodePart, Nothing]) -> Page[ButtonView]:
+    """The buttons and their tests, by site."""
+    wanted = call.query
+    found = (each for each in sources.view().buttons if _is_at(wanted, each.site, each.node))
+    return _page(found, lambda each: (each.site, each.node, each.input), wanted)
+
+
+async def walk_tests(sources: Sources, call: Call[Nothing, Part, Nothing]) -> Page[WalkTestView]:
+    """The walk tests that hold."""
+    wanted = call.query
+    found = (each for each in sources.view().walk_tests if wanted.site in {None, each.site})
+    return _page(found, lambda each: (each.site, each.id), wanted)
+
+
+async def events(sources: Sources, call: Call[Nothing, EventsPart, Nothing]) -> Page[representations.EventShown]:
+    """The events that the history keeps."""
+    return await _past(call, sources.history.events, representations.event)
+
+
+async def past_incidents(sources: Sources, call: Call[Nothing, InputsPart, Nothing]) -> Page[IncidentView]:
+    """All incidents that the history keeps."""
+    places = _places(sources)
+    return await _past(call, sources.history.incidents, lambda each: incident_view(each, places.get(each.key.of, "")))
+
+
+async def past_findings(
+    sources: Sources, call: Call[Nothing, PastFindingsPart, Nothing]
+) -> Page[representations.PastFindingShown]:
+    """All findings that the history keeps."""
+    places = _places(sources)
+    return await _past(
+        call, sources.history.findings, lambda each: representations.past_finding(each, places.get(each.key.of, ""))
+    )
+
+
+async def flips(sources: Sources, call: Call[Nothing, PastPart, Nothing]) -> Page[representations.FlipShown]:
+    """When nodes changed their status."""
+    return await _past(call, sources.history.flips, representations.flip)
+
+
+async def tests(sources: Sources, call: Call[Nothing, InputsPart, Nothing]) -> Page[representations.ButtonTestShown]:
+    """The tests of buttons that the history keeps."""
+    return await _past(call, sources.history.tests, representations.button_test)
+
+
+async def _past(
+    call: Call[Nothing, Any, Nothing],
+    read: Callable[[Which, int, str | None], tuple[Sequence[T], str | None]],
+    show: Callable[[T], S],
+) -> Page[S]:
+    wanted = {name: getattr(call.query, name) for name in call.query.__struct_fields__}
+    limit, cursor = wanted.pop("limit"), wanted.pop("cursor")
+    since, until = wanted.pop("since"), wanted.pop("until")
+    which = Which(since_utc=since, until_utc=until, **wanted)
+    try:
+        records, following = await call.read(read, which, limit, cursor)
+    except ValueError:
+        raise _unknown_cursor() from None
+    return Page(items=tuple(map(show, records)), next=following)
+
+
+def _places(sources: Sources) -> dict[tuple[str, str], str]:
+    return {(each.site, each.node): each.place for each in sources.view().nodes}
+
+
+def _page(found: Iterable[T], key: Callable[[T], tuple[str, ...]], wanted: Part) -> Page[T]:
+    try:
+        return page_of(found, key, wanted.limit, wanted.cursor)
+    except ValueError:
+        raise _unknown_cursor() from None
+
+
+def _unknown_cursor() -> ProblemError:
+    return ProblemError(HTTPStatus.NOT_FOUND, "this cursor was never given out", "begin anew, without a cursor")
+
+
+def _is_at(wanted: NodePart, site: str, node: str) -> bool:
+    return wanted.site in {None, site} and wanted.node in {None, node}

@@ -1,0 +1,1 @@
+"""How a command asks a running monitor: which one, as whom, and what a typed name means."""

@@ -1,0 +1,1 @@
+"""What of a monitor doesn't work, found without changing anything."""

@@ -1,0 +1,1 @@
+"""The history and the record of tests as tables, CSV, JSON and HTML."""

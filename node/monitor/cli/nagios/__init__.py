@@ -1,0 +1,1 @@
+"""A plugin for Nagios, Icinga and Checkmk, which asks the monitor's API about one thing."""

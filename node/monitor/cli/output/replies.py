@@ -1,0 +1,170 @@
+"""What the commands answer, in people's words: what is done, and what of it isn't as whoever asked would take it."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from babel.dates import LOCALTZ
+
+from node.errors import AlarmNodeError
+from node.monitor.cli.api_client.calls import ApiError
+from node.monitor.core.monitor_settings import Language
+from node.monitor.locale.translation import SYSTEM, Words, mark
+
+STATES = {
+    "new": mark("not heard yet"),
+    "up": mark("up"),
+    "late": mark("late"),
+    "down": mark("down"),
+    "paused": mark("paused"),
+    "open": mark("NOBODY WAS TOLD YET"),
+    "held": mark("NOBODY WAS TOLD YET"),
+    "told": mark("people were told"),
+    "acknowledged": mark("somebody is coming"),
+    "reset": mark("over"),
+}
+"""A node's status and an incident's phase, in people's words."""
+
+DONE = {
+    "acknowledge": mark("acknowledge: done"),
+    "silence": mark("silence: done"),
+    "reset": mark("reset: done"),
+    "identify": mark("{node} shows for {seconds} s where it is"),
+    "pause": mark("{node} is paused until {until}; that ends by itself. Its alarms stay alarms."),
+    "resume": mark("{node} is paused no more: its silence is reported again"),
+    "forget": mark(
+        "{node} is forgotten: nothing of it stands any more. Where a second monitor hears it, say it there, too."
+    ),
+    "tell": mark("{name}: taken. {said}"),
+    "isolate": mark(
+        "{target} is isolated until {until}: it is told nothing, and comes back by itself. "
+        "Where no other target takes these calls, that is M018."
+    ),
+    "restore-target": mark("{target} is back: it is told again"),
+    "walk-test": mark(
+        "{id} holds until {until}, at each node once its lamp flashes every second. "
+        "Press each button there once, for less than 2 s."
+    ),
+    "walk-test-end": mark("{id} is ended"),
+    "token": mark("This is shown once. It may do what a {role} may."),
+    "token-revoke": mark("the token {name} is revoked: it opens nothing any more"),
+}
+"""Of each action that is done."""
+
+_SAID = {
+    "detail": mark("the monitor says: {words}"),
+    "said": mark("the other side says: {words}"),
+    "why": SYSTEM,
+}
+"""The values of what is said that are somebody else's words, and how those are quoted."""
+
+_REPLACES = {
+    "pause": mark("This replaces the pause by {desk} until {until}."),
+    "isolate": mark("This replaces the isolation by {desk} until {until}."),
+}
+
+_BUT = mark("But: {note}.")
+_NAMES = re.compile(r"(?P<what>[^:]+): (?P<names>.+?)(?: and (?P<count>\d+) more)?")
+"""How walk_tests.py names the nodes that a walk test leaves out, and the buttons that it doesn't test."""
+
+_NAMED = {
+    "left out": (mark("left out: {names}"), mark("left out: {names} and {count} more")),
+    "pressed a moment ago or in another walk test, so their presses are real": (
+        mark("pressed a moment ago or in another walk test, so their presses are real: {names}"),
+        mark("pressed a moment ago or in another walk test, so their presses are real: {names} and {count} more"),
+    ),
+    "part of another walk test, so a first press is a test there until that ends": (
+        mark("part of another walk test, so a first press is a test there until that ends: {names}"),
+        mark("part of another walk test, so a first press is a test there until that ends: {names} and {count} more"),
+    ),
+}
+
+
+_MARKS = {True: mark("ok"), False: mark("FINDING"), None: mark("UNKNOWN")}
+
+
+class Finding(Protocol):
+    """As the doctor finds it."""
+
+    @property
+    def ok(self) -> bool | None:
+        """None: it can't be told."""
+
+    @property
+    def text(self) -> str:
+        """What is found."""
+
+    @property
+    def next_step(self) -> str:
+        """Empty where nothing has to be done."""
+
+
+def words_of(language: Language) -> Words:
+    """The words of this language, with the times of this machine's zone."""
+    return Words(language, LOCALTZ, {})
+
+
+def chosen(by_flag: Language | None, by_file: Language | None, words: Words) -> str:
+    """In which language ``init`` writes, and why: what the flag says, else the file that it replaces, else the account.
+
+    ``words`` are those of that language.
+    """
+    if by_flag:
+        text = mark("language: English, as --language says")
+    elif by_file:
+        text = mark("language: English, as in the file that was there; --language de changes it")
+    else:
+        text = mark("language: English, as this account has it; --language de changes it")
+    return words.translate(text)
+
+
+def done(action: str, made: Mapping[str, Any], words: Words, **values: object) -> str:
+    """What is said of ``action``, for which the API has answered ``made``; times among the values are local ones."""
+    said = {
+        name: words.time(each) if isinstance(each, datetime) else _quoted(name, each, words)
+        for name, each in values.items()
+    }
+    lines = [words.say(DONE[action], **said)]
+    # A monitor that was started before this command was installed says neither what is replaced nor a note.
+    if action in _REPLACES and made.get("replaced_until"):
+        ended = words.time(datetime.fromisoformat(made["replaced_until"]))
+        lines.append(words.say(_REPLACES[action], desk=made["replaced_by"], until=ended))
+    if made.get("note"):
+        lines.append(words.translate(_BUT).format(note=_note(made["note"], words)))
+    return "\n".join(lines)
+
+
+def found(finding: Finding, words: Words) -> str:
+    """A line of the doctor."""
+    text = f"{words.translate(_MARKS[finding.ok]):7} {words.retold(finding.text)}"
+    if not finding.next_step:
+        return text
+    return words.translate(mark("{text}. Next: {step}.")).format(text=text, step=words.retold(finding.next_step))
+
+
+def refused(error: AlarmNodeError, words: Words) -> str:
+    """What is said where something isn't done; what a monitor says in words that nobody here knows is quoted."""
+    if isinstance(error, ApiError):
+        known = {name: _quoted(name, value, words) for name, value in error.values.items()}
+        text, step = words.translate(error.template).format(**known), words.retold(error.next_step)
+    else:
+        text, step = words.retold(error.text), words.retold(error.next_step)
+    return words.translate(mark("{code} {text}. Next: {step}.")).format(code=error.code, text=text, step=step)
+
+
+def _quoted(name: str, value: object, words: Words) -> object:
+    """This value, in the language or quoted where it is somebody else's words."""
+    return words.foreign(str(value), _SAID[name]) if name in _SAID else value
+
+
+def _note(note: str, words: Words) -> str:
+    found = [_NAMES.fullmatch(each) for each in note.split("; ")]
+    lists = [each for each in found if each is not None and each["what"] in _NAMED]
+    return "; ".join(_listed(each, words) for each in lists) if lists else words.foreign(note, _SAID["detail"])
+
+
+def _listed(found: re.Match[str], words: Words) -> str:
+    names = re.sub(r"\((\w+)\)", lambda state: f"({words.one_of(STATES, state[1])})", found["names"])
+    text = _NAMED[found["what"]][found["count"] is not None]
+    return words.translate(text).format(names=names, count=found["count"])  # as long as it is: none must be missed

@@ -1,0 +1,316 @@
+"""What a terminal shows: the status as tables, what needs somebody first, alarms and findings with their next steps.
+
+Nothing is shown as alive that isn't known to be: not while a broker is away, not while the monitor stands still, and a
+display that goes on says from when it is.
+"""
+
+import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from node.core.settings import AlarmClass
+from node.monitor.cli.api_client.calls import ApiError
+from node.monitor.cli.output.replies import STATES, refused, words_of
+from node.monitor.cli.output.table import Listed
+from node.monitor.core.monitor_settings import Language
+from node.monitor.locale.translation import Words, mark
+from node.monitor.notify.texts import CLASSES, calls_of, counted, detail_of
+from node.sanitize import plain
+
+if TYPE_CHECKING:
+    from node.monitor.history.tokens import Token
+
+WATCH_S = 2.0
+STALE_S = 10.0
+"""From which age on what the monitor tells isn't how it is now; it looks every second."""
+
+WHERE_WIDTH = 24
+"""In columns, so that on a terminal of 80 there is room for what to do."""
+
+WHAT_WIDTH = 30
+"""What that needs; where there is less, all stands in lines."""
+
+_FINDING_COLUMNS = (mark("Code"), mark("Where"), mark("Since"), mark("What, and what to do next"))
+_NODE_COLUMNS = (mark("Node"), mark("Where"), mark("Status"), mark("Heard"), mark("Alarms"), mark("Findings"))
+_TOKEN_COLUMNS = (mark("Name"), mark("Role"), mark("Created"), mark("Last used"), mark("Revoked"))
+
+_STYLES = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
+_STATUS_STYLES = {"up": "green", "late": "yellow", "down": "bold red", "paused": "cyan", "new": "yellow"}
+_RANKS = {"down": 0, "late": 1, "new": 2, "paused": 3, "up": 4}
+
+
+def show_status(told: Callable[[], Mapping[str, Any]], language: Language, *, watch: bool) -> None:
+    """Print the status once, or again and again, then also while the monitor is away. Raises ApiError at the first."""
+    console = Console()
+    if not watch:
+        console.print(status(told(), language))
+        return
+    first = fitted(told(), language, console)
+    with (
+        suppress(KeyboardInterrupt),
+        Live(first, console=console, screen=console.is_terminal, auto_refresh=False) as live,
+    ):
+        while True:
+            time.sleep(WATCH_S)
+            try:
+                shown = fitted(told(), language, console)
+            except ApiError as problem:
+                shown = _dated(_unknown(problem, language), language)
+            live.update(shown, refresh=True)
+
+
+def fitted(told: Mapping[str, Any], language: Language, console: Console) -> RenderableType:
+    """As much of the status as fits on this console, what needs somebody most, and how much else there is."""
+    if not console.is_terminal:
+        return _dated(status(told, language), language)
+
+    def too_long(most: int) -> bool:
+        shown = _dated(status(told, language, most), language)
+        return len(console.render_lines(shown, console.options)) > console.height
+
+    lines = range(min(console.height, _count(told)) + 1)  # a row takes one at least
+    most = max(0, bisect_left(lines, True, key=too_long) - 1)
+    return _dated(status(told, language, most), language)
+
+
+def _dated(shown: RenderableType, language: Language) -> RenderableType:
+    """With the time at which it was so: a display that stands still must be seen to."""
+    words = words_of(language)
+    return Group(Text(words.say("As of {time}", time=words.time(datetime.now(UTC))), style="dim"), shown)
+
+
+def _unknown(problem: ApiError, language: Language) -> RenderableType:
+    """Where the monitor can't be asked: what was shown before is no longer so."""
+    words = words_of(language)
+    text = words.say("The monitor doesn't answer: nothing is known of the nodes and alarms.")
+    return Group(Text(text, style="bold red"), Text(plain(refused(problem, words))))
+
+
+def _count(told: Mapping[str, Any]) -> int:
+    return len(told["incidents"]) + len(told["findings"]) + len(told["nodes"])
+
+
+def status(told: Mapping[str, Any], language: Language, most: int | None = None) -> RenderableType:
+    """The alarms first, then the findings with their next steps, then the nodes; of all these ``most`` at most."""
+    words = words_of(language)
+    say = words.say
+    parts: list[RenderableType] = []
+    fleet = told["fleet"]
+    stale = fleet["age_s"] > STALE_S
+    if stale:
+        text = say("The monitor stands still: this is how it was {seconds} s ago.", seconds=f"{fleet['age_s']:.0f}")
+        parts.append(Text(text, style="bold red"))
+    if fleet["blind"]:
+        parts.append(Text(say("No broker is reached: nothing here says how the nodes are now."), style="bold red"))
+    total = _count(told)
+    most = total if most is None else most
+    alarms = sorted(told["incidents"], key=_urgent_first)[:most]
+    findings = told["findings"][: most - len(alarms)]
+    nodes = _needy_first(told["nodes"], told["findings"])[: most - len(alarms) - len(findings)]
+    parts += [_alarm(each, words) for each in alarms]
+    if findings:
+        parts.append(_findings(findings, words))
+    if nodes or not told["nodes"]:
+        parts.append(_nodes(nodes, told["findings"], words, known=not (stale or fleet["blind"])))
+    heard = [each["status"] == "up" and each["reason"] != "broker-away" for each in told["nodes"]]
+    if heard and all(heard) and not (told["incidents"] or told["findings"] or fleet["blind"] or stale):
+        parts.append(Text(say("All is well."), style="green"))
+    if total > most:
+        parts.append(Text(_rest(total - most, len(told["incidents"]) - len(alarms), words), style="bold"))
+    return Group(*parts)
+
+
+def _rest(count: int, alarms: int, words: Words) -> str:
+    """What has no room: an alarm among it is never just one of so many."""
+    left = words.number(count)
+    if alarms:
+        return words.say(
+            "and {count} more, {alarms} of them alarms: alarm-monitor status", count=left, alarms=words.number(alarms)
+        )
+    return words.say("and {count} more: alarm-monitor status", count=left)
+
+
+def _urgent_first(incident: Mapping[str, Any]) -> tuple[bool, bool, int, str]:
+    """What nobody has answered yet, the worst and then the oldest of it."""
+    rank = AlarmClass(incident["alarm_class"]).rank
+    return incident["test"], incident["phase"] == "acknowledged", -rank, incident["raised"]
+
+
+def _alarm(incident: Mapping[str, Any], words: Words) -> Text:
+    place = incident["place"] or f"{incident['site']}/{incident['node']}"
+    told = [
+        words.say("TEST") if incident["test"] else words.say("ALARM"),
+        place,
+        incident["input"],
+        words.translate(CLASSES[AlarmClass(incident["alarm_class"])]),
+        *([] if incident["test"] else [words.translate(STATES[incident["phase"]])]),
+        since(incident["raised"]),
+    ]
+    if incident["presses"] > 1:
+        told.append(words.say("Called {count} times", count=words.number(incident["presses"])))
+    if incident["phase"] == "acknowledged":
+        told += [incident["acknowledged_by"]] if incident["acknowledged_by"] else []
+        style, next_step = "black on green", mark("To end it: alarm-monitor reset {incident} --reason …")
+    else:
+        style, next_step = "bold white on red", mark("Whoever goes there says so: alarm-monitor acknowledge {incident}")
+    return Text(plain("  ".join(told)), style=style).append("\n" + words.say(next_step, incident=incident["id"]))
+
+
+def _findings(findings: Iterable[Mapping[str, Any]], words: Words) -> Listed:
+    """What each kind means and what to do is said once: many nodes with one fault are many lines, not many pages."""
+    table = Listed([*map(words.translate, _FINDING_COLUMNS)], words.say("What needs somebody"), expand=True)
+    table.widest, table.least = {1: WHERE_WIDTH}, WHAT_WIDTH
+    by_code: dict[str, list[Mapping[str, Any]]] = {}
+    for each in findings:
+        by_code.setdefault(each["code"], []).append(each)
+    for code, alike in by_code.items():
+        for number, each in enumerate(alike):
+            where = each["place"] or "/".join(filter(None, (each["site"], each["node"]))) or words.say("the monitor")
+            subject = f" {each['subject']}" if each["subject"] else ""
+            calls = calls_of(code, each["subject"], words)
+            is_said = number > 0 and each["next"] == alike[number - 1]["next"]
+            what = _what(each, words, "" if is_said else each["next"], is_first=number == 0)
+            cells = code, calls or f"{where}{subject}", since(each["since"])
+            table.rows.append((*map(_cell, cells), what))
+        table.ends.add(len(table.rows) - 1)
+    return table
+
+
+def _what(finding: Mapping[str, Any], words: Words, step: str, *, is_first: bool) -> Text:
+    """``step`` is what to do next, "" where it was said above."""
+    text = words.translate(finding["text"]) if is_first else words.say("as above")
+    count = counted(finding["code"], finding["count"], words)
+    what = Text(plain(f"{text} ({count})" if count else text), style=_STYLES[finding["severity"]])
+    detail = detail_of(finding["detail"], words)
+    if detail:
+        what.append("\n" + words.say("More: {about}", about=detail), style="not bold default")
+    if step:
+        what.append("\n" + words.say("Next: {step}", step=words.retold(step)), style="not bold default")
+    return what
+
+
+def _found(findings: Iterable[Mapping[str, Any]]) -> Counter[tuple[str, str]]:
+    """How many findings there are about each node."""
+    return Counter((each["site"], each["node"]) for each in findings)
+
+
+def _needy_first(nodes: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    found = _found(findings)
+
+    def needs(node: Mapping[str, Any]) -> tuple[int, int, int, str, str]:
+        count = found[node["site"], node["node"]]
+        return (-node["incidents"], _RANKS[node["status"]], -count, node["site"], node["node"])
+
+    return sorted(nodes, key=needs)
+
+
+def _nodes(
+    nodes: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[str, Any]], words: Words, *, known: bool
+) -> Listed:
+    found = _found(findings)
+    table = Listed([*map(words.translate, _NODE_COLUMNS)], words.say("Nodes"), expand=True)
+    for node in nodes:
+        is_known = node["reason"] != "broker-away" and (known or node["status"] not in ("up", "late"))
+        shown = _status_of(node, words) if is_known else words.say("not known now")
+        row = (
+            _cell(f"{node['site']}/{node['node']}"),
+            _cell(node["place"]),
+            Text(plain(shown), style=_STATUS_STYLES[node["status"]] if is_known else "bold yellow"),
+            Text("-" if node["heard_s"] is None else f"{node['heard_s']:.0f} s"),
+            Text(str(node["incidents"] or "")),
+            Text(str(found[node["site"], node["node"]] or "")),
+        )
+        table.rows.append(row)
+    return table
+
+
+def _status_of(node: Mapping[str, Any], words: Words) -> str:
+    text = words.translate(STATES[node["status"]])
+    if node["status"] == "down" and node["reason"] == "goodbye":
+        planned = node["planned_s"] is not None and node["planned_s"] > 0
+        text = words.say("offline, planned") if planned else words.say("offline")
+    if node["status"] == "paused":
+        if node["paused_until"] is not None:
+            text = words.say("paused until {time}", time=words.time(datetime.fromisoformat(node["paused_until"])))
+        return f"{text}: {node['pause_reason']} ({node['paused_by']})"
+    if node["walk_test_s"]:
+        return words.say("{status}, walk test", status=text)
+    return text
+
+
+def show_walk_tests(walks: Iterable[Mapping[str, Any]], words: Words) -> None:
+    """Print the walk tests that hold: what was tested, and what still waits."""
+    walks = list(walks)
+    if not walks:
+        print_line(words.say("no walk test holds: every press is real"))
+    tested, untested = words.say("tested"), words.say("untested")
+    width = max(len(tested), len(untested)) + 1
+    for walk in walks:
+        left, by = words.say("{minutes} min left", minutes=f"{walk['left_s'] / 60:.0f}"), walk["by"]
+        print_line("  ".join((walk["id"], walk["site"], left, words.say("by {desk}", desk=by))))
+        print_line(f"  {tested + ':':{width}} {', '.join(walk['tested']) or '-'}")
+        print_line(f"  {untested + ':':{width}} {', '.join(walk['untested']) or '-'}")
+        # A monitor that was started before this command was installed has none of these.
+        for names, real_at in (
+            (walk.get("real"), mark("pressed a moment ago or in another walk test, so their presses are real")),
+            (walk.get("not_testing"), mark("a press is real at")),
+        ):
+            if names:
+                print_line(f"  {words.translate(real_at)}: {', '.join(names)}")
+        for later, names in _lasting(walk, walks):
+            minutes = f"{later['left_s'] / 60:.0f}"
+            text = words.say(
+                "a first press is a test until {id} ends, in {minutes} min", id=later["id"], minutes=minutes
+            )
+            print_line(f"  {text}: {', '.join(names)}")
+
+
+def _lasting(
+    walk: Mapping[str, Any], walks: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[Mapping[str, Any], list[str]]]:
+    """The walk tests that end later, with the nodes of this one that test until then: each with the last one of it."""
+    later = [each for each in walks if each["site"] == walk["site"] and each["left_s"] > walk["left_s"]]
+    left = set(walk.get("nodes", ())) - set(walk.get("not_testing", ()))
+    for each in sorted(later, key=lambda each: -each["left_s"]):
+        names = left & set(each.get("nodes", ()))
+        left -= names
+        if names:
+            yield each, sorted(names)
+
+
+def show_tokens(tokens: "Iterable[Token]", words: Words) -> None:
+    """Print who may ask; never a secret, which nobody has."""
+    table = Listed([*map(words.translate, _TOKEN_COLUMNS)])
+    for token in tokens:
+        dates = (token.created_utc, token.used_utc, token.revoked_utc)
+        shown = ("-" if each is None else f"{each:%Y-%m-%d}" for each in dates)
+        table.rows.append((_cell(token.name), Text(token.role.value), *map(Text, shown)))
+    Console().print(table)
+
+
+def since(at: str) -> str:
+    """How long ago, as people say it."""
+    seconds = max(0.0, (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds())
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def print_line(text: str) -> None:
+    """A line as it is; on a terminal that is narrower, several, broken between words."""
+    console = Console()
+    console.print(_cell(text), soft_wrap=not console.is_terminal)
+
+
+def _cell(text: str) -> Text:
+    """Words as they are: rich reads those of a mere string as markup, [links] too, and as names of emoji."""
+    return Text(plain(text))

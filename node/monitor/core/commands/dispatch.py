@@ -1,0 +1,253 @@
+"""What people ask of the monitor and of its nodes: commands on their way, and their answers.
+
+An acknowledgement that a node can't take (it is away, or doesn't know the incident) is noted here: somebody is coming,
+nobody else needs to be called; that the lamp doesn't show it is said. But not where somebody pressed once more
+meanwhile, which its author hasn't seen. An end that a node can't take any more (it is down, or doesn't know the
+incident) is noted here, too. Both are asked of the node again once it is back (resync.py). Everything else is the
+node's to do; it is asked of an incident that is open at the wall alone, too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+from math import inf
+from typing import Any, assert_never
+
+from node.monitor.core.commands.requests import (
+    Acknowledge,
+    Answer,
+    EndWalkTest,
+    Forget,
+    Identify,
+    NodeRequest,
+    Outcome,
+    PauseNode,
+    Replaced,
+    Request,
+    Reset,
+    Resume,
+    Silence,
+    StartWalkTest,
+)
+from node.monitor.core.commands.walk_tests import Walks
+from node.monitor.core.decisions import Ledger, Moment, Respond, SendCommand, ends_utc
+from node.monitor.core.incidents.lifecycle import Incidents
+from node.monitor.core.incidents.reported import Lists
+from node.monitor.core.incidents.resync import Owed
+from node.monitor.core.model import IncidentKey, NodeKey, Pause, Status
+from node.monitor.core.nodes.node import Tracked
+from node.monitor.core.nodes.node_supervision import Fleet
+from node.protocol.messages import ReplyMessage
+
+ANSWER_S = 5.0
+PAUSE_S = (60.0, 30 * 86400.0)
+PENDING_LIMIT = 1_000
+AGAIN_S = 10.0
+"""How often a node is asked again for what was noted here alone."""
+
+_UNKNOWN_THERE = "no-such-incident"
+_NOT_SHOWN = "noted-here-but-not-at-the-wall"
+
+
+@dataclass(slots=True)
+class _Pending:
+    number: int | None
+    request: Request
+    node: NodeKey
+    due: float
+    presses: int = 0
+
+
+class Orders:
+    """The requests that wait for a node's answer. ``boot`` makes the commands' ids unlike those of other runs.
+
+    ``forget`` lets everything of a node go, or says why not.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        fleet: Fleet,
+        incidents: Incidents,
+        walks: Walks,
+        lists: Lists,
+        owed: Owed,
+        forget: Callable[[Moment, NodeKey], Answer],
+        boot: str,
+    ) -> None:
+        self._ledger = ledger
+        self._fleet = fleet
+        self._incidents = incidents
+        self._walks = walks
+        self._lists = lists
+        self._owed = owed
+        self._forget = forget
+        self._asked: dict[IncidentKey, float] = {}
+        self._boot = boot
+        self._numbers = count(1)
+        self._pending: dict[str, _Pending] = {}
+
+    def ask(self, now: Moment, number: int, request: NodeRequest) -> None:
+        """Do it, or ask the node to; the answer is a Respond with this number."""
+        match request:
+            case Acknowledge() | Reset() | Silence():
+                self._about_incident(now, number, request)
+            case Identify():
+                tracked = self._fleet.nodes.get(request.node)
+                if tracked is None:
+                    self._answer(number, "unknown", "no-such-node")
+                else:
+                    self._command(now, number, request, tracked, "identify", for_s=request.for_s)
+            case PauseNode():
+                self._pause(now, number, request)
+            case Resume():
+                tracked = self._fleet.nodes.get(request.node)
+                if tracked is None:
+                    self._answer(number, "unknown", "no-such-node")
+                elif self._fleet.resume(now, tracked):
+                    self._answer(number, "done")
+                else:
+                    self._answer(number, "refused", "not-paused")
+            case StartWalkTest():
+                self._respond(number, self._walks.start(now, request))
+            case EndWalkTest():
+                self._respond(number, self._walks.end(now, request))
+            case Forget():
+                self._respond(number, self._forget(now, request.node))
+            case _:
+                assert_never(request)
+
+    def probe(self, node: NodeKey, boot: str) -> str:
+        """Show a node that commands reach it; the id of the command."""
+        return self._send(node, boot, "monitor", "probe")
+
+    def reply(self, now: Moment, node: NodeKey, reply: ReplyMessage) -> None:
+        """A node has answered a command."""
+        pending = self._pending.get(reply.id or "")
+        if pending is None or pending.node != node:
+            return
+        del self._pending[reply.id or ""]
+        reason = (reply.reason or "")[:200]
+        if pending.number is None and isinstance(pending.request, Acknowledge | Reset):
+            if reply.outcome != "done":
+                self._owed.refused(pending.request.incident)
+            return  # its list says what came of it
+        match pending.request:
+            case _ if reply.outcome == "done":
+                self._answer(pending.number, "done")
+            case Acknowledge() if reason == "already-acknowledged":
+                self._answer(pending.number, "done", reason)
+            case Acknowledge() if reason == _UNKNOWN_THERE:
+                self._note(now, pending, "done", "only-here")
+            case Reset(incident, by, why) if reason == _UNKNOWN_THERE:
+                self._incidents.reset_here(now, incident, by, why)
+                self._answer(pending.number, "done", "only-here")
+            case _:
+                self._answer(pending.number, "refused", reason)
+
+    def time_passed(self, now: Moment) -> None:
+        """Answers that stay away, and what nodes have to be asked again."""
+        for command_id, pending in list(self._pending.items()):
+            if pending.due <= now.at:
+                del self._pending[command_id]
+                if pending.number is not None:
+                    self._note(now, pending, "unanswered", _NOT_SHOWN)
+        asked = {}
+        for request in self._owed.due(now):
+            key = request.incident
+            asked[key] = self._asked.get(key, -inf)
+            tracked = self._fleet.nodes.get(key.of)
+            if tracked is not None and asked[key] + AGAIN_S <= now.at:
+                asked[key] = now.at
+                self._command_about(now, None, request, tracked)
+        self._asked = asked
+
+    def _about_incident(self, now: Moment, number: int, request: Acknowledge | Reset | Silence) -> None:
+        opened = self._incidents.open.get(request.incident)
+        tracked = self._fleet.nodes.get(request.incident.of)
+        if opened is None and self._lists.get(request.incident) is None:
+            self._answer(number, "unknown", _UNKNOWN_THERE)
+        elif tracked is not None and tracked.status is not Status.DOWN and tracked.boot:
+            self._command_about(now, number, request, tracked)
+        elif opened is None:
+            self._answer(number, "unanswered", "the-node-does-not-answer")
+        else:
+            seen = _Pending(number, request, request.incident.of, now.at, opened.record.presses)
+            self._node_is_away(now, seen, request)
+
+    def _command_about(
+        self, now: Moment, number: int | None, request: Acknowledge | Reset | Silence, tracked: Tracked
+    ) -> None:
+        """With how many presses its author saw, so that a command can't hide one that comes meanwhile."""
+        arguments: dict[str, Any] = {"incident": request.incident.incident}
+        if not isinstance(request, Silence):
+            opened, listed = self._incidents.open.get(request.incident), self._lists.get(request.incident)
+            seen = opened.record if opened is not None else listed
+            arguments["presses"] = 0 if seen is None else seen.presses
+        if isinstance(request, Reset):
+            arguments["reason"] = request.reason
+        self._command(now, number, request, tracked, _ACTIONS[type(request)], **arguments)
+
+    def _node_is_away(self, now: Moment, pending: _Pending, request: Acknowledge | Reset | Silence) -> None:
+        if isinstance(request, Reset):
+            self._incidents.reset_here(now, request.incident, request.by, request.reason)
+            self._owed.ended_here(request)
+            self._answer(pending.number, "done", "only-here")
+        else:
+            self._note(now, pending, "unanswered", _NOT_SHOWN)
+
+    def _note(self, now: Moment, pending: _Pending, outcome: Outcome, reason: str) -> None:
+        """What its node doesn't take counts here, if it is an acknowledgement of all that happened."""
+        request = pending.request
+        if not isinstance(request, Acknowledge):
+            self._answer(pending.number, "unanswered", "the-node-does-not-answer")
+            return
+        opened = self._incidents.open.get(request.incident)
+        if opened is not None and opened.record.presses > pending.presses:
+            self._answer(pending.number, "refused", "pressed-again")
+            return
+        self._incidents.acknowledge_here(now, request.incident, request.by)
+        self._answer(pending.number, outcome, reason)
+
+    def _pause(self, now: Moment, number: int, request: PauseNode) -> None:
+        tracked = self._fleet.nodes.get(request.node)
+        if tracked is None:
+            self._answer(number, "unknown", "no-such-node")
+        elif not PAUSE_S[0] <= request.for_s <= PAUSE_S[1]:
+            self._answer(number, "refused", f"for_s must be from {PAUSE_S[0]:g} to {PAUSE_S[1]:g}")
+        else:
+            until = now.utc + timedelta(seconds=request.for_s)
+            pause = Pause(node=request.node, by=request.by, reason=request.reason, since_utc=now.utc, until_utc=until)
+            before = tracked.pause
+            replaces = None
+            if before is not None:
+                replaces = Replaced(before.by, ends_utc(now, tracked.pause_ends, before.until_utc))
+            self._fleet.pause(now, tracked, pause)
+            self._respond(number, Answer("done", until=until, replaces=replaces))
+
+    def _command(
+        self, now: Moment, number: int | None, request: Request, tracked: Tracked, action: str, **arguments: Any
+    ) -> None:
+        if len(self._pending) >= PENDING_LIMIT:
+            self._answer(number, "refused", "too-many-requests")
+            return
+        command_id = self._send(tracked.key, tracked.boot, request.by, action, **arguments)
+        self._pending[command_id] = _Pending(
+            number, request, tracked.key, now.at + ANSWER_S, arguments.get("presses", 0)
+        )
+
+    def _send(self, node: NodeKey, boot: str, by: str, action: str, **arguments: Any) -> str:
+        command_id = f"{self._boot}-{next(self._numbers)}"
+        self._ledger.out.says.append(SendCommand(node, command_id, boot, by, action, arguments))
+        return command_id
+
+    def _answer(self, number: int | None, outcome: Outcome, reason: str = "") -> None:
+        if number is not None:
+            self._respond(number, Answer(outcome, reason))
+
+    def _respond(self, number: int, answer: Answer) -> None:
+        self._ledger.out.says.append(Respond(number, answer))
+
+
+_ACTIONS: dict[type[Request], str] = {Acknowledge: "acknowledge", Reset: "reset", Silence: "silence"}

@@ -1,0 +1,88 @@
+"""Whether commands reach the nodes: each is probed, and what it answers is looked at. Pure.
+
+A probe changes nothing at its node and is answered, as any command is. It goes out at each birth, once a node is heard
+to be up, and then four times an hour. A node that answers "no-expiry" hears every command without its expiry (a bridge
+of MQTT 3.1.1 takes that off); one that answers nothing hears none. Either way nobody can end a call there from afar.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from node.monitor.core.decisions import Ledger, Moment
+from node.monitor.core.findings.catalogue import COMMANDS_EXPIRED, COMMANDS_UNHEARD, FindingKind
+from node.monitor.core.findings.self_check import Own
+from node.monitor.core.model import FindingKey, NodeKey, Status
+from node.monitor.core.nodes.node_supervision import Fleet
+from node.protocol.messages import ReplyMessage
+
+PROBE_S = 900.0
+ANSWER_S = 15.0
+"""A probe lives for 10 s (wire.TTL_S), and its answer may take a slow path."""
+
+TRIES = 3
+AT_ONCE = 10
+"""How many probes go out in a tick beside those at births: a whole building takes minutes, and nobody waits for it."""
+
+_NO_EXPIRY = "no-expiry"
+
+
+@dataclass(slots=True)
+class _Way:
+    """``due``: when the next probe goes out; ``unanswered``: how many since the newest answer."""
+
+    due: float
+    unanswered: int = 0
+
+
+class Ways:
+    """To all nodes. ``send`` says a probe to a node of this boot; ``mine`` begins the ids of our commands."""
+
+    def __init__(
+        self, ledger: Ledger, fleet: Fleet, own: Own, send: Callable[[NodeKey, str], object], mine: str
+    ) -> None:
+        self._ledger = ledger
+        self._fleet = fleet
+        self._own = own
+        self._send = send
+        self._mine = mine
+        self._ways: dict[NodeKey, _Way] = {}
+
+    def probe(self, now: Moment, node: NodeKey, boot: str) -> None:
+        """Show a node that commands reach it, and see whether they do."""
+        way = self._ways.setdefault(node, _Way(now.at))
+        way.due = now.at + ANSWER_S
+        way.unanswered += 1
+        self._send(node, boot)
+
+    def reply(self, now: Moment, node: NodeKey, reply: ReplyMessage) -> None:
+        """A node has answered a command: ours, and so it reaches the node; as we sent it, or without its expiry."""
+        way = self._ways.get(node)
+        if way is None or not (reply.id or "").startswith(self._mine):
+            return
+        self._ways[node] = _Way(now.at + PROBE_S)
+        self._ledger.clear(now, self._key(COMMANDS_UNHEARD, node))
+        if reply.outcome == "refused" and reply.reason == _NO_EXPIRY:
+            self._ledger.find(now, self._key(COMMANDS_EXPIRED, node))
+        else:
+            self._ledger.clear(now, self._key(COMMANDS_EXPIRED, node))
+
+    def time_passed(self, now: Moment) -> None:
+        """Probes that are due, and answers that stay away."""
+        if not any(link.up for link in self._own.links.values()):
+            return
+        sent = 0
+        for node, tracked in self._fleet.nodes.items():
+            if tracked.status is not Status.UP or not tracked.boot:
+                self._ways.pop(node, None)
+                continue
+            way = self._ways.setdefault(node, _Way(now.at))
+            if way.due > now.at or sent >= AT_ONCE:
+                continue
+            if way.unanswered >= TRIES:
+                self._ledger.find(now, self._key(COMMANDS_UNHEARD, node))
+            sent += 1
+            self.probe(now, node, tracked.boot)
+
+    @staticmethod
+    def _key(kind: FindingKind, node: NodeKey) -> FindingKey:
+        return FindingKey(kind.code, *node, "")

@@ -1,0 +1,151 @@
+"""How nodes are told that a walk test begins and ends. Pure.
+
+1. A walk test is told to its nodes with the time that is left, until they say that they test (button_tests.py, rule 4).
+   The command's id is that of the walk test and the node's boot: told twice to one that had it, it changes nothing.
+2. Where somebody has ended one, its nodes are told until they say that they don't test: the first press at a node that
+   was away for a moment would be a test for which nobody waits any more. One that tests for no longer than another
+   walk test of it holds is taken to mean that one.
+3. A node knows one walk test, so it is told the end of the last one of it. Where that was ended by somebody, and others
+   hold, it is told the last end of those.
+"""
+
+from datetime import timedelta
+from itertools import count
+from math import inf
+from typing import Any
+
+from node.monitor.core.commands.button_tests import WALK_TEST_S, Drills, Walk
+from node.monitor.core.commands.requests import Answer, EndWalkTest, StartWalkTest
+from node.monitor.core.decisions import Ledger, Moment, SendCommand
+from node.monitor.core.model import NodeKey, WalkTest
+from node.monitor.core.nodes.node import Tracked
+from node.monitor.core.nodes.node_supervision import Fleet
+from node.sanitize import same
+
+NODES_LIMIT = 500
+NAMED = 10
+
+TOLD_AGAIN_S = 5.0
+"""How long a node that was told has to say so by a heartbeat, which may have been on its way."""
+
+LEFT_S = 1.0
+"""The shortest time for which a node takes a walk test (messages.py): with less left of one it isn't told."""
+
+
+class Walks:
+    """The walk tests' way to the nodes. ``boot`` makes their ids unlike those of other runs."""
+
+    def __init__(self, ledger: Ledger, fleet: Fleet, drills: Drills, boot: str) -> None:
+        self._ledger = ledger
+        self._fleet = fleet
+        self._drills = drills
+        self._boot = boot
+        self._numbers = count(1)
+        self._ended: dict[NodeKey, tuple[Walk, str]] = {}
+
+    def start(self, now: Moment, request: StartWalkTest) -> Answer:
+        """Begin one at all nodes that are reached; the answer names those that aren't."""
+        if not WALK_TEST_S[0] <= request.for_s <= WALK_TEST_S[1]:
+            return Answer("refused", f"for_s must be from {WALK_TEST_S[0]:g} to {WALK_TEST_S[1]:g}")
+        chosen = [tracked for tracked in self._fleet.nodes.values() if _chosen(tracked, request)]
+        reached = [each for each in chosen if each.is_reached]
+        if not reached:
+            return Answer("refused", "all-these-nodes-are-down") if chosen else Answer("unknown", "no-such-node")
+        if len(reached) > NODES_LIMIT:
+            return Answer("refused", "too-many-nodes")
+        walk = WalkTest(
+            id=f"walk-{self._boot}-{next(self._numbers)}",
+            site=request.site,
+            nodes=tuple(each.key.node for each in reached),
+            by=request.by,
+            started_utc=now.utc,
+            until_utc=now.utc + timedelta(seconds=request.for_s),
+        )
+        started = self._drills.start(now, walk)
+        for tracked in reached:
+            self._tell(now, started, tracked)
+        note = "; ".join(filter(None, (_left_out(chosen), _spent(started))))
+        return Answer("done", note, walk.id, until=walk.until_utc)
+
+    def end(self, now: Moment, request: EndWalkTest) -> Answer:
+        """End one at its nodes."""
+        walk = self._drills.walks.get(request.id)
+        if walk is None:
+            return Answer("unknown", "no-such-walk-test")
+        self._drills.end(now, walk)
+        self._ended = {node: each for node, each in self._ended.items() if each[0].ends > now.at}
+        for node in walk.nodes():
+            if node not in self._ended or self._ended[node][0].ends <= walk.ends:
+                self._ended[node] = walk, request.by
+            tracked = self._fleet.nodes.get(node)
+            if tracked is not None and tracked.boot:
+                self._tell_end(now, walk, tracked, request.by)
+        return Answer("done", _still_tested(self._drills, walk))
+
+    def heard(self, now: Moment, tracked: Tracked, left_s: float | None) -> None:
+        """By its heartbeat a node tests for so long, or it doesn't (None): tell it what it doesn't know."""
+        for walk in self._drills.hears(tracked.key, tests=left_s is not None):
+            if walk.told[tracked.key] + TOLD_AGAIN_S <= now.at <= walk.ends - LEFT_S:
+                self._tell(now, walk, tracked)
+        if tracked.key not in self._ended:
+            return
+        walk, by = self._ended[tracked.key]
+        if walk.told.get(tracked.key, -inf) + TOLD_AGAIN_S > now.at:
+            return
+        if left_s is None or now.at >= walk.ends:
+            del self._ended[tracked.key]
+        elif not self._holds(tracked.key, now.at + left_s):
+            self._tell_end(now, walk, tracked, by)
+
+    def _holds(self, node: NodeKey, until: float) -> bool:
+        """Whether a walk test holds by which this node may test until then; it may have been told a moment late."""
+        return any(each.covers(node) and until <= each.ends + TOLD_AGAIN_S for each in self._drills.walks.values())
+
+    def _tell(self, now: Moment, walk: Walk, tracked: Tracked) -> None:
+        self._say(now, walk, tracked, walk.record.by, for_s=self._drills.last_end(tracked.key) - now.at)
+
+    def _tell_end(self, now: Moment, walk: Walk, tracked: Tracked, by: str) -> None:
+        last = self._drills.last_end(tracked.key)
+        if last < walk.ends:  # else it tests for that one, and ends with it
+            self._say(now, walk, tracked, by, for_s=last - now.at, suffix="-end")
+
+    def _say(self, now: Moment, walk: Walk, tracked: Tracked, by: str, *, for_s: float, suffix: str = "") -> None:
+        """That it tests for so long; or that it doesn't, where that is too short."""
+        walk.told[tracked.key] = now.at
+        action, arguments = "walk-test-end", dict[str, Any]()
+        if for_s >= LEFT_S:
+            action, arguments = "walk-test", {"for_s": round(for_s, 3)}
+        command_id = f"{walk.record.id}-{tracked.boot}{suffix}"
+        self._ledger.out.says.append(SendCommand(tracked.key, command_id, tracked.boot, by, action, arguments))
+
+
+def _left_out(chosen: list[Tracked]) -> str:
+    """Whose buttons a walk test doesn't test, the first by name: nobody must think that it did."""
+    return _named("left out", [f"{each.key.node} ({each.status.value})" for each in chosen if not each.is_reached])
+
+
+def _spent(walk: Walk) -> str:
+    """Whose presses are real all the same: whoever tests them would call people."""
+    return _named(
+        "pressed a moment ago or in another walk test, so their presses are real",
+        [f"{node.node}/{name}" for node, name in sorted(walk.spent)],
+    )
+
+
+def _still_tested(drills: Drills, ended: Walk) -> str:
+    """Where a press isn't real yet, though this walk test is over."""
+    names = [node.node for node in ended.nodes() if drills.last_end(node) > -inf]
+    return _named("part of another walk test, so a first press is a test there until that ends", names)
+
+
+def _named(what: str, names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{what}: {', '.join(names[:NAMED])}{more}" if names else ""
+
+
+def _chosen(tracked: Tracked, request: StartWalkTest) -> bool:
+    if tracked.key.site != request.site:
+        return False
+    if request.nodes:
+        return tracked.key.node in request.nodes
+    return not request.floor or (tracked.place is not None and same(tracked.place.floor, request.floor))

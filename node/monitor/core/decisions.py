@@ -1,0 +1,227 @@
+"""What one turn of the hub has decided, in the making: what the history is to commit at once, and what is said.
+
+Findings are kept here as well: raised where they weren't open, cleared where they were, so that nobody tells one twice.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from node.monitor.core.commands.requests import Answer
+from node.monitor.core.findings.catalogue import SUPERVISION, kind_of
+from node.monitor.core.model import (
+    Button,
+    ButtonTest,
+    EventKey,
+    Finding,
+    FindingKey,
+    Flip,
+    HeardEvent,
+    IncidentRecord,
+    NodeKey,
+    NodeRecord,
+    Notice,
+    NoticeKind,
+    Pause,
+    Severity,
+    Tally,
+    TargetRecord,
+    WalkTest,
+)
+from node.protocol.messages import ReceiptKind
+from node.sanitize import plain as shown
+
+
+class Moment(NamedTuple):
+    """Now: ``at`` by the monotonic clock, which decides; ``utc`` is the label."""
+
+    at: float
+    utc: datetime
+
+
+CLOCK_SET = datetime(2020, 1, 1, tzinfo=UTC)
+"""Before this no clock that was ever set has been: machines without a battery begin in 1970."""
+
+
+CLOCK_STEP = timedelta(minutes=1)
+"""By less a clock is only kept right."""
+
+
+def ends_utc(now: Moment, ends: float, label: datetime) -> datetime:
+    """When something ends: as was said when it began, unless the clock was set since."""
+    counted = now.utc + timedelta(seconds=ends - now.at)
+    return label if abs(counted - label) < CLOCK_STEP else counted
+
+
+def counted_from(now: Moment, label: datetime) -> datetime:
+    """From when on days are counted that a label began: now, where the clock that gave it wasn't set, or was ahead."""
+    return label if CLOCK_SET <= label <= now.utc or now.utc < CLOCK_SET else now.utc
+
+
+class SendReceipt(NamedTuple):
+    """Tell a node that this event is held, or that people were told of it."""
+
+    event: EventKey
+    kind: ReceiptKind
+
+
+class SendCommand(NamedTuple):
+    """Ask a node for something; ``arguments`` as protocol.md has them."""
+
+    node: NodeKey
+    id: str
+    boot: str
+    by: str
+    action: str
+    arguments: dict[str, Any]
+
+
+class ClearTopics(NamedTuple):
+    """Take away what the brokers keep of a node that is no more."""
+
+    node: NodeKey
+
+
+class TellTest(NamedTuple):
+    """Send this target a test message."""
+
+    target: str
+
+
+class Respond(NamedTuple):
+    """Answer the request that came as ``number``."""
+
+    number: int
+    answer: Answer
+
+
+Say = SendReceipt | SendCommand | ClearTopics | TellTest | Respond
+
+
+@dataclass(slots=True)
+class Decisions:
+    """``says`` go out at once; all else is committed together, and what hangs on it follows once that is done."""
+
+    says: list[Say] = field(default_factory=list)
+    events: list[HeardEvent] = field(default_factory=list)
+    tallies: list[Tally] = field(default_factory=list)
+    nodes: list[NodeRecord] = field(default_factory=list)
+    flips: list[Flip] = field(default_factory=list)
+    incidents: list[IncidentRecord] = field(default_factory=list)
+    raised: list[Finding] = field(default_factory=list)
+    cleared: list[tuple[FindingKey, datetime]] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
+    pause_ends: list[tuple[NodeKey, datetime]] = field(default_factory=list)
+    walk_tests: list[WalkTest] = field(default_factory=list)
+    tests: list[ButtonTest] = field(default_factory=list)
+    buttons: list[Button] = field(default_factory=list)
+    targets: list[TargetRecord] = field(default_factory=list)
+    forgotten: list[NodeKey] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    @property
+    def to_store(self) -> bool:
+        """Whether there is anything for the history."""
+        return any(getattr(self, name) for name in STORED)
+
+
+STORED = (
+    "events",
+    "tallies",
+    "nodes",
+    "flips",
+    "incidents",
+    "raised",
+    "cleared",
+    "pauses",
+    "pause_ends",
+    "walk_tests",
+    "tests",
+    "buttons",
+    "targets",
+    "forgotten",
+    "notices",
+)
+"""The fields of Decisions that the history commits."""
+
+
+def plain(text: str | None, length: int = 63) -> str:
+    """What a node says of itself, as it may be kept and shown: short, and without what a database refuses (NUL)."""
+    return shown((text or "")[:length])
+
+
+def lasting(for_s: float) -> str:
+    """How long, in whole units that every language writes alike."""
+    for unit, unit_s in (("d", 86400.0), ("h", 3600.0)):
+        if for_s >= 2 * unit_s and for_s % unit_s < 1.0:
+            return f"{for_s // unit_s:g} {unit}"
+    return f"{for_s / 60:.0f} min"
+
+
+class Ledger:
+    """The findings that are open. ``out`` is where this turn's decisions go."""
+
+    def __init__(self, known: Iterable[Finding] = ()) -> None:
+        self.open: dict[FindingKey, Finding] = {each.key: each for each in known}
+        self.out = Decisions()
+
+    def find(
+        self,
+        now: Moment,
+        key: FindingKey,
+        *,
+        count: int | None = None,
+        detail: str = "",
+        tell: bool = True,
+        anew: bool = False,
+    ) -> None:
+        """This is so. Told once, when it begins; a count that grows is only shown. ``anew``: another detail is told."""
+        known = self.open.get(key)
+        if known is not None:
+            if (known.count, known.detail) != (count, detail):
+                self.open[key] = Finding(
+                    key=key, severity=known.severity, since_utc=known.since_utc, count=count, detail=detail
+                )
+                if anew:
+                    self.out.notices.append(
+                        _notice(NoticeKind.FINDING, replace(self.open[key], since_utc=now.utc), now.utc)
+                    )
+            return
+        finding = Finding(key=key, severity=kind_of(key.code).severity, since_utc=now.utc, count=count, detail=detail)
+        self.open[key] = finding
+        self.out.raised.append(finding)
+        if tell and (finding.severity is not Severity.NOTICE or key.code in SUPERVISION):
+            self.out.notices.append(_notice(NoticeKind.FINDING, finding, now.utc))
+
+    def clear(self, now: Moment, key: FindingKey, *, tell: bool = True) -> None:
+        """This isn't so, or isn't any more."""
+        finding = self.open.pop(key, None)
+        if finding is not None:
+            self.out.cleared.append((key, now.utc))
+            if tell and (finding.severity is Severity.CRITICAL or key.code in SUPERVISION):
+                self.out.notices.append(_notice(NoticeKind.CLEARED, finding, now.utc))
+
+    def take(self) -> Decisions:
+        """What was decided since the last time."""
+        taken, self.out = self.out, Decisions()
+        return taken
+
+
+def _notice(kind: NoticeKind, finding: Finding, at_utc: datetime) -> Notice:
+    key = finding.key
+    since = f"{finding.since_utc:%Y%m%dT%H%M%S.%f}"
+    return Notice(
+        key=f"{kind}:{key.code}:{key.site}/{key.node}:{key.subject}:{since}",
+        kind=kind,
+        site=key.site,
+        node=key.node,
+        at_utc=at_utc,
+        finding=key,
+        severity=finding.severity,
+        count=finding.count,
+        detail=finding.detail,
+        gather=True,
+    )

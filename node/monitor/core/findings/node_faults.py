@@ -1,0 +1,87 @@
+"""What nodes say of their own faults, as findings. Pure.
+
+1. A fault is a finding from the heartbeat that names it to the one that doesn't.
+2. All codes of a node that this version doesn't know are one finding: whoever invents some fills neither the history
+   nor the labels of the metrics.
+3. A node may have ``ROOM`` new findings at once, and one more each ``REFILL_S``. What is too much is left out until
+   then, and that is a finding: faults that come and go with each heartbeat would fill the history, and people's mail.
+"""
+
+from dataclasses import dataclass
+from math import inf
+
+from node.errors import FAULTS
+from node.monitor.core.decisions import Ledger, Moment, plain
+from node.monitor.core.findings.catalogue import FLOOD, UNKNOWN_FAULTS
+from node.monitor.core.model import FindingKey, NodeKey
+from node.protocol.messages import FAULTS_LIMIT, HeartbeatMessage
+
+ROOM = 2 * FAULTS_LIMIT
+REFILL_S = 30.0
+SHOWN_S = 60.0
+"""How long it is shown that faults were left out, after the last one was."""
+
+NAMED = 3
+
+
+@dataclass(slots=True)
+class _Said:
+    """A node's faults that are findings; ``room`` for so many more at ``at`` (monotonic)."""
+
+    reported: frozenset[FindingKey] = frozenset()
+    room: float = ROOM
+    at: float = -inf
+    left_out_until: float = -inf
+    owes: bool = False
+
+
+class NodeFaults:
+    """All nodes' faults, as far as they are findings."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._of: dict[NodeKey, _Said] = {}
+        for key in ledger.open:
+            if key.code.startswith("F") or key.code == UNKNOWN_FAULTS.code:
+                said = self._of.setdefault(key.of, _Said())
+                said.reported |= {key}
+
+    def forget(self, node: NodeKey) -> None:
+        """It is no node any more."""
+        self._of.pop(node, None)
+
+    def heartbeat(self, now: Moment, node: NodeKey, message: HeartbeatMessage, *, is_new: bool) -> None:
+        """A node beats; ``is_new``: with other faults than before."""
+        said = self._of.setdefault(node, _Said())
+        if is_new or said.owes:
+            self._compare(now, node, said, message)
+        if said.left_out_until <= now.at:
+            self._ledger.clear(now, _too_many(node))
+
+    def _compare(self, now: Moment, node: NodeKey, said: _Said, message: HeartbeatMessage) -> None:
+        said.room = min(ROOM, said.room + (now.at - said.at) / REFILL_S)
+        said.at = now.at
+        named = [(plain(each.code, 8), plain(each.subject, 200)) for each in message.faults[:FAULTS_LIMIT]]
+        unknown = sorted({code for code, _ in named if code not in FAULTS})
+        wanted = {FindingKey(code, *node, subject) for code, subject in named if code in FAULTS}
+        if unknown:
+            wanted.add(FindingKey(UNKNOWN_FAULTS.code, *node, ""))
+        fresh = sorted(wanted - said.reported)
+        taken = fresh[: int(said.room)]
+        said.room -= len(taken)
+        said.owes = len(taken) < len(fresh)
+        if said.owes:
+            said.left_out_until = now.at + SHOWN_S
+            self._ledger.find(now, _too_many(node))
+        for key in sorted(said.reported - wanted):
+            self._ledger.clear(now, key)
+        said.reported = frozenset((said.reported & wanted) | {*taken})
+        for key in sorted(said.reported):
+            if key.code == UNKNOWN_FAULTS.code:
+                self._ledger.find(now, key, count=len(unknown), detail=", ".join(unknown[:NAMED]))
+            else:
+                self._ledger.find(now, key)
+
+
+def _too_many(node: NodeKey) -> FindingKey:
+    return FindingKey(FLOOD.code, *node, "faults")

@@ -1,0 +1,404 @@
+"""Where all that a monitor hears comes together, and what follows from it. Pure: time arrives with each call.
+
+1. An event is handed to the history with everything that follows from it, as one commit; its receipt goes out once that
+   is done, and never before. One that is held already gets its receipt again and changes nothing; but of a call about
+   which nothing is known here nobody says that it is held: what a node says of numbers must not hide one.
+2. Each birth is answered with a receipt for the newest event that is held of it and a ``probe``, so that the node knows
+   that both ways reach it.
+3. A node that the roster doesn't know is heard like any other, within a bound: a frightened person may stand there.
+4. What a person asks for is answered when the node has, or after ``ANSWER_S``.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+from node.monitor.core.batch import Memory, Stored
+from node.monitor.core.commands.button_tests import Drills
+from node.monitor.core.commands.dispatch import Orders
+from node.monitor.core.commands.probes import Ways
+from node.monitor.core.commands.requests import Answer, IsolateTarget, Request, RestoreTarget, TryTarget
+from node.monitor.core.commands.targets import Targets
+from node.monitor.core.commands.walk_tests import Walks
+from node.monitor.core.decisions import ClearTopics, Decisions, Ledger, Moment
+from node.monitor.core.findings.catalogue import (
+    MISTAKEN_CALLS,
+    NOT_OURS,
+    OPEN_ALARM_UNSTORED,
+    OPEN_AT_THE_WALL,
+    REDUCED,
+    RESET_MISSING,
+    UNTOLD,
+)
+from node.monitor.core.findings.node_faults import NodeFaults
+from node.monitor.core.findings.self_check import Own
+from node.monitor.core.findings.target_coverage import Reach
+from node.monitor.core.incidents.lifecycle import CALLS, Incidents
+from node.monitor.core.incidents.reported import Lists
+from node.monitor.core.incidents.resync import Owed
+from node.monitor.core.incidents.told_calls import Told
+from node.monitor.core.model import EventKey, FindingKey, HeardEvent, IncidentKey, NodeKey
+from node.monitor.core.monitor_codec import event_body
+from node.monitor.core.monitor_settings import Settings
+from node.monitor.core.nodes.duplicate_identity import Doubles
+from node.monitor.core.nodes.node import Tracked
+from node.monitor.core.nodes.node_supervision import Fleet
+from node.monitor.core.nodes.receipts import Receipts
+from node.monitor.core.nodes.roster import NODES_LIMIT
+from node.monitor.core.view.view_types import Counters
+from node.protocol.messages import Alarm, Event, HeartbeatMessage, ReplyMessage, State
+
+TICK_S = 0.5
+"""How often escalations, findings that stand for a while, and answers that stay away are looked at."""
+
+REVIEW_S = 60.0
+
+_DOORS = ("opened", "closed")
+
+
+class Hub:
+    """The deciding part of a monitor. ``take`` gives what was decided since the last time."""
+
+    def __init__(self, settings: Settings, now: Moment, memory: Memory, boot: str) -> None:
+        self.settings = settings
+        self.started = now
+        self.ledger = Ledger(memory.findings)
+        self.own = Own(
+            self.ledger,
+            now,
+            settings.monitor,
+            brokers=[broker.name for broker in settings.brokers],
+            targets=[target.name for target in settings.targets],
+            watched=[target.name for target in settings.targets if target.url_file is not None],
+        )
+        self.fleet = Fleet(
+            self.ledger,
+            now,
+            grace_s=settings.grace_s,
+            roster=settings.roster,
+            known=memory.nodes,
+            pauses=memory.pauses,
+            brokers=list(self.own.links),
+        )
+        self.incidents = Incidents(
+            self.ledger,
+            now,
+            escalate_s=settings.escalate_s,
+            steps=max((target.step for target in settings.targets), default=0),
+            known=memory.incidents,
+            closed=memory.closed,
+            mistakes=memory.mistaken,
+        )
+        self.drills = Drills(
+            self.ledger,
+            now,
+            test_days=settings.test_days,
+            buttons=memory.buttons,
+            walks=memory.walk_tests,
+            unconfirmed=memory.unconfirmed,
+        )
+        self.reach = Reach(self.ledger, now, settings)
+        names = [target.name for target in settings.targets]
+        self.targets = Targets(self.ledger, now, settings.monitor, names, memory.targets)
+        self.counts = Counters()
+        self.receipts = Receipts(self.ledger, self.counts, settings.missing_s, memory.tallies)
+        self._lists = Lists()
+        self._told = Told(self.ledger, self.own, self.incidents, self._lists, self.receipts, self.counts)
+        owed = Owed(self.ledger, self.fleet, self.incidents, self._lists)
+        self._walks = Walks(self.ledger, self.fleet, self.drills, boot)
+        self._orders = Orders(
+            self.ledger, self.fleet, self.incidents, self._walks, self._lists, owed, self._forget, boot
+        )
+        self._ways = Ways(self.ledger, self.fleet, self.own, self._orders.probe, f"{boot}-")
+        self._doubles = Doubles(self.ledger, now)
+        self._kept: set[NodeKey] = set()  # what only brokers remember of nodes that nobody knows here
+        self._tick_at = now.at
+        self._review_at = now.at + REVIEW_S
+        self._restore(now)
+        self._faults = NodeFaults(self.ledger)
+        self._review_reach(now)
+        # By the same name at each start with these targets, so that two monitors with one history call once.
+        self.incidents.call_untold(now, ",".join(sorted(names)), frozenset(memory.uncalled))
+
+    @property
+    def next_due(self) -> float:
+        """When ``time_passed`` has to be called again (monotonic)."""
+        return min(self.fleet.next_due, self.drills.next_due, self._tick_at)
+
+    def take(self) -> Decisions:
+        """What was decided since the last time."""
+        return self.ledger.take()
+
+    def hear(
+        self,
+        now: Moment,
+        broker: str,
+        node: NodeKey,
+        message: State | Alarm | Event | HeartbeatMessage | ReplyMessage,
+        *,
+        retained: bool,
+    ) -> None:
+        """A node's message came."""
+        if retained and node not in self.fleet.nodes and self._says_nothing(message):
+            if len(self._kept) < NODES_LIMIT:
+                self._kept.add(node)
+            return
+        tracked = self.fleet.find(node, now, speaks=not retained)
+        if tracked is None:
+            self.counts.unknown_nodes += 1
+            self.counts.dropped += 1
+            self.own.flooded(now, "strangers")
+            return
+        match message:
+            case HeartbeatMessage():
+                if not retained:
+                    self._heartbeat(now, tracked, broker, message)
+            case Event():
+                if not retained:
+                    self._event(now, tracked, broker, message)
+            case State():
+                self._state(now, tracked, broker, message, retained=retained)
+            case Alarm():
+                if not retained:
+                    self.fleet.heard(now, tracked, broker, message.boot)
+                    self._spoke(now, node, message.boot)
+                sifted = self.incidents.doubts.sifted(now, node, message)
+                self._listed(now, node, sifted, is_newest=self._lists.take(node, sifted))
+            case ReplyMessage():
+                if not retained:
+                    self._ways.reply(now, node, message)
+                    self._orders.reply(now, node, message)
+            case _:
+                assert_never(message)
+
+    def stored(self, now: Moment, outcome: Stored) -> None:
+        """The history holds what it was given."""
+        self.receipts.stored(now, outcome.events)
+        self.receipts.counted(outcome.tallies)
+        for record in outcome.incidents:
+            self.incidents.stored(now, record)
+            self._told.stored(now, record)
+
+    def accepted(self, now: Moment, incident: IncidentKey, presses: int) -> None:
+        """A target has taken a message about this call, which named so many presses."""
+        self._told.accepted(now, incident, presses)
+
+    def link_up(self, now: Moment, broker: str) -> None:
+        """A broker is reached."""
+        self.own.link_up(now, broker)
+        self.fleet.broker_up(now, broker)
+        self._told.say_all(now)
+
+    def link_down(self, now: Moment, broker: str, problem: str) -> None:
+        """A broker isn't reached (any more); ``problem`` says why."""
+        self.own.link_down(now, broker, problem)
+        self.fleet.broker_down(broker)
+
+    def dropped(self, now: Moment, count: int, *, malformed: bool = False) -> None:
+        """Messages were dropped before they came here: too many, or none that means anything."""
+        if malformed:
+            self.counts.malformed += count
+        else:
+            self.counts.dropped += count
+            self.own.flooded(now, "messages")
+
+    def ask(self, now: Moment, number: int, request: Request) -> None:
+        """A person or a tool wants something; the answer is a Respond with this number."""
+        if isinstance(request, TryTarget | IsolateTarget | RestoreTarget):
+            before = self.targets.isolated
+            self.targets.ask(now, number, request)
+            self._restored(now, before)
+        else:
+            self._orders.ask(now, number, request)
+
+    def time_passed(self, now: Moment) -> None:
+        """Decide whatever was due by now."""
+        self.fleet.time_passed(now)
+        self.drills.time_passed(now)
+        if now.at < self._tick_at:
+            return
+        self._tick_at = now.at + TICK_S
+        self.incidents.time_passed(now)
+        self._told.time_passed(now)
+        self._orders.time_passed(now)
+        self._ways.time_passed(now)
+        self.own.time_passed(now)
+        before = self.targets.isolated
+        if self.targets.time_passed(now):
+            self._restored(now, before)
+        self.receipts.time_passed(now, history_ok=self.own.history_ok)
+        if now.at >= self._review_at:
+            self._review_at = now.at + REVIEW_S
+            self.drills.review(now)
+            self._review_reach(now)
+            self.incidents.mistakes.review(now)
+
+    def _says_nothing(self, message: State | Alarm | Event | HeartbeatMessage | ReplyMessage) -> bool:
+        """Whether a stranger that a broker remembers is no node for us: it may have been renamed or taken away."""
+        is_call = isinstance(message, Alarm) and message.incidents
+        return self.settings.roster is not None and not is_call
+
+    def _forget(self, now: Moment, node: NodeKey) -> Answer:
+        if node.site not in self.settings.sites:
+            return Answer("unknown", "no-such-node")
+        tracked = self.fleet.nodes.get(node)
+        if tracked is None and node not in self._kept and not any(each.of == node for each in self.ledger.open):
+            return Answer("unknown", "no-such-node")
+        self._kept.discard(node)
+        if tracked is not None:
+            if tracked.place is not None:
+                return Answer("refused", "in-the-roster")
+            if self.fleet.speaks(now, tracked):
+                return Answer("refused", "still-speaks")
+            if self.incidents.of(node):
+                return Answer("refused", "alarm-open")
+            self.fleet.forget(now, tracked)
+        for key in [each for each in self.ledger.open if each.of == node]:
+            self.ledger.clear(now, key, tell=False)
+        for part in (self.incidents, self.drills, self.receipts, self._lists, self._doubles, self._faults):
+            part.forget(node)
+        self.ledger.out.says.append(ClearTopics(node))
+        return Answer("done")
+
+    def _listed(self, now: Moment, node: NodeKey, message: Alarm, *, is_newest: bool) -> None:
+        self.incidents.alarm(now, node, message, is_newest=is_newest)
+        self._told.listed(now, node, message)
+
+    def _spoke(self, now: Moment, node: NodeKey, boot: str) -> None:
+        kept = self._lists.spoke(node, boot)
+        if kept is not None:
+            self._listed(now, node, kept, is_newest=True)
+
+    def _heartbeat(self, now: Moment, tracked: Tracked, broker: str, message: HeartbeatMessage) -> None:
+        self.counts.heartbeats += 1
+        before = tracked.heartbeat
+        self._spoke(now, tracked.key, message.boot)
+        self._doubles.heartbeat(now, tracked.key, message)
+        self.fleet.heartbeat(now, tracked, broker, message)
+        self.receipts.expect(tracked.key, message.boot, message.seq)
+        if before is None or before.inputs != message.inputs:
+            self.drills.heartbeat(now, tracked.key, message)
+        self._faults.heartbeat(now, tracked.key, message, is_new=before is None or before.faults != message.faults)
+        self.receipts.find_missing(now, tracked.key)
+        self._walks.heard(now, tracked, message.walk_test_s)
+
+    def _state(self, now: Moment, tracked: Tracked, broker: str, message: State, *, retained: bool) -> None:
+        whole = not retained and message.session == 1
+        is_now = not retained and message.state == "online"
+        self.receipts.expect(tracked.key, message.boot, message.seq, whole=whole, retained=not is_now)
+        self.fleet.state(now, tracked, broker, message, retained=retained)
+        if message.state != "online" or retained:
+            return
+        self._spoke(now, tracked.key, message.boot)
+        self.receipts.say_newest(tracked.key, message.boot)
+        self._told.say_all(now, tracked.key)
+        self._ways.probe(now, tracked.key, message.boot)
+
+    def _event(self, now: Moment, tracked: Tracked, broker: str, event: Event) -> None:
+        self.counts.events += 1
+        self.fleet.heard(now, tracked, broker, event.boot)
+        if self.incidents.doubts.refuses(now, tracked.key, event):
+            self.counts.dropped += 1
+            return
+        key = EventKey(*tracked.key, event.boot, event.seq)
+        is_call = event.kind in CALLS and bool(event.presses) and event.incident is not None
+        if is_call and self.receipts.is_known(key) and self.incidents.doubts.contradicts(now, key, event):
+            self.incidents.call_anew(now, tracked.key, event, _when(now, event))
+            self._told.heard(now, tracked.key, event)
+            return  # the history has another event under its number: this one isn't held
+        if self.receipts.is_held(key) and not self.incidents.lacks(tracked.key, event):
+            self.counts.repeated += 1
+            self.receipts.say(key)
+            self._told.heard(now, tracked.key, event)
+            return
+        if self.receipts.is_awaited(key):
+            self._told.heard(now, tracked.key, event)
+            return
+        calls = is_call and not event.test and self.incidents.lacks(tracked.key, event)
+        has_room = self.receipts.finds_room(now, tracked.key, calls=calls)
+        if not (has_room and self.incidents.admits(now, tracked.key, event)):
+            self.counts.dropped += 1
+            return
+        if is_call:
+            self.incidents.doubts.came(now, key, event)
+        self.receipts.take(now, key, event)
+        at_utc = _when(now, event)
+        self._keep(now, key, event)
+        opened = len(self.incidents.open)
+        self.incidents.event(now, tracked.key, event, at_utc)
+        later = self._lists.after(tracked.key, event) if len(self.incidents.open) > opened else None
+        if later is not None:  # a call that comes late may be answered or over by now
+            self.incidents.alarm(now, tracked.key, later)
+        self.drills.event(now, key, event, at_utc)
+        self._told.heard(now, tracked.key, event)
+
+    def _keep(self, now: Moment, key: EventKey, event: Event) -> None:
+        # When a door was opened says where people are: outside an incident that is nobody's business (README).
+        private = event.kind in _DOORS and event.incident is None
+        heard = HeardEvent(
+            key=key,
+            kind=event.kind,
+            at_utc=event.at_utc,
+            heard_utc=now.utc,
+            urgent=event.incident is not None or event.test,
+            incident=event.incident,
+            input=None if private else event.input,
+            body="" if private else event_body(event),
+        )
+        self.ledger.out.events.append(heard)
+
+    def _is_over(self, key: FindingKey) -> bool:
+        """Whether nobody will ever clear this finding of an earlier run."""
+        if key.code in _OF_INCIDENTS:
+            opened = self.incidents.open.get(IncidentKey(*key.of, key.subject))
+            came = opened is not None and opened.record.held_utc is not None
+            return opened is None or (key.code == OPEN_ALARM_UNSTORED.code and came)
+        if key.code == OPEN_AT_THE_WALL.code:
+            return self.incidents.ended(IncidentKey(*key.of, key.subject)) is None
+        if key.code == MISTAKEN_CALLS.code:
+            return self.incidents.mistakes.count(key.of, key.subject) < 2
+        if key.code == REDUCED.code and not key.node:
+            return key.subject not in self.drills.walks
+        tracked = self.fleet.nodes.get(key.of)
+        if key.code == REDUCED.code:
+            return tracked is None or tracked.pause is None
+        not_ours = FindingKey(NOT_OURS.code, *key.of, "")
+        if key == not_ours:
+            return tracked is not None and tracked.known
+        return bool(key.node) and tracked is None and not_ours not in self.ledger.open
+
+    def _restored(self, now: Moment, before: frozenset[str]) -> None:
+        """A target may be back that wasn't told of what is still open."""
+        self._review_reach(now)
+        for name in sorted(before - self.targets.isolated):
+            self.incidents.call_untold(now, f"{name}:{now.utc:%Y%m%dT%H%M%S.%f}")
+
+    def _review_reach(self, now: Moment) -> None:
+        self.reach.review(now, self.fleet.nodes.values(), self.targets.isolated)
+
+    def _restore(self, now: Moment) -> None:
+        for key in list(self.ledger.open):
+            if self._is_over(key):
+                del self.ledger.open[key]
+                self.ledger.out.cleared.append((key, now.utc))
+
+
+_OF_INCIDENTS = frozenset({RESET_MISSING.code, OPEN_ALARM_UNSTORED.code, UNTOLD.code})
+
+FIRST_UTC = datetime(1970, 1, 1, tzinfo=UTC)
+"""Where a clock begins that nobody has set."""
+
+
+def _when(now: Moment, event: Event) -> datetime:
+    """When it happened by our clock, where the node says how long ago that is; else by the node's, but never later.
+
+    Nor before FIRST_UTC: a date of the year 1 is none that every zone can show.
+    """
+    if isinstance(event.age_ms, int):
+        try:
+            return max(now.utc - timedelta(milliseconds=event.age_ms), FIRST_UTC)
+        except OverflowError:
+            pass
+    try:
+        return max(min(datetime.fromisoformat(event.at_utc), now.utc), FIRST_UTC)
+    except ValueError:
+        return now.utc

@@ -1,0 +1,55 @@
+"""Mistaken calls of each button: the second one in twelve months is a finding. Pure.
+
+After a few of them nobody runs any more, so somebody has to see why this button is pressed by mistake.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from node.monitor.core.decisions import Ledger, Moment, counted_from
+from node.monitor.core.findings.catalogue import MISTAKEN_CALLS
+from node.monitor.core.model import FindingKey, NodeKey
+
+COUNTED_S = 365 * 86400.0
+MANY = 2
+LIMIT = 50_000
+"""As many buttons as are known (button_tests.py): whoever invents inputs fills no memory."""
+
+
+class Mistakes:
+    """``known``: the mistaken calls of a year: node, input, and when they were ended."""
+
+    def __init__(self, ledger: Ledger, now: Moment, known: Iterable[tuple[NodeKey, str, datetime]] = ()) -> None:
+        self._ledger = ledger
+        self._of: dict[tuple[NodeKey, str], list[datetime]] = {}
+        for node, name, at_utc in known:
+            self._of.setdefault((node, name), []).append(at_utc)
+        self.review(now)
+
+    def count(self, node: NodeKey, name: str) -> int:
+        """How often this button called by mistake in the last twelve months."""
+        return len(self._of.get((node, name), ()))
+
+    def add(self, now: Moment, node: NodeKey, name: str, at_utc: datetime) -> None:
+        """It did so once more."""
+        if (node, name) not in self._of and len(self._of) >= LIMIT:
+            return
+        self._of.setdefault((node, name), []).append(at_utc)
+        self._review(now, node, name)
+
+    def review(self, now: Moment) -> None:
+        """Forget what is longer ago than twelve months."""
+        for node, name in list(self._of):
+            self._review(now, node, name)
+
+    def _review(self, now: Moment, node: NodeKey, name: str) -> None:
+        dated = [counted_from(now, each) for each in self._of[node, name]]
+        recent = [each for each in dated if (now.utc - each).total_seconds() < COUNTED_S]
+        self._of[node, name] = recent
+        if not recent:
+            del self._of[node, name]
+        key = FindingKey(MISTAKEN_CALLS.code, *node, name)
+        if len(recent) >= MANY:
+            self._ledger.find(now, key, count=len(recent))
+        else:
+            self._ledger.clear(now, key)

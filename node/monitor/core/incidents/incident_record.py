@@ -1,0 +1,43 @@
+"""What is written down of an incident: as an event tells it, as its node lists it, and who is coming. Pure."""
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from node.core.settings import AlarmClass
+from node.monitor.core.model import IncidentKey, IncidentRecord
+from node.protocol.messages import Event, OpenIncident
+
+
+def from_event(key: IncidentKey, event: Event, at_utc: datetime) -> IncidentRecord:
+    """An incident as far as one of its events tells it: its call, or where that was never heard, what came after it."""
+    return IncidentRecord(
+        key=key,
+        input=event.input or "",
+        alarm_class=event.alarm_class or AlarmClass.THREAT,
+        raised_utc=at_utc,
+        presses=event.presses or 0,
+        test=event.test,
+    )
+
+
+def from_list(key: IncidentKey, listed: OpenIncident, at_utc: datetime) -> IncidentRecord:
+    """An incident of which only its node's list came."""
+    record = IncidentRecord(
+        key=key,
+        input=listed.input,
+        alarm_class=listed.alarm_class,
+        raised_utc=at_utc,
+        presses=listed.presses,
+        test=listed.test,
+    )
+    return answered(record, at_utc, None) if listed.phase == "acknowledged" else record
+
+
+def answered(record: IncidentRecord, at_utc: datetime, by: str | None, presses: int | None = None) -> IncidentRecord:
+    """Somebody is coming, who knew of so many presses (None: of all): so many there were at least."""
+    known = presses or record.presses
+    if record.answered and known <= record.answered:
+        return record
+    counted = max(record.presses, known)
+    return replace(record, presses=counted, acknowledged_utc=at_utc, acknowledged_by=by, answered=known)

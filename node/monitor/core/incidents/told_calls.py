@@ -1,0 +1,192 @@
+"""Which calls people were told of, and what their nodes hear of that: the lamp says *received* then. Pure.
+
+1. A call is told once a channel has taken a message that names every press of it.
+2. Its node hears so at once, for the event for which it waits: the one that its list names, or a further press that
+   came. It hears so again at its birth, when a link is back, and when it says anything of the call again; and where it
+   goes on listing it as active, after ``AGAIN_S``, doubling to ``SELDOM_S``: a receipt that was lost does no harm.
+3. Another monitor on the same history may have told people: it is asked every ``ASK_S``, after a minute every
+   ``ASK_SELDOM_S``; no more than ``ASKED`` calls at once, those first that have waited longest.
+4. A call that nobody was told of for ``UNTOLD_S`` is a finding.
+"""
+
+from dataclasses import dataclass
+from math import inf
+
+from msgspec.structs import replace
+
+from node.monitor.core.decisions import Ledger, Moment
+from node.monitor.core.findings.catalogue import UNTOLD
+from node.monitor.core.findings.self_check import Own
+from node.monitor.core.incidents.escalation import Open
+from node.monitor.core.incidents.lifecycle import CALLS, Incidents
+from node.monitor.core.incidents.reported import Lists
+from node.monitor.core.model import EventKey, FindingKey, IncidentKey, IncidentRecord, NodeKey
+from node.monitor.core.nodes.receipts import Receipts
+from node.monitor.core.view.view_types import Counters
+from node.protocol.messages import Alarm, Event
+
+UNTOLD_S = 10.0
+"""As long as a node waits (its ``receipt_s``) until its lamp says that nobody has it."""
+
+AGAIN_S = 1.0
+SELDOM_S = 60.0
+ASK_S = 2.0
+ASK_SELDOM_S = 5.0
+ASK_OFTEN_S = 60.0
+ASKED = 50
+AT_ONCE = 100
+"""How many told receipts a node gets within a second: twice what it may list."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """What is known of an open call beside its record.
+
+    ``came``: its newest press that came, ``presses`` its number. ``said``: which event was named last, ``said_at``
+    when, ``say_at`` when it may be again. ``untold_at``: since when nobody knows of it, ``ask_at`` when the history is
+    asked next.
+    """
+
+    came: EventKey | None = None
+    presses: int = 0
+    said: EventKey | None = None
+    said_at: float = -inf
+    say_at: float = -inf
+    untold_at: float = inf
+    ask_at: float = inf
+
+
+class Told:
+    """Says and finds what follows from what people were told."""
+
+    def __init__(
+        self, ledger: Ledger, own: Own, incidents: Incidents, lists: Lists, receipts: Receipts, counts: Counters
+    ) -> None:
+        self._ledger = ledger
+        self._own = own
+        self._incidents = incidents
+        self._lists = lists
+        self._receipts = receipts
+        self._counts = counts
+        self._calls = {key: _Call() for key in incidents.open}
+        self._second: dict[NodeKey, tuple[float, int]] = {}
+
+    def accepted(self, now: Moment, key: IncidentKey, presses: int) -> None:
+        """A channel took a message about this call, which named so many presses."""
+        opened = self._incidents.open.get(key)
+        if opened is None or presses <= opened.record.told_presses:
+            return  # over, or told before; the outbox has kept what there is to keep
+        untold_at = self._call(key).untold_at
+        opened.record = replace(opened.record, told_presses=presses, told_utc=now.utc)
+        self._ledger.out.incidents.append(opened.record)
+        if opened.record.is_told and untold_at < inf:
+            self._counts.told += 1
+            self._counts.told_s += now.at - untold_at
+        self._look(now, key, opened)
+
+    def heard(self, now: Moment, node: NodeKey, event: Event) -> None:
+        """An event came, for the first time or again."""
+        if event.incident is None:
+            return
+        key = IncidentKey(*node, event.incident)
+        opened = self._incidents.open.get(key)
+        if opened is None:
+            return
+        call = self._call(key)
+        if event.kind in CALLS and event.presses and event.presses >= call.presses:
+            call.came, call.presses = EventKey(*node, event.boot, event.seq), event.presses
+        self._again(now, key, opened)
+
+    def listed(self, now: Moment, node: NodeKey, message: Alarm) -> None:
+        """A node's list came, and is in ``lists``."""
+        for each in message.incidents:
+            key = IncidentKey(*node, each.incident)
+            opened = self._incidents.open.get(key)
+            if opened is None:
+                continue
+            if each.phase == "received" and opened.record.is_untold:
+                call = self._call(key)  # another monitor has told it
+                call.ask_at = min(call.ask_at, now.at)
+            self._again(now, key, opened)
+
+    def say_all(self, now: Moment, node: NodeKey | None = None) -> None:
+        """This node was born, or (None) a link is back: what was said before may be lost."""
+        opened = list(self._incidents.open.values()) if node is None else self._incidents.of(node)
+        for each in opened:
+            self._again(now, each.record.key, each)
+
+    def stored(self, now: Moment, there: IncidentRecord) -> None:
+        """The history has said what it knows of this incident, and ``incidents`` has taken that."""
+        opened = self._incidents.open.get(there.key)
+        if opened is not None:
+            self._look(now, there.key, opened)
+
+    def time_passed(self, now: Moment) -> None:
+        """Say again, ask, and find what nobody was told of."""
+        for key in self._calls.keys() - self._incidents.open.keys():
+            del self._calls[key]
+            self._ledger.clear(now, _untold(key))
+        for key, opened in self._incidents.open.items():
+            self._look(now, key, opened)
+            if now.at - self._call(key).untold_at >= UNTOLD_S:
+                self._ledger.find(now, _untold(key))
+        self._ask(now)
+
+    def _ask(self, now: Moment) -> None:
+        """Ask the history about whatever it is time for."""
+        due = [key for key, call in self._calls.items() if call.ask_at <= now.at]
+        for key in sorted(due, key=lambda each: self._calls[each].ask_at)[:ASKED]:
+            call = self._calls[key]
+            call.ask_at = now.at + (ASK_S if now.at - call.untold_at < ASK_OFTEN_S else ASK_SELDOM_S)
+            if self._own.history_ok:  # else all that was asked would be stored once it is back
+                self._ledger.out.incidents.append(self._incidents.open[key].record)
+
+    def _again(self, now: Moment, key: IncidentKey, opened: Open) -> None:
+        """Its node may not have heard what was said."""
+        call = self._call(key)
+        call.say_at = min(call.say_at, call.said_at + AGAIN_S)
+        self._look(now, key, opened)
+
+    def _look(self, now: Moment, key: IncidentKey, opened: Open) -> None:
+        """Say it, where it is so, its node waits for it, and it is time; else see since when it isn't."""
+        call = self._call(key)
+        if opened.record.is_untold and opened.answered_since is None:
+            if call.untold_at == inf:
+                call.untold_at = now.at
+                call.ask_at = min(call.ask_at, now.at + ASK_S)
+            return
+        call.untold_at = call.ask_at = inf
+        self._ledger.clear(now, _untold(key))
+        if opened.record.is_answered or opened.answered_since is not None or not opened.record.is_told:
+            return
+        awaited = self._awaited(key, call)
+        if awaited is None or (awaited == call.said and now.at < call.say_at) or not self._may(now, key.of):
+            return
+        wait_s = min(2 * (call.say_at - call.said_at), SELDOM_S) if awaited == call.said else AGAIN_S
+        call.said, call.said_at, call.say_at = awaited, now.at, now.at + wait_s
+        self._receipts.say(awaited, "told")
+
+    def _awaited(self, key: IncidentKey, call: _Call) -> EventKey | None:
+        """The event for which its node waits, as far as it is known; None where it waits for none."""
+        listed = self._lists.get(key)
+        if listed is None or listed.presses < call.presses:
+            return call.came
+        return EventKey(*key.of, listed.press.boot, listed.press.seq) if listed.phase == "active" else None
+
+    def _may(self, now: Moment, node: NodeKey) -> bool:
+        """Whether this node hasn't heard too much within this second."""
+        since, count = self._second.get(node, (-inf, 0))
+        if now.at - since >= 1.0:
+            since, count = now.at, 0
+        self._second[node] = since, count + 1
+        return count < AT_ONCE
+
+    def _call(self, key: IncidentKey) -> _Call:
+        call = self._calls.get(key)
+        if call is None:
+            call = self._calls[key] = _Call()
+        return call
+
+
+def _untold(key: IncidentKey) -> FindingKey:
+    return FindingKey(UNTOLD.code, *key.of, key.incident)

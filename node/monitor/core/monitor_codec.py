@@ -1,0 +1,181 @@
+"""What a monitor says and hears: topics, and messages <-> their types (node.protocol.messages, protocol.md).
+
+Whatever else comes is a ValueError with a reason, never a guess.
+"""
+
+import re
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from node.monitor.core.decisions import SendCommand
+from node.monitor.core.model import EventKey, NodeKey
+from node.protocol.codec import rfc3339
+from node.protocol.messages import (
+    PAYLOAD_LIMIT,
+    Alarm,
+    Command,
+    Event,
+    EventId,
+    HeartbeatMessage,
+    MonitorMessage,
+    Receipt,
+    ReceiptKind,
+    ReplyMessage,
+    State,
+)
+
+HEARTBEAT_S = 5.0
+"""How often a monitor says that it listens (protocol.md)."""
+
+TTL_S = 10
+"""How long a command may be on its way."""
+
+Heard = State | Alarm | Event | HeartbeatMessage | ReplyMessage
+
+_TYPES: dict[str, type[Heard]] = {
+    "state": State,
+    "alarm": Alarm,
+    "event": Event,
+    "heartbeat": HeartbeatMessage,
+    "reply": ReplyMessage,
+}
+_DECODERS = {kind: msgspec.json.Decoder(each) for kind, each in _TYPES.items()}
+_OWN = msgspec.json.Decoder(MonitorMessage)
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+
+
+class FromNode(NamedTuple):
+    """A node's message."""
+
+    node: NodeKey
+    message: Heard
+
+
+class FromMonitor(NamedTuple):
+    """What stands on our own ``state``: the boot that says it, and what."""
+
+    boot: str
+    state: str
+
+
+class _Said(MonitorMessage, frozen=True, kw_only=True):
+    """A monitor's state or heartbeat, whole."""
+
+    seq: int = 0
+    session: int
+    at_utc: str
+    clock: Literal["synchronised", "free"] = "free"
+    period_s: float | None = None
+    reason: str | None = None
+
+
+class MonitorWire:
+    """The topics of the monitor ``monitor`` at ``sites``; ``boot`` is 8 hex digits."""
+
+    def __init__(self, root: str, sites: tuple[str, ...], monitor: str, boot: str) -> None:
+        self.client_id = f"{sites[0]}/monitor/{monitor}"
+        self.monitor = monitor
+        self.boot = boot
+        self.sites = sites
+        self._root = root
+        self._prefix = f"{root}/"
+        self._own_states = frozenset(self.state_topic(site) for site in sites)
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """Every topic filter that a monitor listens to; its own state tells it when another one speaks as it."""
+        kinds = [f"{self._root}/{site}/node/+/{kind}" for site in self.sites for kind in _TYPES]
+        return (*kinds, *sorted(self._own_states))
+
+    def kept_topics(self, node: NodeKey) -> tuple[str, str]:
+        """Where a broker keeps something of a node."""
+        branch = f"{self._root}/{node.site}/node/{node.node}"
+        return f"{branch}/state", f"{branch}/alarm"
+
+    def state_topic(self, site: str) -> str:
+        """Where this monitor's state stands, retained."""
+        return f"{self._root}/{site}/monitor/{self.monitor}/state"
+
+    def heartbeat_topic(self, site: str) -> str:
+        """Where it beats."""
+        return f"{self._root}/{site}/monitor/{self.monitor}/heartbeat"
+
+    def receipt_topic(self, node: NodeKey) -> str:
+        """Where a node hears its receipts."""
+        return f"{self._root}/{node.site}/node/{node.node}/receipt"
+
+    def command_topic(self, node: NodeKey) -> str:
+        """Where a node hears commands."""
+        return f"{self._root}/{node.site}/node/{node.node}/command"
+
+    def said(
+        self,
+        state: Literal["online", "offline", "lost"],
+        session: int,
+        at_utc: float,
+        *,
+        period_s: float | None = None,
+        reason: str | None = None,
+    ) -> bytes:
+        """The payload of a birth, a goodbye, a will, or (with ``period_s``) a heartbeat."""
+        message = _Said(
+            v=1,
+            monitor=self.monitor,
+            boot=self.boot,
+            state=state,
+            session=session,
+            at_utc=rfc3339(at_utc),
+            period_s=period_s,
+            reason=reason,
+        )
+        return msgspec.json.encode(message)
+
+    def receipt(self, event: EventKey, kind: ReceiptKind) -> bytes:
+        """The payload of a receipt."""
+        receipt = Receipt(v=1, monitor=self.monitor, event=EventId(event.boot, event.seq), kind=kind)
+        return msgspec.json.encode(receipt)
+
+    def command(self, command: SendCommand) -> bytes:
+        """The payload of a command, to be published with an expiry of ``TTL_S``."""
+        arguments: dict[str, Any] = command.arguments
+        message = Command(
+            v=1,
+            id=command.id,
+            boot=command.boot,
+            ttl_s=float(TTL_S),
+            by=command.by,
+            action=command.action,
+            **arguments,
+        )
+        return msgspec.json.encode(message)
+
+    def read(self, topic: str, payload: bytes) -> FromNode | FromMonitor:
+        """What a message is. ValueError, with a reason, for one that means nothing to a monitor."""
+        if len(payload) > PAYLOAD_LIMIT:
+            raise ValueError(f"more than {PAYLOAD_LIMIT} bytes")
+        if topic in self._own_states:
+            said: MonitorMessage = _decoded(_OWN, payload)
+            return FromMonitor(said.boot, said.state)
+        parts = topic.removeprefix(self._prefix).split("/")
+        if len(parts) != 4 or parts[1] != "node" or parts[0] not in self.sites:
+            raise ValueError("unknown topic")
+        decoder = _DECODERS.get(parts[3])
+        if decoder is None or not _ID.match(parts[2]):
+            raise ValueError("unknown topic")
+        message = _decoded(decoder, payload)
+        if message.node != parts[2]:
+            raise ValueError("a node speaks on its own branch only")
+        return FromNode(NodeKey(parts[0], parts[2]), message)
+
+
+def event_body(event: Event) -> str:
+    """An event as the history keeps it: without its age, which belongs to one copy."""
+    return msgspec.json.encode(msgspec.structs.replace(event, age_ms=msgspec.UNSET)).decode()
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], payload: bytes) -> Any:
+    try:
+        return decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise ValueError(f"unreadable: {error}") from error

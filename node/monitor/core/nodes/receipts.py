@@ -1,0 +1,172 @@
+"""Which events are held, and so have their receipt; which are on their way into the history; which never came. Pure.
+
+An event's receipt *held* is said once it is stored, and again whenever the node sends it again. Never otherwise.
+
+While the history is away what it is to store waits, of each node no more than it has ``ROOM`` for: one that is mad, or
+whose login was stolen, must not fill the memory. Beyond that a real call still finds ``CALLS_ROOM``. What finds no room
+isn't taken: it has no receipt, and its node sends it again.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from node.monitor.core.decisions import Ledger, Moment, SendReceipt
+from node.monitor.core.findings.catalogue import EVENTS_MISSING, FLOOD
+from node.monitor.core.model import EventKey, FindingKey, NodeKey, Tally
+from node.monitor.core.nodes.sequence import Account
+from node.monitor.core.view.view_types import Counters
+from node.protocol.messages import Event, ReceiptKind
+
+STORING_S = 30.0
+"""After this an event that is still not stored may be taken again from the node, where the history works."""
+
+ROOM = 256
+"""A node has at most 20 unanswered events under way (protocol.md): the rest is for those of a long outage."""
+
+CALLS_ROOM = 64
+"""More than a node's open incidents (INCIDENTS_LIMIT)."""
+
+_WAITING = "events"
+
+
+class Receipts:
+    """All nodes' accounts. ``tallies`` are those of earlier runs; ``missing_s``: for how long a gap may stay open."""
+
+    def __init__(self, ledger: Ledger, counts: Counters, missing_s: float, tallies: Iterable[Tally]) -> None:
+        self._ledger = ledger
+        self._counts = counts
+        self._missing_s = missing_s
+        self._accounts: dict[NodeKey, Account] = {}
+        self._storing: dict[EventKey, float] = {}
+        self._waiting: Counter[NodeKey] = Counter()
+        self._full = {key.of for key in ledger.open if (key.code, key.subject) == (FLOOD.code, _WAITING) and key.node}
+        for tally in tallies:
+            account = self._account(tally.node)
+            for first, last in tally.ranges:
+                account.account(tally.boot, first, last)
+
+    def expect(self, node: NodeKey, boot: str, seq: int, *, whole: bool = False, retained: bool = False) -> None:
+        """The node has named this number as its newest; ``whole``: we hear this boot from its beginning."""
+        account = self._account(node)
+        if not retained or not account.now:
+            account.now = boot
+        account.expect(boot, seq, whole=whole)
+
+    def is_held(self, key: EventKey) -> bool:
+        """Whether it is stored."""
+        boot = self._account(key.of).boots.get(key.boot)
+        return boot is not None and boot.holds(key.seq)
+
+    def is_awaited(self, key: EventKey) -> bool:
+        """Whether it is on its way into the history."""
+        return key in self._storing
+
+    def is_known(self, key: EventKey) -> bool:
+        """Whether it came: it is stored, or on its way there."""
+        return self.is_awaited(key) or self.is_held(key)
+
+    def finds_room(self, now: Moment, node: NodeKey, *, calls: bool) -> bool:
+        """Whether another event of this node may wait for the history; ``calls``: it is a real call for help."""
+        waiting = self._waiting[node]
+        if waiting >= ROOM:
+            self._full.add(node)
+            self._ledger.find(now, _too_many(node))
+        return waiting < ROOM + (CALLS_ROOM if calls else 0)
+
+    def take(self, now: Moment, key: EventKey, event: Event) -> None:
+        """It is handed to the history, and what it says of others is reckoned with."""
+        self._let_go(key)
+        self._storing[key] = now.at
+        self._waiting[key.of] += 1
+        self._ledger.out.tallies.append(Tally(node=key.of, boot=key.boot, ranges=((key.seq, key.seq),)))
+        account = self._account(key.of)
+        account.expect(event.boot, event.seq, whole=event.kind == "started" and event.boot == account.now)
+        if event.kind == "evicted":
+            for each in event.ranges:
+                account.evict(each.boot, each.first, each.last)
+                tally = Tally(node=key.of, boot=each.boot, ranges=((each.first, each.last),))
+                self._ledger.out.tallies.append(tally)
+        if event.previous is not None and event.previous.boot in account.boots:
+            account.expect(event.previous.boot, event.previous.seq)
+
+    def stored(self, now: Moment, events: Iterable[EventKey]) -> None:
+        """The history holds these events: their nodes are told."""
+        for key in events:
+            begun = self._let_go(key)
+            if begun is not None:
+                self._counts.stored += 1
+                self._counts.stored_s += now.at - begun
+            self._account(key.of).account(key.boot, key.seq, key.seq)
+            self.say(key)
+
+    def counted(self, tallies: Iterable[Tally]) -> None:
+        """The history was asked for these."""
+        for tally in tallies:
+            boot = self._account(tally.node).boots.get(tally.boot)
+            if boot is not None:
+                boot.answered(tally.ranges)
+
+    def unstored(self, events: Iterable[EventKey]) -> None:
+        """The history won't have these events: their nodes may send them again."""
+        for key in events:
+            self._let_go(key)
+
+    def say(self, key: EventKey, kind: ReceiptKind = "held") -> None:
+        """Tell its node that this event is held, or that people were told of it (told_calls.py)."""
+        self._counts.receipts += kind == "held"
+        self._ledger.out.says.append(SendReceipt(key, kind))
+
+    def say_newest(self, node: NodeKey, boot: str) -> None:
+        """Tell a node, at its birth, the newest event of this boot that is held, where there is one."""
+        held = self._account(node).boots[boot].ranges
+        if held:
+            self.say(EventKey(*node, boot, held[-1][1]))
+
+    def missing(self, node: NodeKey, at: float) -> int:
+        """How many events of a node never came."""
+        account = self._accounts.get(node)
+        return 0 if account is None else account.missing(at, self._missing_s)
+
+    def find_missing(self, now: Moment, node: NodeKey) -> None:
+        """Where events are missing for long enough, and the history doesn't have them, that is a finding."""
+        for boot in self._account(node).ask(now.at, self._missing_s):
+            self._ledger.out.tallies.append(Tally(node=node, boot=boot, ranges=()))
+        missing = self.missing(node, now.at)
+        key = FindingKey(EVENTS_MISSING.code, *node, "")
+        if missing:
+            self._ledger.find(now, key, count=missing)
+        elif key in self._ledger.open:
+            self._ledger.clear(now, key)
+
+    def forget(self, node: NodeKey) -> None:
+        """It is no node any more: what never came of it won't."""
+        self._accounts.pop(node, None)
+        self._full.discard(node)
+
+    def time_passed(self, now: Moment, *, history_ok: bool) -> None:
+        """What isn't stored for long may be taken again; but while the history is away that is known to wait."""
+        for event, begun in list(self._storing.items()):
+            if history_ok and now.at - begun > STORING_S:
+                self._let_go(event)
+        for node in [each for each in self._full if self._waiting[each] < ROOM]:
+            self._full.discard(node)
+            self._ledger.clear(now, _too_many(node))
+
+    def _let_go(self, key: EventKey) -> float | None:
+        """It waits no longer: since when it did, None where it didn't."""
+        begun = self._storing.pop(key, None)
+        if begun is not None:
+            self._waiting[key.of] -= 1
+            if not self._waiting[key.of]:
+                del self._waiting[key.of]
+        return begun
+
+    def _account(self, node: NodeKey) -> Account:
+        account = self._accounts.get(node)
+        if account is None:
+            account = self._accounts[node] = Account()
+        return account
+
+
+def _too_many(node: NodeKey) -> FindingKey:
+    return FindingKey(FLOOD.code, *node, _WAITING)

@@ -1,0 +1,166 @@
+"""The hub as a View: what tools and people are shown. Made by the deciding thread; pure."""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from node.monitor.core.commands.button_tests import Walk
+from node.monitor.core.decisions import Moment, ends_utc
+from node.monitor.core.findings.catalogue import kind_of, next_step
+from node.monitor.core.hub import Hub
+from node.monitor.core.incidents.escalation import Open
+from node.monitor.core.model import Finding, NodeKey, Status
+from node.monitor.core.nodes.node import HEARD, Tracked
+from node.monitor.core.view.view_types import (
+    BrokerView,
+    ButtonView,
+    FindingView,
+    IncidentView,
+    NodeView,
+    TargetView,
+    View,
+    WalkTestView,
+    incident_view,
+)
+
+PAGE = "OPERATIONS.md#"
+
+
+def view(hub: Hub, now: Moment, version: str, waiting: Mapping[str, tuple[int, int]]) -> View:
+    """How the building is now. ``waiting``: of each target, how many messages wait and how many were told."""
+    open_of: dict[NodeKey, int] = {}
+    for key in hub.incidents.open:
+        open_of[key.of] = open_of.get(key.of, 0) + 1
+    return View(
+        at=now.utc,
+        monitor=hub.settings.monitor,
+        version=version,
+        uptime_s=round(now.at - hub.started.at, 3),
+        blind=hub.fleet.blind,
+        history_ok=hub.own.history_ok,
+        nodes=tuple(_node(hub, each, now, open_of.get(each.key, 0)) for _, each in sorted(hub.fleet.nodes.items())),
+        incidents=tuple(_incident(hub, each, now) for each in hub.incidents.open.values()),
+        findings=tuple(sorted((_finding(hub, each) for each in hub.ledger.open.values()), key=_worst_first)),
+        buttons=_buttons(hub, now),
+        brokers=tuple(
+            BrokerView(name=each.name, connected=each.up, since=each.since.utc, problem=each.problem)
+            for each in hub.own.links.values()
+        ),
+        targets=tuple(
+            TargetView(
+                name=target.name,
+                step=target.step,
+                failing=hub.own.targets[target.name].failing,
+                problem=hub.own.targets[target.name].problem,
+                waiting=waiting.get(target.name, (0, 0))[0],
+                told=waiting.get(target.name, (0, 0))[1],
+                tested=hub.targets.records[target.name].tested_utc,
+                test_passed=hub.targets.records[target.name].test_passed,
+                isolated_by=hub.targets.records[target.name].isolated_by,
+                isolated_until=hub.targets.records[target.name].isolated_until_utc,
+            )
+            for target in hub.settings.targets
+        ),
+        walk_tests=tuple(_walk_test(hub, each, now) for each in hub.drills.walks.values()),
+        counters=replace(hub.counts),
+    )
+
+
+def place_of(hub: Hub, node: NodeKey) -> str:
+    """Where a node is, as far as the roster knows."""
+    tracked = hub.fleet.nodes.get(node)
+    return "" if tracked is None or tracked.place is None else tracked.place.location
+
+
+def _worst_first(finding: FindingView) -> tuple[int, str, str, str, str]:
+    return (finding.severity.rank, finding.site, finding.node, finding.code, finding.subject)
+
+
+def _node(hub: Hub, tracked: Tracked, now: Moment, incidents: int) -> NodeView:
+    beat = tracked.heartbeat
+    pause = tracked.pause
+    links = [] if beat is None else [each.rtt_ms for each in beat.links.values() if each.rtt_ms is not None]
+    unseen = hub.fleet.unseen(tracked)
+    remembered = tracked.status is Status.UP and tracked.heard is None  # it may have died while no monitor ran
+    return NodeView(
+        site=tracked.key.site,
+        node=tracked.key.node,
+        place=place_of(hub, tracked.key),
+        floor="" if tracked.place is None else tracked.place.floor,
+        known=tracked.known,
+        status=Status.NEW if remembered else tracked.status,
+        reason="broker-away" if unseen and tracked.status in HEARD else tracked.reason,
+        since=tracked.since.utc,
+        heard_s=None if tracked.heard is None else round(now.at - tracked.heard, 3),
+        due_s=None if unseen else _rounded(hub.fleet.due_s(tracked, now.at)),
+        period_s=tracked.period_s,
+        planned_s=None if tracked.back_due is None else round(tracked.back_due - now.at, 3),
+        boot=tracked.boot,
+        incidents=incidents,
+        missing=hub.receipts.missing(tracked.key, now.at),
+        paused_by=None if pause is None else pause.by,
+        paused_until=None if pause is None else ends_utc(now, tracked.pause_ends, pause.until_utc),
+        pause_reason=None if pause is None else pause.reason,
+        walk_test_s=None if beat is None else beat.walk_test_s,
+        rtt_ms=min(links, default=None),
+    )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def _incident(hub: Hub, opened: Open, now: Moment) -> IncidentView:
+    waits = opened.next_at < float("inf")
+    next_step_s = round(max(0.0, opened.next_at - now.at), 3) if waits else None
+    return incident_view(opened.record, place_of(hub, opened.record.key.of), next_step_s)
+
+
+def _finding(hub: Hub, finding: Finding) -> FindingView:
+    kind = kind_of(finding.key.code)
+    return FindingView(
+        code=finding.key.code,
+        severity=finding.severity,
+        site=finding.key.site,
+        node=finding.key.node,
+        subject=finding.key.subject,
+        place=place_of(hub, finding.key.of),
+        since=finding.since_utc,
+        text=kind.text,
+        next=next_step(finding.key, finding.detail),
+        page=f"{PAGE}{finding.key.code.lower()}",
+        count=finding.count,
+        detail=finding.detail,
+    )
+
+
+def _buttons(hub: Hub, now: Moment) -> tuple[ButtonView, ...]:
+    made = []
+    for (node, name), button in sorted(hub.drills.buttons.items()):
+        due = hub.drills.due_utc(button)
+        each = ButtonView(
+            site=node.site,
+            node=node.node,
+            input=name,
+            place=place_of(hub, node),
+            last_test=button.last_test_utc,
+            due=due,
+            overdue=now.utc >= due,
+            mistaken_calls=hub.incidents.mistakes.count(node, name),
+        )
+        made.append(each)
+    return tuple(made)
+
+
+def _walk_test(hub: Hub, walk: Walk, now: Moment) -> WalkTestView:
+    return WalkTestView(
+        id=walk.record.id,
+        site=walk.record.site,
+        by=walk.record.by,
+        nodes=walk.record.nodes,
+        left_s=round(max(0.0, walk.ends - now.at), 3),
+        tested=tuple(f"{node.node}/{name}" for node, name in sorted(walk.tested)),
+        untested=tuple(f"{node.node}/{name}" for node, name in hub.drills.untested(walk)),
+        real=tuple(f"{node.node}/{name}" for node, name in hub.drills.real(walk)),
+        not_testing=tuple(node.node for node in hub.drills.not_testing(walk)),
+    )

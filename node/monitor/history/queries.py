@@ -1,0 +1,164 @@
+"""What the history holds, newest first, a page at a time: no page keeps others from writing, however long it is read.
+
+A cursor is the ``id`` of the last row of its page; what is stored meanwhile doesn't move the pages that follow.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from msgspec import Struct
+from sqlalchemy import Column, Select, Table, exists, or_, select
+
+from node.monitor.core.model import ButtonTest, Flip, HeardEvent, IncidentRecord, PastFinding
+from node.monitor.history.database.connection import Database
+from node.monitor.history.schema.rows import made
+from node.monitor.history.schema.tables import events, findings, flips, incidents, tests
+
+S = TypeVar("S", bound=Struct)
+
+
+class Wanted(Protocol):
+    """Which records are wanted: those that agree with all that isn't None.
+
+    From ``since_utc`` on and before ``until_utc``; also what began before and was acknowledged, say, or ended since, or
+    of which an event was heard since: the node's clock may not have been set.
+    """
+
+    @property
+    def site(self) -> str | None: ...  # noqa: D102 - as the class says
+    @property
+    def node(self) -> str | None: ...  # noqa: D102
+    @property
+    def input(self) -> str | None: ...  # noqa: D102
+    @property
+    def kind(self) -> str | None: ...  # noqa: D102
+    @property
+    def incident(self) -> str | None: ...  # noqa: D102
+    @property
+    def since_utc(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def until_utc(self) -> datetime | None: ...  # noqa: D102
+
+
+class Which(Struct, frozen=True, kw_only=True):
+    """A ``Wanted``. ``kind`` is an event's or, of findings, the code; ``incident`` a node's own ``<boot>-<seq>``."""
+
+    site: str | None = None
+    node: str | None = None
+    input: str | None = None
+    kind: str | None = None
+    incident: str | None = None
+    since_utc: datetime | None = None
+    until_utc: datetime | None = None
+
+
+class _Kind(Struct, Generic[S], frozen=True):
+    """What is read where: ``instant`` is the column of its time, ``columns`` those that can be asked for, by name.
+
+    ``later``: the columns of what came of it, perhaps by a clock that was set meanwhile. ``told_by``: which of its
+    columns say of an event that it belongs to it, each equal to the event's of that name; the clock that ``instant`` is
+    by may be the node's, and may not have been set.
+    """
+
+    record: type[S]
+    table: Table
+    instant: Column[Any]
+    columns: Mapping[str, Column[Any]]
+    later: tuple[Column[Any], ...] = ()
+    told_by: tuple[str, ...] = ()
+
+
+def _columns(table: Table, *names: str) -> dict[str, Column[Any]]:
+    return {name: table.c[name] for name in names}
+
+
+_EVENTS = _Kind(HeardEvent, events, events.c.heard_utc, _columns(events, "site", "node", "input", "kind", "incident"))
+_INCIDENTS = _Kind(
+    IncidentRecord,
+    incidents,
+    incidents.c.raised_utc,
+    _columns(incidents, "site", "node", "input", "incident"),
+    later=(incidents.c.held_utc, incidents.c.told_utc, incidents.c.acknowledged_utc, incidents.c.reset_utc),
+    told_by=("site", "node", "incident"),
+)
+_FLIPS = _Kind(Flip, flips, flips.c.at_utc, _columns(flips, "site", "node"))
+_TESTS = _Kind(
+    ButtonTest,
+    tests,
+    tests.c.at_utc,
+    _columns(tests, "site", "node", "input"),
+    told_by=("site", "node", "boot", "seq"),
+)
+_FINDINGS = _Kind(
+    PastFinding,
+    findings,
+    findings.c.since_utc,
+    _columns(findings, "site", "node") | {"kind": findings.c.code},
+    later=(findings.c.cleared_utc,),
+)
+
+Page = tuple[tuple[S, ...], str | None]
+"""Records, and the cursor for those after them, None at the end."""
+
+
+class StoredReading:
+    """What is kept in ``database``.
+
+    Every method raises HistoryError, and ValueError for a cursor that none of them gave. What a record doesn't have
+    (``input``, of flips) can be asked for, and is not looked at.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def events(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[HeardEvent]:
+        """Events; their time is when they were heard."""
+        return self._page(_EVENTS, which, limit, cursor)
+
+    def incidents(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[IncidentRecord]:
+        """Incidents, the open ones too; their time is when they were raised."""
+        return self._page(_INCIDENTS, which, limit, cursor)
+
+    def flips(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[Flip]:
+        """Changes of a node's status."""
+        return self._page(_FLIPS, which, limit, cursor)
+
+    def tests(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[ButtonTest]:
+        """Tests of buttons."""
+        return self._page(_TESTS, which, limit, cursor)
+
+    def findings(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[PastFinding]:
+        """Findings, the open ones too; their time is when they were raised."""
+        return self._page(_FINDINGS, which, limit, cursor)
+
+    def _page(self, kind: _Kind[S], which: Wanted, limit: int, cursor: str | None) -> Page[S]:
+        asked = _asked(kind, which, limit, cursor)
+        with self._database.reading() as connection:
+            rows = connection.execute(asked).mappings().all()
+            records = tuple(made(kind.record, row) for row in rows[:limit])
+        return records, str(rows[limit - 1]["id"]) if len(rows) > limit else None
+
+
+def _asked(kind: _Kind[S], which: Wanted, limit: int, cursor: str | None) -> Select[Any]:
+    table = kind.table
+    asked = select(table).order_by(table.c.id.desc()).limit(limit + 1)
+    for name, column in kind.columns.items():
+        value = getattr(which, name)
+        if value is not None:
+            asked = asked.where(column == value)
+    if which.since_utc is not None:
+        begun = [instant >= which.since_utc for instant in (kind.instant, *kind.later)]
+        if kind.told_by:
+            its_own = [events.c[name] == table.c[name] for name in kind.told_by]
+            begun.append(exists().where(events.c.heard_utc >= which.since_utc, *its_own))
+        asked = asked.where(or_(*begun))
+    if which.until_utc is not None:
+        asked = asked.where(kind.instant < which.until_utc)
+    return asked if cursor is None else asked.where(table.c.id < _place(cursor))
+
+
+def _place(cursor: str) -> int:
+    if not cursor.isascii() or not cursor.isdecimal() or len(cursor) > 18:
+        raise ValueError("no cursor of this history")
+    return int(cursor)

@@ -1,0 +1,146 @@
+"""How incidents are stored, by whichever of several monitors, in whichever order: each ends as all of them know it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, update
+
+from node.monitor.core.model import IncidentKey, IncidentRecord, Notice, NoticeKind
+from node.monitor.history.schema.rows import flat, made
+from node.monitor.history.schema.tables import incidents
+from node.monitor.history.store.upserts import among, chunks, fill
+
+
+def keep(connection: Connection, records: Sequence[IncidentRecord]) -> dict[IncidentKey, IncidentRecord]:
+    """Store these, in their order; each as it is then."""
+    for group in _up_to_ends(records):
+        _reopen(connection, group)
+        fill(
+            connection,
+            incidents,
+            [flat(incident) for incident in group],
+            grows=("presses", "told_steps", "beyond"),
+            once=(("held_utc",),),
+            newest=(("answered", "acknowledged_utc", "acknowledged_by"), ("told_presses", "told_utc")),
+            whole=("presses", "reset_utc", "reset_by", "reset_reason"),
+        )
+    return _as_they_are(connection, [each.key for each in records])
+
+
+def tell(connection: Connection, calls: Iterable[Notice], at_utc: datetime) -> None:
+    """At ``at_utc`` a channel took messages of these notices: people were told of so many presses."""
+    told: dict[tuple[str, str, str], int] = {}
+    for call in calls:
+        if call.is_call:
+            told[_incident_of(call)] = max(call.presses, told.get(_incident_of(call), 0))
+    if told:
+        statement = (
+            update(incidents)
+            .where(
+                incidents.c.site == bindparam("of_site"),
+                incidents.c.node == bindparam("of_node"),
+                incidents.c.incident == bindparam("of_incident"),
+                incidents.c.told_presses < bindparam("counted"),
+            )
+            .values(told_presses=bindparam("counted"), told_utc=at_utc)
+        )
+        rows = [
+            {"of_site": site, "of_node": node, "of_incident": incident, "counted": presses}
+            for (site, node, incident), presses in told.items()
+        ]
+        connection.execute(statement, rows)
+
+
+def needless(connection: Connection, notices: Sequence[Notice]) -> set[str]:
+    """The keys of those of which the history knows better: what one monitor was told of a dead node, no other hears.
+
+    A next group that is called where somebody is coming or it is over; an end where it goes on.
+    """
+    answered = _of_those(connection, [each for each in notices if each.step], _IS_ANSWERED)
+    ends = [each for each in notices if each.kind is NoticeKind.RESET]
+    going_on = _of_those(connection, ends, incidents.c.reset_utc.is_(None))
+    return {
+        each.key
+        for each in notices
+        if (each.step and each.kind is NoticeKind.ALARM and _incident_of(each) in answered)
+        or (each.kind is NoticeKind.RESET and _incident_of(each) in going_on)
+    }
+
+
+def _up_to_ends(records: Iterable[IncidentRecord]) -> Iterator[list[IncidentRecord]]:
+    """In their order, cut where an incident is called after its end: whether it wasn't over is seen in what is there.
+
+    After an outage of the database all that waited is one transaction, the end at the desk and the next press with it.
+    """
+    group: list[IncidentRecord] = []
+    ended: set[IncidentKey] = set()
+    for record in records:
+        if record.key in ended and record.reset_utc is None:
+            yield group
+            group, ended = [], set()
+        group.append(record)
+        if record.reset_utc is not None:
+            ended.add(record.key)
+    yield group
+
+
+def _reopen(connection: Connection, records: Sequence[IncidentRecord]) -> None:
+    """An incident that was ended is open again where it was called once more than its end knew of: it wasn't over."""
+    calls = [
+        {"of_site": each.key.site, "of_node": each.key.node, "of_incident": each.key.incident, "counted": each.presses}
+        for each in records
+        if each.reset_utc is None
+    ]
+    if calls:
+        statement = (
+            update(incidents)
+            .where(
+                incidents.c.site == bindparam("of_site"),
+                incidents.c.node == bindparam("of_node"),
+                incidents.c.incident == bindparam("of_incident"),
+                incidents.c.reset_utc.is_not(None),
+                incidents.c.presses < bindparam("counted"),
+            )
+            .values(
+                reset_utc=None,
+                reset_by=None,
+                reset_reason=None,
+                acknowledged_utc=None,
+                acknowledged_by=None,
+                answered=incidents.c.presses,
+                told_steps=0,
+            )
+        )
+        connection.execute(statement, calls)
+
+
+def _as_they_are(connection: Connection, keys: Iterable[IncidentKey]) -> dict[IncidentKey, IncidentRecord]:
+    found: dict[IncidentKey, IncidentRecord] = {}
+    for chunk in chunks(keys):
+        is_one = among((incidents.c.site, incidents.c.node, incidents.c.incident), chunk)
+        rows = connection.execute(select(incidents).where(is_one)).mappings()
+        found.update((record.key, record) for record in (made(IncidentRecord, row) for row in rows))
+    return found
+
+
+_IS_ANSWERED = or_(
+    and_(incidents.c.acknowledged_utc.is_not(None), incidents.c.answered >= incidents.c.presses),
+    incidents.c.reset_utc.is_not(None),
+)
+"""Needs no next group any more: what one monitor was told of a dead node, no other one hears."""
+
+
+def _of_those(
+    connection: Connection, about: Sequence[Notice], condition: ColumnElement[bool]
+) -> set[tuple[str, str, str]]:
+    """Of the incidents of these notices those of which this is so."""
+    columns = (incidents.c.site, incidents.c.node, incidents.c.incident)
+    found: set[tuple[str, str, str]] = set()
+    for chunk in chunks(_incident_of(notice) for notice in about):
+        rows = connection.execute(select(*columns).where(condition, among(columns, chunk)))
+        found.update((site, node, incident) for site, node, incident in rows)
+    return found
+
+
+def _incident_of(notice: Notice) -> tuple[str, str, str]:
+    return notice.site, notice.node, notice.incident

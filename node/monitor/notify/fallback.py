@@ -1,0 +1,216 @@
+"""An outbox that goes on without its database: what is told at once is told from memory while the history is away.
+
+Rules:
+
+1. Whatever is handed over to be stored is held here until it is known to be. Only where the database doesn't answer, or
+   takes nothing (``failing``), and then after ``SPARE_S``, is it told from here: better without a claim, and perhaps by
+   two monitors, than by nobody.
+2. What ended here, as told, left out or given up, is settled as that once the database is back, and not told again by
+   this process. After a crash in between it is: then somebody hears of an alarm twice.
+   While the database takes nothing and something is held, it isn't asked: it may take seconds to say that it is away.
+3. Who is next is as in node.monitor.core.deliveries. Where too much is held, the node goes short that has the most to
+   say.
+4. What is gathered waits for the database: a finding wakes nobody at night, a call for help does. Only that the history
+   itself fails is told from here, since it can't be from there.
+"""
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from itertools import count
+from time import monotonic
+from typing import NamedTuple
+
+from node.errors import AlarmNodeError
+from node.monitor.core.deliveries import Claim, Delivery, Outbox, Settled, Waiting, urgency
+from node.monitor.core.findings.catalogue import HISTORY_FAILS
+from node.monitor.core.model import Notice
+
+SPARE_S = 3.0
+HELD_LIMIT = 1_000
+_PREFIX = "spare-"
+
+
+class _Held(NamedTuple):
+    notice: Notice
+    since: float
+
+
+class _Try(NamedTuple):
+    target: str
+    keys: dict[int, str]
+
+
+class SpareOutbox:
+    """``outbox``, and what is told beside it; from any thread. ``targets_of``: the names of those that are told."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        targets_of: Callable[[Notice], Iterable[str]],
+        *,
+        spare_s: float = SPARE_S,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._outbox = outbox
+        self._targets_of = targets_of
+        self._spare_s = spare_s
+        self._clock = clock
+        self.failing = False
+        self._lock = threading.Lock()
+        self._numbers = count(1)
+        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._ended: OrderedDict[tuple[str, str], Settled] = OrderedDict()
+        self._attempts: dict[tuple[str, str], tuple[int, float]] = {}
+        self._claims: dict[str, _Try] = {}
+
+    def hold(self, notices: Iterable[Notice]) -> None:
+        """These are on their way into the history."""
+        with self._lock:
+            for notice in notices:
+                if not notice.gather or (notice.finding is not None and notice.finding.code == HISTORY_FAILS.code):
+                    self._held[notice.key] = _Held(notice, self._clock())
+                    if len(self._held) > HELD_LIMIT:
+                        del self._held[self._least()]
+
+    def gone(self, keys: Iterable[str]) -> None:
+        """The notices with these keys have arrived there, or another monitor's have, or they never will."""
+        with self._lock:
+            for key in keys:
+                self._held.pop(key, None)
+            self._attempts = {each: tried for each, tried in self._attempts.items() if each[1] in self._held}
+
+    def waiting(self, target: str) -> Waiting:
+        """As Outbox: of the database, or else of what is held here."""
+        with self._lock:
+            held = self._waits(target)
+            due = len(self._due(target))
+        if self.failing and held:
+            return Waiting(alone=due, held=len(held))
+        try:
+            return self._outbox.waiting(target)
+        except AlarmNodeError:
+            if due:
+                return Waiting(alone=due, held=len(held))
+            raise
+
+    def claim(self, target: str, monitor: str, *, gather: bool, limit: int) -> Claim | None:
+        """As Outbox; what ended here already is settled, and not claimed."""
+        try:
+            claim = self._database().claim(target, monitor, gather=gather, limit=limit)
+        except AlarmNodeError:
+            spare = None if gather else self._claim_spare(target, limit)
+            if spare is None:
+                raise
+            return spare
+        return None if claim is None else self._without_ended(claim)
+
+    def renew(self, claim: str) -> bool:
+        """As Outbox; what is told from here is nobody else's to take."""
+        return claim.startswith(_PREFIX) or self._database().renew(claim)
+
+    def settle(self, claim: str, outcome: Settled, reason: str = "", only: Collection[int] | None = None) -> None:
+        """As Outbox."""
+        if not claim.startswith(_PREFIX):
+            self._database().settle(claim, outcome, reason, only)
+            return
+        with self._lock:
+            target, keys = self._claims[claim]
+            for number in list(keys) if only is None else only:
+                key = keys.pop(number)
+                self._ended[target, key] = outcome
+                self._attempts.pop((target, key), None)
+                if len(self._ended) > 100 * HELD_LIMIT:
+                    self._ended.popitem(last=False)
+            if not keys:
+                del self._claims[claim]
+
+    def fail(self, claim: str, reason: str, wait_s: float, *, uncertain: bool) -> None:
+        """As Outbox."""
+        if not claim.startswith(_PREFIX):
+            self._database().fail(claim, reason, wait_s, uncertain=uncertain)
+            return
+        with self._lock:
+            target, keys = self._claims.pop(claim)
+            for key in set(keys.values()) & self._held.keys():
+                self._attempts[target, key] = (self._tries(target, key) + 1, self._clock() + wait_s)
+
+    def hurry(self, target: str) -> None:
+        """As Outbox."""
+        with self._lock:
+            for key, (attempts, _) in list(self._attempts.items()):
+                if key[0] == target:
+                    self._attempts[key] = (attempts, 0.0)
+        self._database().hurry(target)
+
+    def release(self, monitor: str) -> None:
+        """As Outbox; where the database can't be asked, these claims are void once nobody has renewed them for long."""
+        with suppress(AlarmNodeError):
+            self._outbox.release(monitor)
+
+    def _database(self) -> Outbox:
+        """What is behind this, where it may be asked. Raises AlarmNodeError."""
+        if self.failing and self._held:
+            raise AlarmNodeError("the history takes nothing", "wait until it does: the monitor goes on by itself")
+        return self._outbox
+
+    def _tries(self, target: str, key: str) -> int:
+        return self._attempts.get((target, key), (0, 0.0))[0]
+
+    def _waits(self, target: str) -> list[_Held]:
+        """What this target hasn't got yet, whenever it is due."""
+        return [
+            held
+            for key, held in self._held.items()
+            if (target, key) not in self._ended and target in self._targets_of(held.notice)
+        ]
+
+    def _due(self, target: str) -> list[Notice]:
+        now = self._clock()
+        return [
+            held.notice
+            for held in self._waits(target)
+            if now - held.since >= self._spare_s and self._attempts.get((target, held.notice.key), (0, 0.0))[1] <= now
+        ]
+
+    def _least(self) -> str:
+        """The key of what is let go of: the oldest of what matters least of the node that has the most here."""
+        count = Counter((held.notice.site, held.notice.node) for held in self._held.values())
+        [(noisy, _)] = count.most_common(1)
+        theirs = [held.notice for held in self._held.values() if (held.notice.site, held.notice.node) == noisy]
+        return max(theirs, key=urgency).key
+
+    def _claim_spare(self, target: str, limit: int) -> Claim | None:
+        with self._lock:
+            due = self._due(target)
+            if not due:
+                return None
+            first = min(due, key=lambda each: (urgency(each), self._tries(target, each.key) > 0))
+            told = [each for each in due if _speaker(each) == _speaker(first)][:limit]
+            name = f"{_PREFIX}{next(self._numbers)}"
+            deliveries = tuple(
+                Delivery(id=number, notice=each, attempts=self._tries(target, each.key))
+                for number, each in enumerate(told)
+            )
+            self._claims[name] = _Try(target, {each.id: each.notice.key for each in deliveries})
+            return Claim(id=name, target=target, deliveries=deliveries)
+
+    def _without_ended(self, claim: Claim) -> Claim | None:
+        ended: dict[Settled, set[int]] = {}
+        left: list[Delivery] = []
+        with self._lock:
+            for each in claim.deliveries:
+                outcome = self._ended.get((claim.target, each.notice.key))
+                if outcome is None:
+                    left.append(each)
+                else:
+                    ended.setdefault(outcome, set()).add(each.id)
+        for outcome, only in ended.items():
+            self._outbox.settle(claim.id, outcome, "while the history was away", only=only)
+        return Claim(id=claim.id, target=claim.target, deliveries=tuple(left)) if left else None
+
+
+def _speaker(notice: Notice) -> tuple[str, str, bool]:
+    """Whose notices are one message."""
+    return notice.site, notice.node, notice.test

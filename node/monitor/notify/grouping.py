@@ -1,0 +1,85 @@
+"""When what happens at once is told as one message, what of it nobody needs to hear any more, and when to try again.
+
+Pure. Instants are monotonic seconds.
+
+    findings   _|‾|_|‾|______________________    few: one message gather_s after the first
+    sent       ____________|‾|_______________
+    nodes down _|‾‾‾‾‾‾|____________|‾‾‾|____    many: MANY_S after the first, since the deadlines of those that
+    sent       ____________________________|‾|   went at once end within 20 s (node_supervision.py, rule 1)
+"""
+
+from collections.abc import Iterable
+from math import inf
+
+from node.monitor.core.deliveries import RETRY_MAX_S, Delivery, Waiting
+from node.monitor.core.model import FindingKey, NoticeKind
+
+FEW = 3
+"""More nodes than these don't go by chance at once."""
+
+MANY_S = 25.0
+
+RETRY_FIRST_S = 2.0
+ALARM_TRIED_S = 24 * 3600.0
+FINDING_TRIED_S = 6 * 3600.0
+
+
+class Window:
+    """How long one target's message waits for others to join it."""
+
+    def __init__(self, gather_s: float, many_s: float = MANY_S) -> None:
+        self._gather_s = gather_s
+        self._many_s = many_s
+        self._since: float | None = None
+
+    def left(self, at: float, waiting: Waiting) -> float:
+        """In how many seconds the message is due; inf where there is none, 0.0 now: what comes then joins the next."""
+        if not waiting.gathered:
+            self._since = None
+            return inf
+        since = at if self._since is None else self._since
+        left_s = since + (self._many_s if waiting.down > FEW else self._gather_s) - at
+        self._since = since if left_s > 0 else None
+        return max(0.0, left_s)
+
+
+def left_out(deliveries: Iterable[Delivery]) -> frozenset[int]:
+    """The ids of those that are over before anybody was told: a finding, and that it is over.
+
+    What was tried may have been read, whatever the other side answered: then both are told.
+    """
+    begun: dict[FindingKey, int] = {}
+    over: set[int] = set()
+    for delivery in sorted(deliveries, key=lambda each: each.id):
+        key = delivery.notice.finding
+        if key is None or delivery.attempts or delivery.uncertain:
+            continue
+        if delivery.notice.kind is NoticeKind.FINDING:
+            begun[key] = delivery.id
+        elif delivery.notice.kind is NoticeKind.CLEARED and key in begun:
+            over |= {begun.pop(key), delivery.id}
+    return frozenset(over)
+
+
+def retry_s(attempts: int) -> float:
+    """How long to wait after this many tries have failed (1 or more): 2 s, doubling, to five minutes."""
+    return min(RETRY_FIRST_S * 2.0 ** min(attempts - 1, 16), RETRY_MAX_S)
+
+
+def tries(tried_s: float) -> int:
+    """After how many failed tries their waits add up to ``tried_s``. Counted, since the wall clock jumps."""
+    count = 0
+    while tried_s > 0:
+        count += 1
+        tried_s -= retry_s(count)
+    return count
+
+
+ALARM_TRIES = tries(ALARM_TRIED_S)
+FINDING_TRIES = tries(FINDING_TRIED_S)
+
+
+def is_given_up(delivery: Delivery) -> bool:
+    """Whether one more failure is the last."""
+    of_finding = delivery.notice.kind in (NoticeKind.FINDING, NoticeKind.CLEARED)
+    return delivery.attempts + 1 >= (FINDING_TRIES if of_finding else ALARM_TRIES)

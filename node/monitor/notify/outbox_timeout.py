@@ -1,0 +1,85 @@
+"""An outbox whose database may hang: whoever asks it is answered within ``PATIENT_S``, whatever the database does.
+
+A commit that waits for a standby that is dead, or for a disk that doesn't answer, raises no error and has no end: a
+timeout of the server's doesn't end it (statement_timeout turns such a commit into a lie), nor does one of TCP's. So
+each call is a thread of its own, left alone when it has hung for so long. While one hangs no further one is made.
+
+What a call that was left alone does in the end, it does by the rules of node.monitor.core.deliveries: a claim that
+nobody acts upon is void after LEASE_S, and what was settled is settled once.
+"""
+
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, wait
+from functools import partial
+from threading import Lock, Thread
+from typing import Any, TypeVar
+
+from node.errors import AlarmNodeError
+from node.monitor.core.deliveries import Claim, Outbox, Settled, Waiting
+
+T = TypeVar("T")
+
+PATIENT_S = 6.0
+"""Longer than one waits for another who writes (connection.py BUSY_S): that has an end of its own."""
+
+
+class PatientOutbox:
+    """``outbox``, from any thread; every method also raises AlarmNodeError while a call hangs."""
+
+    def __init__(self, outbox: Outbox, patient_s: float = PATIENT_S) -> None:
+        self._outbox = outbox
+        self._patient_s = patient_s
+        self._lock = Lock()
+        self._hanging: list[Future[Any]] = []
+
+    def waiting(self, target: str) -> Waiting:
+        """As Outbox."""
+        return self._answered(partial(self._outbox.waiting, target))
+
+    def claim(self, target: str, monitor: str, *, gather: bool, limit: int) -> Claim | None:
+        """As Outbox."""
+        return self._answered(partial(self._outbox.claim, target, monitor, gather=gather, limit=limit))
+
+    def renew(self, claim: str) -> bool:
+        """As Outbox."""
+        return self._answered(partial(self._outbox.renew, claim))
+
+    def settle(self, claim: str, outcome: Settled, reason: str = "", only: Collection[int] | None = None) -> None:
+        """As Outbox."""
+        self._answered(partial(self._outbox.settle, claim, outcome, reason, only))
+
+    def fail(self, claim: str, reason: str, wait_s: float, *, uncertain: bool) -> None:
+        """As Outbox."""
+        self._answered(partial(self._outbox.fail, claim, reason, wait_s, uncertain=uncertain))
+
+    def hurry(self, target: str) -> None:
+        """As Outbox."""
+        self._answered(partial(self._outbox.hurry, target))
+
+    def release(self, monitor: str) -> None:
+        """As Outbox."""
+        self._answered(partial(self._outbox.release, monitor))
+
+    def _answered(self, call: Callable[[], T]) -> T:
+        with self._lock:
+            self._hanging = [each for each in self._hanging if not each.done()]
+            if self._hanging:
+                raise _hangs()
+        answer: Future[T] = Future()
+        Thread(target=_ask, args=(call, answer), name="tell-history", daemon=True).start()
+        if not wait([answer], self._patient_s).done:
+            with self._lock:
+                self._hanging.append(answer)
+            raise _hangs()
+        return answer.result()
+
+
+def _ask(call: Callable[[], T], answer: Future[T]) -> None:
+    try:
+        answer.set_result(call())
+    except Exception as failure:  # noqa: BLE001 - it is raised where it was asked for
+        answer.set_exception(failure)
+
+
+def _hangs() -> AlarmNodeError:
+    return AlarmNodeError("the history hangs", "see what its database or disk waits for; the monitor goes on by itself")

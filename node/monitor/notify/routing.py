@@ -1,0 +1,38 @@
+"""Which targets are told of a notice. Pure; the history asks when it stores one."""
+
+from collections.abc import Iterable
+
+from node.monitor.core.findings.catalogue import ISOLATED, SUPERVISION, TARGET_FAILS, own_parts
+from node.monitor.core.model import Notice, NoticeKind, Severity
+from node.monitor.core.monitor_settings import Target
+
+
+def targets_of(notice: Notice, targets: Iterable[Target]) -> tuple[str, ...]:
+    """The names of those that are told, in the order of monitor.toml."""
+    about_finding = notice.kind in (NoticeKind.FINDING, NoticeKind.CLEARED)
+    wants = _wants_finding if about_finding else _wants_incident
+    return tuple(target.name for target in targets if _is_of_site(notice, target) and wants(notice, target))
+
+
+def _is_of_site(notice: Notice, target: Target) -> bool:
+    """What has no site is about the monitor itself: everybody's business."""
+    return not target.sites or not notice.site or notice.site in target.sites
+
+
+def _wants_incident(notice: Notice, target: Target) -> bool:
+    if notice.test and not target.tests:
+        return False
+    if target.classes and notice.alarm_class is not None and notice.alarm_class not in target.classes:
+        return False
+    if notice.kind is NoticeKind.ALARM:
+        return target.step == notice.step
+    return target.step <= notice.step  # whoever was called hears how it goes on
+
+
+def _wants_finding(notice: Notice, target: Target) -> bool:
+    key = notice.finding
+    if key is not None and key.code in (TARGET_FAILS.code, ISOLATED.code) and own_parts(key)[1] == target.name:
+        return False
+    if key is not None and key.code in SUPERVISION and target.step == 0:
+        return True
+    return target.findings == "all" or (target.findings == "critical" and notice.severity is Severity.CRITICAL)

@@ -1,0 +1,126 @@
+"""Puts a monitor together: its configuration, its history, its threads, its API; and takes it apart again."""
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from node.config.brokers import is_loopback
+from node.io.systemd import Notifier
+from node.monitor.api.app import create_app
+from node.monitor.api.auth import ThisMachine
+from node.monitor.api.operations.operation import Sources
+from node.monitor.api.server import Server, on_network, on_this_machine
+from node.monitor.config import monitor_files
+from node.monitor.core.monitor_settings import SOCKET, Settings
+from node.monitor.errors import HistoryUrlError, MonitorDirectoryError, MonitorRunningError
+from node.monitor.history.history import History
+from node.monitor.notify.teller import targets_of
+from node.monitor.service.monitor_loop import Service
+
+OWN_NAME = "local-{monitor}"
+"""Who asked, where that was by the socket on the machine of this monitor."""
+
+LOCK = "monitor.lock"
+STOP_S = 5.0
+ID_LENGTH = 63
+
+
+def open_history(settings: Settings, environ: Mapping[str, str]) -> History:
+    """The history of these settings; it isn't touched yet."""
+    next_step = "write the URL of the database into it, or leave url_file out of [history] in monitor.toml"
+    problem = HistoryUrlError(settings.history_problem, next_step) if settings.history_problem else None
+    directory = monitor_files.state_directory(settings, environ)
+    url = settings.history_url or f"sqlite:///{directory / monitor_files.DATABASE}"
+    return History(url, partial(targets_of, targets=settings.targets), problem=problem)
+
+
+@contextmanager
+def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Iterator[Service]:
+    """A monitor that is ready to run; at the end all that it holds is let go."""
+    settings = monitor_files.load(path, environ)
+    directory = monitor_files.state_directory(settings, environ)
+    try:
+        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as problem:
+        raise MonitorDirectoryError(directory, problem) from problem
+    with _alone_in(directory), _put_together(settings, directory, environ, notifier) as service:
+        yield service
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Hold the directory's lock, which ends with the process however that ends."""
+    try:
+        lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as problem:
+        raise MonitorDirectoryError(directory, problem) from problem
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as problem:
+            raise MonitorRunningError(directory) from problem
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _put_together(
+    settings: Settings, directory: Path, environ: Mapping[str, str], notifier: Notifier
+) -> Iterator[Service]:
+    settings = monitor_files.keep_roster(settings, directory)
+    history = open_history(settings, environ)
+    try:
+        service = Service(settings, history, notifier)
+        if not settings.history_url and not settings.history_problem and is_in_memory(directory):
+            service.history_in_memory(str(directory))
+        sources = Sources(
+            view=service.view,
+            age_s=service.view_age_s,
+            ask=service.ask,
+            history=history.reading,
+            tokens=history.tokens,
+        )
+        servers = _servers(settings, directory, sources, service)
+        for server in servers:
+            server.start()
+            service.need(server.thread)
+        try:
+            yield service
+        finally:
+            for server in servers:
+                server.stop(STOP_S)
+    finally:
+        history.close()
+
+
+def is_in_memory(directory: Path) -> bool:
+    """Whether this directory is on a file system that is nowhere but in memory; False where that can't be told."""
+    try:
+        device = directory.stat().st_dev
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    here = f"{os.major(device)}:{os.minor(device)}"
+    return any(each.split()[2] == here and each.partition(" - ")[2].startswith(("tmpfs ", "ramfs ")) for each in mounts)
+
+
+def _servers(settings: Settings, directory: Path, sources: Sources, service: Service) -> tuple[Server, Server]:
+    """One for desks and tools on the network, with tokens, and one for the commands on this machine."""
+    by_network = create_app(sources, open_metrics=is_loopback(settings.api_host))
+    local = ThisMachine(OWN_NAME.format(monitor=settings.monitor)[:ID_LENGTH])
+    by_socket = create_app(sources, door=local)
+    path = directory / SOCKET
+    address = f"{settings.api_host} port {settings.api_port}"
+    return (
+        Server(
+            by_network,
+            partial(on_network, settings.api_host, settings.api_port),
+            "api",
+            partial(service.address, "api", address),
+        ),
+        Server(by_socket, partial(on_this_machine, path), "commands", partial(service.address, "commands", str(path))),
+    )

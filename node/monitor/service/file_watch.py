@@ -1,0 +1,93 @@
+"""The files that no link reads, looked at once a minute while the monitor runs.
+
+1. A target's URL is taken as soon as its file holds another one. Where the file can't be used, what was read last is.
+2. monitor.toml, the roster and the file of the database's URL are read at a start alone. Whether the next start could
+   still read them is told before it; what couldn't be read at this start stands already.
+
+Thread: ``files``, which may wait for a disk.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from node.config.files import Kept
+from node.config.reader import first_problem
+from node.monitor.config import monitor_files
+from node.monitor.config.secret_urls import read_url
+from node.monitor.core.monitor_settings import Settings
+
+LOOK_S = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class Watched:
+    """``take`` gets a target's name and its URL; ``tell`` a target's name ("" for the configuration) and what is wrong.
+
+    Both are called on the thread of this; what is wrong is "" where all is in order, and told when it changes.
+    """
+
+    def __init__(self, settings: Settings, take: Callable[[str, str], None], tell: Callable[[str, str], None]) -> None:
+        self._take, self._tell = take, tell
+        self._urls = {
+            target.name: (target.url, Kept([target.url_file], partial(read_url, target.url_file)))
+            for target in settings.targets
+            if target.url_file is not None
+        }
+        roster = None if settings.roster_problems else settings.roster_path
+        history = None if settings.history_problem else settings.history_file
+        given = [path.absolute() for path in (settings.path, roster, history) if path is not None]
+        self._configuration = Kept(given, partial(_next_start, settings))
+        self._told: dict[str, str] = {}
+        self._ended = threading.Event()
+        self.thread = threading.Thread(target=self._run, name="files", daemon=True)
+
+    def start(self) -> None:
+        """Look from now on."""
+        self.thread.start()
+
+    def close(self, timeout_s: float) -> None:
+        """End, unless a disk hangs."""
+        self._ended.set()
+        if self.thread.ident is not None:
+            self.thread.join(timeout_s)
+
+    def look(self) -> None:
+        """Look once."""
+        for name, (used, kept) in self._urls.items():
+            kept.look()
+            if kept.value is not None and kept.value != used:
+                self._urls[name] = (kept.value, kept)
+                self._take(name, kept.value)
+            self._tell_change(name, kept.problem)
+        self._configuration.look()
+        self._tell_change("", self._configuration.problem or self._configuration.value or "")
+
+    def _tell_change(self, name: str, problem: str) -> None:
+        if self._told.get(name) != problem:
+            self._told[name] = problem
+            self._tell(name, problem)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.look()
+            except Exception:
+                # A thread that ended here would be files that nobody watches any more.
+                log.exception("the files can't be looked at")
+            if self._ended.wait(LOOK_S):
+                return
+
+
+def _next_start(settings: Settings) -> str:
+    """What would be wrong with the configuration if the monitor were started now, on one line."""
+
+    def load() -> tuple[str, ...]:
+        found = monitor_files.load(settings.path)
+        roster = () if settings.roster_problems else found.roster_problems
+        history = "" if settings.history_problem else found.history_problem
+        return (*roster, *filter(None, [history]))
+
+    return first_problem(load)

@@ -1,0 +1,1 @@
+"""What travels between node, broker and monitor (protocol v1), and what the record keeps of it."""

@@ -1,0 +1,378 @@
+"""Between the core and the broker: topics, and what the core means <-> what travels (messages.py, protocol.md).
+
+JSON in UTF-8, at most 16 KiB; whatever else comes is a ValueError with a reason, never a guess.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from node.core import alarm
+from node.core import events as ev
+from node.core.effects import Heartbeat, InputReport, LoggedEvent, Reply
+from node.core.model import Key, ListedIncident, Step
+from node.core.settings import AlarmClass
+from node.errors import FAULTS
+from node.protocol.messages import (
+    ARGUMENTS,
+    FAULTS_LIMIT,
+    IDENTIFY_S,
+    INCIDENTS_LIMIT,
+    LIMITS_S,
+    MONITORS_LIMIT,
+    PAYLOAD_LIMIT,
+    UNREAD,
+    Alarm,
+    Canary,
+    Command,
+    Event,
+    EventId,
+    EventKind,
+    EventRange,
+    Health,
+    HeartbeatMessage,
+    Id,
+    InputHealth,
+    InputKind,
+    InputState,
+    LinkHealth,
+    MonitorMessage,
+    OpenIncident,
+    Phase,
+    Receipt,
+    ReplyMessage,
+    StandingFault,
+    State,
+)
+
+MALFORMED_LIMIT = 160
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What msgspec raises for a payload: no JSON or not as it should be, no UTF-8, nested too deeply."""
+
+
+_LEFT_OUT: tuple[Callable[[HeartbeatMessage], dict[str, Any]], ...] = (
+    lambda _: {"health": UNREAD},
+    lambda message: {"faults": message.faults[: len(message.faults) // 2]},
+    lambda message: {"faults": message.faults[:2]},
+    lambda _: {"faults": [], "monitors": []},
+    lambda _: {"links": {}, "inputs": {}},
+)
+"""What a heartbeat goes without, one after the other, at a broker that takes only short messages."""
+
+
+class _CommandId(msgspec.Struct, frozen=True):
+    id: Id
+
+
+class Wire:
+    """What a node says and hears. ``boot`` is 8 hex digits; ``root`` has no leading or trailing slash.
+
+    ``client_id`` has site and kind in it: a node of the same id at another site, or a monitor of that id, must not
+    throw this one off the broker.
+    """
+
+    def __init__(self, root: str, site: str, node: str, boot: str) -> None:
+        branch = f"{root}/{site}/node/{node}"
+        self.client_id = f"{site}/node/{node}"
+        self.node = node
+        self.boot = boot
+        self.state_topic = f"{branch}/state"
+        self.alarm_topic = f"{branch}/alarm"
+        self.event_topic = f"{branch}/event"
+        self.heartbeat_topic = f"{branch}/heartbeat"
+        self.canary_topic = f"{branch}/canary"
+        self.reply_topic = f"{branch}/reply"
+        self.command_topic = f"{branch}/command"
+        self.receipt_topic = f"{branch}/receipt"
+        self.monitor_topics = (f"{root}/{site}/monitor/+/state", f"{root}/{site}/monitor/+/heartbeat")
+        self._monitors = f"{root}/{site}/monitor/"
+        self._readers = {
+            self.state_topic: self._read_state,
+            self.alarm_topic: self._read_alarm,
+            self.canary_topic: self._read_canary,
+            self.receipt_topic: self._read_receipt,
+            self.command_topic: self._read_command,
+        }
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """Every topic (filter) that a node listens to; never its own ``event``, which would hide 0x10."""
+        return (*self._readers, *self.monitor_topics)
+
+    def state(
+        self,
+        state: Literal["online", "offline", "lost"],
+        session: int,
+        seq: int,
+        at_utc: float,
+        synchronised: bool,
+        reason: str | None = None,
+        back_in_s: float | None = None,
+    ) -> bytes:
+        """The payload of a birth, a goodbye or a will."""
+        header = self._header(seq, at_utc, synchronised)
+        return _encode(State(state=state, session=session, reason=reason, back_in_s=back_in_s, **header))
+
+    def alarm(
+        self, incidents: Iterable[ListedIncident], now: float, seq: int, at_utc: float, synchronised: bool
+    ) -> bytes:
+        """The payload of the retained list; ``now`` is monotonic, for what is left of each sound."""
+        listed = [_open_incident(each, now) for each in incidents][:INCIDENTS_LIMIT]
+        worst = max(listed, key=lambda each: each.alarm_class.rank, default=None)
+        phase: Phase = "normal" if worst is None else worst.phase
+        return _encode(Alarm(phase=phase, incidents=listed, **self._header(seq, at_utc, synchronised)))
+
+    def event(self, logged: LoggedEvent) -> bytes:
+        """An event as it is stored: everything but its age. Raises msgspec.ValidationError for an unknown kind."""
+        fields: dict[str, Any] = {
+            name: getattr(logged, name)
+            for name in ("input", "incident", "presses", "by", "reason", "command", "fault", "subject", "for_s", "test")
+        }
+        header = self._header(logged.key.seq, logged.at_utc, logged.synchronised)
+        message = Event(
+            kind=msgspec.convert(logged.kind, EventKind),
+            alarm_class=None if logged.alarm_class is None else AlarmClass(logged.alarm_class),
+            previous=None if logged.previous is None else EventId(*logged.previous),
+            ranges=[EventRange(each.boot, each.first, each.last) for each in logged.ranges],
+            **fields,
+            **header,
+        )
+        return _encode(message)
+
+    def heartbeat(
+        self, heartbeat: Heartbeat, record_depth: int, health: Health = UNREAD, most: int = PAYLOAD_LIMIT
+    ) -> bytes:
+        """The payload of a heartbeat; ``record_depth`` counts what waits to be written to the disk.
+
+        Where that is more than ``most`` bytes, details are left out until it isn't: the machine's health, then faults
+        (``faults_standing`` tells how many there are), then monitors, links and inputs.
+        """
+        whole = self._heartbeat(heartbeat, record_depth, health)
+        payload = _encode(whole)
+        for left_out in _LEFT_OUT:
+            if len(payload) <= most:
+                break
+            whole = msgspec.structs.replace(whole, **left_out(whole))
+            payload = _encode(whole)
+        return payload
+
+    def _heartbeat(self, heartbeat: Heartbeat, record_depth: int, health: Health) -> HeartbeatMessage:
+        return HeartbeatMessage(
+            period_s=heartbeat.period_s,
+            uptime_s=round(heartbeat.uptime_s, 3),
+            inputs={each.name: _input_health(each) for each in heartbeat.inputs},
+            faults=[_standing(each.code, each.subject, each.since_utc) for each in heartbeat.faults[:FAULTS_LIMIT]],
+            faults_standing=len(heartbeat.faults),
+            links={
+                each.name: LinkHealth(connected=each.connected, rtt_ms=in_ms(each.rtt_s)) for each in heartbeat.links
+            },
+            monitors=list(heartbeat.monitors[:MONITORS_LIMIT]),
+            incidents=heartbeat.incidents,
+            waiting=heartbeat.waiting,
+            spilled=heartbeat.spilled,
+            record_depth=record_depth,
+            refused=heartbeat.refused,
+            dropped=heartbeat.dropped,
+            walk_test_s=None if heartbeat.walk_test_s is None else round(heartbeat.walk_test_s, 3),
+            health=health,
+            **self._header(heartbeat.seq, heartbeat.at_utc, heartbeat.synchronised),
+        )
+
+    def canary(self, session: int, seq: int, at_utc: float, synchronised: bool) -> bytes:
+        """The payload of a message to ourselves."""
+        return _encode(Canary(session=session, **self._header(seq, at_utc, synchronised)))
+
+    def reply(self, reply: Reply, seq: int, at_utc: float, synchronised: bool) -> bytes:
+        """The payload of a command's outcome."""
+        header = self._header(seq, at_utc, synchronised)
+        return _encode(ReplyMessage(id=reply.id or None, outcome=reply.outcome, reason=reply.reason, **header))
+
+    def read(
+        self, link: str, topic: str, payload: bytes, *, retained: bool, expiry_s: float | None, at: float
+    ) -> ev.Event | None:
+        """What a message means; None for a monitor's retained one, which says nothing of now.
+
+        Raises ValueError, with a reason, for one that means nothing to a node. Only on our own ``state`` and ``alarm``
+        even that has a meaning: somebody wrote over what we said, and readers to come would find it there.
+        """
+        try:
+            return self._read(link, topic, payload, retained, expiry_s, at)
+        except ValueError:
+            if topic == self.state_topic:
+                return ev.StateHeard(at, link, "", 0, "unreadable", retained)
+            if topic == self.alarm_topic:
+                return ev.AlarmHeard(at, link, "", (), retained)
+            raise
+
+    def _read(
+        self, link: str, topic: str, payload: bytes, retained: bool, expiry_s: float | None, at: float
+    ) -> ev.Event | None:
+        if len(payload) > PAYLOAD_LIMIT:
+            raise ValueError(f"more than {PAYLOAD_LIMIT} bytes")
+        try:
+            if topic == self.command_topic:
+                return self._read_command(link, payload, retained, at, expiry_s)
+            if topic == self.canary_topic:
+                return self._read_canary(link, payload, retained, at, expiry_s)
+            if topic.startswith(self._monitors):
+                heard = self._read_monitor(link, topic, payload, at)
+                return None if retained else heard
+            reader = self._readers.get(topic)
+            if reader is None:
+                raise ValueError("unknown topic")
+            return reader(link, payload, retained, at)
+        except UNREADABLE as error:
+            raise ValueError(f"unreadable: {error}") from error
+
+    def _header(self, seq: int, at_utc: float, synchronised: bool) -> dict[str, Any]:
+        clock = "synchronised" if synchronised else "free"
+        return {"v": 1, "node": self.node, "boot": self.boot, "seq": seq, "at_utc": rfc3339(at_utc), "clock": clock}
+
+    def _read_state(self, link: str, payload: bytes, retained: bool, at: float) -> ev.Event:
+        state = msgspec.json.decode(payload, type=State)
+        return ev.StateHeard(at, link, state.boot, state.session, state.state, retained)
+
+    def _read_alarm(self, link: str, payload: bytes, retained: bool, at: float) -> ev.Event:
+        message = msgspec.json.decode(payload, type=Alarm)
+        incidents = tuple(_listed(each, at) for each in message.incidents)
+        return ev.AlarmHeard(at, link, message.boot, incidents, retained)
+
+    def _read_canary(
+        self, link: str, payload: bytes, retained: bool, at: float, expiry_s: float | None = None
+    ) -> ev.Event:
+        canary = msgspec.json.decode(payload, type=Canary)
+        return ev.CanaryHeard(at, link, canary.boot, canary.session, expiring=expiry_s is not None)
+
+    def _read_receipt(self, link: str, payload: bytes, retained: bool, at: float) -> ev.Event:
+        receipt = msgspec.json.decode(payload, type=Receipt)
+        if retained:
+            raise ValueError("a receipt is never retained")
+        return ev.ReceiptHeard(at, link, receipt.monitor, Key(receipt.event.boot, receipt.event.seq), receipt.kind)
+
+    def _read_monitor(self, link: str, topic: str, payload: bytes, at: float) -> ev.Event:
+        monitor = msgspec.json.decode(payload, type=MonitorMessage)
+        name, _, kind = topic.removeprefix(self._monitors).partition("/")
+        if name != monitor.monitor or kind not in ("state", "heartbeat"):
+            raise ValueError("a monitor speaks on its own branch only")
+        alive = monitor.state == "online"
+        return ev.MonitorHeard(at, link, monitor.monitor, monitor.boot, alive, birth=alive and kind == "state")
+
+    def _read_command(
+        self, link: str, payload: bytes, retained: bool, at: float, expiry_s: float | None = None
+    ) -> ev.Event:
+        malformed = None
+        try:
+            command = msgspec.json.decode(payload, type=Command)
+            arguments, malformed = _arguments(command)
+        except UNREADABLE as error:
+            command_id = _command_id(payload)
+            malformed = f"malformed: {error}"[:MALFORMED_LIMIT]
+            return ev.CommandHeard(at, link, command_id, "", "", "", 0.0, expiry_s, retained, {}, malformed)
+        return ev.CommandHeard(
+            at,
+            link,
+            command.id,
+            command.boot,
+            command.action,
+            command.by,
+            command.ttl_s,
+            expiry_s,
+            retained,
+            arguments,
+            malformed,
+        )
+
+
+def rfc3339(utc: float) -> str:
+    """Seconds since 1970 as ``2026-11-22T12:00:00.000Z``; a clock beyond year 9999 is told as its end."""
+    clamped = min(max(utc, 0.0), 253402300799.0)
+    text = datetime.fromtimestamp(clamped, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def in_ms(seconds: float | None) -> float | None:
+    """A duration as the wire says it; None where it isn't known."""
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _encode(message: Any) -> bytes:
+    return msgspec.json.encode(message)
+
+
+def _open_incident(listed: ListedIncident, now: float) -> OpenIncident:
+    left = 0.0 if listed.sounding_until is None else min(3600.0, max(0.0, listed.sounding_until - now))
+    return OpenIncident(
+        incident=listed.id,
+        alarm_class=listed.alarm_class,
+        input=listed.input,
+        phase=msgspec.convert(alarm.phase(listed.step), Phase),
+        presses=listed.presses,
+        since=rfc3339(listed.since_utc),
+        press=EventId(*listed.press),
+        sound_s=round(left, 3),
+        test=listed.test,
+    )
+
+
+_STEPS = {"received": Step.TOLD, "acknowledged": Step.ACKNOWLEDGED}
+
+
+def _listed(each: OpenIncident, at: float) -> ListedIncident:
+    try:
+        since = datetime.fromisoformat(each.since).timestamp()
+    except ValueError as error:
+        raise ValueError(f"no such instant: {each.since}") from error
+    return ListedIncident(
+        id=each.incident,
+        input=each.input,
+        alarm_class=each.alarm_class,
+        step=_STEPS.get(each.phase, Step.PRESSED),
+        presses=each.presses,
+        since_utc=since,
+        press=Key(each.press.boot, each.press.seq),
+        sounding_until=at + each.sound_s if each.sound_s > 0 else None,
+        test=each.test,
+    )
+
+
+def _input_health(report: InputReport) -> InputHealth:
+    return InputHealth(
+        kind=msgspec.convert(report.kind, InputKind),
+        state=msgspec.convert(report.state, InputState),
+        wire="supervised" if report.supervised else "unsupervised",
+        alarm_class=report.alarm_class,
+        inhibited_s=None if report.inhibited_s is None else round(report.inhibited_s, 3),
+    )
+
+
+def _standing(code: str, subject: str, since_utc: float) -> StandingFault:
+    kind = FAULTS[code]
+    return StandingFault(code=code, subject=subject, since=rfc3339(since_utc), text=kind.text, next=kind.next_step)
+
+
+def _command_id(payload: bytes) -> str:
+    try:
+        return msgspec.json.decode(payload, type=_CommandId).id
+    except UNREADABLE:
+        return ""
+
+
+def _arguments(command: Command) -> tuple[dict[str, Any], str | None]:
+    """The fields that the action needs, or what is wrong with them; an unknown action is the core's to refuse."""
+    needed, optional = ARGUMENTS.get(command.action, ((), ()))
+    arguments: dict[str, Any] = {}
+    for name in (*needed, *optional):
+        value = getattr(command, name)
+        if value is not None:
+            arguments[name] = value
+        elif name in needed:
+            return {}, f"malformed: {name} is missing"
+    if command.action == "identify":
+        arguments.setdefault("for_s", IDENTIFY_S)
+    limit_s = LIMITS_S.get(command.action)
+    if limit_s is not None and arguments["for_s"] > limit_s:
+        return {}, f"malformed: for_s is at most {limit_s:g}"
+    return arguments, None

@@ -1,0 +1,350 @@
+"""The superloop: queue -> controller -> effects.
+
+Rules:
+
+1. One thread decides. GPIO, MQTT and disk threads only put events on one queue; a callback does nothing else and can't
+   raise. Each link may have at most 64 undecided events on it; the rest are dropped and counted, so that no flood from
+   the network stands before a press.
+2. An alarm waits for nothing. Buzzer first; then the network and the disk are both handed the message at once, each on
+   its own thread; neither waits for the other.
+3. An alarm has two memories, the disk here and the retained topic on the broker; either alone brings it back.
+4. The record is append-only. A receipt marks an event as received; nothing is removed for having been sent.
+5. An unknown effect is a mistake in the program and raises. An unexpected event never raises: it changes nothing, and
+   is recorded.
+6. The watchdog is fed here and nowhere else, and only when the loop and the level sampler have made progress since the
+   last feed. A stalled writer or link is a fault; its thread is abandoned at the end, never waited for.
+7. The level sampler reads the inputs beside the edges. What an edge lost is still an alarm, and the difference is a
+   fault.
+8. No command from the network can hold back, delay or hide an alarm that is raised after it.
+
+Threads (and who may make them wait):
+
+    main         this loop: the controller, and every effect         nobody
+    gpio         lgpio's or the driver of the mock pins: edges       the kernel
+    sampler      io/panel/: levels                                   the kernel
+    player       io/panel/: the waves of buzzer and lamp             the kernel
+    record       io/record/: SQLite                                  the disk
+    link NAME    io/mqtt/link.py, one for each broker                the network, the name server
+    status       status_file.py: the newest heartbeat for the doctor the disk or memory
+    health       io/health/: how the machine is                      the disk, the kernel
+    notify, log  io/systemd.py: what systemd and its journal hear    systemd, whoever reads the log
+"""
+
+import logging
+import queue
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from node import config
+from node.config.brokers import is_loopback
+from node.core import alarm, controller, effects
+from node.core import events as ev
+from node.core.model import Step
+from node.errors import StateDirectoryError
+from node.io import health, systemd
+from node.io.mqtt.link import Incoming, Link, Subscription
+from node.io.panel import Panel
+from node.io.record.record import Record
+from node.protocol import codec, record_codec
+from node.service import status_file, status_text
+from node.service.publisher import Post
+from node.service.recorder import Keeper
+
+CLOCK_STEP_S = 0.5
+"""How far the wall clock may wander from the monotonic one before its labels follow."""
+
+LONGEST_WAIT_S = 3600.0
+CLOSE_S = 2.0
+GOODBYE_S = 1.5
+RECORD_STOP_S = 3.0
+STATUS_STOP_S = 0.5
+HEALTH_STOP_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The seam for time: monotonic seconds, which decide, and wall seconds, which are labels."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+
+
+class Watcher(Protocol):
+    """Who looks on: ``run`` has its log, ``simulate`` writes JSON lines. Called on the loop's thread; mustn't wait."""
+
+    def ladder(self, at: float, name: str, step: Step) -> None:
+        """The call for help of this input reached a step."""
+
+    def lamp(self, at: float, pattern: object) -> None:
+        """The lamp was set to a pattern."""
+
+
+class LogWatcher:
+    """Writes the steps to the log."""
+
+    def ladder(self, at: float, name: str, step: Step) -> None:
+        """The call for help of this input reached a step."""
+        log.info("%s: %s", name, step.value, extra={"ALARM_INPUT": name, "ALARM_STEP": step.value})
+
+    def lamp(self, at: float, pattern: object) -> None:
+        """The lamp was set to a pattern."""
+        log.debug("lamp: %s", pattern)
+
+
+class Service:
+    """A whole node, from its pins to its brokers.
+
+    ``factory`` is the pin factory; ``directory`` the state directory. ``notifier`` stays the caller's.
+    """
+
+    def __init__(
+        self,
+        settings: config.Config,
+        factory: Any,
+        directory: Path,
+        *,
+        environ: Mapping[str, str],
+        watcher: Watcher | None = None,
+        notifier: systemd.Notifier | None = None,
+        clocks: Clocks | None = None,
+    ) -> None:
+        self.boot = secrets.token_hex(4)
+        self._clocks = clocks or Clocks()
+        self._watcher = watcher or LogWatcher()
+        self._environ = environ
+        self._notifier = notifier or systemd.Notifier()
+        self._feed = systemd.Feed(self._notifier.fed, self._notifier.feed_every_s)
+        self._ready = False
+        self._config = settings
+        self._directory = directory
+        self._kernel_boot = health.kernel_boot()
+        self._queue: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
+        self._ended = False
+        self._wire = codec.Wire(settings.root, settings.site, settings.node, self.boot)
+        self._panel = Panel(
+            factory,
+            settings.line_pins,
+            settings.buzzer_pin,
+            settings.lamp_pin,
+            put=self._queue.put,
+            sample_hz=settings.sample_hz,
+            clock=self._clocks.monotonic,
+            on_output=lambda at, _name, pattern: self._watcher.lamp(at, pattern),
+        )
+        self._record = Record(
+            directory,
+            boot=self.boot,
+            kernel_boot=self._kernel_boot,
+            put=self._queue.put,
+            decode_snapshot=record_codec.decode_snapshot,
+            is_event=record_codec.is_event,
+            clock=self._clocks.monotonic,
+            limit_bytes=settings.record_mb * 2**20,
+        )
+        self._keeper = Keeper(self._wire, self._record, self._kernel_boot, self._clocks.wall)
+        where = status_file.directory(directory, environ)
+        self._status = status_file.Writer(where, self._kernel_boot, self._clocks.monotonic)
+        self._links = {broker.name: self._link(broker) for broker in settings.brokers}
+        self._health = health.HealthReader(
+            directory,
+            put=self._queue.put,
+            clock=self._clocks.monotonic,
+            networked=any(not is_loopback(broker.host) for broker in settings.brokers),
+            configuration=config.watch(settings.path),
+        )
+        self._post = Post(
+            self._wire, self._record, self._links, self._kernel_boot, self._health.newest, self._clocks.monotonic
+        )
+        now = self._clocks.monotonic()
+        self._state = controller.start(settings.settings, self.boot, now, self._clocks.wall() - now)
+        self._actions: dict[type[effects.Effect], Callable[[Any], None]] = {
+            effects.SetBuzzer: lambda effect: self._panel.set_buzzer(effect.pattern),
+            effects.SetLamp: lambda effect: self._panel.set_lamp(effect.pattern),
+            effects.ShowLadder: self._show_ladder,
+            effects.SampleAt: lambda effect: self._panel.sample_at(effect.at),
+            **self._keeper.actions,
+            effects.Begin: self._begin,
+            effects.HurryLinks: self._hurry_links,
+            effects.CloseLinks: self._close_links,
+            effects.ReadClock: lambda _: self._queue.put(self._clock_read()),
+            **self._post.actions,
+            effects.WriteStatus: self._write_status,
+        }
+
+    def stop(self, reason: str, back_in_s: float | None = None) -> None:
+        """Ask the loop to end cleanly; from any thread, or a signal handler."""
+        self._queue.put(ev.StopRequested(self._clocks.monotonic(), reason, back_in_s))
+
+    def run(self) -> None:
+        """Be a node until ``stop``; then everything was said goodbye to, and every output is off.
+
+        Raises PanelError when a pin can't be used, AlreadyRunningError, StateDirectoryError.
+        """
+        lock = self._prepare()
+        log.info("%s/%s starts, boot %s", self._config.site, self._config.node, self.boot)
+        try:
+            self._record.start()
+            self._status.start()
+            self._health.start()
+            self._decide(self._clock_read())
+            self._look_after_watchdog()
+            while not self._ended:
+                self._turn()
+        finally:
+            # The outputs first: whatever else hangs, nothing goes on sounding or shining.
+            self._panel.close()
+            if not self._record.stop(RECORD_STOP_S):
+                log.error("the record doesn't end: what it hadn't stored is only where it was sent")
+            self._health.stop(HEALTH_STOP_S)
+            self._status.stop(STATUS_STOP_S)
+            status_file.release(lock)
+
+    def _prepare(self) -> int | None:
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise StateDirectoryError(
+                f"the state directory {self._directory} is a file",
+                "move the file away, or choose another state_directory in [node]",
+            ) from error
+        except OSError as error:
+            log.warning("no state directory %s: %s", self._directory, error.strerror)
+        return status_file.hold(self._directory)
+
+    def _turn(self) -> None:
+        """One instant that is due, then one event: neither can starve the other."""
+        now = self._clocks.monotonic()
+        if now >= controller.next_deadline(self._state):
+            self._decide(ev.TimePassed(now))
+        self._feed.turn(now)
+        left = min(controller.next_deadline(self._state), self._feed.due) - self._clocks.monotonic()
+        try:
+            event = self._queue.get(timeout=min(max(left, 0.0), LONGEST_WAIT_S))
+        except queue.Empty:
+            return
+        self._decide(event)
+
+    def _decide(self, event: ev.Event) -> None:
+        now = self._clocks.monotonic()
+        if abs(self._clocks.wall() - now - self._state.utc_offset) > CLOCK_STEP_S:
+            self._handle(self._clock_read())
+        self._handle(event)
+        link = getattr(event, "link", None)
+        if link is not None:
+            self._links[link].decided()
+        elif isinstance(event, ev.EdgeSeen):
+            self._panel.edge_decided(event.line)
+        elif isinstance(event, ev.LevelsRead):
+            self._panel.decided()
+            if any(level is not None for level in event.levels.values()):
+                self._feed.sampled()
+        self._tell_manager()
+
+    def _tell_manager(self) -> None:
+        """What changed for whoever asks systemd: after the effects, which may not wait for it."""
+        ready = self._ready or status_text.is_ready(self._state)
+        self._notifier.status(status_text.status(self._state, ready=ready))
+        if ready and not self._ready:
+            self._notifier.ready()
+        self._ready = ready
+        if self._state.stopping:
+            self._notifier.stopping()
+
+    def _look_after_watchdog(self) -> None:
+        why = systemd.why_unarmed(self._environ)
+        if why is not None:
+            log.warning("the hardware watchdog isn't armed: %s", why)
+            self._decide(ev.WatchdogRead(self._clocks.monotonic(), armed=False))
+
+    def _handle(self, event: ev.Event) -> None:
+        try:
+            state, asked = controller.handle(self._state, event)
+        except Exception:
+            # What came from the network must not end the process that reads the button. The core is pure, so nothing
+            # has changed. For all other events the watchdog's restart is the honest answer.
+            if not hasattr(event, "link"):
+                raise
+            log.exception("a message from the network was not understood and is dropped")
+            return
+        self._state = state
+        for effect in asked:
+            self._perform(effect)
+
+    def _perform(self, effect: effects.Effect) -> None:
+        action = self._actions.get(type(effect))
+        if action is None:
+            raise TypeError(f"no hand for {type(effect).__name__}")
+        action(effect)
+
+    def _begin(self, _effect: effects.Begin) -> None:
+        self._panel.start()
+        for link in self._links.values():
+            link.start()
+
+    def _hurry_links(self, _effect: effects.HurryLinks) -> None:
+        for link in self._links.values():
+            link.hurry()
+
+    def _close_links(self, _effect: effects.CloseLinks) -> None:
+        self._tell_manager()
+        for link in self._links.values():
+            link.close(CLOSE_S)
+        until = self._clocks.monotonic() + CLOSE_S + GOODBYE_S
+        for link in self._links.values():
+            if not link.join(max(0.0, until - self._clocks.monotonic())):
+                log.warning("%s: the link doesn't end, and is left behind", link.name)
+        self._ended = True
+        while not self._queue.empty():
+            self._decide(self._queue.get())
+
+    def _clock_read(self) -> ev.ClockRead:
+        now = self._clocks.monotonic()
+        return ev.ClockRead(now, self._clocks.wall() - now, health.clock_synchronised())
+
+    def _write_status(self, effect: effects.WriteStatus) -> None:
+        listed = alarm.listed(self._state.incidents)
+        calls = [status_file.Call(each.id, each.input, each.step, each.test) for each in listed]
+        self._status.write(self._post.heartbeat(effect.heartbeat), calls)
+
+    def _show_ladder(self, effect: effects.ShowLadder) -> None:
+        self._watcher.ladder(effect.at, effect.input, effect.step)
+        if effect.step is not Step.PRESSED:  # that is the event itself
+            self._record.note_step(effect.press, effect.step.value, effect.at)
+
+    def _link(self, broker: config.Broker) -> Link:
+        # A command that its sender wants retained is refused at once, not only when it comes back at the next start.
+        # MQTT's no-local is used nowhere: a broker may then withhold the retained alarm of our own client id.
+        subscriptions = [
+            Subscription(topic, retain_as_published=topic == self._wire.command_topic)
+            for topic in self._wire.subscriptions
+        ]
+        return Link(
+            broker.name,
+            broker.host,
+            broker.port,
+            self._wire.client_id,
+            subscriptions=subscriptions,
+            will=self._will,
+            decode=partial(self._read, broker.name),
+            put=self._queue.put,
+            tls=broker.tls,
+            login=broker.login,
+            clock=self._clocks.monotonic,
+        )
+
+    def _will(self, session: int) -> tuple[str, bytes]:
+        state = self._state
+        synchronised = state.supervision.synchronised is True
+        return self._wire.state_topic, self._wire.state("lost", session, state.seq, self._clocks.wall(), synchronised)
+
+    def _read(self, link: str, message: Incoming) -> ev.Event | None:
+        return self._wire.read(
+            link, message.topic, message.payload, retained=message.retained, expiry_s=message.expiry_s, at=message.at
+        )

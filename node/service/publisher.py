@@ -1,0 +1,125 @@
+"""What the core wants sent -> the message that a link publishes: topic, payload, priority."""
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from node.core import effects
+from node.core.model import Key
+from node.io.mqtt.link import Link, Outgoing, Priority
+from node.io.record.record import Record, Row
+from node.protocol import codec, record_codec
+from node.protocol.messages import CANARY_EXPIRY_S, PAYLOAD_LIMIT, Health
+
+log = logging.getLogger(__name__)
+
+
+class Post:
+    """Hands messages to the links, on the loop's thread; none of them makes it wait.
+
+    ``health`` tells how the machine is, ``clock`` monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        messages: codec.Wire,
+        record: Record,
+        links: Mapping[str, Link],
+        kernel_boot: str,
+        health: Callable[[], Health],
+        clock: Callable[[], float],
+    ) -> None:
+        self._wire = messages
+        self._record = record
+        self._links = links
+        self._kernel_boot = kernel_boot
+        self._health = health
+        self._clock = clock
+
+    def heartbeat(self, heartbeat: effects.Heartbeat, most: int = PAYLOAD_LIMIT) -> bytes:
+        """The payload of a heartbeat, of at most so many bytes."""
+        return self._wire.heartbeat(heartbeat, self._record.depth, self._health(), most)
+
+    def send_event(self, effect: effects.SendEvent) -> None:
+        """Send an event; its age is told by the clock at the moment of sending."""
+        row = self._record.row(effect.key)
+        if row is None:
+            log.error("event %s is to be sent, but its payload is gone", effect.key)
+            return
+        priority = Priority.ALARM if effect.alarm else Priority.TELEMETRY
+        self._hand_over(effect, self._wire.event_topic, partial(self._aged, row), priority, key=effect.key)
+
+    def send_alarm(self, effect: effects.SendAlarm) -> None:
+        """Send the retained list of open incidents."""
+        payload = self._wire.alarm(effect.incidents, self._clock(), effect.seq, effect.at_utc, effect.synchronised)
+        self._hand_over(effect, self._wire.alarm_topic, payload, Priority.ALARM, retain=True)
+
+    def send_state(self, effect: effects.SendState) -> None:
+        """Send a birth or a goodbye."""
+        payload = self._wire.state(
+            effect.state,
+            effect.session,
+            effect.seq,
+            effect.at_utc,
+            effect.synchronised,
+            effect.reason,
+            effect.back_in_s,
+        )
+        self._hand_over(effect, self._wire.state_topic, payload, Priority.CONTROL, retain=True)
+
+    def send_canary(self, effect: effects.SendCanary) -> None:
+        """Send a message to ourselves."""
+        payload = self._wire.canary(effect.session, effect.seq, effect.at_utc, effect.synchronised)
+        self._hand_over(effect, self._wire.canary_topic, payload, Priority.CONTROL, expiry_s=CANARY_EXPIRY_S)
+
+    def send_reply(self, effect: effects.SendReply) -> None:
+        """Send the outcome of a command."""
+        payload = self._wire.reply(effect.reply, effect.seq, effect.at_utc, effect.synchronised)
+        self._hand_over(effect, self._wire.reply_topic, payload, Priority.CONTROL)
+
+    def send_heartbeat(self, effect: effects.SendHeartbeat) -> None:
+        """Send how the node is."""
+        payload = self.heartbeat(effect.heartbeat)
+        shortened = partial(self.heartbeat, effect.heartbeat)
+        self._hand_over(effect, self._wire.heartbeat_topic, payload, Priority.HEARTBEAT, shortened=shortened)
+
+    @property
+    def actions(self) -> dict[type[effects.Effect], Callable[[Any], None]]:
+        """Which of these performs which effect."""
+        return {
+            effects.SendEvent: self.send_event,
+            effects.SendAlarm: self.send_alarm,
+            effects.SendState: self.send_state,
+            effects.SendCanary: self.send_canary,
+            effects.SendReply: self.send_reply,
+            effects.SendHeartbeat: self.send_heartbeat,
+        }
+
+    def _aged(self, row: Row) -> bytes:
+        known = row.kernel_boot == self._kernel_boot
+        return record_codec.with_age(row.body, self._clock() - row.at if known else None)
+
+    def _hand_over(
+        self,
+        effect: effects.Send,
+        topic: str,
+        payload: bytes | Callable[[], bytes],
+        priority: Priority,
+        *,
+        retain: bool = False,
+        key: Key | None = None,
+        expiry_s: int | None = None,
+        shortened: Callable[[int], bytes] | None = None,
+    ) -> None:
+        message = Outgoing(
+            session=effect.session,
+            topic=topic,
+            payload=payload,
+            priority=priority,
+            retain=retain,
+            key=key,
+            expiry_s=expiry_s,
+            shortened=shortened,
+        )
+        self._links[effect.link].publish(message)

@@ -1,0 +1,52 @@
+"""What the core wants kept -> what the record stores: events, snapshots, receipts; and the log beside it."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from node.core import effects
+from node.io.record.record import Record, Row
+from node.protocol import codec, record_codec
+from node.service import status_text
+
+log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Hands what is to be kept to the record, on the loop's thread; the record makes nobody wait.
+
+    ``wall`` tells the seconds since 1970.
+    """
+
+    def __init__(self, messages: codec.Wire, record: Record, kernel_boot: str, wall: Callable[[], float]) -> None:
+        self._wire = messages
+        self._record = record
+        self._kernel_boot = kernel_boot
+        self._wall = wall
+
+    def append(self, effect: effects.Append) -> None:
+        """Keep an event with what a restart must know after it, and tell the log of it."""
+        event = effect.event
+        level = logging.WARNING if event.kind == "fault-raised" else logging.INFO
+        log.log(level, "%s", status_text.sentence(event), extra=status_text.fields(event))
+        row = Row(
+            key=event.key,
+            alarm=event.is_alarm,
+            at=event.at,
+            kernel_boot=self._kernel_boot,
+            body=self._wire.event(event),
+            closes=event.incident if event.kind == "reset" else None,
+            evicts=event.ranges,
+        )
+        self._record.append(row, record_codec.encode_snapshot(effect.snapshot))
+
+    @property
+    def actions(self) -> dict[type[effects.Effect], Callable[[Any], None]]:
+        """What performs which effect."""
+        return {
+            effects.Append: self.append,
+            effects.Remember: lambda effect: self._record.remember(record_codec.encode_snapshot(effect.snapshot)),
+            effects.MarkReceived: lambda effect: self._record.mark_received(effect.key, effect.by, self._wall()),
+            effects.Spill: lambda effect: self._record.spill(effect.key),
+            effects.ReadBacklog: lambda effect: self._record.read_backlog(effect.known),
+        }

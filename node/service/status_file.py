@@ -1,0 +1,168 @@
+"""What a running service leaves for the other commands on its machine: a lock, and as a file how it is.
+
+The file holds the newest heartbeat, and how far each open call had got at that moment.
+
+So ``alarm-node check`` reads the findings of the service instead of disturbing it, and two services can't share a state
+directory. The file is written by a thread of its own, newest first and only: a directory that stalls holds up nobody.
+"""
+
+import fcntl
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from node.core.model import Step
+from node.errors import AlreadyRunningError
+
+_LOCK = "alarm-node.lock"
+_STATUS = "status.json"
+
+log = logging.getLogger(__name__)
+
+
+class Call(msgspec.Struct, frozen=True):
+    """An open incident, and how far its call for help has got: finer than the ``alarm`` topic tells it."""
+
+    incident: str
+    input: str
+    step: Step
+    test: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a service was ``age_s`` seconds ago: its heartbeat as it was published, and the open calls, worst first."""
+
+    age_s: float
+    heartbeat: Mapping[str, Any]
+    calls: Sequence[Call] = ()
+
+
+class _File(msgspec.Struct, frozen=True):
+    at: float
+    kernel_boot: str
+    heartbeat: msgspec.Raw
+    calls: tuple[Call, ...]
+
+
+def directory(state_directory: Path, environ: Mapping[str, str]) -> Path:
+    """Where the status file lies: ``$RUNTIME_DIRECTORY`` (systemd's, in memory), else beside the record."""
+    runtime = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    return Path(runtime) if runtime else state_directory
+
+
+def hold(state_directory: Path) -> int | None:
+    """Take the lock until the process ends; returns its file descriptor.
+
+    Raises AlreadyRunningError when another service has it. None where there is no writing or no locking at all: a dead
+    disk is a fault of the record, and no reason not to start.
+    """
+    descriptor = None
+    try:
+        # Only to read: a card that went read-only mustn't hide the service that runs on it from `alarm-node check`.
+        descriptor = os.open(state_directory / _LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        release(descriptor)
+        raise AlreadyRunningError(
+            f"another alarm-node runs with the state directory {state_directory}",
+            "stop it first (systemctl stop alarm-node), or give this one a state_directory of its own",
+        ) from None
+    except OSError as error:
+        release(descriptor)
+        log.warning("no lock in %s: %s", state_directory, error.strerror)
+        return None
+    return descriptor
+
+
+def release(descriptor: int | None) -> None:
+    """Give the lock back before the process ends."""
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def is_running(state_directory: Path) -> bool:
+    """Whether a service holds the lock. PermissionError where this user may not look."""
+    try:
+        descriptor = os.open(state_directory / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def read(where: Path, now: float, kernel_boot: str) -> Status | None:
+    """What the service last left; None when there is nothing of this boot of the machine, or nothing readable."""
+    try:
+        found = msgspec.json.decode((where / _STATUS).read_bytes(), type=_File)
+        heartbeat = msgspec.json.decode(found.heartbeat, type=dict[str, Any])
+    except (OSError, UnicodeError, msgspec.MsgspecError):
+        return None
+    if found.kernel_boot != kernel_boot:
+        return None
+    return Status(max(0.0, now - found.at), heartbeat, found.calls)
+
+
+class Writer:
+    """Writes the newest that it was given; ``write`` never waits."""
+
+    def __init__(self, where: Path, kernel_boot: str, clock: Callable[[], float]) -> None:
+        self._path = where / _STATUS
+        self._kernel_boot = kernel_boot
+        self._clock = clock
+        self._newest: deque[bytes] = deque(maxlen=1)
+        self._wake = threading.Event()
+        self._ending = False
+        self._failing = False
+        self._thread = threading.Thread(target=self._run, name="status", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def write(self, heartbeat: bytes, calls: Sequence[Call] = ()) -> None:
+        """Leave this heartbeat and these open calls; what is still waiting is dropped for it."""
+        file = _File(self._clock(), self._kernel_boot, msgspec.Raw(heartbeat), tuple(calls))
+        self._newest.append(msgspec.json.encode(file))
+        self._wake.set()
+
+    def stop(self, timeout_s: float) -> None:
+        """End; the file goes, since nobody stands behind it any more."""
+        self._ending = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while not self._ending:
+            self._wake.wait()
+            self._wake.clear()
+            if self._newest:
+                self._replace(self._newest.popleft())
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("%s stays behind: %s", self._path, error.strerror)
+
+    def _replace(self, content: bytes) -> None:
+        draft = self._path.with_suffix(".draft")
+        try:
+            draft.write_bytes(content)
+            draft.replace(self._path)
+            self._failing = False
+        except OSError as error:
+            if not self._failing:
+                log.warning("no status in %s: %s", self._path, error.strerror)
+            self._failing = True

@@ -1,0 +1,109 @@
+"""How the node is and what happened, in plain words: for whoever asks the service manager or reads the log.
+
+The status is one line:
+
+    ready, 1 of 2 brokers connected, fault F010 (broker-b:8883)
+    ALARM button: told, 2 of 2 brokers connected
+    ready, walk test, 2 of 2 brokers connected
+
+Rules:
+
+1. It is about the state and nothing else: the same state has the same words, so it changes only when they do.
+2. It stays short whatever happens (a notification has a limit): the worst incidents and the first faults, and how many
+   more there are.
+"""
+
+from collections.abc import Sequence
+
+from node.core import alarm, effects
+from node.core.line import ContactState
+from node.core.model import ListedIncident, Step
+from node.core.supervision import FaultId
+from node.core.turn import State
+from node.errors import FAULTS, INPUT_UNREADABLE, RECORD_FAILED
+
+INCIDENTS_SHOWN = 3
+FAULTS_SHOWN = 5
+
+_CALLS = {Step.NOBODY: "nobody has it"}
+
+_MEANINGS = {
+    "restored": "it was let go",
+    "adopted": "the broker knew this alarm, the record didn't",
+    "evicted": "the record had no room for these",
+    "record-loaded": "the record answered late",
+}
+"""What happened, where the event's name alone doesn't say it."""
+
+FIELDS = {
+    "ALARM_EVENT": "kind",
+    "ALARM_INPUT": "input",
+    "ALARM_CLASS": "alarm_class",
+    "ALARM_INCIDENT": "incident",
+    "ALARM_PRESSES": "presses",
+    "ALARM_FAULT": "fault",
+    "ALARM_SUBJECT": "subject",
+    "ALARM_COMMAND": "command",
+    "ALARM_REASON": "reason",
+    "ALARM_BY": "by",
+}
+"""The journal's fields of an event, and where each stands in it."""
+
+
+def fields(event: effects.LoggedEvent) -> dict[str, str]:
+    """What is known of an event, as fields by which the journal can be searched."""
+    found = {name: getattr(event, attribute) for name, attribute in FIELDS.items()}
+    known = {name: str(value) for name, value in found.items() if value not in (None, "")}
+    return {"ALARM_KEY": str(event.key), **known, **({"ALARM_TEST": "1"} if event.test else {})}
+
+
+def sentence(event: effects.LoggedEvent) -> str:
+    """What happened, on one line: a fault with its text and next step, anything else in a few words."""
+    if event.kind == "fault-raised":
+        kind = FAULTS[str(event.fault)]
+        about = f" ({event.subject})" if event.subject else ""
+        return f"{kind.code}{about} {kind.text}. Next: {kind.next_step}."
+    details = (event.input, event.incident, event.fault, event.subject, event.reason, event.by, *map(str, event.ranges))
+    told = " ".join(each for each in (event.kind, *details) if each)
+    return f"{told}: {_MEANINGS[event.kind]}" if event.kind in _MEANINGS else told
+
+
+def is_ready(state: State) -> bool:
+    """Whether what has to work is known to, or its fault raised: every input was read, and the record holds all."""
+    codes = {fault.code for fault in state.faults}
+    read = all(
+        contact.state is not ContactState.UNKNOWN or FaultId(INPUT_UNREADABLE.code, name) in state.faults
+        for name, contact in state.contacts.items()
+    )
+    return state.begun and read and (not state.supervision.unstored or RECORD_FAILED.code in codes)
+
+
+def status(state: State, *, ready: bool) -> str:
+    """The line; ``ready``: the service manager was told so."""
+    links = state.supervision.links
+    connected = f"{sum(link.up for link in links)} of {len(links)} brokers connected"
+    modes = ["walk test"] if state.in_walk_test else []
+    return ", ".join((_mood(state, ready=ready), *modes, connected, *_faults(sorted(state.faults))))
+
+
+def _mood(state: State, *, ready: bool) -> str:
+    if state.incidents:
+        return _shortened([_call(each) for each in alarm.listed(state.incidents)], INCIDENTS_SHOWN, "alarms")
+    if state.stopping:
+        return "stopping"
+    return "ready" if ready else "starting"
+
+
+def _call(incident: ListedIncident) -> str:
+    kind = "TEST" if incident.test else "ALARM"
+    return f"{kind} {incident.input}: {_CALLS.get(incident.step, incident.step.value)}"
+
+
+def _faults(faults: Sequence[FaultId]) -> list[str]:
+    shown = [f"fault {code}" + (f" ({subject})" if subject else "") for code, subject in faults]
+    return [_shortened(shown, FAULTS_SHOWN, "faults")] if shown else []
+
+
+def _shortened(words: Sequence[str], most: int, what: str) -> str:
+    more = [f"{len(words) - most} more {what}"] if len(words) > most else []
+    return ", ".join([*words[:most], *more])

@@ -1,0 +1,227 @@
+"""Nodes that are no more: what brokers keep of them makes no node, and once forgotten nothing of them stands."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from node.monitor.core.batch import Batch
+from node.monitor.core.commands.requests import Answer, Forget, PauseNode, Reset
+from node.monitor.core.decisions import ClearTopics
+from node.monitor.core.model import Button, NodeKey, NodeRecord, NoticeKind, Status, Tally
+from node.monitor.core.monitor_settings import Place
+from node.monitor.history.history import History
+from tests.monitor.core.nodes import BOOT, ROOM, SITE, START, alarm, birth, goodbye, heartbeat, press, will
+from tests.monitor.core.play import INCIDENT, Play
+from tests.support.broker import Broker
+from tests.support.monitor import RunningMonitor, alarm_monitor, write_monitor
+from tests.support.mqtt import Client
+from tests.support.node import NODE, SimulatedNode, write_config
+
+OLD = NodeKey(SITE, "room-213")
+ELSEWHERE = NodeKey("nord", "room-213")
+
+
+def forget(play: Play, at: float, node: NodeKey = OLD) -> Answer | None:
+    """Ask for it; what came of it."""
+    return play.answer(play.ask(at, Forget(node, "facilities")))
+
+
+@pytest.fixture
+def play() -> Play:
+    """A monitor whose roster has one other node."""
+    return Play(roster=(Place(ROOM),))
+
+
+@pytest.mark.parametrize("message", [birth(OLD), will(OLD), goodbye(OLD), alarm(node=OLD)], ids=lambda each: each.node)
+def test_what_only_a_broker_remembers_is_no_node(play: Play, message: object) -> None:
+    """It was renamed or taken away: nobody speaks, so nobody is looked for."""
+    play.hear(0.0, message, OLD, retained=True)
+    play.hear(0.0, heartbeat())
+    play.until(5.0)
+
+    assert (play.found(), list(play.hub.fleet.nodes), play.hub.counts.dropped) == ([], [ROOM], 0)
+
+
+def test_an_open_call_that_only_a_broker_remembers_is_told_all_the_same(play: Play) -> None:
+    """Its node may have been destroyed by whoever is there. But nobody says that it speaks."""
+    play.hear(0.0, alarm((1, "active"), node=OLD), OLD, retained=True)
+    play.hear(9.0, heartbeat())
+    play.until(10.5)
+
+    assert play.told() == [("alarm", 0)]
+    assert "M005" not in play.found()
+
+
+def test_whoever_speaks_and_is_not_listed_is_a_finding(play: Play) -> None:
+    """Also where a broker's memory of its call made it known before."""
+    play.hear(0.0, alarm((1, "active"), node=OLD), OLD, retained=True)
+    play.hear(1.0, heartbeat(OLD), OLD)
+
+    assert play.found() == ["M005"]
+
+
+def test_a_node_that_is_forgotten_leaves_nothing(play: Play) -> None:
+    """Neither findings nor buttons that are due, here, in the history, or at the brokers."""
+    play.hear(0.0, heartbeat(OLD, seq=3, faults=(("F030", ""),)), OLD)
+    play.hear(0.0, heartbeat())
+    play.hear(1.0, heartbeat(OLD, seq=9), OLD)
+    for at in range(10, 100, 10):
+        play.hear(float(at), heartbeat())
+    before = play.found()
+
+    answer = forget(play, 100.0)
+    for at in range(100, 200, 10):
+        play.hear(float(at), heartbeat())
+
+    assert (before, answer) == (["M001", "M005"], Answer("done"))
+    assert (play.found(), list(play.hub.fleet.nodes), list(play.hub.drills.buttons)) == ([], [ROOM], [(ROOM, "button")])
+    assert play.all.forgotten == [OLD]
+    assert ClearTopics(OLD) in play.all.says
+    assert [each.kind for each in play.all.notices if each.node == OLD.node].count(NoticeKind.CLEARED) == 0
+
+
+def test_it_is_known_again_as_soon_as_it_speaks(play: Play) -> None:
+    """Forgetting hides no button: it was a mistake, or somebody has put it back."""
+    play.hear(0.0, goodbye(OLD), OLD)
+    forget(play, 1.0)
+
+    play.hear(2.0, birth(OLD), OLD)
+    play.hear(2.1, press(1, OLD), OLD)
+
+    assert play.found() == ["M005"]
+    assert play.told() == [("alarm", 0)]
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [("speaks", "still-speaks"), ("paused", "still-speaks"), ("alarm", "alarm-open"), ("listed", "in-the-roster")],
+)
+def test_what_is_still_needed_is_not_forgotten(play: Play, case: str, reason: str) -> None:
+    """A button that people rely on, a call that nobody has ended, a node that the roster wants."""
+    node = ROOM if case == "listed" else OLD
+    play.hear(0.0, heartbeat(node), node)
+    if case == "paused":
+        play.ask(1.0, PauseNode(node, "facilities", "paint", 600.0))
+    if case == "alarm":
+        play.hear(1.0, press(1, node), node)
+        play.until(30.0)
+
+    assert forget(play, 30.0 if case == "alarm" else 2.0, node) == Answer("refused", reason)
+    assert play.all.forgotten == []
+
+
+def test_a_paused_node_that_is_silent_can_be_forgotten_with_its_pause(play: Play) -> None:
+    """A pause is how such work often begins."""
+    play.hear(0.0, heartbeat(OLD), OLD)
+    play.ask(1.0, PauseNode(OLD, "facilities", "gone", 600.0))
+
+    assert forget(play, 30.0) == Answer("done")
+    assert [node for node, _ in play.all.pause_ends] == [OLD]
+
+
+def test_an_alarm_that_was_ended_at_the_desk_keeps_nobody(play: Play) -> None:
+    """What its list at the broker goes on saying is deleted there."""
+    play.hear(0.0, press(1), ROOM)
+    lone = Play()
+    lone.hear(0.0, heartbeat())
+    lone.hear(0.0, alarm((1, "active")))
+    lone.hear(0.1, press(1))
+    lone.ask(30.0, Reset(INCIDENT, "guard-desk", "technical"))
+
+    assert forget(lone, 31.0, ROOM) == Answer("done")
+    lone.until(100.0)
+    assert lone.found() == []
+
+
+def test_of_a_site_that_is_not_heard_nothing_can_be_forgotten(play: Play) -> None:
+    """Its topics are none of ours."""
+    assert forget(play, 1.0, ELSEWHERE) == Answer("unknown", "no-such-node")
+
+
+def test_a_mistyped_node_is_not_forgotten(play: Play) -> None:
+    """Whoever is told that it is done would look no further."""
+    assert forget(play, 1.0) == Answer("unknown", "no-such-node")
+
+
+def test_what_only_a_broker_knows_is_taken_from_it(play: Play) -> None:
+    """With a roster a gone node isn't even known; its topics stand there for ever otherwise."""
+    play.hear(0.5, goodbye(OLD), OLD, retained=True)
+
+    assert forget(play, 1.0) == Answer("done")
+    assert ClearTopics(OLD) in play.all.says
+
+
+def test_a_history_forgets_it_for_the_next_start(history: History) -> None:
+    """What happened stays; of the node itself nothing is remembered."""
+    record = NodeRecord(node=OLD, status=Status.DOWN, since_utc=START, boot=BOOT)
+    kept = NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=BOOT)
+    history.store(
+        Batch(
+            nodes=(record, kept),
+            buttons=tuple(Button(node=node, input="button", since_utc=START) for node in (OLD, ROOM)),
+            tallies=tuple(Tally(node=node, boot=BOOT, ranges=((1, 1), (5, 9))) for node in (OLD, ROOM)),
+        )
+    )
+
+    history.store(Batch(forgotten=(OLD,)))
+
+    memory = history.remember(START)
+    remembered = ([each.node for each in memory.nodes], [each.node for each in memory.buttons])
+    assert (*remembered, [each.node for each in memory.tallies]) == ([ROOM], [ROOM], [ROOM])
+
+
+def test_who_is_heard_again_within_one_commit_stays(history: History) -> None:
+    """The batches of one transaction end as one after the other would."""
+    record = NodeRecord(node=OLD, status=Status.UP, since_utc=START, boot=BOOT)
+
+    history.store_all((Batch(nodes=(record,)), Batch(forgotten=(OLD,)), Batch(nodes=(record,))))
+
+    assert [each.node for each in history.remember(START).nodes] == [OLD]
+
+
+def test_what_only_brokers_remember_fills_no_memory(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever invents nodes on a broker is bounded."""
+    monkeypatch.setattr("node.monitor.core.hub.NODES_LIMIT", 1)
+    for number in range(3):
+        node = NodeKey(SITE, f"old-{number}")
+        play.hear(0.0, goodbye(node), node, retained=True)
+
+    assert [forget(play, 1.0, NodeKey(SITE, f"old-{number}")) for number in range(3)] == [
+        Answer("done"),
+        Answer("unknown", "no-such-node"),
+        Answer("unknown", "no-such-node"),
+    ]
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A private broker."""
+    with Broker(tmp_path / "broker") as started:
+        yield started
+
+
+def test_a_node_that_was_taken_away_is_forgotten_by_a_real_monitor(broker: Broker, tmp_path: Path) -> None:
+    """Nothing stands after that, at the broker and over a restart either."""
+    config = write_monitor(tmp_path / "monitor", broker.port)
+    (tmp_path / "node").mkdir()
+    with RunningMonitor(config) as monitor:
+        with SimulatedNode(write_config(tmp_path / "node", broker.port)) as node:
+            monitor.expect_status(NODE, "up")
+            refused = alarm_monitor(config, "forget", f"{SITE}/{NODE}")
+            node.kill()
+        monitor.expect_status(NODE, "down", 40.0)
+        done = alarm_monitor(config, "forget", f"{SITE}/{NODE}")
+
+        monitor.wait(lambda: monitor.codes() == [], what="no finding")
+        monitor.kill()
+        monitor.start()
+        monitor.wait_until_ready()
+        with Client(broker.port, "reader", subscribe=[f"alarm/v1/{SITE}/node/#"]) as reader:
+            reader.publish("alarm/v1/mitte/node/end/state", "over")
+            reader.expect_topic("alarm/v1/mitte/node/end/state")
+            kept = [each.topic for each in reader.received if each.retain]
+
+        assert (refused.returncode, done.returncode, done.stderr) == (1, 0, "")
+        assert "still speaks" in refused.stderr
+        assert (kept, monitor.items("/nodes"), monitor.codes()) == ([], [], [])

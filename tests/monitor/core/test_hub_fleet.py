@@ -1,0 +1,175 @@
+"""Who is there where things go wrong: pauses, goodbyes, clocks and ways that make a dead node look alive."""
+
+from datetime import timedelta
+
+import pytest
+
+from node.monitor.core.batch import Memory
+from node.monitor.core.commands.requests import PauseNode, Resume
+from node.monitor.core.model import NodeRecord, NoticeKind, Pause, Status
+from node.monitor.core.monitor_settings import Place
+from node.monitor.core.nodes.node_supervision import GOODBYE_S
+from node.monitor.core.view.build import view
+from tests.monitor.core.nodes import (
+    BOOT,
+    BROKER,
+    LATER_BOOT,
+    OTHER_BROKER,
+    ROOM,
+    START,
+    birth,
+    goodbye,
+    heartbeat,
+    moment,
+)
+from tests.monitor.core.play import Play
+from tests.monitor.core.settings import TWO_BROKERS
+
+DOWN_S = 19.0
+
+
+def status(play: Play) -> Status:
+    """What is known of the one node."""
+    return play.hub.fleet.nodes[ROOM].status
+
+
+@pytest.mark.parametrize("resumed_at", [None, 300.0], ids=["by itself", "by somebody"])
+def test_a_node_that_was_stopped_in_a_pause_and_forgotten_is_told(resumed_at: float | None) -> None:
+    """Its planned end was within the pause, and nobody's business then."""
+    play = Play()
+    play.hear(0.0, heartbeat())
+    play.ask(1.0, PauseNode(ROOM, "facilities", "paint", 600.0))
+    play.hear(60.0, goodbye())
+    if resumed_at is not None:
+        play.ask(resumed_at, Resume(ROOM, "facilities"))
+    ends = 601.0 if resumed_at is None else resumed_at
+
+    play.until(ends + GOODBYE_S - 0.1)
+    before = play.found()
+    play.until(ends + GOODBYE_S)
+
+    assert (before, play.found()) == ([], ["M002"])
+    assert (status(play), play.hub.fleet.nodes[ROOM].reason) == (Status.DOWN, "goodbye")
+
+
+def test_that_a_dead_node_is_paused_is_not_told_as_its_return() -> None:
+    """Whoever was told that it is down would believe that it is heard again."""
+    play = Play()
+    play.hear(0.0, heartbeat())
+    play.until(DOWN_S)
+    told = [each.kind for each in play.all.notices]
+
+    play.ask(60.0, PauseNode(ROOM, "facilities", "paint", 600.0))
+
+    assert (told, play.found()) == ([NoticeKind.FINDING], ["M019"])
+    assert [each.kind for each in play.all.notices] == [*told, NoticeKind.FINDING]
+
+
+def test_a_goodbye_that_a_broker_kept_moves_no_end() -> None:
+    """A monitor whose connection comes and goes hears it each time."""
+    play = Play()
+    play.hear(0.0, heartbeat())
+    play.hear(10.0, goodbye())
+
+    for at in (60.0, 120.0):
+        play.hear(at, goodbye(), retained=True)
+    play.until(10.0 + GOODBYE_S)
+
+    assert play.found() == ["M002"]
+
+
+def test_a_goodbye_of_an_older_boot_says_nothing_of_the_one_that_speaks() -> None:
+    """It was on its way for long."""
+    play = Play()
+    play.hear(0.0, heartbeat(boot=LATER_BOOT))
+
+    play.hear(1.0, goodbye())
+
+    assert status(play) is Status.UP
+
+
+def test_a_planned_end_is_known_again_after_a_restart() -> None:
+    """The broker kept it."""
+    record = NodeRecord(node=ROOM, status=Status.DOWN, since_utc=START, boot=BOOT, reason="goodbye")
+    play = Play(Memory(nodes=(record,)))
+
+    play.hear(1.0, goodbye(back_in_s=600.0), retained=True)
+    play.until(600.9)
+    before = play.found()
+    play.until(601.0)
+
+    assert (before, play.found()) == ([], ["M002"])
+
+
+@pytest.mark.parametrize(("clock_off", "left_s"), [(-365.0, 600.0), (365.0, 0.0), (0.0, 300.0)])
+def test_a_pause_outlives_no_clock(clock_off: float, left_s: float) -> None:
+    """A machine that starts a year too early must not take a node for paused that long."""
+    since = START + timedelta(seconds=-300.0) - timedelta(days=clock_off)
+    pause = Pause(node=ROOM, by="x", reason="paint", since_utc=since, until_utc=since + timedelta(seconds=600))
+    record = NodeRecord(node=ROOM, status=Status.PAUSED, since_utc=START, boot=BOOT)
+
+    play = Play(Memory(nodes=(record,), pauses=(pause,)))
+
+    ends = play.hub.fleet.nodes[ROOM].pause_ends
+    assert ends == pytest.approx(left_s) or (left_s == 0.0 and status(play) is Status.LATE)
+    play.until(left_s + DOWN_S + 1.0)
+    assert play.found() == ["M001"]
+
+
+def test_what_came_before_the_last_sign_of_life_says_nothing_new() -> None:
+    """A heartbeat stands behind what came after it: it must not bring an old boot back."""
+    play = Play()
+    play.hear(0.0, heartbeat())
+    play.hear(10.0, birth(boot=LATER_BOOT))
+
+    play.hub.hear(moment(9.9), BROKER, ROOM, heartbeat(period_s=60.0), retained=False)
+
+    tracked = play.hub.fleet.nodes[ROOM]
+    assert (tracked.boot, tracked.heard, tracked.period_s) == (LATER_BOOT, 10.0, 10.0)
+
+
+def test_a_way_is_known_by_what_came_late() -> None:
+    """By which broker it came matters all the same."""
+    play = Play(brokers=TWO_BROKERS)
+    play.hub.link_up(moment(0.0), OTHER_BROKER)
+    play.hear(10.0, heartbeat())
+
+    play.hub.hear(moment(9.9), OTHER_BROKER, ROOM, heartbeat(), retained=False)
+    play.hub.link_down(moment(11.0), BROKER, "gone")
+    play.until(10.0 + DOWN_S)
+
+    assert status(play) is Status.DOWN
+
+
+def test_a_node_that_was_taken_out_of_the_roster_is_forgotten() -> None:
+    """With its pause."""
+    record = NodeRecord(node=ROOM, status=Status.PAUSED, since_utc=START, boot=BOOT)
+    pause = Pause(node=ROOM, by="x", reason="paint", since_utc=START, until_utc=START + timedelta(seconds=600))
+
+    play = Play(Memory(nodes=(record,), pauses=(pause,)), roster=())
+
+    assert play.hub.fleet.nodes == {}
+
+
+def test_a_node_of_the_roster_is_as_it_was_before_a_restart() -> None:
+    """With its place, and once."""
+    record = NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=BOOT, period_s=30.0)
+
+    play = Play(Memory(nodes=(record,)), roster=(Place(ROOM, "2"),))
+
+    tracked = play.hub.fleet.nodes[ROOM]
+    assert (tracked.status, tracked.boot, tracked.period_s, len(play.hub.fleet.nodes)) == (Status.UP, BOOT, 30.0, 1)
+
+
+def test_after_a_restart_a_node_is_shown_as_up_once_it_is_heard() -> None:
+    """It may have died meanwhile; nobody is told so before its time is over."""
+    record = NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=BOOT)
+    play = Play(Memory(nodes=(record,)))
+
+    play.until(5.0)
+    before = view(play.hub, moment(5.0), "1", {}).nodes[0].status
+    play.hear(6.0, heartbeat())
+
+    assert before is Status.NEW
+    assert view(play.hub, moment(6.0), "1", {}).nodes[0].status is Status.UP
+    assert not play.all.flips
