@@ -1,4 +1,4 @@
-"""Commands from the network, by protocol.md's rules: what is refused, and what the rest does.
+"""Commands from the network, by PROTOCOL.md 9's rules: what is refused, and what the rest does.
 
 A refused command changes nothing, is answered with its reason, recorded and counted. A repeated id gets the first
 outcome again and does nothing. Of both kinds at most 10 a second are answered. No command can hide an alarm raised

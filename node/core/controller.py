@@ -38,7 +38,7 @@ from node.core.supervision import LinkState, Supervision
 from node.core.turn import State, Turn
 
 BEGIN_WITHIN_S = 0.5
-"""How long the start waits for the record: a button held at start must be an alarm within 1 s (hazards.md, H2)."""
+"""How long the start waits for the record: a button held at start must be an alarm within 1 s (HAZARDS.md H2)."""
 
 
 def start(settings: Settings, boot: str, at: float, utc_offset: float) -> State:

@@ -4,7 +4,7 @@ Rules:
 
 1. An event waits here until a monitor holds it or, in a building without one, until a broker took it (PUBACK 0x00).
 2. A fresh alarm event goes out on every link at once. All else obeys the window: at most 20 unreceipted events are in
-   flight on a link, because a broker drops what a slow subscriber can't take, after answering 0x00 (protocol.md).
+   flight on a link, because a broker drops what a slow subscriber can't take, after answering 0x00 (PROTOCOL.md 7.1).
    Telemetry in flight takes no alarm's place: for alarms only alarms count.
 3. Alarms come before telemetry, and what was tried less often before what was tried more often. What goes out together
    goes oldest first: a press must not come before what was acknowledged before it.

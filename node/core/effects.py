@@ -52,7 +52,7 @@ class SampleAt(Effect):
 class LoggedEvent:
     """One numbered thing that happened, as it is stored and published on ``event``.
 
-    ``kind`` is one of protocol.md's kinds (messages.EventKind); ``at`` monotonic, ``at_utc`` seconds since 1970, a
+    ``kind`` is one of PROTOCOL.md 6.3's kinds (messages.EventKind); ``at`` monotonic, ``at_utc`` seconds since 1970, a
     label. Fields that a kind doesn't use stay None (``ranges`` empty). An event with an ``incident`` is an alarm event,
     and so is a button's test: its reaction time is to be an alarm's.
     """

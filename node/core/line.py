@@ -26,7 +26,7 @@ SAMPLE_STEP_S = 0.010
 """How often an undecided line is read (architecture.md, rule 7)."""
 
 EDGE_GRACE_S = 1.0
-"""How late an edge may come before it counts as lost; hazards.md H1 wants the fault within 2 s."""
+"""How late an edge may come before it counts as lost; HAZARDS.md H1 wants the fault within 2 s."""
 
 UNREADABLE_S = 5.0
 """How long a line may stay unread before it is a fault (style.md, habit 4)."""

@@ -28,7 +28,7 @@ from math import inf
 from node.core.model import Inhibit, Key
 
 HELD_REAL_S = 2.0
-"""How long a test may be held before it is real (protocol.md, "Commands")."""
+"""How long a test may be held before it is real (PROTOCOL.md 10)."""
 
 
 RECENT_S = 300.0

@@ -46,7 +46,7 @@ _RANKS = {AlarmClass.ASSIST: 0, AlarmClass.THREAT: 1, AlarmClass.AMOK: 2}
 
 
 class Sound(StrEnum):
-    """Whether a press sounds the buzzer; hazards.md ("People") says why there is no default."""
+    """Whether a press sounds the buzzer; HAZARDS.md H49 says why there is no default."""
 
     LOUD = "loud"
     SILENT = "silent"

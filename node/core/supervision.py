@@ -4,7 +4,7 @@ Rules:
 
 1. A fault is never raised or cleared by hand: ``conditions`` says from the state alone what stands from which
    instant, and the controller compares that with what it has told. So no path through the code can forget to clear one.
-2. A monitor counts as heard for 20 s after each of its messages (protocol.md: a lost monitor in 20 s).
+2. A monitor counts as heard for 20 s after each of its messages (PROTOCOL.md 4.5: a lost monitor in 20 s).
 3. A link is a fault when it has been away for 3 s, or when a heartbeat has not been answered for 5 s: a dead path is
    known in 15 s at the default period. Where it says why no session can begin, that is the fault instead, and at once.
 4. A call that is held or told is worth as much as the monitor that says so: once none is heard any more, nobody has it.

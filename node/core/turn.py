@@ -21,7 +21,7 @@ from node.core.signals import BuzzerPattern, LampPattern
 from node.core.supervision import FaultId, LinkState, Supervision, with_link
 
 ANSWERS_PER_S = 10
-"""How many refusals and repetitions a second are answered, and recorded (protocol.md, "Commands"); all refusals are
+"""How many refusals and repetitions a second are answered, and recorded (PROTOCOL.md 9.5); all refusals are
 counted."""
 
 

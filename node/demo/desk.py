@@ -1,4 +1,4 @@
-"""The guard's desk where alarm-monitor isn't installed: a monitor of one node as protocol.md wants it, without memory.
+"""The guard's desk where alarm-monitor isn't installed: a monitor of one node as PROTOCOL.md wants it, without memory.
 
 While somebody is there, it has a state and a heartbeat, answers each event with a receipt and each birth with a probe
 and a receipt for the newest event that it holds. Away, it only looks on. Commands come from any thread.
@@ -28,7 +28,7 @@ _MonitorState = Literal["online", "offline", "lost"]
 
 
 class _Told(MonitorMessage, frozen=True, kw_only=True):
-    """A monitor's own message, with the rest of what protocol.md asks of it. Each connection is a boot of its own."""
+    """A monitor's own message, with all that PROTOCOL.md 4.4 asks of it. Each connection is a boot of its own."""
 
     seq: int = 0
     session: int = 1

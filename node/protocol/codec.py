@@ -1,4 +1,4 @@
-"""Between the core and the broker: topics, and what the core means <-> what travels (messages.py, protocol.md).
+"""Between the core and the broker: topics, and what the core means <-> what travels (messages.py, PROTOCOL.md).
 
 JSON in UTF-8, at most 16 KiB; whatever else comes is a ValueError with a reason, never a guess.
 """

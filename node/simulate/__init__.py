@@ -2,7 +2,7 @@
 
 Rules:
 
-1. One thread drives the wall: instructions are carried out one after the other (hazards.md, H12).
+1. One thread drives the wall: instructions are carried out one after the other (HAZARDS.md H12).
 2. A contact is wired to ground and beats the pull resistor, as on a real wall: a button that is held down before the
    node starts is low from its first look on.
 3. ``edges off`` takes the callbacks away, never the levels: only the sampler is left.

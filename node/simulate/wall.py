@@ -50,7 +50,8 @@ class WiredPin(MockPin):  # type: ignore[misc] # gpiozero has no types
 
     def set_contact(self, closed: bool) -> None:
         """Close the contact to ground, or open it and leave the level to the pull resistor."""
-        with self._when_changed_lock:  # a press while the panel switches the pull resistor on must not be lost (H12)
+        # A press while the panel switches the pull resistor on must not be lost (HAZARDS.md H12).
+        with self._when_changed_lock:
             self.contact_closed = closed
             if closed:
                 self.drive_low()

@@ -1,7 +1,7 @@
 """kill -9 of the building's monitor at random moments of alarms, again and again, on every kind of history.
 
 One try is LIVES lives of a monitor (or of two on one history, of which one or both are killed), with a broker, real
-receivers of messages, and nodes by protocol.md that say again whatever has no receipt. What holds:
+receivers of messages, and nodes by PROTOCOL.md that say again whatever has no receipt. What holds:
 
 1. No receipt for what the history doesn't hold: looked up in the database while the monitor is dead.
 2. Nobody is told the same thing twice, unless the later message says that it may have been told before, or the database

@@ -87,7 +87,7 @@ def test_other_groups_are_not_taken_for_it(wave: Wave) -> None:
 
 @pytest.mark.parametrize(("pattern", "wave"), WAVES, ids=[str(pattern) for pattern, _ in WAVES])
 def test_no_pattern_says_evacuate(pattern: str, wave: Wave) -> None:
-    """Three pulses and a pause are kept for evacuation (hazards.md)."""
+    """Three pulses and a pause are kept for evacuation (HAZARDS.md H53)."""
     assert not says_evacuate(wave), pattern
 
 

@@ -143,7 +143,7 @@ def test_the_unit_keeps_what_the_node_relies_on(name: str, value: str) -> None:
 
 
 def test_lgpio_writes_where_it_may() -> None:
-    """Its pipes go into the runtime directory (hazards.md, H6)."""
+    """Its pipes go into the runtime directory (HAZARDS.md H6)."""
     assert "LG_WD=%t/alarm-node" in settings(UNIT)["Environment"]
 
 

@@ -90,7 +90,7 @@ def _command(*arguments: str | Path, program: Sequence[str] = PROGRAM) -> list[s
 
 
 def _environment(directory: Path, more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-    # lgpio writes its pipes into its working directory, and importing it may change that directory (hazards.md, H6).
+    # lgpio writes its pipes into its working directory, and importing it may change that directory (HAZARDS.md H6).
     kept = {name: value for name, value in os.environ.items() if not name.endswith("_DIRECTORY")}
     return {**kept, "PYTHONPATH": str(_ROOT), "LG_WD": str(directory), **more}
 

@@ -1,4 +1,4 @@
-"""Nodes that are no programs: one connection speaks for many, as protocol.md says that a node does.
+"""Nodes that are no programs: one connection speaks for many, as PROTOCOL.md says that a node does.
 
 What isn't held is said again when a monitor is heard that wasn't there before, and ``AGAIN_S`` later with each of its
 heartbeats. So whatever a monitor loses comes back, unless it has said that it holds it. A call is listed as received

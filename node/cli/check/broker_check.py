@@ -21,7 +21,7 @@ from node.protocol import codec
 from node.protocol.messages import CANARY_EXPIRY_S
 
 ANSWER_S = 5.0
-"""How long a broker may take; hazards.md: a subscription that is granted and silent is found by a canary only."""
+"""How long a broker may take; HAZARDS.md H14: a subscription that is granted and silent is found by a canary only."""
 
 EXPIRES_DAYS = 30
 DAY_S = 86_400.0

@@ -24,7 +24,7 @@ UNSENDABLE = 0x83
 """PublishAnswered's code for a message that couldn't be sent at all: MQTT's "implementation specific error"."""
 
 LARGEST_PACKET = 20 * 1024
-"""What we take, and so what a broker should: a payload of protocol.md's limit, its topic, and what MQTT adds."""
+"""What we take, and so what a broker should: a payload of PROTOCOL.md's limit, its topic, and what MQTT adds."""
 
 _RESERVED_PLACES = 4
 _HEADER_SIZE = 32

@@ -3,7 +3,7 @@
 Threads:
 
 - gpiozero's own (lgpio has one for all lines of a process) call ``Line.edge_seen``, which puts an event and can't
-  raise: a single exception there would silence every line without a word (hazards.md, H1). Of each line at most
+  raise: a single exception there would silence every line without a word (HAZARDS.md H1). Of each line at most
   ``EDGES_MAX`` wait for the loop, so that a line that hums stands before no press of another one.
 - ``sampler`` reads every line at each beat and at each instant that ``sample_at`` asks for. After a stall it reads
   once, not once for each beat it missed; while ``UNDECIDED_MAX`` of its readings wait for the loop, it adds none, and

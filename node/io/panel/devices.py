@@ -31,7 +31,7 @@ def said(problem: Exception) -> str:
 
 
 class Outbox:
-    """Events on their way to the loop. Nothing here raises, or waits for the log: callbacks use it (H1)."""
+    """Events on their way to the loop. Nothing here raises, or waits for the log: callbacks use it (HAZARDS.md H1)."""
 
     def __init__(self, put: Callable[[Event], None]) -> None:
         self._put = put

@@ -19,7 +19,7 @@ def open_factory(name: str) -> Factory:
     if name != "lgpio":
         raise PanelError(f'there is no pin factory "{name}"', 'write pin_factory = "lgpio" under [panel] in node.toml')
     try:
-        # Importing it starts a thread, writes a pipe into its working directory and may change that directory (H6).
+        # Importing it starts a thread, writes a pipe into its working directory and may change that (HAZARDS.md H6).
         from gpiozero.pins.lgpio import LGPIOFactory  # noqa: PLC0415
     except Exception as problem:
         raise PanelError(

@@ -1,6 +1,6 @@
 """The record's file: an append-only SQLite database, and how it is opened, written, read and set aside.
 
-WAL with ``synchronous=FULL``: with NORMAL a power cut can take rows that were committed (hazards.md, "The Pi").
+WAL with ``synchronous=FULL``: with NORMAL a power cut can take rows that were committed (HAZARDS.md H35).
 """
 
 import logging

@@ -69,7 +69,7 @@ class SendReceipt(NamedTuple):
 
 
 class SendCommand(NamedTuple):
-    """Ask a node for something; ``arguments`` as protocol.md has them."""
+    """Ask a node for something; ``arguments`` as PROTOCOL.md 9.3 has them."""
 
     node: NodeKey
     id: str

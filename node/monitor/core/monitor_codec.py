@@ -1,4 +1,4 @@
-"""What a monitor says and hears: topics, and messages <-> their types (node.protocol.messages, protocol.md).
+"""What a monitor says and hears: topics, and messages <-> their types (node.protocol.messages, PROTOCOL.md).
 
 Whatever else comes is a ValueError with a reason, never a guess.
 """
@@ -26,7 +26,7 @@ from node.protocol.messages import (
 )
 
 HEARTBEAT_S = 5.0
-"""How often a monitor says that it listens (protocol.md)."""
+"""How often a monitor says that it listens (PROTOCOL.md 4.4)."""
 
 TTL_S = 10
 """How long a command may be on its way."""

@@ -26,8 +26,8 @@ from node.monitor.core.monitor_codec import Heard
 from node.protocol.messages import HeartbeatMessage
 
 NODE_ROOM = 256
-"""A node has at most 20 unanswered events under way (protocol.md), twice on two brokers, and little else. The rest is
-for whoever speaks in its name: what finds no room comes again 10 s later only."""
+"""A node has at most 20 unanswered events under way (PROTOCOL.md 7.1), twice on two brokers, and little else. The rest
+is for whoever speaks in its name: what finds no room comes again 10 s later only."""
 
 ROOM = 50_000
 """Messages of all nodes together; heartbeats stand beside that, one for each node and broker."""

@@ -58,7 +58,7 @@ class Desk:
 
 
 class Building(RuleBasedStateMachine):
-    """One node by protocol.md, one broker, monitors on one history or each on its own, and people at their desks."""
+    """One node by PROTOCOL.md, one broker, monitors on one history or each on its own, and people at their desks."""
 
     desks_count = 1
     shared = True

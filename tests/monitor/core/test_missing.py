@@ -65,7 +65,7 @@ def test_a_restart_that_is_too_fast_for_a_flip_is_remembered() -> None:
 
 
 class Numbers(RuleBasedStateMachine):
-    """A node by protocol.md, whose record goes back over many boots, and two monitors on one history."""
+    """A node by PROTOCOL.md, whose record goes back over many boots, and two monitors on one history."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -9,9 +9,9 @@ Rules:
 2. A test counts once the node had our receipt for it: only then the way to the building is known to work.
 3. A walk test has an actor and a mandatory end, an hour at most. The nodes end it by themselves.
 4. A node of it is told until its heartbeat says that it tests: it may have been between two connections, and started
-   meanwhile. After that never again: a restart ends the test there (protocol.md), and told anew it would take a button
-   that was tested for one that wasn't, and a real call for a test. Until the one and after the other it is shown as not
-   testing. After a restart of ours nobody knows who had been told, so nobody is told anew.
+   meanwhile. After that never again: a restart ends the test there (PROTOCOL.md 10), and told anew it would take a
+   button that was tested for one that wasn't, and a real call for a test. Until the one and after the other it is shown
+   as not testing. After a restart of ours nobody knows who had been told, so nobody is told anew.
 5. A button that was pressed in the ``RECENT_S`` before a walk test, or before in one that holds, has no test in it: its
    node takes each press for real (node/core/modes.py), and whoever tests is told so, as far as we have heard.
 6. A node of several walk tests tests until the last of them ends, by its time or by somebody.

@@ -138,7 +138,7 @@ class Fleet:
                 self._kept_by(now, tracked, broker)
                 tracked.boot = tracked.boot or message.boot
             else:
-                tracked.gone = ""  # so it answers a goodbye that wasn't its own (protocol.md, "Coming back")
+                tracked.gone = ""  # so it answers a goodbye that wasn't its own (PROTOCOL.md 4.2)
                 self.heard(now, tracked, broker, message.boot)
         elif message.state == "offline":
             self._goodbye(now, tracked, message)

@@ -21,7 +21,7 @@ STORING_S = 30.0
 """After this an event that is still not stored may be taken again from the node, where the history works."""
 
 ROOM = 256
-"""A node has at most 20 unanswered events under way (protocol.md): the rest is for those of a long outage."""
+"""A node has at most 20 unanswered events under way (PROTOCOL.md 7.1): the rest is for those of a long outage."""
 
 CALLS_ROOM = 64
 """More than a node's open incidents (INCIDENTS_LIMIT)."""
