@@ -23,13 +23,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 SAMPLE_STEP_S = 0.010
-"""How often an undecided line is read (architecture.md, rule 7)."""
+"""How often an undecided line is read (deploy/design/ARCHITECTURE.md 2, rule 7)."""
 
 EDGE_GRACE_S = 1.0
 """How late an edge may come before it counts as lost; HAZARDS.md H1 wants the fault within 2 s."""
 
 UNREADABLE_S = 5.0
-"""How long a line may stay unread before it is a fault (style.md, habit 4)."""
+"""How long a line may stay unread before it is a fault (deploy/design/CONTRIBUTING.md 2, habit 4)."""
 
 _EPSILON = 1e-9  # 20 ms added up from floats may end a hair under 20 ms
 

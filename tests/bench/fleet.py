@@ -46,7 +46,7 @@ GOAL = 5_000
 """Heartbeats a second that one monitor must hold."""
 
 GOAL_LOST_S = 20.0
-"""Within which every loss is known at a period of 10 s (architecture.md)."""
+"""Within which every loss is known at a period of 10 s (deploy/design/ARCHITECTURE.md 5, step 6)."""
 
 SLACK, ON_ITS_WAY = 0.01, 5
 """Of what was accepted in a step, the share, and how many beside that, that may be on its way at its end."""

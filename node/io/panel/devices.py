@@ -11,7 +11,7 @@ from node.core.events import EdgesDropped, EdgeSeen, Event, OutputFailed, Output
 from node.core.signals import Wave
 
 EDGES_MAX = 64
-"""How many edges of a line may wait for the loop, as of a link's messages (architecture.md, rule 1)."""
+"""How many edges of a line may wait for the loop, as of a link's messages (deploy/design/ARCHITECTURE.md 2, rule 1)."""
 
 TICKS_PAST_S = 5.0
 TICKS_FUTURE_S = 0.05

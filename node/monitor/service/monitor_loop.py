@@ -1,6 +1,6 @@
 """The monitor as a service: its threads, and the one loop that decides.
 
-Rules (architecture.md's, on this side):
+Rules (those of deploy/design/ARCHITECTURE.md 2, on this side):
 
 1. One thread decides. All others only put things into the inbox; nothing that waits is done here.
 2. *Held* is said once an event is committed, by whoever commits, through this loop; never before. *Told* is said once
