@@ -53,7 +53,7 @@ from node.io.record.record import Record
 from node.protocol import codec, record_codec
 from node.service import status_file, status_text
 from node.service.publisher import Post
-from node.service.recorder import Keeper
+from node.service.recorder import Recorder
 
 CLOCK_STEP_S = 0.5
 """How far the wall clock may wander from the monotonic one before its labels follow."""
@@ -148,7 +148,7 @@ class Service:
             clock=self._clocks.monotonic,
             limit_bytes=settings.record_mb * 2**20,
         )
-        self._keeper = Keeper(self._wire, self._record, self._kernel_boot, self._clocks.wall)
+        self._keeper = Recorder(self._wire, self._record, self._kernel_boot, self._clocks.wall)
         where = status_file.directory(directory, environ)
         self._status = status_file.Writer(where, self._kernel_boot, self._clocks.monotonic)
         self._links = {broker.name: self._link(broker) for broker in settings.brokers}

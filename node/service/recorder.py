@@ -12,7 +12,7 @@ from node.service import status_text
 log = logging.getLogger(__name__)
 
 
-class Keeper:
+class Recorder:
     """Hands what is to be kept to the record, on the loop's thread; the record makes nobody wait.
 
     ``wall`` tells the seconds since 1970.

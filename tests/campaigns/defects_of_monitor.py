@@ -69,15 +69,15 @@ def _told_when_held() -> None:
 
 def _told_before_a_target_took_it() -> None:
     """That people were told is said as soon as a message is sent, whatever the other side answers."""
-    from node.monitor.notify.worker import Lane  # noqa: PLC0415
+    from node.monitor.notify.worker import Worker  # noqa: PLC0415
 
-    tell = Lane._tell  # noqa: SLF001
+    tell = Worker._tell  # noqa: SLF001
 
     def tell_too_soon(self: Any, claim: Any, lease: Any) -> None:
         self._health.worked(each.notice for each in claim.deliveries)
         tell(self, claim, lease)
 
-    Lane._tell = tell_too_soon  # type: ignore[method-assign]  # noqa: SLF001
+    Worker._tell = tell_too_soon  # type: ignore[method-assign]  # noqa: SLF001
 
 
 DEFECTS: dict[str, Callable[[], None]] = {

@@ -269,8 +269,8 @@ def _look_at_all(world: World, ready: float) -> None:
 
     left_s = max(1.0, ready + ESCALATES_WITHIN_S - time.monotonic())
     wait_until(lambda: unanswered <= escalated(), left_s, f"the next group of {sorted(unanswered)}")
-    owed = "SELECT notice, target FROM deliveries WHERE outcome IS NULL"
-    wait_until(lambda: kept.rows(world.url, owed) == [], ARRIVES_S, "everything that people are still to be told")
+    resync = "SELECT notice, target FROM deliveries WHERE outcome IS NULL"
+    wait_until(lambda: kept.rows(world.url, resync) == [], ARRIVES_S, "everything that people are still to be told")
 
     world.nodes.wait(lambda: all(each.phase != "active" for each in incidents), ARRIVES_S, "told")
     world.look()

@@ -150,8 +150,8 @@ class StandIns:
         """Until this is so; looked at with each receipt."""
         with self._changed:
             if not self._changed.wait_for(enough, timeout_s):
-                owed = [said for said in self._sent if said not in self._receipts]
-                raise AssertionError(f"{what} didn't come within {timeout_s:g} s; without a receipt: {owed}")
+                resync = [said for said in self._sent if said not in self._receipts]
+                raise AssertionError(f"{what} didn't come within {timeout_s:g} s; without a receipt: {resync}")
 
     def wait_for_all(self, timeout_s: float = TIMEOUT_S) -> None:
         """Until every event has a receipt."""

@@ -11,7 +11,7 @@ from node.core.events import Event, EventsStored, RecordLoaded
 from node.core.model import Key, KeyRange, Snapshot
 from node.io.record.record import Record, read_log
 from node.protocol import record_codec
-from node.service.recorder import Keeper
+from node.service.recorder import Recorder
 from tests.support.sayings import BOOT, NOON, NOW, WIRE
 
 PATIENCE_S = 60.0
@@ -32,7 +32,7 @@ class Shelf:
             decode_snapshot=record_codec.decode_snapshot,
             is_event=record_codec.is_event,
         )
-        self._keeper = Keeper(WIRE, self._record, "kernel", wall=lambda: NOON)
+        self._keeper = Recorder(WIRE, self._record, "kernel", wall=lambda: NOON)
         self._record.start()
         self._wait_for(RecordLoaded)
 

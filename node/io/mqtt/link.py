@@ -9,8 +9,8 @@ Rules:
 3. A session gets its number before CONNECT, because the will carries it. An attempt that finds no broker uses none up:
    its LinkDown names the number that it would have had. LinkUp comes before anything that was heard in its session.
 4. Nothing is flooded: at most 64 events of a node's link are undecided, and while 64 messages wait for the broker
-   nothing more is heard (link_types.Bounds). What is heard beyond that is dropped and counted; publishing and connecting
-   wait.
+   nothing more is heard (link_types.Bounds). What is heard beyond that is dropped and counted; publishing and
+   connecting wait.
 5. A silent path is dropped by deadlines of our own: 3 s, twice as long after each such drop, at most 24 s, until an
    answer of the same kind comes within 3 s again. Dropping shuts the socket down, and the will follows.
 6. One bad message blocks nothing: what can't be read is dropped and counted, what can't be sent is answered as refused.
@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from node.config import Login, Tls
 from node.core.events import Event, LinkDown
 from node.io.mqtt.answer_timeout import Patience
-from node.io.mqtt.link_queue import Hatch, Kind
+from node.io.mqtt.link_queue import Kind, LinkQueue
 from node.io.mqtt.link_types import NODE_BOUNDS, Bounds, Incoming, Outgoing, Priority, Subscription, Terms
 from node.io.mqtt.login.credentials import Credentials
 from node.io.mqtt.send_window import UNSENDABLE
@@ -76,7 +76,7 @@ class Link:
             name, host, port, client_id, tuple(subscriptions), will, decode, keepalive_s, clock, credentials, bounds
         )
         self._clock = clock
-        self._hatch = Hatch(name, put, clock, bounds)
+        self._queue = LinkQueue(name, put, clock, bounds)
         self._patience = Patience()
         self._sessions = 0
         self._told: dict[str, float] = {}
@@ -94,15 +94,15 @@ class Link:
 
     def publish(self, message: Outgoing) -> None:
         """Send this message in its session, or drop it where that isn't up. Never blocks."""
-        self._hatch.hand_over(message)
+        self._queue.hand_over(message)
 
     def hurry(self) -> None:
         """End the wait before the next attempt, and let the waits begin anew with short ones."""
-        self._hatch.hurry()
+        self._queue.hurry()
 
     def decided(self) -> None:
         """The loop has handled the oldest of this link's events that it hadn't handled before."""
-        self._hatch.decided()
+        self._queue.decided()
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Ask for the end: let what was handed over be answered (``timeout_s`` at most), then DISCONNECT, without will.
@@ -110,7 +110,7 @@ class Link:
         Doesn't wait. A link that could say goodbye puts no LinkDown. Its thread ends at most a second after
         ``timeout_s``, unless a name lookup, a TCP connect or a TLS handshake holds it.
         """
-        self._hatch.close(self._clock() + timeout_s)
+        self._queue.close(self._clock() + timeout_s)
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread's end; whether it has ended, or never begun."""
@@ -119,11 +119,11 @@ class Link:
         return not self.thread.is_alive()
 
     def _run(self) -> None:
-        with self._hatch:
-            while self._hatch.closing_at is None:
+        with self._queue:
+            while self._queue.closing_at is None:
                 try:
                     self._attempt()
-                    self._hatch.rest()
+                    self._queue.rest()
                 except Exception:
                     # A thread that ended here would be a path that is silently dead.
                     log.exception("link %s: its thread met something unexpected, and goes on", self.name)
@@ -131,7 +131,7 @@ class Link:
 
     def _attempt(self) -> None:
         """Connect, talk until the session ends, and say that it has ended."""
-        session = Session(self._terms, self._hatch, self._patience, self._sessions + 1)
+        session = Session(self._terms, self._queue, self._patience, self._sessions + 1)
         session.told_at = logging.DEBUG if self._is_silent else logging.INFO
         try:
             session.run()
@@ -143,7 +143,7 @@ class Link:
         if session.reached_broker:
             self._sessions = session.number
         now = self._clock()
-        self._hatch.end_session(lasting=session.up_at is not None and now - session.up_at > _LASTING_S)
+        self._queue.end_session(lasting=session.up_at is not None and now - session.up_at > _LASTING_S)
         if session.said_goodbye:
             log.info("link %s: session %d is closed", self.name, session.number)
             return
@@ -158,7 +158,7 @@ class Link:
             by_broker=session.by_broker,
             code=session.code,
         )
-        self._hatch.put(Kind.SESSION, down)
+        self._queue.put(Kind.SESSION, down)
 
     def _say(self, session: Session, now: float) -> None:
         """Why it ended, but the same reason once in ten minutes: a broker that is away for a month fills no log."""

@@ -1,4 +1,4 @@
-"""The hatch between a link's thread and all others: messages go out, events come in, and calls wake the link.
+"""What a link's thread and all others share: messages go out, events come in, and calls wake the link.
 
 Of a node's 64 undecided events 40 may be messages, 20 answers, 2 a session's LinkUp and LinkDown, 2 MessagesDropped.
 The loop decides in the order in which they were put, so that a plain ``decided()`` says whose room is free again.
@@ -46,7 +46,7 @@ class Kind(Enum):
 _SESSION_ROOM = 2
 
 
-class Hatch:
+class LinkQueue:
     """Made and called by any thread; entered as a context by the link's thread, which alone calls the second half."""
 
     def __init__(

@@ -17,7 +17,7 @@ from paho.mqtt.properties import Properties
 from node.core.events import PublishAnswered
 from node.errors import TOO_LARGE
 from node.io.mqtt.answer_timeout import PUBLISH, Patience
-from node.io.mqtt.link_queue import Hatch, Kind
+from node.io.mqtt.link_queue import Kind, LinkQueue
 from node.io.mqtt.link_types import Outgoing, Terms
 
 UNSENDABLE = 0x83
@@ -39,12 +39,12 @@ class _Sent(NamedTuple):
 
 
 class Publishing:
-    """From the hatch to ``client``, and the answers back; for the session ``number``, and on its thread."""
+    """From the queue to ``client``, and the answers back; for the session ``number``, and on its thread."""
 
-    def __init__(self, terms: Terms, hatch: Hatch, patience: Patience, number: int, client: Client) -> None:
+    def __init__(self, terms: Terms, link_queue: LinkQueue, patience: Patience, number: int, client: Client) -> None:
         self._name = terms.name
         self._clock = terms.clock
-        self._hatch = hatch
+        self._queue = link_queue
         self._patience = patience
         self._number = number
         self._client = client
@@ -70,13 +70,13 @@ class Publishing:
 
     def is_settled(self) -> bool:
         """Whether nothing is under way, and nothing waits to be."""
-        return not self._in_flight and self._hatch.is_empty()
+        return not self._in_flight and self._queue.is_empty()
 
     def send_waiting(self) -> bool:
         """Send what there is a place for; False where the connection turns out to be lost."""
         reserved = min(_RESERVED_PLACES, self._window // 2)
         connected = True
-        while connected and (message := self._hatch.take(self._free_places(), reserved)) is not None:
+        while connected and (message := self._queue.take(self._free_places(), reserved)) is not None:
             try:
                 connected = self._send(message)
             except Exception:
@@ -97,8 +97,8 @@ class Publishing:
     def _free_places(self) -> int:
         """Places in the window; with the loop, too, until a close: it may have stopped deciding by then."""
         places = self._window
-        if self._hatch.closing_at is None:
-            places = min(places, self._hatch.room(Kind.ANSWER))
+        if self._queue.closing_at is None:
+            places = min(places, self._queue.room(Kind.ANSWER))
         return places - len(self._in_flight)
 
     def _send(self, message: Outgoing) -> bool:
@@ -126,4 +126,4 @@ class Publishing:
 
     def _answer(self, message: Outgoing, code: int) -> None:
         answer = PublishAnswered(self._clock(), self._name, self._number, message.topic, code, message.key)
-        self._hatch.put(Kind.ANSWER, answer)
+        self._queue.put(Kind.ANSWER, answer)

@@ -28,7 +28,7 @@ from node.core.events import TOO_MANY, CredentialsSeen, Event, LinkUp
 from node.errors import BROKER_TOO_OLD, CREDENTIALS_UNUSABLE, FaultKind
 from node.io.mqtt.addresses import Addresses
 from node.io.mqtt.answer_timeout import CONNECT, HANDSHAKE, PUBLISH, SUBSCRIBE, Patience
-from node.io.mqtt.link_queue import Hatch, Kind
+from node.io.mqtt.link_queue import Kind, LinkQueue
 from node.io.mqtt.link_types import Incoming, Terms
 from node.io.mqtt.login import connect_errors
 from node.io.mqtt.login.tls import HandshakeSilentError, TlsSocket
@@ -80,7 +80,7 @@ class Session:
     level of the log at which it is told that the session is up.
     """
 
-    def __init__(self, terms: Terms, hatch: Hatch, patience: Patience, number: int) -> None:
+    def __init__(self, terms: Terms, link_queue: LinkQueue, patience: Patience, number: int) -> None:
         self.name = terms.name
         self.number = number
         self.reason = ""
@@ -93,7 +93,7 @@ class Session:
         self.reached_broker = False
         self.up_at: float | None = None
         self._terms = terms
-        self._hatch = hatch
+        self._queue = link_queue
         self._patience = patience
         self._clock = terms.clock
         self._awaited: str | None = CONNECT
@@ -104,7 +104,7 @@ class Session:
         self._socket: socket.socket | None = None
         self._tls: TlsSocket | None = None
         self._client = self._new_client()
-        self._publishing = Publishing(terms, hatch, patience, number, self._client)
+        self._publishing = Publishing(terms, link_queue, patience, number, self._client)
 
     def run(self) -> None:
         """Connect, and return when the session has ended."""
@@ -179,15 +179,15 @@ class Session:
         self._tell_credentials()
 
     def _tell_credentials(self) -> None:
-        if self._hatch.room(Kind.HEARD) > 0:
+        if self._queue.room(Kind.HEARD) > 0:
             news = self._terms.credentials.news()
             if news is not None:
-                self._hatch.put(Kind.HEARD, CredentialsSeen(self._clock(), self.name, *news))
+                self._queue.put(Kind.HEARD, CredentialsSeen(self._clock(), self.name, *news))
 
     def _wait(self) -> int:
         """How the socket is ready: at once where TLS has read more than was asked for, which no selector can see."""
         held = self._holds
-        readiness = self._hatch.wait(-math.inf if held else self._wake_at())
+        readiness = self._queue.wait(-math.inf if held else self._wake_at())
         return readiness | selectors.EVENT_READ if held else readiness
 
     def _turn(self, readiness: int) -> None:
@@ -231,7 +231,7 @@ class Session:
     def _wake_at(self) -> float:
         question = self._oldest_question()
         silent_at = math.inf if question is None else question[1] + self._patience.limit_s(question[0])
-        return silent_at if self._hatch.closing_at is None else min(silent_at, self._hatch.closing_at)
+        return silent_at if self._queue.closing_at is None else min(silent_at, self._queue.closing_at)
 
     def _mind_silence(self) -> None:
         question = self._oldest_question()
@@ -243,9 +243,9 @@ class Session:
                 self.end(f"no answer to {kind} within {limit_s:g} s")
 
     def _may_leave(self) -> bool:
-        if self._hatch.closing_at is None:
+        if self._queue.closing_at is None:
             return False
-        return self._publishing.is_settled() or self._awaited is not None or self._clock() >= self._hatch.closing_at
+        return self._publishing.is_settled() or self._awaited is not None or self._clock() >= self._queue.closing_at
 
     def _say_goodbye(self) -> None:
         """DISCONNECT, and wait for the broker's own close.
@@ -260,7 +260,7 @@ class Session:
             self._client.disconnect()
             self._watch(selectors.EVENT_WRITE)
             while self._client.socket() is not None and self._clock() < until:
-                if self._hatch.wait(until) & selectors.EVENT_WRITE:
+                if self._queue.wait(until) & selectors.EVENT_WRITE:
                     self._client.loop_write()
             with suppress(OSError):
                 kept.shutdown(socket.SHUT_WR)
@@ -275,7 +275,7 @@ class Session:
     def _socket_opened(self, _client: Client, _data: object, opened: object) -> None:
         self.reached_broker = True
         self._socket = cast(socket.socket, opened)
-        self._hatch.selector.register(self._socket, selectors.EVENT_READ)
+        self._queue.selector.register(self._socket, selectors.EVENT_READ)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_SILENT_MS)
         if isinstance(opened, TlsSocket):
@@ -291,7 +291,7 @@ class Session:
     def _forget_socket(self) -> socket.socket | None:
         forgotten, self._socket = self._socket, None
         if forgotten is not None:
-            self._hatch.selector.unregister(forgotten)
+            self._queue.selector.unregister(forgotten)
         return forgotten
 
     @_guarded
@@ -304,7 +304,7 @@ class Session:
 
     def _watch(self, readiness: int) -> None:
         if self._socket is not None:
-            self._hatch.selector.modify(self._socket, readiness)
+            self._queue.selector.modify(self._socket, readiness)
 
     @_guarded
     def _connected(
@@ -339,7 +339,7 @@ class Session:
         log.log(self.told_at, "link %s: session %d is up", self.name, self.number)
         self._awaited = None
         self.up_at = now
-        self._hatch.open_session(self.number)
+        self._queue.open_session(self.number)
         up = LinkUp(
             now,
             self.name,
@@ -347,9 +347,9 @@ class Session:
             self._publishing.packet_limit,
             {topic: code.value for topic, code in refused.items()},
         )
-        self._hatch.put(Kind.SESSION, up)
+        self._queue.put(Kind.SESSION, up)
         for event in self._early:
-            self._hatch.put(Kind.HEARD, event)
+            self._queue.put(Kind.HEARD, event)
         self._early.clear()
 
     @_guarded
@@ -360,22 +360,22 @@ class Session:
 
     @_guarded
     def _heard(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        if self._hatch.room(Kind.HEARD) <= len(self._early):
-            self._hatch.drop(TOO_MANY)
+        if self._queue.room(Kind.HEARD) <= len(self._early):
+            self._queue.drop(TOO_MANY)
             return
         expiry_s = getattr(message.properties, "MessageExpiryInterval", None)
         try:
             incoming = Incoming(message.topic, bytes(message.payload), message.retain, expiry_s, self._clock())
             event = self._terms.decode(incoming)
         except Exception as unreadable:  # noqa: BLE001 - whatever is wrong with a message, the connection isn't
-            self._hatch.drop("unreadable")
+            self._queue.drop("unreadable")
             if self.may_complain():
                 log.warning("link %s: a message can't be read: %s", self.name, type(unreadable).__name__)
             return
         if event is None:
             return
         if self._awaited is None:
-            self._hatch.put(Kind.HEARD, event)
+            self._queue.put(Kind.HEARD, event)
         else:
             self._early.append(event)
 

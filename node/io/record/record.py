@@ -43,7 +43,7 @@ from node.io.record.record_file import (
 )
 from node.io.record.record_reader import LogRow, read_log
 from node.io.record.record_schema import CLOSING, PREVIOUS, SNAPSHOT, TABLES
-from node.io.record.write_queue import Hatch
+from node.io.record.write_queue import WriteQueue
 
 __all__ = ["FILE_NAME", "LogRow", "Record", "Row", "read_log"]
 
@@ -79,7 +79,7 @@ class Record:
         self._put, self._decode_snapshot, self._clock = put, decode_snapshot, clock
         self._is_event = is_event
         self._retry_s, self._limit_bytes = retry_s, limit_bytes
-        self._hatch = Hatch(kept)
+        self._queue = WriteQueue(kept)
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._stopping = threading.Event()
 
@@ -95,43 +95,43 @@ class Record:
 
     def append(self, row: Row, snapshot: bytes) -> None:
         """Store an event together with what a restart must know after it; ``EventsStored`` follows."""
-        self._hatch.append(row, snapshot)
+        self._queue.append(row, snapshot)
 
     def remember(self, snapshot: bytes) -> None:
         """Store what a restart must know; ``EventsStored`` follows."""
-        self._hatch.remember(snapshot)
+        self._queue.remember(snapshot)
 
     def mark_received(self, key: Key, by: str, at_utc: float) -> None:
         """Note that ``by`` holds this event since ``at_utc`` (seconds since 1970); its payload is let go."""
-        self._hatch.mark_received(key, by, at_utc)
+        self._queue.mark_received(key, by, at_utc)
 
     def note_step(self, key: Key, step: str, at: float) -> None:
         """Note when the call of this event reached a step: written with whatever comes next, so that nothing waits."""
-        self._hatch.note_step(key, step, at)
+        self._queue.note_step(key, step, at)
 
     def spill(self, key: Key) -> None:
         """Let this event's payload go; once it is stored, ``read_backlog`` can bring it back."""
-        self._hatch.spill(key)
+        self._queue.spill(key)
 
     def read_backlog(self, known: Sequence[Key]) -> None:
         """Ask for stored unreceipted events other than ``known``; one ``BacklogRead`` answers all that was asked."""
-        self._hatch.ask(known)
+        self._queue.ask(known)
 
     def row(self, key: Key) -> Row | None:
         """The event, to be sent; None once it was received or spilled."""
-        return self._hatch.row(key)
+        return self._queue.row(key)
 
     @property
     def depth(self) -> int:
         """How many events and receipts wait to be written (a snapshot counts where it waits alone)."""
-        return self._hatch.depth()
+        return self._queue.depth()
 
     def stop(self, timeout_s: float) -> bool:
         """Write what waits, in one last try, and end; False if the thread hangs (it dies with the process)."""
         if self._thread.ident is None:
             return True
         self._stopping.set()
-        self._hatch.rouse()
+        self._queue.rouse()
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -148,7 +148,7 @@ class Record:
             if stopping:
                 break
             if done:
-                self._hatch.wait()
+                self._queue.wait()
             else:
                 self._stopping.wait(self._retry_s)
         self._close()
@@ -209,16 +209,16 @@ class Record:
         """Tell what is whole, and hold it, so that it is in the next file too; DamagedError where something isn't."""
         rows, more = read_unreceipted(connection, known)
         whole = [row for row in rows if is_whole(row, self._is_event)]
-        self._put(BacklogRead(self._clock(), self._hatch.hold(whole), more))
+        self._put(BacklogRead(self._clock(), self._queue.hold(whole), more))
         if len(whole) < len(rows):
             raise DamagedError(f"holds {len(rows) - len(whole)} events that were never written so")
 
     def _write(self, file: File) -> None:
         recovering = self._outage is not None
-        batch = self._hatch.take(everything=recovering)
+        batch = self._queue.take(everything=recovering)
         rows = sorted(batch.rows.values(), key=lambda row: row.key.seq if row.key.boot == self._boot else -1)
         stored = file.commit(rows, batch.receipts, batch.steps, batch.snapshot, self._kernel_boot)
-        let_go = self._hatch.written()
+        let_go = self._queue.written()
         if stored or batch.snapshot is not None:
             self._put(EventsStored(self._clock(), stored))
         if let_go:
@@ -229,7 +229,7 @@ class Record:
             self._put(RecordRecovered(self._clock()))
         if batch.known is not None:
             self._tell_backlog(file.connection, batch.known)
-            self._hatch.answered()
+            self._queue.answered()
         self._proposed = self._proposed and not any(row.evicts for row in rows)
         if not self._proposed and (ranges := file.to_evict()):
             self._put(EvictionDue(self._clock(), ranges))
@@ -242,7 +242,7 @@ class Record:
         # SQLite forgets an interruption that comes before a statement, unless another one is under way.
         with closing(open_to_read(self._path)) as connection, closing(connection.execute(TABLES)) as under_way:
             under_way.fetchone()
-            flaw = self._hatch.unless_called(connection, flaw_in)
+            flaw = self._queue.unless_called(connection, flaw_in)
         if flaw is None:
             return
         if flaw:
@@ -254,7 +254,7 @@ class Record:
         """Keep what waits, and say what happened; whether another try at once may help."""
         self._close()
         self._proposed = False
-        self._hatch.put_back()
+        self._queue.put_back()
         reason, replaced = reason_of(failure), False
         if is_damage(failure):
             try:

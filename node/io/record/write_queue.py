@@ -1,4 +1,4 @@
-"""The hatch between the writer's thread and all others: what waits for the disk, and what is still held for sending.
+"""What the writer's thread and all others share: what waits for the disk, and what is still held for sending.
 
 The lock guards memory alone and is never held during a write. Where too much waits, the record's rule 4 holds.
 """
@@ -15,7 +15,7 @@ from node.io.record.record_file import Row
 from node.io.record.write_batch import Batch
 
 
-class Hatch:
+class WriteQueue:
     """Made and called by any thread; the writer's alone calls the second half. ``kept`` items wait at most."""
 
     def __init__(self, kept: int) -> None:

@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from node.monitor.core.batch import Memory, Stored
-from node.monitor.core.commands.button_tests import Drills
-from node.monitor.core.commands.dispatch import Orders
-from node.monitor.core.commands.probes import Ways
+from node.monitor.core.commands.button_tests import ButtonTests
+from node.monitor.core.commands.dispatch import Dispatch
+from node.monitor.core.commands.probes import Probes
 from node.monitor.core.commands.requests import Answer, IsolateTarget, Request, RestoreTarget, TryTarget
 from node.monitor.core.commands.targets import Targets
-from node.monitor.core.commands.walk_tests import Walks
+from node.monitor.core.commands.walk_tests import WalkTests
 from node.monitor.core.decisions import ClearTopics, Decisions, Ledger, Moment
 from node.monitor.core.findings.catalogue import (
     MISTAKEN_CALLS,
@@ -30,16 +30,16 @@ from node.monitor.core.findings.catalogue import (
     UNTOLD,
 )
 from node.monitor.core.findings.node_faults import NodeFaults
-from node.monitor.core.findings.self_check import Own
-from node.monitor.core.findings.target_coverage import Reach
+from node.monitor.core.findings.self_check import SelfCheck
+from node.monitor.core.findings.target_coverage import TargetCoverage
 from node.monitor.core.incidents.lifecycle import CALLS, Incidents
-from node.monitor.core.incidents.reported import Lists
-from node.monitor.core.incidents.resync import Owed
-from node.monitor.core.incidents.told_calls import Told
+from node.monitor.core.incidents.reported import Reported
+from node.monitor.core.incidents.resync import Resync
+from node.monitor.core.incidents.told_calls import ToldCalls
 from node.monitor.core.model import EventKey, FindingKey, HeardEvent, IncidentKey, NodeKey
 from node.monitor.core.monitor_codec import event_body
 from node.monitor.core.monitor_settings import Settings
-from node.monitor.core.nodes.duplicate_identity import Doubles
+from node.monitor.core.nodes.duplicate_identity import DuplicateIdentity
 from node.monitor.core.nodes.node import Tracked
 from node.monitor.core.nodes.node_supervision import Fleet
 from node.monitor.core.nodes.receipts import Receipts
@@ -62,7 +62,7 @@ class Hub:
         self.settings = settings
         self.started = now
         self.ledger = Ledger(memory.findings)
-        self.own = Own(
+        self.self_check = SelfCheck(
             self.ledger,
             now,
             settings.monitor,
@@ -77,7 +77,7 @@ class Hub:
             roster=settings.roster,
             known=memory.nodes,
             pauses=memory.pauses,
-            brokers=list(self.own.links),
+            brokers=list(self.self_check.links),
         )
         self.incidents = Incidents(
             self.ledger,
@@ -86,9 +86,9 @@ class Hub:
             steps=max((target.step for target in settings.targets), default=0),
             known=memory.incidents,
             closed=memory.closed,
-            mistakes=memory.mistaken,
+            false_alarms=memory.mistaken,
         )
-        self.drills = Drills(
+        self.button_tests = ButtonTests(
             self.ledger,
             now,
             test_days=settings.test_days,
@@ -96,20 +96,20 @@ class Hub:
             walks=memory.walk_tests,
             unconfirmed=memory.unconfirmed,
         )
-        self.reach = Reach(self.ledger, now, settings)
+        self.reach = TargetCoverage(self.ledger, now, settings)
         names = [target.name for target in settings.targets]
         self.targets = Targets(self.ledger, now, settings.monitor, names, memory.targets)
         self.counts = Counters()
         self.receipts = Receipts(self.ledger, self.counts, settings.missing_s, memory.tallies)
-        self._lists = Lists()
-        self._told = Told(self.ledger, self.own, self.incidents, self._lists, self.receipts, self.counts)
-        owed = Owed(self.ledger, self.fleet, self.incidents, self._lists)
-        self._walks = Walks(self.ledger, self.fleet, self.drills, boot)
-        self._orders = Orders(
-            self.ledger, self.fleet, self.incidents, self._walks, self._lists, owed, self._forget, boot
+        self._reported = Reported()
+        self._told = ToldCalls(self.ledger, self.self_check, self.incidents, self._reported, self.receipts, self.counts)
+        resync = Resync(self.ledger, self.fleet, self.incidents, self._reported)
+        self._walk_tests = WalkTests(self.ledger, self.fleet, self.button_tests, boot)
+        self._dispatch = Dispatch(
+            self.ledger, self.fleet, self.incidents, self._walk_tests, self._reported, resync, self._forget, boot
         )
-        self._ways = Ways(self.ledger, self.fleet, self.own, self._orders.probe, f"{boot}-")
-        self._doubles = Doubles(self.ledger, now)
+        self._probes = Probes(self.ledger, self.fleet, self.self_check, self._dispatch.probe, f"{boot}-")
+        self._duplicate_identity = DuplicateIdentity(self.ledger, now)
         self._kept: set[NodeKey] = set()  # what only brokers remember of nodes that nobody knows here
         self._tick_at = now.at
         self._review_at = now.at + REVIEW_S
@@ -122,7 +122,7 @@ class Hub:
     @property
     def next_due(self) -> float:
         """When ``time_passed`` has to be called again (monotonic)."""
-        return min(self.fleet.next_due, self.drills.next_due, self._tick_at)
+        return min(self.fleet.next_due, self.button_tests.next_due, self._tick_at)
 
     def take(self) -> Decisions:
         """What was decided since the last time."""
@@ -146,7 +146,7 @@ class Hub:
         if tracked is None:
             self.counts.unknown_nodes += 1
             self.counts.dropped += 1
-            self.own.flooded(now, "strangers")
+            self.self_check.flooded(now, "strangers")
             return
         match message:
             case HeartbeatMessage():
@@ -161,12 +161,12 @@ class Hub:
                 if not retained:
                     self.fleet.heard(now, tracked, broker, message.boot)
                     self._spoke(now, node, message.boot)
-                sifted = self.incidents.doubts.sifted(now, node, message)
-                self._listed(now, node, sifted, is_newest=self._lists.take(node, sifted))
+                sifted = self.incidents.plausibility.sifted(now, node, message)
+                self._listed(now, node, sifted, is_newest=self._reported.take(node, sifted))
             case ReplyMessage():
                 if not retained:
-                    self._ways.reply(now, node, message)
-                    self._orders.reply(now, node, message)
+                    self._probes.reply(now, node, message)
+                    self._dispatch.reply(now, node, message)
             case _:
                 assert_never(message)
 
@@ -184,13 +184,13 @@ class Hub:
 
     def link_up(self, now: Moment, broker: str) -> None:
         """A broker is reached."""
-        self.own.link_up(now, broker)
+        self.self_check.link_up(now, broker)
         self.fleet.broker_up(now, broker)
         self._told.say_all(now)
 
     def link_down(self, now: Moment, broker: str, problem: str) -> None:
         """A broker isn't reached (any more); ``problem`` says why."""
-        self.own.link_down(now, broker, problem)
+        self.self_check.link_down(now, broker, problem)
         self.fleet.broker_down(broker)
 
     def dropped(self, now: Moment, count: int, *, malformed: bool = False) -> None:
@@ -199,7 +199,7 @@ class Hub:
             self.counts.malformed += count
         else:
             self.counts.dropped += count
-            self.own.flooded(now, "messages")
+            self.self_check.flooded(now, "messages")
 
     def ask(self, now: Moment, number: int, request: Request) -> None:
         """A person or a tool wants something; the answer is a Respond with this number."""
@@ -208,29 +208,29 @@ class Hub:
             self.targets.ask(now, number, request)
             self._restored(now, before)
         else:
-            self._orders.ask(now, number, request)
+            self._dispatch.ask(now, number, request)
 
     def time_passed(self, now: Moment) -> None:
         """Decide whatever was due by now."""
         self.fleet.time_passed(now)
-        self.drills.time_passed(now)
+        self.button_tests.time_passed(now)
         if now.at < self._tick_at:
             return
         self._tick_at = now.at + TICK_S
         self.incidents.time_passed(now)
         self._told.time_passed(now)
-        self._orders.time_passed(now)
-        self._ways.time_passed(now)
-        self.own.time_passed(now)
+        self._dispatch.time_passed(now)
+        self._probes.time_passed(now)
+        self.self_check.time_passed(now)
         before = self.targets.isolated
         if self.targets.time_passed(now):
             self._restored(now, before)
-        self.receipts.time_passed(now, history_ok=self.own.history_ok)
+        self.receipts.time_passed(now, history_ok=self.self_check.history_ok)
         if now.at >= self._review_at:
             self._review_at = now.at + REVIEW_S
-            self.drills.review(now)
+            self.button_tests.review(now)
             self._review_reach(now)
-            self.incidents.mistakes.review(now)
+            self.incidents.false_alarms.review(now)
 
     def _says_nothing(self, message: State | Alarm | Event | HeartbeatMessage | ReplyMessage) -> bool:
         """Whether a stranger that a broker remembers is no node for us: it may have been renamed or taken away."""
@@ -254,7 +254,14 @@ class Hub:
             self.fleet.forget(now, tracked)
         for key in [each for each in self.ledger.open if each.of == node]:
             self.ledger.clear(now, key, tell=False)
-        for part in (self.incidents, self.drills, self.receipts, self._lists, self._doubles, self._faults):
+        for part in (
+            self.incidents,
+            self.button_tests,
+            self.receipts,
+            self._reported,
+            self._duplicate_identity,
+            self._faults,
+        ):
             part.forget(node)
         self.ledger.out.says.append(ClearTopics(node))
         return Answer("done")
@@ -264,7 +271,7 @@ class Hub:
         self._told.listed(now, node, message)
 
     def _spoke(self, now: Moment, node: NodeKey, boot: str) -> None:
-        kept = self._lists.spoke(node, boot)
+        kept = self._reported.spoke(node, boot)
         if kept is not None:
             self._listed(now, node, kept, is_newest=True)
 
@@ -272,14 +279,14 @@ class Hub:
         self.counts.heartbeats += 1
         before = tracked.heartbeat
         self._spoke(now, tracked.key, message.boot)
-        self._doubles.heartbeat(now, tracked.key, message)
+        self._duplicate_identity.heartbeat(now, tracked.key, message)
         self.fleet.heartbeat(now, tracked, broker, message)
         self.receipts.expect(tracked.key, message.boot, message.seq)
         if before is None or before.inputs != message.inputs:
-            self.drills.heartbeat(now, tracked.key, message)
+            self.button_tests.heartbeat(now, tracked.key, message)
         self._faults.heartbeat(now, tracked.key, message, is_new=before is None or before.faults != message.faults)
         self.receipts.find_missing(now, tracked.key)
-        self._walks.heard(now, tracked, message.walk_test_s)
+        self._walk_tests.heard(now, tracked, message.walk_test_s)
 
     def _state(self, now: Moment, tracked: Tracked, broker: str, message: State, *, retained: bool) -> None:
         whole = not retained and message.session == 1
@@ -291,17 +298,17 @@ class Hub:
         self._spoke(now, tracked.key, message.boot)
         self.receipts.say_newest(tracked.key, message.boot)
         self._told.say_all(now, tracked.key)
-        self._ways.probe(now, tracked.key, message.boot)
+        self._probes.probe(now, tracked.key, message.boot)
 
     def _event(self, now: Moment, tracked: Tracked, broker: str, event: Event) -> None:
         self.counts.events += 1
         self.fleet.heard(now, tracked, broker, event.boot)
-        if self.incidents.doubts.refuses(now, tracked.key, event):
+        if self.incidents.plausibility.refuses(now, tracked.key, event):
             self.counts.dropped += 1
             return
         key = EventKey(*tracked.key, event.boot, event.seq)
         is_call = event.kind in CALLS and bool(event.presses) and event.incident is not None
-        if is_call and self.receipts.is_known(key) and self.incidents.doubts.contradicts(now, key, event):
+        if is_call and self.receipts.is_known(key) and self.incidents.plausibility.contradicts(now, key, event):
             self.incidents.call_anew(now, tracked.key, event, _when(now, event))
             self._told.heard(now, tracked.key, event)
             return  # the history has another event under its number: this one isn't held
@@ -319,16 +326,16 @@ class Hub:
             self.counts.dropped += 1
             return
         if is_call:
-            self.incidents.doubts.came(now, key, event)
+            self.incidents.plausibility.came(now, key, event)
         self.receipts.take(now, key, event)
         at_utc = _when(now, event)
         self._keep(now, key, event)
         opened = len(self.incidents.open)
         self.incidents.event(now, tracked.key, event, at_utc)
-        later = self._lists.after(tracked.key, event) if len(self.incidents.open) > opened else None
+        later = self._reported.after(tracked.key, event) if len(self.incidents.open) > opened else None
         if later is not None:  # a call that comes late may be answered or over by now
             self.incidents.alarm(now, tracked.key, later)
-        self.drills.event(now, key, event, at_utc)
+        self.button_tests.event(now, key, event, at_utc)
         self._told.heard(now, tracked.key, event)
 
     def _keep(self, now: Moment, key: EventKey, event: Event) -> None:
@@ -355,9 +362,9 @@ class Hub:
         if key.code == OPEN_AT_THE_WALL.code:
             return self.incidents.ended(IncidentKey(*key.of, key.subject)) is None
         if key.code == MISTAKEN_CALLS.code:
-            return self.incidents.mistakes.count(key.of, key.subject) < 2
+            return self.incidents.false_alarms.count(key.of, key.subject) < 2
         if key.code == REDUCED.code and not key.node:
-            return key.subject not in self.drills.walks
+            return key.subject not in self.button_tests.walks
         tracked = self.fleet.nodes.get(key.of)
         if key.code == REDUCED.code:
             return tracked is None or tracked.pause is None

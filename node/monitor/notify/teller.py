@@ -33,7 +33,7 @@ from node.monitor.notify.routing import targets_of
 from node.monitor.notify.sender import Outcome, Sender, problem_of
 from node.monitor.notify.target_health import FAILURES, Accepted, Health, TargetFailed, TargetWorks
 from node.monitor.notify.texts import trial
-from node.monitor.notify.worker import Lane, Pace
+from node.monitor.notify.worker import Pace, Worker
 
 __all__ = [
     "Accepted",
@@ -87,8 +87,8 @@ class Teller:
         self._zone = zone
         self._testers = {target.name: Sender(target.name, target.url, TEST_S, target.problem) for target in targets}
         self._targets = [(target, Health(target.name, put)) for target in targets]
-        self._lanes = [
-            Lane(monitor, outbox, target, health, Words(target.language, zone, places), pace, gather=gather)
+        self._workers = [
+            Worker(monitor, outbox, target, health, Words(target.language, zone, places), pace, gather=gather)
             for target, health in self._targets
             for gather in (False, True)
         ]
@@ -96,7 +96,7 @@ class Teller:
     @property
     def threads(self) -> Sequence[Thread]:
         """Those that tell, which end after ``close`` alone."""
-        return [lane.thread for lane in self._lanes]
+        return [worker.thread for worker in self._workers]
 
     def start(self) -> None:
         """Take back what an earlier process of this monitor had claimed, and begin. Raises what the outbox raises.
@@ -108,14 +108,14 @@ class Teller:
             problem = target.problem or problem_of(target.url)
             if problem is not None:
                 health.failed(problem, FAILURES)
-        for lane in self._lanes:
-            lane.thread.start()
+        for worker in self._workers:
+            worker.thread.start()
 
     def wake(self) -> None:
         """Something new was stored: look at once. What is gathered waits anyway."""
-        for lane in self._lanes:
-            if not lane.gather:
-                lane.wake()
+        for worker in self._workers:
+            if not worker.gather:
+                worker.wake()
 
     def take(self, name: str, url: str) -> None:
         """This target has another URL from now on: what waits for it is tried at once."""
@@ -127,8 +127,8 @@ class Teller:
                 health.can_be_tried()
             else:
                 health.failed(problem, FAILURES)
-        for lane in self._lanes:
-            lane.take(name, url)
+        for worker in self._workers:
+            worker.take(name, url)
         self._testers[name].take(url)
         with suppress(AlarmNodeError):  # it is tried in its turn, then
             self._outbox.hurry(name)
@@ -165,9 +165,9 @@ class Teller:
 
     def close(self, timeout_s: float) -> bool:
         """End: no further try is begun. Whether all threads have ended within ``timeout_s``."""
-        for lane in self._lanes:
-            lane.stop()
+        for worker in self._workers:
+            worker.stop()
         deadline = monotonic() + timeout_s
-        for lane in self._lanes:
-            lane.thread.join(max(0.0, deadline - monotonic()))
-        return not any(lane.thread.is_alive() for lane in self._lanes)
+        for worker in self._workers:
+            worker.thread.join(max(0.0, deadline - monotonic()))
+        return not any(worker.thread.is_alive() for worker in self._workers)

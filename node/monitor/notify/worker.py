@@ -65,7 +65,7 @@ class _Lease:
         return not self._lost
 
 
-class Lane:
+class Worker:
     """Claims, tells, settles. ``gather``: which of the two kinds it is for."""
 
     def __init__(
@@ -88,7 +88,7 @@ class Lane:
         self._pace = pace
         self._sender = Sender(target.name, target.url, pace.send_s, target.problem)
         self._window = Window(pace.gather_s, pace.many_s)
-        self._owed: deque[Callable[[], None]] = deque()
+        self._resync: deque[Callable[[], None]] = deque()
         self._woken = Event()
         self._stopped = Event()
         self.thread = Thread(target=self._run, name=f"tell-{target.name}-{'gather' if gather else 'now'}", daemon=True)
@@ -124,9 +124,9 @@ class Lane:
     def _turn(self) -> float:
         """Tell whatever is due; in how many seconds to look again."""
         with suppress(AlarmNodeError):  # while the database is away, what is in memory is told all the same
-            while self._owed:
-                self._owed[0]()
-                self._owed.popleft()
+            while self._resync:
+                self._resync[0]()
+                self._resync.popleft()
         waiting = self._outbox.waiting(self._name)
         self._health.waiting = waiting.held
         left_s = self._window.left(monotonic(), waiting) if self.gather else (0.0 if waiting.alone else inf)
@@ -186,4 +186,4 @@ class Lane:
         try:
             settle()
         except AlarmNodeError:
-            self._owed.append(settle)
+            self._resync.append(settle)

@@ -116,11 +116,11 @@ class Service:
         self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
         self._ended = threading.Event()
         self._teller.isolate(self._hub.targets.isolated)
-        self._hub.own.roster_seen(now, first_problem(lambda: settings.roster_problems))
+        self._hub.self_check.roster_seen(now, first_problem(lambda: settings.roster_problems))
         if unusable:
             log.error("the monitor begins without its history: %s", unusable)
             self._outbox.failing = True
-            self._hub.own.history_failed(now, unusable)
+            self._hub.self_check.history_failed(now, unusable)
         self._make_view(now)
 
     def stop(self, reason: str) -> None:
@@ -143,13 +143,13 @@ class Service:
     def address(self, name: str, where: str, problem: str) -> None:
         """The API can't be served at an address, or ("") can; from any thread."""
         if problem:
-            self._own(lambda hub: hub.own.address_failed(_now(), name, f"{where}: {problem}"))
+            self._own(lambda hub: hub.self_check.address_failed(_now(), name, f"{where}: {problem}"))
         else:
-            self._own(lambda hub: hub.own.address_works(_now(), name))
+            self._own(lambda hub: hub.self_check.address_works(_now(), name))
 
     def history_in_memory(self, directory: str) -> None:
         """What is held isn't on a disk; from any thread."""
-        self._own(lambda hub: hub.own.history_in_memory(_now(), directory))
+        self._own(lambda hub: hub.self_check.history_in_memory(_now(), directory))
 
     def need(self, thread: threading.Thread) -> None:
         """A thread that serves this monitor, and was started before it runs: the monitor ends when it dies."""
@@ -195,7 +195,7 @@ class Service:
 
     def _turn(self) -> None:
         wait_s = min(max(min(self._hub.next_due, self._beat_at) - time.monotonic(), 0.0), 0.5)
-        waiting = STRANGERS_WAIT if self._hub.own.history_ok else STRANGERS_OUTAGE
+        waiting = STRANGERS_WAIT if self._hub.self_check.history_ok else STRANGERS_OUTAGE
         self._writer.look()
         own, said = self._inbox.take(wait_s, MOST, strangers=self._writer.waiting < waiting)
         now = _now()
@@ -257,7 +257,7 @@ class Service:
                 self._respond(say)
         if decisions.targets:
             self._teller.isolate(self._hub.targets.isolated)
-        if waiting and not self._hub.own.history_ok:
+        if waiting and not self._hub.self_check.history_ok:
             self._respond_unstored()
         for finding in decisions.raised:
             why = one_line(DETAILS.get(finding.detail, finding.detail))
@@ -306,11 +306,11 @@ class Service:
             case StoreFailed(reason=reason):
                 self._outbox.failing = True
                 self._teller.wake()
-                self._own(lambda hub: hub.own.history_failed(_now(), reason))
+                self._own(lambda hub: hub.self_check.history_failed(_now(), reason))
                 self._inbox.put_own(self._respond_unstored)
             case StoreRecovered():
                 self._outbox.failing = False
-                self._own(lambda hub: hub.own.history_works(_now()))
+                self._own(lambda hub: hub.self_check.history_works(_now()))
         if not self._remembers and not isinstance(outcome, StoreFailed):
             self._remember()
 
@@ -318,7 +318,7 @@ class Service:
         """On the history's thread: it can be used for the first time since the start."""
         memory, unusable = remembered(self._history, _now())
         if unusable:
-            self._own(lambda hub: hub.own.history_failed(_now(), unusable))
+            self._own(lambda hub: hub.self_check.history_failed(_now(), unusable))
         else:
             self._remembers = True
             self._inbox.put_own(partial(self._begin_anew, memory))
@@ -334,7 +334,7 @@ class Service:
         self.boot = secrets.token_hex(4)
         now, before = _now(), self._hub
         self._hub = Hub(self.settings, now, memory, self.boot)
-        self._hub.own.go_on(now, before.own.targets, before.ledger.open.values())
+        self._hub.self_check.go_on(now, before.self_check.targets, before.ledger.open.values())
         self._inbox.ours = self._hub.fleet.members.ours
         self._teller.isolate(self._hub.targets.isolated)
         self._links = self._new_links()
@@ -356,16 +356,16 @@ class Service:
             case Accepted(incident, presses):
                 self._own(lambda hub: hub.accepted(_now(), incident, presses))
             case TargetFailed(name, reason):
-                self._own(lambda hub: hub.own.target_failed(_now(), name, reason))
+                self._own(lambda hub: hub.self_check.target_failed(_now(), name, reason))
             case TargetWorks(name):
-                self._own(lambda hub: hub.own.target_works(_now(), name))
+                self._own(lambda hub: hub.self_check.target_works(_now(), name))
 
     def _file_seen(self, name: str, problem: str) -> None:
         """On the thread that looks at files."""
         if name:
-            self._own(lambda hub: hub.own.file_seen(_now(), name, problem))
+            self._own(lambda hub: hub.self_check.file_seen(_now(), name, problem))
         else:
-            self._own(lambda hub: hub.own.configuration_seen(_now(), problem))
+            self._own(lambda hub: hub.self_check.configuration_seen(_now(), problem))
 
     def _make_view(self, now: Moment, *, at_once: bool = False) -> None:
         if at_once or self._view is None or now.at - self._view[0] >= self._view_pause_s():
@@ -423,7 +423,7 @@ class _Listener:
 
     def files(self, broker: str, problem: str) -> None:
         """As link.Listener."""
-        self._own(lambda hub: hub.own.file_seen(_now(), broker, problem))
+        self._own(lambda hub: hub.self_check.file_seen(_now(), broker, problem))
 
     def said(self, broker: str, heard: FromNode, *, retained: bool) -> None:
         """As link.Listener."""
@@ -431,11 +431,11 @@ class _Listener:
 
     def stolen(self, broker: str) -> None:
         """As link.Listener."""
-        self._own(lambda hub: hub.own.stolen(_now(), broker))
+        self._own(lambda hub: hub.self_check.stolen(_now(), broker))
 
     def refused(self, broker: str, topic: str, code: int) -> None:
         """As link.Listener."""
-        self._own(lambda hub: hub.own.refused(_now(), broker, topic, code))
+        self._own(lambda hub: hub.self_check.refused(_now(), broker, topic, code))
 
     def malformed(self, broker: str, topic: str, reason: str) -> None:
         """As link.Listener."""

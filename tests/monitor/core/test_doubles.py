@@ -95,7 +95,7 @@ def test_no_more_boots_are_kept_than_a_node_has_starts_in_a_while() -> None:
     for number in range(100):
         play.hear(1.0 + number, beat(f"{number:08x}", 1.0))
 
-    assert len(play.hub._doubles._voices[ROOM].lives) == 4  # noqa: SLF001 - the bound is what it is about
+    assert len(play.hub._duplicate_identity._voices[ROOM].lives) == 4  # noqa: SLF001 - the bound is what it is about
 
 
 @given(

@@ -34,7 +34,7 @@ def test_a_button_is_overdue_by_the_calendar(days: float, found: list[str]) -> N
     play = Play(Memory(buttons=(button(days),)))
     play.hear(0.5, heartbeat())
 
-    play.hub.drills.review(moment(1.0))
+    play.hub.button_tests.review(moment(1.0))
 
     assert play.found() == found
 
@@ -45,13 +45,13 @@ UNSET = datetime(1970, 1, 1, 0, 0, 20, tzinfo=UTC)
 def test_a_date_of_a_clock_that_was_not_set_counts_from_when_it_is() -> None:
     """A monitor that starts in 1970 finds nothing overdue then, nor once the clock is set: a month later it does."""
     play = Play()
-    play.hub.drills.heartbeat(Moment(0.5, UNSET), ROOM, heartbeat())
-    play.hub.drills.review(Moment(1.0, UNSET + timedelta(seconds=1)))
+    play.hub.button_tests.heartbeat(Moment(0.5, UNSET), ROOM, heartbeat())
+    play.hub.button_tests.review(Moment(1.0, UNSET + timedelta(seconds=1)))
     unset = play.found()
 
-    play.hub.drills.review(moment(60.0))
-    at_the_jump, due = play.found(), play.hub.drills.due_utc(play.hub.drills.buttons[ROOM, "button"])
-    play.hub.drills.review(moment(60.0 + 31 * DAY_S))
+    play.hub.button_tests.review(moment(60.0))
+    at_the_jump, due = play.found(), play.hub.button_tests.due_utc(play.hub.button_tests.buttons[ROOM, "button"])
+    play.hub.button_tests.review(moment(60.0 + 31 * DAY_S))
 
     assert (unset, at_the_jump, play.found()) == ([], [], ["M006"])
     assert due == moment(60.0).utc + timedelta(days=31)
@@ -62,9 +62,9 @@ def test_a_test_of_a_clock_that_was_ahead_is_counted_from_when_that_is_found() -
     play = Play(Memory(buttons=(button(-1500.0),)))
     play.hear(0.5, heartbeat())
 
-    play.hub.drills.review(moment(1.0))
+    play.hub.button_tests.review(moment(1.0))
     before = play.found()
-    play.hub.drills.review(moment(1.0 + 31 * DAY_S))
+    play.hub.button_tests.review(moment(1.0 + 31 * DAY_S))
 
     assert (before, play.found()) == ([], ["M006"])
 
@@ -74,9 +74,9 @@ def test_a_start_without_a_set_clock_takes_no_date_for_a_wrong_one() -> None:
     play = Play(Memory(buttons=(button(40.0),)))
     play.hear(0.5, heartbeat())
 
-    play.hub.drills.review(Moment(1.0, UNSET))
+    play.hub.button_tests.review(Moment(1.0, UNSET))
     unset = play.found()
-    play.hub.drills.review(moment(60.0))
+    play.hub.button_tests.review(moment(60.0))
 
     assert (unset, play.found()) == ([], ["M006"])
 
@@ -88,7 +88,7 @@ def test_mistaken_calls_of_a_wrong_clock_count_as_of_now(days: float) -> None:
     play = Play(Memory(mistaken=calls))
     before = play.found()
 
-    play.hub.incidents.mistakes.review(moment(366 * DAY_S))
+    play.hub.incidents.false_alarms.review(moment(366 * DAY_S))
 
     assert (before, play.found()) == (["M007"], [])
 
@@ -112,7 +112,7 @@ def test_a_test_ends_the_finding() -> None:
     """At once."""
     play = Play(Memory(buttons=(button(40.0),)))
     play.hear(0.5, heartbeat())
-    play.hub.drills.review(moment(1.0))
+    play.hub.button_tests.review(moment(1.0))
     overdue = play.found()
 
     play.hear(2.0, event(1, "tested", input="button", test=True))
@@ -130,7 +130,7 @@ def test_a_test_whose_confirmation_comes_after_a_restart_counts() -> None:
     play.hear(1.0, event(2, "test-confirmed", input="button", test=True, for_s=0.1))
 
     assert [each.reaction_s for each in play.all.tests] == [0.1]
-    assert play.hub.drills.buttons[ROOM, "button"].last_test_utc == before.all.tests[0].at_utc
+    assert play.hub.button_tests.buttons[ROOM, "button"].last_test_utc == before.all.tests[0].at_utc
 
 
 def test_a_test_of_a_button_that_found_no_room_is_confirmed_to_nobody() -> None:
@@ -152,17 +152,17 @@ def test_an_older_test_that_comes_late_takes_no_newer_ones_place() -> None:
     play.hear(1.0, late)
     play.hear(1.1, event(2, "test-confirmed", input="button", test=True, for_s=0.1))
 
-    assert play.hub.drills.buttons[ROOM, "button"] == button(1.0)
+    assert play.hub.button_tests.buttons[ROOM, "button"] == button(1.0)
 
 
 def test_a_clock_that_was_wrong_ends_the_finding_by_itself() -> None:
     """It said a date a month too late."""
     play = Play(Memory(buttons=(button(1.0),)))
     play.hear(0.5, heartbeat())
-    play.hub.drills.review(moment(40 * DAY_S))
+    play.hub.button_tests.review(moment(40 * DAY_S))
     overdue = play.found()
 
-    play.hub.drills.review(moment(2.0))
+    play.hub.button_tests.review(moment(2.0))
 
     assert (overdue, play.found()) == (["M006"], [])
 
@@ -171,11 +171,11 @@ def test_a_button_that_was_taken_off_the_wall_is_nobodys_business() -> None:
     """Its node no longer names it."""
     play = Play(Memory(buttons=(button(40.0), button(40.0, "other"))))
     play.hear(0.5, heartbeat(buttons=("button", "other")))
-    play.hub.drills.review(moment(1.0))
+    play.hub.button_tests.review(moment(1.0))
     both = play.found()
 
     play.hear(2.0, heartbeat(buttons=("button",)))
-    play.hub.drills.review(moment(3.0))
+    play.hub.button_tests.review(moment(3.0))
 
     assert (both, play.found()) == (["M006", "M006"], ["M006"])
 
@@ -196,7 +196,7 @@ def test_a_confirmation_is_of_the_walk_test_of_its_test(ended: bool) -> None:
     play.hear(0.0, heartbeat())
     for _ in range(2):
         play.ask(1.0, StartWalkTest(SITE, "x", 600.0))
-    first, second = play.hub.drills.walks.values()
+    first, second = play.hub.button_tests.walks.values()
     play.hear(2.0, event(1, "tested", input="button", test=True))
     if ended:
         play.ask(3.0, EndWalkTest(first.record.id, "x"))
@@ -215,10 +215,10 @@ def test_a_walk_test_goes_on_after_a_restart_until_its_end(left_s: float, ends: 
     play = Play(Memory(walk_tests=(walk(left_s),)))
 
     play.until(ends - 0.1)
-    held = bool(play.hub.drills.walks)
+    held = bool(play.hub.button_tests.walks)
     play.until(ends)
 
-    assert (held, bool(play.hub.drills.walks)) == (True, False)
+    assert (held, bool(play.hub.button_tests.walks)) == (True, False)
     assert play.all.walk_tests[-1].ended_utc is not None
 
 
@@ -231,7 +231,7 @@ def test_a_node_that_is_gone_is_not_told_of_an_end() -> None:
     play.ask(1.0, EndWalkTest("walk-1", "x"))
 
     assert play.commands("walk-test-end") == []
-    assert play.hub.drills.walks == {}
+    assert play.hub.button_tests.walks == {}
 
 
 def test_a_node_that_names_the_same_buttons_changes_nothing() -> None:

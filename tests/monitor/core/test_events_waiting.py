@@ -20,7 +20,7 @@ def away() -> Play:
     """A hub whose history is away."""
     play = Play()
     play.store = False
-    play.hub.own.history_failed(moment(0.0), "away")
+    play.hub.self_check.history_failed(moment(0.0), "away")
     return play
 
 
@@ -37,7 +37,7 @@ def flooding(play: Play) -> list[tuple[str, str]]:
 def recover(play: Play, at: float) -> None:
     """All that waits is stored."""
     play.store = True
-    play.hub.own.history_works(moment(at))
+    play.hub.self_check.history_works(moment(at))
     play.hub.receipts.stored(moment(at), [each.key for each in play.all.events])
     play.until(at + 1.0)
 
@@ -106,7 +106,7 @@ def test_an_event_that_comes_again_in_an_outage_waits_once() -> None:
         play.hear(float(at), call)
     once = waiting(play)
 
-    play.hub.own.history_works(moment(3_600.0))
+    play.hub.self_check.history_works(moment(3_600.0))
     play.until(3_602.0 + STORING_S)
     play.hear(3_603.0 + STORING_S, call)
 

@@ -75,7 +75,11 @@ def test_a_node_that_is_forgotten_leaves_nothing(play: Play) -> None:
         play.hear(float(at), heartbeat())
 
     assert (before, answer) == (["M001", "M005"], Answer("done"))
-    assert (play.found(), list(play.hub.fleet.nodes), list(play.hub.drills.buttons)) == ([], [ROOM], [(ROOM, "button")])
+    assert (play.found(), list(play.hub.fleet.nodes), list(play.hub.button_tests.buttons)) == (
+        [],
+        [ROOM],
+        [(ROOM, "button")],
+    )
     assert play.all.forgotten == [OLD]
     assert ClearTopics(OLD) in play.all.says
     assert [each.kind for each in play.all.notices if each.node == OLD.node].count(NoticeKind.CLEARED) == 0

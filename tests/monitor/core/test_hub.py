@@ -508,10 +508,10 @@ def test_a_walk_test_ends_by_itself() -> None:
     play.ask(1.0, StartWalkTest(SITE, "guard-desk", 600.0))
 
     play.until(600.9)
-    before = len(play.hub.drills.walks)
+    before = len(play.hub.button_tests.walks)
     play.until(601.0)
 
-    assert (before, len(play.hub.drills.walks)) == (1, 0)
+    assert (before, len(play.hub.button_tests.walks)) == (1, 0)
     assert play.all.walk_tests[-1].ended_utc is not None
 
 

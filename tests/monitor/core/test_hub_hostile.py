@@ -150,9 +150,9 @@ def test_who_invents_buttons_takes_no_other_nodes_room() -> None:
     for seq in range(1, 100):
         play.hear(9.0, event(seq, "tested", input=f"t-{seq}", test=True))
 
-    assert len(play.hub.drills.buttons) == NODE_BUTTONS_LIMIT
+    assert len(play.hub.button_tests.buttons) == NODE_BUTTONS_LIMIT
     assert len(play.all.tests) == 99
-    assert play.hub.drills._pending == {}  # noqa: SLF001
+    assert play.hub.button_tests._pending == {}  # noqa: SLF001
 
 
 def test_all_buttons_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,4 +164,4 @@ def test_all_buttons_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
         node = NodeKey(SITE, f"n-{number}")
         play.hear(0.0, heartbeat(node=node), node)
 
-    assert len(play.hub.drills.buttons) == 3
+    assert len(play.hub.button_tests.buttons) == 3

@@ -379,7 +379,7 @@ class Building(RuleBasedStateMachine):
         request = Reset(key, "desk", "real") if ends else Acknowledge(key, "desk")
         if ends:
             self.asked_to_end.add(key)
-        opened, listed = desk.hub.incidents.open.get(key), desk.hub._lists.get(key)  # noqa: SLF001
+        opened, listed = desk.hub.incidents.open.get(key), desk.hub._reported.get(key)  # noqa: SLF001
         if opened is not None:
             self._knows(key, opened.record.presses)
         elif listed is not None:
@@ -518,7 +518,7 @@ class Building(RuleBasedStateMachine):
         for desk in self.desks:
             queued = sum(len(each.events) for each in desk.queue)
             assert len(desk.hub.receipts._storing) <= len(self.unreceipted) + queued  # noqa: SLF001
-            assert len(desk.hub._orders._pending) <= self.asked + incidents  # noqa: SLF001
+            assert len(desk.hub._dispatch._pending) <= self.asked + incidents  # noqa: SLF001
 
     def commit_all(self) -> None:
         """The history has caught up."""

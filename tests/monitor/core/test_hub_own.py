@@ -9,7 +9,7 @@ import pytest
 from node.monitor.core.batch import Memory
 from node.monitor.core.commands.requests import StartWalkTest
 from node.monitor.core.decisions import Moment
-from node.monitor.core.findings.self_check import BROKER_GRACE_S, SHORT_S, SHOWN_S, THROWS_S, Own
+from node.monitor.core.findings.self_check import BROKER_GRACE_S, SHORT_S, SHOWN_S, THROWS_S, SelfCheck
 from node.monitor.core.model import EventKey, FindingKey, NodeKey, Status
 from node.monitor.core.monitor_settings import Place, Target
 from node.monitor.core.nodes.receipts import STORING_S
@@ -54,7 +54,7 @@ def test_what_is_seen_is_shown_for_a_minute_after_the_last_time(
 
     for at in (1.0, 31.0):
         play.until(at)
-        getattr(play.hub.own, what)(moment(at), *arguments)
+        getattr(play.hub.self_check, what)(moment(at), *arguments)
     finding = next(iter(play.hub.ledger.open.values()))
     play.until(31.0 + SHOWN_S - 0.5)
     before = play.found()
@@ -101,21 +101,21 @@ def test_a_history_that_fails_is_found_until_it_works() -> None:
     """The API says so, too."""
     play = Play()
 
-    play.hub.own.history_failed(moment(1.0), "disk full")
+    play.hub.self_check.history_failed(moment(1.0), "disk full")
     failing = play.found(), view(play.hub, moment(1.0), "1", {}).history_ok
-    play.hub.own.history_works(moment(2.0))
+    play.hub.self_check.history_works(moment(2.0))
 
     assert failing == (["M011"], False)
-    assert (play.found(), play.hub.own.history_ok) == ([], True)
+    assert (play.found(), play.hub.self_check.history_ok) == ([], True)
 
 
 def test_a_target_that_fails_is_found_until_it_works() -> None:
     """With what it said."""
     play = Play(targets=(Target("mail", "json://x"),))
 
-    play.hub.own.target_failed(moment(1.0), "mail", "refused")
+    play.hub.self_check.target_failed(moment(1.0), "mail", "refused")
     failing = view(play.hub, moment(1.0), "1", {"mail": (3, 4)}).targets[0]
-    play.hub.own.target_works(moment(2.0), "mail")
+    play.hub.self_check.target_works(moment(2.0), "mail")
     works = view(play.hub, moment(2.0), "1", {}).targets[0]
 
     assert (failing.failing, failing.problem, failing.waiting, failing.told) == (True, "refused", 3, 4)
@@ -169,7 +169,7 @@ def test_what_stands_in_a_brokers_own_way_is_named_as_that(problem: str, code: s
 def test_a_refusal_that_is_shown_stands_though_the_broker_is_reached_again() -> None:
     """The next session may not have said it yet."""
     play = Play()
-    play.hub.own.refused(moment(1.0), BROKER, "alarm/v1/x", 0x97)
+    play.hub.self_check.refused(moment(1.0), BROKER, "alarm/v1/x", 0x97)
 
     play.hub.link_down(moment(2.0), BROKER, "connection lost")
     play.hub.link_up(moment(3.0), BROKER)
@@ -383,18 +383,18 @@ def test_the_view_shows_what_a_walk_test_still_wants() -> None:
     ],
 )
 def test_a_file_that_cannot_be_used_is_found_until_it_can(
-    code: str, see: Callable[[Own, Moment, str], None], subject: str
+    code: str, see: Callable[[SelfCheck, Moment, str], None], subject: str
 ) -> None:
     """With its name; people are told once, however often the monitor is started meanwhile."""
     target = Target("mail", "json://x", url_file=Path("/etc/mail.url"))
     play = Play(targets=(target,))
-    see(play.hub.own, moment(1.0), "/etc/file is empty")
+    see(play.hub.self_check, moment(1.0), "/etc/file is empty")
     finding = play.hub.ledger.open[FindingKey(code, "", "", subject)]
     again = Play(Memory(findings=(finding,)), targets=(target,))
-    see(again.hub.own, moment(2.0), "/etc/file is empty")
+    see(again.hub.self_check, moment(2.0), "/etc/file is empty")
     again.until(2.0)
     standing = again.found()
-    see(again.hub.own, moment(3.0), "")
+    see(again.hub.self_check, moment(3.0), "")
 
     assert finding.detail == "/etc/file is empty"
     assert (standing, again.found()) == ([code], [])
@@ -404,12 +404,12 @@ def test_a_file_that_cannot_be_used_is_found_until_it_can(
 def test_an_address_that_cannot_be_served_is_found_until_it_can_also_over_a_restart() -> None:
     """It is said anew after each start, so a restart ends nothing by itself."""
     play = Play()
-    play.hub.own.address_failed(moment(1.0), "api", "127.0.0.1 port 8780: Address already in use")
+    play.hub.self_check.address_failed(moment(1.0), "api", "127.0.0.1 port 8780: Address already in use")
     (found,) = play.hub.ledger.open.values()
 
     restarted = Play(Memory(findings=(found,)))
     before = restarted.found()
-    restarted.hub.own.address_works(moment(1.0), "api")
+    restarted.hub.self_check.address_works(moment(1.0), "api")
 
     assert (found.key, found.detail) == (
         FindingKey("M040", "", "", "guard-desk/api"),
@@ -421,22 +421,22 @@ def test_an_address_that_cannot_be_served_is_found_until_it_can_also_over_a_rest
 def test_what_was_found_before_the_history_could_be_read_stands_on() -> None:
     """Of these things only a change is told; but that the history fails is over, and what is a node's is heard anew."""
     before = Play()
-    before.hub.own.address_failed(moment(1.0), "api", "taken")
-    before.hub.own.target_failed(moment(1.0), "guards", "HTTP 500")
-    before.hub.own.history_failed(moment(1.0), "E027 no history")
+    before.hub.self_check.address_failed(moment(1.0), "api", "taken")
+    before.hub.self_check.target_failed(moment(1.0), "guards", "HTTP 500")
+    before.hub.self_check.history_failed(moment(1.0), "E027 no history")
     before.hub.ledger.find(moment(1.0), FindingKey("M001", *ROOM, ""))
     after = Play()
 
-    after.hub.own.go_on(moment(2.0), before.hub.own.targets, before.hub.ledger.open.values())
+    after.hub.self_check.go_on(moment(2.0), before.hub.self_check.targets, before.hub.ledger.open.values())
 
     assert sorted(after.found()) == ["M010", "M040"]
-    assert after.hub.own.targets["guards"].failing
+    assert after.hub.self_check.targets["guards"].failing
 
 
 def test_a_history_in_memory_is_found_anew_after_each_start() -> None:
     """It may be on a disk by then."""
     play = Play()
-    play.hub.own.history_in_memory(moment(1.0), "/run/alarm-monitor")
+    play.hub.self_check.history_in_memory(moment(1.0), "/run/alarm-monitor")
     (found,) = play.hub.ledger.open.values()
 
     restarted = Play(Memory(findings=(found,)))

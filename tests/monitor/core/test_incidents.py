@@ -88,7 +88,7 @@ def test_an_end_that_the_history_refused_is_an_end_when_it_comes_again() -> None
     keys = [each.key for each in play.all.notices]
     assert keys.count(f"reset:{INCIDENT}:1") == 2
     assert play.record().reset_reason == "mistaken"
-    assert play.hub.incidents.mistakes.count(ROOM, "button") == 1
+    assert play.hub.incidents.false_alarms.count(ROOM, "button") == 1
 
 
 def test_a_call_that_the_history_refused_is_told_when_it_comes_again() -> None:
@@ -578,12 +578,12 @@ def test_mistaken_calls_are_forgotten_after_a_year() -> None:
 def test_a_mistaken_call_of_more_than_a_year_ago_is_forgotten() -> None:
     """With its button: it may be gone."""
     play = Play(Memory(mistaken=((ROOM, "button", moment(-364 * 86400.0).utc),)))
-    before = play.hub.incidents.mistakes.count(ROOM, "button")
+    before = play.hub.incidents.false_alarms.count(ROOM, "button")
 
     play.hub.time_passed(moment(2 * 86400.0))
 
-    assert (before, play.hub.incidents.mistakes.count(ROOM, "button")) == (1, 0)
-    assert play.hub.incidents.mistakes._of == {}  # noqa: SLF001
+    assert (before, play.hub.incidents.false_alarms.count(ROOM, "button")) == (1, 0)
+    assert play.hub.incidents.false_alarms._of == {}  # noqa: SLF001
 
 
 def test_mistaken_calls_of_invented_buttons_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -595,8 +595,8 @@ def test_mistaken_calls_of_invented_buttons_fill_no_memory(monkeypatch: pytest.M
         play.hear(float(seq), replaced(press(seq), input=f"button-{seq % 6}"))
         play.hear(float(seq), about(seq + 1, "reset", seq, by="guard-desk", reason="mistaken"))
 
-    mistakes = play.hub.incidents.mistakes
-    assert [mistakes.count(ROOM, f"button-{number}") for number in (1, 3, 5)] == [2, 1, 0]
+    false_alarms = play.hub.incidents.false_alarms
+    assert [false_alarms.count(ROOM, f"button-{number}") for number in (1, 3, 5)] == [2, 1, 0]
 
 
 def test_a_listed_incident_that_finds_no_room_is_no_finding_of_its_own() -> None:
@@ -644,7 +644,7 @@ def test_an_incident_that_went_on_ends_as_any_other() -> None:
     play.hear(101.0, replaced(about(3, "reset", 1, by="key", reason="mistaken"), presses=2))
 
     assert play.hub.incidents.open == {}
-    assert play.hub.incidents.mistakes.count(ROOM, "button") == 1
+    assert play.hub.incidents.false_alarms.count(ROOM, "button") == 1
 
 
 def test_an_acknowledgement_of_a_call_that_another_monitor_took_is_noted() -> None:
@@ -707,7 +707,7 @@ def test_a_test_that_is_ended_as_mistaken_is_no_mistaken_call() -> None:
     play.hear(2.0, about(2, "reset", 1, by="key", reason="mistaken", test=True))
 
     assert play.record().reset_reason == "mistaken"
-    assert play.hub.incidents.mistakes.count(ROOM, "button") == 0
+    assert play.hub.incidents.false_alarms.count(ROOM, "button") == 0
 
 
 def answered_elsewhere(**fields: Any) -> IncidentRecord:
@@ -797,7 +797,7 @@ def test_what_was_ended_here_and_pressed_once_more_goes_on() -> None:
     assert INCIDENT in play.hub.incidents.open
     assert play.told() == [*told, ("alarm", 0), ("alarm", 1)]
     play.hear(200.0, replaced(about(3, "reset", 1, by="key", reason="mistaken"), presses=2))
-    assert play.hub.incidents.mistakes.count(ROOM, "button") == 1
+    assert play.hub.incidents.false_alarms.count(ROOM, "button") == 1
 
 
 def test_what_was_ended_here_stays_ended_where_the_history_says_the_same() -> None:

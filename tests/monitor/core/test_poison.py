@@ -393,11 +393,11 @@ def test_what_is_known_of_calls_is_bounded() -> None:
     play.hear(60.0, press(1))
     play.hear(200.0, real(1))
 
-    doubts = play.hub.incidents.doubts
-    assert all(len(each) <= KEPT for each in doubts._calls.values())  # noqa: SLF001
+    plausibility = play.hub.incidents.plausibility
+    assert all(len(each) <= KEPT for each in plausibility._calls.values())  # noqa: SLF001
     assert [each[0] for each in calls(play)[said:]] == [f"{BOOT}-1"]
-    doubts.forget(ROOM)
-    assert ROOM not in doubts._calls  # noqa: SLF001
+    plausibility.forget(ROOM)
+    assert ROOM not in plausibility._calls  # noqa: SLF001
 
 
 # Whatever is written, in any order.

@@ -424,7 +424,7 @@ def test_a_node_that_lists_a_call_as_received_has_heard_it_from_another_monitor(
     play.hear(1.6, alarm((1, "received")))
     play.until(1.6 + ASK_S / 2)
     asked = len(play.all.incidents) - count
-    play.hub.own.history_failed(moment(3.0), "away")
+    play.hub.self_check.history_failed(moment(3.0), "away")
     away = len(play.all.incidents)
     play.until(300.0)
 

@@ -111,7 +111,7 @@ def test_a_walk_test_is_ended_at_its_nodes() -> None:
 
     assert play.answer(number) == Answer("done")
     assert [each.node for each in play.commands("walk-test-end")] == [ROOM]
-    assert play.hub.drills.walks == {}
+    assert play.hub.button_tests.walks == {}
 
 
 def test_an_end_names_no_node_that_the_roster_lost() -> None:
@@ -216,7 +216,7 @@ def test_nobody_is_told_anew_of_a_walk_test_of_before_a_restart() -> None:
 
 def ended(play: Play, at: float = 20.0) -> Play:
     """Somebody ends the walk test, at which its node was there."""
-    (walk,) = play.hub.drills.walks
+    (walk,) = play.hub.button_tests.walks
     play.hear(at - 1.0, heartbeat(walk_test_s=60.0))
     play.ask(at, EndWalkTest(walk, DESK))
     return play
@@ -306,7 +306,7 @@ def test_the_end_of_a_shorter_walk_test_is_not_all_that_a_node_is_told() -> None
     """It was away at both, and still tests when the shorter one would be over."""
     play = ended(walking(3_600.0))
     play.ask(21.0, StartWalkTest(SITE, DESK, 60.0))
-    (shorter,) = play.hub.drills.walks
+    (shorter,) = play.hub.button_tests.walks
     play.ask(22.0, EndWalkTest(shorter, DESK))
 
     play.hear(90.0, heartbeat(walk_test_s=3_512.0))
@@ -363,7 +363,7 @@ def test_a_node_that_tests_does_so_for_a_second_walk_test_too() -> None:
 def test_an_end_by_somebody_leaves_the_others_walk_test(second_s: float, told: list[tuple[str, object]]) -> None:
     """A press is real once the last of them has ended; whoever ends the one is told of the other."""
     play = two(600.0, max(second_s, 60.0))
-    first, second = play.hub.drills.walks
+    first, second = play.hub.button_tests.walks
     at = 30.0 if second_s >= 60.0 else 79.5
     before = len(play.all.says)
 
@@ -374,7 +374,7 @@ def test_an_end_by_somebody_leaves_the_others_walk_test(second_s: float, told: l
     assert answer == Answer(
         "done", f"part of another walk test, so a first press is a test there until that ends: {ROOM.node}"
     )
-    assert list(play.hub.drills.walks) == [second]
+    assert list(play.hub.button_tests.walks) == [second]
 
 
 def real(play: Play, at: float) -> list[tuple[str, ...]]:

@@ -51,7 +51,7 @@ class Away:
             raise HistoryUnreachableError("the database is away", "wait")
 
 
-class Told:
+class ToldCalls:
     """What a writer answers, taken in its order."""
 
     def __init__(self) -> None:
@@ -66,9 +66,9 @@ class Told:
 
 
 @contextmanager
-def writing(history: Away | History, *, kept: int = 10_000, start: bool = True) -> Iterator[tuple[Writer, Told]]:
+def writing(history: Away | History, *, kept: int = 10_000, start: bool = True) -> Iterator[tuple[Writer, ToldCalls]]:
     """A writer whose clock stands at 7.0."""
-    told = Told()
+    told = ToldCalls()
     writer = Writer(history, told.queue.put, clock=lambda: 7.0, retry_s=0.02, kept=kept)
     if start:
         writer.start()
@@ -272,7 +272,7 @@ def test_an_end_in_an_outage_does_not_hang(caplog: pytest.LogCaptureFixture) -> 
 
 def test_a_database_that_hangs_is_told_as_one_that_fails() -> None:
     """It raises no error: whoever looks sees how long one try lasts, tells it once, and that it is over."""
-    history, told = Away(), Told()
+    history, told = Away(), ToldCalls()
     history.gate.clear()
     now = [7.0]
     writer = Writer(history, told.queue.put, clock=lambda: now[0], retry_s=0.02)
@@ -311,7 +311,7 @@ def test_a_batch_that_is_refused_names_its_notices() -> None:
 
 def test_the_writer_outlives_whatever_is_made_of_its_answers() -> None:
     """A mistake there must not end the one thread that stores: nothing would be held any more, and nobody told why."""
-    history, told = Away(), Told()
+    history, told = Away(), ToldCalls()
 
     def stumble(answer: object) -> None:
         told.queue.put(answer)

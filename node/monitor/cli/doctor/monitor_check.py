@@ -50,7 +50,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield from _running(Commands(on_this_machine(directory)), settings)
     except ApiError:
         yield Finding(None, "the service isn't running, or not for this account", "systemctl start alarm-monitor")
-        yield from _reach(settings)
+        yield from _coverage(settings)
         for broker in settings.brokers:
             yield from (Finding(*outcome) for outcome in try_broker(settings, broker))
 
@@ -82,7 +82,7 @@ def _targets(settings: Settings) -> Iterator[Finding]:
             yield Finding(False, f"target {target.name}: {problem}", "write a URL as Apprise has it, and check again")
 
 
-def _reach(settings: Settings) -> Iterator[Finding]:
+def _coverage(settings: Settings) -> Iterator[Finding]:
     """What the running service finds by itself, as far as the files say it."""
     for each in unreached(settings.sites, of_roster(settings.roster or ()), settings.targets):
         yield Finding(False, f"{UNREACHED.code} {each}: {UNREACHED.text}", UNREACHED.next_step)

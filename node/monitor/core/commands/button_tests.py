@@ -66,7 +66,7 @@ class Walk:
         return [NodeKey(self.record.site, name) for name in self.record.nodes]
 
 
-class Drills:
+class ButtonTests:
     """All buttons, and the walk tests that hold."""
 
     def __init__(

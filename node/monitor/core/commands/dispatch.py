@@ -30,11 +30,11 @@ from node.monitor.core.commands.requests import (
     Silence,
     StartWalkTest,
 )
-from node.monitor.core.commands.walk_tests import Walks
+from node.monitor.core.commands.walk_tests import WalkTests
 from node.monitor.core.decisions import Ledger, Moment, Respond, SendCommand, ends_utc
 from node.monitor.core.incidents.lifecycle import Incidents
-from node.monitor.core.incidents.reported import Lists
-from node.monitor.core.incidents.resync import Owed
+from node.monitor.core.incidents.reported import Reported
+from node.monitor.core.incidents.resync import Resync
 from node.monitor.core.model import IncidentKey, NodeKey, Pause, Status
 from node.monitor.core.nodes.node import Tracked
 from node.monitor.core.nodes.node_supervision import Fleet
@@ -59,7 +59,7 @@ class _Pending:
     presses: int = 0
 
 
-class Orders:
+class Dispatch:
     """The requests that wait for a node's answer. ``boot`` makes the commands' ids unlike those of other runs.
 
     ``forget`` lets everything of a node go, or says why not.
@@ -70,18 +70,18 @@ class Orders:
         ledger: Ledger,
         fleet: Fleet,
         incidents: Incidents,
-        walks: Walks,
-        lists: Lists,
-        owed: Owed,
+        walks: WalkTests,
+        reported: Reported,
+        resync: Resync,
         forget: Callable[[Moment, NodeKey], Answer],
         boot: str,
     ) -> None:
         self._ledger = ledger
         self._fleet = fleet
         self._incidents = incidents
-        self._walks = walks
-        self._lists = lists
-        self._owed = owed
+        self._walk_tests = walks
+        self._reported = reported
+        self._resync = resync
         self._forget = forget
         self._asked: dict[IncidentKey, float] = {}
         self._boot = boot
@@ -110,9 +110,9 @@ class Orders:
                 else:
                     self._answer(number, "refused", "not-paused")
             case StartWalkTest():
-                self._respond(number, self._walks.start(now, request))
+                self._respond(number, self._walk_tests.start(now, request))
             case EndWalkTest():
-                self._respond(number, self._walks.end(now, request))
+                self._respond(number, self._walk_tests.end(now, request))
             case Forget():
                 self._respond(number, self._forget(now, request.node))
             case _:
@@ -131,7 +131,7 @@ class Orders:
         reason = (reply.reason or "")[:200]
         if pending.number is None and isinstance(pending.request, Acknowledge | Reset):
             if reply.outcome != "done":
-                self._owed.refused(pending.request.incident)
+                self._resync.refused(pending.request.incident)
             return  # its list says what came of it
         match pending.request:
             case _ if reply.outcome == "done":
@@ -154,7 +154,7 @@ class Orders:
                 if pending.number is not None:
                     self._note(now, pending, "unanswered", _NOT_SHOWN)
         asked = {}
-        for request in self._owed.due(now):
+        for request in self._resync.due(now):
             key = request.incident
             asked[key] = self._asked.get(key, -inf)
             tracked = self._fleet.nodes.get(key.of)
@@ -166,7 +166,7 @@ class Orders:
     def _about_incident(self, now: Moment, number: int, request: Acknowledge | Reset | Silence) -> None:
         opened = self._incidents.open.get(request.incident)
         tracked = self._fleet.nodes.get(request.incident.of)
-        if opened is None and self._lists.get(request.incident) is None:
+        if opened is None and self._reported.get(request.incident) is None:
             self._answer(number, "unknown", _UNKNOWN_THERE)
         elif tracked is not None and tracked.status is not Status.DOWN and tracked.boot:
             self._command_about(now, number, request, tracked)
@@ -182,7 +182,7 @@ class Orders:
         """With how many presses its author saw, so that a command can't hide one that comes meanwhile."""
         arguments: dict[str, Any] = {"incident": request.incident.incident}
         if not isinstance(request, Silence):
-            opened, listed = self._incidents.open.get(request.incident), self._lists.get(request.incident)
+            opened, listed = self._incidents.open.get(request.incident), self._reported.get(request.incident)
             seen = opened.record if opened is not None else listed
             arguments["presses"] = 0 if seen is None else seen.presses
         if isinstance(request, Reset):
@@ -192,7 +192,7 @@ class Orders:
     def _node_is_away(self, now: Moment, pending: _Pending, request: Acknowledge | Reset | Silence) -> None:
         if isinstance(request, Reset):
             self._incidents.reset_here(now, request.incident, request.by, request.reason)
-            self._owed.ended_here(request)
+            self._resync.ended_here(request)
             self._answer(pending.number, "done", "only-here")
         else:
             self._note(now, pending, "unanswered", _NOT_SHOWN)

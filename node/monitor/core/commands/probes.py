@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from node.monitor.core.decisions import Ledger, Moment
 from node.monitor.core.findings.catalogue import COMMANDS_EXPIRED, COMMANDS_UNHEARD, FindingKind
-from node.monitor.core.findings.self_check import Own
+from node.monitor.core.findings.self_check import SelfCheck
 from node.monitor.core.model import FindingKey, NodeKey, Status
 from node.monitor.core.nodes.node_supervision import Fleet
 from node.protocol.messages import ReplyMessage
@@ -34,32 +34,32 @@ class _Way:
     unanswered: int = 0
 
 
-class Ways:
+class Probes:
     """To all nodes. ``send`` says a probe to a node of this boot; ``mine`` begins the ids of our commands."""
 
     def __init__(
-        self, ledger: Ledger, fleet: Fleet, own: Own, send: Callable[[NodeKey, str], object], mine: str
+        self, ledger: Ledger, fleet: Fleet, self_check: SelfCheck, send: Callable[[NodeKey, str], object], mine: str
     ) -> None:
         self._ledger = ledger
         self._fleet = fleet
-        self._own = own
+        self._self_check = self_check
         self._send = send
         self._mine = mine
-        self._ways: dict[NodeKey, _Way] = {}
+        self._probes: dict[NodeKey, _Way] = {}
 
     def probe(self, now: Moment, node: NodeKey, boot: str) -> None:
         """Show a node that commands reach it, and see whether they do."""
-        way = self._ways.setdefault(node, _Way(now.at))
+        way = self._probes.setdefault(node, _Way(now.at))
         way.due = now.at + ANSWER_S
         way.unanswered += 1
         self._send(node, boot)
 
     def reply(self, now: Moment, node: NodeKey, reply: ReplyMessage) -> None:
         """A node has answered a command: ours, and so it reaches the node; as we sent it, or without its expiry."""
-        way = self._ways.get(node)
+        way = self._probes.get(node)
         if way is None or not (reply.id or "").startswith(self._mine):
             return
-        self._ways[node] = _Way(now.at + PROBE_S)
+        self._probes[node] = _Way(now.at + PROBE_S)
         self._ledger.clear(now, self._key(COMMANDS_UNHEARD, node))
         if reply.outcome == "refused" and reply.reason == _NO_EXPIRY:
             self._ledger.find(now, self._key(COMMANDS_EXPIRED, node))
@@ -68,14 +68,14 @@ class Ways:
 
     def time_passed(self, now: Moment) -> None:
         """Probes that are due, and answers that stay away."""
-        if not any(link.up for link in self._own.links.values()):
+        if not any(link.up for link in self._self_check.links.values()):
             return
         sent = 0
         for node, tracked in self._fleet.nodes.items():
             if tracked.status is not Status.UP or not tracked.boot:
-                self._ways.pop(node, None)
+                self._probes.pop(node, None)
                 continue
-            way = self._ways.setdefault(node, _Way(now.at))
+            way = self._probes.setdefault(node, _Way(now.at))
             if way.due > now.at or sent >= AT_ONCE:
                 continue
             if way.unanswered >= TRIES:

@@ -14,7 +14,7 @@ from itertools import count
 from math import inf
 from typing import Any
 
-from node.monitor.core.commands.button_tests import WALK_TEST_S, Drills, Walk
+from node.monitor.core.commands.button_tests import WALK_TEST_S, ButtonTests, Walk
 from node.monitor.core.commands.requests import Answer, EndWalkTest, StartWalkTest
 from node.monitor.core.decisions import Ledger, Moment, SendCommand
 from node.monitor.core.model import NodeKey, WalkTest
@@ -32,13 +32,13 @@ LEFT_S = 1.0
 """The shortest time for which a node takes a walk test (messages.py): with less left of one it isn't told."""
 
 
-class Walks:
+class WalkTests:
     """The walk tests' way to the nodes. ``boot`` makes their ids unlike those of other runs."""
 
-    def __init__(self, ledger: Ledger, fleet: Fleet, drills: Drills, boot: str) -> None:
+    def __init__(self, ledger: Ledger, fleet: Fleet, button_tests: ButtonTests, boot: str) -> None:
         self._ledger = ledger
         self._fleet = fleet
-        self._drills = drills
+        self._button_tests = button_tests
         self._boot = boot
         self._numbers = count(1)
         self._ended: dict[NodeKey, tuple[Walk, str]] = {}
@@ -61,7 +61,7 @@ class Walks:
             started_utc=now.utc,
             until_utc=now.utc + timedelta(seconds=request.for_s),
         )
-        started = self._drills.start(now, walk)
+        started = self._button_tests.start(now, walk)
         for tracked in reached:
             self._tell(now, started, tracked)
         note = "; ".join(filter(None, (_left_out(chosen), _spent(started))))
@@ -69,10 +69,10 @@ class Walks:
 
     def end(self, now: Moment, request: EndWalkTest) -> Answer:
         """End one at its nodes."""
-        walk = self._drills.walks.get(request.id)
+        walk = self._button_tests.walks.get(request.id)
         if walk is None:
             return Answer("unknown", "no-such-walk-test")
-        self._drills.end(now, walk)
+        self._button_tests.end(now, walk)
         self._ended = {node: each for node, each in self._ended.items() if each[0].ends > now.at}
         for node in walk.nodes():
             if node not in self._ended or self._ended[node][0].ends <= walk.ends:
@@ -80,11 +80,11 @@ class Walks:
             tracked = self._fleet.nodes.get(node)
             if tracked is not None and tracked.boot:
                 self._tell_end(now, walk, tracked, request.by)
-        return Answer("done", _still_tested(self._drills, walk))
+        return Answer("done", _still_tested(self._button_tests, walk))
 
     def heard(self, now: Moment, tracked: Tracked, left_s: float | None) -> None:
         """By its heartbeat a node tests for so long, or it doesn't (None): tell it what it doesn't know."""
-        for walk in self._drills.hears(tracked.key, tests=left_s is not None):
+        for walk in self._button_tests.hears(tracked.key, tests=left_s is not None):
             if walk.told[tracked.key] + TOLD_AGAIN_S <= now.at <= walk.ends - LEFT_S:
                 self._tell(now, walk, tracked)
         if tracked.key not in self._ended:
@@ -99,13 +99,15 @@ class Walks:
 
     def _holds(self, node: NodeKey, until: float) -> bool:
         """Whether a walk test holds by which this node may test until then; it may have been told a moment late."""
-        return any(each.covers(node) and until <= each.ends + TOLD_AGAIN_S for each in self._drills.walks.values())
+        return any(
+            each.covers(node) and until <= each.ends + TOLD_AGAIN_S for each in self._button_tests.walks.values()
+        )
 
     def _tell(self, now: Moment, walk: Walk, tracked: Tracked) -> None:
-        self._say(now, walk, tracked, walk.record.by, for_s=self._drills.last_end(tracked.key) - now.at)
+        self._say(now, walk, tracked, walk.record.by, for_s=self._button_tests.last_end(tracked.key) - now.at)
 
     def _tell_end(self, now: Moment, walk: Walk, tracked: Tracked, by: str) -> None:
-        last = self._drills.last_end(tracked.key)
+        last = self._button_tests.last_end(tracked.key)
         if last < walk.ends:  # else it tests for that one, and ends with it
             self._say(now, walk, tracked, by, for_s=last - now.at, suffix="-end")
 
@@ -132,9 +134,9 @@ def _spent(walk: Walk) -> str:
     )
 
 
-def _still_tested(drills: Drills, ended: Walk) -> str:
+def _still_tested(button_tests: ButtonTests, ended: Walk) -> str:
     """Where a press isn't real yet, though this walk test is over."""
-    names = [node.node for node in ended.nodes() if drills.last_end(node) > -inf]
+    names = [node.node for node in ended.nodes() if button_tests.last_end(node) > -inf]
     return _named("part of another walk test, so a first press is a test there until that ends", names)
 
 

@@ -66,7 +66,7 @@ class Target:
     problem: str = ""
 
 
-class Own:
+class SelfCheck:
     """The monitor called ``monitor``, with these brokers and targets. ``history_ok``: whether it can store.
 
     ``watched``: targets whose URL has a file.

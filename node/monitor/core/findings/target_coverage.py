@@ -48,7 +48,7 @@ def _takes(target: Target, alarm_class: AlarmClass) -> bool:
     return not target.classes or alarm_class in target.classes
 
 
-class Reach:
+class TargetCoverage:
     """Compares the targets of ``settings`` with what is known of the nodes."""
 
     def __init__(self, ledger: Ledger, now: Moment, settings: Settings) -> None:

@@ -19,7 +19,7 @@ SHOWN_S = 60.0
 """How long the finding stands after the last call that was too many."""
 
 
-class Bursts:
+class CallRate:
     """Counts the calls of each node."""
 
     def __init__(self, ledger: Ledger, now: Moment) -> None:

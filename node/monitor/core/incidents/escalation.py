@@ -17,7 +17,7 @@ from math import inf
 from msgspec.structs import replace
 
 from node.monitor.core.decisions import Ledger, Moment
-from node.monitor.core.incidents.call_rate import CALL, FURTHER_PRESS, Bursts
+from node.monitor.core.incidents.call_rate import CALL, FURTHER_PRESS, CallRate
 from node.monitor.core.model import IncidentRecord, Notice, NoticeKind
 
 
@@ -45,11 +45,11 @@ class Open:
     counted_at: float = -inf
 
 
-class Ladder:
+class Escalation:
     """Calls the groups; ``steps``: how many there are beyond the one that is told at once."""
 
     def __init__(self, ledger: Ledger, now: Moment, escalate_s: float, steps: int) -> None:
-        self._bursts = Bursts(ledger, now)
+        self._call_rate = CallRate(ledger, now)
         self._ledger = ledger
         self._escalate_s = escalate_s
         self._steps = steps
@@ -104,7 +104,7 @@ class Ladder:
 
     def time_passed(self, now: Moment) -> None:
         """Forget who called too often a while ago."""
-        self._bursts.time_passed(now)
+        self._call_rate.time_passed(now)
 
     def answered(self, now: Moment, opened: Open, by: str) -> None:
         """Tell that somebody is coming."""
@@ -117,7 +117,7 @@ class Ladder:
         self._tell(now, opened, NoticeKind.RESET, str(record.presses), record.told_steps, by=by, reason=reason)
 
     def _call_now(self, now: Moment, opened: Open, name: str, weight: float) -> None:
-        opened.yields = not opened.record.test and self._bursts.is_too_many(now, opened.record.key.of, weight)
+        opened.yields = not opened.record.test and self._call_rate.is_too_many(now, opened.record.key.of, weight)
         self._call_as(now, opened, name)
 
     def _call_as(self, now: Moment, opened: Open, name: str) -> None:

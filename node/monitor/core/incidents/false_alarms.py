@@ -16,7 +16,7 @@ LIMIT = 50_000
 """As many buttons as are known (button_tests.py): whoever invents inputs fills no memory."""
 
 
-class Mistakes:
+class FalseAlarms:
     """``known``: the mistaken calls of a year: node, input, and when they were ended."""
 
     def __init__(self, ledger: Ledger, now: Moment, known: Iterable[tuple[NodeKey, str, datetime]] = ()) -> None:

@@ -33,11 +33,11 @@ from msgspec.structs import replace
 
 from node.monitor.core.decisions import Ledger, Moment, plain
 from node.monitor.core.findings.catalogue import FLOOD, OPEN_ALARM_UNSTORED, RESET_MISSING
-from node.monitor.core.incidents.escalation import Ladder, Open
-from node.monitor.core.incidents.false_alarms import Mistakes
+from node.monitor.core.incidents.escalation import Escalation, Open
+from node.monitor.core.incidents.false_alarms import FalseAlarms
 from node.monitor.core.incidents.incident_record import answered, from_event, from_list
 from node.monitor.core.model import FindingKey, IncidentKey, IncidentRecord, NodeKey
-from node.monitor.core.nodes.plausibility import TOLD_ANEW, Doubts, happened_after
+from node.monitor.core.nodes.plausibility import TOLD_ANEW, Plausibility, happened_after
 from node.protocol.messages import INCIDENTS_LIMIT, Alarm, Event, OpenIncident
 
 LISTED_S = 10.0
@@ -70,17 +70,17 @@ class Incidents:
         steps: int,
         known: Iterable[IncidentRecord] = (),
         closed: Iterable[tuple[IncidentKey, int]] = (),
-        mistakes: Iterable[tuple[NodeKey, str, datetime]] = (),
+        false_alarms: Iterable[tuple[NodeKey, str, datetime]] = (),
     ) -> None:
         self.open: dict[IncidentKey, Open] = {}
-        self.mistakes = Mistakes(ledger, now, mistakes)
+        self.false_alarms = FalseAlarms(ledger, now, false_alarms)
         self._ledger = ledger
-        self._ladder = Ladder(ledger, now, escalate_s, steps)
+        self._escalation = Escalation(ledger, now, escalate_s, steps)
         self._of_node: dict[NodeKey, dict[IncidentKey, Open]] = {}
         self._closed: OrderedDict[IncidentKey, int] = OrderedDict(closed)
         self._closed_at: dict[IncidentKey, float] = {}
         self._began = now.at
-        self.doubts = Doubts(ledger, now)
+        self.plausibility = Plausibility(ledger, now)
         self._listed: dict[NodeKey, dict[IncidentKey, tuple[float, OpenIncident]]] = {}
         for record in sorted(known, key=lambda each: each.test or each.is_answered or each.held_utc is None):
             if self._finds_room(now, record.key.of):
@@ -97,13 +97,13 @@ class Incidents:
     def forget(self, node: NodeKey) -> None:
         """It is no node any more; it has no open incident. What its list alone named is nobody's call."""
         self._listed.pop(node, None)
-        self.doubts.forget(node)
+        self.plausibility.forget(node)
 
     def call_untold(self, now: Moment, why: str, only: Collection[IncidentKey] | None = None) -> None:
         """Call anew for what nobody was told of, of ``only`` these: what was left out for a target isn't sent later."""
         for key, opened in list(self.open.items()):
             if opened.record.is_untold and (only is None or key in only):
-                self._ladder.call_anew(now, opened, why)
+                self._escalation.call_anew(now, opened, why)
 
     def lacks(self, node: NodeKey, event: Event) -> bool:
         """Whether this is a call for help of which nothing is known here."""
@@ -136,7 +136,7 @@ class Incidents:
         why, opened = f"{event.boot}-{event.seq}", self.open.get(key)
         if opened is not None and opened.anew == why:
             return
-        self.doubts.find(now, node, TOLD_ANEW)
+        self.plausibility.find(now, node, TOLD_ANEW)
         record = replace(from_event(key, event, at_utc), held_utc=now.utc)
         if opened is None:
             ended = self._reopen(key)
@@ -157,7 +157,7 @@ class Incidents:
         opened.answered_since, opened.counted_at = None, now.at
         opened.record = replace(opened.record, beyond=opened.record.presses - (event.presses or 0))
         self._ledger.out.incidents.append(opened.record)
-        self._ladder.call_anew(now, opened, why)
+        self._escalation.call_anew(now, opened, why)
 
     def event(self, now: Moment, node: NodeKey, event: Event, at_utc: datetime) -> None:
         """An event that hadn't been heard before."""
@@ -179,7 +179,7 @@ class Incidents:
                 self._reopen(key)
                 self._put(opened)
             self._ledger.out.incidents.append(opened.record)
-            self._ladder.answered(now, opened, by)
+            self._escalation.answered(now, opened, by)
         elif event.kind in CALLS and event.presses:
             self._call(now, key, event, event.presses, at_utc)
 
@@ -252,9 +252,9 @@ class Incidents:
                 acknowledged_utc=there.acknowledged_utc,
                 acknowledged_by=there.acknowledged_by,
             )
-            self._ladder.wait(now, opened)
+            self._escalation.wait(now, opened)
         if not opened.record.is_answered and (record.is_answered or there.answered > record.answered):
-            self._ladder.begin(now, opened)
+            self._escalation.begin(now, opened)
 
     def acknowledge_here(self, now: Moment, key: IncidentKey, by: str) -> None:
         """Somebody is coming, and the node couldn't be told: nobody else needs to be called."""
@@ -266,14 +266,14 @@ class Incidents:
 
     def time_passed(self, now: Moment) -> None:
         """Tell whoever is next; find what never came."""
-        self._ladder.time_passed(now)
-        self.doubts.time_passed(now)
+        self._escalation.time_passed(now)
+        self.plausibility.time_passed(now)
         for opened in list(self.open.values()):
             if opened.answered_since is not None:
                 if opened.answered_since + LISTED_S <= now.at:
                     self._acknowledged(now, opened.record.key, now.utc, "", opened.answered_for)
             else:
-                self._ladder.go_on(now, opened)
+                self._escalation.go_on(now, opened)
             if opened.unlisted_since is not None and opened.unlisted_since + NORMAL_S <= now.at:
                 missing = _reset_missing(opened.record.key)
                 if missing not in self._ledger.open:
@@ -316,7 +316,7 @@ class Incidents:
         opened = Open(record, counted_at=now.at)
         self._put(opened)
         self._ledger.out.incidents.append(record)
-        self._ladder.begin(now, opened)
+        self._escalation.begin(now, opened)
 
     def _finds_room(self, now: Moment, node: NodeKey) -> bool:
         others = len(self._of_node.get(node, ()))
@@ -333,7 +333,7 @@ class Incidents:
     def _resume(self, now: Moment, record: IncidentRecord) -> None:
         opened = Open(record, counted_at=now.at)
         self._put(opened)
-        self._ladder.resume(now, opened)
+        self._escalation.resume(now, opened)
 
     def _put(self, opened: Open) -> None:
         key = opened.record.key
@@ -355,7 +355,7 @@ class Incidents:
             return
         self._ledger.out.incidents.append(opened.record)
         if presses <= opened.told_for:
-            self._ladder.repeat(now, opened, presses)
+            self._escalation.repeat(now, opened, presses)
 
     def _press_again(self, now: Moment, opened: Open, presses: int) -> None:
         """There were more presses than anybody was told of here."""
@@ -365,9 +365,9 @@ class Incidents:
         self._count(now, opened, max(presses, record.presses))
         self._ledger.out.incidents.append(opened.record)
         if record.is_answered:
-            self._ladder.begin(now, opened)
+            self._escalation.begin(now, opened)
         else:
-            self._ladder.call_once_more(now, opened)
+            self._escalation.call_once_more(now, opened)
 
     def _acknowledged(
         self, now: Moment, key: IncidentKey, at_utc: datetime, by: str, presses: int | None = None
@@ -384,9 +384,9 @@ class Incidents:
         if opened.record.presses > record.presses:
             opened.counted_at = now.at
         self._ledger.out.incidents.append(opened.record)
-        self._ladder.answered(now, opened, by)
+        self._escalation.answered(now, opened, by)
         if not opened.record.is_answered:  # it came late: there was a further press after it
-            self._ladder.begin(now, opened)
+            self._escalation.begin(now, opened)
 
     def _reset(
         self,
@@ -410,9 +410,9 @@ class Incidents:
             return
         opened.record = replace(opened.record, presses=presses, reset_utc=at_utc, reset_by=by, reset_reason=reason)
         self._ledger.out.incidents.append(opened.record)
-        self._ladder.ended(now, opened, by, reason or "")
+        self._escalation.ended(now, opened, by, reason or "")
         if reason == "mistaken" and ended is None and not opened.record.test:
-            self.mistakes.add(now, key.of, opened.record.input, at_utc)
+            self.false_alarms.add(now, key.of, opened.record.input, at_utc)
 
     def _close(self, now: Moment, key: IncidentKey, presses: int) -> None:
         self._ledger.clear(now, _reset_missing(key))

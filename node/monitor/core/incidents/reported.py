@@ -12,7 +12,7 @@ KEPT = 10_000
 """Listed incidents of all nodes: whoever invents some fills no memory. Those whose nodes said them last are kept."""
 
 
-class Lists:
+class Reported:
     """The newest list of each node: of the boot that speaks, where it is known, and of that the one said last.
 
     A broker may keep an older list, which takes no newer one's place.

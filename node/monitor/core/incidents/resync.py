@@ -13,20 +13,20 @@ from node.monitor.core.commands.requests import Acknowledge, Reset
 from node.monitor.core.decisions import Ledger, Moment
 from node.monitor.core.findings.catalogue import OPEN_AT_THE_WALL
 from node.monitor.core.incidents.lifecycle import LISTED_S, NORMAL_S, Incidents
-from node.monitor.core.incidents.reported import Lists
+from node.monitor.core.incidents.reported import Reported
 from node.monitor.core.model import FindingKey, IncidentKey
 from node.monitor.core.nodes.node_supervision import Fleet
 from node.protocol.messages import OpenIncident
 
 
-class Owed:
+class Resync:
     """Compares what is known here with what the nodes list."""
 
-    def __init__(self, ledger: Ledger, fleet: Fleet, incidents: Incidents, lists: Lists) -> None:
+    def __init__(self, ledger: Ledger, fleet: Fleet, incidents: Incidents, reported: Reported) -> None:
         self._ledger = ledger
         self._fleet = fleet
         self._incidents = incidents
-        self._lists = lists
+        self._reported = reported
         self._ended: dict[IncidentKey, Reset] = {}
         self._since: dict[IncidentKey, float] = {}
         self._refused: set[IncidentKey] = set()
@@ -42,7 +42,7 @@ class Owed:
 
     def due(self, now: Moment) -> Iterator[Acknowledge | Reset]:
         """What nodes are to be asked again; and the findings of rule 2."""
-        differing = {key: listed for key, listed in self._lists.all() if self._differs(key, listed)}
+        differing = {key: listed for key, listed in self._reported.all() if self._differs(key, listed)}
         self._since = {key: self._since.get(key, now.at) for key in differing}
         self._ended = {key: each for key, each in self._ended.items() if self._incidents.ended(key) is not None}
         self._refused &= self._since.keys()
@@ -77,7 +77,7 @@ class Owed:
                 self._found.add(key)
                 self._ledger.find(now, _at_the_wall(key))
         for key in list(self._found):
-            if key not in self._since and self._lists.has_said(key.of):
+            if key not in self._since and self._reported.has_said(key.of):
                 self._found.discard(key)
                 self._ledger.clear(now, _at_the_wall(key))
 

@@ -16,10 +16,10 @@ from msgspec.structs import replace
 
 from node.monitor.core.decisions import Ledger, Moment
 from node.monitor.core.findings.catalogue import UNTOLD
-from node.monitor.core.findings.self_check import Own
+from node.monitor.core.findings.self_check import SelfCheck
 from node.monitor.core.incidents.escalation import Open
 from node.monitor.core.incidents.lifecycle import CALLS, Incidents
-from node.monitor.core.incidents.reported import Lists
+from node.monitor.core.incidents.reported import Reported
 from node.monitor.core.model import EventKey, FindingKey, IncidentKey, IncidentRecord, NodeKey
 from node.monitor.core.nodes.receipts import Receipts
 from node.monitor.core.view.view_types import Counters
@@ -56,16 +56,22 @@ class _Call:
     ask_at: float = inf
 
 
-class Told:
+class ToldCalls:
     """Says and finds what follows from what people were told."""
 
     def __init__(
-        self, ledger: Ledger, own: Own, incidents: Incidents, lists: Lists, receipts: Receipts, counts: Counters
+        self,
+        ledger: Ledger,
+        self_check: SelfCheck,
+        incidents: Incidents,
+        reported: Reported,
+        receipts: Receipts,
+        counts: Counters,
     ) -> None:
         self._ledger = ledger
-        self._own = own
+        self._self_check = self_check
         self._incidents = incidents
-        self._lists = lists
+        self._reported = reported
         self._receipts = receipts
         self._counts = counts
         self._calls = {key: _Call() for key in incidents.open}
@@ -98,7 +104,7 @@ class Told:
         self._again(now, key, opened)
 
     def listed(self, now: Moment, node: NodeKey, message: Alarm) -> None:
-        """A node's list came, and is in ``lists``."""
+        """A node's list came, and is in ``reported``."""
         for each in message.incidents:
             key = IncidentKey(*node, each.incident)
             opened = self._incidents.open.get(key)
@@ -138,7 +144,7 @@ class Told:
         for key in sorted(due, key=lambda each: self._calls[each].ask_at)[:ASKED]:
             call = self._calls[key]
             call.ask_at = now.at + (ASK_S if now.at - call.untold_at < ASK_OFTEN_S else ASK_SELDOM_S)
-            if self._own.history_ok:  # else all that was asked would be stored once it is back
+            if self._self_check.history_ok:  # else all that was asked would be stored once it is back
                 self._ledger.out.incidents.append(self._incidents.open[key].record)
 
     def _again(self, now: Moment, key: IncidentKey, opened: Open) -> None:
@@ -168,7 +174,7 @@ class Told:
 
     def _awaited(self, key: IncidentKey, call: _Call) -> EventKey | None:
         """The event for which its node waits, as far as it is known; None where it waits for none."""
-        listed = self._lists.get(key)
+        listed = self._reported.get(key)
         if listed is None or listed.presses < call.presses:
             return call.came
         return EventKey(*key.of, listed.press.boot, listed.press.seq) if listed.phase == "active" else None

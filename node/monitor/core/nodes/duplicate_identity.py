@@ -39,7 +39,7 @@ class _Voices:
     until: float = -inf
 
 
-class Doubles:
+class DuplicateIdentity:
     """All nodes' boots, as far as they beat."""
 
     def __init__(self, ledger: Ledger, now: Moment) -> None:

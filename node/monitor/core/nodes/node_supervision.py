@@ -36,7 +36,7 @@ from node.monitor.core.findings.catalogue import DOWN, NEVER_HEARD, OVERDUE_BACK
 from node.monitor.core.model import DownReason, FindingKey, Flip, NodeKey, NodeRecord, Pause, Status
 from node.monitor.core.monitor_settings import Place
 from node.monitor.core.nodes.node import HEARD, Tracked
-from node.monitor.core.nodes.roster import Members
+from node.monitor.core.nodes.roster import Roster
 from node.protocol.messages import HeartbeatMessage, State
 
 PERIOD_LIMIT_S = 60.0
@@ -66,7 +66,7 @@ class Fleet:
         pauses: Iterable[Pause] = (),
         brokers: Iterable[str] = (),
     ) -> None:
-        self.members = Members(ledger, now, roster)
+        self.members = Roster(ledger, now, roster)
         self.nodes = self.members.nodes
         self.brokers: dict[str, bool] = dict.fromkeys(brokers, False)
         self._ledger = ledger

@@ -33,7 +33,7 @@ AHEAD = 1
 _Call = tuple[float, str, tuple[object, ...]]
 
 
-class Doubts:
+class Plausibility:
     """What is known of the nodes' newest calls: when each came first, and what it said."""
 
     def __init__(self, ledger: Ledger, now: Moment) -> None:

@@ -21,7 +21,7 @@ PROVEN_S = 60.0
 in a burst stands behind those that have been there."""
 
 
-class Members:
+class Roster:
     """``nodes``: all that are known.
 
     ``ours``: those of the roster; where there is none, those that an earlier run knew, and whoever has its heartbeats

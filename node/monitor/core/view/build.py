@@ -37,21 +37,21 @@ def view(hub: Hub, now: Moment, version: str, waiting: Mapping[str, tuple[int, i
         version=version,
         uptime_s=round(now.at - hub.started.at, 3),
         blind=hub.fleet.blind,
-        history_ok=hub.own.history_ok,
+        history_ok=hub.self_check.history_ok,
         nodes=tuple(_node(hub, each, now, open_of.get(each.key, 0)) for _, each in sorted(hub.fleet.nodes.items())),
         incidents=tuple(_incident(hub, each, now) for each in hub.incidents.open.values()),
         findings=tuple(sorted((_finding(hub, each) for each in hub.ledger.open.values()), key=_worst_first)),
         buttons=_buttons(hub, now),
         brokers=tuple(
             BrokerView(name=each.name, connected=each.up, since=each.since.utc, problem=each.problem)
-            for each in hub.own.links.values()
+            for each in hub.self_check.links.values()
         ),
         targets=tuple(
             TargetView(
                 name=target.name,
                 step=target.step,
-                failing=hub.own.targets[target.name].failing,
-                problem=hub.own.targets[target.name].problem,
+                failing=hub.self_check.targets[target.name].failing,
+                problem=hub.self_check.targets[target.name].problem,
                 waiting=waiting.get(target.name, (0, 0))[0],
                 told=waiting.get(target.name, (0, 0))[1],
                 tested=hub.targets.records[target.name].tested_utc,
@@ -61,7 +61,7 @@ def view(hub: Hub, now: Moment, version: str, waiting: Mapping[str, tuple[int, i
             )
             for target in hub.settings.targets
         ),
-        walk_tests=tuple(_walk_test(hub, each, now) for each in hub.drills.walks.values()),
+        walk_tests=tuple(_walk_test(hub, each, now) for each in hub.button_tests.walks.values()),
         counters=replace(hub.counts),
     )
 
@@ -136,8 +136,8 @@ def _finding(hub: Hub, finding: Finding) -> FindingView:
 
 def _buttons(hub: Hub, now: Moment) -> tuple[ButtonView, ...]:
     made = []
-    for (node, name), button in sorted(hub.drills.buttons.items()):
-        due = hub.drills.due_utc(button)
+    for (node, name), button in sorted(hub.button_tests.buttons.items()):
+        due = hub.button_tests.due_utc(button)
         each = ButtonView(
             site=node.site,
             node=node.node,
@@ -146,7 +146,7 @@ def _buttons(hub: Hub, now: Moment) -> tuple[ButtonView, ...]:
             last_test=button.last_test_utc,
             due=due,
             overdue=now.utc >= due,
-            mistaken_calls=hub.incidents.mistakes.count(node, name),
+            mistaken_calls=hub.incidents.false_alarms.count(node, name),
         )
         made.append(each)
     return tuple(made)
@@ -160,7 +160,7 @@ def _walk_test(hub: Hub, walk: Walk, now: Moment) -> WalkTestView:
         nodes=walk.record.nodes,
         left_s=round(max(0.0, walk.ends - now.at), 3),
         tested=tuple(f"{node.node}/{name}" for node, name in sorted(walk.tested)),
-        untested=tuple(f"{node.node}/{name}" for node, name in hub.drills.untested(walk)),
-        real=tuple(f"{node.node}/{name}" for node, name in hub.drills.real(walk)),
-        not_testing=tuple(node.node for node in hub.drills.not_testing(walk)),
+        untested=tuple(f"{node.node}/{name}" for node, name in hub.button_tests.untested(walk)),
+        real=tuple(f"{node.node}/{name}" for node, name in hub.button_tests.real(walk)),
+        not_testing=tuple(node.node for node in hub.button_tests.not_testing(walk)),
     )

@@ -252,13 +252,13 @@ def _tell(
         told.append(tuple(notice.key for notice in ours))
     if new:
         connection.execute(notices.insert(), [_row_of(notice) for notice in new])
-    owed = [
+    resync = [
         {"notice": notice.key, "target": target, "attempts": 0, "uncertain": False, "reason": ""}
         for notice in new
         for target in targets_of(notice)
     ]
-    if owed:
-        connection.execute(deliveries.insert(), owed)
+    if resync:
+        connection.execute(deliveries.insert(), resync)
     return told
 
 
