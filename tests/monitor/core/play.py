@@ -12,7 +12,7 @@ from node.monitor.core.hub import Hub
 from node.monitor.core.model import IncidentKey, IncidentRecord, NodeKey, Tally
 from node.monitor.core.nodes.sequence import merged
 from node.protocol.messages import Event, ReceiptKind
-from tests.monitor.core.nodes import BOOT, BROKER, ROOM, START, moment, reply
+from tests.monitor.core.node_messages import BOOT, BROKER, ROOM, START, moment, reply
 from tests.monitor.core.settings import settings_of
 
 INCIDENT = IncidentKey(*ROOM, f"{BOOT}-1")

@@ -9,8 +9,8 @@ from node.monitor.core.batch import Memory
 from node.monitor.core.model import EventKey, NodeKey, NoticeKind
 from node.monitor.core.nodes.receipts import CALLS_ROOM, ROOM, STORING_S
 from node.protocol.messages import Event
-from tests.monitor.core.nodes import BOOT, SITE, about, event, moment, press
-from tests.monitor.core.nodes import ROOM as NODE
+from tests.monitor.core.node_messages import BOOT, SITE, about, event, moment, press
+from tests.monitor.core.node_messages import ROOM as NODE
 from tests.monitor.core.play import Play
 
 OTHER = NodeKey(SITE, "room-7")

@@ -11,7 +11,7 @@ from node.monitor.core.decisions import ClearTopics
 from node.monitor.core.model import Button, NodeKey, NodeRecord, NoticeKind, Status, Tally
 from node.monitor.core.monitor_settings import Place
 from node.monitor.history.history import History
-from tests.monitor.core.nodes import BOOT, ROOM, SITE, START, alarm, birth, goodbye, heartbeat, press, will
+from tests.monitor.core.node_messages import BOOT, ROOM, SITE, START, alarm, birth, goodbye, heartbeat, press, will
 from tests.monitor.core.play import INCIDENT, Play
 from tests.support.broker import Broker
 from tests.support.monitor import RunningMonitor, alarm_monitor, write_monitor

@@ -19,7 +19,7 @@ from node.monitor.core.model import EventKey, FindingKey, NodeKey, NoticeKind, T
 from node.monitor.core.monitor_settings import Place, Target
 from node.monitor.core.view.build import view
 from node.protocol.messages import EventId, EventRange
-from tests.monitor.core.nodes import (
+from tests.monitor.core.node_messages import (
     BOOT,
     BROKER,
     LATER_BOOT,

@@ -11,7 +11,7 @@ from node.monitor.core.hub import FIRST_UTC, REVIEW_S
 from node.monitor.core.model import NodeKey, Tally
 from node.monitor.core.view.build import view
 from node.protocol.messages import FAULTS_LIMIT, EventRange
-from tests.monitor.core.nodes import BOOT, ROOM, SITE, START, about, birth, event, heartbeat, moment, press
+from tests.monitor.core.node_messages import BOOT, ROOM, SITE, START, about, birth, event, heartbeat, moment, press
 from tests.monitor.core.play import INCIDENT, Play, record_of
 
 

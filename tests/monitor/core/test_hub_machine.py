@@ -18,7 +18,7 @@ from node.monitor.core.model import EventKey, FindingKey, IncidentKey, IncidentR
 from node.monitor.core.monitor_settings import Target
 from node.protocol.messages import Alarm, Event, EventId, Phase, State
 from tests.monitor.core.committed import Committed, batch_of
-from tests.monitor.core.nodes import (
+from tests.monitor.core.node_messages import (
     BROKER,
     ROOM,
     about,

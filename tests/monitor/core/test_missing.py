@@ -13,7 +13,7 @@ from node.monitor.core.hub import Hub
 from node.monitor.core.model import EventKey
 from node.protocol.messages import Event, EventId, State
 from tests.monitor.core.committed import Committed, batch_of
-from tests.monitor.core.nodes import BOOT, BROKER, ROOM, birth, event, heartbeat, moment
+from tests.monitor.core.node_messages import BOOT, BROKER, ROOM, birth, event, heartbeat, moment
 from tests.monitor.core.play import Play
 from tests.monitor.core.settings import settings_of
 

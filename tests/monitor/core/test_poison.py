@@ -19,7 +19,7 @@ from node.monitor.core.model import NodeKey, NoticeKind, Tally
 from node.monitor.core.monitor_settings import Place
 from node.monitor.core.nodes.plausibility import KEPT, LATE_S, SHOWN_S
 from node.protocol.messages import INCIDENTS_LIMIT, Alarm, Event, EventId, EventKind, EventRange, OpenIncident
-from tests.monitor.core.nodes import (
+from tests.monitor.core.node_messages import (
     AT_UTC,
     BOOT,
     ROOM,

@@ -10,7 +10,7 @@ from node.monitor.core.decisions import TellTest
 from node.monitor.core.model import IncidentKey, NoticeKind, TargetRecord
 from node.monitor.core.monitor_settings import Target
 from node.monitor.notify.routing import targets_of
-from tests.monitor.core.nodes import BOOT, ROOM, SITE, START, moment, press
+from tests.monitor.core.node_messages import BOOT, ROOM, SITE, START, moment, press
 from tests.monitor.core.play import Play, record_of
 
 TWO = (Target("mail", "json://x"), Target("sms", "json://x", step=0, findings="none"))

@@ -7,7 +7,7 @@ from node.monitor.core.batch import Memory, Stored
 from node.monitor.core.incidents.told_calls import AGAIN_S, ASK_S, ASK_SELDOM_S, ASKED, AT_ONCE, SELDOM_S, UNTOLD_S
 from node.monitor.core.model import IncidentKey, NodeKey, Tally
 from node.protocol.messages import EventId, OpenIncident
-from tests.monitor.core.nodes import (
+from tests.monitor.core.node_messages import (
     BOOT,
     BROKER,
     LATER_BOOT,

@@ -8,7 +8,7 @@ from node.monitor.core.model import NodeKey
 from node.monitor.core.monitor_codec import Heard
 from node.monitor.service import inbox as module
 from node.monitor.service.inbox import NODE_ROOM, Inbox, Said
-from tests.monitor.core.nodes import BROKER, OTHER_BROKER, SITE, birth, heartbeat, press
+from tests.monitor.core.node_messages import BROKER, OTHER_BROKER, SITE, birth, heartbeat, press
 
 LOUD, QUIET = NodeKey(SITE, "loud"), NodeKey(SITE, "quiet")
 

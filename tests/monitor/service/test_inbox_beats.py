@@ -8,7 +8,7 @@ import pytest
 from node.monitor.core.model import NodeKey
 from node.monitor.core.monitor_codec import Heard
 from node.monitor.service.inbox import GATHER_S, Inbox, Said
-from tests.monitor.core.nodes import BROKER, SITE, heartbeat, press
+from tests.monitor.core.node_messages import BROKER, SITE, heartbeat, press
 
 LONG_S = 20.0
 

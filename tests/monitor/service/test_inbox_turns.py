@@ -4,7 +4,7 @@ import pytest
 
 from node.monitor.core.model import NodeKey
 from node.monitor.service.inbox import NODE_ROOM, STRANGERS_TURN, Inbox, Said
-from tests.monitor.core.nodes import BROKER, ROOM, SITE, press
+from tests.monitor.core.node_messages import BROKER, ROOM, SITE, press
 
 STRANGER = NodeKey(SITE, "stranger")
 

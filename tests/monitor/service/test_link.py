@@ -18,7 +18,7 @@ from node.monitor.core.model import EventKey
 from node.monitor.core.monitor_codec import MonitorWire
 from node.monitor.service import broker_link as linking
 from node.monitor.service.broker_link import Link
-from tests.monitor.core.nodes import BOOT, ROOM, SITE, press
+from tests.monitor.core.node_messages import BOOT, ROOM, SITE, press
 from tests.support.broker import Broker, Tls
 from tests.support.certificates import Authority
 from tests.support.listening import Listening

@@ -9,7 +9,7 @@ from node.monitor.core.batch import Memory
 from node.monitor.core.model import Finding, FindingKey, NodeRecord, Severity, Status
 from node.monitor.core.nodes.duplicate_identity import MARGIN_S, SHOWN_S
 from node.protocol.messages import HeartbeatMessage
-from tests.monitor.core.nodes import BOOT, LATER_BOOT, ROOM, START, heartbeat
+from tests.monitor.core.node_messages import BOOT, LATER_BOOT, ROOM, START, heartbeat
 from tests.monitor.core.play import Play
 
 PERIOD_S = 10.0

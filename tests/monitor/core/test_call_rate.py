@@ -6,7 +6,7 @@ from node.monitor.core.batch import Memory
 from node.monitor.core.incidents.call_rate import ANOTHER_S, CALL, CALLS, FURTHER_PRESS, SHOWN_S
 from node.monitor.core.model import NodeKey, NodeRecord, Notice, NoticeKind, Status
 from node.monitor.core.monitor_settings import Target
-from tests.monitor.core.nodes import ROOM, SITE, START, about, press
+from tests.monitor.core.node_messages import ROOM, SITE, START, about, press
 from tests.monitor.core.play import ESCALATE_S, Play
 
 HALL = NodeKey(SITE, "hall")

@@ -11,7 +11,7 @@ from node.monitor.core.model import EventKey
 from node.monitor.core.monitor_codec import FromMonitor, FromNode, Heard, MonitorWire, event_body
 from node.protocol.codec import Wire
 from node.protocol.messages import PAYLOAD_LIMIT, Event, ReceiptKind
-from tests.monitor.core.nodes import BOOT, ROOM, SITE, alarm, birth, heartbeat, press, reply
+from tests.monitor.core.node_messages import BOOT, ROOM, SITE, alarm, birth, heartbeat, press, reply
 
 BRANCH = f"alarm/v1/{SITE}/node/{ROOM.node}"
 OURS = "0000cafe"

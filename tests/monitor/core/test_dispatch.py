@@ -20,7 +20,7 @@ from node.monitor.core.commands.requests import (
 from node.monitor.core.decisions import Moment, Respond
 from node.monitor.core.model import IncidentRecord, NodeKey
 from node.monitor.core.monitor_settings import Target
-from tests.monitor.core.nodes import ROOM, SITE, about, goodbye, heartbeat, moment, press, reply
+from tests.monitor.core.node_messages import ROOM, SITE, about, goodbye, heartbeat, moment, press, reply
 from tests.monitor.core.play import INCIDENT, Play
 
 DESK = "guard-desk"

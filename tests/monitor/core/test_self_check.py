@@ -15,7 +15,7 @@ from node.monitor.core.monitor_settings import Place, Target
 from node.monitor.core.nodes.receipts import STORING_S
 from node.monitor.core.nodes.roster import STRANGERS_LIMIT
 from node.monitor.core.view.build import view
-from tests.monitor.core.nodes import (
+from tests.monitor.core.node_messages import (
     BOOT,
     BROKER,
     LATER_BOOT,

@@ -16,7 +16,7 @@ from node.monitor.cli.output.status import show_walk_tests
 from node.monitor.core.commands.requests import Acknowledge, Answer, StartWalkTest
 from node.monitor.core.findings.catalogue import UNREACHED
 from node.monitor.core.model import IncidentKey, NodeKey
-from tests.monitor.core.nodes import SITE, goodbye, heartbeat
+from tests.monitor.core.node_messages import SITE, goodbye, heartbeat
 from tests.monitor.core.play import Play
 
 GERMAN, ENGLISH = words_of("de"), words_of("en")

@@ -13,7 +13,7 @@ from node.monitor.core.monitor_settings import Place
 from node.monitor.core.nodes.node_supervision import GOODBYE_S, Fleet
 from node.monitor.core.nodes.roster import PROVEN_S, STRANGERS_LIMIT
 from node.protocol.messages import HeartbeatMessage, State
-from tests.monitor.core.nodes import (
+from tests.monitor.core.node_messages import (
     BOOT,
     BROKER,
     LATER_BOOT,

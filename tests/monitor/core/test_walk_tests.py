@@ -11,7 +11,7 @@ from node.monitor.core.decisions import SendCommand
 from node.monitor.core.model import NodeKey, WalkTest
 from node.monitor.core.view.build import view
 from node.protocol.messages import EventKind
-from tests.monitor.core.nodes import (
+from tests.monitor.core.node_messages import (
     BOOT,
     LATER_BOOT,
     ROOM,

@@ -13,7 +13,19 @@ from node.monitor.core.model import EventKey, IncidentKey, IncidentRecord, NodeK
 from node.monitor.core.monitor_settings import Target
 from node.monitor.core.nodes.receipts import STORING_S
 from node.protocol.messages import INCIDENTS_LIMIT, Alarm, Phase
-from tests.monitor.core.nodes import BOOT, ROOM, SITE, START, about, alarm, birth, event, heartbeat, moment, press
+from tests.monitor.core.node_messages import (
+    BOOT,
+    ROOM,
+    SITE,
+    START,
+    about,
+    alarm,
+    birth,
+    event,
+    heartbeat,
+    moment,
+    press,
+)
 from tests.monitor.core.play import ESCALATE_S, INCIDENT, Play, record_of
 
 TWO_GROUPS = (Target("t0", "json://x"), Target("t1", "json://x", step=1))

@@ -10,7 +10,7 @@ from node.monitor.core.decisions import Moment
 from node.monitor.core.hub import REVIEW_S
 from node.monitor.core.model import Button, NodeRecord, Pause, Status, WalkTest
 from node.monitor.core.view.build import view
-from tests.monitor.core.nodes import BOOT, ROOM, SITE, START, event, heartbeat, moment, will
+from tests.monitor.core.node_messages import BOOT, ROOM, SITE, START, event, heartbeat, moment, will
 from tests.monitor.core.play import Play
 
 DAY_S = 86400.0

@@ -11,7 +11,7 @@ from node.monitor.core.commands.requests import Acknowledge, Answer, Identify, R
 from node.monitor.core.incidents.lifecycle import LISTED_S, NORMAL_S
 from node.monitor.core.incidents.reported import Reported
 from node.monitor.core.model import Finding, FindingKey, NodeKey, Severity
-from tests.monitor.core.nodes import LATER_BOOT, ROOM, SITE, START, alarm, goodbye, heartbeat, press, reply
+from tests.monitor.core.node_messages import LATER_BOOT, ROOM, SITE, START, alarm, goodbye, heartbeat, press, reply
 from tests.monitor.core.play import INCIDENT, Play, record_of
 
 DESK = "guard-desk"

@@ -8,7 +8,7 @@ from node.monitor.core.findings.catalogue import UNREACHED, next_step
 from node.monitor.core.findings.target_coverage import HEARD_S, of_roster, unreached
 from node.monitor.core.model import FindingKey, NodeKey
 from node.monitor.core.monitor_settings import Place, Target
-from tests.monitor.core.nodes import ROOM, SITE, heartbeat
+from tests.monitor.core.node_messages import ROOM, SITE, heartbeat
 from tests.monitor.core.play import Play
 
 HALL = NodeKey(SITE, "hall")

@@ -5,8 +5,8 @@ from node.monitor.core.findings.node_faults import REFILL_S, ROOM, SHOWN_S
 from node.monitor.core.model import FindingKey, NodeKey
 from node.monitor.core.monitor_settings import Place
 from node.protocol.messages import FAULTS_LIMIT
-from tests.monitor.core.nodes import ROOM as NODE
-from tests.monitor.core.nodes import SITE, heartbeat
+from tests.monitor.core.node_messages import ROOM as NODE
+from tests.monitor.core.node_messages import SITE, heartbeat
 from tests.monitor.core.play import Play
 
 OTHER = NodeKey(SITE, "room-215")
