@@ -1,4 +1,4 @@
-"""What the history is given, what it answers, and what it knows at a start. Pure types."""
+"""What the history is given, what it answers, and what a start reads from it. Pure types."""
 
 from datetime import datetime
 
@@ -25,21 +25,24 @@ from node.monitor.core.model import (
 
 
 class Batch(Struct, frozen=True, kw_only=True):
-    """What is committed at once, or not at all; taken in the order in which it stands here.
+    """Decisions that the history commits as a whole or not at all. It takes the fields in the order given here.
 
-    - ``events``: one that is there already counts as stored; of one without a body only its number is kept, by a tally.
-    - ``tallies``: joined with the ranges that are there. One without ranges asks which there are.
-    - ``nodes``: of a known one only its boot and period change: its status changes by a flip alone.
-    - ``flips``: a flip holds where the node still has the status ``before``; else another monitor told it first.
-    - ``incidents``: what is there stays; what is empty is filled; presses and told_steps only grow, as does answered,
-      with its acknowledgement. One that was ended is open again where it has more presses than its end knew of: so many
-      were answered. Nor is one ended by who knew of fewer than there are.
-    - ``raised``, ``cleared``: hold where none with this key is open, and where one is.
+    - ``events``: an event that is already there counts as stored. Of an event without a body only the number is kept,
+      by a tally.
+    - ``tallies``: joined with the ranges that are already there. A tally without ranges asks which ranges there are.
+    - ``nodes``: of a known node only boot and period change. Its status changes by a flip only.
+    - ``flips``: a flip counts if the node still has the status ``before``. Otherwise another monitor told it first.
+    - ``incidents``: values that are already there stay, and empty ones are filled in. ``presses`` and ``told_steps``
+      only grow, and so does ``answered``, together with its acknowledgement. A record with more presses than an
+      incident's end counted reopens the incident, and the presses that the end counted count as answered. An end that
+      counted fewer presses than are stored doesn't end the incident.
+    - ``raised``: counts if no finding with this key is open. ``cleared``: counts if one is.
     - ``tests``: the reaction is filled in once. ``buttons``: only the newest test changes.
-    - ``targets``: as it is now, whoever of several monitors says so.
-    - ``forgotten``: nodes that are no more: of them only what happened stays.
-    - ``notices``: told unless the key is there; one about a finding that is raised or cleared here only if that holds,
-      one for the next group only while nobody has acknowledged or ended the incident, one of its end where it is ended.
+    - ``targets``: the newest record replaces the one before, whichever monitor wrote it.
+    - ``forgotten``: nodes that were removed. Only the record of what happened to them stays.
+    - ``notices``: a notice is told unless its key is already there. One about a finding that is raised or cleared in
+      this batch is told only if that counts. One for the next group is told only while nobody has acknowledged or
+      ended the incident. One about the end of an incident is told only if the incident is ended.
     """
 
     events: tuple[HeardEvent, ...] = ()
@@ -60,16 +63,16 @@ class Batch(Struct, frozen=True, kw_only=True):
 
     @property
     def may_be_refused(self) -> bool:
-        """Whether a node says all of it again, and nobody waits for it: telemetry alone."""
+        """Whether this is telemetry only: its nodes send all of it again, and nobody waits for it."""
         telemetry = Batch(events=self.events, tallies=self.tallies, nodes=self.nodes)
         return bool(self.events) and self == telemetry and not any(event.urgent for event in self.events)
 
 
 class Stored(Struct, frozen=True, kw_only=True):
-    """A batch is on the disk: its ``events``, all of which may have their receipt; and of the rest what held.
+    """A batch is on the disk. All its ``events`` may get their receipt; the rest says what counted.
 
-    ``incidents`` are those that it had, as they are now: another monitor may know more. ``tallies`` are those that it
-    asked for. ``notices`` are the keys of those that are new, ``settled`` of all that it had.
+    ``incidents``: those of the batch as they are stored now; another monitor may know more. ``tallies``: those that the
+    batch asked for. ``notices``: the keys of the notices that are new. ``settled``: the keys of all its notices.
     """
 
     events: tuple[EventKey, ...] = ()
@@ -83,9 +86,9 @@ class Stored(Struct, frozen=True, kw_only=True):
 
 
 class Refused(Struct, frozen=True, kw_only=True):
-    """A batch is not stored and won't be: its ``events`` get no receipt, so that their nodes send them again.
+    """A batch is not stored and won't be. Its ``events`` get no receipt, so their nodes send them again.
 
-    ``notices``: the keys of those that it had.
+    ``notices``: the keys of the notices in the batch.
     """
 
     events: tuple[EventKey, ...]
@@ -94,25 +97,25 @@ class Refused(Struct, frozen=True, kw_only=True):
 
 
 class StoreFailed(Struct, frozen=True, kw_only=True):
-    """Since ``at`` (monotonic seconds) nothing can be stored. Told once, until it recovers."""
+    """Since ``at`` (monotonic seconds) nothing can be stored. Said once, until the history recovers."""
 
     at: float
     reason: str
 
 
 class StoreRecovered(Struct, frozen=True, kw_only=True):
-    """Since ``at`` (monotonic seconds) things are stored again; what waited is."""
+    """Since ``at`` (monotonic seconds) the history stores again, and what waited is stored."""
 
     at: float
 
 
 class Memory(Struct, frozen=True, kw_only=True):
-    """What a start must know: what is open, and the newest of the rest.
+    """What a start must know: everything that is open, and the newest of the rest.
 
-    ``closed``: the incidents that were reset last, oldest first, each with how many presses it had. ``mistaken``: the
-    calls of a year that were reset as mistaken: node, input, and when they were reset. ``unconfirmed``: tests of the
-    last hour whose node hasn't said yet that it had our receipt, oldest first. ``uncalled``: open incidents about which
-    no call waits for any target.
+    ``closed``: the incidents that were reset last, oldest first, each with its number of presses. ``mistaken``: the
+    calls of the last year that were reset as mistaken: node, input, and when they were reset. ``unconfirmed``: tests of
+    the last hour, oldest first, whose node hasn't yet said that it got our receipt. ``uncalled``: open incidents for
+    which no call waits for any target.
     """
 
     nodes: tuple[NodeRecord, ...] = ()

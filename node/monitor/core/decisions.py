@@ -1,6 +1,7 @@
-"""What one turn of the hub has decided, in the making: what the history is to commit at once, and what is said.
+"""Collects what one turn of the hub decides: what the history commits at once, and what is sent to nodes and people.
 
-Findings are kept here as well: raised where they weren't open, cleared where they were, so that nobody tells one twice.
+The open findings are kept here, too. A finding is raised only if it wasn't open, and cleared only if it was, so that
+none is told twice.
 """
 
 from collections.abc import Iterable
@@ -36,28 +37,28 @@ from node.sanitize import plain as shown
 
 
 class Moment(NamedTuple):
-    """Now: ``at`` by the monotonic clock, which decides; ``utc`` is the label."""
+    """The present: ``at`` is by the monotonic clock and decides; ``utc`` is only a label."""
 
     at: float
     utc: datetime
 
 
 CLOCK_SET = datetime(2020, 1, 1, tzinfo=UTC)
-"""Before this no clock that was ever set has been: machines without a battery begin in 1970."""
+"""An earlier time means that the clock was never set: machines without a battery begin in 1970."""
 
 
 CLOCK_STEP = timedelta(minutes=1)
-"""By less a clock is only kept right."""
+"""A smaller change is a correction of the clock, not a step."""
 
 
 def ends_utc(now: Moment, ends: float, label: datetime) -> datetime:
-    """When something ends: as was said when it began, unless the clock was set since."""
+    """When something ends: the time that was announced when it began, unless the clock was set since."""
     counted = now.utc + timedelta(seconds=ends - now.at)
     return label if abs(counted - label) < CLOCK_STEP else counted
 
 
 def counted_from(now: Moment, label: datetime) -> datetime:
-    """From when on days are counted that a label began: now, where the clock that gave it wasn't set, or was ahead."""
+    """The date from which days are counted: the label, or now if the label's clock wasn't set or was ahead."""
     return label if CLOCK_SET <= label <= now.utc or now.utc < CLOCK_SET else now.utc
 
 
@@ -69,7 +70,7 @@ class SendReceipt(NamedTuple):
 
 
 class SendCommand(NamedTuple):
-    """Ask a node for something; ``arguments`` as PROTOCOL.md 9.3 has them."""
+    """Ask a node for something. ``arguments`` are those of PROTOCOL.md 9.3."""
 
     node: NodeKey
     id: str
@@ -80,7 +81,7 @@ class SendCommand(NamedTuple):
 
 
 class ClearTopics(NamedTuple):
-    """Take away what the brokers keep of a node that is no more."""
+    """Remove what the brokers retain of a node that was forgotten."""
 
     node: NodeKey
 
@@ -103,7 +104,7 @@ Say = SendReceipt | SendCommand | ClearTopics | TellTest | Respond
 
 @dataclass(slots=True)
 class Decisions:
-    """``says`` go out at once; all else is committed together, and what hangs on it follows once that is done."""
+    """``says`` go out at once. All other fields are committed together, and what depends on them follows after that."""
 
     says: list[Say] = field(default_factory=list)
     events: list[HeardEvent] = field(default_factory=list)
@@ -149,12 +150,12 @@ STORED = (
 
 
 def plain(text: str | None, length: int = 63) -> str:
-    """What a node says of itself, as it may be kept and shown: short, and without what a database refuses (NUL)."""
+    """A text of a node, fit to be stored and shown: cut to ``length``, without what a database refuses (NUL)."""
     return shown((text or "")[:length])
 
 
 def lasting(for_s: float) -> str:
-    """How long, in whole units that every language writes alike."""
+    """A duration in whole units that are written the same in every language."""
     for unit, unit_s in (("d", 86400.0), ("h", 3600.0)):
         if for_s >= 2 * unit_s and for_s % unit_s < 1.0:
             return f"{for_s // unit_s:g} {unit}"
@@ -162,7 +163,7 @@ def lasting(for_s: float) -> str:
 
 
 class Ledger:
-    """The findings that are open. ``out`` is where this turn's decisions go."""
+    """The findings that are open. This turn's decisions go to ``out``."""
 
     def __init__(self, known: Iterable[Finding] = ()) -> None:
         self.open: dict[FindingKey, Finding] = {each.key: each for each in known}
@@ -178,7 +179,7 @@ class Ledger:
         tell: bool = True,
         anew: bool = False,
     ) -> None:
-        """This is so. Told once, when it begins; a count that grows is only shown. ``anew``: another detail is told."""
+        """Raise a finding. It is told once, when it begins; a new count is only shown. ``anew``: tell a new detail."""
         known = self.open.get(key)
         if known is not None:
             if (known.count, known.detail) != (count, detail):
@@ -197,7 +198,7 @@ class Ledger:
             self.out.notices.append(_notice(NoticeKind.FINDING, finding, now.utc))
 
     def clear(self, now: Moment, key: FindingKey, *, tell: bool = True) -> None:
-        """This isn't so, or isn't any more."""
+        """Clear a finding if it is open."""
         finding = self.open.pop(key, None)
         if finding is not None:
             self.out.cleared.append((key, now.utc))
@@ -205,7 +206,7 @@ class Ledger:
                 self.out.notices.append(_notice(NoticeKind.CLEARED, finding, now.utc))
 
     def take(self) -> Decisions:
-        """What was decided since the last time."""
+        """What was decided since the last call."""
         taken, self.out = self.out, Decisions()
         return taken
 

@@ -1,4 +1,4 @@
-"""What people still have to be told, as the history keeps it and notify/ works on it: a delivery per notice and target.
+"""The deliveries that people still have to be told: one for each notice and target. history/ keeps, notify/ sends them.
 
     waiting --claim--> claimed --settle--> sent | left out | given up
        ^                |   ^
@@ -7,18 +7,20 @@
 
 Rules:
 
-1. Claim, then act: what is claimed by one monitor is no other's, so two monitors never tell twice.
-2. Whoever acts renews its claim every RENEW_S. One whose stamp is further than LEASE_S from now, either way (clocks
-   jump), is void. What it held waits again, ``uncertain``: perhaps it was told before the claimer died.
-3. Now is what the database's clock says, one and the same for all: those of the monitors may differ by any amount.
-4. While the database is away nobody can renew. So who hasn't heard of it for a while takes nothing over at first
-   (retry_times.py). Where it is away for one monitor only, that one can't be told from a dead one.
-5. A delivery is due when it has no ``next_try``, when that has come, or when it lies further ahead than RETRY_MAX_S.
-   For what failed in this process its own monotonic clock decides, so that a clock that is set holds nothing back.
-6. What isn't gathered is told node by node, so that none that says much stands before another's call: the next node is
-   the one of the least ``urgency``; among equals that of what was never tried, then of what waits longest. All that is
-   due of it joins one message, real calls and tests apart.
-7. Every method is one transaction, and raises an AlarmNodeError while the database is away.
+1. Claim, then act. What one monitor has claimed no other takes, so two monitors never tell the same thing twice.
+2. Whoever acts on a claim renews it every RENEW_S. A claim whose stamp differs from now by more than LEASE_S, in
+   either direction (clocks jump), is void. Its deliveries wait again as ``uncertain``: the claimer may have told them
+   before it died.
+3. The database's clock says what "now" is, the same for all monitors. Their own clocks may differ by any amount.
+4. While the database is away nobody can renew. A monitor that hasn't heard from the database for a while therefore
+   takes no claims over at first (retry_times.py). A monitor for which alone the database is away looks like a dead one.
+5. A delivery is due when it has no ``next_try``, when that time has come, or when it is more than RETRY_MAX_S ahead.
+   For what failed in this process its own monotonic clock decides, so setting a clock holds nothing back.
+6. Deliveries that aren't gathered are told node by node, so that a node with many messages doesn't delay another node's
+   call. The next node is that of the delivery with the lowest ``urgency``; among equals one that was never tried comes
+   first, then the one that has waited longest. All that is due of this node becomes one message; real calls and tests
+   stay apart.
+7. Each method is one transaction, and raises an AlarmNodeError while the database is away.
 """
 
 from collections.abc import Collection
@@ -32,31 +34,32 @@ from node.monitor.core.findings.catalogue import DOWN, NEVER_HEARD, OVERDUE_BACK
 from node.monitor.core.model import Notice, NoticeKind
 
 LEASE_S = 15.0
-"""So long an alarm waits that a dead monitor held; time enough for a living one to renew twice, on a slow database."""
+"""The longest time that an alarm waits because a dead monitor had claimed it. A living monitor can renew twice in it,
+even on a slow database."""
 
 RENEW_S = 5.0
 
 RETRY_MAX_S = 300.0
 
 DOWN_CODES = frozenset({DOWN.code, OVERDUE_BACK.code, NEVER_HEARD.code})
-"""Findings that say of a node that nobody hears it."""
+"""Codes of findings that say that a node isn't heard."""
 
 
 TEST = 1_000
-"""From this urgency on it is about a test."""
+"""From this urgency on a notice is about a test."""
 
 
 def urgency(notice: Notice) -> int:
-    """What is told first, from 0: the call of the worst class, of a node that doesn't call too often; tests last."""
+    """The order of telling, 0 first: calls of the worst class; nodes that call too often later; tests last."""
     worst = AlarmClass.AMOK.rank
     rank = worst + 1 if notice.alarm_class is None else worst - notice.alarm_class.rank
     return TEST * notice.test + 100 * (notice.kind is not NoticeKind.ALARM) + 10 * notice.yields + rank
 
 
 class Waiting(NamedTuple):
-    """Of one target, what is due and nobody's: one by one, to be gathered, and how many nodes these say are down.
+    """What is due for one target and claimed by nobody: ``alone`` (one by one), ``gathered``, and nodes that are down.
 
-    ``held`` counts all that it hasn't got yet, whoever has claimed it and whenever it is due.
+    ``held`` counts all that the target hasn't got yet, whoever has claimed it and whenever it is due.
     """
 
     alone: int = 0
@@ -66,7 +69,7 @@ class Waiting(NamedTuple):
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
-    """One notice for one target. ``attempts`` counts the tries that failed."""
+    """One notice for one target. ``attempts`` counts the failed tries."""
 
     id: int
     notice: Notice
@@ -75,7 +78,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
 
 
 class Claim(Struct, frozen=True, kw_only=True):
-    """What one monitor tells one target now; ``id`` is new with every claim."""
+    """What one monitor is telling one target now. Each claim has a new ``id``."""
 
     id: str
     target: str
@@ -83,7 +86,7 @@ class Claim(Struct, frozen=True, kw_only=True):
 
 
 class Settled(StrEnum):
-    """How a delivery ended. ``left out``: what it told was over before anybody heard of it."""
+    """How a delivery ended. ``left out``: what it reports was over before anybody was told."""
 
     SENT = "sent"
     LEFT_OUT = "left-out"
@@ -91,34 +94,34 @@ class Settled(StrEnum):
 
 
 class Outbox(Protocol):
-    """The deliveries of the building. ``monitor`` is the id of who asks."""
+    """The deliveries of the building. ``monitor`` is the id of the monitor that asks."""
 
     def waiting(self, target: str) -> Waiting:
-        """How much there is to tell ``target``. ``down``: distinct nodes of FINDING notices with one of DOWN_CODES."""
+        """How much waits for ``target``. ``down`` counts distinct nodes of FINDING notices with one of DOWN_CODES."""
 
     def claim(self, target: str, monitor: str, *, gather: bool, limit: int) -> Claim | None:
-        """Claim up to ``limit`` deliveries that are due, of notices whose ``gather`` is this; None where there is none.
+        """Claim up to ``limit`` deliveries that are due and whose ``gather`` is this. None if there are none.
 
-        Of those that aren't gathered only what one node has to say, by rule 6. In the order of their making.
+        Without ``gather`` they are those of one node, by rule 6. They come in the order in which they were made.
         """
 
     def renew(self, claim: str) -> bool:
-        """It is still being acted upon. Whether it holds anything: False once another has taken all of it over."""
+        """Say that the claim is still acted on. False once another monitor has taken all of it over."""
 
     def settle(self, claim: str, outcome: Settled, reason: str = "", only: Collection[int] | None = None) -> None:
-        """These of the claim's deliveries (None: all that it still holds) have ended so.
+        """End these deliveries of the claim (None: all that it still holds) with this outcome.
 
-        With what is sent its incident is kept as told, at once or not at all: no kill parts the two.
+        What is sent is noted as told at its incident in the same transaction, so a crash can't separate the two.
         """
 
     def fail(self, claim: str, reason: str, wait_s: float, *, uncertain: bool) -> None:
-        """What the claim still holds wasn't told, and waits for ``wait_s`` with one attempt more.
+        """Put back what the claim still holds: it wasn't told, and waits for ``wait_s`` with one more attempt.
 
-        ``uncertain``: perhaps it was told all the same. It stays so once it is.
+        ``uncertain``: perhaps it was told all the same. A delivery that is uncertain stays so.
         """
 
     def hurry(self, target: str) -> None:
-        """The target works again: whatever waits for it is due now."""
+        """The target works again: make everything that waits for it due now."""
 
     def release(self, monitor: str) -> None:
-        """Claims of this monitor are an earlier process's: they are void."""
+        """Void the claims of this monitor, which an earlier process of it made."""

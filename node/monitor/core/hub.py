@@ -1,12 +1,13 @@
-"""Where all that a monitor hears comes together, and what follows from it. Pure: time arrives with each call.
+"""Takes everything that a monitor hears, and decides what follows. Pure: time arrives with each call.
 
-1. An event is handed to the history with everything that follows from it, as one commit; its receipt goes out once that
-   is done, and never before. One that is held already gets its receipt again and changes nothing; but of a call about
-   which nothing is known here nobody says that it is held: what a node says of numbers must not hide one.
-2. Each birth is answered with a receipt for the newest event that is held of it and a ``probe``, so that the node knows
-   that both ways reach it.
-3. A node that the roster doesn't know is heard like any other, within a bound: a frightened person may stand there.
-4. What a person asks for is answered when the node has, or after ``ANSWER_S``.
+1. An event is given to the history together with everything that follows from it, as one commit. Its receipt goes out
+   after the commit, never before. If an event is held already, its node gets the receipt again and nothing changes.
+   An exception is a call that no incident here knows: it gets no such receipt, even if its number counts as stored. A
+   node's claims about numbers must not hide a call.
+2. Each birth is answered with a receipt for the node's newest held event, and with a ``probe``. So the node knows that
+   both receipts and commands reach it.
+3. A node that isn't in the roster is heard like any other, up to a limit: a frightened person may stand there.
+4. A person's request is answered when the node has answered, or after ``ANSWER_S``.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -48,7 +49,7 @@ from node.monitor.core.view.view_types import Counters
 from node.protocol.messages import Alarm, Event, HeartbeatMessage, ReplyMessage, State
 
 TICK_S = 0.5
-"""How often escalations, findings that stand for a while, and answers that stay away are looked at."""
+"""How often escalations, findings that need some time, and overdue answers are looked at."""
 
 REVIEW_S = 60.0
 
@@ -56,7 +57,7 @@ _DOORS = ("opened", "closed")
 
 
 class Hub:
-    """The deciding part of a monitor. ``take`` gives what was decided since the last time."""
+    """The deciding part of a monitor. ``take`` returns what was decided since the last call."""
 
     def __init__(self, settings: Settings, now: Moment, memory: Memory, boot: str) -> None:
         self.settings = settings
@@ -110,22 +111,22 @@ class Hub:
         )
         self._probes = Probes(self.ledger, self.fleet, self.self_check, self._dispatch.probe, f"{boot}-")
         self._duplicate_identity = DuplicateIdentity(self.ledger, now)
-        self._kept: set[NodeKey] = set()  # what only brokers remember of nodes that nobody knows here
+        self._kept: set[NodeKey] = set()  # nodes that aren't known here, but of which brokers retain something
         self._tick_at = now.at
         self._review_at = now.at + REVIEW_S
         self._restore(now)
         self._faults = NodeFaults(self.ledger)
         self._review_reach(now)
-        # By the same name at each start with these targets, so that two monitors with one history call once.
+        # The name is the same at each start with these targets, so that two monitors with one history call only once.
         self.incidents.call_untold(now, ",".join(sorted(names)), frozenset(memory.uncalled))
 
     @property
     def next_due(self) -> float:
-        """When ``time_passed`` has to be called again (monotonic)."""
+        """When ``time_passed`` must be called next (monotonic)."""
         return min(self.fleet.next_due, self.button_tests.next_due, self._tick_at)
 
     def take(self) -> Decisions:
-        """What was decided since the last time."""
+        """What was decided since the last call."""
         return self.ledger.take()
 
     def hear(
@@ -137,7 +138,7 @@ class Hub:
         *,
         retained: bool,
     ) -> None:
-        """A node's message came."""
+        """Take a message of a node."""
         if retained and node not in self.fleet.nodes and self._says_nothing(message):
             if len(self._kept) < NODES_LIMIT:
                 self._kept.add(node)
@@ -171,7 +172,7 @@ class Hub:
                 assert_never(message)
 
     def stored(self, now: Moment, outcome: Stored) -> None:
-        """The history holds what it was given."""
+        """The history has stored a batch."""
         self.receipts.stored(now, outcome.events)
         self.receipts.counted(outcome.tallies)
         for record in outcome.incidents:
@@ -179,22 +180,22 @@ class Hub:
             self._told.stored(now, record)
 
     def accepted(self, now: Moment, incident: IncidentKey, presses: int) -> None:
-        """A target has taken a message about this call, which named so many presses."""
+        """A target has taken a message about this call that named so many presses."""
         self._told.accepted(now, incident, presses)
 
     def link_up(self, now: Moment, broker: str) -> None:
-        """A broker is reached."""
+        """A broker is connected."""
         self.self_check.link_up(now, broker)
         self.fleet.broker_up(now, broker)
         self._told.say_all(now)
 
     def link_down(self, now: Moment, broker: str, problem: str) -> None:
-        """A broker isn't reached (any more); ``problem`` says why."""
+        """A broker isn't connected, or not any more. ``problem`` says why."""
         self.self_check.link_down(now, broker, problem)
         self.fleet.broker_down(broker)
 
     def dropped(self, now: Moment, count: int, *, malformed: bool = False) -> None:
-        """Messages were dropped before they came here: too many, or none that means anything."""
+        """Count messages that were dropped before they came here: there were too many, or they can't be read."""
         if malformed:
             self.counts.malformed += count
         else:
@@ -202,7 +203,7 @@ class Hub:
             self.self_check.flooded(now, "messages")
 
     def ask(self, now: Moment, number: int, request: Request) -> None:
-        """A person or a tool wants something; the answer is a Respond with this number."""
+        """Take a request of a person or a tool. The answer is a Respond with this number."""
         if isinstance(request, TryTarget | IsolateTarget | RestoreTarget):
             before = self.targets.isolated
             self.targets.ask(now, number, request)
@@ -211,7 +212,7 @@ class Hub:
             self._dispatch.ask(now, number, request)
 
     def time_passed(self, now: Moment) -> None:
-        """Decide whatever was due by now."""
+        """Decide everything that is due by now."""
         self.fleet.time_passed(now)
         self.button_tests.time_passed(now)
         if now.at < self._tick_at:
@@ -233,7 +234,7 @@ class Hub:
             self.incidents.false_alarms.review(now)
 
     def _says_nothing(self, message: State | Alarm | Event | HeartbeatMessage | ReplyMessage) -> bool:
-        """Whether a stranger that a broker remembers is no node for us: it may have been renamed or taken away."""
+        """Whether a retained message of a stranger is ignored: the node may have been renamed or taken away."""
         is_call = isinstance(message, Alarm) and message.incidents
         return self.settings.roster is not None and not is_call
 
@@ -311,7 +312,7 @@ class Hub:
         if is_call and self.receipts.is_known(key) and self.incidents.plausibility.contradicts(now, key, event):
             self.incidents.call_anew(now, tracked.key, event, _when(now, event))
             self._told.heard(now, tracked.key, event)
-            return  # the history has another event under its number: this one isn't held
+            return  # the history has another event under this number, so this one isn't held
         if self.receipts.is_held(key) and not self.incidents.lacks(tracked.key, event):
             self.counts.repeated += 1
             self.receipts.say(key)
@@ -333,13 +334,13 @@ class Hub:
         opened = len(self.incidents.open)
         self.incidents.event(now, tracked.key, event, at_utc)
         later = self._reported.after(tracked.key, event) if len(self.incidents.open) > opened else None
-        if later is not None:  # a call that comes late may be answered or over by now
+        if later is not None:  # a call that comes late may be acknowledged or over by now
             self.incidents.alarm(now, tracked.key, later)
         self.button_tests.event(now, key, event, at_utc)
         self._told.heard(now, tracked.key, event)
 
     def _keep(self, now: Moment, key: EventKey, event: Event) -> None:
-        # When a door was opened says where people are: outside an incident that is nobody's business (README).
+        # The time at which a door was opened says where people are. Outside an incident it isn't kept (README).
         private = event.kind in _DOORS and event.incident is None
         heard = HeardEvent(
             key=key,
@@ -354,7 +355,7 @@ class Hub:
         self.ledger.out.events.append(heard)
 
     def _is_over(self, key: FindingKey) -> bool:
-        """Whether nobody will ever clear this finding of an earlier run."""
+        """Whether this finding of an earlier run would never be cleared otherwise."""
         if key.code in _OF_INCIDENTS:
             opened = self.incidents.open.get(IncidentKey(*key.of, key.subject))
             came = opened is not None and opened.record.held_utc is not None
@@ -374,7 +375,7 @@ class Hub:
         return bool(key.node) and tracked is None and not_ours not in self.ledger.open
 
     def _restored(self, now: Moment, before: frozenset[str]) -> None:
-        """A target may be back that wasn't told of what is still open."""
+        """Call for open incidents that nobody was told of, now that an isolated target may be back."""
         self._review_reach(now)
         for name in sorted(before - self.targets.isolated):
             self.incidents.call_untold(now, f"{name}:{now.utc:%Y%m%dT%H%M%S.%f}")
@@ -392,13 +393,13 @@ class Hub:
 _OF_INCIDENTS = frozenset({RESET_MISSING.code, OPEN_ALARM_UNSTORED.code, UNTOLD.code})
 
 FIRST_UTC = datetime(1970, 1, 1, tzinfo=UTC)
-"""Where a clock begins that nobody has set."""
+"""The time that a clock shows that nobody has set."""
 
 
 def _when(now: Moment, event: Event) -> datetime:
-    """When it happened by our clock, where the node says how long ago that is; else by the node's, but never later.
+    """When the event happened: by our clock if the node says how long ago that was, else by the node's clock.
 
-    Nor before FIRST_UTC: a date of the year 1 is none that every zone can show.
+    It is never later than now, and never before FIRST_UTC: not every time zone can show a date of the year 1.
     """
     if isinstance(event.age_ms, int):
         try:

@@ -1,6 +1,7 @@
-"""What the parts of the monitor tell each other: identities, states, and the records of the history.
+"""The types that the parts of the monitor share: identities, states, and the records of the history.
 
-Pure types. Instants named ``…_utc`` are aware datetimes in UTC, labels that decide nothing; durations are seconds.
+Pure types. Instants named ``…_utc`` are aware datetimes in UTC; they are labels and decide nothing. Durations are in
+seconds.
 """
 
 from datetime import datetime
@@ -13,7 +14,7 @@ from node.core.settings import AlarmClass
 
 
 class NodeKey(NamedTuple):
-    """A node of the building; sorted, nodes stand by site."""
+    """A node of the building. Sorted keys are in the order of their sites."""
 
     site: str
     node: str
@@ -23,7 +24,7 @@ class NodeKey(NamedTuple):
 
 
 class EventKey(NamedTuple):
-    """An event's identity in the building."""
+    """The identity of an event in the building."""
 
     site: str
     node: str
@@ -32,12 +33,12 @@ class EventKey(NamedTuple):
 
     @property
     def of(self) -> NodeKey:
-        """The node that says it."""
+        """The node that sent it."""
         return NodeKey(self.site, self.node)
 
 
 class IncidentKey(NamedTuple):
-    """An incident's identity in the building; ``incident`` is the node's own ``<boot>-<seq>``."""
+    """The identity of an incident in the building. ``incident`` is the node's own ``<boot>-<seq>``."""
 
     site: str
     node: str
@@ -45,7 +46,7 @@ class IncidentKey(NamedTuple):
 
     @property
     def of(self) -> NodeKey:
-        """The node at which it was raised."""
+        """The node where it was raised."""
         return NodeKey(self.site, self.node)
 
     def __str__(self) -> str:
@@ -53,7 +54,7 @@ class IncidentKey(NamedTuple):
 
 
 class Status(StrEnum):
-    """What is known of a node: never heard since the start; heard in time; past its period; past the grace; paused."""
+    """The status of a node: not heard since the start; in time; past half of the grace; past the grace; maintenance."""
 
     NEW = "new"
     UP = "up"
@@ -63,7 +64,7 @@ class Status(StrEnum):
 
 
 class DownReason(StrEnum):
-    """How a node went: no heartbeat in time, the broker told its will, or it said goodbye."""
+    """Why a node is down: no heartbeat in time, the broker sent its will, or it said goodbye."""
 
     SILENT = "silent"
     WILL = "will"
@@ -71,7 +72,7 @@ class DownReason(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much a finding is somebody's business: a button may be dead; go when you can; good to know."""
+    """How urgent a finding is: a button may be dead; go when you can; good to know."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -79,12 +80,12 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """From 0 for what matters most."""
+        """0 for the most urgent one."""
         return tuple(Severity).index(self)
 
 
 class Role(StrEnum):
-    """What a token may do: look; also act on incidents and identify; also pause, test and everything else."""
+    """What a token may do: look; also act on incidents and identify nodes; also pause, test and everything else."""
 
     VIEWER = "viewer"
     RESPONDER = "responder"
@@ -96,7 +97,7 @@ class Role(StrEnum):
 
 
 class FindingKey(NamedTuple):
-    """What a finding is about: its code, the node ("" for the monitor itself and its site), and the thing in it."""
+    """What a finding is about: its code, site and node ("" for the monitor itself), and the part that is concerned."""
 
     code: str
     site: str
@@ -110,7 +111,7 @@ class FindingKey(NamedTuple):
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """Something that needs somebody. ``count``, where it isn't None, says how many (events, calls, days)."""
+    """Something that needs somebody. ``count``: how many events, calls, days and so on; None if it counts nothing."""
 
     key: FindingKey
     severity: Severity
@@ -120,7 +121,7 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 class PastFinding(Finding, frozen=True, kw_only=True):
-    """A finding of the history, as it was when it was raised; ``cleared_utc`` is None while it is open."""
+    """A finding in the history, as it was when it was raised. ``cleared_utc`` is None while it is open."""
 
     cleared_utc: datetime | None = None
 
@@ -136,7 +137,7 @@ class Flip(Struct, frozen=True, kw_only=True):
 
 
 class Pause(Struct, frozen=True, kw_only=True):
-    """Maintenance of a node: its silence is nobody's business until ``until_utc``."""
+    """Maintenance of a node: don't report it as down until ``until_utc``."""
 
     node: NodeKey
     by: str
@@ -146,7 +147,7 @@ class Pause(Struct, frozen=True, kw_only=True):
 
 
 class HeardEvent(Struct, frozen=True, kw_only=True):
-    """An event as it is kept. ``body`` is its JSON; "" where its content mustn't be kept: then only its number is."""
+    """An event as the history keeps it. ``body`` is its JSON, or "" if only its number may be kept."""
 
     key: EventKey
     kind: str
@@ -159,12 +160,12 @@ class HeardEvent(Struct, frozen=True, kw_only=True):
 
 
 class IncidentRecord(Struct, frozen=True, kw_only=True):
-    """One incident from raised to reset, as the history keeps it. ``told_steps``: how many groups were called.
+    """One incident from raised to reset, as the history keeps it. ``told_steps``: the step of the last called group.
 
-    ``held_utc``: when the event that calls for help was first stored. ``told_presses``: how many presses the newest
-    message about it named that a channel took, and ``told_utc`` when that was.
-    ``answered``: how many of its presses the newest acknowledgement knew of, or an end that wasn't one. ``beyond``: how
-    many presses there are more than its node counts.
+    ``held_utc``: when the event that calls for help was first stored. ``told_presses``: how many presses were named by
+    the newest message about it that a channel took; ``told_utc``: when it took that. ``answered``: how many of its
+    presses the newest acknowledgement knew of, or an end after which it turned out not to be over. ``beyond``: how many
+    more presses it has here than its node counts.
     """
 
     key: IncidentKey
@@ -187,7 +188,7 @@ class IncidentRecord(Struct, frozen=True, kw_only=True):
 
     @property
     def is_answered(self) -> bool:
-        """Whether somebody is coming who knows of every press."""
+        """Whether somebody who knows of every press is coming."""
         return self.acknowledged_utc is not None and self.answered >= self.presses
 
     @property
@@ -202,9 +203,9 @@ class IncidentRecord(Struct, frozen=True, kw_only=True):
 
 
 class ButtonTest(Struct, frozen=True, kw_only=True):
-    """A test of one button. ``reaction_s`` from the press to the receipt at the node; None while it wasn't confirmed.
+    """A test of one button. ``reaction_s``: from the press to the receipt at the node; None until it is confirmed.
 
-    ``walk_test`` is the id of the walk test that it was part of, "" where the node was asked by somebody else.
+    ``walk_test``: the id of the walk test that it was part of; "" if somebody else asked the node for the test.
     """
 
     event: EventKey
@@ -215,7 +216,7 @@ class ButtonTest(Struct, frozen=True, kw_only=True):
 
 
 class WalkTest(Struct, frozen=True, kw_only=True):
-    """A walk test: whose buttons, by whom, and its mandatory end."""
+    """A walk test: the nodes whose buttons are tested, who started it, and its mandatory end."""
 
     id: str
     site: str
@@ -227,7 +228,7 @@ class WalkTest(Struct, frozen=True, kw_only=True):
 
 
 class Button(Struct, frozen=True, kw_only=True):
-    """A button that a node has: known from its heartbeat, and since when."""
+    """A button of a node, and when it first became known."""
 
     node: NodeKey
     input: str
@@ -236,7 +237,7 @@ class Button(Struct, frozen=True, kw_only=True):
 
 
 class Tally(Struct, frozen=True, kw_only=True):
-    """Which events of one boot are accounted for (stored, or told as evicted): ranges from, to; in order, apart."""
+    """The numbers of a boot's events that are accounted for (stored or evicted), as ordered ranges that don't touch."""
 
     node: NodeKey
     boot: str
@@ -246,7 +247,7 @@ class Tally(Struct, frozen=True, kw_only=True):
 
 
 class NodeRecord(Struct, frozen=True, kw_only=True):
-    """A node as a restart must know it."""
+    """A node, as a restart must know it."""
 
     node: NodeKey
     status: Status
@@ -257,7 +258,7 @@ class NodeRecord(Struct, frozen=True, kw_only=True):
 
 
 class TargetRecord(Struct, frozen=True, kw_only=True):
-    """What is kept of a target: when it was tested last and whether it took the message; until when it is isolated."""
+    """What is kept of a target: its last test, whether it took the message, and until when it is isolated."""
 
     name: str
     tested_utc: datetime | None = None
@@ -267,7 +268,7 @@ class TargetRecord(Struct, frozen=True, kw_only=True):
 
 
 class NoticeKind(StrEnum):
-    """What people are told about."""
+    """The kinds of things that people are told."""
 
     ALARM = "alarm"
     ACKNOWLEDGED = "acknowledged"
@@ -277,11 +278,11 @@ class NoticeKind(StrEnum):
 
 
 class Notice(Struct, frozen=True, kw_only=True):
-    """One thing that people are told, once: ``key`` is its identity in the building, whoever of us finds it.
+    """One thing that people are told once. Its ``key`` is the same whichever monitor finds it.
 
-    ``step``: which groups are told, 0 those that are told at once. ``alarm_class`` and ``incident`` where it is about
-    an incident, ``finding`` where it is about one. ``gather``: others like it may join its message. ``yields``: its
-    node calls more often than people can, and other nodes' calls are told first.
+    ``step``: the group that is told; 0 is the one that is told at once. ``alarm_class`` and ``incident`` are set if it
+    is about an incident, ``finding`` if it is about a finding. ``gather``: it may join a message with others.
+    ``yields``: its node calls more often than a person can, so other nodes' calls are told first.
     """
 
     key: str
@@ -306,5 +307,5 @@ class Notice(Struct, frozen=True, kw_only=True):
 
     @property
     def is_call(self) -> bool:
-        """Whether whoever is told it knows that somebody calls for help."""
+        """Whether its readers learn by it that somebody calls for help."""
         return self.kind is NoticeKind.ALARM and not self.test

@@ -1,6 +1,6 @@
-"""What a monitor says and hears: topics, and messages <-> their types (node.protocol.messages, PROTOCOL.md).
+"""The monitor's side of the protocol: topics, and messages <-> types (node.protocol.messages, PROTOCOL.md).
 
-Whatever else comes is a ValueError with a reason, never a guess.
+A message that can't be read is a ValueError with a reason. Nothing is guessed.
 """
 
 import re
@@ -26,10 +26,10 @@ from node.protocol.messages import (
 )
 
 HEARTBEAT_S = 5.0
-"""How often a monitor says that it listens (PROTOCOL.md 4.4)."""
+"""How often a monitor sends its heartbeat (PROTOCOL.md 4.4)."""
 
 TTL_S = 10
-"""How long a command may be on its way."""
+"""The expiry of a command."""
 
 Heard = State | Alarm | Event | HeartbeatMessage | ReplyMessage
 
@@ -46,21 +46,21 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 
 
 class FromNode(NamedTuple):
-    """A node's message."""
+    """A message of a node."""
 
     node: NodeKey
     message: Heard
 
 
 class FromMonitor(NamedTuple):
-    """What stands on our own ``state``: the boot that says it, and what."""
+    """What is on our own ``state`` topic: the boot that sent it, and the state."""
 
     boot: str
     state: str
 
 
 class _Said(MonitorMessage, frozen=True, kw_only=True):
-    """A monitor's state or heartbeat, whole."""
+    """The whole of a monitor's state or heartbeat."""
 
     seq: int = 0
     session: int
@@ -71,7 +71,7 @@ class _Said(MonitorMessage, frozen=True, kw_only=True):
 
 
 class MonitorWire:
-    """The topics of the monitor ``monitor`` at ``sites``; ``boot`` is 8 hex digits."""
+    """The topics of the monitor ``monitor`` at ``sites``. ``boot`` is 8 hex digits."""
 
     def __init__(self, root: str, sites: tuple[str, ...], monitor: str, boot: str) -> None:
         self.client_id = f"{sites[0]}/monitor/{monitor}"
@@ -84,29 +84,29 @@ class MonitorWire:
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
-        """Every topic filter that a monitor listens to; its own state tells it when another one speaks as it."""
+        """All topic filters of a monitor. It hears its own state, to notice another client that uses its name."""
         kinds = [f"{self._root}/{site}/node/+/{kind}" for site in self.sites for kind in _TYPES]
         return (*kinds, *sorted(self._own_states))
 
     def kept_topics(self, node: NodeKey) -> tuple[str, str]:
-        """Where a broker keeps something of a node."""
+        """The topics of a node on which a broker retains something."""
         branch = f"{self._root}/{node.site}/node/{node.node}"
         return f"{branch}/state", f"{branch}/alarm"
 
     def state_topic(self, site: str) -> str:
-        """Where this monitor's state stands, retained."""
+        """The topic of this monitor's retained state."""
         return f"{self._root}/{site}/monitor/{self.monitor}/state"
 
     def heartbeat_topic(self, site: str) -> str:
-        """Where it beats."""
+        """The topic of its heartbeat."""
         return f"{self._root}/{site}/monitor/{self.monitor}/heartbeat"
 
     def receipt_topic(self, node: NodeKey) -> str:
-        """Where a node hears its receipts."""
+        """The topic on which a node hears its receipts."""
         return f"{self._root}/{node.site}/node/{node.node}/receipt"
 
     def command_topic(self, node: NodeKey) -> str:
-        """Where a node hears commands."""
+        """The topic on which a node hears commands."""
         return f"{self._root}/{node.site}/node/{node.node}/command"
 
     def said(
@@ -137,7 +137,7 @@ class MonitorWire:
         return msgspec.json.encode(receipt)
 
     def command(self, command: SendCommand) -> bytes:
-        """The payload of a command, to be published with an expiry of ``TTL_S``."""
+        """The payload of a command. Publish it with an expiry of ``TTL_S``."""
         arguments: dict[str, Any] = command.arguments
         message = Command(
             v=1,
@@ -151,7 +151,7 @@ class MonitorWire:
         return msgspec.json.encode(message)
 
     def read(self, topic: str, payload: bytes) -> FromNode | FromMonitor:
-        """What a message is. ValueError, with a reason, for one that means nothing to a monitor."""
+        """Decode a message. Raises ValueError with a reason if it means nothing to a monitor."""
         if len(payload) > PAYLOAD_LIMIT:
             raise ValueError(f"more than {PAYLOAD_LIMIT} bytes")
         if topic in self._own_states:
@@ -170,7 +170,7 @@ class MonitorWire:
 
 
 def event_body(event: Event) -> str:
-    """An event as the history keeps it: without its age, which belongs to one copy."""
+    """An event as the history keeps it. Its age is left out: that belongs to one copy of the message."""
     return msgspec.json.encode(msgspec.structs.replace(event, age_ms=msgspec.UNSET)).decode()
 
 

@@ -1,4 +1,4 @@
-"""What facilities decided, in the shape that the monitor works with; made by monitor_files.py, and never changed."""
+"""The settings as the monitor works with them. monitor_files.py reads them, and they never change."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +11,12 @@ from node.monitor.core.model import NodeKey
 Language = Literal["de", "en"]
 
 SOCKET = "api.socket"
-"""In the state directory: where the commands of this machine reach the monitor."""
+"""The socket in the state directory by which this machine's commands reach the monitor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A node of the roster, and where it is. ``classes``: with which it calls; empty where nobody has said."""
+    """A node of the roster and its place. ``classes``: the classes of its calls; empty if the roster doesn't say."""
 
     key: NodeKey
     floor: str = ""
@@ -26,11 +26,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where people are: one Apprise URL, never shown. ``url_file`` holds it, or the configuration itself.
+    """Where people are: one Apprise URL, which is never shown. ``url_file``: the file that holds it, if one does.
 
-    ``problem``: why there is no URL (it is empty then), which is no reason not to tell the other targets.
-    ``step``: told once an incident is unacknowledged for so many times ``escalate_s``; 0 is told at once. ``classes``
-    and ``sites``: of which incidents; empty ones mean all. ``findings``: from which severity on. ``tests``: also those.
+    ``problem``: why there is no URL (it is empty then); the other targets are told all the same. ``step``: how many
+    times ``escalate_s`` an incident must be unacknowledged before it is told; 0 is at once. ``classes`` and ``sites``:
+    of the incidents that it is told; empty means all. ``findings``: from which severity on it is told findings.
+    ``tests``: it is told test alarms, too.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How many days each kind of event is kept: incidents with their events, tests, and what else happened."""
+    """For how many days events are kept: incidents with their events, tests, and everything else."""
 
     incidents: int = 1096
     tests: int = 1827
@@ -56,12 +57,12 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that monitor.toml says. ``roster`` is None where there is no nodes.toml: then every node is ours.
+    """Everything that monitor.toml says. ``roster`` is None without a nodes.toml; then every node is ours.
 
-    ``roster_problems``: why the roster that is named can't be used; it counts as none then. ``history_problem``: why
-    the file that holds the database's URL can't be.
-    ``grace_s``: how much later than its period a node may be. ``missing_s``: how long a gap in the numbers may stay
-    open before it is a finding. ``gather_s``: for how long what happens at once joins one message.
+    ``roster_problems``: why the roster can't be used; the monitor then works as without one. ``history_problem``: why
+    the file with the database's URL can't be used. ``grace_s``: how much later than its period a node may be.
+    ``missing_s``: how long numbers may be missing before that is a finding. ``gather_s``: for how long things that
+    happen at about the same time are gathered into one message.
     """
 
     path: Path

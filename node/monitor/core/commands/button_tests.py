@@ -1,20 +1,23 @@
-"""Tests with due dates, and walk tests: buttons fail by being forgotten, not by breaking.
+"""Tests with due dates, and walk tests: a button that nobody tests may be broken without anybody noticing.
 
 Rules:
 
-1. A button is known from its node's heartbeat, or from its test. Its next test is due ``test_days`` after its last one,
-   or after it was first seen; beyond that it is a finding. Due dates are of the calendar: here, and nowhere else, wall
-   time decides. So a date by a clock that wasn't set, or was ahead, counts as of the time when that was found; and
-   while the clock isn't set nothing is due.
-2. A test counts once the node had our receipt for it: only then the way to the building is known to work.
-3. A walk test has an actor and a mandatory end, an hour at most. The nodes end it by themselves.
-4. A node of it is told until its heartbeat says that it tests: it may have been between two connections, and started
-   meanwhile. After that never again: a restart ends the test there (PROTOCOL.md 10), and told anew it would take a
-   button that was tested for one that wasn't, and a real call for a test. Until the one and after the other it is shown
-   as not testing. After a restart of ours nobody knows who had been told, so nobody is told anew.
-5. A button that was pressed in the ``RECENT_S`` before a walk test, or before in one that holds, has no test in it: its
-   node takes each press for real (node/core/modes.py), and whoever tests is told so, as far as we have heard.
-6. A node of several walk tests tests until the last of them ends, by its time or by somebody.
+1. A button becomes known by its node's heartbeat, or by its test. Its next test is due ``test_days`` after its last
+   test, or after the button was first seen. An overdue test is a finding. Due dates are calendar dates: here, and
+   nowhere else, the wall clock decides. A date from a clock that wasn't set, or was ahead, counts from the moment when
+   we notice that. While our own clock isn't set, nothing is due.
+2. A test counts once the node got our receipt for it. Only then is the path to the monitor known to work.
+3. A walk test has an actor and a mandatory end, at most an hour ahead. The nodes end it by themselves.
+4. We tell a node of a walk test until its heartbeat says that it tests: it may have been between two connections, and
+   started meanwhile. After that we never tell it again. A restart of the node ends the walk test there (PROTOCOL.md
+   10). If we told it anew, it would test a button a second time that was tested already, and so it would take a real
+   call for a test. Before its first heartbeat that says so, and after a restart, the node is shown as not testing.
+   After a restart of the monitor nobody knows which nodes had been told, so none is told anew.
+5. A button has no test in a walk test if it was pressed in the ``RECENT_S`` before it, or in another walk test that is
+   still running. Its node takes each press for real (node/core/modes.py). The answer to whoever started the walk test
+   names these buttons, as far as we have heard of the presses.
+6. A node that takes part in several walk tests tests until the last of them ends, by its time or because somebody ends
+   it.
 """
 
 from collections.abc import Iterable
@@ -34,15 +37,16 @@ WALK_TEST_S = (60.0, 3600.0)
 _PRESSES = ("pressed", "tested", "inhibited-press")
 BUTTONS_LIMIT = 50_000
 NODE_BUTTONS_LIMIT = 64
-"""More than a node has pins: whoever invents buttons takes no other node's room."""
+"""More than a node has pins. A sender that invents buttons can't use up the room of other nodes."""
 
 
 @dataclass(slots=True)
 class Walk:
-    """A walk test that holds, until ``ends`` (monotonic); ``tested`` are its (node, input) pairs so far.
+    """A walk test that is running until ``ends`` (monotonic). ``tested``: its (node, input) pairs that passed so far.
 
-    ``told``: when each node was, by the monotonic clock. ``testing``: whether it tests now, of each that said so once.
-    ``spent``: the buttons that have no test in it (any more): they were pressed, in it, of late or in another one.
+    ``told``: when each node was told (monotonic). ``testing``: of each node that has said that it tests, whether it
+    tests now. ``spent``: the buttons that have no test left in it: they were pressed in it, shortly before it, or in
+    another one.
     """
 
     record: WalkTest
@@ -54,7 +58,7 @@ class Walk:
 
     @property
     def since(self) -> float:
-        """When it began, by the monotonic clock."""
+        """When it began (monotonic)."""
         return self.ends - (self.record.until_utc - self.record.started_utc).total_seconds()
 
     def covers(self, node: NodeKey) -> bool:
@@ -62,12 +66,12 @@ class Walk:
         return node.site == self.record.site and node.node in self.record.nodes
 
     def nodes(self) -> list[NodeKey]:
-        """Those that are part of it."""
+        """The nodes that are part of it."""
         return [NodeKey(self.record.site, name) for name in self.record.nodes]
 
 
 class ButtonTests:
-    """All buttons, and the walk tests that hold."""
+    """All known buttons, and the walk tests that are running."""
 
     def __init__(
         self,
@@ -89,7 +93,7 @@ class ButtonTests:
         for node, name in self.buttons:
             self._known.setdefault(node, set()).add(name)
         named = {(each.event.of, each.input): each for each in unconfirmed}
-        self._pending = {name: each for name, each in named.items() if name in self.buttons}  # others found no room
+        self._pending = {name: each for name, each in named.items() if name in self.buttons}  # the others found no room
         for walk in walks:
             left_s = (walk.until_utc - now.utc).total_seconds()
             restored = Walk(walk, now.at + min(max(left_s, 0.0), WALK_TEST_S[1]))
@@ -97,7 +101,7 @@ class ButtonTests:
             self.walks[walk.id] = restored
 
     def heartbeat(self, now: Moment, node: NodeKey, message: HeartbeatMessage) -> None:
-        """A node says which inputs it has."""
+        """A node's heartbeat lists its inputs: learn its buttons, and clear overdue tests of those that are gone."""
         names = frozenset(
             name for name, each in message.inputs.items() if each.kind == "button" and plain(name) == name
         )
@@ -107,11 +111,11 @@ class ButtonTests:
         for name in sorted(names):
             self._knows(now, node, name)
         for name in sorted(self._known.get(node, set()) - names):
-            # It was taken off the wall: its test is nobody's business any more.
+            # The button was taken off the wall, so its test isn't overdue any more.
             self._ledger.clear(now, FindingKey(TEST_OVERDUE.code, *node, name))
 
     def event(self, now: Moment, key: EventKey, event: Event, at_utc: datetime) -> None:
-        """An event that hadn't been heard before."""
+        """Take an event that hadn't been heard before."""
         name = (key.of, event.input or "")
         if event.kind in _PRESSES and name in self.buttons:
             self._spend(now, name, event.age_ms)
@@ -127,7 +131,7 @@ class ButtonTests:
                 self._confirmed(now, name, replace(pending, reaction_s=event.for_s))
 
     def hears(self, node: NodeKey, *, tests: bool) -> list[Walk]:
-        """By its heartbeat a node tests, or it doesn't: the walk tests of which it may not know yet."""
+        """Note whether a node tests, by its heartbeat. Returns the walk tests that it may not know of yet."""
         unknown = []
         for walk in self.walks.values():
             if not walk.covers(node):
@@ -139,14 +143,14 @@ class ButtonTests:
         return unknown
 
     def forget(self, node: NodeKey) -> None:
-        """It is no node any more, and so are its buttons."""
+        """Remove a node and its buttons."""
         for name in self._known.pop(node, set()):
             del self.buttons[node, name]
             self._pending.pop((node, name), None)
         self._of_node.pop(node, None)
 
     def start(self, now: Moment, walk: WalkTest) -> Walk:
-        """A walk test begins."""
+        """Begin a walk test."""
         started = Walk(walk, now.at + (walk.until_utc - walk.started_utc).total_seconds())
         spent = {name for name, at in self._pressed.items() if at > now.at - RECENT_S}
         spent |= {name for other in self.walks.values() for name in other.spent}
@@ -158,18 +162,18 @@ class ButtonTests:
         return started
 
     def end(self, now: Moment, walk: Walk) -> None:
-        """It ends, by its time or by somebody."""
+        """End a walk test, because its time is over or because somebody asked."""
         del self.walks[walk.record.id]
         self._ledger.out.walk_tests.append(replace(walk.record, ended_utc=now.utc))
         self._ledger.clear(now, _running(walk.record))
 
     def time_passed(self, now: Moment) -> None:
-        """Walk tests end by themselves."""
+        """End the walk tests whose time is over."""
         for walk in [each for each in self.walks.values() if each.ends <= now.at]:
             self.end(now, walk)
 
     def review(self, now: Moment) -> None:
-        """Find whose test is overdue; to be called now and then, and once a minute is enough."""
+        """Find overdue tests. Call this now and then; once a minute is enough."""
         if now.utc < CLOCK_SET:
             return
         for (node, name), known in self.buttons.items():
@@ -182,34 +186,34 @@ class ButtonTests:
                 self._ledger.clear(now, key)
 
     def due_utc(self, button: Button) -> datetime:
-        """When its next test is due."""
+        """When the next test of this button is due."""
         return (button.last_test_utc or button.since_utc) + self._every
 
     def untested(self, walk: Walk) -> list[tuple[NodeKey, str]]:
-        """The buttons of a walk test that haven't passed yet."""
+        """The buttons of a walk test that haven't been tested yet."""
         return sorted(name for name in self.buttons if walk.covers(name[0]) and name not in walk.tested)
 
     @staticmethod
     def real(walk: Walk) -> list[tuple[NodeKey, str]]:
-        """Those that haven't passed, and have no test any more: a press is real."""
+        """Its buttons that weren't tested and have no test left: a press of one is a real call."""
         return sorted(walk.spent - walk.tested)
 
     def not_testing(self, walk: Walk) -> list[NodeKey]:
-        """Its nodes at which a press is real, as far as they have said: one that tests does so for each that holds."""
+        """Its nodes at which a press is real, as far as they have said. A node tests for all its walk tests at once."""
         testing = {node for each in self.walks.values() for node, tests in each.testing.items() if tests}
         return [node for node in walk.nodes() if node not in testing]
 
     def last_end(self, node: NodeKey) -> float:
-        """When the last of the walk tests ends that hold at this node; -inf where none does."""
+        """When the last running walk test of this node ends; -inf if it has none."""
         return max((each.ends for each in self.walks.values() if each.covers(node)), default=-inf)
 
     @property
     def next_due(self) -> float:
-        """When a walk test ends; inf where none holds."""
+        """When the next walk test ends; inf if none is running."""
         return min((each.ends for each in self.walks.values()), default=inf)
 
     def _spend(self, now: Moment, name: tuple[NodeKey, str], age_ms: object) -> None:
-        """This button was pressed, so long ago."""
+        """Note that this button was pressed, ``age_ms`` ago."""
         at = now.at - age_ms / 1000 if isinstance(age_ms, int) else now.at
         self._pressed[name] = max(at, self._pressed.get(name, at))
         for walk in self.walks.values():
@@ -227,7 +231,7 @@ class ButtonTests:
                 walk.tested.add(name)
 
     def _knows(self, now: Moment, node: NodeKey, name: str) -> bool:
-        """Whether this button is known, from now on at the latest; False where there are too many."""
+        """Whether this button is known; learns it if it wasn't. False if there are too many buttons."""
         if (node, name) in self.buttons:
             return True
         if len(self.buttons) >= BUTTONS_LIMIT or len(self._known.get(node, ())) >= NODE_BUTTONS_LIMIT:
@@ -242,7 +246,7 @@ class ButtonTests:
 
 
 def _dated(now: Moment, button: Button) -> Button:
-    """With the date from which its next test is counted."""
+    """The button with the date from which its next test is counted (rule 1)."""
     label = button.last_test_utc or button.since_utc
     counted = counted_from(now, label)
     if counted == label:

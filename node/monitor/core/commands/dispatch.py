@@ -1,10 +1,11 @@
-"""What people ask of the monitor and of its nodes: commands on their way, and their answers.
+"""Commands that people send to the monitor and its nodes, and the answers to them.
 
-An acknowledgement that a node can't take (it is away, or doesn't know the incident) is noted here: somebody is coming,
-nobody else needs to be called; that the lamp doesn't show it is said. But not where somebody pressed once more
-meanwhile, which its author hasn't seen. An end that a node can't take any more (it is down, or doesn't know the
-incident) is noted here, too. Both are asked of the node again once it is back (resync.py). Everything else is the
-node's to do; it is asked of an incident that is open at the wall alone, too.
+If a node can't take an acknowledgement (it is away, or doesn't know the incident), the monitor notes it here: somebody
+is coming, so nobody else needs to be called. The answer says that the lamp doesn't show it. The acknowledgement is
+refused if somebody pressed again meanwhile, because its author hasn't seen that press. If a node can't take an end (it
+is down, or doesn't know the incident), the monitor notes that here, too. It asks the node for both again once the node
+is back (resync.py). Everything else only the node can do. It is also asked about an incident that is open at the node
+only.
 """
 
 from collections.abc import Callable
@@ -44,7 +45,7 @@ ANSWER_S = 5.0
 PAUSE_S = (60.0, 30 * 86400.0)
 PENDING_LIMIT = 1_000
 AGAIN_S = 10.0
-"""How often a node is asked again for what was noted here alone."""
+"""How often a node is asked again for what was noted only here."""
 
 _UNKNOWN_THERE = "no-such-incident"
 _NOT_SHOWN = "noted-here-but-not-at-the-wall"
@@ -60,9 +61,9 @@ class _Pending:
 
 
 class Dispatch:
-    """The requests that wait for a node's answer. ``boot`` makes the commands' ids unlike those of other runs.
+    """The requests that wait for a node's answer. ``boot`` makes the ids of commands differ from those of other runs.
 
-    ``forget`` lets everything of a node go, or says why not.
+    ``forget`` removes everything of a node, or returns why not.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Dispatch:
         self._pending: dict[str, _Pending] = {}
 
     def ask(self, now: Moment, number: int, request: NodeRequest) -> None:
-        """Do it, or ask the node to; the answer is a Respond with this number."""
+        """Do what is asked, or ask the node for it. The answer is a Respond with this number."""
         match request:
             case Acknowledge() | Reset() | Silence():
                 self._about_incident(now, number, request)
@@ -119,11 +120,11 @@ class Dispatch:
                 assert_never(request)
 
     def probe(self, node: NodeKey, boot: str) -> str:
-        """Show a node that commands reach it; the id of the command."""
+        """Send a node a probe, which shows whether commands reach it. Returns the command's id."""
         return self._send(node, boot, "monitor", "probe")
 
     def reply(self, now: Moment, node: NodeKey, reply: ReplyMessage) -> None:
-        """A node has answered a command."""
+        """Take a node's answer to a command."""
         pending = self._pending.get(reply.id or "")
         if pending is None or pending.node != node:
             return
@@ -132,7 +133,7 @@ class Dispatch:
         if pending.number is None and isinstance(pending.request, Acknowledge | Reset):
             if reply.outcome != "done":
                 self._resync.refused(pending.request.incident)
-            return  # its list says what came of it
+            return  # the node's list says whether it did it
         match pending.request:
             case _ if reply.outcome == "done":
                 self._answer(pending.number, "done")
@@ -147,7 +148,7 @@ class Dispatch:
                 self._answer(pending.number, "refused", reason)
 
     def time_passed(self, now: Moment) -> None:
-        """Answers that stay away, and what nodes have to be asked again."""
+        """Give up on answers that are overdue, and repeat what nodes have to be asked again."""
         for command_id, pending in list(self._pending.items()):
             if pending.due <= now.at:
                 del self._pending[command_id]
@@ -179,7 +180,7 @@ class Dispatch:
     def _command_about(
         self, now: Moment, number: int | None, request: Acknowledge | Reset | Silence, tracked: Tracked
     ) -> None:
-        """With how many presses its author saw, so that a command can't hide one that comes meanwhile."""
+        """Send along how many presses the author saw, so that a command can't hide a press that comes later."""
         arguments: dict[str, Any] = {"incident": request.incident.incident}
         if not isinstance(request, Silence):
             opened, listed = self._incidents.open.get(request.incident), self._reported.get(request.incident)
@@ -198,7 +199,7 @@ class Dispatch:
             self._note(now, pending, "unanswered", _NOT_SHOWN)
 
     def _note(self, now: Moment, pending: _Pending, outcome: Outcome, reason: str) -> None:
-        """What its node doesn't take counts here, if it is an acknowledgement of all that happened."""
+        """Note here what the node doesn't take, if it is an acknowledgement that covers all presses."""
         request = pending.request
         if not isinstance(request, Acknowledge):
             self._answer(pending.number, "unanswered", "the-node-does-not-answer")

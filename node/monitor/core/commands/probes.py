@@ -1,8 +1,9 @@
-"""Whether commands reach the nodes: each is probed, and what it answers is looked at. Pure.
+"""Finds out whether commands reach the nodes: sends each node probes and looks at its answers. Pure.
 
-A probe changes nothing at its node and is answered, as any command is. It goes out at each birth, once a node is heard
-to be up, and then four times an hour. A node that answers "no-expiry" hears every command without its expiry (a bridge
-of MQTT 3.1.1 takes that off); one that answers nothing hears none. Either way nobody can end a call there from afar.
+A probe is a command that changes nothing at the node, and the node answers it like any other. A probe goes out at each
+birth, when a node is first heard to be up, and then four times an hour. A node that answers "no-expiry" gets all
+commands without their expiry (a bridge that speaks MQTT 3.1.1 removes it). A node that doesn't answer hears no
+commands at all. In both cases nobody can end a call there from afar.
 """
 
 from collections.abc import Callable
@@ -17,25 +18,25 @@ from node.protocol.messages import ReplyMessage
 
 PROBE_S = 900.0
 ANSWER_S = 15.0
-"""A probe lives for 10 s (wire.TTL_S), and its answer may take a slow path."""
+"""A probe lives for 10 s (wire.TTL_S), and its answer may take longer on a slow path."""
 
 TRIES = 3
 AT_ONCE = 10
-"""How many probes go out in a tick beside those at births: a whole building takes minutes, and nobody waits for it."""
+"""How many probes go out in a tick, besides those at births. A whole building takes minutes; nobody waits for that."""
 
 _NO_EXPIRY = "no-expiry"
 
 
 @dataclass(slots=True)
 class _Way:
-    """``due``: when the next probe goes out; ``unanswered``: how many since the newest answer."""
+    """``due``: when the next probe goes out. ``unanswered``: how many probes were sent since the newest answer."""
 
     due: float
     unanswered: int = 0
 
 
 class Probes:
-    """To all nodes. ``send`` says a probe to a node of this boot; ``mine`` begins the ids of our commands."""
+    """Probes all nodes. ``send`` sends a probe to a node of this boot. The ids of our commands begin with ``mine``."""
 
     def __init__(
         self, ledger: Ledger, fleet: Fleet, self_check: SelfCheck, send: Callable[[NodeKey, str], object], mine: str
@@ -48,14 +49,14 @@ class Probes:
         self._probes: dict[NodeKey, _Way] = {}
 
     def probe(self, now: Moment, node: NodeKey, boot: str) -> None:
-        """Show a node that commands reach it, and see whether they do."""
+        """Send a node a probe, and wait for its answer."""
         way = self._probes.setdefault(node, _Way(now.at))
         way.due = now.at + ANSWER_S
         way.unanswered += 1
         self._send(node, boot)
 
     def reply(self, now: Moment, node: NodeKey, reply: ReplyMessage) -> None:
-        """A node has answered a command: ours, and so it reaches the node; as we sent it, or without its expiry."""
+        """Take a node's answer to one of our commands: commands reach it, as we sent them or without their expiry."""
         way = self._probes.get(node)
         if way is None or not (reply.id or "").startswith(self._mine):
             return
@@ -67,7 +68,7 @@ class Probes:
             self._ledger.clear(now, self._key(COMMANDS_EXPIRED, node))
 
     def time_passed(self, now: Moment) -> None:
-        """Probes that are due, and answers that stay away."""
+        """Send the probes that are due, and find nodes that don't answer."""
         if not any(link.up for link in self._self_check.links.values()):
             return
         sent = 0

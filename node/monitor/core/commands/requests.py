@@ -1,4 +1,4 @@
-"""What people and tools ask of the monitor, and what came of it. Whether who asks may is for api/ to know."""
+"""What people and tools ask of the monitor, and the answers. Whether the caller is allowed to is checked in api/."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ Outcome = Literal["done", "refused", "unanswered", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """What held until now in the place of what was asked for: by whom, and when it would have ended."""
+    """The pause or isolation that was in force until now: who made it, and when it would have ended."""
 
     by: str
     until: datetime
@@ -19,12 +19,12 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a request.
+    """The answer to a request.
 
-    ``done``; ``refused`` by the node or by us, ``reason`` says why; ``unanswered``: the node was asked and doesn't
-    answer; ``unknown``: there is no such node or incident. ``id``: of what was made (a walk test). ``stored``: False
-    where what is done would have to be in the history, and isn't. ``until``: when what is done ends by itself.
-    ``replaces``: the pause or the isolation whose place it takes.
+    ``done``; ``refused`` by the node or by us, with the ``reason``; ``unanswered``: the node was asked and didn't
+    answer; ``unknown``: there is no such node or incident. ``id``: of a walk test that was started. ``stored``: False
+    if the history should have what was done, but doesn't. ``until``: when what was done ends by itself. ``replaces``:
+    the pause or isolation that this one takes the place of.
     """
 
     outcome: Outcome
@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """Somebody is coming."""
+    """Say that somebody is coming."""
 
     incident: IncidentKey
     by: str
@@ -54,7 +54,7 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """End the sound of an incident."""
+    """Stop the sound of an incident."""
 
     incident: IncidentKey
     by: str
@@ -62,7 +62,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Identify:
-    """Let a node show where it is, for ``for_s`` (1 to 60)."""
+    """Let a node show where it is, for ``for_s`` seconds (1 to 60)."""
 
     node: NodeKey
     by: str
@@ -71,7 +71,7 @@ class Identify:
 
 @dataclass(frozen=True, slots=True)
 class PauseNode:
-    """Maintenance: the node's silence is nobody's business for ``for_s`` (60 s to 30 days). Its alarms stay alarms."""
+    """Maintenance: don't report the node as down for ``for_s`` (60 s to 30 days). Its alarms are told as always."""
 
     node: NodeKey
     by: str
@@ -89,7 +89,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class StartWalkTest:
-    """A walk test of ``site``: of the nodes named, or of a floor's, or of all; for ``for_s`` (60 to 3600)."""
+    """Start a walk test at ``site`` for ``for_s`` (60 to 3600 s), at the named nodes, or those of a floor, or all."""
 
     site: str
     by: str
@@ -108,7 +108,7 @@ class EndWalkTest:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """A node was renamed or taken away: nothing of it is to stand any more, here and on the brokers."""
+    """Remove a node that was renamed or taken away, here and from the brokers."""
 
     node: NodeKey
     by: str
@@ -116,7 +116,7 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class TryTarget:
-    """Send a target a message that is marked as a test."""
+    """Send a target a message that says that it is a test."""
 
     name: str
     by: str
@@ -124,7 +124,7 @@ class TryTarget:
 
 @dataclass(frozen=True, slots=True)
 class IsolateTarget:
-    """A target is told nothing for ``for_s`` (60 s to 30 days): it is being mended, say."""
+    """Tell a target nothing for ``for_s`` (60 s to 30 days), for example while somebody repairs it."""
 
     name: str
     by: str
@@ -150,5 +150,5 @@ _HERE = "only-here"
 
 
 def must_be_stored(request: Request, answer: Answer) -> bool:
-    """Whether what is done is known to this monitor alone, so that a restart forgets what the history doesn't have."""
+    """Whether only this monitor knows what was done, so that a restart would forget what the history doesn't have."""
     return answer.outcome == "done" and (isinstance(request, _OURS) or answer.reason == _HERE)

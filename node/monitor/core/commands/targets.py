@@ -1,8 +1,9 @@
-"""What people do with a target: send it a test message, take it out of service for a while. Pure.
+"""What people do with a target: send it a test message, or take it out of service for a while. Pure.
 
-1. An isolated target is told nothing: what waits for it meanwhile is left out, and its first-step calls count as taken
-   by nobody (target_coverage.py). That it is, and that it ends, is told to the others; it always ends by itself.
-2. The date of a test, and how it went, is kept; so is an isolation, which a restart must know.
+1. An isolated target is told nothing. What would be told to it meanwhile is left out, not sent later. Calls that
+   only this target takes at the first step count as told to nobody (target_coverage.py). The other targets are told
+   that it is isolated, and that this has ended. An isolation always ends by itself.
+2. The history keeps the date and the result of a test, and also an isolation, which a restart must know.
 """
 
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ ISOLATE_S = (60.0, 30 * 86400.0)
 
 
 class Targets:
-    """The targets of these ``names``, of the monitor called ``monitor``."""
+    """The targets of these ``names``, at the monitor called ``monitor``."""
 
     def __init__(
         self, ledger: Ledger, now: Moment, monitor: str, names: Iterable[str], known: Iterable[TargetRecord] = ()
@@ -40,11 +41,11 @@ class Targets:
 
     @property
     def isolated(self) -> frozenset[str]:
-        """Those that are told nothing."""
+        """The names of the targets that are told nothing now."""
         return frozenset(self._ends)
 
     def ask(self, now: Moment, number: int, request: TargetRequest) -> None:
-        """Do it; the answer is a Respond with this number."""
+        """Do what is asked. The answer is a Respond with this number."""
         name = request.name
         if name not in self.records:
             self._answer(number, Answer("unknown", "no-such-target"))
@@ -63,13 +64,13 @@ class Targets:
             self._answer(number, Answer("refused", "not-isolated"))
 
     def tried(self, now: Moment, name: str, said: str, *, passed: bool) -> None:
-        """A test message went to this target; ``said`` is what the other side answered."""
+        """Note the result of a test message to this target. ``said`` is what the other side answered."""
         number = self._trying.pop(name)
         self._put(replace(self.records[name], tested_utc=now.utc, test_passed=passed))
         self._answer(number, Answer("done" if passed else "refused", said))
 
     def time_passed(self, now: Moment) -> bool:
-        """Isolations end by themselves; whether any did."""
+        """End the isolations whose time is over. Returns whether any ended."""
         over = [name for name, ends in self._ends.items() if ends <= now.at]
         for name in over:
             self._restore(now, name)

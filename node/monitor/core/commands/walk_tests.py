@@ -1,12 +1,13 @@
-"""How nodes are told that a walk test begins and ends. Pure.
+"""Tells nodes when a walk test begins and ends. Pure.
 
-1. A walk test is told to its nodes with the time that is left, until they say that they test (button_tests.py, rule 4).
-   The command's id is that of the walk test and the node's boot: told twice to one that had it, it changes nothing.
-2. Where somebody has ended one, its nodes are told until they say that they don't test: the first press at a node that
-   was away for a moment would be a test for which nobody waits any more. One that tests for no longer than another
-   walk test of it holds is taken to mean that one.
-3. A node knows one walk test, so it is told the end of the last one of it. Where that was ended by somebody, and others
-   hold, it is told the last end of those.
+1. The monitor tells the nodes of a walk test with the time that is left, until they say that they test
+   (button_tests.py, rule 4). The command's id consists of the walk test's id and the node's boot. A node that already
+   has that command changes nothing when it hears it again.
+2. If somebody ends a walk test early, the monitor tells its nodes until they say that they don't test. Otherwise the
+   first press at a node that was away for a moment would be a test that nobody expects any more. A node that tests for
+   no longer than another walk test of it still lasts counts as testing for that one.
+3. A node knows only one walk test, so it is told the end of its last one. If somebody ends that one while others run,
+   the node is told the last end of those.
 """
 
 from datetime import timedelta
@@ -26,14 +27,14 @@ NODES_LIMIT = 500
 NAMED = 10
 
 TOLD_AGAIN_S = 5.0
-"""How long a node that was told has to say so by a heartbeat, which may have been on its way."""
+"""How long a node that was told has to confirm it by a heartbeat. A heartbeat may already have been on its way."""
 
 LEFT_S = 1.0
-"""The shortest time for which a node takes a walk test (messages.py): with less left of one it isn't told."""
+"""The shortest time for which a node takes a walk test (messages.py). If less is left, the node isn't told."""
 
 
 class WalkTests:
-    """The walk tests' way to the nodes. ``boot`` makes their ids unlike those of other runs."""
+    """Tells nodes of walk tests. ``boot`` makes the ids of walk tests differ from those of other runs."""
 
     def __init__(self, ledger: Ledger, fleet: Fleet, button_tests: ButtonTests, boot: str) -> None:
         self._ledger = ledger
@@ -44,7 +45,7 @@ class WalkTests:
         self._ended: dict[NodeKey, tuple[Walk, str]] = {}
 
     def start(self, now: Moment, request: StartWalkTest) -> Answer:
-        """Begin one at all nodes that are reached; the answer names those that aren't."""
+        """Begin a walk test at all nodes that can be reached. The answer names those that can't."""
         if not WALK_TEST_S[0] <= request.for_s <= WALK_TEST_S[1]:
             return Answer("refused", f"for_s must be from {WALK_TEST_S[0]:g} to {WALK_TEST_S[1]:g}")
         chosen = [tracked for tracked in self._fleet.nodes.values() if _chosen(tracked, request)]
@@ -68,7 +69,7 @@ class WalkTests:
         return Answer("done", note, walk.id, until=walk.until_utc)
 
     def end(self, now: Moment, request: EndWalkTest) -> Answer:
-        """End one at its nodes."""
+        """End a walk test, and tell its nodes."""
         walk = self._button_tests.walks.get(request.id)
         if walk is None:
             return Answer("unknown", "no-such-walk-test")
@@ -83,7 +84,7 @@ class WalkTests:
         return Answer("done", _still_tested(self._button_tests, walk))
 
     def heard(self, now: Moment, tracked: Tracked, left_s: float | None) -> None:
-        """By its heartbeat a node tests for so long, or it doesn't (None): tell it what it doesn't know."""
+        """Take from a heartbeat for how long the node still tests (None: it doesn't), and tell it what it lacks."""
         for walk in self._button_tests.hears(tracked.key, tests=left_s is not None):
             if walk.told[tracked.key] + TOLD_AGAIN_S <= now.at <= walk.ends - LEFT_S:
                 self._tell(now, walk, tracked)
@@ -98,7 +99,7 @@ class WalkTests:
             self._tell_end(now, walk, tracked, by)
 
     def _holds(self, node: NodeKey, until: float) -> bool:
-        """Whether a walk test holds by which this node may test until then; it may have been told a moment late."""
+        """Whether a running walk test lets this node test until then. The node may have been told a moment late."""
         return any(
             each.covers(node) and until <= each.ends + TOLD_AGAIN_S for each in self._button_tests.walks.values()
         )
@@ -108,11 +109,11 @@ class WalkTests:
 
     def _tell_end(self, now: Moment, walk: Walk, tracked: Tracked, by: str) -> None:
         last = self._button_tests.last_end(tracked.key)
-        if last < walk.ends:  # else it tests for that one, and ends with it
+        if last < walk.ends:  # else the node goes on testing for that one, and ends with it
             self._say(now, walk, tracked, by, for_s=last - now.at, suffix="-end")
 
     def _say(self, now: Moment, walk: Walk, tracked: Tracked, by: str, *, for_s: float, suffix: str = "") -> None:
-        """That it tests for so long; or that it doesn't, where that is too short."""
+        """Send the command that the node tests for so long, or, if that is too short, that it doesn't."""
         walk.told[tracked.key] = now.at
         action, arguments = "walk-test-end", dict[str, Any]()
         if for_s >= LEFT_S:
@@ -122,12 +123,12 @@ class WalkTests:
 
 
 def _left_out(chosen: list[Tracked]) -> str:
-    """Whose buttons a walk test doesn't test, the first by name: nobody must think that it did."""
+    """The nodes that the walk test leaves out, the first by name: nobody must think that their buttons were tested."""
     return _named("left out", [f"{each.key.node} ({each.status.value})" for each in chosen if not each.is_reached])
 
 
 def _spent(walk: Walk) -> str:
-    """Whose presses are real all the same: whoever tests them would call people."""
+    """The buttons whose presses are real during the walk test: testing one would call people."""
     return _named(
         "pressed a moment ago or in another walk test, so their presses are real",
         [f"{node.node}/{name}" for node, name in sorted(walk.spent)],
@@ -135,7 +136,7 @@ def _spent(walk: Walk) -> str:
 
 
 def _still_tested(button_tests: ButtonTests, ended: Walk) -> str:
-    """Where a press isn't real yet, though this walk test is over."""
+    """The nodes where a press isn't real yet although this walk test is over."""
     names = [node.node for node in ended.nodes() if button_tests.last_end(node) > -inf]
     return _named("part of another walk test, so a first press is a test there until that ends", names)
 

@@ -1,1 +1,1 @@
-"""What needs somebody: the catalogue of findings, and what is found of nodes, targets and the monitor itself."""
+"""What needs somebody: the catalogue of findings, and the checks of nodes, targets and the monitor itself."""

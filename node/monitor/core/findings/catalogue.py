@@ -1,7 +1,7 @@
-"""What the monitor finds by itself: code, how much it matters, what it means, and the next step.
+"""The catalogue of what the monitor finds: code, severity, meaning, and next step.
 
-A node's own faults (``F…``) come with its heartbeats and are findings too; these here are ``M…``. Codes are never
-reused. Each has its page in deploy/OPERATIONS.md. The texts are the English ones; translations stand in locale/.
+The codes here are ``M…``. A node's own faults (``F…``) come with its heartbeats and become findings, too. Codes are
+never reused. Each code has its section in deploy/OPERATIONS.md. The texts here are English; locale/ translates them.
 """
 
 from dataclasses import dataclass
@@ -287,19 +287,19 @@ FINDINGS: dict[str, FindingKind] = {
 }
 
 _DEAD_BUTTON = {"F001", "F002", "F011", "F012", "F013", "F020", "F040", "F041", "F043"}
-"""Faults of a node with which a press may not count, not be told, or be forgotten."""
+"""Faults of a node that may prevent a press from counting, from being told, or from being remembered."""
 
 
 SUPERVISION = frozenset({REDUCED.code, ISOLATED.code, INPUT_INHIBITED.code})
-"""What changes supervision: the first group of its site is told that it begins and that it ends."""
+"""Findings that reduce supervision: the first group of the site is told when one begins and when it ends."""
 
 
 WOULD_TAKE = "isolated: "
-"""What the detail of UNREACHED begins with where there are targets that would take these calls; their names follow."""
+"""The start of UNREACHED's detail if isolated targets would take these calls. The names of the targets follow it."""
 
 
 def kind_of(code: str) -> FindingKind:
-    """The kind of this code: the monitor's own, a node's fault, or, of a node newer than we are, a mere code."""
+    """What this code means: a finding of the monitor, a node's fault, or an unknown code of a newer node."""
     found = FINDINGS.get(code)
     if found is not None:
         return found
@@ -327,7 +327,7 @@ _END_WALK_TEST = "where that isn't meant, end it: alarm-monitor walk-test end {w
 
 
 def next_step(key: FindingKey, detail: str = "") -> str:
-    """What to do about this finding: as its kind says, with the names that the command needs."""
+    """What to do about this finding. Fills the names that the command needs into the next step of its kind."""
     step = _STEPS.get(key.code, kind_of(key.code).next_step)
     if key.code == UNREACHED.code and detail.startswith(WOULD_TAKE):
         return _BRING_BACK.format(target=detail.removeprefix(WOULD_TAKE).partition(",")[0])
@@ -342,11 +342,11 @@ def next_step(key: FindingKey, detail: str = "") -> str:
 
 
 def own_key(kind: FindingKind, monitor: str, name: str = "") -> FindingKey:
-    """A finding of this monitor about itself, and about the thing of this name in it."""
+    """The key of a finding of this monitor about itself; ``name`` is the part of the monitor that it is about."""
     return FindingKey(kind.code, "", "", f"{monitor}/{name}" if name else monitor)
 
 
 def own_parts(key: FindingKey) -> tuple[str, str]:
-    """The monitor and the name of what an ``own_key`` is about. No monitor's id has a slash (monitor_files.py)."""
+    """The monitor and the name in an ``own_key``. A monitor's id never contains a slash (monitor_files.py)."""
     monitor, _, name = key.subject.partition("/")
     return monitor, name

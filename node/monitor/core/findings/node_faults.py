@@ -1,10 +1,11 @@
-"""What nodes say of their own faults, as findings. Pure.
+"""Makes findings of the faults that nodes report. Pure.
 
-1. A fault is a finding from the heartbeat that names it to the one that doesn't.
-2. All codes of a node that this version doesn't know are one finding: whoever invents some fills neither the history
-   nor the labels of the metrics.
-3. A node may have ``ROOM`` new findings at once, and one more each ``REFILL_S``. What is too much is left out until
-   then, and that is a finding: faults that come and go with each heartbeat would fill the history, and people's mail.
+1. A fault is a finding from the first heartbeat that names it to the first that doesn't.
+2. All codes of a node that this version doesn't know are one finding. So invented codes can't fill the history or the
+   labels of the metrics.
+3. A node may raise ``ROOM`` findings at once, and one more each ``REFILL_S``. Faults beyond that are left out until
+   then, and that is a finding of its own. Otherwise faults that come and go with each heartbeat would fill the history
+   and people's mail.
 """
 
 from dataclasses import dataclass
@@ -19,14 +20,17 @@ from node.protocol.messages import FAULTS_LIMIT, HeartbeatMessage
 ROOM = 2 * FAULTS_LIMIT
 REFILL_S = 30.0
 SHOWN_S = 60.0
-"""How long it is shown that faults were left out, after the last one was."""
+"""How long the finding about faults that were left out stays after the last one."""
 
 NAMED = 3
 
 
 @dataclass(slots=True)
 class _Said:
-    """A node's faults that are findings; ``room`` for so many more at ``at`` (monotonic)."""
+    """A node's faults that are findings. ``room``: how many more it could raise at ``at`` (monotonic).
+
+    ``owes``: some of its faults were left out.
+    """
 
     reported: frozenset[FindingKey] = frozenset()
     room: float = ROOM
@@ -36,7 +40,7 @@ class _Said:
 
 
 class NodeFaults:
-    """All nodes' faults, as far as they are findings."""
+    """The faults of all nodes, as far as they are findings."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -47,11 +51,11 @@ class NodeFaults:
                 said.reported |= {key}
 
     def forget(self, node: NodeKey) -> None:
-        """It is no node any more."""
+        """Drop what is kept of a node that was removed."""
         self._of.pop(node, None)
 
     def heartbeat(self, now: Moment, node: NodeKey, message: HeartbeatMessage, *, is_new: bool) -> None:
-        """A node beats; ``is_new``: with other faults than before."""
+        """Take a node's heartbeat. ``is_new``: its faults differ from those before."""
         said = self._of.setdefault(node, _Said())
         if is_new or said.owes:
             self._compare(now, node, said, message)

@@ -1,7 +1,7 @@
-"""What a monitor finds about itself: its brokers, its history, its targets, and what is too much for it. Pure.
+"""What a monitor finds about itself: its brokers, its history, its targets, and messages beyond its limits. Pure.
 
-Several monitors may share one history, so each of these findings says whose it is: another monitor's are none of our
-business. What was found before a restart stands until it is known to be over, so that nobody is told of it anew.
+Several monitors may share one history. Each of these findings names its monitor, and a monitor ignores those of others.
+A finding from before a restart stays open until the monitor knows that it is over, so that people aren't told twice.
 """
 
 from collections.abc import Collection, Iterable
@@ -37,18 +37,18 @@ BROKER_GRACE_S = 5.0
 SHORT_S = 60.0
 THROWS = 3
 THROWS_S = 300.0
-"""So many sessions within so many seconds, none of which lasted for ``SHORT_S``, are no accident."""
+"""So many sessions within so many seconds, each shorter than ``SHORT_S``, mean that a broker throws us off."""
 
 ADDRESSES = frozenset({"api", "commands"})
-"""Where the API is served: on the network, and by the socket of this machine's commands."""
+"""Where the API is served: on the network, and on the socket for this machine's commands."""
 
 SHOWN_S = 60.0
-"""How long a flood, a refusal or a stolen id is shown after it was last seen."""
+"""How long a flood, a refusal or a stolen id stays a finding after it was last seen."""
 
 
 @dataclass(slots=True)
 class Link:
-    """A broker as we reach it, ``since`` when; ``thrown`` are the ends of the newest short sessions (monotonic)."""
+    """Our connection to a broker, ``since`` when it is so. ``thrown``: the last ends of short sessions (monotonic)."""
 
     name: str
     up: bool
@@ -60,16 +60,16 @@ class Link:
 
 @dataclass(slots=True)
 class Target:
-    """A target as its deliveries went."""
+    """How deliveries to a target went."""
 
     failing: bool = False
     problem: str = ""
 
 
 class SelfCheck:
-    """The monitor called ``monitor``, with these brokers and targets. ``history_ok``: whether it can store.
+    """The monitor called ``monitor``, with these brokers and targets. ``history_ok``: the history can be written.
 
-    ``watched``: targets whose URL has a file.
+    ``watched``: the targets whose URL is in a file.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class SelfCheck:
         self._restore(now)
 
     def go_on(self, now: Moment, targets: dict[str, Target], findings: Iterable[Finding]) -> None:
-        """What was so before the history could be read, of which only a change is told, stands on."""
+        """Take over the findings from before the history could be read, since only changes of them are reported."""
         self.targets = targets
         for finding in findings:
             key = finding.key
@@ -99,12 +99,12 @@ class SelfCheck:
                 self._ledger.find(now, key, detail=finding.detail)
 
     def link_up(self, now: Moment, broker: str) -> None:
-        """A broker is reached."""
+        """A broker is connected."""
         self.links[broker] = Link(broker, True, now, thrown=self.links[broker].thrown)
         self._clear_all_but(now, broker, None)
 
     def link_down(self, now: Moment, broker: str, problem: str) -> None:
-        """A broker isn't reached (any more); ``problem`` says why."""
+        """A broker isn't connected, or not any more. ``problem`` says why."""
         known = self.links[broker]
         thrown = known.thrown
         if known.up and now.at - known.since.at < SHORT_S:
@@ -116,29 +116,29 @@ class SelfCheck:
         self.links[broker] = Link(broker, False, now if known.up else known.since, problem, kind, thrown)
 
     def file_seen(self, now: Moment, name: str, problem: str) -> None:
-        """What is wrong with the files of this broker or target as they are now; empty where they are in order."""
+        """Note what is wrong with the files of this broker or target; "" if they are in order."""
         self._stand(now, FILE_UNUSABLE, problem, name)
 
     def roster_seen(self, now: Moment, problem: str) -> None:
-        """Why the roster couldn't be read at the start; empty where it could."""
+        """Note why the roster couldn't be read at the start; "" if it could."""
         self._stand(now, ROSTER_UNUSABLE, problem)
 
     def configuration_seen(self, now: Moment, problem: str) -> None:
-        """Why the next start couldn't read the configuration; empty where it could."""
+        """Note why the next start couldn't read the configuration; "" if it could."""
         self._stand(now, CONFIGURATION_UNUSABLE, problem)
 
     def refused(self, now: Moment, broker: str, topic: str, code: int) -> None:
-        """A broker refused what we said on a topic, or to tell us of it, with this reason code."""
+        """A broker refused a message or a subscription of ours on this topic, with this reason code."""
         fault = errors.REFUSALS.get(code)
         kind = REFUSED if fault is None else _BY_FAULT[fault.code]
         self._show(now, kind, broker, f"{topic} (0x{code:02X})")
 
     def stolen(self, now: Moment, broker: str) -> None:
-        """Another client speaks as we."""
+        """Another client speaks under this monitor's name."""
         self._show(now, STOLEN_ID, broker)
 
     def flooded(self, now: Moment, what: str) -> None:
-        """There is too much of this: it was dropped."""
+        """There was too much of this, so some of it was dropped."""
         self._show(now, FLOOD, what)
 
     def history_failed(self, now: Moment, reason: str) -> None:
@@ -147,20 +147,20 @@ class SelfCheck:
         self._ledger.find(now, self._key(HISTORY_FAILS), detail=reason)
 
     def history_works(self, now: Moment) -> None:
-        """It can again."""
+        """The history can be written again."""
         self.history_ok = True
         self._ledger.clear(now, self._key(HISTORY_FAILS))
 
     def address_failed(self, now: Moment, name: str, reason: str) -> None:
-        """The API can't be served at an address of ours."""
+        """The API can't be served at one of our addresses."""
         self._ledger.find(now, self._key(API_AWAY, name), detail=reason)
 
     def address_works(self, now: Moment, name: str) -> None:
-        """It is served there."""
+        """The API is served at this address again."""
         self._ledger.clear(now, self._key(API_AWAY, name))
 
     def history_in_memory(self, now: Moment, directory: str) -> None:
-        """What is held isn't on a disk."""
+        """The history is in memory, not on a disk."""
         self._ledger.find(now, self._key(HISTORY_IN_MEMORY), detail=directory)
 
     def target_failed(self, now: Moment, name: str, reason: str) -> None:
@@ -169,12 +169,12 @@ class SelfCheck:
         self._ledger.find(now, self._key(TARGET_FAILS, name), detail=reason)
 
     def target_works(self, now: Moment, name: str) -> None:
-        """It can again."""
+        """A target can be told again."""
         self.targets[name] = Target()
         self._ledger.clear(now, self._key(TARGET_FAILS, name))
 
     def time_passed(self, now: Moment) -> None:
-        """A broker that stays away is a finding; what wasn't seen for a while is none any more."""
+        """Raise findings for brokers that stay away; clear those that weren't seen for a while."""
         for link in self.links.values():
             lasted_s = now.at - link.since.at
             if not link.up and lasted_s >= BROKER_GRACE_S:
@@ -188,7 +188,7 @@ class SelfCheck:
                 self._ledger.clear(now, key)
 
     def _restore(self, now: Moment) -> None:
-        # Of these it is told after each start whether they stand.
+        # The monitor reports after each start whether these findings still hold, so they stay open until then.
         kept: dict[str, Collection[str]] = {
             **{kind.code: self.links.keys() for kind in (*_OF_LINKS, THROWN_OFF)},
             FILE_UNUSABLE.code: self.links.keys() | self._watched,
@@ -204,7 +204,7 @@ class SelfCheck:
                 continue
             elif key.code in _SHOWN:
                 self._shown[key] = now.at + SHOWN_S
-            else:  # it could be read just now; targets may have been mended for this start
+            else:  # the history could be read just now; targets may have been mended for this start
                 self._ledger.clear(now, key, tell=key.code == HISTORY_FAILS.code)
 
     def _stand(self, now: Moment, kind: FindingKind, problem: str, name: str = "") -> None:
@@ -214,7 +214,7 @@ class SelfCheck:
             self._ledger.clear(now, self._key(kind, name))
 
     def _clear_all_but(self, now: Moment, broker: str, kept: FindingKind | None) -> None:
-        """Of what says why a broker isn't reached one thing stands, however it changes its mind."""
+        """Keep at most one finding that says why a broker isn't reached, even if the reason changes."""
         for kind in _OF_LINKS:
             key = self._key(kind, broker)
             if kind is not kept and key not in self._shown:
@@ -235,10 +235,10 @@ _BY_FAULT = {
     errors.MESSAGE_TOO_LARGE.code: BROKER_LIMIT,
     errors.BROKER_LIMIT.code: BROKER_LIMIT,
 }
-"""What stands in a broker's own way, by the node's fault that says the same: nobody has to look at a cable."""
+"""Findings about a broker's own limits, by the node's fault that says the same: nobody has to check a cable."""
 
 _OF_LINKS = (BROKER_AWAY, BROKER_TOO_OLD, BROKER_FORBIDS, BROKER_LIMIT)
-"""Why a broker isn't reached."""
+"""Findings that say why a broker isn't reached; at most one of them is open for a broker."""
 
 _SHOWN = frozenset({REFUSED.code, STOLEN_ID.code, FLOOD.code})
-"""Findings that stand for ``SHOWN_S``."""
+"""Findings that stay open for ``SHOWN_S`` after they were last seen."""

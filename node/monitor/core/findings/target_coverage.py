@@ -1,10 +1,10 @@
-"""Whether every call would be told: what of the building's sites and classes no first-step target takes. Pure.
+"""Finds calls that nobody would be told of: sites and classes that no first-step target takes. Pure.
 
-1. A site's classes are those that its nodes call with: as their heartbeats say, or else as the roster does; where
-   neither is known of any node of a site, it may be any.
-2. A finding names a site and a class; where no class of a site is taken, just the site. Right after a start the nodes
-   have yet to be heard: for so long only sites of which nothing is taken are found.
-3. Where an isolated target would take such calls, the finding names it.
+1. The classes of a site are those of its nodes' calls: as their heartbeats say, or else as the roster says. If neither
+   is known of any node of a site, all classes count.
+2. A finding names a site and a class, or only the site if no class of it is taken. Right after a start the nodes
+   haven't been heard yet, so for ``HEARD_S`` only sites of which no class is taken are found.
+3. If an isolated target would take such calls, the finding names that target.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -18,11 +18,11 @@ from node.monitor.core.nodes.node import Tracked
 HEARD_S = 60.0
 
 Classes = Mapping[str, Collection[AlarmClass]]
-"""Of each site the classes with which its nodes call; of one that isn't there that isn't known."""
+"""Of each site the classes of its nodes' calls. If a site isn't in it, its classes aren't known."""
 
 
 def unreached(sites: Iterable[str], classes: Classes, targets: Iterable[Target]) -> list[str]:
-    """What no first-step target takes: ``site/class``, or ``site`` where nothing of it is taken."""
+    """What no first-step target takes: ``site/class``, or ``site`` if nothing of the site is taken."""
     first = [target for target in targets if target.step == 0]
     found = []
     for site in sites:
@@ -49,7 +49,7 @@ def _takes(target: Target, alarm_class: AlarmClass) -> bool:
 
 
 class TargetCoverage:
-    """Compares the targets of ``settings`` with what is known of the nodes."""
+    """Compares the targets in ``settings`` with what is known of the nodes."""
 
     def __init__(self, ledger: Ledger, now: Moment, settings: Settings) -> None:
         self._ledger = ledger
@@ -57,7 +57,7 @@ class TargetCoverage:
         self._heard_at = now.at + HEARD_S
 
     def review(self, now: Moment, nodes: Iterable[Tracked], absent: Collection[str] = ()) -> None:
-        """Find what is told to nobody now; ``absent`` are the targets that are told nothing."""
+        """Find the calls that nobody would be told of now. ``absent``: the targets that are isolated."""
         settings = self._settings
         targets = [each for each in settings.targets if each.name not in absent]
         found = unreached(settings.sites, _classes(nodes), targets)
@@ -71,7 +71,7 @@ class TargetCoverage:
             self._ledger.find(now, key, detail=keys[key])
 
     def _isolated(self, calls: str, absent: Collection[str]) -> str:
-        """Which of these targets would take such calls, as ``unreached`` names them: "" where none would."""
+        """The detail that names the isolated targets which would take such calls; "" if there are none."""
         site, _, name = calls.partition("/")
         asked = [AlarmClass(name)] if name else list(AlarmClass)
         names = [

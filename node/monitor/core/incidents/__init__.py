@@ -1,1 +1,1 @@
-"""The life of an incident at the building's side: who is called when, who was told, what its node says."""
+"""The life of an incident at the monitor: who is called when, who was told, and what its node says."""

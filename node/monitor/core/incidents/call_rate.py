@@ -1,8 +1,8 @@
-"""How often a node may call before the calls of others are told first. Pure.
+"""Limits how often a node may call before the calls of other nodes are told first. Pure.
 
-A node that is mad, or whose login was stolen, opens and resets hundreds of alarms. Each is told, but beyond
-``CALLS`` at once, and one every ``ANOTHER_S`` from then on, they stand behind those of every other node. A further
-press counts less than a new call: a frightened person presses often.
+A node that is broken, or whose login was stolen, may open and reset hundreds of alarms. All of them are told. But those
+beyond ``CALLS`` at once, and one more every ``ANOTHER_S``, are told after the calls of all other nodes. A further press
+counts less than a new call, because a frightened person presses often.
 """
 
 from node.monitor.core.decisions import Ledger, Moment
@@ -13,10 +13,10 @@ CALLS = 5
 ANOTHER_S = 12.0
 CALL = 1.0
 FURTHER_PRESS = 1 / 6
-"""One every two seconds, for as long as it takes."""
+"""One press every two seconds is allowed without end."""
 
 SHOWN_S = 60.0
-"""How long the finding stands after the last call that was too many."""
+"""How long the finding stays after the last call beyond the limit."""
 
 
 class CallRate:
@@ -28,7 +28,7 @@ class CallRate:
         self._shown = {key: now.at + SHOWN_S for key in ledger.open if key.code == MANY_CALLS.code}
 
     def is_too_many(self, now: Moment, node: NodeKey, weight: float) -> bool:
-        """It calls now: whether that is beyond what it may. ``weight``: ``CALL``, or ``FURTHER_PRESS``."""
+        """Count a call of this node, and say if it is beyond the limit. ``weight``: ``CALL`` or ``FURTHER_PRESS``."""
         left, since = self._left.get(node, (float(CALLS), now.at))
         left = min(float(CALLS), left + (now.at - since) / ANOTHER_S)
         if left >= weight:
@@ -41,7 +41,7 @@ class CallRate:
         return True
 
     def time_passed(self, now: Moment) -> None:
-        """What was too many a while ago isn't any more."""
+        """Clear the findings about calls beyond the limit that were long ago."""
         for key, until in list(self._shown.items()):
             if until <= now.at:
                 del self._shown[key]

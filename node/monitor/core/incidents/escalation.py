@@ -1,14 +1,15 @@
-"""Whom an incident calls, and when: from group to group until somebody says to be coming. Pure.
+"""Decides whom an incident calls, and when: one group after the other until somebody says to be coming. Pure.
 
-1. The first group is told at once, each further one ``escalate_s`` after the one before, until somebody is coming.
-2. A further press is told at once to all that were called so far. Where it takes an answer back, the wait for the next
-   group begins anew, too.
-3. Each notice's key says which incident, which call and which group: whoever of several monitors finds it, and however
-   often, people are told once. Which call it is follows from the presses and from how many of them are answered, which
-   the history keeps, so that a monitor that was started later, or has told fewer groups, says it by the same key, and
-   no group by that of a call which was answered.
-4. A node that calls too often is called for after every other one (call_rate.py).
-5. Whoever was called hears how it goes on (routing.py).
+1. The first group is told at once. Each further group is told ``escalate_s`` after the one before, until somebody is
+   coming.
+2. A further press is told at once to all groups that were called so far. If it takes back an acknowledgement, the wait
+   for the next group begins anew, too.
+3. Several monitors may find the same call, more than once; the key makes sure that people are told once. A notice's key
+   names the incident, the call and the group. The call is named by the number of presses and by how many of them are
+   answered. The history keeps both numbers. So a monitor that was started later, or has told fewer groups, uses the
+   same key, and never the key of a call that was already answered.
+4. The calls of a node that calls too often are told after those of all other nodes (call_rate.py).
+5. Everybody who was called is also told how the incident goes on (routing.py).
 """
 
 from dataclasses import dataclass
@@ -23,14 +24,14 @@ from node.monitor.core.model import IncidentRecord, Notice, NoticeKind
 
 @dataclass(slots=True)
 class Open:
-    """An open incident. ``next_at``: when the next group is told, inf when nobody is left or somebody is coming.
+    """An open incident. ``next_at``: when the next group is told; inf if no group is left or somebody is coming.
 
-    ``told_for``: for which press somebody was called last. ``names``: of each group that was called, by what name it
-    was last: with the group's number the end of its notice's key. ``anew``: why all were called anew, if ever.
-    ``unlisted_since``: since when its node doesn't list it, None while it does or hasn't said anything.
-    ``answered_since``: since when its node lists it as acknowledged without our having heard by whom; ``answered_for``:
-    with how many presses. ``yields``: its node called too often when this call began. ``counted_at``: since when there
-    are so many presses.
+    ``told_for``: the number of presses when somebody was called last. ``names``: for each group that was called, the
+    name of its last call; the name and the group's number end the notice's key. ``anew``: why all were called anew, if
+    they ever were. ``unlisted_since``: since when its node's list lacks it; None while it is listed, or if there was no
+    list yet. ``answered_since``: since when its node lists it as acknowledged, while the event that says by whom hasn't
+    come; ``answered_for``: the number of presses in that list. ``yields``: its node called too often when this call
+    began. ``counted_at``: when the number of presses last grew.
     """
 
     record: IncidentRecord
@@ -46,7 +47,7 @@ class Open:
 
 
 class Escalation:
-    """Calls the groups; ``steps``: how many there are beyond the one that is told at once."""
+    """Calls the groups. ``steps``: how many groups there are after the one that is told at once."""
 
     def __init__(self, ledger: Ledger, now: Moment, escalate_s: float, steps: int) -> None:
         self._call_rate = CallRate(ledger, now)
@@ -55,22 +56,22 @@ class Escalation:
         self._steps = steps
 
     def begin(self, now: Moment, opened: Open) -> None:
-        """Call for help: there was a first press, or one of which whoever answered those before it knew nothing."""
+        """Call for help: for a first press, or for one that the last acknowledgement (or end) didn't cover."""
         self._call_now(now, opened, _name(opened.record), CALL)
         self.wait(now, opened)
 
     def call_once_more(self, now: Moment, opened: Open) -> None:
-        """There was a further press, and nobody has said to be coming: the next group's turn stays as it is."""
+        """Call for a further press while nobody is coming. The time of the next group stays as it is."""
         self._call_now(now, opened, _name(opened.record), FURTHER_PRESS)
 
     def call_anew(self, now: Moment, opened: Open, why: str) -> None:
-        """Call all for a reason of its own: ``why`` says which event, or which target that wasn't there before."""
+        """Call all groups again for a special reason. ``why`` names the event, or the target that came back."""
         opened.anew = why
         self._call_now(now, opened, f"anew:{why}:", CALL)
         self.wait(now, opened)
 
     def resume(self, now: Moment, opened: Open) -> None:
-        """Go on with what the history has. What another monitor stored may have been told to nobody: it knew less."""
+        """Go on with an incident from the history. If another monitor stored it, perhaps nobody was told: call."""
         record, name = opened.record, _name(opened.record)
         if name and (record.answered or record.is_untold):
             self._call_as(now, opened, name)
@@ -79,7 +80,7 @@ class Escalation:
         self.wait(now, opened)
 
     def repeat(self, now: Moment, opened: Open, presses: int) -> None:
-        """A press is heard again that was told: the history may have refused it."""
+        """Repeat the notices for a press that is heard again: the history may have refused them the first time."""
         if presses == opened.told_for:
             for step, name in enumerate(opened.names):
                 self._call(now, opened, step, name)
@@ -87,12 +88,12 @@ class Escalation:
             self._tell(now, opened, NoticeKind.ALARM, "0", 0)
 
     def wait(self, now: Moment, opened: Open) -> None:
-        """The wait for the next group begins, where anybody is left and nobody is coming."""
+        """Begin the wait for the next group, if there is one and nobody is coming."""
         is_over = opened.record.is_answered or opened.record.told_steps >= self._steps
         opened.next_at = inf if is_over else now.at + self._escalate_s
 
     def go_on(self, now: Moment, opened: Open) -> None:
-        """Call the next group, if it is time."""
+        """Call the next group if its time has come."""
         if opened.next_at > now.at:
             return
         step = opened.record.told_steps + 1
@@ -103,16 +104,16 @@ class Escalation:
         self.wait(now, opened)
 
     def time_passed(self, now: Moment) -> None:
-        """Forget who called too often a while ago."""
+        """Drop the record of nodes that called too often a while ago."""
         self._call_rate.time_passed(now)
 
     def answered(self, now: Moment, opened: Open, by: str) -> None:
-        """Tell that somebody is coming."""
+        """Tell everybody who was called that somebody is coming."""
         opened.next_at = inf
         self._tell(now, opened, NoticeKind.ACKNOWLEDGED, str(opened.record.answered), opened.record.told_steps, by=by)
 
     def ended(self, now: Moment, opened: Open, by: str, reason: str) -> None:
-        """Tell that it is over."""
+        """Tell everybody who was called that the incident is over."""
         record = opened.record
         self._tell(now, opened, NoticeKind.RESET, str(record.presses), record.told_steps, by=by, reason=reason)
 
@@ -121,7 +122,7 @@ class Escalation:
         self._call_as(now, opened, name)
 
     def _call_as(self, now: Moment, opened: Open, name: str) -> None:
-        """Call all groups that were called so far."""
+        """Call all groups that were called before."""
         opened.told_for, opened.names = opened.record.presses, (name,) * (opened.record.told_steps + 1)
         for step in range(len(opened.names)):
             self._call(now, opened, step, name)
@@ -153,7 +154,7 @@ class Escalation:
 
 
 def _name(record: IncidentRecord) -> str:
-    """The call for its newest press: "" for the first one, and another one after each answer and each further press."""
+    """Names the call for the newest press: "" for the first one, and a new name after each answer or further press."""
     if record.is_answered:
         return ""
     again = f"again:{record.answered + 1}:" if record.answered else ""

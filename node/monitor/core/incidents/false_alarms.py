@@ -1,6 +1,6 @@
-"""Mistaken calls of each button: the second one in twelve months is a finding. Pure.
+"""Counts the mistaken calls of each button: the second one in twelve months is a finding. Pure.
 
-After a few of them nobody runs any more, so somebody has to see why this button is pressed by mistake.
+After a few false alarms nobody runs any more, so somebody must find out why this button is pressed by mistake.
 """
 
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ from node.monitor.core.model import FindingKey, NodeKey
 COUNTED_S = 365 * 86400.0
 MANY = 2
 LIMIT = 50_000
-"""As many buttons as are known (button_tests.py): whoever invents inputs fills no memory."""
+"""As many buttons as are known (button_tests.py). A sender that invents inputs can't fill the memory."""
 
 
 class FalseAlarms:
-    """``known``: the mistaken calls of a year: node, input, and when they were ended."""
+    """``known``: the mistaken calls of the last year: node, input, and when each was ended."""
 
     def __init__(self, ledger: Ledger, now: Moment, known: Iterable[tuple[NodeKey, str, datetime]] = ()) -> None:
         self._ledger = ledger
@@ -27,18 +27,18 @@ class FalseAlarms:
         self.review(now)
 
     def count(self, node: NodeKey, name: str) -> int:
-        """How often this button called by mistake in the last twelve months."""
+        """How many mistaken calls this button made in the last twelve months."""
         return len(self._of.get((node, name), ()))
 
     def add(self, now: Moment, node: NodeKey, name: str, at_utc: datetime) -> None:
-        """It did so once more."""
+        """Count one more mistaken call."""
         if (node, name) not in self._of and len(self._of) >= LIMIT:
             return
         self._of.setdefault((node, name), []).append(at_utc)
         self._review(now, node, name)
 
     def review(self, now: Moment) -> None:
-        """Forget what is longer ago than twelve months."""
+        """Drop calls that are older than twelve months."""
         for node, name in list(self._of):
             self._review(now, node, name)
 

@@ -1,4 +1,4 @@
-"""What is written down of an incident: as an event tells it, as its node lists it, and who is coming. Pure."""
+"""Makes the record of an incident: from an event, from its node's list, or from an acknowledgement. Pure."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from node.protocol.messages import Event, OpenIncident
 
 
 def from_event(key: IncidentKey, event: Event, at_utc: datetime) -> IncidentRecord:
-    """An incident as far as one of its events tells it: its call, or where that was never heard, what came after it."""
+    """An incident as one of its events describes it: its call or, if that was never heard, a later event."""
     return IncidentRecord(
         key=key,
         input=event.input or "",
@@ -22,7 +22,7 @@ def from_event(key: IncidentKey, event: Event, at_utc: datetime) -> IncidentReco
 
 
 def from_list(key: IncidentKey, listed: OpenIncident, at_utc: datetime) -> IncidentRecord:
-    """An incident of which only its node's list came."""
+    """An incident of which only its node's list is known."""
     record = IncidentRecord(
         key=key,
         input=listed.input,
@@ -35,7 +35,7 @@ def from_list(key: IncidentKey, listed: OpenIncident, at_utc: datetime) -> Incid
 
 
 def answered(record: IncidentRecord, at_utc: datetime, by: str | None, presses: int | None = None) -> IncidentRecord:
-    """Somebody is coming, who knew of so many presses (None: of all): so many there were at least."""
+    """The record once somebody is coming who knew of ``presses`` (None: of all). There were at least so many."""
     known = presses or record.presses
     if record.answered and known <= record.answered:
         return record

@@ -1,28 +1,31 @@
-"""The life of an incident at the building's side: open, held, acknowledged, reset; and who is called when.
+"""The life of an incident at the monitor: open, held, acknowledged, reset; and when which group is called.
 
 Rules:
 
-1. An incident begins with the event that calls for help, or, where that never comes, with the node's retained list.
-2. It ends with its reset event only. A ``normal`` alone is a finding; a person may then end it here.
-3. Unacknowledged after ``escalate_s`` the next group is told, and so on (escalation.py).
-4. A further press after somebody said to be coming takes that back, as the lamp at the button does: it may be another
-   person. The ladder begins anew, as it does after an end of which its node doesn't know: it wasn't over. Where nobody
-   has said so, all that were called are told of the further press at once, and the next group is called when it was to
-   be. The node's list says it as well as the event, which another monitor may have had alone.
-5. A list that says acknowledged comes just before the event that says by whom: for so long nobody else is called. It
-   has all presses that are answered by it, however late their events come. One of before the newest press says nothing:
-   it may have been kept by a broker that its node doesn't reach.
-6. What follows from an event is decided again where it is heard again: the history may have refused it the first time.
-7. No node's calls, however many it invents, keep the first one of another from being told. Where a node has too many,
-   tests, alarms that are answered and such as are only listed make room for a call; else that isn't taken, and so has
-   no receipt.
-8. What the history says of an incident once ours is stored counts here: another monitor may have been told what we
-   weren't. Before somebody is sent to ask for an end that never came, or to look for a call that never came, it is
-   asked; for the call once more when the node lists it as received. Who was told of it: told_calls.py.
-9. A press that happened after we were told of as many presses, or of an end that knew of so many, hadn't been counted,
-   whoever said so: it is told by a name of its own, and counted. So is one that isn't the test, the input or the class
-   that was told before.
-10. After a restart the wait for the next group begins anew; what was told stays told, by its keys.
+1. An incident begins with the event that calls for help or, if that never comes, with the node's retained list.
+2. It ends only with its reset event. If its node merely says ``normal``, that is a finding, and a person may end the
+   incident here.
+3. If nobody acknowledges within ``escalate_s``, the next group is told, and so on (escalation.py).
+4. A further press takes back an acknowledgement, as it does at the button's lamp: another person may have pressed. The
+   escalation begins anew. It also begins anew after an end of which the node doesn't know, because the incident wasn't
+   over. If nobody has acknowledged, everybody who was called is told of the further press at once, and the next group
+   is called at the time that was planned. The node's list counts as much as the event, which perhaps only another
+   monitor heard.
+5. A list that says *acknowledged* comes just before the event that says by whom. While that event is awaited, no
+   further group is called. The list counts all presses that the acknowledgement covers, however late their events come.
+   A list from before the newest press is ignored: a broker that the node doesn't reach may have retained it.
+6. When an event is heard again, everything that follows from it is decided again: the history may have refused it the
+   first time.
+7. However many calls a node invents, the first call of another node is told. If a node has too many incidents, its
+   tests, its acknowledged alarms and those that are only listed make room for a call. If none of them can, the call
+   isn't taken and gets no receipt.
+8. After our record is stored, what the history says of the incident counts here: another monitor may have heard what we
+   didn't. The history is asked before a person is sent to find an end or a call that never came. It is asked for the
+   call once more when the node lists the incident as received. Who was told of it: told_calls.py.
+9. A press counts as uncounted if it happened after we heard of at least as many presses, or of an end that counted as
+   many. Whoever sent that count can't have known this press. It is told under a name of its own, and counted. The same
+   holds for a call that differs from what was told before: it is no test, or it has another input or class.
+10. After a restart the wait for the next group begins anew. The keys make sure that nobody is told the same twice.
 """
 
 from collections import OrderedDict
@@ -41,14 +44,14 @@ from node.monitor.core.nodes.plausibility import TOLD_ANEW, Plausibility, happen
 from node.protocol.messages import INCIDENTS_LIMIT, Alarm, Event, OpenIncident
 
 LISTED_S = 10.0
-"""How long a listed incident may be without its event: the event was sent just after the list."""
+"""How long a listed incident may lack its event: the event was sent just after the list."""
 
 NORMAL_S = 30.0
-"""How long an incident may stay open here after its node no longer lists it: the reset event was sent with it."""
+"""How long an incident may stay open here when its node doesn't list it any more: its reset was sent with that list."""
 
 CLOSED_KEPT = 10_000
 OPEN_LIMIT = 5_000
-"""Beyond this a node has one open incident, and never more than ``INCIDENTS_LIMIT``, which is all that it may list."""
+"""Beyond this limit each node has one open incident. None ever has more than ``INCIDENTS_LIMIT``, all it can list."""
 
 _PRESSES = ("pressed", "opened", "held-open")
 CALLS = (*_PRESSES, "adopted")
@@ -56,9 +59,9 @@ CALLS = (*_PRESSES, "adopted")
 
 
 class Incidents:
-    """All open incidents. ``steps``: how many groups there are beyond the one that is told at once.
+    """All open incidents. ``steps``: how many groups there are after the one that is told at once.
 
-    ``closed``: those that have ended, oldest first, each with how many presses it had.
+    ``closed``: the incidents that have ended, oldest first, each with its number of presses.
     """
 
     def __init__(
@@ -87,26 +90,26 @@ class Incidents:
                 self._resume(now, record)
 
     def of(self, node: NodeKey) -> list[Open]:
-        """The open incidents of a node."""
+        """The open incidents of this node."""
         return list(self._of_node.get(node, {}).values())
 
     def ended(self, key: IncidentKey) -> int | None:
-        """With how many presses it has ended; None where it hasn't, or nobody remembers."""
+        """With how many presses the incident ended; None if it is open, or not remembered."""
         return self._closed.get(key)
 
     def forget(self, node: NodeKey) -> None:
-        """It is no node any more; it has no open incident. What its list alone named is nobody's call."""
+        """Drop what is kept of a removed node. It has no open incident; what only its list named is dropped, too."""
         self._listed.pop(node, None)
         self.plausibility.forget(node)
 
     def call_untold(self, now: Moment, why: str, only: Collection[IncidentKey] | None = None) -> None:
-        """Call anew for what nobody was told of, of ``only`` these: what was left out for a target isn't sent later."""
+        """Call anew for incidents (of ``only`` these) that nobody was told of: what was left out isn't sent later."""
         for key, opened in list(self.open.items()):
             if opened.record.is_untold and (only is None or key in only):
                 self._escalation.call_anew(now, opened, why)
 
     def lacks(self, node: NodeKey, event: Event) -> bool:
-        """Whether this is a call for help of which nothing is known here."""
+        """Whether this is a call for help that isn't known here."""
         if event.kind not in CALLS or not event.presses or event.incident is None:
             return False
         key = IncidentKey(*node, event.incident)
@@ -116,7 +119,7 @@ class Incidents:
         return _is_other(opened, event) or event.presses + opened.record.beyond > opened.record.presses
 
     def admits(self, now: Moment, node: NodeKey, event: Event) -> bool:
-        """Whether there is room for what an event says: a call gets that of an alarm that matters less."""
+        """Whether there is room for what an event says. A call may take the room of an alarm that matters less."""
         if event.kind not in CALLS or not event.presses or event.incident is None:
             return True
         if IncidentKey(*node, event.incident) in self.open or self._finds_room(now, node):
@@ -131,7 +134,7 @@ class Incidents:
         return True
 
     def call_anew(self, now: Moment, node: NodeKey, event: Event, at_utc: datetime) -> None:
-        """A call that isn't what is known of its incident; ``event`` has an incident and presses."""
+        """Tell a call that contradicts what is known of its incident. ``event`` has an incident and presses."""
         key = IncidentKey(*node, event.incident or "")
         why, opened = f"{event.boot}-{event.seq}", self.open.get(key)
         if opened is not None and opened.anew == why:
@@ -160,7 +163,7 @@ class Incidents:
         self._escalation.call_anew(now, opened, why)
 
     def event(self, now: Moment, node: NodeKey, event: Event, at_utc: datetime) -> None:
-        """An event that hadn't been heard before."""
+        """Take an event that hadn't been heard before."""
         if event.incident is None:
             return
         key = IncidentKey(*node, event.incident)
@@ -171,8 +174,8 @@ class Incidents:
         elif event.kind == "acknowledged" and key in self.open:
             self._acknowledged(now, key, at_utc, plain(event.by), event.presses)
         elif event.kind == "acknowledged" and (key not in self._closed or (event.presses or 0) > self._closed[key]):
-            # Another monitor, which is gone by now, took the call: the history has it, and we don't know of it. Or it
-            # was ended here, and the press that shows that it wasn't over is still on its way.
+            # Either another monitor, which is gone by now, took the call: the history has it, and we don't know it. Or
+            # the incident was ended here, and the press that shows that it wasn't over is still on its way.
             by = plain(event.by)
             opened = Open(answered(from_event(key, event, at_utc), at_utc, by), counted_at=now.at)
             if key in self._closed and self._finds_room(now, node):
@@ -184,7 +187,7 @@ class Incidents:
             self._call(now, key, event, event.presses, at_utc)
 
     def alarm(self, now: Moment, node: NodeKey, message: Alarm, *, is_newest: bool = True) -> None:
-        """A node's list of its open incidents. One that isn't its newest, which a broker kept, says what is open."""
+        """Take a node's list of its open incidents. A retained list that isn't the newest only adds open incidents."""
         listed = {IncidentKey(*node, each.incident): each for each in message.incidents}
         waiting = self._listed.pop(node, {})
         unheard: dict[IncidentKey, tuple[float, OpenIncident]] = {}
@@ -220,7 +223,7 @@ class Incidents:
                 self._count(now, opened, each.presses)
 
     def stored(self, now: Moment, there: IncidentRecord) -> None:
-        """The history has it so now. What we have heard since, and have yet to store, it doesn't know."""
+        """Take the incident as the history has it now. It lacks what we have heard since and haven't stored yet."""
         opened = self.open.get(there.key)
         if opened is None:
             if there.reset_utc is None and there.presses > self._closed.get(there.key, there.presses):
@@ -257,15 +260,15 @@ class Incidents:
             self._escalation.begin(now, opened)
 
     def acknowledge_here(self, now: Moment, key: IncidentKey, by: str) -> None:
-        """Somebody is coming, and the node couldn't be told: nobody else needs to be called."""
+        """Note that somebody is coming although the node can't be told, so that no further group is called."""
         self._acknowledged(now, key, now.utc, by)
 
     def reset_here(self, now: Moment, key: IncidentKey, by: str, reason: str) -> None:
-        """A person ends an incident of which its node doesn't know any more."""
+        """End an incident for a person whose node doesn't know it any more, or can't be asked."""
         self._reset(now, key, now.utc, by=by, reason=reason)
 
     def time_passed(self, now: Moment) -> None:
-        """Tell whoever is next; find what never came."""
+        """Call the groups whose time has come; find calls and ends that never came."""
         self._escalation.time_passed(now)
         self.plausibility.time_passed(now)
         for opened in list(self.open.values()):
@@ -327,7 +330,7 @@ class Incidents:
 
     @staticmethod
     def _is_uncounted(now: Moment, event: Event, since: float) -> bool:
-        """Whether this press happened after that."""
+        """Whether this press happened after that instant (monotonic), and so wasn't counted then."""
         return event.kind in _PRESSES and happened_after(now, event, since)
 
     def _resume(self, now: Moment, record: IncidentRecord) -> None:
@@ -358,8 +361,8 @@ class Incidents:
             self._escalation.repeat(now, opened, presses)
 
     def _press_again(self, now: Moment, opened: Open, presses: int) -> None:
-        """There were more presses than anybody was told of here."""
-        if opened.answered_since is not None:  # the event that says who answered those before it may never come
+        """Count and tell presses beyond those that people were told of here."""
+        if opened.answered_since is not None:  # the event that says who answered the earlier presses may never come
             self._acknowledged(now, opened.record.key, now.utc, "", opened.answered_for)
         record = opened.record
         self._count(now, opened, max(presses, record.presses))
@@ -377,7 +380,8 @@ class Incidents:
             return
         record = opened.record
         if (presses or record.presses) <= record.answered and not record.is_answered:
-            # Heard again, and taken back since: who was called for the press after it mustn't take that for answered.
+            # It is heard again, and was taken back since. People who were called for the later press must not read that
+            # it is answered.
             return
         opened.answered_since = None
         opened.record = answered(record, at_utc, by, presses)
@@ -423,13 +427,13 @@ class Incidents:
             self._closed_at.pop(gone, None)
 
     def _reopen(self, key: IncidentKey) -> int:
-        """It isn't over: with how many presses it seemed to be."""
+        """Take the incident out of those that ended. Returns the number of presses with which it seemed to end."""
         self._closed_at.pop(key, None)
         return self._closed.pop(key, 0)
 
     @staticmethod
     def _count(now: Moment, opened: Open, presses: int) -> None:
-        """There are so many presses, no fewer than before."""
+        """Set the number of presses; it never shrinks."""
         if presses > opened.record.presses:
             opened.counted_at = now.at
         opened.record = replace(opened.record, presses=presses)
@@ -446,14 +450,14 @@ class Incidents:
 
 
 def _is_other(opened: Open, event: Event) -> bool:
-    """Whether a call isn't as its incident was told: a real one that passed for a test, or at another input."""
+    """Whether a call differs from what was told: it is no test but was told as one, or has another input or class."""
     record = opened.record
     told = (record.test and not event.test, record.input, record.alarm_class)
     return told != (False, event.input or "", event.alarm_class or record.alarm_class)
 
 
 def _matters_less(record: IncidentRecord) -> bool:
-    """Whether it makes room for a call: it calls nobody, or only a list has it."""
+    """Whether it makes room for a call: it calls nobody now, or only a list names it."""
     return record.test or record.is_answered or record.held_utc is None
 
 

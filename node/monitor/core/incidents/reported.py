@@ -1,4 +1,4 @@
-"""What each node says last about its open incidents: at the wall they are open, whatever is known here. Pure."""
+"""Keeps each node's newest list of open incidents: they are open at the node, whatever is known here. Pure."""
 
 from collections.abc import Iterator
 
@@ -6,16 +6,16 @@ from node.monitor.core.model import IncidentKey, NodeKey
 from node.protocol.messages import Alarm, Event, OpenIncident
 
 BOOTS = 4
-"""Of so many boots of a node a list is kept: brokers that it doesn't reach have those of earlier ones."""
+"""A list is kept of so many boots of a node. A broker that the node doesn't reach may still retain an older one."""
 
 KEPT = 10_000
-"""Listed incidents of all nodes: whoever invents some fills no memory. Those whose nodes said them last are kept."""
+"""Listed incidents of all nodes; invented ones can't fill the memory. The lists that came last are kept."""
 
 
 class Reported:
-    """The newest list of each node: of the boot that speaks, where it is known, and of that the one said last.
+    """The newest list of each node: the newest of its present boot if that is known, else the newest of its last boot.
 
-    A broker may keep an older list, which takes no newer one's place.
+    A broker may retain an older list; that never replaces a newer one.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Reported:
         self._of: dict[NodeKey, dict[IncidentKey, OpenIncident]] = {}
 
     def take(self, node: NodeKey, message: Alarm) -> bool:
-        """A node's list came; whether it is its newest one."""
+        """Take a node's list. Returns whether it is its newest one."""
         boots = self._boots.setdefault(node, {})
         known, speaks = boots.pop(message.boot, message), self._speaks.get(node, message.boot)
         is_older = message.seq < known.seq
@@ -38,7 +38,7 @@ class Reported:
         return True
 
     def spoke(self, node: NodeKey, boot: str) -> Alarm | None:
-        """It lives, and this is its boot; the list that a broker had kept of it, where that is the newest one now."""
+        """Note that this boot of the node lives. Returns its retained list if that becomes the newest one by this."""
         if self._speaks.get(node) == boot:
             return None
         self._speaks[node] = boot
@@ -56,28 +56,28 @@ class Reported:
             self._count -= len(self._of.pop(next(iter(self._of))))
 
     def forget(self, node: NodeKey) -> None:
-        """It is no node any more."""
+        """Drop what is kept of a node that was removed."""
         self._boots.pop(node, None)
         self._speaks.pop(node, None)
         self._count -= len(self._of.pop(node, ()))
 
     def get(self, key: IncidentKey) -> OpenIncident | None:
-        """This incident as its node has it, None where it doesn't list it, or nobody remembers."""
+        """This incident as its node lists it; None if it doesn't, or if the list isn't known."""
         return self._of.get(key.of, {}).get(key)
 
     def after(self, node: NodeKey, event: Event) -> Alarm | None:
-        """Its newest list, where that was said after this event; None where nobody knows of one.
+        """The node's newest list if it was sent after this event; None if there is no such list.
 
-        A node says its birth before anything else: an event of another boot than the one that speaks is an older one.
+        A node sends its birth before anything else. So an event of another boot than the present one is older.
         """
         newest = self._boots.get(node, {}).get(self._speaks.get(node, event.boot))
         return None if newest is None or (newest.boot == event.boot and newest.seq < event.seq) else newest
 
     def has_said(self, node: NodeKey) -> bool:
-        """Whether this node has said any list since our start."""
+        """Whether any list of this node came since our start."""
         return node in self._boots
 
     def all(self) -> Iterator[tuple[IncidentKey, OpenIncident]]:
-        """Whatever is listed by anybody."""
+        """All incidents that are listed by any node."""
         for listed in self._of.values():
             yield from listed.items()

@@ -1,10 +1,13 @@
-"""What was decided at a desk while a node was away, and isn't so at its wall. Pure.
+"""Finds what was decided at a desk while a node was away, and is different at the node. Pure.
 
-1. Whoever ended an alarm, or said to be coming, while its node was away has meant the wall, too: once the node is back
-   and has its old list for ``LISTED_S``, it is asked again, in their name. The lamp must not say that nobody comes.
-2. An incident that is over here, and that a living node lists for ``NORMAL_S`` all the same, is a finding: its sound
-   and its lamp call for help, and here nobody sees an alarm. After a restart nobody knows who ended it: somebody goes.
-3. What its node lists with more presses than were answered or ended is no matter of this: it is open (lifecycle.py).
+1. Somebody may end an alarm, or say to be coming, while its node is away. They meant the node as well. Once the node
+   is back and has listed the old state for ``LISTED_S``, it is asked again in their name. Its lamp must not say that
+   nobody comes.
+2. An incident may be over here while its living node still lists it. After ``NORMAL_S`` that is a finding: sound and
+   lamp at the node call for help, and nobody here sees an alarm. After a restart nobody knows who ended it, so somebody
+   must go there.
+3. If the node lists more presses than were answered or ended, this file leaves it alone: that incident is open
+   (lifecycle.py).
 """
 
 from collections.abc import Iterator
@@ -33,15 +36,15 @@ class Resync:
         self._found = {IncidentKey(*key.of, key.subject) for key in ledger.open if key.code == OPEN_AT_THE_WALL.code}
 
     def ended_here(self, request: Reset) -> None:
-        """This end was noted here alone."""
+        """Note that this end was recorded only here."""
         self._ended[request.incident] = request
 
     def refused(self, key: IncidentKey) -> None:
-        """Its node has a reason not to: somebody may still be pressing."""
+        """Note that the node refused: somebody may still be pressing. It isn't asked again."""
         self._refused.add(key)
 
     def due(self, now: Moment) -> Iterator[Acknowledge | Reset]:
-        """What nodes are to be asked again; and the findings of rule 2."""
+        """What nodes must be asked again. Also raises and clears the findings of rule 2."""
         differing = {key: listed for key, listed in self._reported.all() if self._differs(key, listed)}
         self._since = {key: self._since.get(key, now.at) for key in differing}
         self._ended = {key: each for key, each in self._ended.items() if self._incidents.ended(key) is not None}

@@ -1,11 +1,12 @@
-"""Which calls people were told of, and what their nodes hear of that: the lamp says *received* then. Pure.
+"""Notes of which calls people were told, and tells the nodes: then the lamp says *received*. Pure.
 
-1. A call is told once a channel has taken a message that names every press of it.
-2. Its node hears so at once, for the event for which it waits: the one that its list names, or a further press that
-   came. It hears so again at its birth, when a link is back, and when it says anything of the call again; and where it
-   goes on listing it as active, after ``AGAIN_S``, doubling to ``SELDOM_S``: a receipt that was lost does no harm.
-3. Another monitor on the same history may have told people: it is asked every ``ASK_S``, after a minute every
-   ``ASK_SELDOM_S``; no more than ``ASKED`` calls at once, those first that have waited longest.
+1. A call is told once a channel has taken a message that names all its presses.
+2. The node gets a receipt *told* at once, for the event that it waits for: the one that its list names, or a further
+   press that came. It gets the receipt again at its birth, when a link is back, and when it sends anything about the
+   call again. While it still lists the call as active, the receipt is repeated after ``AGAIN_S``, doubling to
+   ``SELDOM_S``. So a lost receipt does no harm.
+3. Another monitor on the same history may have told people. The history is asked about that every ``ASK_S``, after a
+   minute every ``ASK_SELDOM_S``. It is asked about at most ``ASKED`` calls at once, those that waited longest first.
 4. A call that nobody was told of for ``UNTOLD_S`` is a finding.
 """
 
@@ -26,7 +27,7 @@ from node.monitor.core.view.view_types import Counters
 from node.protocol.messages import Alarm, Event
 
 UNTOLD_S = 10.0
-"""As long as a node waits (its ``receipt_s``) until its lamp says that nobody has it."""
+"""As long as a node waits (its ``receipt_s``) before its lamp says that nobody has the call."""
 
 AGAIN_S = 1.0
 SELDOM_S = 60.0
@@ -35,16 +36,16 @@ ASK_SELDOM_S = 5.0
 ASK_OFTEN_S = 60.0
 ASKED = 50
 AT_ONCE = 100
-"""How many told receipts a node gets within a second: twice what it may list."""
+"""How many *told* receipts a node gets within a second: twice as many as incidents that it may list."""
 
 
 @dataclass(slots=True)
 class _Call:
-    """What is known of an open call beside its record.
+    """What is known of an open call besides its record.
 
-    ``came``: its newest press that came, ``presses`` its number. ``said``: which event was named last, ``said_at``
-    when, ``say_at`` when it may be again. ``untold_at``: since when nobody knows of it, ``ask_at`` when the history is
-    asked next.
+    ``came``: the newest of its presses that came; ``presses``: that press's number. ``said``: the event that the last
+    receipt named, ``said_at`` when it was sent, ``say_at`` when it may be sent again. ``untold_at``: since when nobody
+    was told, ``ask_at``: when the history is asked next.
     """
 
     came: EventKey | None = None
@@ -57,7 +58,7 @@ class _Call:
 
 
 class ToldCalls:
-    """Says and finds what follows from what people were told."""
+    """Sends the receipts and raises the findings that follow from what people were told."""
 
     def __init__(
         self,
@@ -78,10 +79,10 @@ class ToldCalls:
         self._second: dict[NodeKey, tuple[float, int]] = {}
 
     def accepted(self, now: Moment, key: IncidentKey, presses: int) -> None:
-        """A channel took a message about this call, which named so many presses."""
+        """A channel took a message about this call that named so many presses."""
         opened = self._incidents.open.get(key)
         if opened is None or presses <= opened.record.told_presses:
-            return  # over, or told before; the outbox has kept what there is to keep
+            return  # the call is over, or was told before; the outbox has noted that
         untold_at = self._call(key).untold_at
         opened.record = replace(opened.record, told_presses=presses, told_utc=now.utc)
         self._ledger.out.incidents.append(opened.record)
@@ -104,31 +105,31 @@ class ToldCalls:
         self._again(now, key, opened)
 
     def listed(self, now: Moment, node: NodeKey, message: Alarm) -> None:
-        """A node's list came, and is in ``reported``."""
+        """A node's list came. ``reported`` has taken it already."""
         for each in message.incidents:
             key = IncidentKey(*node, each.incident)
             opened = self._incidents.open.get(key)
             if opened is None:
                 continue
             if each.phase == "received" and opened.record.is_untold:
-                call = self._call(key)  # another monitor has told it
+                call = self._call(key)  # another monitor may have told it
                 call.ask_at = min(call.ask_at, now.at)
             self._again(now, key, opened)
 
     def say_all(self, now: Moment, node: NodeKey | None = None) -> None:
-        """This node was born, or (None) a link is back: what was said before may be lost."""
+        """Send the receipts again: this node was born, or (None) a link is back. Earlier ones may be lost."""
         opened = list(self._incidents.open.values()) if node is None else self._incidents.of(node)
         for each in opened:
             self._again(now, each.record.key, each)
 
     def stored(self, now: Moment, there: IncidentRecord) -> None:
-        """The history has said what it knows of this incident, and ``incidents`` has taken that."""
+        """The history has answered what it knows of this incident. ``incidents`` has taken the answer already."""
         opened = self._incidents.open.get(there.key)
         if opened is not None:
             self._look(now, there.key, opened)
 
     def time_passed(self, now: Moment) -> None:
-        """Say again, ask, and find what nobody was told of."""
+        """Repeat receipts, ask the history, and find calls that nobody was told of."""
         for key in self._calls.keys() - self._incidents.open.keys():
             del self._calls[key]
             self._ledger.clear(now, _untold(key))
@@ -139,22 +140,22 @@ class ToldCalls:
         self._ask(now)
 
     def _ask(self, now: Moment) -> None:
-        """Ask the history about whatever it is time for."""
+        """Ask the history about the calls that are due."""
         due = [key for key, call in self._calls.items() if call.ask_at <= now.at]
         for key in sorted(due, key=lambda each: self._calls[each].ask_at)[:ASKED]:
             call = self._calls[key]
             call.ask_at = now.at + (ASK_S if now.at - call.untold_at < ASK_OFTEN_S else ASK_SELDOM_S)
-            if self._self_check.history_ok:  # else all that was asked would be stored once it is back
+            if self._self_check.history_ok:  # else all these questions would be stored once it is back
                 self._ledger.out.incidents.append(self._incidents.open[key].record)
 
     def _again(self, now: Moment, key: IncidentKey, opened: Open) -> None:
-        """Its node may not have heard what was said."""
+        """Send the receipt again soon: the node may not have got the last one."""
         call = self._call(key)
         call.say_at = min(call.say_at, call.said_at + AGAIN_S)
         self._look(now, key, opened)
 
     def _look(self, now: Moment, key: IncidentKey, opened: Open) -> None:
-        """Say it, where it is so, its node waits for it, and it is time; else see since when it isn't."""
+        """Send the receipt if people were told, the node waits for it and it is time. Keep ``untold_at``."""
         call = self._call(key)
         if opened.record.is_untold and opened.answered_since is None:
             if call.untold_at == inf:
@@ -173,14 +174,14 @@ class ToldCalls:
         self._receipts.say(awaited, "told")
 
     def _awaited(self, key: IncidentKey, call: _Call) -> EventKey | None:
-        """The event for which its node waits, as far as it is known; None where it waits for none."""
+        """The event for which the node waits for a receipt, as far as known; None if it waits for none."""
         listed = self._reported.get(key)
         if listed is None or listed.presses < call.presses:
             return call.came
         return EventKey(*key.of, listed.press.boot, listed.press.seq) if listed.phase == "active" else None
 
     def _may(self, now: Moment, node: NodeKey) -> bool:
-        """Whether this node hasn't heard too much within this second."""
+        """Count a receipt for this node. Returns whether it is within the limit of this second."""
         since, count = self._second.get(node, (-inf, 0))
         if now.at - since >= 1.0:
             since, count = now.at, 0

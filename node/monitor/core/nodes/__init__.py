@@ -1,1 +1,1 @@
-"""Which nodes there are, which of them live, and whether all that they said has come."""
+"""Which nodes there are, which of them live, and whether all that they sent has come."""

@@ -1,8 +1,8 @@
-"""Two processes that speak as one node, such as a copied memory card: found by their lives, which overlap. Pure.
+"""Finds two processes that speak as the same node, such as a copied memory card, because their lives overlap. Pure.
 
-A node has one process at a time, and each start of it has another boot. Whoever speaks with an older boot after a newer
-one has been heard shows that both live: one of the two buttons may be dead, and nobody sees which. This holds whether
-they share a broker, throw each other off it, or have one each.
+A node has one process at a time, and each start of it has a new boot. If an older boot speaks after a newer one was
+heard, both are alive. One of the two buttons may be dead, and nobody sees which. This is found whether the two share a
+broker, throw each other off it, or have a broker each.
 """
 
 from dataclasses import dataclass, field
@@ -14,18 +14,18 @@ from node.monitor.core.model import FindingKey, NodeKey
 from node.protocol.messages import HeartbeatMessage
 
 MARGIN_S = 5.0
-"""How much later than the newest one an older boot has to speak, and how late a heartbeat may come: the last words of a
-node that was restarted may overtake nothing by more (a link gives a connection up for less, retry_times.py)."""
+"""How much later than the newest boot an older one must speak to count, and how late a heartbeat may come. The last
+messages of a node that was restarted can't be delayed by more: a link gives a connection up sooner (retry_times.py)."""
 
 SHOWN_S = 120.0
-"""How long it is shown after it was seen last: twice the longest period of a node."""
+"""How long the finding stays after the last sign of it: twice the longest period of a node."""
 
 BOOTS_KEPT = 4
 
 
 @dataclass(slots=True)
 class _Life:
-    """One boot: when it began, by its own clock that says for how long it has run, and when it was first heard."""
+    """One boot: when it began, which follows from the uptime that it reports, and when it was first heard."""
 
     began: float
     first_heard: float
@@ -33,14 +33,14 @@ class _Life:
 
 @dataclass(slots=True)
 class _Voices:
-    """The newest boots of a node, by the order of their first words; ``until``: how long it counts as doubled."""
+    """The newest boots of a node, in the order in which they were first heard. ``until``: when the finding ends."""
 
     lives: dict[str, _Life] = field(default_factory=dict)
     until: float = -inf
 
 
 class DuplicateIdentity:
-    """All nodes' boots, as far as they beat."""
+    """The boots of all nodes, by their heartbeats."""
 
     def __init__(self, ledger: Ledger, now: Moment) -> None:
         self._ledger = ledger
@@ -49,7 +49,7 @@ class DuplicateIdentity:
         }
 
     def heartbeat(self, now: Moment, node: NodeKey, message: HeartbeatMessage) -> None:
-        """A node beats; ``now`` is when that came."""
+        """Take a node's heartbeat. ``now`` is when it came."""
         voices = self._voices.setdefault(node, _Voices())
         began = now.at - max(0.0, message.uptime_s)
         life = voices.lives.setdefault(message.boot, _Life(began, now.at))
@@ -64,12 +64,12 @@ class DuplicateIdentity:
             self._ledger.clear(now, _key(node))
 
     def forget(self, node: NodeKey) -> None:
-        """It is no node any more."""
+        """Drop what is kept of a node that was removed."""
         self._voices.pop(node, None)
 
 
 def _overlaps(older: _Life, newer: _Life, at: float) -> bool:
-    """Whether the one that speaks ``at`` this instant was there before the other, and still is."""
+    """Whether the boot that speaks ``at`` this instant began before the other one, and is still alive."""
     return older.began < newer.began and newer.first_heard + MARGIN_S <= at
 
 

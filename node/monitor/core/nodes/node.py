@@ -9,22 +9,22 @@ from node.monitor.core.monitor_settings import Place
 from node.protocol.messages import HeartbeatMessage
 
 PERIOD_S = 10.0
-"""What is supposed of a node that hasn't said its period yet."""
+"""The period that is assumed of a node that hasn't said its own yet."""
 
 PATH_S = 60.0
-"""For how long a broker that brought a node counts as its way."""
+"""For how long a broker counts as a way to a node that it brought."""
 
 HEARD = (Status.UP, Status.LATE)
 
 
 @dataclass(slots=True)
 class Tracked:
-    """One node. Instants are monotonic; ``due`` is the next one at which something may have to be decided.
+    """One node. Instants are monotonic. ``expected``: when its next sign of life is due; inf if none is awaited.
 
-    ``born``: the (boot, session) that each broker told as its birth. ``ways``: when each broker brought it last, -inf
-    where it only kept something of it. ``will_by``: the broker that told its will, until it is heard or down. ``gone``:
-    the boot that said goodbye; ``back_due``: when it has to be back from that. ``proven_at``: when it is one of ours,
-    if it is heard then.
+    ``born``: the (boot, session) of the birth that each broker brought. ``ways``: when each broker brought the node
+    last; -inf if it only retained something of it. ``will_by``: the broker that sent its will, until the node is heard
+    or down. ``gone``: the boot that said goodbye; ``back_due``: when the node must be back from that. ``queued``: when
+    its entry in the heap of deadlines comes up. ``proven_at``: from then on it is one of ours if it is heard.
     """
 
     key: NodeKey
@@ -50,10 +50,10 @@ class Tracked:
 
     @property
     def is_reached(self) -> bool:
-        """Whether a command may reach it."""
+        """Whether commands can reach it."""
         return self.status in HEARD and bool(self.boot)
 
     def recent_ways(self) -> list[str]:
-        """The brokers that brought it within ``PATH_S`` before it was heard last."""
+        """The brokers that brought it within ``PATH_S`` before it was last heard."""
         latest = max(self.ways.values())
         return [name for name, at in self.ways.items() if at >= latest - PATH_S]

@@ -1,23 +1,26 @@
-"""Who of the nodes is there: new, up, late, down, paused. Pure, in virtual time.
+"""Supervises the nodes: new, up, late, down, paused. Pure, in virtual time.
 
 Rules:
 
-1. A node's next heartbeat is due one published period after its last sign of life. Half of the grace later it is late,
-   the whole grace later down: with a period of 10 s and a grace of 9 s, after 19 s (EN 50136-1 SP6: 20 s).
-2. It is down at once when it says goodbye; and ``WILL_S`` after the broker told its will for the connection that it was
-   born with, unless the broker goes meanwhile: one that is stopped tells everybody's will, and then nothing is known.
-   One that was kept there is of any time, and the node may be on its way back: its deadline decides.
-   A goodbye is *planned*: only when it isn't back by its planned end (or ``GOODBYE_S``) somebody is told. That it is
-   heard again, as one that a broker kept, moves no end.
-3. Any message that isn't retained is a sign of life, but for a will, and for what a boot says after its own goodbye,
-   unless that is its birth again. What came before the last one says nothing new.
-4. A broker that we can't reach says nothing about the nodes: the deadlines of those that only it brings wait for it,
-   and begin anew once it is back. So a broker's absence is one finding. Whose ways we don't know (nothing of it was
-   heard since our start) may be on any broker that we don't reach.
-5. Paused means that silence is nobody's business until the pause ends by itself. It hides no alarm and no fault. A node
-   that was stopped meanwhile has ``GOODBYE_S`` from then on. Pausing one that is down isn't told as its return.
-6. Deadlines stand in a heap, one entry for each node, looked at when it comes up; a heartbeat only moves the node's own
-   deadline. So its cost doesn't grow with the fleet.
+1. A node's next heartbeat is due one published period after its last sign of life. After half of the grace more the
+   node is late, after the whole grace it is down: with a period of 10 s and a grace of 9 s that is after 19 s
+   (EN 50136-1 SP6: 20 s).
+2. A node is down at once when it says goodbye. It is down ``WILL_S`` after a broker sent the will of the connection
+   with which the node was born, unless that broker goes away meanwhile: a broker that is stopped sends the wills of all
+   nodes, and then nothing is known. A retained will may be of any time, and the node may be on its way back, so there
+   the deadline decides.
+   A goodbye is *planned*: people are told only if the node isn't back by its planned end (or after ``GOODBYE_S``).
+   A copy of the goodbye, such as a retained one, doesn't extend that time.
+3. Each message that isn't retained is a sign of life, with two exceptions: a will, and what a boot sends after its own
+   goodbye unless that is a new birth. A message that came before the last one changes nothing.
+4. A broker that we don't reach tells us nothing about its nodes. The deadlines of nodes that only it brings wait, and
+   begin anew once the broker is back. So a broker that is away makes one finding. A node of which nothing was heard
+   since our start may be on any broker that we don't reach.
+5. Paused means maintenance: don't report the node as down until the pause ends by itself. A pause hides no alarm and no
+   fault. A node that was stopped meanwhile has ``GOODBYE_S`` from the end of the pause to be back. When a node that is
+   down is paused, people aren't told that it is back.
+6. Deadlines are in a heap with one entry for each node, which is examined when it comes up. A heartbeat only moves the
+   node's own deadline, so its cost doesn't grow with the fleet.
 
     heartbeat  |_________|_________|
     late       __________________________________|‾‾‾‾
@@ -40,20 +43,20 @@ from node.monitor.core.nodes.roster import Roster
 from node.protocol.messages import HeartbeatMessage, State
 
 PERIOD_LIMIT_S = 60.0
-"""The longest that node.toml allows: a node that claims more is taken by this, or it could die unnoticed."""
+"""The longest period that node.toml allows. A node that claims more gets this one, or its death wouldn't be noticed."""
 
 PAUSE = "pause"
-"""The subject of the finding that a node is paused."""
+"""The subject of the finding about a paused node."""
 
 GOODBYE_S = 120.0
 """How long a clean stop without a planned end may take."""
 
 WILL_S = 1.0
-"""How long the broker that told a will has to stay for it to count."""
+"""How long the broker that sent a will must stay connected for the will to count."""
 
 
 class Fleet:
-    """All nodes: ``nodes`` are those of ``members``. What it decides goes to the ledger's ``out``."""
+    """All nodes: ``nodes`` are those of ``members``. The decisions go to the ledger's ``out``."""
 
     def __init__(
         self,
@@ -80,18 +83,18 @@ class Fleet:
 
     @property
     def blind(self) -> bool:
-        """Whether no broker is reached: then nothing here says how the nodes are now."""
+        """Whether no broker is connected. Then the monitor doesn't know how any node is now."""
         return not any(self.brokers.values())
 
     @property
     def next_due(self) -> float:
-        """When ``time_passed`` has something to do; inf when nothing is due."""
+        """When ``time_passed`` must be called next; inf if nothing is due."""
         return self._heap[0][0] if self._heap else inf
 
     def find(self, key: NodeKey, now: Moment, *, speaks: bool = True) -> Tracked | None:
-        """This node, made known where it wasn't; None where too many strangers are known already.
+        """The node with this key; makes it known if it wasn't. None if too many strangers are known already.
 
-        ``speaks``: it says something now, rather than that a broker has kept something of it.
+        ``speaks``: it sends something now. False for something of it that a broker retained.
         """
         tracked = self.nodes.get(key)
         if tracked is None:
@@ -103,7 +106,7 @@ class Fleet:
         return tracked
 
     def heard(self, now: Moment, tracked: Tracked, broker: str, boot: str) -> None:
-        """A message that isn't retained came from this node by this broker."""
+        """A message of this node that isn't retained came by this broker."""
         if boot == tracked.gone:
             return
         if tracked.heard is not None and now.at < tracked.heard:
@@ -119,11 +122,11 @@ class Fleet:
         tracked.expected = now.at + tracked.period_s
         if tracked.status is not Status.UP:
             self._alive(now, tracked)
-        if tracked.expected < tracked.queued:  # else its entry comes up before any deadline that this can have moved
+        if tracked.expected < tracked.queued:  # else its entry comes up before any deadline that moved here
             self._schedule(tracked)
 
     def heartbeat(self, now: Moment, tracked: Tracked, broker: str, message: HeartbeatMessage) -> None:
-        """A node says how it is, and when it will again."""
+        """Take a heartbeat: how the node is, and when the next one is due."""
         if tracked.heard is None or tracked.heard <= now.at:
             tracked.period_s = min(max(message.period_s, 1.0), PERIOD_LIMIT_S)
             tracked.heartbeat = message
@@ -131,14 +134,14 @@ class Fleet:
         self.heard(now, tracked, broker, message.boot)
 
     def state(self, now: Moment, tracked: Tracked, broker: str, message: State, *, retained: bool) -> None:
-        """A birth, a goodbye or a will."""
+        """Take a birth, a goodbye or a will."""
         if message.state == "online":
             tracked.born[broker] = (message.boot, message.session)
             if retained:
                 self._kept_by(now, tracked, broker)
                 tracked.boot = tracked.boot or message.boot
             else:
-                tracked.gone = ""  # so it answers a goodbye that wasn't its own (PROTOCOL.md 4.2)
+                tracked.gone = ""  # it answers a goodbye that wasn't its own (PROTOCOL.md 4.2)
                 self.heard(now, tracked, broker, message.boot)
         elif message.state == "offline":
             self._goodbye(now, tracked, message)
@@ -149,7 +152,7 @@ class Fleet:
             self._will(now, tracked, broker, message)
 
     def broker_up(self, now: Moment, broker: str) -> None:
-        """A broker is reached (again): whoever it alone brings has its whole time from now."""
+        """A broker is connected (again): nodes that only it brings have their whole time from now."""
         unseen = [tracked for tracked in self.nodes.values() if self.unseen(tracked)]
         self.brokers[broker] = True
         for tracked in unseen:
@@ -159,18 +162,18 @@ class Fleet:
             self._schedule(tracked)
 
     def broker_down(self, broker: str) -> None:
-        """A broker isn't reached any more; what it told of births may be long past when it is back."""
+        """A broker isn't connected any more. The births that it brought may be long past when it is back."""
         self.brokers[broker] = False
         for tracked in self.nodes.values():
             tracked.born.pop(broker, None)
 
     def pause(self, now: Moment, tracked: Tracked, pause: Pause) -> None:
-        """Its silence is nobody's business for a while."""
+        """Don't report this node as down for a while."""
         tracked.pause = pause
         tracked.pause_ends = now.at + _left_s(pause, now)
         self._ledger.out.pauses.append(pause)
         for kind in (DOWN, OVERDUE_BACK, NEVER_HEARD):
-            # People would take it for the node's return.
+            # If people were told that these findings are over, they would believe that the node is back.
             self._ledger.clear(now, FindingKey(kind.code, *tracked.key, ""), tell=False)
         detail = f"{pause.by}, {lasting(_left_s(pause, now))}: {pause.reason}"
         self._ledger.find(now, _paused(tracked.key), detail=detail, anew=True)
@@ -178,20 +181,20 @@ class Fleet:
         self._schedule(tracked)
 
     def resume(self, now: Moment, tracked: Tracked) -> bool:
-        """End its pause; False where it has none."""
+        """End the pause of a node. False if it has none."""
         if tracked.pause is None:
             return False
         self._end_pause(now, tracked)
         return True
 
     def speaks(self, now: Moment, tracked: Tracked) -> bool:
-        """Whether it is there, as far as anybody knows, paused or not."""
+        """Whether the node lives as far as is known, paused or not."""
         if tracked.pause is None:
             return tracked.status in HEARD
         return tracked.heard is not None and not tracked.gone and now.at < tracked.expected + self._grace_s < inf
 
     def forget(self, now: Moment, tracked: Tracked) -> None:
-        """It is no node any more; its entry in the heap is nobody's."""
+        """Remove a node. Its entry in the heap is ignored from now on."""
         self.members.forget(tracked)
         tracked.queued = -inf
         if tracked.pause is not None:
@@ -199,22 +202,22 @@ class Fleet:
         self._ledger.out.forgotten.append(tracked.key)
 
     def time_passed(self, now: Moment) -> None:
-        """Decide whatever was due by now."""
+        """Decide everything that is due by now."""
         while self._heap and self._heap[0][0] <= now.at:
             due, _, tracked = heappop(self._heap)
             if due != tracked.queued:
-                continue  # an earlier one took its place
+                continue  # an earlier entry took its place
             tracked.queued = inf
             if self._due(tracked) <= now.at:
                 self._decide(now, tracked)
             self._schedule(tracked)
 
     def due_s(self, tracked: Tracked, at: float) -> float | None:
-        """In how many seconds this node is down unless it is heard; None where nothing is awaited of it."""
+        """In how many seconds this node is down unless it is heard; None if no heartbeat is awaited."""
         return None if tracked.expected == inf else tracked.expected + self._grace_s - at
 
     def unseen(self, tracked: Tracked) -> bool:
-        """Whether no broker that we reach brings this node, so that its silence says nothing."""
+        """Whether no connected broker brings this node, so that its silence means nothing."""
         if self.blind:
             return True
         if tracked.will_by:
@@ -224,7 +227,7 @@ class Fleet:
         return not any(self.brokers.get(name, False) for name in tracked.recent_ways())
 
     def _remember(self, record: NodeRecord, now: Moment) -> None:
-        """A node as it was when the monitor ended; whoever was there has its whole time to be heard."""
+        """Restore a node from an earlier run. If it was there, it has its whole time to be heard."""
         tracked = self.members.remember(now, record.node)
         if tracked is None:
             return
@@ -249,7 +252,7 @@ class Fleet:
             self._schedule(tracked)
 
     def _kept_by(self, now: Moment, tracked: Tracked, broker: str) -> None:
-        """This broker had something of it, of any time: it is a way of it."""
+        """Note that this broker retained something of the node, of any time: it is one of the node's ways."""
         unseen = self.unseen(tracked)
         tracked.ways.setdefault(broker, -inf)
         if unseen and tracked.expected < inf:
@@ -264,7 +267,7 @@ class Fleet:
 
     def _goodbye(self, now: Moment, tracked: Tracked, message: State) -> None:
         if tracked.heard is not None and tracked.boot != message.boot:
-            return  # of an older boot than the one that speaks
+            return  # it is of an older boot than the present one
         if tracked.gone == message.boot:
             return
         tracked.boot = tracked.gone = message.boot
@@ -279,11 +282,11 @@ class Fleet:
         born = tracked.born.pop(broker, None)
         if born is not None and born != (message.boot, message.session):
             tracked.born[broker] = born
-            return  # of an older connection than the one that lives
+            return  # it is of an older connection than the present one
         if born is None and tracked.heard is not None and tracked.boot != message.boot:
             return
         if tracked.heard is not None and now.at < tracked.heard:
-            return  # it waited, and its node was back meanwhile
+            return  # the will waited in the inbox, and the node was back meanwhile
         tracked.ways.pop(broker, None)
         if tracked.gone == message.boot or self._lives_elsewhere(now, tracked):
             return
@@ -310,7 +313,7 @@ class Fleet:
         self._ledger.find(now, FindingKey(DOWN.code, *tracked.key, ""), detail=reason)
 
     def _decide(self, now: Moment, tracked: Tracked) -> None:
-        """One of its instants has come."""
+        """Decide what follows from a deadline of this node that has come."""
         if tracked.pause_ends <= now.at:
             self._end_pause(now, tracked)
         if tracked.back_due is not None and tracked.back_due <= now.at:
@@ -336,7 +339,7 @@ class Fleet:
         if tracked.heard is not None and now.at < tracked.expected + self._grace_s < inf:
             self._flip(now, tracked, Status.UP)
             return
-        # From now on its silence counts again: it has its whole time to be heard.
+        # From now on its silence counts again, and it has its whole time to be heard.
         self._flip(now, tracked, Status.LATE if tracked.boot else Status.NEW)
         tracked.expected = now.at + tracked.period_s
         self._schedule(tracked)
@@ -345,7 +348,7 @@ class Fleet:
         if (tracked.status, tracked.reason) == (after, str(reason)):
             return
         flip = Flip(node=tracked.key, before=tracked.status, after=after, at_utc=now.utc, reason=str(reason))
-        # As it is before the flip, which the history holds against what another monitor may have told it meanwhile.
+        # The record as it was before the flip. The history compares it with what another monitor told meanwhile.
         self._ledger.out.nodes.append(_record(tracked))
         self._ledger.out.flips.append(flip)
         tracked.status, tracked.since, tracked.reason = after, now, str(reason)
@@ -360,7 +363,7 @@ class Fleet:
         return due
 
     def _schedule(self, tracked: Tracked) -> None:
-        """One entry in the heap, not later than what is due; a deadline that only moved on stays where it stands."""
+        """Have an entry in the heap no later than the next deadline. If that moved to later, the old entry stays."""
         due = self._due(tracked)
         if due < tracked.queued:
             tracked.queued = due
@@ -383,7 +386,7 @@ def _paused(node: NodeKey) -> FindingKey:
 
 
 def _left_s(pause: Pause, now: Moment) -> float:
-    """How long a pause still holds: never longer than it was made for, whatever the clock said at a start."""
+    """How long a pause still lasts: never longer than it was made for, whatever the clock showed at a start."""
     made_for = pause.until_utc - pause.since_utc
     if counted_from(now, pause.since_utc) != pause.since_utc:
         return made_for.total_seconds()

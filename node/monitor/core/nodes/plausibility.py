@@ -1,12 +1,13 @@
-"""What a node can't have said: refused, or told to people all the same, and found. Pure.
+"""Finds what a node can't have sent. It is refused, or told to people all the same, and it becomes a finding. Pure.
 
-Whoever has a node's login may write anything on its branch. A press of the real node must reach people afterwards:
+Somebody who has a node's login may write anything on its branch. A press of the real node must still reach people:
 
-1. An incident has the number of the event that began it, so none is of a later number than what names it; nobody makes
-   more than ``PRESSES_LIMIT`` presses; and no list has a test. What says otherwise is refused, and has no receipt.
-2. A call for help that comes again is the same one, whatever its clock says by then, and however late this copy comes.
-   It is another one, under a number that somebody has used before the node did, where it says something else, or where
-   both its clock and its age say that it happened later. That one has no receipt, and is told by a name of its own
+1. An incident has the number of the event that began it, so no message names an incident with a later number than its
+   own. No node counts more than ``PRESSES_LIMIT`` presses, and no list names a test. A message that breaks this is
+   refused and gets no receipt.
+2. A call for help that comes again is the same call, whatever time its clock shows by then, and however late this copy
+   comes. It is another call, under a number that somebody used before the node did, if its content differs, or if both
+   its clock and its age say that it happened later. Such a call gets no receipt, and is told under a name of its own
    (lifecycle.py).
 """
 
@@ -21,20 +22,20 @@ from node.monitor.core.model import EventKey, FindingKey, NodeKey
 from node.protocol.messages import Alarm, Event, OpenIncident
 
 LATE_S = 5.0
-"""How much later than it says itself something may have happened: a message may be on its way for so long."""
+"""How much later than it says itself an event may have happened: a message may be on its way for so long."""
 
 KEPT = 64
-"""Of each node's calls: more than it may send without a receipt."""
+"""Calls that are kept of each node: more than a node sends without a receipt."""
 
 SHOWN_S = 600.0
 AHEAD = 1
-"""A list may name the event that is numbered just after it."""
+"""A list may name the event whose number follows its own."""
 
 _Call = tuple[float, str, tuple[object, ...]]
 
 
 class Plausibility:
-    """What is known of the nodes' newest calls: when each came first, and what it said."""
+    """The newest calls of the nodes: when each came first, and its content."""
 
     def __init__(self, ledger: Ledger, now: Moment) -> None:
         self._ledger = ledger
@@ -44,20 +45,20 @@ class Plausibility:
         self._until = {key: now.at + SHOWN_S for key in ledger.open if key.code == IMPLAUSIBLE.code}
 
     def find(self, now: Moment, node: NodeKey, detail: str) -> None:
-        """This node can't have said that."""
+        """Raise the finding that this node can't have sent something."""
         key = FindingKey(IMPLAUSIBLE.code, *node, "")
         self._until[key] = now.at + SHOWN_S
         self._ledger.find(now, key, detail=detail)
 
     def refuses(self, now: Moment, node: NodeKey, event: Event) -> bool:
-        """Whether no node says such an event."""
+        """Whether no real node sends such an event."""
         is_refused = (event.presses or 0) > PRESSES_LIMIT or _is_ahead(event.incident, event.boot, event.seq)
         if is_refused:
             self.find(now, node, REFUSED)
         return is_refused
 
     def sifted(self, now: Moment, node: NodeKey, message: Alarm) -> Alarm:
-        """The list without what no node lists; what this boot raised comes first."""
+        """The list without what no real node lists. Incidents of this boot come first."""
         kept = [each for each in message.incidents if _may_be_listed(each, message)]
         if len(kept) < len(message.incidents):
             self.find(now, node, REFUSED)
@@ -65,7 +66,7 @@ class Plausibility:
         return replace(message, incidents=kept)
 
     def came(self, now: Moment, key: EventKey, event: Event) -> None:
-        """This call came, and is taken."""
+        """Note a call that came and was taken."""
         calls = self._calls.setdefault(key.of, OrderedDict())
         calls.setdefault((key.boot, key.seq), (now.at, event.at_utc, _said(event)))
         if len(calls) > KEPT:
@@ -73,7 +74,7 @@ class Plausibility:
             self._forgot[key.of] = now.at
 
     def contradicts(self, now: Moment, key: EventKey, event: Event) -> bool:
-        """Whether this call isn't the one that came under this number before."""
+        """Whether this call is another one than the one that came under this number before."""
         calls = self._calls.get(key.of)
         first = None if calls is None else calls.get((key.boot, key.seq))
         if first is not None:
@@ -82,13 +83,13 @@ class Plausibility:
         return happened_after(now, event, self._forgot.get(key.of, self._began))
 
     def forget(self, node: NodeKey) -> None:
-        """It is no node any more."""
+        """Drop what is kept of a node that was removed."""
         self._calls.pop(node, None)
         self._forgot.pop(node, None)
         self._until.pop(FindingKey(IMPLAUSIBLE.code, *node, ""), None)
 
     def time_passed(self, now: Moment) -> None:
-        """Nothing was doubtful for a while."""
+        """Clear findings about nodes that sent nothing implausible for a while."""
         for key, until in list(self._until.items()):
             if until <= now.at:
                 del self._until[key]
@@ -97,16 +98,16 @@ class Plausibility:
 
 REFUSED = "refused"
 TOLD_ANEW = "told-anew"
-"""Details of the finding; their words stand in texts.py."""
+"""The details of the finding. Their texts are in texts.py."""
 
 
 def happened_after(now: Moment, event: Event, at: float) -> bool:
-    """Whether an event that comes now happened after this instant (monotonic), as far as it says when it did."""
+    """Whether an event that comes now happened after this instant (monotonic), if the event says its age."""
     return isinstance(event.age_ms, int) and now.at - min(event.age_ms, 2**40) / 1000 > at + LATE_S
 
 
 def _said(event: Event) -> tuple[object, ...]:
-    """What of an event stays the same however often it is sent. A clock is only a label, and may be set meanwhile."""
+    """The content of an event, which is the same each time it is sent. Its clock is only a label, and may be set."""
     return event.kind, event.incident, event.input, event.alarm_class, event.presses, event.test
 
 

@@ -1,10 +1,10 @@
-"""Which events are held, and so have their receipt; which are on their way into the history; which never came. Pure.
+"""Keeps account of events: those that are held and get a receipt, those being stored, and those that never came. Pure.
 
-An event's receipt *held* is said once it is stored, and again whenever the node sends it again. Never otherwise.
+The receipt *held* is sent once the event is stored, and again whenever the node sends the event again. Never otherwise.
 
-While the history is away what it is to store waits, of each node no more than it has ``ROOM`` for: one that is mad, or
-whose login was stolen, must not fill the memory. Beyond that a real call still finds ``CALLS_ROOM``. What finds no room
-isn't taken: it has no receipt, and its node sends it again.
+While the history is away, events wait for it. Each node has ``ROOM`` for them: a node that is broken, or whose login
+was stolen, must not fill the memory. A real call has ``CALLS_ROOM`` more. An event without room isn't taken: it gets no
+receipt, and its node sends it again.
 """
 
 from collections import Counter
@@ -18,19 +18,19 @@ from node.monitor.core.view.view_types import Counters
 from node.protocol.messages import Event, ReceiptKind
 
 STORING_S = 30.0
-"""After this an event that is still not stored may be taken again from the node, where the history works."""
+"""If the history works, an event that isn't stored after this time may be taken from its node again."""
 
 ROOM = 256
-"""A node has at most 20 unanswered events under way (PROTOCOL.md 7.1): the rest is for those of a long outage."""
+"""A node has at most 20 unanswered events under way (PROTOCOL.md 7.1). The rest is for those of a long outage."""
 
 CALLS_ROOM = 64
-"""More than a node's open incidents (INCIDENTS_LIMIT)."""
+"""More than the open incidents of a node (INCIDENTS_LIMIT)."""
 
 _WAITING = "events"
 
 
 class Receipts:
-    """All nodes' accounts. ``tallies`` are those of earlier runs; ``missing_s``: for how long a gap may stay open."""
+    """The accounts of all nodes. ``tallies``: those of earlier runs. ``missing_s``: how long a gap is no finding."""
 
     def __init__(self, ledger: Ledger, counts: Counters, missing_s: float, tallies: Iterable[Tally]) -> None:
         self._ledger = ledger
@@ -46,27 +46,27 @@ class Receipts:
                 account.account(tally.boot, first, last)
 
     def expect(self, node: NodeKey, boot: str, seq: int, *, whole: bool = False, retained: bool = False) -> None:
-        """The node has named this number as its newest; ``whole``: we hear this boot from its beginning."""
+        """The node named this number as its newest. ``whole``: we have heard this boot from its beginning."""
         account = self._account(node)
         if not retained or not account.now:
             account.now = boot
         account.expect(boot, seq, whole=whole)
 
     def is_held(self, key: EventKey) -> bool:
-        """Whether it is stored."""
+        """Whether the event is stored."""
         boot = self._account(key.of).boots.get(key.boot)
         return boot is not None and boot.holds(key.seq)
 
     def is_awaited(self, key: EventKey) -> bool:
-        """Whether it is on its way into the history."""
+        """Whether the event is being stored."""
         return key in self._storing
 
     def is_known(self, key: EventKey) -> bool:
-        """Whether it came: it is stored, or on its way there."""
+        """Whether the event came: it is stored, or being stored."""
         return self.is_awaited(key) or self.is_held(key)
 
     def finds_room(self, now: Moment, node: NodeKey, *, calls: bool) -> bool:
-        """Whether another event of this node may wait for the history; ``calls``: it is a real call for help."""
+        """Whether another event of this node may wait for the history. ``calls``: it is a real call for help."""
         waiting = self._waiting[node]
         if waiting >= ROOM:
             self._full.add(node)
@@ -74,7 +74,7 @@ class Receipts:
         return waiting < ROOM + (CALLS_ROOM if calls else 0)
 
     def take(self, now: Moment, key: EventKey, event: Event) -> None:
-        """It is handed to the history, and what it says of others is reckoned with."""
+        """Account for an event that is given to the history, and for what it says of other events."""
         self._let_go(key)
         self._storing[key] = now.at
         self._waiting[key.of] += 1
@@ -90,7 +90,7 @@ class Receipts:
             account.expect(event.previous.boot, event.previous.seq)
 
     def stored(self, now: Moment, events: Iterable[EventKey]) -> None:
-        """The history holds these events: their nodes are told."""
+        """The history has stored these events: send their receipts."""
         for key in events:
             begun = self._let_go(key)
             if begun is not None:
@@ -100,24 +100,24 @@ class Receipts:
             self.say(key)
 
     def counted(self, tallies: Iterable[Tally]) -> None:
-        """The history was asked for these."""
+        """The history answered what it has of these boots."""
         for tally in tallies:
             boot = self._account(tally.node).boots.get(tally.boot)
             if boot is not None:
                 boot.answered(tally.ranges)
 
     def unstored(self, events: Iterable[EventKey]) -> None:
-        """The history won't have these events: their nodes may send them again."""
+        """The history refused these events: their nodes may send them again."""
         for key in events:
             self._let_go(key)
 
     def say(self, key: EventKey, kind: ReceiptKind = "held") -> None:
-        """Tell its node that this event is held, or that people were told of it (told_calls.py)."""
+        """Send the receipt that this event is held, or that people were told of it (told_calls.py)."""
         self._counts.receipts += kind == "held"
         self._ledger.out.says.append(SendReceipt(key, kind))
 
     def say_newest(self, node: NodeKey, boot: str) -> None:
-        """Tell a node, at its birth, the newest event of this boot that is held, where there is one."""
+        """Send a node, at its birth, the receipt of this boot's newest held event, if there is one."""
         held = self._account(node).boots[boot].ranges
         if held:
             self.say(EventKey(*node, boot, held[-1][1]))
@@ -128,7 +128,7 @@ class Receipts:
         return 0 if account is None else account.missing(at, self._missing_s)
 
     def find_missing(self, now: Moment, node: NodeKey) -> None:
-        """Where events are missing for long enough, and the history doesn't have them, that is a finding."""
+        """Raise a finding if events were missing for long enough and the history doesn't have them."""
         for boot in self._account(node).ask(now.at, self._missing_s):
             self._ledger.out.tallies.append(Tally(node=node, boot=boot, ranges=()))
         missing = self.missing(node, now.at)
@@ -139,12 +139,12 @@ class Receipts:
             self._ledger.clear(now, key)
 
     def forget(self, node: NodeKey) -> None:
-        """It is no node any more: what never came of it won't."""
+        """Remove a node. Its missing events won't come any more."""
         self._accounts.pop(node, None)
         self._full.discard(node)
 
     def time_passed(self, now: Moment, *, history_ok: bool) -> None:
-        """What isn't stored for long may be taken again; but while the history is away that is known to wait."""
+        """Let events that have waited for long be taken again, unless the history is away: then they must wait."""
         for event, begun in list(self._storing.items()):
             if history_ok and now.at - begun > STORING_S:
                 self._let_go(event)
@@ -153,7 +153,7 @@ class Receipts:
             self._ledger.clear(now, _too_many(node))
 
     def _let_go(self, key: EventKey) -> float | None:
-        """It waits no longer: since when it did, None where it didn't."""
+        """The event waits no longer. Returns since when it waited, None if it didn't."""
         begun = self._storing.pop(key, None)
         if begun is not None:
             self._waiting[key.of] -= 1

@@ -1,6 +1,6 @@
-"""Which nodes there are: those of the roster, those that an earlier run knew, and whoever else speaks. Pure.
+"""Which nodes there are: those in the roster, those that an earlier run knew, and strangers that speak. Pure.
 
-Whoever invents nodes fills neither the memory nor anybody's mail. Where there is no roster, nobody is a stranger.
+Invented nodes can't fill the memory or anybody's mail. Without a roster no node is a stranger.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,18 +14,18 @@ from node.monitor.core.nodes.node import PERIOD_S, Tracked
 
 NODES_LIMIT = 20_000
 STRANGERS_LIMIT = 200
-"""How many nodes that the roster doesn't know are kept apart; the rest is counted."""
+"""How many strangers (nodes that aren't in the roster) are kept. Further ones are only counted."""
 
 PROVEN_S = 60.0
-"""How long a node that nobody has listed has to be heard before it is one of ours: whoever invents thousands of nodes
-in a burst stands behind those that have been there."""
+"""Without a roster a node must be heard for so long before it is one of ours. So thousands of nodes that somebody
+invents in a burst stand behind those that were there before."""
 
 
 class Roster:
-    """``nodes``: all that are known.
+    """``nodes``: all nodes that are known.
 
-    ``ours``: those of the roster; where there is none, those that an earlier run knew, and whoever has its heartbeats
-    for ``PROVEN_S``. Other threads may look into it.
+    ``ours``: the nodes in the roster. Without a roster: the nodes that an earlier run knew, and those that sent
+    heartbeats for ``PROVEN_S``. Other threads may read it.
     """
 
     def __init__(self, ledger: Ledger, now: Moment, roster: Iterable[Place] | None) -> None:
@@ -38,7 +38,7 @@ class Roster:
         self.ours = set(self.nodes)
 
     def remember(self, now: Moment, key: NodeKey) -> Tracked | None:
-        """A node that an earlier run knew; None where it was taken out of the roster: a stranger, once it speaks."""
+        """Restore a node of an earlier run. None if it isn't in the roster any more: it is a stranger if it speaks."""
         tracked = self.nodes.get(key)
         if tracked is None and self._roster is None:
             tracked = self._add(now, key)
@@ -46,25 +46,25 @@ class Roster:
         return tracked
 
     def admit(self, now: Moment, key: NodeKey) -> Tracked | None:
-        """A node that wasn't known; None where too many strangers are known already."""
+        """Add a node that wasn't known. None if too many strangers are known already."""
         stranger = self._roster is not None and key not in self._roster
         if len(self.nodes) >= NODES_LIMIT or (stranger and self._strangers >= STRANGERS_LIMIT):
             return None
         return self._add(now, key)
 
     def speaks(self, now: Moment, tracked: Tracked) -> None:
-        """It says something now: what a broker kept of it may be from a node that is no more."""
+        """Find a stranger that speaks now. A retained message doesn't count: its node may not exist any more."""
         if not tracked.known:
             self._ledger.find(now, FindingKey(NOT_OURS.code, *tracked.key, ""))
 
     def forget(self, tracked: Tracked) -> None:
-        """It is no node any more."""
+        """Remove a node."""
         del self.nodes[tracked.key]
         self.ours.discard(tracked.key)
         self._strangers -= not tracked.known
 
     def prove(self, now: Moment, tracked: Tracked) -> None:
-        """It has its heartbeat: where nobody has listed the nodes, it is one of ours once it has for long enough."""
+        """Note a heartbeat. Without a roster the node is one of ours once it has sent them for long enough."""
         if self._roster is None and tracked.key not in self.ours:
             if tracked.proven_at == inf:
                 tracked.proven_at = now.at + PROVEN_S

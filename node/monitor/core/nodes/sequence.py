@@ -1,16 +1,17 @@
-"""Which events of a node are accounted for, by the numbers that they carry, and which never came.
+"""Accounts for a node's events by their numbers, and finds those that never came.
 
 Rules:
 
-1. A number is accounted for when its event is stored, or when the node says that it was evicted. Only what is stored is
-   held: a receipt says nothing less.
-2. What a node must have said is known from every message's ``seq`` and from the first event of its next boot, which
-   names the last one of the boot before. What was before the first number that we heard of isn't claimed.
-3. A number that is missing for ``missing_s`` is a finding until it comes, or for ``GIVEN_UP_S``: by then whoever cares
-   has read it at the node. What goes missing after that is another finding.
-4. Before a number counts as missing the history is asked, and again every ``missing_s``: another monitor may have
-   stored it, or we did and have forgotten that boot since.
-5. The boot that a node has now is never forgotten for another one, however many earlier ones its record still has.
+1. A number is accounted for when its event is stored, or when the node says that it evicted the event. Only a stored
+   event is held and gets a receipt.
+2. The ``seq`` of each message says which events the node must have sent. The first event of its next boot also names
+   the last one of the boot before. Numbers before the first one that we heard of aren't counted as missing.
+3. A number that is missing for ``missing_s`` is a finding, until it comes or for ``GIVEN_UP_S``: by then whoever needs
+   the event has read it at the node. Numbers that go missing after that are another finding.
+4. Before a number counts as missing, the history is asked, and again every ``missing_s``. Another monitor may have
+   stored the event, or we did and have dropped that boot's account since.
+5. The account of the present boot is never dropped in favour of another one, however many earlier boots a node's record
+   still names.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,22 +19,21 @@ from dataclasses import dataclass, field
 from math import inf
 
 BOOTS_KEPT = 4
-"""Of each node, and the one that it has now; the one that was named last stays longest."""
+"""How many boots of each node are kept besides the present one. The boot that was named last stays longest."""
 
 RANGES_KEPT = 256
-"""Of each boot: whoever invents numbers must not fill the memory."""
+"""How many ranges of each boot are kept, so that invented numbers can't fill the memory."""
 
 GIVEN_UP_S = 24 * 3600.0
 
 
 @dataclass(slots=True)
 class Boot:
-    """The account of one boot: ranges in order and apart, of what is held and of what was ``evicted``.
+    """The account of one boot. ``ranges`` are held, ``evicted`` were evicted; both are ordered and don't touch.
 
-    ``expected`` is the highest number that the node has named.
-    Nothing below ``claimed`` is missed. ``missing_since``: since when (monotonic) something is missing, None where
-    nothing is. ``asked_at``: when the history was asked last, ``asked_for`` up to which number; ``confirmed``: up to
-    which it has answered.
+    ``expected``: the highest number that the node has named. ``claimed``: no number below it counts as missing.
+    ``missing_since``: since when (monotonic) something is missing; None if nothing is. ``asked_at``: when the history
+    was last asked, ``asked_for``: up to which number; ``confirmed``: up to which number it has answered.
     """
 
     claimed: int
@@ -50,7 +50,7 @@ class Boot:
         return any(first <= seq <= last for first, last in reversed(self.ranges))
 
     def account(self, first: int, last: int) -> None:
-        """The events with these numbers are stored."""
+        """Note that the events with these numbers are stored."""
         if self.ranges and first == self.ranges[-1][1] + 1:
             self.ranges[-1] = (self.ranges[-1][0], last)
         else:
@@ -58,21 +58,21 @@ class Boot:
         self.expected = max(self.expected, last)
 
     def evict(self, first: int, last: int) -> None:
-        """The node let these go, stored here or not."""
+        """Note that the node evicted these events, whether or not they are stored here."""
         self.evicted = self._bounded([*self.evicted, (first, last)])
         self.expected = max(self.expected, last)
 
     def _bounded(self, ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
         bounded = merged(ranges)
         if len(bounded) > RANGES_KEPT:
-            # Closing a gap would say of an event that never came that it is held: it is given up instead.
+            # If the gap were closed, an event that never came would count as held. So the oldest range is given up.
             self.claimed = max(self.claimed, bounded.pop(0)[1] + 1)
         return bounded
 
     def answered(self, ranges: Sequence[tuple[int, int]]) -> None:
-        """The history has these of it: whoever stored them, none of them is missing."""
+        """Take what the history has of this boot. These events aren't missing, whoever stored them."""
         if not ranges and self.ranges:
-            self.claimed = self.expected + 1  # it was pruned there, and says nothing any more
+            self.claimed = self.expected + 1  # the history has pruned them, so its answer says nothing
         for first, last in ranges:
             self.evict(first, last)
         if len(ranges) >= RANGES_KEPT:
@@ -91,12 +91,12 @@ class Boot:
 
 
 def _common(one: tuple[int, int], other: tuple[int, int]) -> int:
-    """How many numbers two ranges have in common."""
+    """How many numbers are in both ranges."""
     return max(0, min(one[1], other[1]) - max(one[0], other[0]) + 1)
 
 
 def merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """These ranges in order, those that overlap or touch made one."""
+    """These ranges in order; those that overlap or touch become one."""
     made: list[tuple[int, int]] = []
     for first, last in sorted(ranges):
         if made and first <= made[-1][1] + 1:
@@ -107,14 +107,14 @@ def merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 class Account:
-    """Some boots of one node: ``now`` is the one that it has now, and the others stand in the order of their naming."""
+    """Some boots of one node. ``now`` is the present one; the others are in the order in which they were last named."""
 
     def __init__(self) -> None:
         self.boots: dict[str, Boot] = {}
         self.now = ""
 
     def boot(self, name: str, claimed: int = 1) -> Boot:
-        """The account of this boot; where there are too many, the one that was named longest ago is forgotten."""
+        """The account of this boot. If there are too many, the one that was named longest ago is dropped."""
         found = self.boots.pop(name, None) or Boot(claimed)
         self.boots[name] = found
         others = [each for each in self.boots if each not in (self.now, name)]
@@ -123,22 +123,22 @@ class Account:
         return found
 
     def expect(self, name: str, seq: int, *, whole: bool = False) -> None:
-        """The node has named this number as its newest; ``whole``: we hear this boot from its beginning."""
+        """The node named this number as its newest. ``whole``: we have heard this boot from its beginning."""
         boot = self.boot(name, 1 if whole else seq + 1)
         boot.expected = max(boot.expected, seq)
 
     def account(self, name: str, first: int, last: int) -> Boot:
-        """These events of a boot are stored."""
+        """Note that these events of a boot are stored."""
         boot = self.boot(name, first)
         boot.account(first, last)
         return boot
 
     def evict(self, name: str, first: int, last: int) -> None:
-        """The node has let these events of a boot go."""
+        """Note that the node evicted these events of a boot."""
         self.boot(name, first).evict(first, last)
 
     def ask(self, at: float, missing_s: float) -> list[str]:
-        """The boots of which the history has to be asked what it has."""
+        """The boots about which the history must be asked now."""
         self.missing(at, missing_s)
         asked = []
         for name, boot in self.boots.items():
@@ -149,7 +149,7 @@ class Account:
         return asked
 
     def missing(self, at: float, missing_s: float) -> int:
-        """How many events are missing for longer than ``missing_s``, and aren't in the history either."""
+        """How many events have been missing for longer than ``missing_s``, and aren't in the history either."""
         count = 0
         for boot in self.boots.values():
             if boot.missing == 0:

@@ -1,1 +1,1 @@
-"""How the building is at one moment, as API, metrics, status and plugin show it."""
+"""How the building is at one moment, as the API, the metrics, the status table and the check plugin show it."""

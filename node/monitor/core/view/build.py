@@ -1,4 +1,4 @@
-"""The hub as a View: what tools and people are shown. Made by the deciding thread; pure."""
+"""Makes a View of the hub: what tools and people are shown. Runs on the deciding thread; pure."""
 
 from collections.abc import Mapping
 
@@ -27,7 +27,7 @@ PAGE = "OPERATIONS.md#"
 
 
 def view(hub: Hub, now: Moment, version: str, waiting: Mapping[str, tuple[int, int]]) -> View:
-    """How the building is now. ``waiting``: of each target, how many messages wait and how many were told."""
+    """How the building is now. ``waiting``: for each target how many messages wait, and how many were told."""
     open_of: dict[NodeKey, int] = {}
     for key in hub.incidents.open:
         open_of[key.of] = open_of.get(key.of, 0) + 1
@@ -67,7 +67,7 @@ def view(hub: Hub, now: Moment, version: str, waiting: Mapping[str, tuple[int, i
 
 
 def place_of(hub: Hub, node: NodeKey) -> str:
-    """Where a node is, as far as the roster knows."""
+    """Where a node is; "" if the roster doesn't say."""
     tracked = hub.fleet.nodes.get(node)
     return "" if tracked is None or tracked.place is None else tracked.place.location
 

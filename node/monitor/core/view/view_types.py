@@ -1,7 +1,7 @@
 """How the building is at one moment: what the API, the metrics, the status table and the check plugin show.
 
-Made by the deciding thread, never changed; JSON and its schema come from these types. ``…_s`` are seconds from now or
-ago, None where there is no such thing.
+The deciding thread makes these, and nobody changes them. JSON and its schema are made from these types. ``…_s`` are
+seconds from now or ago; None if there is no such time.
 """
 
 from datetime import datetime
@@ -12,11 +12,11 @@ from msgspec import Struct
 from node.monitor.core.model import IncidentRecord, Severity, Status
 
 Phase = Literal["open", "held", "told", "acknowledged", "reset"]
-"""How far an incident has got: ``open`` is one whose call never came here, of which only its node's list says."""
+"""How far an incident has got. ``open``: its call never came here, only its node's list names it."""
 
 
 class FindingView(Struct, frozen=True, kw_only=True):
-    """A finding with its words: ``place`` is where it is, ``page`` where OPERATIONS.md tells about it."""
+    """A finding with its texts. ``place``: where it is. ``page``: its section in OPERATIONS.md."""
 
     code: str
     severity: Severity
@@ -33,7 +33,7 @@ class FindingView(Struct, frozen=True, kw_only=True):
 
 
 class ButtonView(Struct, frozen=True, kw_only=True):
-    """A button and its test: ``due`` is when the next one has to be."""
+    """A button and its tests. ``due``: when the next test must be done."""
 
     site: str
     node: str
@@ -46,7 +46,7 @@ class ButtonView(Struct, frozen=True, kw_only=True):
 
 
 class NodeView(Struct, frozen=True, kw_only=True):
-    """A node. ``known``: the roster has it. ``planned_s``: how long a clean stop may still take; below 0 past that."""
+    """A node. ``known``: it is in the roster. ``planned_s``: how long a clean stop may still take; below 0 past that."""
 
     site: str
     node: str
@@ -71,10 +71,10 @@ class NodeView(Struct, frozen=True, kw_only=True):
 
 
 class IncidentView(Struct, frozen=True, kw_only=True):
-    """An open incident. ``phase`` is as the history has it; ``next_step_s``: when the next group is told.
+    """An open incident. ``phase``: how far it has got by the history. ``next_step_s``: when the next group is told.
 
-    ``open`` and ``held``: nobody was told yet. ``told`` is when a channel took the newest message, ``acknowledged`` the
-    newest one, also where a further press took it back: then ``phase`` says so.
+    ``open`` and ``held``: nobody was told yet. ``told``: when a channel took the newest message. ``acknowledged``: the
+    newest acknowledgement, even if a further press took it back; ``phase`` says whether one did.
     """
 
     id: str
@@ -100,7 +100,7 @@ class IncidentView(Struct, frozen=True, kw_only=True):
 
 
 class BrokerView(Struct, frozen=True, kw_only=True):
-    """A broker as the monitor reaches it."""
+    """A broker, and the monitor's connection to it."""
 
     name: str
     connected: bool
@@ -109,9 +109,9 @@ class BrokerView(Struct, frozen=True, kw_only=True):
 
 
 class TargetView(Struct, frozen=True, kw_only=True):
-    """Where people are told; ``waiting`` counts what it hasn't got yet.
+    """Where people are told. ``waiting``: how many deliveries it hasn't got yet.
 
-    ``tested``: when it was sent a test message last; ``isolated_until``: until when it is told nothing.
+    ``tested``: when a test message was last sent to it. ``isolated_until``: until when it is told nothing.
     """
 
     name: str
@@ -127,9 +127,9 @@ class TargetView(Struct, frozen=True, kw_only=True):
 
 
 class WalkTestView(Struct, frozen=True, kw_only=True):
-    """A walk test that holds: which buttons were tested, which still wait, and how long it lasts.
+    """A walk test that is running: which buttons were tested, which weren't yet, and how long it lasts.
 
-    ``real``: its buttons that were pressed a moment ago, or in another walk test, and have no test in this one.
+    ``real``: its buttons without a test in it, because they were pressed a moment ago or in another walk test.
     ``not_testing``: its nodes that haven't said yet that they test, or have ended it: a press there is real.
     """
 
@@ -145,9 +145,10 @@ class WalkTestView(Struct, frozen=True, kw_only=True):
 
 
 class Counters(Struct, kw_only=True):
-    """What has happened since the monitor's start; a view has a copy. ``…_s`` are sums of what was measured.
+    """What has happened since the monitor's start. A view has a copy. ``…_s`` are sums of measured durations.
 
-    ``receipts``: that events are held. ``told``: calls of which people were told, ``told_s`` how long that took.
+    ``receipts``: receipts *held* that were sent. ``told``: calls that people were told of; ``told_s``: how long that
+    took.
     """
 
     heartbeats: int = 0
@@ -164,7 +165,7 @@ class Counters(Struct, kw_only=True):
 
 
 class View(Struct, frozen=True, kw_only=True):
-    """The whole building at ``at``. ``blind``: no broker is reached, so nothing here says how the nodes are now."""
+    """The whole building at ``at``. ``blind``: no broker is connected, so how the nodes are now isn't known."""
 
     at: datetime
     monitor: str
@@ -183,7 +184,7 @@ class View(Struct, frozen=True, kw_only=True):
 
 
 def incident_view(record: IncidentRecord, place: str, next_step_s: float | None = None) -> IncidentView:
-    """An incident, open or past."""
+    """The view of an incident, open or past."""
     phase: Phase = "open"
     if record.reset_utc is not None:
         phase = "reset"
