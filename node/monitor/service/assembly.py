@@ -1,4 +1,4 @@
-"""Puts a monitor together: its configuration, its history, its threads, its API; and takes it apart again."""
+"""Puts a monitor together (configuration, history, threads, API), and takes it apart at the end."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ from node.monitor.notify.teller import targets_of
 from node.monitor.service.monitor_loop import Service
 
 OWN_NAME = "local-{monitor}"
-"""Who asked, where that was by the socket on the machine of this monitor."""
+"""The name of whoever asks by the socket on the monitor's own machine."""
 
 LOCK = "monitor.lock"
 STOP_S = 5.0
@@ -29,7 +29,7 @@ ID_LENGTH = 63
 
 
 def open_history(settings: Settings, environ: Mapping[str, str]) -> History:
-    """The history of these settings; it isn't touched yet."""
+    """The history of these settings. The database isn't opened yet."""
     next_step = "write the URL of the database into it, or leave url_file out of [history] in monitor.toml"
     problem = HistoryUrlError(settings.history_problem, next_step) if settings.history_problem else None
     directory = monitor_files.state_directory(settings, environ)
@@ -39,7 +39,7 @@ def open_history(settings: Settings, environ: Mapping[str, str]) -> History:
 
 @contextmanager
 def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Iterator[Service]:
-    """A monitor that is ready to run; at the end all that it holds is let go."""
+    """A monitor that is ready to run. At the end everything that it holds is released."""
     settings = monitor_files.load(path, environ)
     directory = monitor_files.state_directory(settings, environ)
     try:
@@ -52,7 +52,7 @@ def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Itera
 
 @contextmanager
 def _alone_in(directory: Path) -> Iterator[None]:
-    """Hold the directory's lock, which ends with the process however that ends."""
+    """Hold the directory's lock. It ends with the process, however the process ends."""
     try:
         lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except OSError as problem:
@@ -98,7 +98,7 @@ def _put_together(
 
 
 def is_in_memory(directory: Path) -> bool:
-    """Whether this directory is on a file system that is nowhere but in memory; False where that can't be told."""
+    """Whether this directory is on a file system that is only in memory. False if that can't be found out."""
     try:
         device = directory.stat().st_dev
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -109,7 +109,7 @@ def is_in_memory(directory: Path) -> bool:
 
 
 def _servers(settings: Settings, directory: Path, sources: Sources, service: Service) -> tuple[Server, Server]:
-    """One for desks and tools on the network, with tokens, and one for the commands on this machine."""
+    """A server for desks and tools on the network, with tokens, and one for the commands on this machine."""
     by_network = create_app(sources, open_metrics=is_loopback(settings.api_host))
     local = ThisMachine(OWN_NAME.format(monitor=settings.monitor)[:ID_LENGTH])
     by_socket = create_app(sources, door=local)

@@ -1,10 +1,10 @@
-"""A monitor's connection to a broker: what it says and hears of the protocol, over the same link as a node's.
+"""A monitor's connection to a broker: sends and hears the monitor's messages, over the same link as a node's.
 
-What this monitor misses while it is away the nodes send again, so nothing is kept here: what is said while there is no
-session is dropped. Its heartbeats are the deciding thread's to say (``beat``): a monitor that hangs must not sound as
-if it listened.
+The nodes send again what this monitor misses while it is away, so nothing is kept here: what is sent while there is no
+session is dropped. The deciding thread sends the heartbeats (``beat``): a monitor that hangs must not look as if it
+listened.
 
-Thread: the link's own (node.io.mqtt.link) hears, and says birth and goodbye; any other may say the rest.
+Thread: the link's own (node.io.mqtt.link) hears, and sends birth and goodbye. Any other thread may send the rest.
 """
 
 import logging
@@ -26,44 +26,44 @@ GOODBYE_S = 1.0
 JOIN_S = 3.0
 
 QUEUED = 20_000
-"""A building's birth and its answers: what finds no room comes again from the nodes."""
+"""Enough for a building's births and their answers. What finds no room the nodes send again."""
 
 BOUNDS = Bounds(window=1_000, backlog=QUEUED, queue=QUEUED, turn=100)
-"""What is heard goes to the inbox at once, which has bounds of its own."""
+"""What is heard goes to the inbox at once. The inbox has its own limits."""
 
 log = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
-    """What a link tells; called on the link's thread, so each only enqueues."""
+    """What a link reports. It is called on the link's thread, so each method only puts something on a queue."""
 
     def up(self, broker: str) -> None:
-        """All is subscribed: from here on everything is heard."""
+        """All topics are subscribed: from here on everything is heard."""
 
     def down(self, broker: str, problem: str) -> None:
-        """There is no connection (any more); a ``problem`` that is a fault of its own begins with its code (F017 …)."""
+        """There is no connection, or not any more. A ``problem`` that is a fault begins with its code (F017 …)."""
 
     def files(self, broker: str, problem: str) -> None:
-        """Which of our own files for it can't be used as they are now, and why; empty where all are in order."""
+        """Which of our own files for this broker can't be used as they are now, and why; "" if all are in order."""
 
     def said(self, broker: str, heard: FromNode, *, retained: bool) -> None:
-        """A node's message."""
+        """A message of a node came."""
 
     def stolen(self, broker: str) -> None:
-        """Another client speaks as this monitor."""
+        """Another client speaks under this monitor's name."""
 
     def refused(self, broker: str, topic: str, code: int) -> None:
-        """The broker refused what we said, or a subscription, with this reason code."""
+        """The broker refused a message or a subscription of ours with this reason code."""
 
     def malformed(self, broker: str, topic: str, reason: str) -> None:
-        """A message that means nothing."""
+        """A message came that can't be read."""
 
     def dropped(self, broker: str, count: int) -> None:
-        """So many messages were dropped: there were too many."""
+        """So many messages were dropped because there were too many."""
 
 
 class Link:
-    """The connection to ``broker`` as ``client_id``, which comes back until it is closed."""
+    """The connection to ``broker`` as ``client_id``. It is made anew until it is closed."""
 
     def __init__(self, broker: Broker, wire: MonitorWire, listener: Listener, client_id: str) -> None:
         self.broker = broker
@@ -90,15 +90,15 @@ class Link:
 
     @property
     def thread(self) -> Thread:
-        """The link's own, which ends after ``close`` alone."""
+        """The link's own thread. It ends only after ``close``."""
         return self._link.thread
 
     def start(self) -> None:
-        """Connect, again and again."""
+        """Connect, and reconnect after each failure."""
         self._link.start()
 
     def close(self, reason: str) -> None:
-        """Say goodbye, as far as that goes in a second, and end."""
+        """Send the goodbye if that is possible within a second, and end."""
         self._closing = True
         for site in self._wire.sites:
             payload = self._wire.said("offline", self._session, time.time(), reason=reason)
@@ -108,24 +108,24 @@ class Link:
             log.warning("%s: the link doesn't end, and is left behind", self.broker.name)
 
     def beat(self) -> None:
-        """Say that this monitor listens."""
+        """Send the heartbeat: this monitor listens."""
         for site in self._wire.sites:
             payload = self._wire.said("online", self._session, time.time(), period_s=HEARTBEAT_S)
             self._publish(self._wire.heartbeat_topic(site), payload, Priority.ALARM)
 
     def receipt(self, event: EventKey, kind: ReceiptKind) -> None:
-        """Tell a node that this event is held, or that people were told; nothing where there is no connection."""
+        """Send a node a receipt (held or told). Nothing is sent while there is no connection."""
         self._publish(self._wire.receipt_topic(event.of), self._wire.receipt(event, kind), Priority.CONTROL)
 
     def command(self, command: SendCommand) -> None:
-        """Ask a node for something; it is void after ``TTL_S``."""
-        # A burst of births asks for as many probes: what a person wants overtakes them.
+        """Send a node a command, which expires after ``TTL_S``."""
+        # After a burst of births as many probes go out. A person's command overtakes them.
         priority = Priority.TELEMETRY if command.action == "probe" else Priority.ALARM
         topic = self._wire.command_topic(command.node)
         self._publish(topic, self._wire.command(command), priority, expiry_s=TTL_S)
 
     def clear(self, node: NodeKey) -> None:
-        """Take away what the broker keeps of a node."""
+        """Remove what the broker retains of a node."""
         for topic in self._wire.kept_topics(node):
             self._publish(topic, b"", Priority.CONTROL, retain=True)
 
@@ -173,7 +173,7 @@ class Link:
 
     def _hear(self, message: Incoming) -> None:
         if not message.payload:
-            return  # something that was kept was taken away: it says nothing of who kept it
+            return  # something retained was removed; that says nothing about who had sent it
         try:
             heard = self._wire.read(message.topic, message.payload)
         except (ValueError, UnicodeError) as problem:
@@ -182,9 +182,9 @@ class Link:
         if isinstance(heard, FromNode):
             self._listener.said(self.broker.name, heard, retained=message.retained)
         elif heard != (self._wire.boot, "online") and not self._closing:
-            # Another one speaks as we, or the broker told the will of a connection that we have replaced. Who has our
-            # client id, too, is never connected together with us: we only find what it left. What stood there before
-            # our first birth is of the process before us.
+            # Another client uses our name, or the broker sent the will of a connection that we have replaced. A client
+            # that also has our client id is never connected at the same time as we are: we only find what it left
+            # behind. What was there before our first birth is of the process before this one.
             if heard.boot != self._wire.boot and (not message.retained or 0 < self._birth_held < self._session):
                 self._listener.stolen(self.broker.name)
             if not message.retained and time.monotonic() - self._born >= BIRTH_PAUSE_S:

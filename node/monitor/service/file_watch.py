@@ -1,10 +1,9 @@
-"""The files that no link reads, looked at once a minute while the monitor runs.
+"""Looks once a minute, while the monitor runs, at the files that no link reads.
 
-1. A target's URL is taken as soon as its file holds another one. Where the file can't be used, what was read last is.
-2. monitor.toml, the roster and the file of the database's URL are read at a start alone. Whether the next start could
-   still read them is told before it; what couldn't be read at this start stands already.
-
-Thread: ``files``, which may wait for a disk.
+1. A target's new URL is used as soon as it is in the target's file. If the file can't be used, the last URL that could
+   be read stays in use.
+2. monitor.toml, the roster and the file with the database's URL are only read at a start. The monitor says in advance
+   if the next start couldn't read them. What this start couldn't read is a finding already.
 """
 
 import logging
@@ -26,7 +25,7 @@ log = logging.getLogger(__name__)
 class Watched:
     """``take`` gets a target's name and its URL; ``tell`` a target's name ("" for the configuration) and what is wrong.
 
-    Both are called on the thread of this; what is wrong is "" where all is in order, and told when it changes.
+    Both are called on this file's thread. What is wrong is "" if all is in order. It is told when it changes.
     """
 
     def __init__(self, settings: Settings, take: Callable[[str, str], None], tell: Callable[[str, str], None]) -> None:
@@ -45,17 +44,17 @@ class Watched:
         self.thread = threading.Thread(target=self._run, name="files", daemon=True)
 
     def start(self) -> None:
-        """Look from now on."""
+        """Start the thread."""
         self.thread.start()
 
     def close(self, timeout_s: float) -> None:
-        """End, unless a disk hangs."""
+        """End the thread, unless a disk hangs."""
         self._ended.set()
         if self.thread.ident is not None:
             self.thread.join(timeout_s)
 
     def look(self) -> None:
-        """Look once."""
+        """Look at all files once."""
         for name, (used, kept) in self._urls.items():
             kept.look()
             if kept.value is not None and kept.value != used:
@@ -75,14 +74,14 @@ class Watched:
             try:
                 self.look()
             except Exception:
-                # A thread that ended here would be files that nobody watches any more.
+                # If this thread ended, nobody would watch the files any more.
                 log.exception("the files can't be looked at")
             if self._ended.wait(LOOK_S):
                 return
 
 
 def _next_start(settings: Settings) -> str:
-    """What would be wrong with the configuration if the monitor were started now, on one line."""
+    """What would be wrong with the configuration if the monitor were started now, in one line."""
 
     def load() -> tuple[str, ...]:
         found = monitor_files.load(settings.path)

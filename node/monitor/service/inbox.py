@@ -1,18 +1,18 @@
-"""Between those who hear and the one who decides: a queue that nothing can fill, where an alarm stands behind little.
+"""The queue between the threads that hear and the thread that decides. It is bounded and fair: alarms wait least.
 
 Rules:
 
-1. Own matters (links, the history's answers, people's requests) come first and are never dropped: they are few.
-2. Of a node's heartbeats by one broker only the newest counts: a later one takes the place of one that nobody has
-   looked at. By another it counts besides: it shows that this way leads to the node, too.
-3. Everything else of a node stands in its own line of at most ``NODE_ROOM``; nodes take turns. So whoever floods one
-   node's topics delays that node alone, and who invents nodes delays each other one by a turn.
-4. Our own nodes have their turns before strangers, who have one of ``STRANGERS_TURN`` all the same: a frightened
-   person may stand there. What strangers say waits while the history is behind (``strangers``): what was decided can't
-   be overtaken any more. They have ``STRANGERS_ROOM`` to wait in, and leave the rest to ours.
-5. What finds no room is dropped and counted. It gets no receipt, so the node sends it again.
-6. Heartbeats alone wait for others to join them: waking the deciding thread for each would be most of its work, and
-   take from the links the time in which they hear alarms. Whatever else comes ends that wait.
+1. Our own matters (links, the history's answers, people's requests) come first and are never dropped: they are few.
+2. Only the newest heartbeat of a node by one broker counts: it replaces one that wasn't decided yet. A heartbeat by
+   another broker is kept besides, because it shows that this way leads to the node, too.
+3. Everything else of a node waits in the node's own line of at most ``NODE_ROOM``, and nodes take turns. So a flood on
+   one node's topics delays only that node, and each invented node delays the others by one turn.
+4. Our own nodes have their turns before strangers. But every ``STRANGERS_TURN``-th turn is a stranger's: a frightened
+   person may stand there. Messages of strangers wait while the history is behind (``strangers``), because what was
+   already decided can't be overtaken any more. They have ``STRANGERS_ROOM`` to wait in, and leave the rest to ours.
+5. A message that finds no room is dropped and counted. It gets no receipt, so the node sends it again.
+6. Heartbeats alone wait for others to join them. If each woke the deciding thread, that would be most of its work, and
+   the links would lack the time to hear alarms. Anything else that comes ends that wait.
 """
 
 import threading
@@ -26,11 +26,11 @@ from node.monitor.core.monitor_codec import Heard
 from node.protocol.messages import HeartbeatMessage
 
 NODE_ROOM = 256
-"""A node has at most 20 unanswered events under way (PROTOCOL.md 7.1), twice on two brokers, and little else. The rest
-is for whoever speaks in its name: what finds no room comes again 10 s later only."""
+"""A node has at most 20 unanswered events under way (PROTOCOL.md 7.1), twice that on two brokers, and little else. The
+rest is for someone who speaks in its name: a message that finds no room comes again only 10 s later."""
 
 ROOM = 50_000
-"""Messages of all nodes together; heartbeats stand beside that, one for each node and broker."""
+"""Messages of all nodes together. Heartbeats don't count here: there is at most one for each node and broker."""
 
 STRANGERS_ROOM = 2_000
 BEATS_ROOM = 60_000
@@ -40,7 +40,7 @@ GATHER_S = 0.02
 
 
 class Said(NamedTuple):
-    """A node's message as it came: ``at`` is when, by the monotonic clock."""
+    """A node's message. ``at`` is when it came, by the monotonic clock."""
 
     at: float
     broker: str
@@ -56,7 +56,7 @@ class _Line:
 
 
 class Inbox:
-    """Filled by any thread, emptied by one. ``ours``: who is no stranger (Members.ours); None: nobody is one."""
+    """Any thread fills it, one empties it. ``ours``: the nodes that aren't strangers (Roster.ours); None: all."""
 
     def __init__(self, ours: Container[NodeKey] | None = None) -> None:
         self.ours = ours
@@ -73,13 +73,13 @@ class Inbox:
         self._malformed = 0
 
     def put_own(self, what: Callable[[], None]) -> None:
-        """Something of ours: the deciding thread calls it."""
+        """Put something of our own. The deciding thread calls it."""
         with self._ready:
             self._own.append(what)
             self._ready.notify()
 
     def put(self, said: Said) -> None:
-        """A node's message."""
+        """Put a node's message."""
         with self._ready:
             if isinstance(said.message, HeartbeatMessage) and not said.retained:
                 if not self._beats:
@@ -95,15 +95,15 @@ class Inbox:
                     self._ready.notify()
 
     def malformed(self) -> None:
-        """A message that means nothing was thrown away."""
+        """Count a message that was thrown away because it can't be read."""
         self._malformed += 1
 
     def take(
         self, timeout_s: float, most: int, *, strangers: bool = True
     ) -> tuple[list[Callable[[], None]], list[Said]]:
-        """What there is, our own matters and up to ``most`` messages; both empty after ``timeout_s`` without any.
+        """Take our own matters and up to ``most`` messages. Both are empty if there were none within ``timeout_s``.
 
-        ``strangers``: whether what they say may be taken; their heartbeats are in any case.
+        ``strangers``: whether messages of strangers may be taken. Their heartbeats always are.
         """
         with self._ready:
             self._strangers_held = not strangers
@@ -129,7 +129,7 @@ class Inbox:
             return own, taken
 
     def lost(self) -> tuple[int, int]:
-        """How many messages were dropped, and how many meant nothing, since the last time."""
+        """How many messages were dropped, and how many couldn't be read, since the last call."""
         with self._ready:
             told = self._dropped, self._malformed
             self._dropped = self._malformed = 0
@@ -144,7 +144,7 @@ class Inbox:
         return self._strangers if is_theirs and self._strangers and not self._strangers_held else self._turns
 
     def _put_in_line(self, said: Said) -> _Line | None:
-        """The line in which it stands now, None where there was no room."""
+        """Put a message into its node's line. Returns the line, or None if there was no room."""
         line = self._lines.get(said.node)
         is_stranger = line.is_stranger if line else self.ours is not None and said.node not in self.ours
         if (

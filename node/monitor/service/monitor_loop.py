@@ -2,16 +2,16 @@
 
 Rules (those of deploy/design/ARCHITECTURE.md 2, on this side):
 
-1. One thread decides. All others only put things into the inbox; nothing that waits is done here.
-2. *Held* is said once an event is committed, by whoever commits, through this loop; never before. *Told* is said once
-   a target has taken a message about the call (told_calls.py).
-3. While the history is away nothing is held, so nodes go on sending it; people are told of calls all the same
-   (fallback.py), and nodes hear that. That is so from a start on, whatever is wrong with it; once it can be used, the
-   monitor goes on as after a restart, with what it knows.
-4. Deadlines are only looked at when everything that was heard is: a monitor that is behind must not call nodes silent
-   whose heartbeats wait in its own inbox. Where it stays behind for ``BEHIND_S``, it looks all the same.
-5. The watchdog is fed by this loop alone, and it alone says that this monitor listens: one whose loop hangs doesn't.
-   Nor is it fed while a thread is dead: the monitor ends then, and is started anew (thread_watch.py).
+1. One thread decides. All others only put things into the inbox. This thread does nothing that has to wait.
+2. *Held* is sent once an event is committed, never before: the thread that commits says so through this loop. *Told* is
+   sent once a target has taken a message about the call (told_calls.py).
+3. While the history is away nothing is held, so nodes go on sending their events. People are told of calls all the same
+   (fallback.py), and the nodes hear that. This also holds right from a start, whatever is wrong with the history. Once
+   the history can be used, the monitor goes on as after a restart, with what the history knows.
+4. Deadlines are looked at only when everything that was heard is decided. A monitor that is behind must not call nodes
+   silent whose heartbeats wait in its own inbox. If it stays behind for ``BEHIND_S``, it looks at them all the same.
+5. Only this loop feeds the watchdog and says that this monitor listens. So a monitor whose loop hangs does neither. The
+   watchdog isn't fed while a thread is dead, either: the monitor then ends and is started again (thread_watch.py).
 
 Threads: ``MainThread`` decides; ``link <broker>`` each; ``history`` writes; ``tell…`` deliver; ``api`` and ``commands``
 serve; ``keep`` prunes the history; ``files`` looks at files (file_watch.py); ``remember`` reads the history at the
@@ -58,23 +58,23 @@ from node.monitor.service.thread_watch import Needed
 from node.protocol.messages import Event
 
 MOST = 256
-"""How many messages are decided before what follows from them is done."""
+"""How many messages are decided before their effects are performed."""
 
 STRANGERS_WAIT = 100
-"""While so many events wait to be stored, strangers do, too: about a tenth of a second's work."""
+"""Strangers wait while so many events wait to be stored: about a tenth of a second's work."""
 
 STRANGERS_OUTAGE = 1_000
-"""The same while the history is away, and people are told from memory: a stranger's call must not wait for a disk."""
+"""The same while the history is away and people are told from memory: a stranger's call must not wait for a disk."""
 
 BEHIND_S = 5.0
 VIEW_S = 0.5
 AT_ONCE_NODES = 1_000
 PRUNE_S = 3600.0
 STORED_S = 5.0
-"""How long an answer waits until what it says is stored; then it is said that it isn't."""
+"""How long an answer waits until its decision is stored. After that it says that it isn't stored."""
 
 END_S = 5.0
-"""How long what waits for a disk or for somebody's server may take at the end."""
+"""How long the threads that wait for a disk or for a target's server may take at the end."""
 
 log = logging.getLogger(__name__)
 
@@ -124,12 +124,12 @@ class Service:
         self._make_view(now)
 
     def stop(self, reason: str) -> None:
-        """End soon; from any thread and from a signal's handler."""
+        """End soon. May be called from any thread and from a signal handler."""
         self._stopping = reason
         self._inbox.put_own(lambda: None)
 
     def ask(self, request: Request) -> Future[Answer]:
-        """Hand over what somebody wants; from any thread."""
+        """Put a request to the deciding thread; from any thread."""
         future: Future[Answer] = Future()
         number = next(self._numbers)
 
@@ -141,18 +141,18 @@ class Service:
         return future
 
     def address(self, name: str, where: str, problem: str) -> None:
-        """The API can't be served at an address, or ("") can; from any thread."""
+        """The API can't be served at an address, or can again (""); from any thread."""
         if problem:
             self._own(lambda hub: hub.self_check.address_failed(_now(), name, f"{where}: {problem}"))
         else:
             self._own(lambda hub: hub.self_check.address_works(_now(), name))
 
     def history_in_memory(self, directory: str) -> None:
-        """What is held isn't on a disk; from any thread."""
+        """The history is in memory, not on a disk; from any thread."""
         self._own(lambda hub: hub.self_check.history_in_memory(_now(), directory))
 
     def need(self, thread: threading.Thread) -> None:
-        """A thread that serves this monitor, and was started before it runs: the monitor ends when it dies."""
+        """Watch a thread that serves this monitor and was started before ``run``: the monitor ends when it dies."""
         self._servers.append(thread)
 
     def view(self) -> View:
@@ -162,12 +162,12 @@ class Service:
             return self._view[1]
 
     def view_age_s(self) -> float:
-        """How long ago that was made."""
+        """How many seconds ago the newest view was made."""
         with self._view_lock:
             return math.inf if self._view is None else time.monotonic() - self._view[0]
 
     def run(self) -> None:
-        """Be the monitor until ``stop``. Raises ThreadDiedError."""
+        """Run the monitor until ``stop``. Raises ThreadDiedError."""
         feed = Feed(self._notifier.fed, self._notifier.feed_every_s)
         self._writer.start()
         self._teller.start()
@@ -190,7 +190,7 @@ class Service:
         threads = [self._writer.thread, self._keeper, self._watched.thread, *self._teller.threads, *self._servers]
         are_all = self._needed.look(time.monotonic(), [*threads, *(link.thread for link in self._links)])
         if not self._writer.thread.is_alive():
-            self._outbox.failing = True  # what waits for it is told from memory
+            self._outbox.failing = True  # what waits for the history is told from memory
         return are_all
 
     def _turn(self) -> None:
@@ -210,7 +210,7 @@ class Service:
         for each in said:
             self._hear(each, now)
             if isinstance(each.message, Event):
-                self._act(self._hub.take())  # stored by itself: one that can't be must not take another's alarm along
+                self._act(self._hub.take())  # alone: an event that can't be stored must not take another's alarm along
         if len(said) < MOST:
             self._emptied = now.at
         if len(said) < MOST or now.at - self._emptied > BEHIND_S:
@@ -227,7 +227,7 @@ class Service:
         try:
             self._hub.hear(_as_heard(said, now), said.broker, said.node, said.message, retained=said.retained)
         except Exception:
-            # A message that no test thought of must not end the monitor, which its node would send it again.
+            # A message that no test thought of must not end the monitor: the node would send it again after each start.
             log.exception("what %s said can't be taken: %s", said.node, said.message)
             self._hub.dropped(now, 1, malformed=True)
 
@@ -239,7 +239,7 @@ class Service:
             self._unstored.update((say, time.monotonic() + STORED_S) for say in waiting)
             self._writer.store(_batch(decisions), partial(self._committed, waiting))
         if responds and len(self._hub.fleet.nodes) <= AT_ONCE_NODES:
-            # Whoever did something and looks sees what it did.
+            # Somebody who does something and looks at the view at once sees its effect.
             self._make_view(_now(), at_once=True)
         for say in decisions.says:
             if isinstance(say, SendReceipt):
@@ -266,7 +266,7 @@ class Service:
             log.info("%s: over", _named(key))
 
     def _tried(self, target: str, outcome: Outcome) -> None:
-        """On a thread of the teller's."""
+        """Take the result of a test message; on a thread of the teller."""
         passed, said = outcome.told, outcome.reason
         self._own(lambda hub: hub.targets.tried(_now(), target, said, passed=passed))
 
@@ -275,13 +275,13 @@ class Service:
         return request is not None and must_be_stored(request, respond.answer)
 
     def _committed(self, waiting: Sequence[Respond], stored: bool) -> None:
-        """On the history's thread: the batch of these answers is stored, or never will be."""
+        """The batch of these answers is stored, or never will be; on the history's thread."""
         for respond in waiting:
             answer = replace(respond.answer, stored=stored)
             self._inbox.put_own(partial(self._respond, respond._replace(answer=answer)))
 
     def _respond_unstored(self) -> None:
-        """Say to all that wait for the history that what they asked for is done, and isn't stored."""
+        """Answer all requests that wait for the history: they are done, but not stored."""
         for respond in list(self._unstored):
             self._respond(respond._replace(answer=replace(respond.answer, stored=False)))
         self._unstored.clear()
@@ -293,7 +293,7 @@ class Service:
             future.set_result(respond.answer)
 
     def _stored(self, outcome: Stored | Refused | StoreFailed | StoreRecovered) -> None:
-        """On the history's thread."""
+        """Take an answer of the history; on the history's thread."""
         match outcome:
             case Stored(notices=notices, settled=settled):
                 self._outbox.gone(settled)
@@ -315,7 +315,7 @@ class Service:
             self._remember()
 
     def _remember(self) -> None:
-        """On the history's thread: it can be used for the first time since the start."""
+        """Read the history, which can be used for the first time since the start; on the history's thread."""
         memory, unusable = remembered(self._history, _now())
         if unusable:
             self._own(lambda hub: hub.self_check.history_failed(_now(), unusable))
@@ -324,7 +324,7 @@ class Service:
             self._inbox.put_own(partial(self._begin_anew, memory))
 
     def _begin_anew(self, memory: Memory) -> None:
-        """Go on as after a restart, with all that the history knows: what was decided without it was stored before."""
+        """Go on as after a restart, with all that the history knows. What was decided without it is stored before."""
         log.info("what the history knows is used from now on")
         self._act(self._hub.take())
         for number in [each for each in self._futures if each not in {say.number for say in self._unstored}]:
@@ -347,11 +347,11 @@ class Service:
         return [Link(broker, wire, listener, wire.client_id) for broker in self.settings.brokers]
 
     def _own(self, call: Callable[[Hub], None]) -> None:
-        """Have the deciding thread do this; from any thread."""
+        """Let the deciding thread do this; from any thread."""
         self._inbox.put_own(lambda: call(self._hub))
 
     def _told(self, outcome: TargetFailed | TargetWorks | Accepted) -> None:
-        """On one of the teller's threads."""
+        """Take what a target reports; on a thread of the teller."""
         match outcome:
             case Accepted(incident, presses):
                 self._own(lambda hub: hub.accepted(_now(), incident, presses))
@@ -361,7 +361,7 @@ class Service:
                 self._own(lambda hub: hub.self_check.target_works(_now(), name))
 
     def _file_seen(self, name: str, problem: str) -> None:
-        """On the thread that looks at files."""
+        """Take what is wrong with a file; on the thread that looks at files."""
         if name:
             self._own(lambda hub: hub.self_check.file_seen(_now(), name, problem))
         else:
@@ -377,7 +377,7 @@ class Service:
             self._notifier.status(f"ends soon, to be started anew: dead are {dead}" if dead else _status(made))
 
     def _view_pause_s(self) -> float:
-        """A view of ten thousand nodes is a tenth of a second's work: then it is made more seldom."""
+        """The time between two views. A view of ten thousand nodes is a tenth of a second's work, so it grows."""
         return VIEW_S + len(self._hub.fleet.nodes) / 2000
 
     def _keep(self) -> None:
@@ -388,7 +388,7 @@ class Service:
                     log.error("nothing is deleted: nothing was heard for months; is this machine's clock right?")
                     continue
                 gone = self._history.prune(now, self.settings.retention)
-            except Exception:  # a history that can't be pruned now can be in an hour
+            except Exception:  # a history that can't be pruned now may be in an hour
                 log.exception("the history can't be pruned")
             else:
                 log.info("kept for as long as was decided, and gone now: %s", gone)
@@ -407,43 +407,43 @@ class Service:
 
 
 class _Listener:
-    """What the links tell, on their threads."""
+    """Takes what the links report, on their threads."""
 
     def __init__(self, inbox: Inbox, service: Service) -> None:
         self._inbox = inbox
         self._service = service
 
     def up(self, broker: str) -> None:
-        """As link.Listener."""
+        """See broker_link.Listener."""
         self._own(lambda hub: hub.link_up(_now(), broker))
 
     def down(self, broker: str, problem: str) -> None:
-        """As link.Listener."""
+        """See broker_link.Listener."""
         self._own(lambda hub: hub.link_down(_now(), broker, problem))
 
     def files(self, broker: str, problem: str) -> None:
-        """As link.Listener."""
+        """See broker_link.Listener."""
         self._own(lambda hub: hub.self_check.file_seen(_now(), broker, problem))
 
     def said(self, broker: str, heard: FromNode, *, retained: bool) -> None:
-        """As link.Listener."""
+        """See broker_link.Listener."""
         self._inbox.put(Said(time.monotonic(), broker, heard.node, heard.message, retained))
 
     def stolen(self, broker: str) -> None:
-        """As link.Listener."""
+        """See broker_link.Listener."""
         self._own(lambda hub: hub.self_check.stolen(_now(), broker))
 
     def refused(self, broker: str, topic: str, code: int) -> None:
-        """As link.Listener."""
+        """See broker_link.Listener."""
         self._own(lambda hub: hub.self_check.refused(_now(), broker, topic, code))
 
     def malformed(self, broker: str, topic: str, reason: str) -> None:
-        """As link.Listener."""
+        """See broker_link.Listener."""
         log.debug("broker %s, topic %s: %s", broker, topic, reason)
         self._inbox.malformed()
 
     def dropped(self, broker: str, count: int) -> None:
-        """As link.Listener."""
+        """See broker_link.Listener."""
         self._own(lambda hub: hub.dropped(_now(), count))
 
     def _own(self, call: Callable[[Hub], None]) -> None:
@@ -455,12 +455,12 @@ def _now() -> Moment:
 
 
 def _named(key: FindingKey) -> str:
-    """What a finding is about, on one line: some of it came over the network."""
+    """What a finding is about, in one line: parts of it may have come over the network."""
     return one_line(f"{key.code} {'/'.join(filter(None, key[1:]))}")
 
 
 def _as_heard(said: Said, now: Moment) -> Moment:
-    """When it came: what waited in the inbox isn't younger for it."""
+    """When a message came: the time that it waited in the inbox counts, too."""
     return Moment(min(said.at, now.at), now.utc)
 
 
@@ -469,7 +469,7 @@ def _batch(decisions: Decisions) -> Batch:
 
 
 def _status(made: View) -> str:
-    """One line for ``systemctl status``: alarms first, then what needs somebody, then how many there are."""
+    """One line for ``systemctl status``: alarms first, then what needs somebody, then the number of nodes."""
     counts: Mapping[str, int] = {
         status: sum(node.status == status for node in made.nodes) for status in ("up", "late", "down", "paused", "new")
     }

@@ -1,8 +1,8 @@
-"""The threads that a monitor can't do without, and what becomes of it when one of them dies.
+"""Watches the threads that a monitor needs, and ends the monitor when one of them dies.
 
-A thread that died does nothing ever again, and no other one notices: a history that nobody writes holds nothing, and a
-target that nobody tells looks well. So the monitor ends, and the service manager starts it anew. Before that, for
-``LAST_S``, it goes on with the threads that are left: what kills a thread may come again at once after each start, and
+A dead thread never works again, and no other thread notices: without its history thread a monitor holds nothing, and a
+target without its thread looks well. So the monitor ends, and the service manager starts it again. Before that it goes
+on for ``LAST_S`` with the threads that are left. What killed the thread may come again right after each start, and
 people must hear of a call all the same.
 
     history  ___works___x                          ___works___
@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 
 
 class Needed:
-    """Looks after threads, all of which were started and none of which was asked to end; for one thread alone.
+    """Watches threads that were started and that nobody asked to end. To be used by one thread only.
 
-    ``problem`` names those that are dead, and is empty where all live.
+    ``problem`` names the dead threads; it is "" while all live.
     """
 
     def __init__(self, last_s: float = LAST_S) -> None:
@@ -37,7 +37,7 @@ class Needed:
         self.problem = ""
 
     def look(self, at: float, threads: Iterable[threading.Thread]) -> bool:
-        """Whether all live, at ``at`` (monotonic). Raises ThreadDiedError ``last_s`` after one was first found dead."""
+        """Whether all live at ``at`` (monotonic). Raises ThreadDiedError ``last_s`` after one was first found dead."""
         if at >= self._ends_at:
             raise ThreadDiedError(self.problem)
         if not self.problem:
@@ -49,7 +49,7 @@ class Needed:
 
 
 def log_deaths() -> None:
-    """From now on the log says of each thread that dies by an exception, SystemExit too, where that happened."""
+    """From now on log each thread that dies by an exception (SystemExit, too), and where that happened."""
     threading.excepthook = _died
 
 

@@ -46,7 +46,7 @@ class ButtonView(Struct, frozen=True, kw_only=True):
 
 
 class NodeView(Struct, frozen=True, kw_only=True):
-    """A node. ``known``: it is in the roster. ``planned_s``: how long a clean stop may still take; below 0 past that."""
+    """A node. ``known``: in the roster. ``planned_s``: how long a clean stop may still take; below 0 past that."""
 
     site: str
     node: str
