@@ -19,11 +19,11 @@ __all__ = ["Batch", "History", "Memory", "Refused", "StoreFailed", "StoreRecover
 
 
 class History:
-    """The history in the database at ``url``; any thread may use it. Every method raises HistoryError.
+    """The history in the database at ``url``. Any thread may use it. Every method raises HistoryError.
 
-    ``targets_of``: the names of the targets that are told a notice. ``outbox`` is what they still have to be told,
-    ``reading`` what happened, ``tokens`` who may ask for it. ``clock`` takes the place of the database's own,
-    ``steady`` that of this process's (monotonic seconds). ``problem``: why there is no address.
+    ``targets_of`` returns the names of the targets that are told a notice. ``outbox`` holds the deliveries that people
+    still have to be told, ``reading`` is for queries, ``tokens`` says who may call the API. ``clock`` replaces the
+    database's clock, ``steady`` this process's (monotonic seconds). ``problem``: why there is no address.
     """
 
     def __init__(
@@ -42,37 +42,37 @@ class History:
         self.tokens = StoredTokens(self._database)
 
     def upgrade(self) -> None:
-        """Make the history one of this program's, for the monitor itself."""
+        """Upgrade the history to this version; only the monitor itself does that."""
         self._database.upgrade()
 
     def check(self) -> None:
-        """See that it is one, for whoever only looks. Raises HistoryOlderError and HistoryNewerError."""
+        """Check the version for a program that only reads. Raises HistoryOlderError and HistoryNewerError."""
         self._database.check()
 
     def remember(self, at_utc: datetime) -> Memory:
-        """What a start at ``at_utc`` must know."""
+        """Everything that a start at ``at_utc`` must know."""
         with self._database.reading() as connection:
             return remember(connection, at_utc)
 
     def store(self, batch: Batch) -> Stored:
-        """Store a batch; what it returns is on the disk."""
+        """Store a batch. When this returns, it is on the disk."""
         return self.store_all((batch,))[0]
 
     def store_all(self, batches: Sequence[Batch]) -> tuple[Stored, ...]:
-        """Store batches at once, as if one after the other; of each what came of it. All are on the disk, or none."""
+        """Store batches as if one after the other, and return each result. All are on the disk then, or none."""
         with self._database.writing() as connection:
             return store(connection, batches, self._targets_of)
 
     def prune(self, at_utc: datetime, retention: Retention) -> dict[str, int]:
-        """Delete what is older than ``retention`` allows at ``at_utc``; how many rows of each table went."""
+        """Delete what is older than ``retention`` allows at ``at_utc``. Returns how many rows of each table went."""
         return prune(self._database, at_utc, retention)
 
     def may_prune(self, at_utc: datetime) -> bool:
-        """Whether ``at_utc`` can be now: where nothing was heard for ``MUTE`` before it, the clock is wrong."""
+        """Whether ``at_utc`` can be right. If nothing was heard for ``MUTE`` before it, the clock is wrong."""
         with self._database.reading() as connection:
             newest = newest_heard(connection)
         return newest is None or at_utc - newest <= MUTE
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._database.close()

@@ -1,6 +1,6 @@
-"""What the history holds, newest first, a page at a time: no page keeps others from writing, however long it is read.
+"""Queries of the history, newest first, page by page. However slowly pages are read, they keep nobody from writing.
 
-A cursor is the ``id`` of the last row of its page; what is stored meanwhile doesn't move the pages that follow.
+A cursor is the ``id`` of its page's last row. What is stored meanwhile doesn't move the pages that follow.
 """
 
 from collections.abc import Mapping
@@ -19,10 +19,11 @@ S = TypeVar("S", bound=Struct)
 
 
 class Wanted(Protocol):
-    """Which records are wanted: those that agree with all that isn't None.
+    """Which records are wanted: those that match every field that isn't None.
 
-    From ``since_utc`` on and before ``until_utc``; also what began before and was acknowledged, say, or ended since, or
-    of which an event was heard since: the node's clock may not have been set.
+    They began at ``since_utc`` or later, and before ``until_utc``. Records that began earlier are wanted, too, if they
+    were for example acknowledged or ended since, or if an event of theirs was heard since: the node's clock may not
+    have been set.
     """
 
     @property
@@ -42,7 +43,7 @@ class Wanted(Protocol):
 
 
 class Which(Struct, frozen=True, kw_only=True):
-    """A ``Wanted``. ``kind`` is an event's or, of findings, the code; ``incident`` a node's own ``<boot>-<seq>``."""
+    """A ``Wanted``. ``kind``: of an event, or a finding's code. ``incident``: the node's own ``<boot>-<seq>``."""
 
     site: str | None = None
     node: str | None = None
@@ -54,11 +55,11 @@ class Which(Struct, frozen=True, kw_only=True):
 
 
 class _Kind(Struct, Generic[S], frozen=True):
-    """What is read where: ``instant`` is the column of its time, ``columns`` those that can be asked for, by name.
+    """What is read where. ``instant``: the column of its time. ``columns``: those that can be asked for, by name.
 
-    ``later``: the columns of what came of it, perhaps by a clock that was set meanwhile. ``told_by``: which of its
-    columns say of an event that it belongs to it, each equal to the event's of that name; the clock that ``instant`` is
-    by may be the node's, and may not have been set.
+    ``later``: the columns of what happened to it later, perhaps by a clock that was set meanwhile. ``told_by``: an
+    event belongs to the record if it has the same values in these columns. Such events matter because ``instant`` may
+    be by the node's clock, which may not have been set.
     """
 
     record: type[S]
@@ -99,25 +100,25 @@ _FINDINGS = _Kind(
 )
 
 Page = tuple[tuple[S, ...], str | None]
-"""Records, and the cursor for those after them, None at the end."""
+"""Records, and the cursor for the next page; None at the end."""
 
 
 class StoredReading:
-    """What is kept in ``database``.
+    """Reads the records in ``database``.
 
-    Every method raises HistoryError, and ValueError for a cursor that none of them gave. What a record doesn't have
-    (``input``, of flips) can be asked for, and is not looked at.
+    Every method raises HistoryError, and ValueError for a cursor that none of them returned. Asking for a field that a
+    record doesn't have (such as ``input`` of flips) has no effect.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def events(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[HeardEvent]:
-        """Events; their time is when they were heard."""
+        """Events. Their time is when they were heard."""
         return self._page(_EVENTS, which, limit, cursor)
 
     def incidents(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[IncidentRecord]:
-        """Incidents, the open ones too; their time is when they were raised."""
+        """Incidents, also open ones. Their time is when they were raised."""
         return self._page(_INCIDENTS, which, limit, cursor)
 
     def flips(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[Flip]:
@@ -129,7 +130,7 @@ class StoredReading:
         return self._page(_TESTS, which, limit, cursor)
 
     def findings(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[PastFinding]:
-        """Findings, the open ones too; their time is when they were raised."""
+        """Findings, also open ones. Their time is when they were raised."""
         return self._page(_FINDINGS, which, limit, cursor)
 
     def _page(self, kind: _Kind[S], which: Wanted, limit: int, cursor: str | None) -> Page[S]:

@@ -1,4 +1,4 @@
-"""What goes when its time has come; an open incident, with all that belongs to it, never does."""
+"""Deletes records when their time has come, but never an open incident or anything that belongs to it."""
 
 from datetime import datetime, timedelta
 
@@ -20,15 +20,15 @@ from node.monitor.history.schema.tables import (
 from node.monitor.history.store.startup import newest_tallies
 
 MUTE = timedelta(days=93)
-"""No building is silent for so long: each of its buttons is tested every month."""
+"""No building is silent for so long, because each of its buttons is tested every month."""
 
-_AT_ONCE = 1_000  # an alarm waits for one such transaction at most
+_AT_ONCE = 1_000  # rows in one transaction: an alarm waits for one such transaction at most
 
 
 def prune(database: Database, at_utc: datetime, retention: Retention) -> dict[str, int]:
-    """Delete what is older than ``retention`` says at ``at_utc``; how many rows of each table went.
+    """Delete what is older than ``retention`` says at ``at_utc``. Returns how many rows of each table went.
 
-    Raises HistoryError; what went until then is gone.
+    Raises HistoryError. What was deleted until then stays deleted.
     """
     incidents_end = at_utc - timedelta(days=retention.incidents)
     tests_end = at_utc - timedelta(days=retention.tests)
@@ -55,12 +55,12 @@ def prune(database: Database, at_utc: datetime, retention: Retention) -> dict[st
 
 
 def newest_heard(connection: Connection) -> datetime | None:
-    """When the newest event was heard; None where none is kept."""
+    """When the newest event was heard; None if there is no event."""
     return connection.execute(select(func.max(events.c.heard_utc))).scalar()
 
 
 def _is_past(others_end: datetime, incidents_end: datetime) -> ColumnElement[bool]:
-    """An event outside incidents goes by its own time, one of an incident with its incident."""
+    """Events to delete: outside incidents by their own time, those of an incident together with it."""
     alone = and_(events.c.incident.is_(None), events.c.heard_utc < others_end)
     still = or_(incidents.c.reset_utc.is_(None), incidents.c.reset_utc >= incidents_end)
     kept = exists().where(_belongs(events), still)

@@ -1,7 +1,7 @@
-"""Tokens: who may ask what by the API. A secret is shown once, when it is made, and only its SHA-256 is kept.
+"""Tokens: who may ask what by the API. A secret is shown once, when it is made. Only its SHA-256 is kept.
 
-256 random bits can't be guessed or tried, so a plain hash is enough, and a lookup by it tells nobody anything by its
-time.
+256 random bits can't be guessed or tried out, so a plain hash is enough. The time that a lookup by the hash takes
+reveals nothing.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _USED_EVERY = timedelta(hours=1)
 
 
 class Token(Struct, frozen=True, kw_only=True):
-    """A token, without its secret. ``used_utc`` is right to the hour; a revoked one opens nothing."""
+    """A token without its secret. ``used_utc`` is right to the hour. A revoked token gives no access."""
 
     name: str
     role: Role
@@ -34,13 +34,13 @@ class Token(Struct, frozen=True, kw_only=True):
 
 
 class StoredTokens:
-    """The tokens in ``database``; ``now`` is the wall clock. Every method raises HistoryError."""
+    """The tokens in ``database``. ``now`` is the wall clock. Every method raises HistoryError."""
 
     def __init__(self, database: Database, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._database, self._now = database, now
 
     def create(self, name: str, role: Role) -> str:
-        """A new token's secret. Raises TokenNameError where one of this name is valid."""
+        """Make a token, and return its secret. Raises TokenNameError if a valid token has this name."""
         secret = secrets.token_urlsafe(32)
         row = {"name": name, "role": role.value, "sha256": _hashed(secret), "created_utc": self._now()}
         with self._database.writing() as connection:
@@ -53,7 +53,7 @@ class StoredTokens:
         return secret
 
     def lookup(self, secret: str) -> Token | None:
-        """Whose secret this is; None where it is nobody's or revoked."""
+        """The token with this secret; None if there is none, or if it is revoked."""
         is_valid = (tokens.c.sha256 == _hashed(secret)) & tokens.c.revoked_utc.is_(None)
         with self._database.reading() as connection:
             row = connection.execute(select(tokens).where(is_valid)).mappings().first()
@@ -61,18 +61,18 @@ class StoredTokens:
             return None
         found, now = made(Token, row), self._now()
         if found.used_utc is None or abs(now - found.used_utc) >= _USED_EVERY:
-            with suppress(HistoryError), self._database.writing() as connection:  # the answer doesn't hang on it
+            with suppress(HistoryError), self._database.writing() as connection:  # the answer doesn't depend on it
                 connection.execute(update(tokens).where(is_valid).values(used_utc=now))
         return found
 
     def revoke(self, name: str) -> bool:
-        """From now on the token of this name opens nothing; False where there is none that did."""
+        """Revoke the token of this name. False if there is no valid one."""
         is_valid = (tokens.c.name == name) & tokens.c.revoked_utc.is_(None)
         with self._database.writing() as connection:
             return connection.execute(update(tokens).where(is_valid).values(revoked_utc=self._now())).rowcount == 1
 
     def list(self) -> tuple[Token, ...]:
-        """All tokens in the order of their making, the revoked ones too."""
+        """All tokens in the order in which they were made, also revoked ones."""
         with self._database.reading() as connection:
             return tuple(
                 made(Token, row) for row in connection.execute(select(tokens).order_by(tokens.c.id)).mappings()

@@ -1,16 +1,17 @@
-"""The thread that stores: what waits is one transaction, and only what is on the disk is answered.
+"""The thread that stores batches: all that wait become one transaction, and an answer comes once they are on the disk.
 
 Rules
 
-1. Whoever gives it a batch never waits. Each batch is answered by one ``Stored`` or one ``Refused``, in their order.
-2. While the database is away everything waits and is tried again. Beyond ``kept`` waiting events telemetry is refused
-   at the door (its node sends it again, since it gets no receipt); alarms and whatever else is decided never are: who
-   decides takes no more of one node than it has room for (receipts.py).
-3. A database that hangs gives no error: who is at one try for ``HANGS_S`` is as good as away, which ``look`` sees.
-4. A batch that can't be stored in whatever state the database is doesn't keep the others: it is refused, alone.
-   Where there is no memory, that isn't the batch's: it waits as in an outage, and people are told of what it says.
+1. Whoever hands over a batch never waits. Each batch is answered by one ``Stored`` or one ``Refused``, in their order.
+2. While the database is away everything waits and is tried again. Once more than ``kept`` events would wait, telemetry
+   is refused at once; it gets no receipt, so its node sends it again. Alarms and all other decisions are never refused
+   for this reason: the deciding thread limits how much it takes from one node (receipts.py).
+3. A database that hangs raises no error. If one try takes ``HANGS_S``, the database counts as away; ``look`` checks.
+4. A batch that can never be stored, whatever the state of the database, doesn't hold up the others: it alone is
+   refused. A lack of memory isn't the batch's fault: then the batch waits as in an outage, and people are told of its
+   calls from memory.
 
-Threads: the writer ("history"). The lock guards the queue alone and is never held during a write.
+Threads: the writer ("history"). The lock guards only the queue, and is never held during a write.
 """
 
 import logging
@@ -23,14 +24,14 @@ from typing import Protocol
 from node.monitor.core.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.errors import HistoryError, UnstorableError
 
-_AT_ONCE = 1_000  # batches in one transaction: an alarm waits for one such at most
+_AT_ONCE = 1_000  # batches in one transaction: an alarm waits for one such transaction at most
 _FIRST_RETRY_S = 0.1
 
 HANGS_S = 4.0
-"""So long no try takes on a database that works: a thousand batches are a second's work on an SD card."""
+"""No try takes so long on a database that works: a thousand batches are a second's work on an SD card."""
 
 HANGS = "hangs"
-"""The reason of StoreFailed then (texts.py DETAILS)."""
+"""The reason of StoreFailed if the database hangs (texts.py DETAILS)."""
 
 _NO_MEMORY = "the history at its address can't be used: this machine has no memory left"
 
@@ -38,24 +39,25 @@ _log = logging.getLogger(__name__)
 
 
 Then = Callable[[bool], None]
-"""Hears, on the writer's thread, whether a batch was stored."""
+"""Called on the writer's thread with whether the batch was stored."""
 
 
 class Storing(Protocol):
-    """What the writer needs of a History."""
+    """The methods of a History that the writer needs."""
 
     def upgrade(self) -> None:
-        """See that it has this program's tables."""
+        """Make sure that the database has this program's tables."""
 
     def store_all(self, batches: Sequence[Batch]) -> tuple[Stored, ...]:
-        """Store them all, or none."""
+        """Store all of them, or none."""
 
 
 class Writer:
-    """Stores batches in ``history``; ``put`` takes its answers, from its thread. Every method but ``stop`` is quick.
+    """Stores batches in ``history``. ``put`` gets the answers, on its thread. All methods but ``stop`` return at once.
 
     In an outage it tries again after 0.1 s, doubling to ``retry_s``. ``kept``: how many events may wait. ``failed``:
-    why the history can't be used at the start, which was told; nothing is stored until it has this program's tables.
+    why the history couldn't be used at the start, if that was reported. Nothing is then stored until the database has
+    this program's tables.
     """
 
     def __init__(
@@ -81,11 +83,11 @@ class Writer:
         self._since: float | None = None
 
     def start(self) -> None:
-        """Begin to store."""
+        """Start the thread."""
         self.thread.start()
 
     def store(self, batch: Batch, then: Then = lambda _: None) -> None:
-        """Store this as soon as it can be; the answer follows, and ``then`` is called after it."""
+        """Store this batch as soon as possible. Its answer goes to ``put``; after that ``then`` is called."""
         with self._lock:
             refused = batch.may_be_refused and self._waiting + len(batch.events) > self._kept
             if not refused:
@@ -102,7 +104,7 @@ class Writer:
         return self._waiting
 
     def look(self) -> None:
-        """See whether the database hangs; from any thread, again and again."""
+        """Report a database that hangs; to be called again and again, from any thread."""
         with self._lock:
             is_hanging = self._since is not None and self._clock() - self._since >= HANGS_S
             if is_hanging and self._failed is None:
@@ -111,7 +113,7 @@ class Writer:
                 self._put(StoreFailed(at=self._clock(), reason=HANGS))
 
     def stop(self, timeout_s: float) -> bool:
-        """Store what waits, in one last try, and end; False if the thread hangs (it dies with the process)."""
+        """Store what waits in one last try, and end. False if the thread hangs; it then dies with the process."""
         if self.thread.ident is None:
             return True
         self._stopping.set()
@@ -128,7 +130,7 @@ class Writer:
             try:
                 stored = self._attempt(batches)
             except Exception:  # noqa: BLE001 -- as _say
-                # A thread that ended here would be a history that silently holds nothing ever again.
+                # If this thread ended, the history would hold nothing ever again, and nobody would notice.
                 _log.exception("the history stumbled")
                 stored = False
             if stored:
@@ -142,7 +144,7 @@ class Writer:
             _log.error("the monitor ends with %d batches that couldn't be stored", len(self._queued))
 
     def _take(self) -> list[Batch]:
-        """What is to be stored next; nothing where there is nothing and never will be."""
+        """Wait for batches, and return those to store next. Empty if there are none and the thread must end."""
         with self._lock:
             while not self._queued and not self._stopping.is_set():
                 self._lock.wait()
@@ -154,7 +156,7 @@ class Writer:
             self._since = self._clock()
         try:
             if must_be_seen:
-                self._history.upgrade()  # another database may stand there now
+                self._history.upgrade()  # there may be another database now
             answers: Sequence[Stored | Refused] = self._history.store_all(batches)
         except UnstorableError as failure:
             if len(batches) > 1:
@@ -166,7 +168,7 @@ class Writer:
         except Exception as failure:  # noqa: BLE001 -- whatever it was, the writer lives, and the other batches are stored
             if len(batches) > 1:
                 return all(self._attempt((batch,)) for batch in batches)
-            if isinstance(failure, MemoryError):  # the machine's, and no batch's: what it told is told from memory
+            if isinstance(failure, MemoryError):  # no fault of this batch: its calls are told from memory
                 self._fail(HistoryError(_NO_MEMORY, "see what takes the memory; the monitor goes on by itself"))
                 return False
             _log.exception("a batch can't be stored")

@@ -1,1 +1,1 @@
-"""How the database is opened, made one of today's, written by one at a time, and what its failures mean."""
+"""How the database is opened, upgraded and locked for one writer, and what its failures mean."""

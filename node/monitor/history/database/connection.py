@@ -1,14 +1,16 @@
-"""The database of the history: how it is opened, made one of today's, written by one at a time, and read.
+"""The history's database: how it is opened, upgraded, written by one writer at a time, and read.
 
 Rules
 
-1. One writes at a time, however many monitors share the database: BEGIN IMMEDIATE on SQLite, an advisory lock on
-   PostgreSQL. So whoever reads and then decides, within ``writing``, decides alone: that is what claims rest on.
-2. Whoever hangs while it writes is thrown out by the server, so that it doesn't keep the others from writing.
-3. What was committed is on the disk: WAL with ``synchronous=FULL``; ``synchronous_commit``, whatever the default is.
-4. Every failure is a HistoryError with its next step, and none tells a password. So libpq reads the address, several
-   hosts in it too, and only where it has one meaning: an ``@`` of a password makes half of it the host's name.
-5. Nothing is of a session of PostgreSQL: a pool such as pgbouncer gives each transaction another one.
+1. Only one writer at a time, however many monitors share the database: BEGIN IMMEDIATE on SQLite, an advisory lock on
+   PostgreSQL. So whoever reads and then decides within ``writing`` decides alone. Claims depend on that.
+2. The server disconnects a writer that hangs, so that it doesn't keep the others from writing.
+3. What was committed is on the disk: WAL with ``synchronous=FULL`` on SQLite; ``synchronous_commit`` on PostgreSQL,
+   whatever its default is.
+4. Every failure is a HistoryError with its next step, and none shows a password. Therefore libpq parses the address,
+   also one with several hosts. An ambiguous address is refused: an ``@`` in a password would make half of the password
+   the host's name.
+5. Nothing depends on a PostgreSQL session, because a pool such as pgbouncer may give each transaction another one.
 """
 
 import logging
@@ -39,11 +41,11 @@ from node.monitor.errors import (
 from node.monitor.history.database.failures import EXPECTED, as_history_error
 
 BUSY_S = 5.0
-"""For how long one waits for another who writes."""
+"""How long one writer waits for another."""
 
 _HANGS_S = 10
 _LOCK = 7_302_465_119
-"""Any number that no other program takes for an advisory lock in the same database."""
+"""An arbitrary number. No other program may use it as an advisory lock in the same database."""
 
 _SQLITE = "sqlite:///"
 _POSTGRESQL = re.compile(r"[a-z+]+://([^/?#@]*@)?[^/?#@]*(/[^/?#@]*)?(\?[^#@]*)?")
@@ -58,7 +60,7 @@ _log = logging.getLogger(__name__)
 
 
 class Database:
-    """The database at ``url``, SQLite's or PostgreSQL's; every use of another raises HistoryUrlError."""
+    """The database at ``url``, SQLite or PostgreSQL. With any other URL each use raises HistoryUrlError."""
 
     def __init__(self, url: str, problem: HistoryUrlError | None = None) -> None:
         self.name = "at its address"
@@ -81,7 +83,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that no other one writes beside; committed at its end, or rolled back. Raises HistoryError."""
+        """A transaction during which no other one writes. Commits at its end, or rolls back. Raises HistoryError."""
         with self._translated(), self._connected() as connection:
             with connection.execution_options(writes=True).begin():
                 if not self._is_sqlite:
@@ -91,7 +93,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one moment of the database throughout. Raises HistoryError."""
+        """A transaction that sees the database at one moment throughout. Raises HistoryError."""
         options = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         with (
             self._translated(),
@@ -101,10 +103,10 @@ class Database:
             yield connection
 
     def now(self, connection: Connection) -> datetime:
-        """What the clock says that all share who share this database. Raises what a statement in ``writing`` raises.
+        """The time by the database's clock, which all its users share. Raises what a statement in ``writing`` does.
 
-        PostgreSQL's at this moment: its CURRENT_TIMESTAMP is of before the wait for others who write. A file's is this
-        machine's.
+        On PostgreSQL it is the server's present time; CURRENT_TIMESTAMP would be from before the wait for other
+        writers. For a file it is this machine's time.
         """
         if self._is_sqlite:
             return datetime.now(UTC)
@@ -112,7 +114,7 @@ class Database:
         return told
 
     def upgrade(self) -> None:
-        """Make it one of today's, if it isn't; several may at once. Raises HistoryError, also for a newer one."""
+        """Upgrade the database if needed; several monitors may at once. Raises HistoryError, also for a newer one."""
         if self._path is not None:
             self._make_file(self._path)
         with self.writing() as connection:
@@ -124,7 +126,7 @@ class Database:
                 _log.info("the history has the tables of this version")
 
     def check(self) -> None:
-        """Raises HistoryOlderError where it isn't one of today's, HistoryNewerError where it is of a newer program."""
+        """Raise HistoryOlderError if the database needs an upgrade, HistoryNewerError if a newer program made it."""
         if self._path is not None and not self._path.exists():
             raise self._older()
         with self.reading() as connection:
@@ -132,7 +134,7 @@ class Database:
                 raise self._older()
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         if self._problem is None:
             self._engine.dispose()
 
@@ -169,7 +171,10 @@ class Database:
         return as_history_error(failure, self.name, None if self._path is None else self._path.parent)
 
     def _make_file(self, path: Path) -> None:
-        """SQLite gives its other files this one's mode and, where root runs it, this one's owner: the directory's."""
+        """Make the file with the right mode and owner. SQLite gives its other files the same ones.
+
+        If root runs this, the owner of the directory becomes the owner of the file.
+        """
         try:
             made = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             try:
@@ -184,7 +189,7 @@ class Database:
             raise self._error(failure) from failure
 
     def _see_file(self, connection: Connection) -> None:
-        """SQLite goes on writing into a file that was deleted or replaced, and reports success."""
+        """Raise if the file was deleted or replaced: SQLite goes on writing into the old one, and reports success."""
         if self._path is None or os.path.samestat(self._path.stat(), connection.info["file"]):
             return
         connection.invalidate()
@@ -202,7 +207,7 @@ def _file(url: str) -> Path:
 
 
 def _parameters(url: str) -> dict[str, Any]:
-    """What libpq reads in an address that has one meaning, whatever its password is made of."""
+    """What libpq reads from the address. Refuses an ambiguous address, whatever characters its password has."""
     if not url.startswith(("postgres:", "postgresql:", "postgresql+psycopg:")):
         raise HistoryUrlError("the address of the history names neither a file of SQLite nor PostgreSQL", _NEXT)
     problem = HistoryUrlError("the address of the history can't be read", f"{_NEXT}; {_ENCODED}")
@@ -211,15 +216,15 @@ def _parameters(url: str) -> dict[str, Any]:
     try:
         parameters: dict[str, Any] = conninfo_to_dict(url.replace("+psycopg", "", 1))
     except psycopg.Error:
-        raise problem from None  # its text has what was read
+        raise problem from None  # libpq's message quotes the address
     ports = str(parameters.get("port", "")).split(",")
     if not all(port == "" or (_PORT.fullmatch(port) and 0 < int(port) < 2**16) for port in ports):
-        raise problem  # somebody's password, where the host is missing
+        raise problem  # it is a part of somebody's password; the host is missing
     return parameters
 
 
 def _shown(parameters: dict[str, Any]) -> str:
-    """The address, of which this alone is certain to hold no secret."""
+    """The address, made of only those parts that surely hold no secret."""
     user = f"{parameters['user']}@" if "user" in parameters else ""
     port = f":{parameters['port']}" if "port" in parameters else ""
     return f"postgresql://{user}{parameters.get('host', '')}{port}/{parameters.get('dbname', '')}"
@@ -258,7 +263,7 @@ def _postgresql(parameters: dict[str, Any]) -> Engine:
 
 def _opener(path: Path) -> Callable[[sqlite3.Connection, Any], None]:
     def open_sqlite(connection: sqlite3.Connection, record: Any) -> None:
-        connection.isolation_level = None  # transactions begin where we say so
+        connection.isolation_level = None  # transactions begin only where we begin them
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")

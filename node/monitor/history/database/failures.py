@@ -1,4 +1,4 @@
-"""What a database's failure means for people: which error it is, and what to do next."""
+"""Translates a database's failure for people: which error it is, and what to do next."""
 
 import errno
 import os
@@ -39,7 +39,7 @@ _SQLITE: dict[int, type[HistoryError]] = {
 }
 
 _OF_THE_DISK = (HistoryUnreachableError, HistoryError)
-"""As what SQLite tells of a disk that became read-only: that it can't open its log there, or an I/O error."""
+"""What SQLite reports when a disk became read-only: that it can't open its log there, or an I/O error."""
 
 _POSTGRESQL: dict[str, type[HistoryError]] = {
     "22": UnstorableError,
@@ -52,10 +52,11 @@ _POSTGRESQL: dict[str, type[HistoryError]] = {
     "57P": HistoryUnreachableError,
     "08": HistoryUnreachableError,
 }
-"""By the beginning of the SQLSTATE (PostgreSQL's appendix A)."""
+"""The errors by the first characters of the SQLSTATE (PostgreSQL's appendix A)."""
 
 _ANSWERED = "FATAL:"
-"""In libpq's message where a server answered and refused; without one nobody did. It is the same in every language."""
+"""In libpq's message this means that a server answered and refused. Without it no server answered. It is the same in
+every language."""
 
 _CANNOT_BE_BOUND = (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.IntegrityError, sqlite3.DataError)
 
@@ -64,7 +65,7 @@ EXPECTED = (SQLAlchemyError, sqlite3.Error, psycopg.Error, OSError, OverflowErro
 
 
 def as_history_error(failure: Exception, name: str, directory: Path | None = None) -> HistoryError:
-    """The error that people see; ``name`` is the database's, without a password, ``directory`` that of its file."""
+    """The error that people see. ``name``: the database, without a password; ``directory``: where its file is."""
     cause = failure.orig if isinstance(failure, StatementError) and failure.orig is not None else failure
     kind = _kind_of(cause)
     if kind in _OF_THE_DISK and directory is not None and _is_read_only(directory):
@@ -74,7 +75,7 @@ def as_history_error(failure: Exception, name: str, directory: Path | None = Non
 
 
 def _is_read_only(directory: Path) -> bool:
-    """By a file without a name, which leaves nothing: what the mount says isn't so after an error of the disk."""
+    """Try it with a nameless file, which leaves nothing behind. After a disk error the mount table may be wrong."""
     try:
         os.close(os.open(directory, os.O_TMPFILE | os.O_WRONLY, 0o600))
     except OSError as refusal:

@@ -1,1 +1,1 @@
-"""The deliveries in the history's database: what people still have to be told."""
+"""The outbox in the history's database: the deliveries that people still have to be told."""

@@ -1,4 +1,4 @@
-"""The deliveries in the history's database: an ``Outbox`` (node.monitor.core.deliveries), whose rules hold here."""
+"""The deliveries in the history's database: an ``Outbox`` by the rules of node.monitor.core.deliveries."""
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
@@ -24,9 +24,9 @@ _unclaimed = deliveries.c.claim.is_(None)
 
 
 class StoredOutbox:
-    """What people still have to be told, in ``database``. Every method raises HistoryError.
+    """The deliveries in ``database``. Every method raises HistoryError.
 
-    ``clock`` takes the place of the database's own, ``steady`` that of this process's (monotonic seconds).
+    ``clock`` replaces the database's clock, ``steady`` this process's (monotonic seconds).
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class StoredOutbox:
         self._retries = Retries()
 
     def waiting(self, target: str) -> Waiting:
-        """How much there is to tell ``target``."""
+        """As Outbox."""
         count = func.count
         with self._database.reading() as connection:
             ready = self._ready(target, self._now(connection))
@@ -60,7 +60,7 @@ class StoredOutbox:
             return Waiting(*connection.execute(asked).one())
 
     def claim(self, target: str, monitor: str, *, gather: bool, limit: int) -> Claim | None:
-        """Claim what is due, at most ``limit``, of notices whose ``gather`` is this; None where there is nothing."""
+        """As Outbox."""
         name = uuid4().hex
         with self._database.writing() as connection:
             now = self._now(connection)
@@ -95,14 +95,14 @@ class StoredOutbox:
         return Claim(id=name, target=target, deliveries=found) if found else None
 
     def renew(self, claim: str) -> bool:
-        """It is still being acted upon. Whether it holds anything."""
+        """As Outbox."""
         with self._database.writing() as connection:
             now = self._now(connection)
             self._patience.heard(now, self._steady())
             return connection.execute(_held_by(claim).values(claimed_utc=now)).rowcount > 0
 
     def settle(self, claim: str, outcome: Settled, reason: str = "", only: Collection[int] | None = None) -> None:
-        """These of the claim's deliveries (None: all that it still holds) have ended so."""
+        """As Outbox."""
         with self._database.writing() as connection:
             now = self._now(connection)
             ending = _held_by(claim).values(
@@ -120,7 +120,7 @@ class StoredOutbox:
                 connection.execute(ending.where(part))
 
     def fail(self, claim: str, reason: str, wait_s: float, *, uncertain: bool) -> None:
-        """What the claim still holds wasn't told, and waits for ``wait_s`` with one attempt more."""
+        """As Outbox."""
         with self._database.writing() as connection:
             next_try = self._now(connection) + timedelta(seconds=wait_s)
             due = self._steady() + wait_s
@@ -138,13 +138,13 @@ class StoredOutbox:
             self._retries.wait(target, next_try, due)
 
     def hurry(self, target: str) -> None:
-        """The target works again: whatever waits for it is due now."""
+        """As Outbox."""
         with self._database.writing() as connection:
             connection.execute(update(deliveries).where(_open, deliveries.c.target == target).values(next_try_utc=None))
         self._retries.forget(target)
 
     def release(self, monitor: str) -> None:
-        """Claims of this monitor are an earlier process's: they are void, and what they held is uncertain."""
+        """As Outbox. What these claims held becomes uncertain."""
         with self._database.writing() as connection:
             connection.execute(
                 update(deliveries)
@@ -159,7 +159,7 @@ class StoredOutbox:
         return [msgspec.json.decode(body, type=Notice) for body in bodies]
 
     def _ready(self, target: str, now: datetime) -> ColumnElement[bool]:
-        """What is due, and nobody's or to be taken over."""
+        """What is due and can be taken: it isn't claimed, or its claim is void and may be taken over."""
         at = self._steady()
         may_take_over = self._patience.heard(now, at)
         past, future = self._retries.at(target, at)
@@ -172,7 +172,7 @@ _IN_TURN = (notices.c.urgency, case((deliveries.c.attempts > 0, 1), else_=0), de
 
 
 def _of_next_node(connection: Connection, due: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Of what is due the node's whose turn it is, calls and tests apart."""
+    """What is due of the node whose turn it is. Calls and tests are kept apart."""
     columns = (notices.c.site, notices.c.node, notices.c.urgency >= TEST)
     first = select(*columns).select_from(deliveries.join(notices)).where(due).order_by(*_IN_TURN).limit(1)
     found = connection.execute(first).one_or_none()

@@ -1,1 +1,1 @@
-"""The history's tables, and how those of an earlier version become today's."""
+"""The history's tables, and how the tables of an earlier version are upgraded."""

@@ -1,7 +1,7 @@
-"""The history's tables as they are now; migrations/ makes them, and a test keeps the two equal.
+"""The history's tables as they are now. migrations/ makes them, and a test keeps the two equal.
 
-Names are the fields' of the records (rows.py). What is paged through has an ``id`` that grows; where two rows mustn't
-both be, the database itself says so.
+Columns are named like the fields of the records (rows.py). Tables that are read page by page have an ``id`` that grows.
+Where two rows must not exist at the same time, the database itself refuses the second.
 """
 
 from datetime import UTC, datetime
@@ -39,27 +39,27 @@ metadata = MetaData(
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware instant in UTC, on every database; SQLite keeps it without its zone. One without a zone is refused."""
+    """An aware instant in UTC on each database. SQLite keeps it without its zone. A naive instant is refused."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """As the database keeps it."""
+        """The value as the database keeps it."""
         if value is None:
             return None
         instant = in_utc(value)
         return instant.replace(tzinfo=None) if dialect.name == "sqlite" else instant
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """As everybody else knows it."""
+        """The value as an aware instant in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
 def _id() -> Column[int]:
-    # SQLite numbers by itself only what is called INTEGER.
+    # SQLite gives out numbers by itself only for a column of type INTEGER.
     return Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
 
 
@@ -72,7 +72,7 @@ def _instant(name: str) -> Column[datetime]:
 
 
 def _later(name: str, kind: Any = Text) -> Column[Any]:
-    """A column that is empty until something happens."""
+    """A column that is empty until something happens later."""
     return Column(name, kind, nullable=True)
 
 

@@ -1,1 +1,1 @@
-"""How what was decided is stored, and what a start reads of it."""
+"""How decisions are stored, and what a start reads of them."""

@@ -1,4 +1,4 @@
-"""What a start reads: whatever is open, and of what has ended what later decisions need."""
+"""What a start reads: everything that is open, and the closed records that later decisions need."""
 
 from datetime import datetime, timedelta
 
@@ -37,14 +37,14 @@ from node.monitor.history.schema.tables import (
 )
 
 MISTAKEN = timedelta(days=365)
-"""For how long a mistaken call counts."""
+"""For how long a mistaken call is counted."""
 
 UNCONFIRMED = timedelta(hours=1)
-"""For how long a test may be confirmed: as long as a walk test may last."""
+"""For how long a test can still be confirmed: the longest walk test."""
 
 
 def remember(connection: Connection, at_utc: datetime) -> Memory:
-    """What a start at ``at_utc`` must know."""
+    """Everything that a start at ``at_utc`` must know."""
     open_findings = select(findings).where(findings.c.cleared_utc.is_(None)).order_by(findings.c.id)
     open_incidents = select(incidents).where(incidents.c.reset_utc.is_(None)).order_by(incidents.c.id)
     running = select(walk_tests).where(walk_tests.c.ended_utc.is_(None)).order_by(walk_tests.c.started_utc)
@@ -69,7 +69,7 @@ def remember(connection: Connection, at_utc: datetime) -> Memory:
 
 
 def newest_tallies() -> Select[*tuple[object, ...]]:
-    """The tallies of each node's newest boots, oldest first; that of the boot that it has now is the last."""
+    """The tallies of each node's newest boots, oldest first. The tally of its present boot comes last."""
     rank = func.row_number().over(partition_by=(tallies.c.site, tallies.c.node), order_by=tallies.c.id.desc())
     ranked = select(tallies, rank.label("rank"), nodes.c.boot.label("boot_now")).select_from(
         tallies.outerjoin(nodes, (nodes.c.site == tallies.c.site) & (nodes.c.node == tallies.c.node))

@@ -1,7 +1,7 @@
-"""How batches are stored: within one transaction, in which nobody else writes, so that what is read still holds.
+"""Stores batches within one transaction. Nobody else writes during it, so what was read stays true.
 
-Several batches in one transaction end as one after the other would. What needs no look at what is there goes into the
-database in bulk; what does (flips, findings, notices) is read in bulk and decided here, in the batches' order.
+Several batches in one transaction have the same result as one after the other. What doesn't depend on existing rows is
+written in bulk. What does (flips, findings, notices) is read in bulk and decided here, in the order of the batches.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -41,11 +41,11 @@ from node.monitor.history.store.store_incidents import keep, needless
 from node.monitor.history.store.upserts import add_missing, among, chunks, fill, upsert
 
 TargetsOf = Callable[[Notice], Collection[str]]
-"""The names of the targets that are told this notice."""
+"""Returns the names of the targets that are told this notice."""
 
 
 def store(connection: Connection, batches: Sequence[Batch], targets_of: TargetsOf) -> tuple[Stored, ...]:
-    """Store these batches, as if one after the other; of each what came of it, once this is committed."""
+    """Store these batches as if one after the other. Returns the result of each, which is true after the commit."""
     add_missing(connection, events, [flat(event) for batch in batches for event in batch.events if event.body])
     joined = _join_tallies(connection, batches)
     won_flips = _flip(connection, batches)
@@ -90,7 +90,7 @@ def store(connection: Connection, batches: Sequence[Batch], targets_of: TargetsO
 
 
 def _join_tallies(connection: Connection, batches: Sequence[Batch]) -> dict[tuple[NodeKey, str], Tally]:
-    """All of these boots, as they are then."""
+    """Join the tallies with those that are there. Returns them all, as they are then."""
     newest: dict[tuple[str, str, str], Tally] = {}
     ranges: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
     given: set[tuple[str, str, str]] = set()
@@ -115,7 +115,7 @@ def _join_tallies(connection: Connection, batches: Sequence[Batch]) -> dict[tupl
 
 
 def _flip(connection: Connection, batches: Sequence[Batch]) -> list[tuple[Flip, ...]]:
-    """Of each batch the flips that held; and what else is new of nodes."""
+    """Store the flips and the new facts about nodes. Returns for each batch the flips that counted."""
     columns = (nodes.c.site, nodes.c.node)
     now: dict[NodeKey, tuple[str, str]] = {}
     for chunk in chunks(flip.node for batch in batches for flip in batch.flips):
@@ -143,7 +143,7 @@ def _flip(connection: Connection, batches: Sequence[Batch]) -> list[tuple[Flip, 
 
 
 _HEARD = (Status.UP, Status.LATE)
-"""A start takes a node that was late for one that is up: between the two nobody else's claim is lost."""
+"""A start takes a node that was late for one that is up. So between these two states a flip counts from either."""
 
 
 def _holds(flip: Flip, now: dict[NodeKey, tuple[str, str]], newest: dict[NodeKey, Flip]) -> bool:
@@ -157,7 +157,7 @@ def _holds(flip: Flip, now: dict[NodeKey, tuple[str, str]], newest: dict[NodeKey
 
 
 Claims = tuple[tuple[FindingKey, ...], tuple[FindingKey, ...]]
-"""The findings that a batch has raised, and those that it has cleared."""
+"""The keys of the findings that a batch has really raised, and of those that it has really cleared."""
 
 
 def _find(connection: Connection, batches: Sequence[Batch]) -> list[Claims]:
@@ -216,7 +216,7 @@ def _end_pauses(connection: Connection, ends: Sequence[tuple[NodeKey, datetime]]
 
 
 def _forget(connection: Connection, batches: Sequence[Batch]) -> None:
-    """Whoever is heard again after it was forgotten stays."""
+    """Delete forgotten nodes. A node that was heard again after that in these batches stays."""
     forgotten: dict[NodeKey, None] = {}
     for batch in batches:
         for record in batch.nodes:

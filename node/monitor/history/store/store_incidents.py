@@ -1,4 +1,4 @@
-"""How incidents are stored, by whichever of several monitors, in whichever order: each ends as all of them know it."""
+"""Stores incidents. Whichever monitors write them in whatever order, the result is what all of them know together."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from node.monitor.history.store.upserts import among, chunks, fill
 
 
 def keep(connection: Connection, records: Sequence[IncidentRecord]) -> dict[IncidentKey, IncidentRecord]:
-    """Store these, in their order; each as it is then."""
+    """Store these records in their order. Returns each incident as it is then."""
     for group in _up_to_ends(records):
         _reopen(connection, group)
         fill(
@@ -28,7 +28,7 @@ def keep(connection: Connection, records: Sequence[IncidentRecord]) -> dict[Inci
 
 
 def tell(connection: Connection, calls: Iterable[Notice], at_utc: datetime) -> None:
-    """At ``at_utc`` a channel took messages of these notices: people were told of so many presses."""
+    """A channel took messages with these notices at ``at_utc``: note how many presses people were told of."""
     told: dict[tuple[str, str, str], int] = {}
     for call in calls:
         if call.is_call:
@@ -52,9 +52,11 @@ def tell(connection: Connection, calls: Iterable[Notice], at_utc: datetime) -> N
 
 
 def needless(connection: Connection, notices: Sequence[Notice]) -> set[str]:
-    """The keys of those of which the history knows better: what one monitor was told of a dead node, no other hears.
+    """The keys of the notices that must not be told, because the history knows more than the monitor that made them.
 
-    A next group that is called where somebody is coming or it is over; an end where it goes on.
+    One calls a next group although somebody is coming or the incident is over. Another says that an incident is over
+    although it goes on. Two monitors may know different things: what a node that is dead now said, perhaps only one of
+    them heard.
     """
     answered = _of_those(connection, [each for each in notices if each.step], _IS_ANSWERED)
     ends = [each for each in notices if each.kind is NoticeKind.RESET]
@@ -68,9 +70,10 @@ def needless(connection: Connection, notices: Sequence[Notice]) -> set[str]:
 
 
 def _up_to_ends(records: Iterable[IncidentRecord]) -> Iterator[list[IncidentRecord]]:
-    """In their order, cut where an incident is called after its end: whether it wasn't over is seen in what is there.
+    """The records in their order, in groups. A new group begins where an ended incident is called again.
 
-    After an outage of the database all that waited is one transaction, the end at the desk and the next press with it.
+    Only the stored rows show whether the incident really was over, so its end must be stored first. After an outage of
+    the database everything that waited is one transaction: the end at the desk and the next press may both be in it.
     """
     group: list[IncidentRecord] = []
     ended: set[IncidentKey] = set()
@@ -85,7 +88,7 @@ def _up_to_ends(records: Iterable[IncidentRecord]) -> Iterator[list[IncidentReco
 
 
 def _reopen(connection: Connection, records: Sequence[IncidentRecord]) -> None:
-    """An incident that was ended is open again where it was called once more than its end knew of: it wasn't over."""
+    """Reopen ended incidents that were called more often than their end counted: they weren't over."""
     calls = [
         {"of_site": each.key.site, "of_node": each.key.node, "of_incident": each.key.incident, "counted": each.presses}
         for each in records
@@ -127,13 +130,13 @@ _IS_ANSWERED = or_(
     and_(incidents.c.acknowledged_utc.is_not(None), incidents.c.answered >= incidents.c.presses),
     incidents.c.reset_utc.is_not(None),
 )
-"""Needs no next group any more: what one monitor was told of a dead node, no other one hears."""
+"""This incident needs no next group any more. The monitor that would call it may not have heard why."""
 
 
 def _of_those(
     connection: Connection, about: Sequence[Notice], condition: ColumnElement[bool]
 ) -> set[tuple[str, str, str]]:
-    """Of the incidents of these notices those of which this is so."""
+    """The incidents of these notices for which the condition is true."""
     columns = (incidents.c.site, incidents.c.node, incidents.c.incident)
     found: set[tuple[str, str, str]] = set()
     for chunk in chunks(_incident_of(notice) for notice in about):

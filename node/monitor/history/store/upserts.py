@@ -1,6 +1,6 @@
-"""Writes that both databases know: rows that are added where they are missing, changed where they are there.
+"""Writes for both databases: add rows that are missing, and change rows that are there.
 
-SQLite and PostgreSQL have the same ON CONFLICT, and each its own words for it.
+SQLite and PostgreSQL have the same ON CONFLICT, but SQLAlchemy has a separate ``insert`` for each.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,30 +10,30 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, ColumnElement, Connection, Table, UniqueConstraint, and_, case, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
-_AT_ONCE = 1_000  # keys in one question: SQLite takes 32,766 values, PostgreSQL 65,535
+_AT_ONCE = 1_000  # keys in one query: SQLite takes 32,766 values, PostgreSQL 65,535
 
 K = TypeVar("K", bound=tuple[object, ...])
 
 
 def _insert(connection: Connection, table: Table) -> Any:
-    """Both dialects have the same ON CONFLICT, but no common type that says so."""
+    """The dialect's ``insert``. Both have the same ON CONFLICT, but no common type that has it."""
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
 
 
 def _identity(table: Table) -> list[Column[Any]]:
-    """What a row is known by: the columns of its unique constraint, or of its primary key."""
+    """The columns that identify a row: those of its unique constraint, or else of its primary key."""
     unique = next((each for each in table.constraints if isinstance(each, UniqueConstraint)), table.primary_key)
     return list(unique.columns)
 
 
 def add_missing(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Add these rows, but for those that are there."""
+    """Add these rows, except those that are there already."""
     if rows:
         connection.execute(_insert(connection, table).on_conflict_do_nothing(index_elements=_identity(table)), rows)
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], changes: Iterable[str]) -> None:
-    """Add these rows; of those that are there these columns change."""
+    """Add these rows. In rows that are there already, these columns change."""
     if rows:
         statement = _insert(connection, table)
         newer = {name: statement.excluded[name] for name in changes}
@@ -50,10 +50,11 @@ def fill(
     newest: Iterable[tuple[str, ...]] = (),
     whole: tuple[str, ...] = (),
 ) -> None:
-    """Of rows that are there ``grows`` takes the greater value; a group of ``once`` is filled while its first isn't.
+    """Add these rows. In rows that are there already, columns change by these rules.
 
-    A group of ``newest`` is taken as a whole where its first is greater. What follows the first of ``whole`` is filled
-    once, where that one isn't less than it is there.
+    ``grows``: the greater value is taken. ``once``: a group is filled if its first column is still empty. ``newest``: a
+    group is taken as a whole if its first column is greater than the stored one. ``whole``: the columns after the first
+    are filled once, and only if the first column isn't less than the stored one.
     """
     if not rows:
         return
@@ -76,12 +77,12 @@ def fill(
 
 
 def chunks(keys: Iterable[K]) -> Iterator[list[K]]:
-    """These keys, each once, as many at a time as one question may have."""
+    """These keys without duplicates, in lists that fit into one query."""
     rest = iter(dict.fromkeys(keys))
     while chunk := list(islice(rest, _AT_ONCE)):
         yield chunk
 
 
 def among(columns: Sequence[Column[Any]], keys: Sequence[tuple[object, ...]]) -> ColumnElement[bool]:
-    """Whether a row has one of these keys, or parts of several: PostgreSQL compares whole keys one by one."""
+    """Whether a row has one of these keys, or parts of several of them: PostgreSQL compares whole keys one by one."""
     return and_(*(column.in_(set(parts)) for column, parts in zip(columns, zip(*keys, strict=True), strict=True)))

@@ -1,1 +1,1 @@
-"""How a history of an earlier program becomes one of today's: Alembic's environment and versions/."""
+"""Upgrades the history of an earlier version: Alembic's environment, and versions/."""

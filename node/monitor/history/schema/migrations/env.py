@@ -1,4 +1,4 @@
-"""What Alembic runs: on the connection that it is given, within the transaction that is under way there."""
+"""Alembic runs this, on the connection that it is given and within the transaction that is already open there."""
 
 from alembic import context
 

@@ -1,1 +1,1 @@
-"""A module for each version; the tables that it makes are written out, since tables.py goes on changing."""
+"""One module for each version. Each writes out the tables that it makes, since tables.py goes on changing."""

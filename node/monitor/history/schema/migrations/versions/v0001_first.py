@@ -11,7 +11,7 @@ ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """From nothing."""
+    """Make the first tables in an empty database."""
     op.create_table(
         "buttons",
         sa.Column("site", sa.Text(), nullable=False),
