@@ -1,17 +1,17 @@
-"""An outbox that goes on without its database: what is told at once is told from memory while the history is away.
+"""An outbox that still works without its database: while the history is away, calls are told from memory.
 
 Rules:
 
-1. Whatever is handed over to be stored is held here until it is known to be. Only where the database doesn't answer, or
-   takes nothing (``failing``), and then after ``SPARE_S``, is it told from here: better without a claim, and perhaps by
-   two monitors, than by nobody.
-2. What ended here, as told, left out or given up, is settled as that once the database is back, and not told again by
-   this process. After a crash in between it is: then somebody hears of an alarm twice.
-   While the database takes nothing and something is held, it isn't asked: it may take seconds to say that it is away.
-3. Who is next is as in node.monitor.core.deliveries. Where too much is held, the node goes short that has the most to
-   say.
-4. What is gathered waits for the database: a finding wakes nobody at night, a call for help does. Only that the history
-   itself fails is told from here, since it can't be from there.
+1. What is handed over to be stored is held here until it is known to be stored. It is told from here only if the
+   database doesn't answer or takes nothing (``failing``), and then after ``SPARE_S``. It is better that something is
+   told without a claim, and perhaps by two monitors, than by nobody.
+2. A delivery that ended here (sent, left out or given up) is settled with that outcome once the database is back, and
+   this process doesn't tell it again. After a crash in between it is told again: somebody then hears of an alarm twice.
+   While the database takes nothing and something is held here, the database isn't asked: it may take seconds to say
+   that it is away.
+3. The order is that of node.monitor.core.deliveries. If too much is held, the node with the most notices loses some.
+4. Notices that are gathered wait for the database: a finding wakes nobody at night, a call for help does. One finding
+   is told from here, that the history fails: the database can't hold that one.
 """
 
 import threading
@@ -43,7 +43,7 @@ class _Try(NamedTuple):
 
 
 class SpareOutbox:
-    """``outbox``, and what is told beside it; from any thread. ``targets_of``: the names of those that are told."""
+    """``outbox``, and what is told from memory; from any thread. ``targets_of``: the names of the told targets."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class SpareOutbox:
         self._claims: dict[str, _Try] = {}
 
     def hold(self, notices: Iterable[Notice]) -> None:
-        """These are on their way into the history."""
+        """Hold these notices, which are on their way into the history."""
         with self._lock:
             for notice in notices:
                 if not notice.gather or (notice.finding is not None and notice.finding.code == HISTORY_FAILS.code):
@@ -75,14 +75,14 @@ class SpareOutbox:
                         del self._held[self._least()]
 
     def gone(self, keys: Iterable[str]) -> None:
-        """The notices with these keys have arrived there, or another monitor's have, or they never will."""
+        """Drop the notices with these keys: they are stored (perhaps by another monitor), or never will be."""
         with self._lock:
             for key in keys:
                 self._held.pop(key, None)
             self._attempts = {each: tried for each, tried in self._attempts.items() if each[1] in self._held}
 
     def waiting(self, target: str) -> Waiting:
-        """As Outbox: of the database, or else of what is held here."""
+        """As Outbox: of the database, or of what is held here if the database fails."""
         with self._lock:
             held = self._waits(target)
             due = len(self._due(target))
@@ -96,7 +96,7 @@ class SpareOutbox:
             raise
 
     def claim(self, target: str, monitor: str, *, gather: bool, limit: int) -> Claim | None:
-        """As Outbox; what ended here already is settled, and not claimed."""
+        """As Outbox. What ended here already is settled in the database, and not claimed."""
         try:
             claim = self._database().claim(target, monitor, gather=gather, limit=limit)
         except AlarmNodeError:
@@ -107,7 +107,7 @@ class SpareOutbox:
         return None if claim is None else self._without_ended(claim)
 
     def renew(self, claim: str) -> bool:
-        """As Outbox; what is told from here is nobody else's to take."""
+        """As Outbox. No other monitor can take what is told from here."""
         return claim.startswith(_PREFIX) or self._database().renew(claim)
 
     def settle(self, claim: str, outcome: Settled, reason: str = "", only: Collection[int] | None = None) -> None:
@@ -145,12 +145,12 @@ class SpareOutbox:
         self._database().hurry(target)
 
     def release(self, monitor: str) -> None:
-        """As Outbox; where the database can't be asked, these claims are void once nobody has renewed them for long."""
+        """As Outbox. If the database can't be asked, these claims expire by themselves."""
         with suppress(AlarmNodeError):
             self._outbox.release(monitor)
 
     def _database(self) -> Outbox:
-        """What is behind this, where it may be asked. Raises AlarmNodeError."""
+        """The outbox in the database if it may be asked now. Raises AlarmNodeError if not."""
         if self.failing and self._held:
             raise AlarmNodeError("the history takes nothing", "wait until it does: the monitor goes on by itself")
         return self._outbox
@@ -159,7 +159,7 @@ class SpareOutbox:
         return self._attempts.get((target, key), (0, 0.0))[0]
 
     def _waits(self, target: str) -> list[_Held]:
-        """What this target hasn't got yet, whenever it is due."""
+        """What this target hasn't got yet, due or not."""
         return [
             held
             for key, held in self._held.items()
@@ -175,7 +175,7 @@ class SpareOutbox:
         ]
 
     def _least(self) -> str:
-        """The key of what is let go of: the oldest of what matters least of the node that has the most here."""
+        """The key of the notice to drop: the oldest of the least urgent ones of the node with the most notices here."""
         count = Counter((held.notice.site, held.notice.node) for held in self._held.values())
         [(noisy, _)] = count.most_common(1)
         theirs = [held.notice for held in self._held.values() if (held.notice.site, held.notice.node) == noisy]
@@ -212,5 +212,5 @@ class SpareOutbox:
 
 
 def _speaker(notice: Notice) -> tuple[str, str, bool]:
-    """Whose notices are one message."""
+    """Notices with the same value of this become one message."""
     return notice.site, notice.node, notice.test

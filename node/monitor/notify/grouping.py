@@ -1,11 +1,11 @@
-"""When what happens at once is told as one message, what of it nobody needs to hear any more, and when to try again.
+"""Decides what is told as one message, what nobody needs to hear any more, and when to try again.
 
 Pure. Instants are monotonic seconds.
 
     findings   _|‾|_|‾|______________________    few: one message gather_s after the first
     sent       ____________|‾|_______________
-    nodes down _|‾‾‾‾‾‾|____________|‾‾‾|____    many: MANY_S after the first, since the deadlines of those that
-    sent       ____________________________|‾|   went at once end within 20 s (node_supervision.py, rule 1)
+    nodes down _|‾‾‾‾‾‾|____________|‾‾‾|____    many: MANY_S after the first: nodes that die together are all
+    sent       ____________________________|‾|   found to be down within 20 s (node_supervision.py, rule 1)
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from node.monitor.core.deliveries import RETRY_MAX_S, Delivery, Waiting
 from node.monitor.core.model import FindingKey, NoticeKind
 
 FEW = 3
-"""More nodes than these don't go by chance at once."""
+"""If more nodes than these go down at the same time, that is no coincidence."""
 
 MANY_S = 25.0
 
@@ -25,7 +25,7 @@ FINDING_TRIED_S = 6 * 3600.0
 
 
 class Window:
-    """How long one target's message waits for others to join it."""
+    """How long one target's message waits for more to join it."""
 
     def __init__(self, gather_s: float, many_s: float = MANY_S) -> None:
         self._gather_s = gather_s
@@ -33,7 +33,7 @@ class Window:
         self._since: float | None = None
 
     def left(self, at: float, waiting: Waiting) -> float:
-        """In how many seconds the message is due; inf where there is none, 0.0 now: what comes then joins the next."""
+        """In how many seconds the message is due; inf if there is none. 0.0 is now: what comes later joins the next."""
         if not waiting.gathered:
             self._since = None
             return inf
@@ -44,9 +44,9 @@ class Window:
 
 
 def left_out(deliveries: Iterable[Delivery]) -> frozenset[int]:
-    """The ids of those that are over before anybody was told: a finding, and that it is over.
+    """The ids of findings, and of their ends, that both came before anybody was told.
 
-    What was tried may have been read, whatever the other side answered: then both are told.
+    After a try people may have read it, whatever the other side answered. Then both are told.
     """
     begun: dict[FindingKey, int] = {}
     over: set[int] = set()
@@ -67,7 +67,7 @@ def retry_s(attempts: int) -> float:
 
 
 def tries(tried_s: float) -> int:
-    """After how many failed tries their waits add up to ``tried_s``. Counted, since the wall clock jumps."""
+    """How many failed tries it takes until their waits add up to ``tried_s``. They are counted because clocks jump."""
     count = 0
     while tried_s > 0:
         count += 1
@@ -80,6 +80,6 @@ FINDING_TRIES = tries(FINDING_TRIED_S)
 
 
 def is_given_up(delivery: Delivery) -> bool:
-    """Whether one more failure is the last."""
+    """Whether the delivery is given up if its next try fails."""
     of_finding = delivery.notice.kind in (NoticeKind.FINDING, NoticeKind.CLEARED)
     return delivery.attempts + 1 >= (FINDING_TRIES if of_finding else ALARM_TRIES)

@@ -1,11 +1,11 @@
-"""An outbox whose database may hang: whoever asks it is answered within ``PATIENT_S``, whatever the database does.
+"""An outbox whose database may hang: each call is answered within ``PATIENT_S``, whatever the database does.
 
-A commit that waits for a standby that is dead, or for a disk that doesn't answer, raises no error and has no end: a
-timeout of the server's doesn't end it (statement_timeout turns such a commit into a lie), nor does one of TCP's. So
-each call is a thread of its own, left alone when it has hung for so long. While one hangs no further one is made.
+A commit may wait without end, and without an error, for a dead standby or for a disk that doesn't answer. No timeout of
+the server ends it (statement_timeout would report such a commit wrongly), and none of TCP does. So each call has a
+thread of its own, which is left alone if it hangs for so long. While one hangs, no further call is made.
 
-What a call that was left alone does in the end, it does by the rules of node.monitor.core.deliveries: a claim that
-nobody acts upon is void after LEASE_S, and what was settled is settled once.
+A call that was left alone may still take effect later. The rules of node.monitor.core.deliveries allow for that: a
+claim that nobody renews is void after LEASE_S, and what was settled is settled only once.
 """
 
 from collections.abc import Callable, Collection
@@ -20,11 +20,11 @@ from node.monitor.core.deliveries import Claim, Outbox, Settled, Waiting
 T = TypeVar("T")
 
 PATIENT_S = 6.0
-"""Longer than one waits for another who writes (connection.py BUSY_S): that has an end of its own."""
+"""Longer than one writer waits for another (connection.py BUSY_S): that wait ends by itself."""
 
 
 class PatientOutbox:
-    """``outbox``, from any thread; every method also raises AlarmNodeError while a call hangs."""
+    """``outbox``, from any thread. Every method also raises AlarmNodeError while a call hangs."""
 
     def __init__(self, outbox: Outbox, patient_s: float = PATIENT_S) -> None:
         self._outbox = outbox

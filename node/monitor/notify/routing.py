@@ -1,4 +1,4 @@
-"""Which targets are told of a notice. Pure; the history asks when it stores one."""
+"""Chooses the targets that are told a notice. Pure. The history calls it when it stores a notice."""
 
 from collections.abc import Iterable
 
@@ -8,14 +8,14 @@ from node.monitor.core.monitor_settings import Target
 
 
 def targets_of(notice: Notice, targets: Iterable[Target]) -> tuple[str, ...]:
-    """The names of those that are told, in the order of monitor.toml."""
+    """The names of the targets that are told this notice, in the order of monitor.toml."""
     about_finding = notice.kind in (NoticeKind.FINDING, NoticeKind.CLEARED)
     wants = _wants_finding if about_finding else _wants_incident
     return tuple(target.name for target in targets if _is_of_site(notice, target) and wants(notice, target))
 
 
 def _is_of_site(notice: Notice, target: Target) -> bool:
-    """What has no site is about the monitor itself: everybody's business."""
+    """Whether the notice is about the target's sites. One without a site is about the monitor, and goes to all."""
     return not target.sites or not notice.site or notice.site in target.sites
 
 
@@ -26,7 +26,7 @@ def _wants_incident(notice: Notice, target: Target) -> bool:
         return False
     if notice.kind is NoticeKind.ALARM:
         return target.step == notice.step
-    return target.step <= notice.step  # whoever was called hears how it goes on
+    return target.step <= notice.step  # everybody who was called is told how it goes on
 
 
 def _wants_finding(notice: Notice, target: Target) -> bool:

@@ -1,14 +1,15 @@
-"""One target: a message goes out through Apprise, and comes back as told or not, within a deadline.
+"""Sends messages to one target through Apprise, and says within a deadline whether each was told.
 
 Rules:
 
-1. Its URL holds passwords, tokens and people's addresses: no part of it reaches a log. Apprise's own log is shut; what
-   it says of a failure is read from its result, and whatever the URL holds is struck out.
-2. Apprise's timeouts are for one step of a conversation (``cto`` and ``rto`` in the URL: 4 s each, 15 s for a mail
-   server's); a name server, and a server that drips, have none. So each try is a thread of its own, left alone after
-   SEND_S. Where HUNG_MAX of them still hang, no further one is made. With a deadline of our own, an answer may take
-   READ_S: a gateway that needs 5 s for each SMS would otherwise send every one again for a day.
-3. Apprise's own pool of threads isn't used: six tries that hang would hold it, and everybody's alarms with it.
+1. The target's URL holds passwords, tokens and people's addresses. No part of it may reach a log. Apprise's own log is
+   shut off. Its reason for a failure is read from its result, and everything that the URL holds is struck out.
+2. Apprise's timeouts apply to one step of a conversation (``cto`` and ``rto`` in the URL: 4 s each, 15 s for a mail
+   server's). A name server has none, and neither has a server that sends byte by byte. So each try has a thread of its
+   own, which is left alone after SEND_S. While HUNG_MAX of them hang, no further try is made. Because of our own
+   deadline an answer may take READ_S: with Apprise's timeout, a gateway that needs 5 s for each SMS would be sent every
+   message again for a day.
+3. Apprise's own pool of threads isn't used: six hanging tries would block it, and with it everybody's alarms.
 """
 
 import logging
@@ -41,7 +42,7 @@ READ_S = 20.0
 HUNG_MAX = 3
 REASON_LENGTH = 200
 STRUCK_LENGTH = 3
-"""Shorter pieces of the URL than this stay: they say nothing, and striking them out would spoil the words."""
+"""Shorter pieces of the URL aren't struck out: they reveal nothing, and the text would become unreadable."""
 
 _TYPES = {Mood.ALARM: NotifyType.FAILURE, Mood.WARNING: NotifyType.WARNING, Mood.GOOD: NotifyType.SUCCESS}
 
@@ -50,10 +51,11 @@ _UNUSABLE = "its url is none that Apprise understands"
 _CAUSE = re.compile(
     r"\[Errno -?\d+\] [A-Za-z ]+|timed out|certificate verify failed: [A-Za-z -]+|\([45]\d\d, b'[^']{0,100}'"
 )
-"""What is let through of what Apprise says at DEBUG: an exception's text may hold a token that the URL doesn't."""
+"""The parts of Apprise's DEBUG messages that are kept. The rest of an exception's text may hold a token that isn't in
+the URL."""
 
 _BROKEN_OFF = re.compile("timed out|IncompleteRead|Connection aborted|reset by peer|Broken pipe|unexpectedly closed")
-"""So a conversation ends in which the message may have arrived all the same."""
+"""A conversation that ended like this may have delivered its message all the same."""
 
 for _name in ("apprise", "urllib3"):
     _logger = logging.getLogger(_name)
@@ -63,7 +65,7 @@ logging.getLogger("apprise").setLevel(logging.DEBUG)
 
 
 class Outcome(NamedTuple):
-    """What came of a try, and what was said. ``uncertain``: it isn't known to be told, but perhaps it is."""
+    """The result of a try, and what the other side said. ``uncertain``: not known to be told, but perhaps it was."""
 
     told: bool
     reason: str = ""
@@ -71,13 +73,13 @@ class Outcome(NamedTuple):
 
 
 def problem_of(url: str) -> str | None:
-    """Why Apprise can't use this URL, or None where it can; nothing is sent."""
+    """Why Apprise can't use this URL; None if it can. Nothing is sent."""
     return None if _service(url) is not None else _UNUSABLE
 
 
 @cache
 def _load_plugins() -> None:
-    """Once, and before there are threads: one of Apprise's plugins imports what Python has deprecated, and warns."""
+    """Load them once, before there are threads: one plugin imports a deprecated part of Python, which warns."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         NotificationManager().load_modules()  # type: ignore[no-untyped-call]
@@ -89,14 +91,14 @@ def _service(url: str) -> NotifyBase | None:
         app_id="alarm-monitor",
         app_desc="alarm-monitor",
         app_url="",
-        service_timeout=0,  # with any, the try would go to the pool of rule 3
+        service_timeout=0,  # with any other value the try would use the pool of rule 3
         storage_mode=PersistentStoreMode.MEMORY,
         pgp_autogen=False,
         pem_autogen=False,
     )
     service = Apprise.instantiate(url, asset=asset)
     if service is not None:
-        # Apprise would hold an alarm back for 5.5 s behind whatever was told before it.
+        # Otherwise Apprise would delay an alarm by 5.5 s after the message before it.
         service.request_rate_per_sec = 0.0
         if service.socket_read_timeout == NotifyBase.socket_read_timeout:
             service.socket_read_timeout = READ_S
@@ -104,7 +106,7 @@ def _service(url: str) -> NotifyBase | None:
 
 
 class Sender:
-    """Tells one target, one message at a time.
+    """Sends to one target, one message at a time.
 
     ``send_s``: how long a try may take. ``problem``: why there is no URL.
     """
@@ -119,11 +121,11 @@ class Sender:
         self.hanging: list[Thread] = []
 
     def take(self, url: str) -> None:
-        """From the next try on, this is its URL; from any thread."""
+        """Use this URL from the next try on; from any thread."""
         self._url, self._unusable = url, _UNUSABLE
 
     def send(self, message: Message, meanwhile: Callable[[], object] = lambda: None, every_s: float = inf) -> Outcome:
-        """Try once; never longer than ``send_s``, whatever the other side does. ``meanwhile`` is called ``every_s``."""
+        """Try once, for at most ``send_s``, whatever the other side does. Calls ``meanwhile`` each ``every_s``."""
         self.hanging = [each for each in self.hanging if each.is_alive()]
         if len(self.hanging) >= HUNG_MAX:
             return Outcome(False, f"{HUNG_MAX} earlier tries still hang")
@@ -167,7 +169,7 @@ def _try(service: NotifyBase, url: str, message: Message) -> Outcome:
 
 
 def _failure(logs: list[NotifyLogEntry], url: str) -> Outcome:
-    """Why it failed, in Apprise's words, without what the URL holds."""
+    """A failure with Apprise's reason, without what the URL holds."""
     said = [entry.message for entry in logs if entry.level in ("WARNING", "ERROR", "CRITICAL")]
     details = [entry.message for entry in logs if entry.level == "DEBUG" and "Exception" in entry.message]
     causes = [found for each in details for found in _CAUSE.findall(each)]
@@ -182,7 +184,7 @@ def _success(logs: list[NotifyLogEntry], url: str) -> Outcome:
 
 
 def struck_out(text: str, url: str) -> str:
-    """The text without any piece of the URL beyond its schema."""
+    """The text without any piece of the URL after its schema."""
     pieces: set[str] = set()
     rest = url.partition("://")[2]
     for version in (rest, unquote(rest)):

@@ -1,4 +1,4 @@
-"""Whether a target can be told, and what it has taken, as those hear it who decide."""
+"""Whether a target can be told, and what it has taken: reported to the deciding thread."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -11,11 +11,11 @@ from node.monitor.core.model import IncidentKey, Notice
 log = logging.getLogger(__name__)
 
 FAILURES = 2
-"""In a row: then it is a problem."""
+"""So many failures in a row are a problem."""
 
 
 class TargetFailed(NamedTuple):
-    """A target couldn't be told, twice in a row; ``at`` is monotonic. No part of its URL is in ``reason``."""
+    """A target couldn't be told twice in a row. ``at`` is monotonic. ``reason`` holds no part of its URL."""
 
     name: str
     reason: str
@@ -23,21 +23,21 @@ class TargetFailed(NamedTuple):
 
 
 class TargetWorks(NamedTuple):
-    """A target was told, for the first time since the start or since it failed; ``at`` is monotonic."""
+    """A target was told for the first time since the start or since it failed. ``at`` is monotonic."""
 
     name: str
     at: float
 
 
 class Accepted(NamedTuple):
-    """A target has taken a message about this call for help, which named so many ``presses``."""
+    """A target has taken a message about this call for help that named so many ``presses``."""
 
     incident: IncidentKey
     presses: int
 
 
 class Health:
-    """What is known of one target. ``told`` counts messages since the start, ``waiting`` what it hasn't got yet.
+    """The state of one target. ``told``: messages since the start. ``waiting``: the notices that it hasn't got yet.
 
     ``isolated``: it is told nothing now.
     """
@@ -55,11 +55,11 @@ class Health:
 
     @property
     def failing(self) -> bool:
-        """Whether it is said to fail."""
+        """Whether it was last reported as failing."""
         return self._said is False
 
     def worked(self, told: Iterable[Notice] = ()) -> bool:
-        """A message of these notices got there. Whether it is the first since the start or since the target failed."""
+        """A message with these notices was sent. True if it is the first since the start or since the last failure."""
         for notice in told:
             if notice.is_call:
                 self._put(Accepted(IncidentKey(notice.site, notice.node, notice.incident), notice.presses))
@@ -72,7 +72,7 @@ class Health:
         return is_first
 
     def can_be_tried(self) -> None:
-        """What was known to let every try fail is over; whether one works is still to be seen."""
+        """The problem that made every try fail is over. Whether a try works now isn't known yet."""
         with self._lock:
             self._failures, self.problem = 0, ""
             if self._said is False:
@@ -80,7 +80,7 @@ class Health:
                 self._put(TargetWorks(self._name, monotonic()))
 
     def failed(self, reason: str, failures: int = 1) -> None:
-        """A try failed; or it is known that every one will, which counts as so many ``failures``."""
+        """A try failed. If every further try is known to fail, pass a higher number of ``failures``."""
         with self._lock:
             self._failures += failures
             if self.problem != reason:

@@ -1,19 +1,21 @@
-"""Tells people: claims what waits in the outbox, sends it through Apprise, and records what came of it.
+"""Tells people: claims what waits in the outbox, sends it through Apprise, and records the result.
 
-Threads: each target has two, one for what is told at once and one for what is gathered, so that an alarm never stands
-behind a finding, nor one target behind another. Each try is a further one, with a deadline (sender.py).
+Threads: each target has two, one for what is told at once and one for what is gathered. So no alarm waits for a
+finding, and no target for another. Each try has a further thread with a deadline (sender.py).
 
 Rules:
 
-1. Claim, then act. A claim is renewed while its try hangs, and settled before the thread makes its next one; where the
-   database is away, as soon as it is back, and meanwhile what is in memory is told (fallback.py). What a dead process
-   had claimed is told again, as "perhaps told before" (node.monitor.core.deliveries). Who finds its claim taken over
-   can unsend nothing, and settles nothing: it is another's.
-2. Who is next stands in node.monitor.core.deliveries: the worst calls first, and one node's messages as one.
-3. A try that fails is made again 2 s later, doubling to five minutes.
-4. Two failures in a row are a problem (``TargetFailed``), until the next success (``TargetWorks``), which makes due all
-   that its target waits for. After a single failure only that waits: one message that nobody takes delays no other.
-5. That a target has taken a call for help is told at once (``Accepted``), before that is settled: the lamp says so.
+1. Claim, then act. A claim is renewed while its try hangs, and settled before the thread claims again. If the database
+   is away, the claim is settled as soon as it is back, and meanwhile calls are told from memory (fallback.py). What a
+   dead process had claimed is told again, as "perhaps told before" (node.monitor.core.deliveries). A thread whose claim
+   was taken over can't take its message back. It settles nothing, because the claim is another monitor's now.
+2. The order is that of node.monitor.core.deliveries: the worst calls first, and one node's notices as one message.
+3. A failed try is repeated 2 s later, doubling to five minutes.
+4. Two failures in a row are a problem (``TargetFailed``), until the next success (``TargetWorks``), which makes
+   everything due that waits for this target. After a single failure only that message waits: a message that the target
+   never takes delays no other.
+5. When a target has taken a call for help, that is reported at once (``Accepted``), before the claim is settled: the
+   node's lamp shows it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -49,11 +51,11 @@ __all__ = [
 
 
 TEST_S = 20.0
-"""How long a test may take: whoever asked for it waits for 30 s."""
+"""How long a test may take. Whoever asked for it waits for 30 s."""
 
 
 class TargetState(NamedTuple):
-    """How a target does: ``told`` counts messages since the start, ``waiting`` the notices that it hasn't got yet."""
+    """The state of a target. ``told``: messages since the start. ``waiting``: the notices that it hasn't got yet."""
 
     name: str
     step: int
@@ -66,7 +68,7 @@ class TargetState(NamedTuple):
 class Teller:
     """All targets. ``put`` gets TargetFailed, TargetWorks and Accepted, from several threads, and must not block.
 
-    ``zone`` is the one in which people are told times.
+    ``zone``: the time zone of the times in messages.
     """
 
     def __init__(
@@ -95,13 +97,13 @@ class Teller:
 
     @property
     def threads(self) -> Sequence[Thread]:
-        """Those that tell, which end after ``close`` alone."""
+        """The threads that tell. They end only after ``close``."""
         return [worker.thread for worker in self._workers]
 
     def start(self) -> None:
-        """Take back what an earlier process of this monitor had claimed, and begin. Raises what the outbox raises.
+        """Release what an earlier process of this monitor had claimed, and start. Raises what the outbox raises.
 
-        A target that can't be used is told now, not when the first alarm fails.
+        A target that can't be used is reported now, not when its first alarm fails.
         """
         self._outbox.release(self._monitor)
         for target, health in self._targets:
@@ -112,13 +114,13 @@ class Teller:
             worker.thread.start()
 
     def wake(self) -> None:
-        """Something new was stored: look at once. What is gathered waits anyway."""
+        """Look into the outbox at once, because something was stored. Gathered notices wait anyway."""
         for worker in self._workers:
             if not worker.gather:
                 worker.wake()
 
     def take(self, name: str, url: str) -> None:
-        """This target has another URL from now on: what waits for it is tried at once."""
+        """Use this URL for this target from now on, and try at once what waits for it."""
         problem = problem_of(url)
         for target, health in self._targets:
             if target.name != name:
@@ -130,17 +132,17 @@ class Teller:
         for worker in self._workers:
             worker.take(name, url)
         self._testers[name].take(url)
-        with suppress(AlarmNodeError):  # it is tried in its turn, then
+        with suppress(AlarmNodeError):  # then it is tried when it is due
             self._outbox.hurry(name)
         self.wake()
 
     def isolate(self, names: Collection[str]) -> None:
-        """These targets are told nothing, all others are."""
+        """Tell these targets nothing, and all others again."""
         for target, health in self._targets:
             health.isolated = target.name in names
 
     def try_out(self, name: str, put: Callable[[Outcome], None]) -> None:
-        """Send this target a test message; ``put`` gets what came of it, from a thread of its own."""
+        """Send this target a test message. ``put`` gets the result on a thread of its own."""
         [(target, health)] = [each for each in self._targets if each[0].name == name]
         languages: tuple[Language, ...] = ("de", "en") if target.language == "de" else ("en", "de")
         words = [Words(language, self._zone, {}) for language in languages]
@@ -157,14 +159,14 @@ class Teller:
         Thread(target=send, name=f"tell-{name}-test", daemon=True).start()
 
     def states(self) -> Sequence[TargetState]:
-        """How each target does, in the order of monitor.toml."""
+        """The state of each target, in the order of monitor.toml."""
         return [
             TargetState(target.name, target.step, health.failing, health.waiting, health.told, health.problem)
             for target, health in self._targets
         ]
 
     def close(self, timeout_s: float) -> bool:
-        """End: no further try is begun. Whether all threads have ended within ``timeout_s``."""
+        """Begin no further try, and end. Returns whether all threads ended within ``timeout_s``."""
         for worker in self._workers:
             worker.stop()
         deadline = monotonic() + timeout_s

@@ -1,11 +1,12 @@
-"""What people are told: class, place, what to do; a finding with its meaning and next step; many as one message.
+"""The texts that people are told: class, place, what to do; findings with meaning and next step; many as one message.
 
 Rules:
 
-1. The title says the worst in its first 60 characters; the body repeats whatever the title had to cut.
-2. A test is named a test before anything else.
-3. What waits of one node is one message: the worst call that isn't over stands in its title, the rest follows.
-4. A message of many names the first NAMED and counts the rest by site: its length doesn't grow with the fleet.
+1. The title says the worst in its first 60 characters. The body repeats whatever was cut from the title.
+2. A test is called a test before anything else.
+3. All that waits of one node is one message: its title has the worst call that isn't over, the rest follows.
+4. A message about many findings names the first NAMED and counts the rest by site, so its length doesn't grow with the
+   fleet.
 """
 
 import logging
@@ -29,7 +30,7 @@ SITES_NAMED = 10
 KINDS_NAMED = 20
 CODE_LENGTH = 8
 PLACE_LENGTH = 32
-"""Of a place in the title of a finding: what is wrong has to stand there too."""
+"""The longest place in the title of a finding: the title must also say what is wrong."""
 
 CLASSES = {
     AlarmClass.ASSIST: mark("colleague needs help"),
@@ -63,7 +64,7 @@ COUNTED = {
     "M019": (mark("1 node"), mark("{count} nodes")),
     "M023": (mark("1 fault"), mark("{count} faults")),
 }
-"""What the number of a finding counts, by its code: of one, and of any other number."""
+"""The unit of a finding's count, by its code: for one, and for any other number."""
 BROKER_PROBLEMS = {
     "F015": mark("the name of the broker isn't found"),
     "F016": mark("no way leads to the broker"),
@@ -79,12 +80,12 @@ BROKER_PROBLEMS = {
     "F053": mark("it refuses by a limit or rule of its own"),
     "F026": mark("our own certificate, key, authority or password for it can't be used"),
 }
-"""What a monitor can't connect for, by the code with which connect_errors.py tells it: the texts of these faults
+"""Why a monitor can't connect to a broker, by the code from connect_errors.py. The texts of these faults themselves
 speak of a node."""
 
 
 class Mood(Enum):
-    """What a display may show beside the text."""
+    """What a display may show beside a text."""
 
     ALARM = "alarm"
     WARNING = "warning"
@@ -92,7 +93,7 @@ class Mood(Enum):
 
 
 class Message(NamedTuple):
-    """What is sent: plain text. ``title`` is one line."""
+    """A message in plain text. ``title`` is one line."""
 
     title: str
     body: str
@@ -100,7 +101,7 @@ class Message(NamedTuple):
 
 
 def message(deliveries: Sequence[Delivery], words: Words) -> Message:
-    """One message of all these: one notice, or several that were gathered."""
+    """One message about all these deliveries: one notice, or several that were gathered."""
     notices = [each.notice for each in deliveries]
     if all(each.kind in _TELLERS for each in notices):
         made = _incidents(notices, words)
@@ -114,15 +115,14 @@ def message(deliveries: Sequence[Delivery], words: Words) -> Message:
 
 
 def worded(deliveries: Sequence[Delivery], words: Words) -> tuple[Message | None, Sequence[Delivery]]:
-    """The message of these, None where there is none; and what of them nobody can be told.
+    """The message about these deliveries (None if there is nothing to say), and those that can't be put into words.
 
-    One notice that no test thought of doesn't hold back the others: it is left to them; of a call it says as much as
-    needs no more than where it is.
+    A notice that no test thought of doesn't hold back the others. If it is a call, the message at least says where.
     """
     try:
         return message(deliveries, words), ()
     except Exception:
-        # Raised from here it would end the claim: another room's call in it would be told to nobody.
+        # If this were raised, the whole claim would fail, and another room's call in it would be told to nobody.
         log.exception("a message can't be put into words")
     said = [each for each in deliveries if _can_be_said(each, words)]
     unsaid = [each for each in deliveries if each not in said]
@@ -140,7 +140,7 @@ def worded(deliveries: Sequence[Delivery], words: Words) -> tuple[Message | None
 def _can_be_said(delivery: Delivery, words: Words) -> bool:
     try:
         message([delivery], words)
-    except Exception:  # whatever is wrong with this notice isn't wrong with the others
+    except Exception:  # what is wrong with this notice isn't wrong with the others
         log.exception("notice %s can't be put into words", one_line(delivery.notice.key))
         return False
     return True
@@ -162,7 +162,7 @@ def _bare(calls: Sequence[Notice], words: Words) -> Message:
 
 
 def trial(monitor: str, at_utc: datetime, languages: Sequence[Words]) -> Message:
-    """What is sent to try a target: in several languages, as nobody may take it for an alarm."""
+    """The message that tests a target. It is in several languages, so that nobody takes it for an alarm."""
     lines = []
     for words in languages:
         lines.append(words.say("This is a test. Nobody is in danger."))
@@ -172,7 +172,7 @@ def trial(monitor: str, at_utc: datetime, languages: Sequence[Words]) -> Message
 
 
 def _incidents(notices: Sequence[Notice], words: Words) -> Message:
-    """What a node has to say, in its order: the worst call that isn't over, or else the newest, and the rest below."""
+    """What a node has to say: the worst call that isn't over, or else the newest notice, and the rest below it."""
     newest = {each.incident: each.kind for each in notices}
     calls = [
         each for each in notices if each.kind is NoticeKind.ALARM and newest[each.incident] is not NoticeKind.RESET
@@ -189,7 +189,7 @@ def _incidents(notices: Sequence[Notice], words: Words) -> Message:
 
 
 def _is_in(older: Notice, newer: Notice) -> bool:
-    """Whether this says the same with fewer presses."""
+    """Whether the newer notice says the same with at least as many presses."""
     is_same = (older.kind, older.incident, older.step) == (newer.kind, newer.incident, newer.step)
     return is_same and older.presses <= newer.presses
 
@@ -266,7 +266,7 @@ def _brief(code: str, words: Words) -> str:
 
 
 def _about(notice: Notice, words: Words) -> str:
-    """What of it only this one has: the thing it is about, how many, and what else is known."""
+    """What is special about this finding: its subject, its count and its detail."""
     subject = "" if notice.finding is None or _calls(notice, words) else notice.finding.subject
     count = counted(_code(notice), notice.count, words)
     detail = detail_of(notice.detail, words)
@@ -275,15 +275,15 @@ def _about(notice: Notice, words: Words) -> str:
 
 
 def counted(code: str, count: int | None, words: Words) -> str:
-    """What the number of a finding of this kind counts; "" where it has none."""
+    """A finding's count with its unit; "" if it has none."""
     if count is None:
         return ""
-    one, many = COUNTED.get(code, ("1", "{count}"))  # of a newer monitor's findings nobody here knows more
+    one, many = COUNTED.get(code, ("1", "{count}"))  # a code of a newer monitor isn't known here
     return words.say(one if count == 1 else many, count=words.number(count))
 
 
 def detail_of(told: str, words: Words) -> str:
-    """The detail of a finding, for people."""
+    """A finding's detail in the language of people."""
     if told.startswith(WOULD_TAKE):
         return words.say("isolated: {targets}", targets=told.removeprefix(WOULD_TAKE))
     code, _, reason = told.partition(" ")
@@ -291,18 +291,18 @@ def detail_of(told: str, words: Words) -> str:
         return f"{words.translate(BROKER_PROBLEMS[code])} ({code} {words.foreign(reason, QUOTED)})"
     if told in DETAILS:
         return words.translate(DETAILS[told])
-    is_words = any(map(str.islower, told))  # F998, F999 is in no language
+    is_words = any(map(str.islower, told))  # codes such as F998, F999 belong to no language
     return words.foreign(told, QUOTED) if is_words else told
 
 
 def _step(notices: Sequence[Notice], words: Words) -> str:
-    """What to do next about findings of one kind; with the names of what it is about where they are the same."""
+    """The next step for findings of one kind. Names what they are about if all of them have the same next step."""
     steps = {next_step(each.finding, each.detail) for each in notices if each.finding is not None}
     return words.retold(steps.pop()) if len(steps) == 1 else words.translate(kind_of(_code(notices[0])).next_step)
 
 
 def calls_of(code: str, subject: str, words: Words) -> str:
-    """Which calls a finding is about that nobody takes: of a site and a class, or all; "" of any other finding."""
+    """The calls that a finding says nobody takes: of a site and a class, or of a site; "" for any other finding."""
     if code != UNREACHED.code:
         return ""
     site, _, name = own_parts(FindingKey(code, "", "", subject))[1].partition("/")
@@ -343,7 +343,7 @@ def _mood(notice: Notice) -> Mood:
 
 
 class _Group(NamedTuple):
-    """What is told together: notices of one kind and code."""
+    """Notices of one kind and code, which are told together."""
 
     kind: NoticeKind
     code: str
@@ -351,7 +351,7 @@ class _Group(NamedTuple):
 
     @property
     def rank(self) -> tuple[bool, int, int, str]:
-        """What matters most stands first."""
+        """The order of groups: the most important comes first."""
         return self.kind is NoticeKind.CLEARED, kind_of(self.code).severity.rank, -len(self.notices), self.code
 
 
@@ -381,7 +381,7 @@ def _many(notices: Iterable[Notice], words: Words) -> Message:
 
 
 def _counted(group: _Group, words: Words) -> str:
-    """How many of which kind; without plurals, which every language makes in its own way."""
+    """How many of which kind. It avoids plurals, which each language forms differently."""
     count, brief = words.number(len(group.notices)), _brief(group.code, words)
     if group.kind is NoticeKind.CLEARED:
         return words.say("over: {count} x {brief}", count=count, brief=brief)

@@ -1,4 +1,4 @@
-"""One thread that tells one target: either what is told at once, or what is gathered."""
+"""The thread that tells one target, either what is told at once or what is gathered."""
 
 import logging
 from collections import deque
@@ -21,15 +21,15 @@ from node.monitor.notify.texts import worded
 log = logging.getLogger(__name__)
 
 GATHERED_AT_ONCE = 50_000
-"""In one claim: more than all nodes of a building may have to say."""
+"""The most deliveries in one claim: more than all nodes of a building may have to say."""
 
 NODE_AT_ONCE = 1_000
-"""In one claim, of one node: it is told as one message, and the rest in its next turn."""
+"""The most deliveries of one node in one claim: they are one message, and the rest follows in the node's next turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """In seconds: how often the outbox is looked at unasked, the waits for others, a try's deadline, when to renew."""
+    """In seconds: how often to look into the outbox, the waits for more to join, a try's deadline, when to renew."""
 
     poll_s: float = 1.0
     gather_s: float = 5.0
@@ -39,9 +39,9 @@ class Pace:
 
 
 class _Lease:
-    """A claim while it is acted upon; ``asked`` is when it was asked for, monotonic.
+    """A claim that is being acted on. ``asked``: when it was asked for (monotonic).
 
-    The lane's own thread renews it: what a lane has stumbled over is void soon, and not for ever a living monitor's.
+    The worker's own thread renews it. So if the worker fails, its claim soon expires; no living monitor keeps it.
     """
 
     def __init__(self, outbox: Outbox, claim: Claim, asked: float, renew_s: float) -> None:
@@ -52,7 +52,7 @@ class _Lease:
         self._lost = False
 
     def keep(self) -> bool:
-        """Renew it where that is due. False: another has it now; where the database can't say so, it is kept."""
+        """Renew the claim if that is due. False if another monitor has it now. Kept if the database can't say."""
         begun = monotonic()
         if not self._lost and begun - self._renewed >= self._renew_s:
             try:
@@ -66,7 +66,7 @@ class _Lease:
 
 
 class Worker:
-    """Claims, tells, settles. ``gather``: which of the two kinds it is for."""
+    """Claims, tells, settles. ``gather``: whether it is the thread for gathered notices."""
 
     def __init__(
         self,
@@ -94,16 +94,16 @@ class Worker:
         self.thread = Thread(target=self._run, name=f"tell-{target.name}-{'gather' if gather else 'now'}", daemon=True)
 
     def take(self, name: str, url: str) -> None:
-        """The target of this name has this URL from now on; it may be another's."""
+        """Use this URL from now on, if the name is that of this worker's target."""
         if name == self._name:
             self._sender.take(url)
 
     def wake(self) -> None:
-        """Look at once."""
+        """Look into the outbox at once."""
         self._woken.set()
 
     def stop(self) -> None:
-        """End after the try that is being made."""
+        """End after the present try."""
         self._stopped.set()
         self._woken.set()
 
@@ -113,17 +113,17 @@ class Worker:
             try:
                 left_s = self._turn()
             except AlarmNodeError:
-                left_s = self._pace.poll_s  # the history itself tells that it is away
+                left_s = self._pace.poll_s  # the history reports by itself that it is away
             except Exception:
-                # A thread that ended here would be a target that is silently never told again.
+                # If this thread ended, the target would never be told anything again, and nobody would notice.
                 log.exception("telling %s stumbled", self._name)
                 left_s = self._pace.poll_s
             if not self._stopped.is_set():
                 self._woken.wait(left_s)
 
     def _turn(self) -> float:
-        """Tell whatever is due; in how many seconds to look again."""
-        with suppress(AlarmNodeError):  # while the database is away, what is in memory is told all the same
+        """Tell what is due. Returns in how many seconds to look again."""
+        with suppress(AlarmNodeError):  # while the database is away, what is in memory is still told
             while self._resync:
                 self._resync[0]()
                 self._resync.popleft()
@@ -148,7 +148,7 @@ class Worker:
         if over:
             self._surely(lambda: self._outbox.settle(claim.id, Settled.LEFT_OUT, only=over))
         told = [each for each in claim.deliveries if each.id not in over]
-        if not told or not lease.keep():  # what went before may have waited for the database
+        if not told or not lease.keep():  # the steps before may have waited for the database
             return
         made, unsaid = worded(told, self._words)
         aside = frozenset(each.id for each in unsaid)
@@ -175,13 +175,13 @@ class Worker:
             self._surely(lambda: self._outbox.settle(claim.id, Settled.GIVEN_UP, outcome.reason, only=given_up))
         left = [each for each in told if each.id not in given_up]
         if left:
-            wait_s = retry_s(1 + min(each.attempts for each in left))  # what is new doesn't wait for what is old
+            wait_s = retry_s(1 + min(each.attempts for each in left))  # the newest one doesn't wait for older ones
             self._surely(lambda: self._outbox.fail(claim.id, outcome.reason, wait_s, uncertain=outcome.uncertain))
 
     def _surely(self, settle: Callable[[], None]) -> None:
-        """Record it, or where the database is away, as soon as it is back: before anything else is claimed there.
+        """Record a result. If the database is away, do it once it is back, before anything else is claimed there.
 
-        Only at the end of the process it is left uncertain.
+        Only if the process ends first does the delivery stay uncertain.
         """
         try:
             settle()
