@@ -13,7 +13,7 @@ Rules:
    before it died.
 3. The database's clock says what "now" is, the same for all monitors. Their own clocks may differ by any amount.
 4. While the database is away nobody can renew. A monitor that hasn't heard from the database for a while therefore
-   takes no claims over at first (retry_times.py). A monitor for which alone the database is away looks like a dead one.
+   takes no claims over at first (retry_times.py). If only one monitor can't reach it, that one looks dead.
 5. A delivery is due when it has no ``next_try``, when that time has come, or when it is more than RETRY_MAX_S ahead.
    For what failed in this process its own monotonic clock decides, so setting a clock holds nothing back.
 6. Deliveries that aren't gathered are told node by node, so that a node with many messages doesn't delay another node's

@@ -10,9 +10,9 @@ Rules:
 3. A walk test has an actor and a mandatory end, at most an hour ahead. The nodes end it by themselves.
 4. We tell a node of a walk test until its heartbeat says that it tests: it may have been between two connections, and
    started meanwhile. After that we never tell it again. A restart of the node ends the walk test there (PROTOCOL.md
-   10). If we told it anew, it would test a button a second time that was tested already, and so it would take a real
-   call for a test. Before its first heartbeat that says so, and after a restart, the node is shown as not testing.
-   After a restart of the monitor nobody knows which nodes had been told, so none is told anew.
+   10). If we told it anew, it would take a button that was tested already for an untested one, and its next real call
+   for a test. Before its first heartbeat that says so, and after a restart, the node is shown as not testing. After a
+   restart of the monitor nobody knows which nodes had been told, so none is told anew.
 5. A button has no test in a walk test if it was pressed in the ``RECENT_S`` before it, or in another walk test that is
    still running. Its node takes each press for real (node/core/modes.py). The answer to whoever started the walk test
    names these buttons, as far as we have heard of the presses.

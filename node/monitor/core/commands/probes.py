@@ -18,7 +18,7 @@ from node.protocol.messages import ReplyMessage
 
 PROBE_S = 900.0
 ANSWER_S = 15.0
-"""A probe lives for 10 s (wire.TTL_S), and its answer may take longer on a slow path."""
+"""A probe lives for 10 s (monitor_codec.TTL_S), and its answer may take longer on a slow path."""
 
 TRIES = 3
 AT_ONCE = 10

@@ -6,8 +6,8 @@
 2. If somebody ends a walk test early, the monitor tells its nodes until they say that they don't test. Otherwise the
    first press at a node that was away for a moment would be a test that nobody expects any more. A node that tests for
    no longer than another walk test of it still lasts counts as testing for that one.
-3. A node knows only one walk test, so it is told the end of its last one. If somebody ends that one while others run,
-   the node is told the last end of those.
+3. A node knows only one walk test, so it is told the latest end of all its walk tests. If somebody ends the one with
+   that end while others run, the node is told the latest end of those.
 """
 
 from datetime import timedelta

@@ -71,7 +71,7 @@ class Escalation:
         self.wait(now, opened)
 
     def resume(self, now: Moment, opened: Open) -> None:
-        """Go on with an incident from the history. If another monitor stored it, perhaps nobody was told: call."""
+        """Go on with an incident from the history. If another monitor stored it, maybe nobody was called: call now."""
         record, name = opened.record, _name(opened.record)
         if name and (record.answered or record.is_untold):
             self._call_as(now, opened, name)

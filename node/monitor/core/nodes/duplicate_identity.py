@@ -15,7 +15,7 @@ from node.protocol.messages import HeartbeatMessage
 
 MARGIN_S = 5.0
 """How much later than the newest boot an older one must speak to count, and how late a heartbeat may come. The last
-messages of a node that was restarted can't be delayed by more: a link gives a connection up sooner (retry_times.py)."""
+messages of a node that was restarted can't come later: a link gives a connection up sooner (answer_timeout.py)."""
 
 SHOWN_S = 120.0
 """How long the finding stays after the last sign of it: twice the longest period of a node."""
