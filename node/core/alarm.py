@@ -2,14 +2,16 @@
 
 Rules:
 
-1. An incident begins with a press and ends only with a reset by an authorised person; in between it stays latched.
-2. A further press starts the ladder anew: whatever had been reached was reached for an older press.
-3. The step only says what is known of the newest press: *stored*, *accepted* and *held* never take back what came after
-   them. *Told* may come before *held*: people are told from memory while the monitor's database is away.
-4. *Held* proves no person: the lamp goes on calling, and a call that isn't told within ``receipt_s`` nobody has.
-5. *Nobody has it* is left by *told*, an acknowledgement, a further press or a reset. In a building without a monitor
-   (``receipts = "none"``) a broker that takes the call ends it, too: the lamp calls again. Nothing else does.
-6. What isn't in the table is refused: it changes nothing.
+1. An incident begins with a press. Only a reset by an authorised person ends it; until then it stays latched.
+2. A further press starts the ladder again at *pressed*: the step reached so far belonged to an older press.
+3. The step tells only what is known of the newest press. *Stored*, *accepted* and *held* never move it back to an
+   earlier step. *Told* may come before *held*: while the monitor's database is away, the monitor tells people from
+   memory.
+4. *Held* doesn't prove that a person knows: the lamp goes on calling. A call that isn't *told* within ``receipt_s``
+   becomes *nobody*.
+5. *Told*, an acknowledgement, a further press or a reset ends *nobody*. In a building without a monitor
+   (``receipts = "none"``) a broker that takes the call ends it, too, and the lamp calls again. Nothing else ends it.
+6. A transition that isn't in the table is refused: it changes nothing.
 
 README.md's diagram is drawn from ``TRANSITIONS``; a test keeps them equal.
 """
@@ -21,10 +23,10 @@ from node.core.model import Incident, Key, ListedIncident, Step
 from node.core.settings import AlarmClass, InputSettings, Lamp, Sound
 
 OPEN_LIMIT = 48
-"""How many incidents may be open before none is adopted any more: as many as one list has (messages.py)."""
+"""With this many open incidents, no further one is adopted: it is as many as one list can have (messages.py)."""
 
 PRESSES_LIMIT = 100_000
-"""More presses of one incident than anybody makes: one each minute for two months."""
+"""An upper limit for the presses of one incident that people can make: one each minute for two months."""
 
 
 class Happening(StrEnum):
@@ -100,7 +102,7 @@ _PHASES = {Step.TOLD: "received", Step.ACKNOWLEDGED: "acknowledged"}
 
 
 def follow(step: Step, happening: Happening) -> Step | None:
-    """Where the table leads; None when it refuses."""
+    """The step after ``happening``; None if the table refuses it."""
     return TRANSITIONS.get((step, happening))
 
 
@@ -123,7 +125,7 @@ def press(
 ) -> Incident:
     """The incident after one more press of its input, which ``key`` numbers.
 
-    ``hushed``: a silent incident of this class or a worse one is open, so nothing may start to sound.
+    ``hushed``: a silent incident of this class or a worse one is open, so no sound may start.
     """
     if incident is None:
         incident = Incident(
@@ -154,7 +156,7 @@ def press(
 
 
 def is_plausible(listed: ListedIncident) -> bool:
-    """Whether a node may have listed this: none lists a test, or more presses than hands can make."""
+    """Whether a node can have listed this incident: no node lists a test, or more presses than people can make."""
     return not listed.test and 1 <= listed.presses <= PRESSES_LIMIT
 
 
@@ -170,8 +172,9 @@ def adopt(
 ) -> Incident:
     """An incident that only the broker remembers; ``settings`` is None for an input that isn't configured any more.
 
-    ``key`` numbers the event that says so: it calls for help from now on, since nobody here has the older one to send.
-    Whether people were told of the newest press no broker knows that was away then: a monitor says so again.
+    ``key`` numbers the event that reports the adoption. That event is the call for help from now on, because this node
+    doesn't have the older event to send. A broker that was away can't know whether people were told of the newest
+    press: a monitor says so again.
     """
     step = Step.ACKNOWLEDGED if listed.step is Step.ACKNOWLEDGED else Step.PRESSED
     loud = settings is not None and settings.sound is Sound.LOUD
@@ -193,7 +196,7 @@ def adopt(
 
 
 def advance(incident: Incident, happening: Happening) -> Incident | None:
-    """The incident after ``happening``; None when the table refuses it. Not for presses and resets."""
+    """The incident after ``happening``; None if the table refuses it. Not for presses and resets."""
     step = follow(incident.step, happening)
     if step is None:
         return None
@@ -204,14 +207,15 @@ def advance(incident: Incident, happening: Happening) -> Incident | None:
 
 
 def hushed(incidents: tuple[Incident, ...], alarm_class: AlarmClass) -> bool:
-    """Whether an open silent incident forbids sounds of this class to start."""
+    """Whether an open silent incident forbids that a sound of this class starts."""
     return any(not incident.loud and incident.alarm_class.rank >= alarm_class.rank for incident in incidents)
 
 
 def listed(incidents: tuple[Incident, ...]) -> tuple[ListedIncident, ...]:
     """The open incidents as the ``alarm`` topic lists them: adopted ones last, worst class first, oldest press first.
 
-    A list has ``OPEN_LIMIT`` at most: what somebody else wrote on the topic takes no place of this node's own.
+    A list has at most ``OPEN_LIMIT`` incidents. An incident that somebody else wrote on the topic never takes the place
+    of one of this node's own.
     """
     return tuple(
         ListedIncident(

@@ -1,9 +1,10 @@
-"""Certificates that run out: a fault 30, 14 and 3 days before, each in the place of the one before, and at the end.
+"""Certificates that expire: a fault 30, 14 and 3 days before the end and at the end; each replaces the one before.
 
     ---- 30 days ---- 14 days ---- 3 days ---- the end ----
          within 30    within 14    within 3    expired
 
-A certificate's end is wall time, so here the wall clock decides, and nowhere else: when it is set, every step moves.
+A certificate's end is wall time. This is the only place where the wall clock decides: when somebody sets the clock,
+every one of these instants moves.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ _STEPS = {30: "within 30 days", 14: "within 14 days", 3: "within 3 days", 0: "ex
 
 
 def conditions(links: Iterable[LinkState], now: float, utc_offset: float) -> Iterator[tuple[FaultKind, str, float]]:
-    """What is wrong, or will be: (kind, subject, the instant from which it is a fault). What is over isn't told."""
+    """What is wrong, or will be: (kind, subject, the instant from which it is a fault). Past steps are left out."""
     for link in links:
         for whose, ends_utc in link.certificates.items():
             begins = [ends_utc - utc_offset - days * DAY_S for days in _STEPS]

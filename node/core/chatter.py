@@ -1,11 +1,11 @@
-"""A contact that moves more often than people move it: a loose wire, a worn spring, interference.
+"""A contact that moves more often than people can move it: a loose wire, a worn spring, interference.
 
 Rules:
 
-1. In 10 minutes each input may have ``chatter_presses`` decided changes (doors that people walk through ten times as
-   many), and 50 times as many edges, because a worn contact bounces. Both are leaky buckets of that size.
-2. One that overflows means chatter, until nothing has overflowed for 30 s. It is a fault.
-3. While it chatters an input tells nothing but a press that begins an incident: that is always an alarm. So a wire that
+1. In 10 minutes each input may have ``chatter_presses`` decided changes (ten times as many for doors that people walk
+   through), and 50 times as many edges, because a worn contact bounces. Both limits are leaky buckets of that size.
+2. When a bucket overflows, the input chatters, until no bucket has overflowed for 30 s. Chatter is a fault.
+3. An input that chatters reports only a press that begins an incident: that press is always an alarm. So a wire that
    swings in the wind floods neither the record nor the guards.
 """
 
@@ -23,7 +23,7 @@ _DOORWAYS = (Role.DOOR_HELD_OPEN, Role.DOOR_REPORT, Role.DOOR_INCIDENT_ONLY)
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """How full it was at an instant (monotonic seconds)."""
+    """How full the bucket was at an instant (monotonic seconds)."""
 
     filled: float = 0.0
     at: float = 0.0
@@ -33,7 +33,8 @@ class Bucket:
 class Chatter:
     """One input's changes and edges.
 
-    ``until`` is when it counts as calm again, None while it does. ``withheld``: something it did wasn't told.
+    ``until``: when the input counts as calm again; None while it is calm. ``withheld``: a change of the input was not
+    reported.
     """
 
     presses: Bucket = Bucket()
@@ -48,19 +49,19 @@ def allowance(role: Role, chatter_presses: float) -> float:
 
 
 def changed(chatter: Chatter, at: float, allowed: float) -> Chatter:
-    """One more decided change."""
+    """The chatter after one more decided change."""
     bucket, overflows = _pour(chatter.presses, 1, at, allowed)
     return _noted(replace(chatter, presses=bucket), at, overflows=overflows)
 
 
 def moved(chatter: Chatter, count: int, at: float, allowed: float) -> Chatter:
-    """So many more edges."""
+    """The chatter after ``count`` more edges."""
     bucket, overflows = _pour(chatter.edges, count, at, allowed * EDGES_PER_PRESS)
     return _noted(replace(chatter, edges=bucket), at, overflows=overflows)
 
 
 def calmed(chatter: Chatter, at: float) -> Chatter:
-    """The chatter at ``at``: over, where its end has come. The same one where nothing changes."""
+    """The chatter at ``at``: over, if its end has come. The same object if nothing changes."""
     if chatter.until is None or at < chatter.until:
         return chatter
     return replace(chatter, until=None)

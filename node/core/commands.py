@@ -1,9 +1,9 @@
-"""Commands from the network, by PROTOCOL.md 9's rules: what is refused, and what the rest does.
+"""Commands from the network, by PROTOCOL.md 9's rules: which are refused, and what the others do.
 
-A refused command changes nothing, is answered with its reason, recorded and counted. A repeated id gets the first
-outcome again and does nothing. Of both kinds at most 10 a second are answered. No command can hide an alarm raised
-after it: an acknowledgement and a reset may say how many presses their author saw, and a reset never ends what is still
-pressed.
+A refused command changes nothing. It is answered with its reason, recorded and counted. A command with a repeated id
+gets the first outcome again and does nothing. At most 10 refusals and repetitions a second are answered. No command
+can hide an alarm that is raised after it: an acknowledgement or a reset may say how many presses its author saw, and a
+reset never ends an incident whose input is still pressed.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ OUTCOMES_KEPT = 1_000
 
 
 def decide(turn: Turn, command: CommandHeard) -> None:
-    """Do what a command asks for, or refuse it; answer either way, as far as the limits allow."""
+    """Do what a command asks for, or refuse it; answer in both cases, as far as the limits allow."""
     known = turn.state.outcomes.get(command.id)
     if known is not None:
         if turn.may_answer():
@@ -55,7 +55,7 @@ def _reply(turn: Turn, command: CommandHeard, reply: Reply) -> None:
 
 
 def _inadmissible(turn: Turn, command: CommandHeard) -> str | None:
-    """Why this command isn't even looked at; the order is from its form to its target."""
+    """Why this command is refused before its action is tried. The checks go from the command's form to its target."""
     if command.malformed is not None:
         return command.malformed
     if command.retained:
@@ -78,7 +78,7 @@ def _named(turn: Turn, command: CommandHeard) -> Incident | None:
 
 
 def _has_seen_less(incident: Incident, command: CommandHeard) -> bool:
-    """Whether there was a further press that the command's author says not to have seen."""
+    """Whether there are more presses than the command's author says to have seen."""
     seen = command.arguments.get("presses")
     return seen is not None and seen < incident.presses
 

@@ -1,19 +1,20 @@
-r"""One input: what its lines say (line.py), by its wiring -> normal, active, fault or unknown.
+r"""One input: from the state of its lines (line.py) and its wiring to normal, active, fault or unknown.
 
 Rules:
 
-1. With one line the input is what its line is.
-2. A changeover contact has two: its normally open and its normally closed side. Both active, or both normal, and so is
-   the input. While they contradict each other (equal levels) it stays what it was; after ``debounce_s`` of that a wire
-   is cut or shorted: a fault. From there, too, both active is a press.
-3. A line that can't be read for 5 s makes the input unknown, whatever the other one says.
+1. An input with one line has the state of that line.
+2. A changeover contact has two lines: its normally open and its normally closed side. If both are active, or both are
+   normal, the input is so, too. While the lines contradict each other (equal levels), the input keeps its state. After
+   ``debounce_s`` of contradiction a wire is cut or shorted: the input is in fault. If both lines become active during
+   that fault, it is a press all the same.
+3. If a line can't be read for 5 s, the input is unknown, whatever the other line says.
 
     open side    ______|‾‾‾‾‾‾‾‾‾‾‾|_________________
     closed side  ____|‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾|____|‾‾‾‾‾‾‾‾‾‾    its wire is cut
     state        normal|active‾‾‾‾‾‾‾|normal__|fault
 
-Edges of both lines come in the order of their stamps (lgpio has one thread for all), so an edge of one line also says
-that the other one's level has held until then.
+Edges of both lines come in the order of their stamps, because lgpio has one thread for all lines. So an edge of one
+line also says that the other line has kept its level until then.
 """
 
 from collections.abc import Sequence
@@ -36,12 +37,12 @@ class Contact:
 
 
 def unread(wiring: Wiring, at: float) -> Contact:
-    """An input of which nothing is known yet."""
+    """An input that hasn't been read yet."""
     return Contact(lines=(Line(unread_since=at, since=at),) * wiring.lines)
 
 
 def read(wiring: Wiring, highs: Sequence[bool | None]) -> ContactState:
-    """What the electrical levels of an input's lines say at a glance, without a debounce."""
+    """What the present electrical levels of an input's lines say, without a debounce."""
     if None in highs:
         return ContactState.UNKNOWN
     actuated = {wiring.actuated(bool(high), number) for number, high in enumerate(highs)}
@@ -62,7 +63,10 @@ def edge(contact: Contact, number: int, actuated: bool, at: float, debounce_s: f
 def sample(
     contact: Contact, actuated: Sequence[bool | None], at: float, debounce_s: float, until: float | None = None
 ) -> Contact:
-    """Every line's level, read from ``at`` to ``until``; None where it couldn't be. The same one if nothing changes."""
+    """The contact after every line was read from ``at`` to ``until``; a level is None if it couldn't be read.
+
+    Returns the same object if nothing changes.
+    """
     lines = tuple(
         line.sample(each, level, at, debounce_s, until) for each, level in zip(contact.lines, actuated, strict=True)
     )
@@ -70,7 +74,7 @@ def sample(
 
 
 def expire(contact: Contact, at: float) -> Contact:
-    """The contact at ``at``: unknown where a line couldn't be read for too long. The same one where nothing changes."""
+    """The contact at ``at``: unknown if a line couldn't be read for too long. The same object if nothing changes."""
     lines = tuple(line.expire(each, at) for each in contact.lines)
     if all(after is before for after, before in zip(lines, contact.lines, strict=True)):
         return contact
@@ -78,7 +82,7 @@ def expire(contact: Contact, at: float) -> Contact:
 
 
 def next_sample(contact: Contact, at: float, debounce_s: float) -> float | None:
-    """When this input wants to be read next, beside the sampler's own beat; None when it is decided."""
+    """When this input wants to be read next, besides the sampler's regular reading; None when it is decided."""
     wanted = [line.next_sample(each, at, debounce_s) for each in contact.lines]
     if contact.state is not ContactState.FAULT and _contradict(contact.lines):
         wanted.append(max(at, _changed_at(contact.lines) + debounce_s))
@@ -95,7 +99,7 @@ def _changed_at(lines: Sequence[Line]) -> float:
 
 
 def _decided(contact: Contact, lines: tuple[Line, ...], at: float, debounce_s: float) -> Contact:
-    """The contact with these lines. What both have passed through between two calls was shorter than the debounce."""
+    """The contact with these lines. A state that both had only between two calls was shorter than the debounce."""
     state, changed_at = contact.state, _changed_at(lines)
     if _contradict(lines):
         if at >= changed_at + debounce_s - _EPSILON:

@@ -1,13 +1,13 @@
-"""Composes the core: ``handle(state, event) -> (state, [effects])``. Nobody else decides.
+"""Composes the core: ``handle(state, event) -> (state, [effects])``. No other code decides.
 
 Rules:
 
-1. Time arrives as data: ``next_deadline(state)`` says when the next ``TimePassed`` is wanted. A stale one does nothing,
-   so there are no timers to keep, to cancel or to confuse.
-2. What sounds and shows comes first, then the record, then the links (effects.py).
-3. After each event the whole picture is compared with what was told: faults, the lamp, the buzzer, the retained alarm,
-   the events that may go out. No handler has to remember to tell.
-4. An event that nobody expects changes nothing and is recorded; it never raises.
+1. Time arrives as data: ``next_deadline(state)`` says when the next ``TimePassed`` is wanted. A stale one does nothing.
+   So there are no timers that somebody would have to keep or cancel, or could mix up.
+2. Effects come in a fixed order: buzzer and lamp first, then the record, then the links (effects.py).
+3. After each event reconcile.py compares the whole state with what was told: faults, the lamp, the buzzer, the
+   retained alarm, the events that may go out. So no handler has to remember to tell.
+4. An unexpected event changes nothing and is recorded; it never raises.
 """
 
 from collections.abc import Callable, Iterable
@@ -42,7 +42,7 @@ BEGIN_WITHIN_S = 0.5
 
 
 def start(settings: Settings, boot: str, at: float, utc_offset: float) -> State:
-    """The state of a node that has seen nothing yet. ``boot`` is 8 hex digits, ``at`` monotonic seconds."""
+    """The state of a node that has read nothing yet. ``boot`` is 8 hex digits, ``at`` monotonic seconds."""
     return State(
         settings=settings,
         boot=boot,
@@ -61,7 +61,7 @@ def start(settings: Settings, boot: str, at: float, utc_offset: float) -> State:
 
 
 def handle(state: State, event: ev.Event) -> tuple[State, list[Effect]]:
-    """The state after this event, and what has to be done about it, in order."""
+    """The state after this event, and the effects to perform, in order."""
     turn = Turn(replace(state, now=max(state.now, event.at)))
     handler = _HANDLERS.get(type(event))
     if handler is None:
@@ -72,7 +72,7 @@ def handle(state: State, event: ev.Event) -> tuple[State, list[Effect]]:
 
 
 def next_deadline(state: State) -> float:
-    """The instant (monotonic) at which the controller wants a TimePassed, if nothing happens before."""
+    """The instant (monotonic) at which the controller wants a TimePassed, if no event comes before."""
     if not state.begun:
         return state.started_at + BEGIN_WITHIN_S
     instants = [
@@ -145,7 +145,7 @@ def _begin(turn: Turn, **fields: Any) -> None:
 
 
 def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
-    """What the record remembers; late when the disk stalled at start, and then beside what has happened since."""
+    """Take in what the record remembers. After a stall at start this comes late and is merged with newer events."""
     restored = event.restored
     known = {incident.id for incident in turn.state.incidents} | set(turn.state.closed)
     snapshot = restored.snapshot or Snapshot(at=turn.now)
@@ -183,7 +183,7 @@ def _look_at_disk(turn: Turn) -> None:
     probing = disk_stall.probing(standing, turn.now)
     turn.supervise(stall=probing or standing)
     if probing is not None:
-        turn.change(remembered=None)  # so that it is written once more
+        turn.change(remembered=None)  # so that the snapshot is written once more
 
 
 def _record_failed(turn: Turn, event: ev.RecordFailed) -> None:
@@ -201,7 +201,7 @@ def _record_recovered(turn: Turn, _event: ev.RecordRecovered) -> None:
 def _events_stored(turn: Turn, event: ev.EventsStored) -> None:
     known = turn.state.supervision
     waited = [at for key, at in known.unstored.items() if key in event.keys]
-    slow = _slow(waited, event.at) and not known.record_failed  # what waits for a disk that is away isn't slow
+    slow = _slow(waited, event.at) and not known.record_failed  # a disk that is away isn't slow
     turn.supervise(
         unstored={key: at for key, at in known.unstored.items() if key not in event.keys},
         stall=disk_stall.written(known.stall, turn.now, slow=slow),

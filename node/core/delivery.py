@@ -1,17 +1,20 @@
-"""Which event goes out on which link, and when again.
+"""Which event is sent on which link, and when it is sent again.
 
 Rules:
 
-1. An event waits here until a monitor holds it or, in a building without one, until a broker took it (PUBACK 0x00).
-2. A fresh alarm event goes out on every link at once. All else obeys the window: at most 20 unreceipted events are in
-   flight on a link, because a broker drops what a slow subscriber can't take, after answering 0x00 (PROTOCOL.md 7.1).
-   Telemetry in flight takes no alarm's place: for alarms only alarms count.
-3. Alarms come before telemetry, and what was tried less often before what was tried more often. What goes out together
-   goes oldest first: a press must not come before what was acknowledged before it.
-4. A refused or unheard event leaves the flight and is set aside until its next turn: it never blocks the one behind it.
-5. Alarm events are sent again after ``receipt_s``, doubling to 5 minutes; telemetry after 5 minutes; everything when a
-   monitor is heard (again), at most once a second, or a link comes back.
-6. At most ``KEPT`` events wait in memory. Beyond that they are spilled: telemetry first, the oldest first. The record
+1. An event waits here until a monitor holds it. In a building without a monitor it waits until a broker took it
+   (PUBACK 0x00).
+2. A fresh alarm event goes out on every link at once. Every other event obeys the window: at most 20 unreceipted events
+   are in flight on a link, because a broker answers 0x00 and then drops what a slow subscriber can't take
+   (PROTOCOL.md 7.1). Telemetry in flight never takes the place of an alarm: for alarms only alarms are counted.
+3. Alarms are chosen before telemetry, and events with fewer attempts before events with more. The chosen events are
+   sent oldest first: a press must not arrive before an acknowledgement that is older than it.
+4. A refused or unheard event is no longer in flight. It is set aside until its next turn, so it never blocks the event
+   behind it.
+5. Alarm events are sent again after ``receipt_s``; the pause doubles each time, up to 5 minutes. Telemetry is sent
+   again after 5 minutes. Everything is sent again when a monitor is heard (again), at most once a second, or when a
+   link comes back.
+6. At most ``KEPT`` events wait in memory. Beyond that events are spilled: telemetry first, the oldest first. The record
    has them, and is asked for them when there is room again.
 """
 
@@ -30,10 +33,10 @@ REDELIVERY_PAUSE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One unreceipted event. ``order`` grows with age on the queue; ``due`` is its next turn, inf before it was sent.
+    """One unreceipted event. ``order``: smaller is older. ``due``: when it is sent again, inf before it was sent.
 
-    ``flying`` and ``aside`` are the links on which it was sent, and on which it was answered without being held.
-    ``retried``: it was taken from there once before its turn.
+    ``flying``: the links on which it is in flight. ``aside``: the links on which a broker answered it while no monitor
+    holds it. ``retried``: it was already taken from ``aside`` once before its turn.
     """
 
     alarm: bool
@@ -47,9 +50,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """All that waits, by key. ``spilled``: the record holds unreceipted events that aren't here.
+    """All events that wait, by key. ``spilled``: the record holds unreceipted events that aren't here.
 
-    ``redelivered_at``: when everything last went out again for a monitor, ``redelivery_due``: when it has to once more.
+    ``asked``: the record was asked for them. ``redelivered_at``: when everything was last sent again for a monitor.
+    ``redelivery_due``: when everything has to be sent again once more.
     """
 
     waiting: Mapping[Key, Waiting] = field(default_factory=dict)
@@ -61,7 +65,7 @@ class Outbox:
 
 
 def add(outbox: Outbox, key: Key, alarm: bool) -> tuple[Outbox, Key | None]:
-    """The outbox with one more event, and the one that had to be spilled for it."""
+    """The outbox with one more event, and the event that had to be spilled to make room."""
     waiting = dict(outbox.waiting)
     waiting[key] = Waiting(alarm, outbox.next_order)
     outbox = replace(outbox, waiting=waiting, next_order=outbox.next_order + 1)
@@ -73,9 +77,9 @@ def add(outbox: Outbox, key: Key, alarm: bool) -> tuple[Outbox, Key | None]:
 
 
 def refill(outbox: Outbox, entries: Iterable[tuple[Key, bool]], more: bool) -> Outbox:
-    """The outbox with what the record brought back, as far as there is room.
+    """The outbox with the events that the record brought back, as far as there is room.
 
-    ``more``: the record holds others; so it does if something was spilled since it was asked.
+    ``more``: the record holds other events. That is also true if an event was spilled after the record was asked.
     """
     more = more or (outbox.spilled and not outbox.asked)
     for key, alarm in entries:
@@ -110,7 +114,7 @@ def send(outbox: Outbox, link: str, key: Key, at: float, receipt_s: float) -> Ou
 
 
 def answered(outbox: Outbox, link: str, key: Key) -> Outbox:
-    """The broker answered, but that is no receipt: the event waits for its next turn out of the window's way."""
+    """The broker answered, which is no receipt: the event leaves the window and waits for its next turn."""
     entry = outbox.waiting.get(key)
     if entry is None or link not in entry.flying:
         return outbox
@@ -118,14 +122,14 @@ def answered(outbox: Outbox, link: str, key: Key) -> Outbox:
 
 
 def sendable(outbox: Outbox, link: str) -> list[Key]:
-    """What may go out on this link now, in its order."""
+    """The events that may be sent on this link now, in order."""
     flying = [entry.alarm for entry in outbox.waiting.values() if link in entry.flying]
     alarms = _ready(outbox, link, WINDOW - sum(flying), alarm=True)
     return alarms + _ready(outbox, link, WINDOW - len(flying) - len(alarms), alarm=False)
 
 
 def forget_link(outbox: Outbox, link: str) -> Outbox:
-    """The outbox after a link came or went: nothing is in flight there."""
+    """The outbox after a link came or went: no event is in flight there."""
     waiting = {
         key: replace(entry, flying=entry.flying - {link}, aside=entry.aside - {link})
         for key, entry in outbox.waiting.items()
@@ -134,9 +138,9 @@ def forget_link(outbox: Outbox, link: str) -> Outbox:
 
 
 def retry(outbox: Outbox, link: str) -> Outbox:
-    """The outbox after this link's broker took what it had refused: each event set aside may try again, once a turn.
+    """The outbox after this link's broker took a topic that it had refused: events set aside may be sent at once.
 
-    Only once, for a broker may refuse one event for ever and take all others.
+    Each event is retried only once in a turn, because a broker may refuse one event for ever and take all others.
     """
     waiting = {
         key: replace(entry, aside=entry.aside - {link}, retried=True)
@@ -148,9 +152,9 @@ def retry(outbox: Outbox, link: str) -> Outbox:
 
 
 def redeliver(outbox: Outbox, at: float) -> Outbox:
-    """The outbox after a monitor was heard: everything may go out again, now or a second after the last time.
+    """The outbox after a monitor was heard: everything may be sent again, now or a second after the last time.
 
-    Each copy of a monitor's birth asks for it: a storm of them must not stand before a fresh alarm.
+    Each copy of a monitor's birth asks for this: a storm of copies must not delay a fresh alarm.
     """
     due = outbox.redelivered_at + REDELIVERY_PAUSE_S
     if at < due:
@@ -160,7 +164,7 @@ def redeliver(outbox: Outbox, at: float) -> Outbox:
 
 
 def turn(outbox: Outbox, at: float) -> Outbox:
-    """The outbox with everything that is due ready to go out once more."""
+    """The outbox at ``at``: every event that is due may be sent once more."""
     if next_turn(outbox) > at:
         return outbox
     if outbox.redelivery_due <= at:
@@ -173,7 +177,7 @@ def turn(outbox: Outbox, at: float) -> Outbox:
 
 
 def next_turn(outbox: Outbox) -> float:
-    """The instant of the next sending again; inf when there is none."""
+    """The instant at which an event is due to be sent again; inf when there is none."""
     return min((outbox.redelivery_due, *(entry.due for entry in outbox.waiting.values())))
 
 

@@ -1,7 +1,7 @@
-"""What can be asked for: the mirror of events.py, in the imperative. Only service/loop.py has hands.
+"""What the core asks for: the counterpart of events.py, in the imperative. Only service/loop.py performs effects.
 
-Order matters and is part of the contract: what sounds and shows comes first, then ``Append`` (which hands the event
-to the record's thread and never waits), then what is sent.
+The order of effects is part of the contract: buzzer and lamp come first, then ``Append`` (which hands the event to the
+record's thread and never waits), then what is sent.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class SetBuzzer(Effect):
-    """Play this pattern until told otherwise."""
+    """Play this pattern until another one is set."""
 
     pattern: BuzzerPattern
 
 
 @dataclass(frozen=True, slots=True)
 class SetLamp(Effect):
-    """Show this pattern until told otherwise."""
+    """Show this pattern until another one is set."""
 
     pattern: LampPattern
 
@@ -43,7 +43,7 @@ class ShowLadder(Effect):
 
 @dataclass(frozen=True, slots=True)
 class SampleAt(Effect):
-    """Read every input at this instant, beside the sampler's own beat."""
+    """Read every input at this instant, besides the sampler's regular reading."""
 
     at: float
 
@@ -52,9 +52,9 @@ class SampleAt(Effect):
 class LoggedEvent:
     """One numbered thing that happened, as it is stored and published on ``event``.
 
-    ``kind`` is one of PROTOCOL.md 6.3's kinds (messages.EventKind); ``at`` monotonic, ``at_utc`` seconds since 1970, a
-    label. Fields that a kind doesn't use stay None (``ranges`` empty). An event with an ``incident`` is an alarm event,
-    and so is a button's test: its reaction time is to be an alarm's.
+    ``kind`` is one of PROTOCOL.md 6.3's kinds (messages.EventKind). ``at`` is monotonic; ``at_utc`` is seconds since
+    1970, a label. Fields that a kind doesn't use stay None (``ranges`` empty). An event with an ``incident`` is an
+    alarm event. So is a button's test, because its reaction time has to be that of an alarm.
     """
 
     key: Key
@@ -78,13 +78,13 @@ class LoggedEvent:
 
     @property
     def is_alarm(self) -> bool:
-        """Whether it overtakes any backlog and is never evicted."""
+        """Whether this event overtakes any backlog and is never evicted."""
         return self.incident is not None or self.kind == "tested"
 
 
 @dataclass(frozen=True, slots=True)
 class Append(Effect):
-    """Hand this event to the record, together with what a restart needs to know after it."""
+    """Hand this event to the record, together with what a restart must know after it."""
 
     event: LoggedEvent
     snapshot: Snapshot
@@ -92,7 +92,7 @@ class Append(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Remember(Effect):
-    """Store what a restart needs to know, where no event goes with the change."""
+    """Store what a restart must know, when it changed without an event."""
 
     snapshot: Snapshot
 
@@ -107,7 +107,7 @@ class MarkReceived(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Spill(Effect):
-    """The payload of this event needn't stay in memory: the record has it."""
+    """The payload of this event may be dropped from memory: the record has it."""
 
     key: Key
 
@@ -121,17 +121,17 @@ class ReadBacklog(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Begin(Effect):
-    """Start to read the inputs and to connect to every broker: what the record remembers is known, or late."""
+    """Start to read the inputs and to connect to every broker: the record has answered, or is late."""
 
 
 @dataclass(frozen=True, slots=True)
 class HurryLinks(Effect):
-    """Somebody pressed: a link that waits before its next try shall try now."""
+    """Somebody pressed: a link that waits before its next attempt to connect must try now."""
 
 
 @dataclass(frozen=True, slots=True)
 class CloseLinks(Effect):
-    """Say goodbye on every link once what was handed to it is answered, or 2 s have passed; then end."""
+    """Say goodbye on every link once the broker has answered all messages, or after 2 s; then end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class ReadClock(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Send(Effect):
-    """The base of everything that is published: on this link, in this session or not at all."""
+    """The base of everything that is published: on this link, in this session only."""
 
     link: str
     session: int
@@ -179,7 +179,7 @@ class SendState(Send):
 
 @dataclass(frozen=True, slots=True)
 class SendCanary(Send):
-    """Publish a message to ourselves."""
+    """Publish a canary: a message of the node to itself."""
 
     seq: int
     at_utc: float
@@ -188,7 +188,7 @@ class SendCanary(Send):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The outcome of a command: ``outcome`` is "done" or "refused", then with its reason."""
+    """The outcome of a command: ``outcome`` is "done", or "refused" with a reason."""
 
     id: str
     outcome: Literal["done", "refused"]
@@ -216,10 +216,11 @@ class FaultReport:
 
 @dataclass(frozen=True, slots=True)
 class InputReport:
-    """An input as a heartbeat tells it.
+    """An input as a heartbeat reports it.
 
-    ``kind``: button, door, tamper or reset. ``supervised``: a cut or shorted wire would be told from a press.
-    ``inhibited_s``: the time until it comes back, None when in service. ``alarm_class``: None where it calls nobody.
+    ``kind``: button, door, tamper or reset. ``supervised``: the node can tell a cut or shorted wire from a press.
+    ``inhibited_s``: the time until it is back in service, None when it is in service. ``alarm_class``: None if it never
+    calls for help.
     """
 
     name: str
@@ -232,7 +233,7 @@ class InputReport:
 
 @dataclass(frozen=True, slots=True)
 class LinkReport:
-    """A broker as a heartbeat tells it; ``rtt_s`` is how long it took to answer the last heartbeat."""
+    """A broker as a heartbeat reports it; ``rtt_s`` is how long it took to answer the last heartbeat."""
 
     name: str
     connected: bool
@@ -241,10 +242,10 @@ class LinkReport:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """How the node is. ``waiting`` counts unreceipted events, ``spilled`` says that the record holds more of them.
+    """How the node is. ``waiting`` counts unreceipted events; ``spilled`` says that the record holds more of them.
 
-    ``refused`` and ``dropped`` count what came from the network and was not done, or not even looked at.
-    ``walk_test_s``: the time until the walk test ends, None when none holds.
+    ``refused`` counts messages from the network that were refused, ``dropped`` those that were dropped unread.
+    ``walk_test_s``: the time until the walk test ends, None when no walk test runs.
     """
 
     period_s: float
@@ -274,6 +275,6 @@ class SendHeartbeat(Send):
 
 @dataclass(frozen=True, slots=True)
 class WriteStatus(Effect):
-    """Leave the same for ``alarm-node check`` on this machine."""
+    """Write the same heartbeat to the status file, for ``alarm-node check`` on this machine."""
 
     heartbeat: Heartbeat

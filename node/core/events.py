@@ -1,7 +1,7 @@
 """What can happen: frozen, in the past tense, each with ``at`` (monotonic seconds).
 
-Whoever puts one on the queue says when it happened; nothing here or behind it reads a clock. ``link`` is a broker's
-name, ``session`` counts the connections of this boot.
+Whoever puts an event on the queue says when it happened; neither this module nor the controller reads a clock.
+``link`` is a broker's name, ``session`` counts the connections of this boot.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class EdgeSeen(Event):
 
 @dataclass(frozen=True, slots=True)
 class EdgesDropped(Event):
-    """A line changed so often that ``count`` of its edges weren't even looked at; the sampler goes on reading it."""
+    """A line changed so often that ``count`` of its edges were dropped unread; the sampler still reads the line."""
 
     line: str
     count: int
@@ -37,9 +37,10 @@ class EdgesDropped(Event):
 
 @dataclass(frozen=True, slots=True)
 class LevelsRead(Event):
-    """The sampler read every line: electrical level by name, None where the pin couldn't be read.
+    """The sampler read every line: electrical level by name, None if the pin couldn't be read.
 
-    Each was read at some instant from ``at`` to ``until`` (None: at ``at``): a thread can be held up at any time.
+    Each line was read at some instant from ``at`` to ``until`` (None: at ``at``), because a thread can be held up at
+    any time.
     """
 
     levels: Mapping[str, bool | None]
@@ -56,7 +57,7 @@ class OutputFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class OutputRecovered(Event):
-    """The same pin could be driven again."""
+    """The same pin can be driven again."""
 
     output: str
 
@@ -68,7 +69,7 @@ class TimePassed(Event):
 
 @dataclass(frozen=True, slots=True)
 class ClockRead(Event):
-    """Wall clock minus monotonic clock, in seconds; synchronised is None where the machine can't tell."""
+    """Wall clock minus monotonic clock, in seconds; ``synchronised`` is None if the machine can't tell."""
 
     utc_offset: float
     synchronised: bool | None
@@ -78,7 +79,7 @@ class ClockRead(Event):
 class HealthRead(Event):
     """The machine's health was read: all that is wrong with it now, as (kind, subject). The first one is due at once.
 
-    It is also a sign of life: when the next one doesn't come, the readings hang.
+    It is also a sign of life: if the next one doesn't come, the readings hang.
     """
 
     faults: tuple[tuple[FaultKind, str], ...]
@@ -86,7 +87,7 @@ class HealthRead(Event):
 
 @dataclass(frozen=True, slots=True)
 class StopRequested(Event):
-    """The service is asked to end; ``back_in_s`` is the planned length, None where nobody said."""
+    """The service is asked to end; ``back_in_s`` is how long it will be away, None if nobody said."""
 
     reason: str
     back_in_s: float | None = None
@@ -94,33 +95,33 @@ class StopRequested(Event):
 
 @dataclass(frozen=True, slots=True)
 class RecordLoaded(Event):
-    """The record was opened and says what it remembers."""
+    """The record was opened; ``restored`` is what it remembers."""
 
     restored: Restored
 
 
 @dataclass(frozen=True, slots=True)
 class RecordFailed(Event):
-    """The record can't be opened or written at the moment; its thread goes on trying."""
+    """The record can't be opened or written at the moment; its thread keeps trying."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class RecordRecovered(Event):
-    """The record can be written again, and holds what was kept for it meanwhile."""
+    """The record can be written again, and now holds what was kept in memory for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventsStored(Event):
-    """These events are on the disk, synced; none where what a restart must know was written alone."""
+    """These events are on the disk, synced; ``keys`` is empty if only a snapshot was written."""
 
     keys: tuple[Key, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class BacklogRead(Event):
-    """Unreceipted events read back from the record, alarms first; ``more`` when the record holds others."""
+    """Unreceipted events read back from the record, alarms first; ``more``: the record holds others."""
 
     entries: tuple[tuple[Key, bool], ...]
     more: bool
@@ -128,7 +129,10 @@ class BacklogRead(Event):
 
 @dataclass(frozen=True, slots=True)
 class EvictionDue(Event):
-    """The record has grown to its limit, and proposes which telemetry goes: it does once an event says so."""
+    """The record has reached its size limit and proposes which telemetry to delete.
+
+    The record deletes it when it stores the event that names it.
+    """
 
     ranges: tuple[KeyRange, ...]
 
@@ -144,8 +148,8 @@ class WatchdogRead(Event):
 class LinkUp(Event):
     """A broker answered CONNACK and SUBACK: from now on this session can publish.
 
-    ``packet_limit``: how many bytes a packet may have, where that is less than this link needs; ``refused`` says with
-    which reason code the broker refuses to tell of a topic (filter).
+    ``packet_limit``: how many bytes a packet may have, if that is less than this link needs. ``refused``: the topics
+    (filters) that the broker refused to subscribe, with its reason codes.
     """
 
     link: str
@@ -156,11 +160,11 @@ class LinkUp(Event):
 
 @dataclass(frozen=True, slots=True)
 class LinkDown(Event):
-    """The session ended, or couldn't begin; ``taken_over`` when the broker said 0x8E (same client id).
+    """The session ended, or couldn't begin; ``taken_over``: the broker said 0x8E (same client id).
 
-    ``problem``: the code of the fault that says why no session can begin, None where all that is known is that none is.
-    ``by_broker``: the broker's side ended a session that was up, without the node having given it up. ``code``: the
-    broker's reason code, where it gave one.
+    ``problem``: the code of the fault that says why no session can begin, None if the reason isn't known.
+    ``by_broker``: the broker's side ended a session that was up, and the node hadn't given it up. ``code``: the
+    broker's reason code, if it gave one.
     """
 
     link: str
@@ -174,10 +178,10 @@ class LinkDown(Event):
 
 @dataclass(frozen=True, slots=True)
 class CredentialsSeen(Event):
-    """What is known now of what a link and its broker prove themselves with; it replaces what was seen before.
+    """What is now known of a link's and its broker's certificates and files; it replaces what was known before.
 
-    ``ends_utc``: when certificates expire (wall clock, seconds), by whose they are: "node", "authority" or "broker".
-    ``usable``: this node's files are in order; where they aren't, what they last held is used as long as it goes.
+    ``ends_utc``: when certificates expire (wall clock, seconds), by owner: "node", "authority" or "broker". ``usable``:
+    this node's files are in order. If they aren't, the link goes on using what they last held, as long as it works.
     """
 
     link: str
@@ -198,9 +202,9 @@ class PublishAnswered(Event):
 
 @dataclass(frozen=True, slots=True)
 class StateHeard(Event):
-    """The node's own ``state`` topic: somebody's birth, will or goodbye under our name.
+    """A message on the node's own ``state`` topic: somebody's birth, will or goodbye under our name.
 
-    Without ``boot``: it was deleted, or somebody wrote what can't be read.
+    Without ``boot``: the topic was deleted, or somebody wrote something unreadable.
     """
 
     link: str
@@ -212,7 +216,10 @@ class StateHeard(Event):
 
 @dataclass(frozen=True, slots=True)
 class AlarmHeard(Event):
-    """The node's own ``alarm`` topic. Without ``boot``: it was deleted, or somebody wrote what can't be read."""
+    """A message on the node's own ``alarm`` topic.
+
+    Without ``boot``: the topic was deleted, or somebody wrote something unreadable.
+    """
 
     link: str
     boot: str
@@ -222,7 +229,7 @@ class AlarmHeard(Event):
 
 @dataclass(frozen=True, slots=True)
 class CanaryHeard(Event):
-    """The node's own canary came back; ``expiring``: with the expiry that it was sent with."""
+    """The node's own canary came back; ``expiring``: it still has the expiry that it was sent with."""
 
     link: str
     boot: str
@@ -232,7 +239,7 @@ class CanaryHeard(Event):
 
 @dataclass(frozen=True, slots=True)
 class ReceiptHeard(Event):
-    """A monitor says of the event ``key``: "held" (it is stored there), or "told" (a channel took its call)."""
+    """A monitor's receipt for the event ``key``: "held" (the monitor stored it) or "told" (a channel took its call)."""
 
     link: str
     monitor: str
@@ -244,7 +251,7 @@ class ReceiptHeard(Event):
 class MonitorHeard(Event):
     """A monitor's heartbeat or state; ``alive`` is False for a goodbye or a will.
 
-    ``birth``: it has just connected, so it may have missed what was sent before.
+    ``birth``: it has just connected, so it may have missed messages that were sent before.
     """
 
     link: str
@@ -256,9 +263,10 @@ class MonitorHeard(Event):
 
 @dataclass(frozen=True, slots=True)
 class CommandHeard(Event):
-    """A command as it came. ``expiry_s`` is MQTT's message expiry, None where it had none.
+    """A command as it arrived. ``expiry_s`` is MQTT's message expiry, None if it had none.
 
-    ``arguments`` holds what the action needs, already typed by codec.py; ``malformed`` says what is wrong with it.
+    ``arguments`` holds what the action needs, already typed by codec.py; ``malformed`` says what is wrong with the
+    command.
     """
 
     link: str
@@ -278,7 +286,7 @@ TOO_MANY = "too many"
 
 @dataclass(frozen=True, slots=True)
 class MessagesDropped(Event):
-    """This link dropped ``count`` messages: ``TOO_MANY`` were waiting to be decided, or they made no sense."""
+    """This link dropped ``count`` messages: ``TOO_MANY`` were waiting to be decided, or they were unreadable."""
 
     link: str
     count: int

@@ -1,4 +1,4 @@
-"""From a press to a reset: incidents, and what time and the record do to them."""
+"""An incident from the press to the reset, and how time and the record change it."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -12,7 +12,7 @@ from node.core.turn import Turn
 
 
 def time_passed(turn: Turn) -> None:
-    """Whatever was due by now: a call that nobody was told of, the end of a sound or of being identified."""
+    """Do what is due: a call that nobody was told of, the end of a sound or of identify."""
     for incident in turn.state.incidents:
         _incident_due(turn, incident)
     if turn.state.identify_until is not None and turn.now >= turn.state.identify_until:
@@ -20,9 +20,9 @@ def time_passed(turn: Turn) -> None:
 
 
 def press(turn: Turn, name: str, at: float, kind: str) -> None:
-    """A press of this input was decided at ``at``: an incident is raised, or its ladder starts anew.
+    """A press of this input was decided at ``at``: begin an incident, or start the ladder of an open one again.
 
-    ``kind`` is how the event is called; for a door that isn't "pressed".
+    ``kind`` is the kind of the event; for a door it isn't "pressed".
     """
     state = turn.state
     if modes.inhibited(state.inhibits, name):
@@ -55,7 +55,7 @@ def stored(turn: Turn, keys: Iterable[Key]) -> None:
 
 
 def climb(turn: Turn, incident: Incident, happening: Happening, step: Step) -> Incident:
-    """Show that the call reached ``step`` (once), and move the incident where the table leads."""
+    """Show (once) that the call reached ``step``, and move the incident to where the table leads."""
     marked = turn.mark(incident, step)
     after = alarm.advance(marked, happening) or marked
     turn.put_incident(after)
@@ -63,7 +63,7 @@ def climb(turn: Turn, incident: Incident, happening: Happening, step: Step) -> I
 
 
 def nobody(turn: Turn, incident: Incident, happening: Happening) -> None:
-    """Nobody has this alarm: the lamp says so, and so does an event that every other path may carry."""
+    """Nobody has this alarm: the lamp shows it, and an event reports it on every path that still works."""
     after = alarm.advance(incident, happening)
     if after is None:
         return
@@ -74,7 +74,7 @@ def nobody(turn: Turn, incident: Incident, happening: Happening) -> None:
 
 
 def reset(turn: Turn, incident: Incident, by: str, reason: str | None = None) -> str | None:
-    """End an incident for an authorised person; why not, where its input is still active or nobody knows."""
+    """End an incident for an authorised person; the reason why not, if its input is still active or unknown."""
     if not modes.inhibited(turn.state.inhibits, incident.input):
         state = turn.state.contact_state(incident.input)
         if state is not ContactState.NORMAL:
@@ -85,10 +85,10 @@ def reset(turn: Turn, incident: Incident, by: str, reason: str | None = None) ->
 
 
 def restore(incident: Incident, shift: float, *, hushed: bool, told_due: float | None) -> Incident:
-    """An incident as the record remembers it, on this machine's present monotonic clock; its press is stored.
+    """An incident from the record, with instants on the present monotonic clock; its press is already stored.
 
-    ``hushed``: a silent incident that was opened since forbids its sound to start again. ``told_due``: by when people
-    must be told of a call for which nobody was awaited before; None where nobody is awaited now either.
+    ``hushed``: a silent incident that was opened since then forbids that its sound starts again. ``told_due``: by when
+    people must be told of a call for which no *told* was awaited before; None if none is awaited now either.
     """
     step = Step.STORED if incident.step is Step.PRESSED else incident.step
     receipt_due = told_due if step is Step.STORED else None

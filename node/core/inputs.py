@@ -1,16 +1,17 @@
-"""From edges and levels to what an input's becoming active or normal leads to, by its role.
+"""What follows when an input becomes active or normal, by its role; the input's state comes from edges and samples.
 
 Rules:
 
-1. A button and an alarm door raise an alarm at once, a door that is held open after ``held_open_s`` of it. Of a button
-   the first press in a walk test is its test, and an alarm after 2 s of it (modes.py).
-2. A report door's state is told. An incident-only door's is told while an incident is open, and nowhere else: whom a
-   door lets through is nobody's business on other days.
-3. A tamper switch is a fault for as long as it is active, and so is the wire of a supervised input.
-4. Turning the reset key ends each incident that a command might end now. A key that is found turned, at the start or
-   after it couldn't be read, has not been turned by anybody.
-5. An inhibited input does nothing. When that ends and it is active, that counts as if it became active now.
-6. A chattering input tells only a press that begins an incident (chatter.py).
+1. A button and an alarm door raise an alarm at once; a door that is held open does so after ``held_open_s``. During a
+   walk test the first press of a button is its test. If it is held for 2 s, it becomes an alarm (modes.py).
+2. A report door's state is always reported. An incident-only door's state is reported only while an incident is open:
+   on other days it would show who goes through the door.
+3. A tamper switch is a fault for as long as it is active. So is the wire of a supervised input while it is cut or
+   shorted.
+4. Turning the reset key ends each incident that a command could end now. A key that is found turned (at the start, or
+   when it can be read again) doesn't reset anything, because nobody was seen to turn it.
+5. An inhibited input does nothing. If it is active when the inhibit ends, it counts as becoming active then.
+6. A chattering input reports only a press that begins an incident (chatter.py).
 """
 
 from collections.abc import Callable, Iterator
@@ -36,11 +37,11 @@ from node.errors import (
 )
 
 KEY = "key-switch"
-"""Who has reset an incident at the wall."""
+"""The name under which the key switch at the wall resets an incident."""
 
 
 def edge_seen(turn: Turn, event: EdgeSeen) -> None:
-    """An edge moves its line's timeline by its own time stamp."""
+    """An edge changes its line at the edge's own time stamp."""
     found = _input_of(turn, event.line)
     if found is None:
         turn.refuse("edge of an unknown line")
@@ -54,7 +55,7 @@ def edge_seen(turn: Turn, event: EdgeSeen) -> None:
 
 
 def edges_dropped(turn: Turn, event: EdgesDropped) -> None:
-    """Nobody looked at these edges; that there were so many says enough."""
+    """Edges that were dropped unread; only their number counts, towards chatter."""
     found = _input_of(turn, event.line)
     if found is None:
         turn.refuse("edges of an unknown line")
@@ -63,7 +64,7 @@ def edges_dropped(turn: Turn, event: EdgesDropped) -> None:
 
 
 def levels_read(turn: Turn, event: LevelsRead) -> None:
-    """A sample of every line confirms or dissents."""
+    """A sample of every line confirms or contradicts what the edges said."""
     if event.at >= turn.state.sample_at:
         turn.change(sample_at=inf)
     unknown = set(event.levels)
@@ -85,7 +86,7 @@ def levels_read(turn: Turn, event: LevelsRead) -> None:
 
 
 def time_passed(turn: Turn) -> None:
-    """Whatever was due by now: an unreadable input, a door held open, the end of chatter or of an inhibit."""
+    """Do what is due: an unreadable input, a door held open, the end of chatter or of an inhibit."""
     for settings in turn.state.settings.inputs:
         name = settings.name
         expired = contact.expire(turn.state.contacts[name], turn.now)
@@ -105,7 +106,7 @@ def time_passed(turn: Turn) -> None:
 
 
 def next_instant(state: State) -> float:
-    """When time is wanted for an input; inf when it isn't. What is unreadable is a fault, and comes with these."""
+    """When an input needs a TimePassed; inf if none does. Unreadable inputs come by ``conditions`` instead."""
     instants = [*state.held_due.values()]
     instants += [each.until for each in state.chatters.values() if each.until is not None]
     return min(instants, default=inf)
@@ -136,7 +137,7 @@ def conditions(state: State) -> Iterator[tuple[FaultKind, str, float]]:
 
 
 def told(state: State) -> Iterator[InputSettings]:
-    """The inputs whose state may be told now."""
+    """The inputs whose state may be reported now."""
     for settings in state.settings.inputs:
         if settings.role is not Role.DOOR_INCIDENT_ONLY or state.incidents:
             yield settings
@@ -173,14 +174,14 @@ def _follow(turn: Turn, settings: InputSettings, after: Contact) -> None:
 
 
 def _was_active(turn: Turn, name: str, before: Contact) -> bool:
-    """Whether it is news that the input is normal; after a fault of its wire, only to those who know of its alarm."""
+    """Whether becoming normal must be reported; after a wire fault, only while an alarm of the input is open."""
     if before.state is ContactState.FAULT:
         return turn.state.incident_of(name) is not None
     return before.state is ContactState.ACTIVE
 
 
 def _calm(turn: Turn, settings: InputSettings, calmed: Chatter) -> None:
-    """It chatters no more; what was kept back meanwhile comes to how the input is now."""
+    """The input doesn't chatter any more; if something was withheld, report its present state."""
     _put_chatter(turn, settings.name, replace(calmed, withheld=False))
     if not calmed.withheld:
         return
@@ -192,7 +193,7 @@ def _calm(turn: Turn, settings: InputSettings, calmed: Chatter) -> None:
 
 
 def _is_limited(turn: Turn, name: str) -> bool:
-    """Whether what this input does isn't told: it chatters, and its alarm (if it raises any) is open already."""
+    """Whether the input's changes are withheld: it chatters, and its alarm (if it raises any) is already open."""
     if turn.state.chatters[name].until is None:
         return False
     raises = turn.state.settings.input(name).role in (Role.BUTTON, Role.DOOR_ALARM)
@@ -208,13 +209,13 @@ def _became_active(turn: Turn, settings: InputSettings, at: float) -> None:
 
 
 def _found_active(turn: Turn, settings: InputSettings) -> None:
-    """It is active, and nobody saw it become so. That is a press all the same, but nobody has turned a key."""
+    """The input is active, but nobody saw it change. That counts as a press, but never as a turn of the reset key."""
     if settings.role is not Role.RESET:
         _became_active(turn, settings, turn.now)
 
 
 def _ignore(_turn: Turn, _settings: InputSettings, _at: float) -> None:
-    """The state is all there is to it."""
+    """Nothing follows from this change."""
 
 
 def _press_button(turn: Turn, settings: InputSettings, at: float) -> None:
@@ -237,9 +238,9 @@ def _hold_door_open(turn: Turn, settings: InputSettings, at: float) -> None:
 
 
 def _stop_waiting(turn: Turn, settings: InputSettings, after: Contact) -> None:
-    """It isn't active any more: what was held for its time until then was held, though nobody has looked meanwhile.
+    """The input isn't active any more. If its hold time was over by then, it counts as held, though nobody looked then.
 
-    A test is only over with a release: unknown and faulty are never taken for normal.
+    Only a release ends the wait for a held test: unknown and faulty are never taken for normal.
     """
     due = turn.state.held_due.get(settings.name, inf)
     if due <= after.changed_at:
@@ -331,7 +332,7 @@ def _put_chatter(turn: Turn, name: str, after: Chatter) -> None:
 
 
 def _ask_for_sample(turn: Turn) -> None:
-    """Ask for the next sample, unless one that comes no later was asked for: endless chatter mustn't flood the loop."""
+    """Ask for the next sample, unless one is already due by then: endless chatter must not flood the loop."""
     state = turn.state
     wanted = [contact.next_sample(each, turn.now, state.settings.debounce_s) for each in state.contacts.values()]
     at = min((each for each in wanted if each is not None), default=inf)

@@ -1,18 +1,21 @@
-r"""One line (a GPIO pin): what its edges and samples say -> normal, active or unknown. contact.py makes inputs of them.
+r"""One line (a GPIO pin): its edges and samples decide: normal, active or unknown. contact.py makes inputs of lines.
 
 Rules:
 
 1. An up/down integrator debounces: ``integral`` grows while the contact is actuated and shrinks while it isn't,
-   between 0 and ``debounce_s``. At the top the line is active, at 0 normal; in between it stays what it was.
-2. Edges move the timeline, by their own time stamps. A burst that arrives late is still told from a press.
-3. Samples only confirm or dissent. Nothing becomes active because no edge came: a sample has to agree first.
-4. Samples that dissent for ``debounce_s`` in a row win: an edge was lost. If it doesn't arrive within a second after
-   all, the edge path has a fault (``lost_since``).
-5. A machine that stands still for a moment loses no press by it, and makes none. A sample is of some instant in a span,
-   which is long where its thread was held up: it dissents from the span's end, and from no edge that may be newer. A
-   normal line that an edge has actuated waits that second, before samples win, for the edge that says for how long: it
-   is from before they won elsewhere. Any newer edge, and a sample that agrees again, says that it was lost.
-6. Unknown is never taken for normal. A line that can't be read stays what it was for 5 s and is then unknown.
+   between 0 and ``debounce_s``. At the top the line is active, at 0 it is normal; in between it keeps its state.
+2. Edges change the level at their own time stamps. So a burst of bounces that arrives late isn't taken for a press.
+3. Samples only confirm or dissent (contradict the level). A line never becomes active merely because no further edge
+   came: a sample has to agree first.
+4. Samples that dissent for ``debounce_s`` in a row win: an edge was lost. If that edge doesn't arrive within a second
+   after all, the edge path has a fault (``lost_since``).
+5. A machine that stalls for a moment neither loses a press nor makes one up. A sample was read at some instant of a
+   span, and the span is long if its thread was held up. So a sample dissents from the end of its span, and it can't
+   contradict an edge that may be newer. After an edge says "actuated" on a normal line, dissenting samples can't
+   override it for 1 s: the release edge may be late, and only its time stamp says how long the press was. That edge
+   is stamped before the instant at which the samples would otherwise have won. A newer edge, or a sample that agrees
+   again, shows that the release edge was lost.
+6. Unknown is never taken for normal. A line that can't be read keeps its state for 5 s and is then unknown.
 
     contact   ___|‾|_|‾‾‾‾‾‾‾‾‾‾‾‾|_|‾|_____________
     integral  ___/‾\\/‾‾‾‾20 ms‾‾‾‾\\/‾\\____________
@@ -35,7 +38,7 @@ _EPSILON = 1e-9  # 20 ms added up from floats may end a hair under 20 ms
 
 
 class ContactState(StrEnum):
-    """What is known of an input. ``FAULT``: its wire is; only of a wiring that is supervised, and never of a line."""
+    """What is known of an input. ``FAULT``: its wire is cut or shorted. Only a supervised input has it, no line."""
 
     UNKNOWN = "unknown"
     NORMAL = "normal"
@@ -47,10 +50,10 @@ class ContactState(StrEnum):
 class Line:
     """One line's debounce.
 
-    ``level``: the contact is actuated, as far as edges and samples told; None before the first. ``integral`` (seconds)
-    holds at the instant ``since``. ``changed_at`` is when ``state`` was decided. ``dissent_since``: the first of the
-    samples in a row that contradict ``level``. ``lost_since``: since when they say that an edge is missing.
-    ``unread_since``: the first of the samples in a row that couldn't be read (at start: since the start).
+    ``level``: whether the contact is actuated, by the newest edges and samples; None before the first. ``integral``
+    (seconds) is its value at the instant ``since``. ``changed_at``: when ``state`` was decided. ``dissent_since``: the
+    first of the samples in a row that contradict ``level``. ``lost_since``: since when samples say that an edge is
+    missing. ``unread_since``: the first of the samples in a row that couldn't be read (at start: since the start).
     """
 
     state: ContactState = ContactState.UNKNOWN
@@ -64,16 +67,19 @@ class Line:
 
 
 def edge(line: Line, actuated: bool, at: float, debounce_s: float) -> Line:
-    """An edge to ``actuated`` at its own time stamp; one from before ``since`` counts as of ``since``."""
+    """An edge to ``actuated`` at its own time stamp; an edge from before ``since`` counts at ``since``."""
     waits_since = _waits_since(line)
     is_another = waits_since is not None and at > waits_since
-    if line.dissent_since is not None and (actuated is line.level or is_another):  # the edge before this one was lost
+    if line.dissent_since is not None and (actuated is line.level or is_another):  # the edge before this was lost
         line = _turned(line, not line.level, min(line.dissent_since, at), debounce_s)
     return replace(_turned(line, actuated, at, debounce_s), lost_since=None)
 
 
 def sample(line: Line, actuated: bool | None, at: float, debounce_s: float, until: float | None = None) -> Line:
-    """A level read at some instant from ``at`` to ``until`` (None: at ``at``); None when it couldn't be read."""
+    """The line after a level was read at some instant from ``at`` to ``until`` (None: at ``at``).
+
+    ``actuated`` is None if the level couldn't be read.
+    """
     until = at if until is None else until
     if actuated is None:
         since = at if line.unread_since is None else line.unread_since
@@ -84,7 +90,7 @@ def sample(line: Line, actuated: bool | None, at: float, debounce_s: float, unti
         line = replace(line, unread_since=None)
     if line.level is None:
         line = replace(line, level=actuated, since=until if actuated else at)
-    if actuated and line.dissent_since is not None and _waits_since(line) is not None:  # pressed anew: it was lost
+    if actuated and line.dissent_since is not None and _waits_since(line) is not None:  # pressed again: it was lost
         line = _advance(_turned(line, False, line.dissent_since, debounce_s), at, debounce_s)
     dissent_since = line.dissent_since
     if actuated is line.level:
@@ -103,7 +109,7 @@ def sample(line: Line, actuated: bool | None, at: float, debounce_s: float, unti
 
 
 def advance(line: Line, at: float, debounce_s: float) -> Line:
-    """The line at ``at`` if its level has held until then: untouched where samples dissent, or nothing is decided."""
+    """The line at ``at``, if its level has held until then. The same object if samples dissent or nothing changes."""
     if line.dissent_since is not None and at > line.dissent_since:
         return line
     reached = _advance(line, at, debounce_s)
@@ -111,14 +117,14 @@ def advance(line: Line, at: float, debounce_s: float) -> Line:
 
 
 def expire(line: Line, at: float) -> Line:
-    """The line at ``at``: where it couldn't be read for 5 s, nothing is known of it any more."""
+    """The line at ``at``: unknown if it couldn't be read for 5 s."""
     if line.level is None or line.unread_since is None or at < max(line.unread_since, line.since) + UNREADABLE_S:
         return line
     return replace(line, state=ContactState.UNKNOWN, level=None, integral=0.0, dissent_since=None)
 
 
 def next_sample(line: Line, at: float, debounce_s: float) -> float | None:
-    """When this line wants to be read next, beside the sampler's own beat; None when it is decided."""
+    """When this line wants to be read next, besides the sampler's regular reading; None when it is decided."""
     if line.level is None or (line.dissent_since is None and line.state is _decided(line.level)):
         return None
     if line.unread_since is not None:
@@ -136,7 +142,10 @@ def _turned(line: Line, actuated: bool, at: float, debounce_s: float) -> Line:
 
 
 def _agreed(line: Line, dissent_since: float, at: float, debounce_s: float) -> Line:
-    """Samples agree again. An actuated line was let go meanwhile, unless they were read at its edge's very instant."""
+    """Samples agree with the level again, so an actuated line was released in between.
+
+    It was not if the dissenting samples were read at the very instant of its edge.
+    """
     if not line.level or dissent_since <= line.since:
         return replace(line, dissent_since=None)
     released = _turned(line, False, dissent_since, debounce_s)
@@ -144,12 +153,12 @@ def _agreed(line: Line, dissent_since: float, at: float, debounce_s: float) -> L
 
 
 def _waits_since(line: Line) -> float | None:
-    """Since when a normal line that an edge has actuated waits for its release, which samples saw; None: it doesn't."""
+    """Since when a normal line with an "actuated" edge waits for the release edge that samples imply; else None."""
     return line.lost_since if line.level and line.state is ContactState.NORMAL else None
 
 
 def _due(line: Line, dissent_since: float, debounce_s: float) -> float:
-    """When samples that dissent since then win."""
+    """When samples that have dissented since then win."""
     waits_since = _waits_since(line)
     return dissent_since + debounce_s if waits_since is None else waits_since + EDGE_GRACE_S
 
@@ -159,7 +168,7 @@ def _decided(level: bool) -> ContactState:
 
 
 def _advance(line: Line, to: float, debounce_s: float) -> Line:
-    """Integrate the level up to ``to``; a decision is dated at the crossing and the timeline stops there."""
+    """Integrate the level up to ``to``. A decision is dated at the crossing, and the integration stops there."""
     if line.level is None:
         return line
     span = max(0.0, to - line.since)

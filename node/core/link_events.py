@@ -1,6 +1,6 @@
-"""What the links bring: they come and go, the broker answers, and others speak.
+"""Events of the links: connections begin and end, the broker answers, and others publish.
 
-Nothing heard here can end or hide an alarm; only a command can, by its own rules.
+Nothing that is heard here can end or hide an alarm. Only a command can end one, by its own rules.
 """
 
 from dataclasses import replace
@@ -19,7 +19,7 @@ NOBODY_SUBSCRIBES = 0x10
 
 
 def known_link(turn: Turn, name: str) -> LinkState | None:
-    """The link of this name; a message from a link that isn't configured is refused."""
+    """The link of this name; a message from a link that isn't configured is refused (None)."""
     for link in turn.state.supervision.links:
         if link.name == name:
             return link
@@ -28,7 +28,7 @@ def known_link(turn: Turn, name: str) -> LinkState | None:
 
 
 def link_up(turn: Turn, event: ev.LinkUp) -> None:
-    """A session begins: the birth, a canary, then (reconcile.py) the alarm, a heartbeat and what waits."""
+    """A session begins: send the birth and a canary; reconcile.py then sends the alarm, a heartbeat and what waits."""
     link = known_link(turn, event.link)
     if link is None or turn.state.stopping:
         return
@@ -81,21 +81,21 @@ def link_down(turn: Turn, event: ev.LinkDown) -> None:
 
 
 def credentials_seen(turn: Turn, event: ev.CredentialsSeen) -> None:
-    """A link has looked at its files, or its broker has shown a certificate."""
+    """A link has checked its files, or its broker has shown a certificate."""
     link = known_link(turn, event.link)
     if link is not None:
         turn.change_link(replace(link, certificates=event.ends_utc, credentials_usable=event.usable))
 
 
 def publish_answered(turn: Turn, event: ev.PublishAnswered) -> None:
-    """PUBACK: the path lives, and a broker has the event, or refused it. It is never a receipt."""
+    """PUBACK: the path works, and a broker has the event or refused it. A PUBACK is never a receipt."""
     link = known_link(turn, event.link)
     if link is None or event.session != link.session or not link.up:
         return
     answered = supervision.answer(link, event.topic, event.code, turn.now)
     turn.change_link(answered)
     if len(answered.refused) < len(link.refused):
-        # The right was given back: what was refused for lack of it needn't wait for its own turn.
+        # The broker takes the topic again: events that it refused needn't wait for their own turn.
         turn.change(outbox=delivery.retry(turn.state.outbox, link.name))
     if event.key is None:
         return
@@ -111,9 +111,9 @@ def publish_answered(turn: Turn, event: ev.PublishAnswered) -> None:
 
 
 def receipt_heard(turn: Turn, event: ev.ReceiptHeard) -> None:
-    """A monitor holds an event, or people were told of a call. Receipts that don't count are ignored.
+    """A monitor holds an event, or people were told of a call. Receipts of monitors that don't count are ignored.
 
-    *Told* ends no re-sending: the monitor may have it in its memory alone.
+    After *told* the event is still sent again until it is *held*: the monitor may have it in memory only.
     """
     settings = turn.state.settings
     if known_link(turn, event.link) is None or settings.receipts is Receipts.NONE:
@@ -130,7 +130,7 @@ def receipt_heard(turn: Turn, event: ev.ReceiptHeard) -> None:
 
 
 def monitor_heard(turn: Turn, event: ev.MonitorHeard) -> None:
-    """A monitor spoke; when it hadn't been there before, everything that waits goes out again."""
+    """A monitor spoke. If it wasn't heard before, or has just connected, everything that waits is sent again."""
     monitors = turn.state.settings.monitors
     if known_link(turn, event.link) is None or (monitors and event.monitor not in monitors):
         return
@@ -143,9 +143,9 @@ def monitor_heard(turn: Turn, event: ev.MonitorHeard) -> None:
 
 
 def state_heard(turn: Turn, event: ev.StateHeard) -> None:
-    """Our own ``state`` topic must hold our own birth; anything else is answered with it, at most once a second.
+    """Our own ``state`` topic must hold our own birth. Anything else is answered with the birth, at most once a second.
 
-    A retained value was there before the birth that this session began with, so that was its answer already.
+    A retained value is older than the birth with which this session began, so that birth has already answered it.
     """
     link = known_link(turn, event.link)
     if link is None or not link.up or turn.state.stopping:
@@ -163,12 +163,12 @@ def state_heard(turn: Turn, event: ev.StateHeard) -> None:
 
 
 def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
-    """The retained ``alarm``: an incident that nobody here remembers is adopted; one known as reset stays reset.
+    """The retained ``alarm``: adopt an incident that this node doesn't remember, unless it is known as reset.
 
-    One broker may have kept an older list than another: an adopted incident is called anew by one with more presses.
-    What no node lists, or would be too many, isn't adopted: somebody else has written it, and that is a fault.
-    Our topic must say what we said last: what somebody else writes on it, be it a copy of an old one of our own, is
-    answered with that, at most once a second.
+    One broker may have kept an older list than another. If a list shows more presses of an adopted incident, the
+    incident is adopted again, as a new call. An incident that no node can have listed, or that would be one too many,
+    isn't adopted: somebody else wrote it, and that is a fault. Our topic must show the list that we published last. If
+    somebody else writes on it (even a copy of an old list of ours), we publish that list again, at most once a second.
     """
     link = known_link(turn, event.link)
     if link is None or not link.up:
@@ -205,10 +205,10 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
 
 
 def canary_heard(turn: Turn, event: ev.CanaryHeard) -> None:
-    """Our own canary came back: this session hears its own branch, and every retained value has come.
+    """Our own canary came back: this session hears its own topics, and every retained value has arrived.
 
-    One that comes without its expiry says that every command will, too; but not where none is awaited: somebody else
-    has sent a copy.
+    A canary without its expiry shows that commands lose theirs at this broker, too. It is ignored if no canary is
+    awaited: then somebody else has sent a copy.
     """
     link = known_link(turn, event.link)
     if link is not None and link.up and event.boot == turn.state.boot and event.session == link.session:
@@ -222,7 +222,7 @@ def canary_heard(turn: Turn, event: ev.CanaryHeard) -> None:
 
 
 def messages_dropped(turn: Turn, event: ev.MessagesDropped) -> None:
-    """Counted. What nobody looked at may have been on our own topics: what we said there is said again."""
+    """Count the dropped messages. Some may have been on our own topics, so birth and list are published again."""
     turn.supervise(dropped=turn.state.supervision.dropped + event.count)
     link = known_link(turn, event.link)
     if link is None or not link.up or turn.state.stopping or event.reason != ev.TOO_MANY:
@@ -233,7 +233,7 @@ def messages_dropped(turn: Turn, event: ev.MessagesDropped) -> None:
 
 
 def time_passed(turn: Turn) -> None:
-    """Monitors fall silent, a birth is due again, a theft is long ago."""
+    """Do what is due: forget silent monitors, end faults that stand for a while, send birth, list or canary again."""
     turn.change(supervision=supervision.forget_monitors(turn.state.supervision, turn.now))
     for name in turn.state.settings.links:
         link = turn.state.supervision.link(name)
@@ -260,21 +260,21 @@ def _with_alarm_again(turn: Turn, link: LinkState) -> LinkState:
 
 
 def _say_birth_again(turn: Turn, name: str) -> None:
-    """Where that is due."""
+    """Send the birth again, if that is due."""
     link = turn.state.supervision.link(name)
     if link.birth_again is not None and turn.now >= link.birth_again:
         _send_birth(turn, link)
 
 
 def _say_alarm_again(turn: Turn, name: str) -> None:
-    """Where that is due; reconcile.py finds that it isn't told, and tells it."""
+    """Mark the list as untold, if that is due; reconcile.py then publishes it."""
     link = turn.state.supervision.link(name)
     if link.alarm_again is not None and turn.now >= link.alarm_again:
         turn.change_link(replace(link, alarm_sent=None, alarm_answered_at=turn.now, alarm_again=None))
 
 
 def _send_canary(turn: Turn, link: LinkState) -> None:
-    # One that is still awaited stays so: the next one doesn't clear the fault, only a canary that comes back does.
+    # A canary that is still awaited keeps its deadline: sending another one must not clear the fault.
     due = turn.now + supervision.CANARY_BACK_S if link.canary_due is None else link.canary_due
     again = turn.now + supervision.CANARY_AGAIN_S
     turn.change_link(replace(link, canary_due=due, canary_again=again))
@@ -282,14 +282,14 @@ def _send_canary(turn: Turn, link: LinkState) -> None:
 
 
 def _about_call(turn: Turn, key: Key, happening: Happening, step: Step) -> None:
-    """The call for help that this event is, if it is one, reached ``step``."""
+    """If this event is a call for help, its call reached ``step``."""
     for incident in turn.state.incidents:
         if incident.press == key:
             incident_events.climb(turn, incident, happening, step)
 
 
 def _event_unheard(turn: Turn, key: Key) -> None:
-    """A broker has it, and nobody subscribes there; where it is on no other way either, nobody has it."""
+    """A broker took the event, but nobody subscribes there; if no other link carries it either, nobody has it."""
     waiting = turn.state.outbox.waiting.get(key)
     for incident in turn.state.incidents:
         if incident.press == key:

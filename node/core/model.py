@@ -1,4 +1,4 @@
-"""What outlives a process: identities, the incident, and what a record or a retained topic brings back."""
+"""Types that outlive a process: identities, the incident, and what the record or a retained topic brings back."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -33,12 +33,12 @@ class KeyRange:
         return f"{self.boot}-{self.first}" + (f"..{self.last}" if self.last > self.first else "")
 
     def holds(self, key: Key) -> bool:
-        """Whether this event is one of them."""
+        """Whether this event is in the range."""
         return key.boot == self.boot and self.first <= key.seq <= self.last
 
 
 def ranges_of(keys: Iterable[Key], most: int) -> tuple[KeyRange, ...]:
-    """These events as ranges, in the order of boots as they come; what would need more than ``most`` is left out."""
+    """These events as ranges, in the given order of boots. Events beyond ``most`` ranges are left out."""
     ranges: list[KeyRange] = []
     for key in keys:
         if ranges and (key.boot, key.seq) == (ranges[-1].boot, ranges[-1].last + 1):
@@ -51,7 +51,7 @@ def ranges_of(keys: Iterable[Key], most: int) -> tuple[KeyRange, ...]:
 
 
 class Step(StrEnum):
-    """How far the call for help has got. ``NORMAL``: there is no call (any more).
+    """How far the call for help has got. ``NORMAL``: there is no call, or no longer.
 
     ``HELD``: a monitor has stored it. ``TOLD``: a monitor says that people were told of it.
     """
@@ -68,14 +68,14 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One alarm from raised to reset.
+    """One alarm from its first press to its reset.
 
-    ``id`` is the key of the event that raised it. ``press`` is the event that calls for help and awaits its receipts
-    (the newest press; after all monitors went silent, the event that says so), ``step`` how far that call has got,
-    ``marks`` which steps it was shown to reach. Instants are monotonic seconds; ``sounding_until`` is None when
-    this incident makes no sound, ``receipt_due`` None when nobody waits for *told*. ``fault_shown``: the lamp showed a
-    fault when a discreet button was pressed, and must look the same afterwards. ``adopted``: only a broker remembered
-    it, and nobody has pressed here since.
+    ``id`` is the key of the event that raised it. ``press`` is the event that calls for help and awaits its receipts:
+    the newest press or, after all monitors went silent, the event that reports this. ``step`` says how far that call
+    has got, ``marks`` which steps were already shown for it. Instants are monotonic seconds. ``sounding_until`` is None
+    when this incident makes no sound, ``receipt_due`` is None when no *told* is awaited. ``fault_shown``: the lamp
+    showed a fault when a discreet button was pressed, and must look the same afterwards. ``adopted``: only a broker
+    remembered the incident, and nobody has pressed here since.
     """
 
     id: str
@@ -97,7 +97,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Inhibit:
-    """An input out of service until ``until`` (monotonic seconds)."""
+    """An input that is out of service until ``until`` (monotonic seconds)."""
 
     input: str
     until: float
@@ -107,9 +107,9 @@ class Inhibit:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a restart must bring back. ``at`` is when it was taken; a reboot shifts every instant by it.
+    """What a restart must bring back. ``at``: when it was taken; after a reboot all instants are shifted by it.
 
-    ``pressed_at``: when buttons were pressed last, as far as that is recent (modes.py).
+    ``pressed_at``: when buttons were last pressed, if that is recent (modes.py).
     """
 
     at: float
@@ -120,10 +120,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What the record remembers. ``same_kernel``: its monotonic instants are of this boot of the machine.
+    """What the record remembers. ``same_kernel``: its monotonic instants belong to this boot of the machine.
 
-    ``previous`` is the newest stored event of the previous boot; ``closed`` the newest incidents known as reset. What
-    no monitor holds yet follows by itself (``BacklogRead``).
+    ``previous``: the newest stored event of the previous boot. ``closed``: the newest incidents that are known as
+    reset. Events that no monitor holds yet follow in a ``BacklogRead``.
     """
 
     snapshot: Snapshot | None = None
@@ -136,7 +136,7 @@ class Restored:
 class ListedIncident:
     """An incident as the retained ``alarm`` topic lists it: all that another process needs to take it over.
 
-    Only ``sounding_until`` is monotonic; on the wire it is what is left of the sound.
+    Only ``sounding_until`` is monotonic; on the wire it becomes the time that is left of the sound.
     """
 
     id: str

@@ -1,7 +1,7 @@
-"""After each event: compare the whole picture with what was told, and tell the difference.
+"""After each event: compare the whole state with what was told, and emit effects for the differences.
 
-The order in which it is put together is the order in which it is acted on: what sounds and shows, the record, the
-retained alarm, fresh alarm events, the birth and its like, what waits, then the rest.
+Effects are put together in the order in which they are performed: buzzer and lamp, the record, the retained alarm,
+fresh alarm events, the birth and similar messages, waiting events, then the rest.
 """
 
 from collections.abc import Iterator
@@ -33,13 +33,13 @@ from node.core.turn import State, Turn
 from node.errors import FaultKind
 
 REMEMBER_S = 60.0
-"""How much longer an inhibit or a sound may last for each loss of power."""
+"""How much longer an inhibit or a sound may last because of one power cut."""
 
 _CALLING = (Step.PRESSED, Step.STORED, Step.ACCEPTED, Step.HELD)
 
 
 def settle(turn: Turn) -> tuple[State, list[Effect]]:
-    """The state and the effects, in order, once every difference has been told."""
+    """The state and the effects, in order, once every difference has been turned into an effect."""
     _tell_unheard(turn)
     if _tell_faults(turn):
         beat(turn)
@@ -71,7 +71,7 @@ def stamp(turn: Turn) -> tuple[int, float, bool]:
 
 
 def next_condition(state: State) -> float:
-    """When the next fault begins to stand, if nothing happens before; inf when none is in sight."""
+    """When the next fault begins to stand, if no event comes before; inf when none is in sight."""
     return min((since for _, _, since in _conditions(state) if since > state.now), default=inf)
 
 
@@ -82,7 +82,7 @@ def _conditions(state: State) -> Iterator[tuple[FaultKind, str, float]]:
 
 
 def beat(turn: Turn) -> None:
-    """A heartbeat on every link, and for the doctor on this machine; the next one a period later."""
+    """Send a heartbeat on every link and to the status file; the next one is due a period later."""
     turn.change(heartbeat_due=turn.now + turn.state.settings.heartbeat_s)
     for link in turn.state.supervision.links:
         if link.up:
@@ -91,13 +91,13 @@ def beat(turn: Turn) -> None:
 
 
 def greet(turn: Turn, name: str) -> None:
-    """A heartbeat on a link that has just come, and for the doctor, who asks who is connected."""
+    """Send a heartbeat on a link that has just connected; update the status file, which tells who is connected."""
     beat_on(turn, name)
     turn.others.append(WriteStatus(_heartbeat(turn)))
 
 
 def beat_on(turn: Turn, name: str) -> None:
-    """A heartbeat on this link; its answer is awaited."""
+    """Send a heartbeat on this link, and await its answer."""
     link = turn.state.supervision.link(name)
     if link.answer_due is None:
         turn.change_link(replace(link, answer_due=turn.now + supervision.HEARTBEAT_ANSWER_S))
@@ -188,7 +188,7 @@ def _signals(turn: Turn) -> list[Effect]:
 
 
 def _alarms(turn: Turn) -> list[Effect]:
-    """The retained alarm on each link where it differs; never ``normal`` over one that hasn't been read yet."""
+    """The retained alarm on each link where it differs. *Normal* never replaces a list that hasn't been read yet."""
     wanted = alarm.listed(turn.state.incidents)
     sends: list[Effect] = []
     for link in turn.state.supervision.links:
@@ -201,28 +201,28 @@ def _alarms(turn: Turn) -> list[Effect]:
 
 
 def is_told(link: LinkState, heard: tuple[ListedIncident, ...]) -> bool:
-    """Whether this list, as it came back from the broker, is the one that was published last."""
+    """Whether this list, which came back from the broker, is the one that was published last."""
     return link.alarm_sent is not None and _as_heard(link.alarm_sent) == _as_heard(heard)
 
 
 def _as_heard(incidents: tuple[ListedIncident, ...]) -> list[tuple[str, str, int, Key]]:
-    """What of a list is the same after its way to the broker and back: instants are rounded, and sounds run out."""
+    """The parts of a list that survive the way to the broker and back: instants are rounded, and sounds run out."""
     return [(each.id, alarm.phase(each.step), each.presses, each.press) for each in incidents]
 
 
 def _phases(incidents: tuple[ListedIncident, ...]) -> tuple[ListedIncident, ...]:
-    """The list as readers see it: they aren't told of steps that look the same to them."""
+    """The list as readers see it: steps that look the same to them aren't distinguished."""
     return tuple(replace(each, step=Step.PRESSED) if each.step in _CALLING else each for each in incidents)
 
 
 def _fresh_alarms(turn: Turn) -> list[Effect]:
-    """Alarm events of this turn go out on every link at once, whatever waits there."""
+    """Send the alarm events of this turn on every link at once, whatever waits there."""
     fresh = [event.key for event in turn.events if event.is_alarm and event.key in turn.state.outbox.waiting]
     return [_send(turn, link, key) for link in turn.state.supervision.links if link.up for key in fresh]
 
 
 def _waiting(turn: Turn) -> list[Effect]:
-    """What waits goes out as far as the window allows."""
+    """Send waiting events as far as the window allows."""
     sends: list[Effect] = []
     for link in turn.state.supervision.links:
         if link.up:
@@ -255,12 +255,15 @@ def _stored(turn: Turn) -> list[Effect]:
 
 
 def _as_written(known: Snapshot, snapshot: Snapshot) -> Snapshot:
-    """What was written, but for instants: a press is written with its event, and no chattering button's beside."""
+    """The snapshot as last written, with the present instants: presses are written with their events.
+
+    Otherwise a chattering button would cause a write for each change.
+    """
     return replace(known, at=snapshot.at, pressed_at=snapshot.pressed_at)
 
 
 def _aged(snapshot: Snapshot, now: float) -> bool:
-    """Whether time that runs out has to be noted: else a daily power cut would make an inhibit last for ever."""
+    """Whether a remaining time must be written again: else a daily power cut would make an inhibit last for ever."""
     running = snapshot.inhibits or any(incident.sounding_until is not None for incident in snapshot.incidents)
     return bool(running) and now >= snapshot.at + REMEMBER_S
 

@@ -1,4 +1,4 @@
-"""What the installer decided, in the shape the core works with; made by monitor_files.py, never changed afterwards."""
+"""What the installer decided, in the shape that the core works with. node/config makes it; nothing changes it later."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +16,7 @@ class Wiring(StrEnum):
 
     @property
     def lines(self) -> int:
-        """How many lines an input has that is wired so."""
+        """How many lines an input with this wiring has."""
         return 2 if self.is_supervised else 1
 
     @property
@@ -38,7 +38,7 @@ class AlarmClass(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for the mildest; an incident list is sorted by it, worst first."""
+        """0 for the mildest class; lists of incidents are sorted by it, worst first."""
         return _RANKS[self]
 
 
@@ -53,14 +53,14 @@ class Sound(StrEnum):
 
 
 class Lamp(StrEnum):
-    """Whether the lamp tells about a press; a blinking lamp can betray the person who pressed."""
+    """Whether the lamp shows a press; a blinking lamp can betray the person who pressed."""
 
     SHOWN = "shown"
     DISCREET = "discreet"
 
 
 class Role(StrEnum):
-    """What an input is for, and so what follows when it becomes active: core/inputs.py."""
+    """What an input is for, which decides what follows when it becomes active (core/inputs.py)."""
 
     BUTTON = "button"
     DOOR_ALARM = "door-alarm"
@@ -82,9 +82,9 @@ class Role(StrEnum):
 
 
 class Receipts(StrEnum):
-    """Whether a monitor is awaited that says *held* and *told* (``REQUIRED``), or there is none in this building.
+    """Whether a monitor's receipts *held* and *told* are awaited (``REQUIRED``), or there is no monitor (``NONE``).
 
-    Without one (``NONE``) an event that a broker took (PUBACK 0x00) needn't be sent again, but is never held or told.
+    With ``NONE``, an event that a broker took (PUBACK 0x00) isn't sent again, but it is never held or told.
     """
 
     REQUIRED = "required"
@@ -95,7 +95,8 @@ class Receipts(StrEnum):
 class InputSettings:
     """One wired thing. ``name`` is unique in a node and matches ``[a-z0-9][a-z0-9-]{0,62}``.
 
-    What raises no alarm has class, sound and lamp for nothing. ``held_open_s``: how long such a door may stand open.
+    Class, sound and lamp mean nothing for an input that raises no alarm. ``held_open_s``: how long a ``DOOR_HELD_OPEN``
+    may stand open.
     """
 
     name: str
@@ -108,15 +109,15 @@ class InputSettings:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The names of its lines, in the order of ``Wiring``; no input is named like a second one."""
+        """The names of its lines, in the order of ``Wiring``. No other input can have the second name: it has a dot."""
         return (self.name, f"{self.name}.nc")[: self.wiring.lines]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that the core needs to know. Durations in seconds; ``links`` are the brokers' names ("host:port").
+    """All settings of the core. Durations are in seconds; ``links`` are the brokers' names ("host:port").
 
-    ``insecure_links`` are those of them that are reached in plain text over a network.
+    ``insecure_links`` are those that are reached in plain text over a network.
     """
 
     inputs: tuple[InputSettings, ...]

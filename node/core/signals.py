@@ -1,8 +1,8 @@
-"""Which pattern the buzzer and the lamp show. Nothing else decides that.
+"""Which pattern the buzzer and the lamp show. No other module decides that.
 
-The lamp has five patterns and no more; an idle fault looks like *nobody has it*, because both mean: don't rely on me.
-A walk test is told by the ready flash, every second. A discreet button shows nothing but the flash that would be there
-without it, and its acknowledgement as a missing flash: every third one.
+The lamp has five patterns. An idle fault looks like *nobody has it*, because both mean: don't rely on this node. During
+a walk test the ready flash comes every second. A discreet button shows only the flash that would be there without the
+press, and its acknowledgement as a missing flash: every third one is left out.
 
     ready         |____|____|____        a short flash every 5 s; a dark lamp is a dead node
     walk test     |_|_|_|_|_|_|_|        the same every second: each button's first press is its test
@@ -11,7 +11,7 @@ without it, and its acknowledgement as a missing flash: every third one.
     acknowledged  |‾‾‾‾‾‾‾‾‾‾‾‾‾‾        somebody is coming
     nobody        |‾‾__|‾‾__|‾‾__        nobody has it; or idle, and there is a fault
 
-ISO 8201 keeps three pulses and a pause for *evacuate*: no pattern here may have that shape (a test looks).
+ISO 8201 reserves three pulses and a pause for *evacuate*: no pattern here may have that shape (a test checks this).
 """
 
 from collections.abc import Iterable
@@ -21,11 +21,11 @@ from node.core.model import Incident, Step
 from node.core.settings import Lamp
 
 Wave = tuple[tuple[bool, float], ...]
-"""(level, seconds) pairs, played around and around; one pair alone is held."""
+"""(level, seconds) pairs, repeated for ever; a single pair is a constant level."""
 
 
 class LampPattern(StrEnum):
-    """The five, the ready pattern's quicker flash in a walk test, and the missing flash of both."""
+    """The five patterns, a walk test's quicker ready flash, and both ready flashes with every third one missing."""
 
     READY = "ready"
     READY_MISSING = "ready-missing"
@@ -38,7 +38,7 @@ class LampPattern(StrEnum):
 
 
 class BuzzerPattern(StrEnum):
-    """What can be heard."""
+    """The buzzer's patterns."""
 
     OFF = "off"
     ALARM = "alarm"
@@ -48,7 +48,7 @@ class BuzzerPattern(StrEnum):
 
 
 CHIRP_S = 0.2
-"""How long the chirp's pattern is kept: its one pulse, and as long a rest, so that two chirps are heard as two."""
+"""How long the chirp's pattern stays set: one pulse and an equal rest, so that two chirps are heard as two."""
 
 _FLASH = ((True, 0.05), (False, 4.95))
 _QUICK_FLASH = ((True, 0.05), (False, 0.95))
@@ -86,10 +86,10 @@ _STEP_PATTERNS: dict[Step, LampPattern] = {
 def lamp(
     incidents: Iterable[Incident], faulty: bool, *, walk_test: bool = False, confirmed: bool = False
 ) -> LampPattern:
-    """The lamp's pattern: the newest press of a shown input; else idle, as a discreet one must look.
+    """The lamp's pattern: that of the newest press of a shown input; otherwise idle, as after a discreet press.
 
-    ``incidents`` in the order of their newest presses, oldest first. ``walk_test``: one holds; ``confirmed``: the test
-    of a shown button has just been confirmed.
+    ``incidents``: in the order of their newest presses, oldest first. ``walk_test``: a walk test runs. ``confirmed``:
+    the test of a shown button has just been confirmed.
     """
     shown = None
     discreet = None
@@ -105,12 +105,12 @@ def lamp(
     if discreet is not None and discreet.step is Step.ACKNOWLEDGED:
         return LampPattern.WALK_TEST_MISSING if walk_test else LampPattern.READY_MISSING
     if walk_test:
-        return LampPattern.WALK_TEST  # also where there is a fault: a call that is taken for a test must show as that
+        return LampPattern.WALK_TEST  # also during a fault: the lamp must show that a press would be a test
     return LampPattern.NOBODY if (faulty if discreet is None else discreet.fault_shown) else LampPattern.READY
 
 
 def buzzer(incidents: Iterable[Incident], identifying: bool, *, chirping: bool = False) -> BuzzerPattern:
-    """The buzzer's pattern: an incident that sounds (and says when nobody has it), else identify, a chirp, nothing."""
+    """The buzzer's pattern, in this order: nobody has a sounding incident, alarm, identify, chirp, off."""
     sounding = [incident for incident in incidents if incident.sounding_until is not None]
     if any(incident.step is Step.NOBODY for incident in sounding):
         return BuzzerPattern.NOBODY

@@ -1,13 +1,16 @@
-"""Who is there and what doesn't work: links, monitors, and the faults that follow from them.
+"""Which links and monitors are there, and the faults that follow from links, monitors and the node itself.
 
 Rules:
 
-1. A fault is never raised or cleared by hand: ``conditions`` says from the state alone what stands from which
-   instant, and the controller compares that with what it has told. So no path through the code can forget to clear one.
+1. No code raises or clears a fault directly. ``conditions`` derives from the state alone which faults stand from which
+   instant, and reconcile.py compares them with the faults that were told. So no path through the code can forget to
+   clear one.
 2. A monitor counts as heard for 20 s after each of its messages (PROTOCOL.md 4.5: a lost monitor in 20 s).
-3. A link is a fault when it has been away for 3 s, or when a heartbeat has not been answered for 5 s: a dead path is
-   known in 15 s at the default period. Where it says why no session can begin, that is the fault instead, and at once.
-4. A call that is held or told is worth as much as the monitor that says so: once none is heard any more, nobody has it.
+3. A link is a fault when it has been down for 3 s, or when a heartbeat hasn't been answered for 5 s: at the default
+   period a dead path is known within 15 s. If the link knows why no session can begin, that is the fault instead, and
+   it stands at once.
+4. *Held* and *told* are worth only as much as the monitor that says so: when no monitor is heard any more, the call
+   becomes *nobody*.
 """
 
 from collections.abc import Iterator, Mapping
@@ -48,28 +51,30 @@ HEARTBEAT_ANSWER_S = 5.0
 CANARY_BACK_S = 4.0
 CANARY_EVERY_S = 900.0
 CANARY_AGAIN_S = 10.0
-"""How soon another canary flies while one is awaited: whoever gives a right back needn't wait for a quarter hour."""
+"""How soon the next canary is sent while one is awaited: a mended access right is noticed within seconds."""
 CLOCK_GRACE_S = 60.0
 HEALTH_STALE_S = 120.0
 STOLEN_SHOWN_S = 60.0
 SHORT_SESSION_S = 10.0
 SHORT_SESSIONS = 3
 SHORT_SESSIONS_S = 60.0
-"""So many sessions, each ended by the broker within ``SHORT_SESSION_S`` of its beginning, within so many seconds are no
-accident: whoever connects with the same client id or login ends them, and the cable is in order."""
+"""So many sessions, each ended by the broker within ``SHORT_SESSION_S``, in so many seconds are a fault.
+
+Their cause is another client with the same client id or login, not the cable.
+"""
 
 BIRTH_PAUSE_S = 1.0
 ALARM_PAUSE_S = 1.0
 
 MONITORS_KEPT = 64
-"""How many monitors are kept apart: whoever invents new ones by the second must not fill the memory."""
+"""How many monitors are tracked: a sender that invents new monitors every second must not fill the memory."""
 
 GONE = ""
-"""The boot of a monitor that said goodbye: it runs out like a silent one, and counts as new when it returns."""
+"""The boot of a monitor that said goodbye: it times out like a silent one, and counts as new when it returns."""
 
 
 class FaultId(NamedTuple):
-    """What makes two reports the same fault."""
+    """The identity of a fault: two reports with the same code and subject are the same fault."""
 
     code: str
     subject: str
@@ -79,17 +84,19 @@ class FaultId(NamedTuple):
 class LinkState:
     """One broker, as the core sees it.
 
-    ``since``: when it went up or down. ``answer_due``, ``canary_due``: deadlines of what was sent; None when nothing is
-    awaited. ``canary_again``: when the next canary flies. ``retained_read``: the canary came back, so every retained
-    value has come too. ``confirmed``: our own birth was heard on it in this boot. ``alarm_sent``: the list that was
-    last published in this session. ``birth_at``: when the birth was last published, ``birth_again``: when it has to
-    be once more. ``alarm_answered_at``: when the list was last put back over somebody else's, ``alarm_again``: when it
-    has to be once more. ``cut_at``: when the broker ended each of the newest short sessions; ``cut_until``: how long
-    that is a fault. ``foreign_until``: how long it is a fault that the topic had alarms that aren't this node's.
-    ``refused``: the reason code by topic that the broker refuses to take, ``unheard``: or to tell of. ``packet_limit``:
-    how many bytes it takes where that is too few. ``expiry_lost``: the canary came back without its expiry.
-    ``problem``: the code of the fault that says why it is down, ``code``: the broker's reason code. ``certificates``:
-    when they expire (wall clock), by whose they are; ``credentials_usable``: this node's files for it are in order.
+    ``since``: when it went up or down. ``answer_due``, ``canary_due``: by when a heartbeat must be answered and a
+    canary come back; None when none is awaited. ``canary_again``: when the next canary is sent. ``retained_read``: the
+    canary came back, so every retained value has arrived, too. ``confirmed``: our own birth was heard on this link in
+    this boot. ``alarm_sent``: the list that was last published in this session. ``birth_at``: when the birth was last
+    published, ``birth_again``: when it has to be published again. ``alarm_answered_at``: when our list was last
+    published over somebody else's, ``alarm_again``: when that has to be done again. ``stolen_until``: how long the use
+    of our client id by somebody else is a fault. ``cut_at``: when the broker ended each of the newest short sessions,
+    ``cut_until``: how long that is a fault. ``foreign_until``: how long it is a fault that our topic had alarms that
+    aren't this node's. ``refused``: the topics that the broker refuses to take, with reason codes; ``unheard``: those
+    that it refuses to deliver. ``packet_limit``: how many bytes it takes, if that is too few. ``expiry_lost``: the
+    canary came back without its expiry. ``problem``: the code of the fault that says why the link is down, ``code``:
+    the broker's reason code. ``certificates``: when they expire (wall clock), by owner. ``credentials_usable``: this
+    node's files for the link are in order.
     """
 
     name: str
@@ -123,7 +130,7 @@ class LinkState:
 
 @dataclass(frozen=True, slots=True)
 class HeardMonitor:
-    """A monitor: when it last spoke, and which start of it."""
+    """A monitor: when it last spoke, and in which boot."""
 
     at: float
     boot: str
@@ -131,9 +138,10 @@ class HeardMonitor:
 
 @dataclass(frozen=True, slots=True)
 class Supervision:
-    """All of it. ``quiet_since`` is from when no monitor counts as heard, None while one does.
+    """The state of all supervision. ``quiet_since``: from when no monitor counts as heard, None while one does.
 
-    ``health_at``: when the machine's health was last read, None before that began; ``health_faults``: what was found.
+    ``health_at``: when the machine's health was last read, None before the first reading; ``health_faults``: its
+    result.
     """
 
     started_at: float
@@ -160,12 +168,12 @@ class Supervision:
 
 
 def with_link(supervision: Supervision, link: LinkState) -> Supervision:
-    """The supervision with this link in the place of its namesake."""
+    """The supervision with this link instead of the one of the same name."""
     return replace(supervision, links=tuple(link if each.name == link.name else each for each in supervision.links))
 
 
 def hear_monitor(supervision: Supervision, name: str, boot: str, at: float, *, alive: bool) -> tuple[Supervision, bool]:
-    """A monitor spoke; also tells whether it is one that hadn't been heard, or has started anew."""
+    """A monitor spoke. Also returns whether it is fresh: not heard before, or restarted."""
     monitors = dict(supervision.monitors)
     known = monitors.get(name)
     if known is None and len(monitors) >= MONITORS_KEPT:
@@ -180,7 +188,7 @@ def hear_monitor(supervision: Supervision, name: str, boot: str, at: float, *, a
 
 
 def hear_receipt(supervision: Supervision, name: str, at: float) -> Supervision:
-    """A monitor gave a receipt: it is heard, though a receipt doesn't tell which start of it gave it."""
+    """A monitor gave a receipt, so it counts as heard; but a receipt doesn't name the monitor's boot."""
     known = supervision.monitors.get(name)
     if known is None and len(supervision.monitors) >= MONITORS_KEPT:
         return supervision
@@ -203,9 +211,9 @@ def next_silence(supervision: Supervision) -> float:
 
 
 def answer(link: LinkState, topic: str, code: int, at: float) -> LinkState:
-    """The link after a PUBACK: the path is alive, and the topic is refused (0x80 and above) or not.
+    """The link after a PUBACK: the path works, and the topic is refused (0x80 and above) or not.
 
-    A message that was too large stays told for the session: what is taken after it is a shorter one.
+    After "too large" the topic stays refused for the session: a message that is taken later is only a shorter one.
     """
     refused = dict(link.refused)
     if code >= 0x80:
@@ -219,7 +227,7 @@ def answer(link: LinkState, topic: str, code: int, at: float) -> LinkState:
 
 
 def cut(link: LinkState, at: float) -> LinkState:
-    """The link after the broker has ended its session: cut short again and again, that is a fault for a while."""
+    """The link after the broker ended its session; several short sessions in a row are a fault for a while."""
     if at - link.since >= SHORT_SESSION_S:
         return link
     cut_at = (*(each for each in link.cut_at if at - each < SHORT_SESSIONS_S), at)[-SHORT_SESSIONS:]
@@ -228,14 +236,14 @@ def cut(link: LinkState, at: float) -> LinkState:
 
 
 def coded(subject: str, code: int) -> str:
-    """What a fault is about, and the broker's reason code for it."""
+    """The subject of a fault, together with the broker's reason code."""
     return f"{subject} (0x{code:02X})"
 
 
 def conditions(
     settings: Settings, supervision: Supervision, inhibits: tuple[Inhibit, ...]
 ) -> Iterator[tuple[FaultKind, str, float]]:
-    """What is wrong, beside inputs and certificates: (kind, subject, the instant from which it is a fault)."""
+    """What is wrong, besides inputs and certificates: (kind, subject, the instant from which it is a fault)."""
     for output in supervision.outputs_failed:
         yield OUTPUT_FAILED, output, -inf
     for link in supervision.links:
@@ -266,7 +274,7 @@ def _link_conditions(link: LinkState, *, several: bool) -> Iterator[tuple[FaultK
     elif link.cut_until is not None and link.stolen_until is None:
         yield SESSIONS_CUT, link.name, -inf
     elif not link.up and link.stolen_until is not None:
-        pass  # whoever looked at the cable then would look in the wrong place: the stolen id is told below
+        pass  # the cause is the stolen id, reported below: "unreachable" would send people to the cable
     elif not link.up:
         yield BROKER_UNREACHABLE, link.name, link.since + LINK_GRACE_S
     elif link.answer_due is not None:

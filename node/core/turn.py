@@ -1,4 +1,4 @@
-"""One decision in the making: the state as it changes, and what is asked for, until the controller puts it in order.
+"""One decision in progress: the changing state and the effects, until reconcile.py puts the effects in order.
 
 A Turn lives inside one call of ``controller.handle`` and never leaves it, so the core stays pure from outside.
 """
@@ -21,13 +21,12 @@ from node.core.signals import BuzzerPattern, LampPattern
 from node.core.supervision import FaultId, LinkState, Supervision, with_link
 
 ANSWERS_PER_S = 10
-"""How many refusals and repetitions a second are answered, and recorded (PROTOCOL.md 9.5); all refusals are
-counted."""
+"""How many refusals and repetitions a second are answered and recorded (PROTOCOL.md 9.5). All refusals are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a command came to, kept so that a repeated id gets the same answer."""
+    """The outcome of a command, kept so that a repeated id gets the same answer."""
 
     at: float
     reply: Reply
@@ -37,14 +36,13 @@ class Outcome:
 class State:
     """All that the node knows. Mappings are never changed, only replaced.
 
-    ``now`` is the latest instant seen; it never goes back, though an edge's own stamp may be older. ``incidents`` in
-    the order of their newest presses, ``faults`` maps what was told to when it began (wall clock). ``held_due``: when a
-    door that stands open will have been held open, or a button's test has been held for too long, by its name.
-    ``awaited_tests`` by their buttons' names; ``pressed_at``: when buttons were pressed last, as far as that is recent
-    (modes.py). ``chirp_until``, ``confirmed_until``: for how long a test that has passed is heard and seen.
-    ``recent_answers`` are the instants of the last few refusals and repetitions that were answered. ``sample_at``: the
-    next sample that was asked for, inf when there is none. ``begun``: the record has answered, or had its time, and the
-    first event is numbered.
+    ``now``: the latest instant seen; it never goes back, though an edge's own stamp may be older. ``incidents``: in the
+    order of their newest presses. ``faults``: the faults that were told, with the time when each began (wall clock).
+    ``held_due``: by input, when an open door counts as held open, or when a held test becomes real. ``awaited_tests``:
+    by button. ``pressed_at``: when buttons were last pressed, if that is recent (modes.py). ``chirp_until``,
+    ``confirmed_until``: how long a passed test is heard and seen. ``recent_answers``: when the last few refusals and
+    repetitions were answered. ``sample_at``: the next sample that was asked for, inf when there is none. ``begun``: the
+    record has answered, or its time is over, and the first event is numbered.
     """
 
     settings: Settings
@@ -80,26 +78,26 @@ class State:
 
     @property
     def in_walk_test(self) -> bool:
-        """Whether a walk test holds."""
+        """Whether a walk test runs."""
         return self.walk_test is not None and not self.walk_test.over
 
     def incident(self, incident_id: str) -> Incident | None:
-        """The open incident of this id."""
+        """The open incident of this id, or None."""
         return next((each for each in self.incidents if each.id == incident_id), None)
 
     def incident_of(self, name: str) -> Incident | None:
-        """The open incident of this input, the one with the newest press where there are two."""
+        """The open incident of this input, or None; of two, the one with the newest press."""
         return next((each for each in reversed(self.incidents) if each.input == name), None)
 
     def contact_state(self, name: str) -> ContactState:
-        """The state of an input; normal for one that isn't configured any more."""
+        """The state of an input; normal for an input that isn't configured any more."""
         contact = self.contacts.get(name)
         return ContactState.NORMAL if contact is None else contact.state
 
 
 @dataclass(slots=True)
 class Turn:
-    """``firsts`` and ``shows`` before all; then ``events`` are appended, ``sends`` go out, and ``others`` follow."""
+    """Effects are performed in this order: ``firsts``, ``shows``, ``events`` (appended), ``sends``, ``others``."""
 
     state: State
     firsts: list[Effect] = field(default_factory=list)
@@ -122,15 +120,15 @@ class Turn:
         self.change(supervision=replace(self.state.supervision, **changes))
 
     def change_link(self, link: LinkState) -> None:
-        """Put this link in the place of its namesake."""
+        """Put this link in the place of the one of the same name."""
         self.change(supervision=with_link(self.state.supervision, link))
 
     def next_key(self) -> Key:
-        """The identity of the event that is logged next."""
+        """The identity of the next event."""
         return Key(self.state.boot, self.state.seq + 1)
 
     def log(self, kind: str, at: float | None = None, **fields: Any) -> Key:
-        """Number an event, hand it to the record, and let it wait until a monitor holds it."""
+        """Number an event, hand it to the record, and let it wait in the outbox until a monitor holds it."""
         key = self.next_key()
         instant = self.now if at is None else at
         event = LoggedEvent(
@@ -165,7 +163,7 @@ class Turn:
         )
 
     def may_record_refusal(self) -> bool:
-        """Count a refusal, and tell whether it may still be answered and recorded in this second."""
+        """Count a refusal; whether it may still be answered and recorded in this second."""
         self.supervise(refused=self.state.supervision.refused + 1)
         return self.may_answer()
 
@@ -178,21 +176,21 @@ class Turn:
         return True
 
     def refuse(self, what: str) -> None:
-        """Record that something unexpected came and changed nothing."""
+        """Record an unexpected event, which changed nothing."""
         if self.may_record_refusal():
             self.log("unexpected", reason=what)
 
     def put_incident(self, incident: Incident) -> None:
-        """Replace the incident of the same id where it stands."""
+        """Replace the incident of the same id, at its place."""
         self.change(incidents=tuple(incident if each.id == incident.id else each for each in self.state.incidents))
 
     def close_incident(self, incident: Incident) -> None:
-        """Forget an incident that was reset, and remember that it was."""
+        """Remove an incident that was reset, and remember its id as closed."""
         incidents = tuple(each for each in self.state.incidents if each.id != incident.id)
         self.change(incidents=incidents, closed=(*self.state.closed, incident.id)[-CLOSED_KEPT:])
 
     def mark(self, incident: Incident, step: Step, at: float | None = None) -> Incident:
-        """Show that this incident's call reached ``step``, once."""
+        """Show that this incident's call reached ``step``; each step is shown only once."""
         if step in incident.marks:
             return incident
         self.shows.append(ShowLadder(self.now if at is None else at, incident.input, step, incident.press))
@@ -200,7 +198,10 @@ class Turn:
 
 
 UNSTORED_WATCHED = 100
-"""How many events are watched until the disk has them; the oldest tells a stall as well as all would."""
+"""How many events are watched until they are on the disk; more would not detect a stall any earlier."""
 
 CLOSED_KEPT = 256
-"""How many resets are remembered, so that a retained alarm can't bring them back; a broker holds one list."""
+"""How many resets are remembered, so that a retained alarm can't bring them back.
+
+They are more than enough, because a broker holds one list.
+"""

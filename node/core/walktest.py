@@ -1,8 +1,8 @@
-"""A walk test at the wall: it begins and ends, a button is tested, and a monitor confirms that it holds it.
+"""A walk test at the wall: it begins and ends, people test a button, a monitor confirms that it holds the test.
 
-modes.py has the rules. The confirmation comes with the receipt *held* and never before: a chirp, and for an input whose
-lamp isn't discreet *received* for a while. Without it there is nothing to hear or see, so nothing has passed; in a
-building without a monitor no test passes. A test tells nobody, so *told* doesn't count here.
+modes.py has the rules. The confirmation comes with the receipt *held* and never before: a chirp and, if the lamp isn't
+discreet, *received* on the lamp for a while. Without a confirmation there is nothing to hear or see, so the test hasn't
+passed. In a building without a monitor no test passes. A test isn't told to people, so *told* doesn't count here.
 """
 
 from node.core import alarm, modes, signals
@@ -18,7 +18,7 @@ CONFIRMED_SHOWN_S = 3.0
 
 
 def begin(turn: Turn, by: str, for_s: float) -> None:
-    """From now on each button may be tested, but for those that are pressed, or were of late (modes.py)."""
+    """From now on each button may be tested, except those that are pressed or were pressed recently (modes.py)."""
     state = turn.state
     pressed = {name for name, contact in state.contacts.items() if contact.state is ContactState.ACTIVE}
     pressed |= modes.recent(state.pressed_at, turn.now).keys()
@@ -29,15 +29,15 @@ def begin(turn: Turn, by: str, for_s: float) -> None:
 
 
 def end(turn: Turn, walk_test: WalkTest, reason: str, by: str | None = None) -> None:
-    """From now on, or from its time on, each press is real."""
+    """Each press is real from now on, or from the walk test's end if that is earlier."""
     turn.change(walk_test=walk_test.ended(turn.now))
     turn.log("walk-test-ended", by=by, reason=reason)
 
 
 def press(turn: Turn, settings: InputSettings, at: float, *, seen: bool) -> bool:
-    """A press of this input was decided at ``at``: whether that was a test, and is told as one.
+    """A press of this input was decided at ``at``. Whether it is a test; if so, it is logged as one.
 
-    ``seen``: it was known before that the input wasn't active.
+    ``seen``: the input was known not to be active before.
     """
     if settings.role is not Role.BUTTON:
         return False
@@ -57,7 +57,7 @@ def press(turn: Turn, settings: InputSettings, at: float, *, seen: bool) -> bool
 
 
 def note(turn: Turn, name: str, at: float) -> None:
-    """This button is pressed: no walk test takes its next press for a test, also none that begins soon."""
+    """This button was pressed: neither this walk test nor one that begins soon takes its next press for a test."""
     state = turn.state
     known = modes.recent(state.pressed_at, turn.now)
     turn.change(pressed_at={**known, name: max(at, known.get(name, at))})
@@ -66,7 +66,7 @@ def note(turn: Turn, name: str, at: float) -> None:
 
 
 def held(turn: Turn, key: Key) -> None:
-    """A monitor holds this event; where it is a test that waits for that, it has passed."""
+    """A monitor holds this event; if it is a test that awaits this, the test has passed."""
     for name, awaited in turn.state.awaited_tests.items():
         if awaited.key == key:
             others = {other: each for other, each in turn.state.awaited_tests.items() if other != name}
@@ -76,7 +76,7 @@ def held(turn: Turn, key: Key) -> None:
 
 
 def time_passed(turn: Turn) -> None:
-    """Whatever was due by now: the end of a walk test, of a chirp, of a confirmation."""
+    """Do what is due: the end of a walk test, of a chirp, of a confirmation."""
     state = turn.state
     walk_test = state.walk_test
     if walk_test is not None and not walk_test.over and turn.now >= walk_test.until:
