@@ -1,10 +1,10 @@
-"""node.toml -> frozen, validated settings; every problem reported in one go.
+"""Reads node.toml into frozen, validated settings; reports every problem at once.
 
-1. Each table of the file is a class below, or in inputs.py or brokers.py, and each key one field of it: its type, what
-   it means and must be, an example and a default. A key is declared there and nowhere else; ``_build`` hands it on.
+1. Each table of the file is a class below, or in inputs.py or brokers.py. Each key is one field of it: its type, its
+   meaning and limits, an example and a default. A key is declared only there; ``_build`` passes its value on.
 2. Unknown tables and keys are refused, with the nearest known name. Their values aren't shown: one may be a secret.
-3. Each value is converted by itself, so that a wrong one hides no other. What is wrong is left out of rule 4.
-4. What several values must agree on stands in ``_RULES``, one function each.
+3. Each value is converted by itself, so that one wrong value can't hide another. Wrong values are left out of rule 4.
+4. Rules about several values stand in ``_RULES``, one function each.
 5. A problem is one line: the file, the table, the key, its value (unless that may be a secret), what is allowed, and an
    example of it.
 """
@@ -55,7 +55,7 @@ _SOUND_LIMIT_S = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All that node.toml says. ``line_pins`` maps a line's name to its BCM pin; ``root`` begins every topic."""
+    """All that node.toml says. ``line_pins`` maps a line's name to its BCM pin; every topic begins with ``root``."""
 
     path: Path
     node: str
@@ -171,9 +171,10 @@ TABLES = {
 
 
 def load(path: Path, environ: Mapping[str, str] = MappingProxyType({})) -> Config:
-    """Read node.toml; ConfigError with all its problems where it can't be used.
+    """Read node.toml. Raises ConfigError with all problems if it can't be used.
 
-    ``environ`` says where the files lie that it names. They aren't opened here: whoever uses one tells what is wrong.
+    ``environ`` says where the files lie that node.toml names. They aren't opened here: the code that uses a file
+    reports what is wrong with it.
     """
     sections, problems = _read(parse(path))
     if problems:
@@ -182,7 +183,7 @@ def load(path: Path, environ: Mapping[str, str] = MappingProxyType({})) -> Confi
 
 
 def watch(path: Path) -> Callable[[], str]:
-    """Says at each call what would keep the next start from reading this file, "" where nothing would."""
+    """A function that says at each call what would keep the next start from reading this file, "" if nothing would."""
     kept = Kept([path.absolute()], partial(first_problem, partial(_load_to_see, path)))
 
     def look() -> str:
@@ -198,7 +199,7 @@ def _load_to_see(path: Path) -> tuple[str, ...]:
 
 
 def problems_of(document: Mapping[str, Any]) -> list[str]:
-    """What is wrong with what a file says, a line each; ``reader.lacking`` tells what is only missing."""
+    """What is wrong with a file's content, one line each; ``reader.lacking`` tells which are missing values."""
     return _read(document)[1]
 
 
@@ -210,7 +211,7 @@ def _read(document: Mapping[str, Any]) -> tuple[Sections, list[str]]:
 
 
 def state_directory(config: Config, environ: Mapping[str, str]) -> Path:
-    """Where the record lives: the first of systemd's $STATE_DIRECTORY, else what node.toml says, else the default."""
+    """Where the record lives: the first directory of systemd's $STATE_DIRECTORY, else node.toml's, else the default."""
     given = environ.get("STATE_DIRECTORY", "").split(":")[0]
     return Path(given) if given else config.state_directory or DEFAULT_STATE_DIRECTORY
 
@@ -251,7 +252,7 @@ _RULES: tuple[Callable[[Sections], Iterator[str]], ...] = (
 
 
 def _build(path: Path, sections: Sections, environ: Mapping[str, str]) -> Config:
-    """Sections without a problem, in the shapes that the program works with."""
+    """Turn sections without problems into the types that the program works with."""
     node = _Node(**sections["node"][0].values)
     panel = _Panel(**sections["panel"][0].values)
     buzzer = _Buzzer(**sections["buzzer"][0].values) if sections["buzzer"] else None

@@ -1,10 +1,10 @@
-"""[[broker]]: where a broker is, and what the node and the broker prove themselves with.
+"""[[broker]]: where a broker is, and how the node and the broker prove who they are.
 
-1. ``ca_file`` makes it TLS. Without it only loopback is reached; anything else wants ``insecure = true``, and that is a
-   standing fault.
+1. ``ca_file`` turns on TLS. Without it only loopback is allowed; any other host needs ``insecure = true``, and that is
+   a standing fault.
 2. A file is an absolute path, or a bare name: then it lies in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=).
-3. What a file holds isn't kept here and never shown: credentials.py reads it at each connection. One that can't
-   be used is its own broker's fault, and no reason not to start.
+3. A file's content is never kept here and never shown: credentials.py reads it at each connection. If a file can't be
+   used, that is a fault of its broker, and the node starts all the same.
 """
 
 import re
@@ -21,12 +21,12 @@ from node.config.reader import Section, Sections, allowed, be, key_of, repeated,
 
 _FILES = ("ca_file", "certificate_file", "key_file", "password_file")
 _PASSWORD_MAX = 65_535
-"""MQTT counts its bytes with two."""
+"""In bytes: MQTT counts them in a field of two bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Files in PEM: the authorities that may sign the broker's certificate; this node's own and its key, or neither."""
+    """Files in PEM: the authorities that may sign the broker's certificate; optionally our certificate and its key."""
 
     ca_file: Path
     certificate_file: Path | None = None
@@ -35,7 +35,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """The account at the broker; the file holds the password on its one line."""
+    """The account at the broker; the file holds the password on its only line."""
 
     username: str
     password_file: Path | None = None
@@ -43,7 +43,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where a broker listens; ``name`` is ``host:port``, unique in a node. ``insecure``: in plain text by a network."""
+    """Where a broker listens. ``name`` is ``host:port``, unique in a node. ``insecure``: plain text over a network."""
 
     name: str
     host: str
@@ -93,7 +93,7 @@ class BrokerKeys(Struct, frozen=True, kw_only=True):
 
 
 def build(section: Section, environ: Mapping[str, str]) -> Broker:
-    """A section without a problem, in the shape that the program works with."""
+    """Turn a section without problems into the type that the program works with."""
     keys = BrokerKeys(**section.values)
     paths = _paths(section, environ)
     ca, password = paths.get("ca_file"), paths.get("password_file")
@@ -108,7 +108,7 @@ def build(section: Section, environ: Mapping[str, str]) -> Broker:
 
 
 def files(broker: Broker) -> dict[str, Path]:
-    """The files that a broker names, by their key; one that isn't absolute is a bare name that wasn't looked up."""
+    """The files that a broker names, by their key. A path that isn't absolute is a bare name that was not found."""
     named: dict[str, Path | None] = {}
     if broker.tls is not None:
         named |= {
@@ -122,9 +122,9 @@ def files(broker: Broker) -> dict[str, Path]:
 
 
 def why_unusable(key: str, path: Path) -> str:
-    """Why the file of this key can't be used by this account, and what to do; empty where nothing is wrong with it.
+    """Why this account can't use the file of this key, and what to do; empty if nothing is wrong with it.
 
-    What certificates and keys hold isn't looked at: that shows when they are used.
+    The content of certificates and keys isn't checked here: errors in it show when they are used.
     """
     try:
         if key == "password_file":
@@ -137,7 +137,7 @@ def why_unusable(key: str, path: Path) -> str:
 
 
 def read_password(path: Path) -> bytes:
-    """The password that this file holds on its one line. Raises FileError."""
+    """The password on the file's only line. Raises FileError."""
     password = one_line(path, "password")
     if len(password) > _PASSWORD_MAX:
         raise FileError(path, f"is too long: MQTT takes {_PASSWORD_MAX} bytes")
@@ -150,7 +150,7 @@ def _paths(section: Section, environ: Mapping[str, str]) -> dict[str, Path]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether what is said to this host stays on this machine."""
+    """Whether messages to this host stay on this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -158,7 +158,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _are_different(sections: Sections) -> Iterator[str]:
-    # Two links to one broker have the same client id: they would throw each other off for ever.
+    # Two links to one broker have the same client id: each would end the other's session, for ever.
     whole = [section for section in sections["broker"] if section.values.keys() >= {"host", "port"}]
     addresses = [(each.place, f"{each.values['host']}:{each.values['port']}".lower()) for each in whole]
     for place, address, owner in repeated(addresses):

@@ -1,10 +1,10 @@
-"""Files that are read while the program runs, and that may be anything at any time: replaced, half-written, gone.
+"""Files that are read while the program runs. Any of them may be replaced, half-written or deleted at any time.
 
-1. Whatever is wrong with a file is one FileError. Its text names the file, says what is wrong, and shows nothing of
-   what the file holds: that may be a secret.
-2. What stands on one line (a password, a URL, a token): a byte order mark before it and one end of line behind it (LF,
-   CR LF or CR) don't belong to it. A NUL byte or a second line is refused. Every other byte is left as it is.
-3. What was read last is kept and used on until the file can be used again (``Kept``).
+1. Every problem with a file is one FileError. Its text names the file and says what is wrong. It shows nothing of the
+   file's content, which may be a secret.
+2. For a value on one line (a password, a URL, a token), a byte order mark before it and one end of line after it (LF,
+   CR LF or CR) are removed. A NUL byte or a second line is refused. Every other byte is kept as it is.
+3. The last content that could be read is used until the file can be read again (``Kept``).
 """
 
 import os
@@ -16,21 +16,21 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 LIMIT = 2**20
-"""In bytes; ten times as large as a file with every authority of the world."""
+"""In bytes; ten times the size of a file with all public authorities."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-"""Editors on Windows begin a file with it."""
+"""Editors on Windows put it at the beginning of a file."""
 
 _TICK_NS = 1_000_000_000
 
 _SOCKET_PATH_BYTES = 107
-"""What the kernel takes as the path of a socket (unix(7), with a NUL behind it)."""
+"""The longest path of a socket that the kernel takes (unix(7); a NUL follows it)."""
 
 T = TypeVar("T")
 
 
 class FileError(Exception):
-    """A file can't be used; ``reason`` says why, and the whole text which file it is too."""
+    """A file can't be used. ``reason`` says why; the whole text also says which file it is."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path} {reason}")
@@ -39,7 +39,7 @@ class FileError(Exception):
 
 @contextmanager
 def socket_path(path: Path) -> Iterator[str]:
-    """A name of this path that a socket can be bound and connected to, however long the path is. Raises OSError."""
+    """A name of this path that a socket can bind or connect to, however long the path is. Raises OSError."""
     if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES:
         yield os.fspath(path)
         return
@@ -51,7 +51,7 @@ def socket_path(path: Path) -> Iterator[str]:
 
 
 def content(path: Path) -> bytes:
-    """What a file holds. A directory, a pipe or a device isn't read: nobody knows when that would end."""
+    """The content of a file. A directory, a pipe or a device is refused: reading one could take for ever."""
     _must_be_absolute(path)
     try:
         with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as opened:  # noqa: PTH123
@@ -66,7 +66,7 @@ def content(path: Path) -> bytes:
 
 
 def one_line(path: Path, what: str) -> bytes:
-    """The one line that a file holds: ``what`` (by rule 2)."""
+    """The only line of a file, as rule 2 says; ``what`` names it in errors."""
     line = content(path).removeprefix(_BYTE_ORDER_MARK).removesuffix(b"\n").removesuffix(b"\r")
     if b"\0" in line:
         raise FileError(path, f"holds a NUL byte: write the {what} into it as plain text (UTF-8)")
@@ -78,10 +78,10 @@ def one_line(path: Path, what: str) -> bytes:
 
 
 class Kept(Generic[T]):
-    """What ``read`` makes of these files, as it last could. Until ``look`` was called nothing is known.
+    """What ``read`` last made of these files. Before the first ``look`` there is nothing.
 
-    ``value``: what was read last, None before that. ``problem``: which file can't be used as it is now, and why; empty
-    where all are in order. ``read`` raises FileError, and takes all of the files or none.
+    ``value``: what was read last, None before that. ``problem``: which file can't be used at the moment, and why; empty
+    if all are in order. ``read`` raises FileError; it succeeds for all of the files or fails as a whole.
     """
 
     def __init__(self, paths: Sequence[Path], read: Callable[[], T]) -> None:
@@ -99,7 +99,7 @@ class Kept(Generic[T]):
             if stamps != self._stamps:
                 self._stamps = None
                 self.value = self._read()
-                # Two changes within a tick of the file system's clock would look like one.
+                # Two changes within one tick of the file system's clock have the same stamp.
                 self._stamps = stamps if all(now_ns - changed > _TICK_NS for *_, changed in stamps) else None
             self.problem = ""
         except FileError as unusable:
@@ -107,7 +107,7 @@ class Kept(Generic[T]):
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """What differs when a file was changed or replaced."""
+    """Values that differ when a file was changed or replaced."""
     _must_be_absolute(path)
     try:
         found = path.stat()

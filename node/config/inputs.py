@@ -1,7 +1,7 @@
-"""[[button]], [[door]], [tamper] and [reset]: what is wired to which pin, and what its becoming active means.
+"""[[button]], [[door]], [tamper] and [reset]: what is wired to which pin, and what follows when it becomes active.
 
 1. Each has ``pin`` and ``wiring``; a changeover contact has its normally open side on ``pin``, the other on ``pin_nc``.
-2. What can raise an alarm says its class, and whether it is heard and seen: there is no default that couldn't harm.
+2. Each input that can raise an alarm has to say its class, its sound and its lamp: any default could do harm.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +28,7 @@ _LAMP = be('"shown" or "discreet" (a blinking lamp may betray the person who pre
 
 
 class DoorMode(StrEnum):
-    """What an open door leads to."""
+    """What follows when a door opens."""
 
     ALARM = "alarm"
     HELD_OPEN = "held-open"
@@ -104,14 +104,14 @@ _ALARMING = (DoorMode.ALARM, DoorMode.HELD_OPEN)
 
 @dataclass(frozen=True, slots=True)
 class WiredInput:
-    """What the core knows of an input, and the BCM pins of its lines by their names."""
+    """An input as the core knows it, and the BCM pins of its lines by name."""
 
     settings: InputSettings
     line_pins: Mapping[str, int]
 
 
 def build(sections: Sections) -> list[WiredInput]:
-    """Sections without a problem, in the shapes that the program works with: buttons first."""
+    """Turn sections without problems into the types that the program works with: buttons first."""
     found = [_button(_Button(**section.values)) for section in sections["button"]]
     found += [_door(_Door(**section.values)) for section in sections["door"]]
     found += [_switch(Role.TAMPER, _Tamper(**section.values)) for section in sections["tamper"]]
@@ -120,7 +120,7 @@ def build(sections: Sections) -> list[WiredInput]:
 
 
 def loud(sections: Sections) -> list[str]:
-    """Where inputs stand that want a buzzer."""
+    """The places of the inputs that need a buzzer."""
     return [each.place for each in _alarming(sections) if each.values.get("sound") is Sound.LOUD]
 
 

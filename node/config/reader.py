@@ -1,7 +1,7 @@
-"""A TOML file read by declarations: tables as msgspec Structs, what a value must be beside its type.
+"""Reads a TOML file by declarations: tables are msgspec Structs, and ``be`` says what a value must be besides its type.
 
-Each value is converted by itself, so that a wrong one hides no other. A problem is one line in our own words: the
-place, the key, its value, what is allowed, and an example of it.
+Each value is converted by itself, so that one wrong value can't hide another. A problem is one line in our own words:
+the place, the key, its value, what is allowed, and an example of it.
 """
 
 import difflib
@@ -23,17 +23,17 @@ from node.errors import ConfigError
 
 
 def be(allowed: str, example: object, *, secret: bool = False, **limits: Any) -> Meta:
-    """What a value must be: in words that follow "must be", as an example, and as msgspec's limits.
+    """What a value must be: as words that follow "must be", as an example, and as msgspec's limits.
 
-    A ``secret`` one isn't shown when it is wrong. Where these words don't say what the key is for, a text before them
-    does: ``Annotated[float, "how often the node says how it is", be("from 1 to 60 (seconds)", 10, ge=1, le=60)]``.
+    A ``secret`` value isn't shown when it is wrong. If these words don't say what the key is for, write a text before
+    them: ``Annotated[float, "how often the node says how it is", be("from 1 to 60 (seconds)", 10, ge=1, le=60)]``.
     """
     return Meta(description=allowed, examples=[example], extra={"secret": secret}, **limits)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of the file; it is an array of tables (``[[name]]``) where ``most`` is above 1."""
+    """A table of the file; it is an array of tables (``[[name]]``) if ``most`` is above 1."""
 
     name: str
     keys: type[Struct]
@@ -42,28 +42,28 @@ class Table:
 
     @property
     def heading(self) -> str:
-        """How the file begins it."""
+        """The line with which the table begins in the file."""
         return f"[[{self.name}]]" if self.most > 1 else f"[{self.name}]"
 
     @property
     def declared(self) -> tuple[FieldInfo, ...]:
-        """Its keys, in the order in which they are declared."""
+        """Its keys, in the order of their declaration."""
         return fields(self.keys)
 
     def flag(self, key: FieldInfo) -> str:
-        """How a command line gives this key of it."""
+        """The command-line flag for this key."""
         return f"--{self.name}-{key.encode_name}".replace("_", "-")
 
     @property
     def missing(self) -> str:
-        """What is wrong without this table, and what to write."""
+        """The problem that this table is missing, and what to write."""
         lines = " / ".join(example(key) for key in self.declared if key.required)
         return f"{self.heading} is missing: write, each on a line of its own, {self.heading} / {lines}"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One table as it stands in the file: what is good of it, defaults included, by field name."""
+    """One table as it stands in the file: its valid values, defaults included, by field name."""
 
     place: str
     values: dict[str, Any]
@@ -75,19 +75,19 @@ Sections = Mapping[str, list[Section]]
 def lacking(problem: str) -> tuple[str, str, str] | None:
     """What this problem says is missing: the table, the key ("" for a whole table), and what to write.
 
-    None where something is wrong instead.
+    None if the problem isn't a missing value.
     """
     found = re.fullmatch(r"\[+(\w+)\]+(?: \d+)?(?: (\w+))? is missing: (.*)", problem)
     return (found[1], found[2] or "", found[3]) if found else None
 
 
 def refusal(path: Path, *problems: str, program: str = "alarm-node") -> ConfigError:
-    """The error that tells all of these problems of a file, which ``program`` checks again."""
+    """The error with all of these problems of a file; it tells people to check the file again with ``program``."""
     return ConfigError(tuple(f"{path}: {problem}" for problem in problems), str(path), program)
 
 
 def parse(path: Path, program: str = "alarm-node") -> dict[str, Any]:
-    """The file as TOML; ConfigError, with the place, where it isn't."""
+    """The file as TOML; ConfigError, with the place, if it isn't TOML."""
     try:
         content = read(path.absolute())
     except FileError as failure:
@@ -109,7 +109,7 @@ def parse(path: Path, program: str = "alarm-node") -> dict[str, Any]:
 
 
 def first_problem(load: Callable[[], Sequence[str]]) -> str:
-    """The first problem that this loading raises or returns, and how many follow it, on one line; "" without any."""
+    """The first problem that ``load`` raises or returns, and how many follow it, on one line; "" if there is none."""
     try:
         problems = load()
     except ConfigError as error:
@@ -119,25 +119,25 @@ def first_problem(load: Callable[[], Sequence[str]]) -> str:
 
 
 def _place(before: str) -> str:
-    """The line and column that follow this beginning of a text, both from 1."""
+    """The line and column after this beginning of a text, both counted from 1."""
     lines = before.split("\n")
     return f"line {len(lines)}, column {len(lines[-1]) + 1}"
 
 
 def unknown_tables(document: Mapping[str, Any], tables: Iterable[Table]) -> list[str]:
-    """What is wrong with the tables of a file: those that nobody has declared."""
+    """The problems of tables that aren't declared."""
     headings = {table.name: table.heading for table in tables}
     return [f"{_bare(name)} is unknown: {_nearest(name, headings)}" for name in document if name not in headings]
 
 
 def _nearest(name: str, known: Mapping[str, str]) -> str:
-    """The known name that ``name`` was probably meant to be, else all of them; ``known`` says how each is shown."""
+    """The known name that ``name`` was probably meant to be, else all known names; ``known`` says how each is shown."""
     near = difflib.get_close_matches(name.lower(), known, n=1)
     return f"did you mean {known[near[0]]}?" if near else f"allowed here are {', '.join(known.values())}"
 
 
 def read_table(table: Table, document: Mapping[str, Any], problems: list[str]) -> list[Section]:
-    """Each table of this name with what is good of it; what isn't is added to ``problems``."""
+    """The tables of this name with their valid values; problems with the others are added to ``problems``."""
     found = document.get(table.name, [])
     if found == []:
         problems += [table.missing] if table.required else []
@@ -188,7 +188,7 @@ def example_value(key: FieldInfo) -> Any:
 
 
 def choices(key: FieldInfo) -> tuple[str, ...]:
-    """The values of which this key has one, as the file writes them without quotes; empty where they are endless."""
+    """The values that this key may have, as the file writes them without quotes; empty if they can't be listed."""
     declared = get_args(key.type)[0]
     if declared is bool:
         return ("true", "false")
@@ -204,7 +204,7 @@ def key_of(keys: type[Struct], name: str) -> FieldInfo:
 
 
 def purpose(key: FieldInfo) -> str:
-    """What this key is for; empty where what it must be says that too."""
+    """What this key is for; empty if its "must be" already says that."""
     return next((text for text in key.type.__metadata__ if isinstance(text, str)), "")
 
 
@@ -240,7 +240,7 @@ def written(value: object) -> str:
 
 
 def repeated(told: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any, str]]:
-    """Of (place, value) pairs, each whose value stood before: (place, value, where it stood first)."""
+    """Of (place, value) pairs, each whose value occurred before: (place, value, the place where it occurred first)."""
     first: dict[Any, str] = {}
     for place, value in told:
         if value in first:

@@ -1,6 +1,7 @@
-"""Between the core and the broker: topics, and what the core means <-> what travels (messages.py, PROTOCOL.md).
+"""Translates between the core's types and messages on the broker: topics and payloads (messages.py, PROTOCOL.md).
 
-JSON in UTF-8, at most 16 KiB; whatever else comes is a ValueError with a reason, never a guess.
+Payloads are JSON in UTF-8, at most 16 KiB. Anything else that is received is a ValueError with a reason: nothing is
+guessed.
 """
 
 from collections.abc import Callable, Iterable
@@ -50,7 +51,7 @@ from node.protocol.messages import (
 MALFORMED_LIMIT = 160
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
-"""What msgspec raises for a payload: no JSON or not as it should be, no UTF-8, nested too deeply."""
+"""What msgspec raises for a payload: not JSON or not as declared, not UTF-8, nested too deeply."""
 
 
 _LEFT_OUT: tuple[Callable[[HeartbeatMessage], dict[str, Any]], ...] = (
@@ -60,7 +61,7 @@ _LEFT_OUT: tuple[Callable[[HeartbeatMessage], dict[str, Any]], ...] = (
     lambda _: {"faults": [], "monitors": []},
     lambda _: {"links": {}, "inputs": {}},
 )
-"""What a heartbeat goes without, one after the other, at a broker that takes only short messages."""
+"""What is left out of a heartbeat, in this order, for a broker that takes only short messages."""
 
 
 class _CommandId(msgspec.Struct, frozen=True):
@@ -68,10 +69,10 @@ class _CommandId(msgspec.Struct, frozen=True):
 
 
 class Wire:
-    """What a node says and hears. ``boot`` is 8 hex digits; ``root`` has no leading or trailing slash.
+    """The messages that a node sends and receives. ``boot`` is 8 hex digits; ``root`` has no leading or trailing slash.
 
-    ``client_id`` has site and kind in it: a node of the same id at another site, or a monitor of that id, must not
-    throw this one off the broker.
+    ``client_id`` contains site and kind. Otherwise a node of the same id at another site, or a monitor of that id,
+    would take over this node's session at the broker.
     """
 
     def __init__(self, root: str, site: str, node: str, boot: str) -> None:
@@ -99,7 +100,7 @@ class Wire:
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
-        """Every topic (filter) that a node listens to; never its own ``event``, which would hide 0x10."""
+        """Every topic (filter) that a node subscribes. Its own ``event`` is never one of them: that would hide 0x10."""
         return (*self._readers, *self.monitor_topics)
 
     def state(
@@ -119,14 +120,14 @@ class Wire:
     def alarm(
         self, incidents: Iterable[ListedIncident], now: float, seq: int, at_utc: float, synchronised: bool
     ) -> bytes:
-        """The payload of the retained list; ``now`` is monotonic, for what is left of each sound."""
+        """The payload of the retained list; ``now`` (monotonic) serves to compute what is left of each sound."""
         listed = [_open_incident(each, now) for each in incidents][:INCIDENTS_LIMIT]
         worst = max(listed, key=lambda each: each.alarm_class.rank, default=None)
         phase: Phase = "normal" if worst is None else worst.phase
         return _encode(Alarm(phase=phase, incidents=listed, **self._header(seq, at_utc, synchronised)))
 
     def event(self, logged: LoggedEvent) -> bytes:
-        """An event as it is stored: everything but its age. Raises msgspec.ValidationError for an unknown kind."""
+        """An event as it is stored: everything except its age. Raises msgspec.ValidationError for an unknown kind."""
         fields: dict[str, Any] = {
             name: getattr(logged, name)
             for name in ("input", "incident", "presses", "by", "reason", "command", "fault", "subject", "for_s", "test")
@@ -147,8 +148,8 @@ class Wire:
     ) -> bytes:
         """The payload of a heartbeat; ``record_depth`` counts what waits to be written to the disk.
 
-        Where that is more than ``most`` bytes, details are left out until it isn't: the machine's health, then faults
-        (``faults_standing`` tells how many there are), then monitors, links and inputs.
+        If the payload is longer than ``most`` bytes, details are left out until it fits: the machine's health, then
+        faults (``faults_standing`` says how many there are), then monitors, links and inputs.
         """
         whole = self._heartbeat(heartbeat, record_depth, health)
         payload = _encode(whole)
@@ -182,21 +183,21 @@ class Wire:
         )
 
     def canary(self, session: int, seq: int, at_utc: float, synchronised: bool) -> bytes:
-        """The payload of a message to ourselves."""
+        """The payload of a canary: a message to ourselves."""
         return _encode(Canary(session=session, **self._header(seq, at_utc, synchronised)))
 
     def reply(self, reply: Reply, seq: int, at_utc: float, synchronised: bool) -> bytes:
-        """The payload of a command's outcome."""
+        """The payload with a command's outcome."""
         header = self._header(seq, at_utc, synchronised)
         return _encode(ReplyMessage(id=reply.id or None, outcome=reply.outcome, reason=reply.reason, **header))
 
     def read(
         self, link: str, topic: str, payload: bytes, *, retained: bool, expiry_s: float | None, at: float
     ) -> ev.Event | None:
-        """What a message means; None for a monitor's retained one, which says nothing of now.
+        """The event that a message means; None for a monitor's retained message, which says nothing about now.
 
-        Raises ValueError, with a reason, for one that means nothing to a node. Only on our own ``state`` and ``alarm``
-        even that has a meaning: somebody wrote over what we said, and readers to come would find it there.
+        Raises ValueError, with a reason, for a message that is unreadable to a node. On our own ``state`` and ``alarm``
+        an unreadable message is an event, too: somebody overwrote what we published, and later readers would find that.
         """
         try:
             return self._read(link, topic, payload, retained, expiry_s, at)
@@ -287,14 +288,14 @@ class Wire:
 
 
 def rfc3339(utc: float) -> str:
-    """Seconds since 1970 as ``2026-11-22T12:00:00.000Z``; a clock beyond year 9999 is told as its end."""
+    """Seconds since 1970 as ``2026-11-22T12:00:00.000Z``; a time after the year 9999 becomes the end of that year."""
     clamped = min(max(utc, 0.0), 253402300799.0)
     text = datetime.fromtimestamp(clamped, UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 
 
 def in_ms(seconds: float | None) -> float | None:
-    """A duration as the wire says it; None where it isn't known."""
+    """A duration in milliseconds, as in the protocol; None if it isn't known."""
     return None if seconds is None else round(seconds * 1000, 3)
 
 
@@ -361,7 +362,7 @@ def _command_id(payload: bytes) -> str:
 
 
 def _arguments(command: Command) -> tuple[dict[str, Any], str | None]:
-    """The fields that the action needs, or what is wrong with them; an unknown action is the core's to refuse."""
+    """The fields that the action needs, or what is wrong with them. The core refuses an unknown action."""
     needed, optional = ARGUMENTS.get(command.action, ((), ()))
     arguments: dict[str, Any] = {}
     for name in (*needed, *optional):

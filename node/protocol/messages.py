@@ -1,6 +1,6 @@
-r"""The messages of protocol v1: versioned, typed, and the only place where a field's name stands.
+r"""The messages of protocol v1: versioned and typed. A field's name is written here and nowhere else.
 
-Unknown fields are ignored, an unknown ``v`` is refused, no field carries a person. ``schemas`` is generated from the
+Unknown fields are ignored, an unknown ``v`` is refused, and no field names a person. ``schemas`` is generated from the
 types. Patterns end in ``\Z``, because Python's ``$`` also matches before a newline at the end.
 """
 
@@ -11,18 +11,18 @@ import msgspec
 from node.core.settings import AlarmClass
 
 CANARY_EXPIRY_S = 60
-"""A canary is sent as a command is, so that it shows whether the broker forwards an expiry."""
+"""A canary has an expiry, as a command has, so that it shows whether the broker forwards one."""
 
 PAYLOAD_LIMIT = 16 * 1024
 INCIDENTS_LIMIT = 48
-"""The longest list that keeps within PAYLOAD_LIMIT whatever its ids and numbers are."""
+"""The longest list that fits into PAYLOAD_LIMIT, whatever its ids and numbers are."""
 
 FAULTS_LIMIT = 12
 MONITORS_LIMIT = 16
-"""How many of each a heartbeat lists, so that it keeps within PAYLOAD_LIMIT; ``faults_standing`` counts them all."""
+"""How many of each a heartbeat lists, so that it fits into PAYLOAD_LIMIT; ``faults_standing`` counts them all."""
 
 RANGES_LIMIT = 100
-"""How many ranges one event names, so that it keeps within PAYLOAD_LIMIT."""
+"""How many ranges one event names, so that it fits into PAYLOAD_LIMIT."""
 
 IDENTIFY_S = 10.0
 
@@ -327,10 +327,10 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "walk-test": (("for_s",), ()),
     "walk-test-end": ((), ()),
 }
-"""Of each action: the fields it needs, and those it may have."""
+"""For each action: the fields that it needs, and those that it may have."""
 
 LIMITS_S = {"identify": 60.0, "walk-test": 3600.0}
-"""Of an action: the longest ``for_s``, where it is less than the field's own."""
+"""By action: the longest ``for_s``, if that is less than the field's own limit."""
 
 _MESSAGES: tuple[type[msgspec.Struct], ...] = (
     State,
@@ -346,7 +346,7 @@ _MESSAGES: tuple[type[msgspec.Struct], ...] = (
 
 
 def schemas() -> dict[str, Any]:
-    """A JSON Schema (2020-12) document of every message."""
+    """A JSON Schema (2020-12) document with every message."""
     _, components = msgspec.json.schema_components(_MESSAGES, ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -356,7 +356,7 @@ def schemas() -> dict[str, Any]:
 
 
 def _portable(part: Any) -> Any:
-    r"""The same with patterns as JSON Schema knows them: ECMAScript has no ``\Z``, and its ``$`` means just that."""
+    r"""The same, with patterns for JSON Schema: ECMAScript has no ``\Z``, but its ``$`` has that meaning."""
     if isinstance(part, dict):
         return {name: _portable(each) for name, each in part.items()}
     if isinstance(part, list):

@@ -1,6 +1,6 @@
-"""Between the core and the record: events and snapshots as they are stored, and what they mean when they are read back.
+"""Translates between the core's types and the record: events and snapshots as they are stored and read back.
 
-A stored event is what travels (codec.py) but for its age, which is told when it is sent.
+A stored event is the published message (codec.py) without its age, which is added when the event is sent.
 """
 
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ from node.protocol.messages import Event
 
 
 def with_age(body: bytes, age_s: float | None) -> bytes:
-    """A stored event with its age; None when the kernel has been booted since."""
+    """A stored event with its age; ``age_s`` is None if the kernel was booted since."""
     event = msgspec.json.decode(body, type=Event)
     age_ms = None if age_s is None else max(0, round(age_s * 1000))
     return msgspec.json.encode(msgspec.structs.replace(event, age_ms=age_ms))
 
 
 def is_event(key: Key, body: bytes) -> bool:
-    """Whether this is the stored event of this identity."""
+    """Whether this body is the stored event of this key."""
     try:
         event = msgspec.json.decode(body, type=Event)
     except (*UNREADABLE, TypeError):
@@ -35,10 +35,10 @@ def describe(
     received_at_utc: float | None,
     steps: Iterable[tuple[str, float | None]] = (),
 ) -> dict[str, Any]:
-    """A stored event for people and tools: its fields, who holds it and since when, and how its call went on.
+    """A stored event for people and tools: its fields, who holds it since when, and which steps its call reached.
 
-    ``received_by``: a monitor, or BROKER where none is awaited: that isn't held, but needn't be sent again.
-    ``steps``: how long after it each step was reached (seconds), None where that isn't known.
+    ``received_by``: a monitor, or BROKER in a building without a monitor; BROKER means that it isn't held, but needn't
+    be sent again. ``steps``: how long after the event each step was reached (seconds), None if that isn't known.
     """
     told: dict[str, Any] = msgspec.to_builtins(msgspec.json.decode(body, type=Event))
     at_utc = None if received_at_utc is None else rfc3339(received_at_utc)
@@ -51,12 +51,12 @@ def describe(
 
 
 def encode_snapshot(snapshot: Snapshot) -> bytes:
-    """What a restart must bring back, as the record keeps it."""
+    """What a restart must bring back, as the record stores it."""
     return msgspec.json.encode(snapshot)
 
 
 def decode_snapshot(body: bytes) -> Snapshot:
-    """The snapshot that ``encode_snapshot`` wrote; ValueError when it isn't one."""
+    """The snapshot that ``encode_snapshot`` wrote; ValueError if the body isn't one."""
     try:
         return msgspec.json.decode(body, type=Snapshot)
     except UNREADABLE as error:
