@@ -108,7 +108,7 @@ def build(section: Section, environ: Mapping[str, str]) -> Broker:
 
 
 def files(broker: Broker) -> dict[str, Path]:
-    """The files that a broker names, by their key. A path that isn't absolute is a bare name that was not found."""
+    """The files that a broker names, by their key. A relative path is a bare name: $CREDENTIALS_DIRECTORY isn't set."""
     named: dict[str, Path | None] = {}
     if broker.tls is not None:
         named |= {

@@ -1,1 +1,1 @@
-"""The node's hands: the wall's pins, the brokers, the record on the card, the machine's health, systemd."""
+"""The node's input and output: GPIO pins, brokers, the record on the card, the machine's health, systemd."""

@@ -1,15 +1,15 @@
-"""What systemd, its journal and the machine's watchdog are told, and what a service makes of a SIGHUP.
+"""Messages to systemd, its journal and the machine's watchdog, and what a service does at a SIGHUP.
 
-The one file that imports systemd.
+This is the only file that imports systemd.
 
-Where nobody asks ($NOTIFY_SOCKET, $WATCHDOG_USEC, $JOURNAL_STREAM are missing) nothing is told, and logs are text.
+If $NOTIFY_SOCKET, $WATCHDOG_USEC or $JOURNAL_STREAM is missing, nothing is sent there, and logs are text.
 
 Rules:
 
-1. The watchdog is fed on evidence alone: somebody says that the loop has decided a reading of the inputs (``sampled``),
-   and then, and not before, the loop may feed it. Half of WATCHDOG_USEC lies between two feeds.
-2. Nobody waits for the service manager, or for whoever reads the log: each has a thread that may wait for it. A journal
-   that hangs on a dead SD card delays no alarm and no feed.
+1. The watchdog is fed on evidence only: after a call of ``sampled`` (the loop has decided a reading of the inputs), and
+   not before, the loop may feed it. Half of WATCHDOG_USEC lies between two feeds.
+2. The loop never waits for the service manager or for a reader of the log: each has its own thread, which may wait. A
+   journal that hangs on a dead SD card delays no alarm and no feed.
 
     sampled   _|||||||||||||||||_______________________|||||||
     fed       _|_______|_______|________________________|_____
@@ -17,8 +17,8 @@ Rules:
 
 Threads:
 
-- ``notify`` speaks to the service manager.
-- ``log`` writes the log; a line for which there is no room is dropped, and the drop is told.
+- ``notify`` talks to the service manager.
+- ``log`` writes the log; a line without room is dropped, and the drop is logged.
 """
 
 import logging
@@ -51,10 +51,10 @@ log = logging.getLogger(__name__)
 
 
 class Notifier:
-    """Tells the service manager how the node is, in its order and without waiting; nothing where there is none.
+    """Sends the node's status to the service manager, in order and without waiting; does nothing without a manager.
 
-    ``tell`` sends one message of sd_notify(3), from a thread of its own. ``watchdog_s``: how long the manager waits for
-    a feed, inf where it doesn't.
+    ``tell`` sends one message of sd_notify(3), on a thread of its own. ``watchdog_s``: how long the manager waits for a
+    feed, inf if it doesn't watch.
     """
 
     def __init__(self, tell: Callable[[str], object] | None = None, watchdog_s: float = math.inf) -> None:
@@ -68,28 +68,28 @@ class Notifier:
             self._thread.start()
 
     def ready(self) -> None:
-        """The node is what it has to be: from here on its watchdog counts."""
+        """The node works as it should: from here on the manager's watchdog counts."""
         self._send("READY=1")
 
     def status(self, text: str) -> None:
-        """How it is; made one line of bearable length. The same as before isn't told again."""
+        """Send the status, shortened to one line of limited length. The same status isn't sent again."""
         line = " ".join(plain(text).split())[:_STATUS_MAX]
         if line != self._status:
             self._status = line
             self._send(f"STATUS={line}")
 
     def fed(self) -> None:
-        """There was progress: the manager needn't restart the node."""
+        """The loop made progress: the manager needn't restart the node."""
         self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
-        """The node ends because it was asked to; told once."""
+        """The node was asked to end; sent once."""
         if not self._stopping:
             self._stopping = True
             self._send("STOPPING=1")
 
     def close(self) -> None:
-        """Let what was said go out, for a second at most; the second time, nothing."""
+        """Wait a second at most until all messages are sent; a second call does nothing."""
         self._messages.put(None)
         if self._thread is not None:
             self._thread.join(_FLUSH_S)
@@ -104,14 +104,14 @@ class Notifier:
             try:
                 tell(message)
                 failing = False
-            except Exception as problem:  # noqa: BLE001 - the node goes on; without feeds the manager will restart it
+            except Exception as problem:  # noqa: BLE001 - the node goes on; without feeds the manager restarts it
                 if not failing:
                     log.warning("the service manager can't be told %s (%s)", message, problem)
                 failing = True
 
 
 class Feed:
-    """When the watchdog is fed; for the loop's thread alone. ``feed`` does it, ``every_s`` seconds are between two."""
+    """When the watchdog is fed; for the loop's thread only. ``feed`` feeds it, at most every ``every_s`` seconds."""
 
     def __init__(self, feed: Callable[[], None], every_s: float) -> None:
         self._feed = feed
@@ -120,16 +120,16 @@ class Feed:
         self._progress = False
 
     def sampled(self) -> None:
-        """The sampler has read an input, and the loop has decided it."""
+        """The loop has decided a reading in which the sampler could read an input."""
         self._progress = True
 
     @property
     def due(self) -> float:
-        """When the loop has to look again (monotonic seconds); inf without progress, whose arrival wakes it anyway."""
+        """When the loop has to call ``turn`` (monotonic seconds); inf without progress, which wakes the loop anyway."""
         return self._next if self._progress else math.inf
 
     def turn(self, now: float) -> None:
-        """Feed, if it is time and there was progress since the last time."""
+        """Feed, if it is time and there was progress since the last feed."""
         if now >= self.due:
             self._progress = False
             self._next = now + self._every_s
@@ -137,7 +137,7 @@ class Feed:
 
 
 def outlast_hangups() -> None:
-    """Let SIGHUP end nothing: whoever sends it means "read your configuration anew", which only a start does."""
+    """Let SIGHUP not end the process: its sender means "read your configuration again", which only a restart does."""
     signal.signal(signal.SIGHUP, _hung_up)
 
 
@@ -147,9 +147,9 @@ def _hung_up(_number: int, _frame: object) -> None:
 
 @contextmanager
 def notifying(environ: Mapping[str, str]) -> Iterator[Notifier]:
-    """The service manager of this process, as the environment names it; it is told what ends the context, if it must.
+    """The notifier to this process's service manager, by the environment; it also reports what ends the context.
 
-    Where there is none, the notifier does nothing.
+    Without a service manager the notifier does nothing.
     """
     notifier = _notifier(environ)
     try:
@@ -165,7 +165,7 @@ def _notifier(environ: Mapping[str, str]) -> Notifier:
     if not environ.get("NOTIFY_SOCKET"):
         return Notifier()
     try:
-        from systemd.daemon import notify  # noqa: PLC0415 - it isn't there on every machine, nor needed
+        from systemd.daemon import notify  # noqa: PLC0415 - not every machine has or needs it
     except ImportError as problem:
         log.error("systemd waits to be told how the node is, and can't be (%s)", problem)  # noqa: TRY400
         return Notifier()
@@ -173,7 +173,7 @@ def _notifier(environ: Mapping[str, str]) -> Notifier:
 
 
 def _watchdog_s(environ: Mapping[str, str]) -> float:
-    """How long the manager waits for a feed of this process (sd_watchdog_enabled(3)); inf where it doesn't."""
+    """How long the manager waits for a feed of this process (sd_watchdog_enabled(3)); inf if it doesn't watch."""
     usec = environ.get("WATCHDOG_USEC", "")
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()) or not usec.isdecimal() or int(usec) == 0:
         return math.inf
@@ -181,9 +181,9 @@ def _watchdog_s(environ: Mapping[str, str]) -> float:
 
 
 def why_unarmed(environ: Mapping[str, str], device: Path = _HARDWARE_WATCHDOG) -> str | None:
-    """Why the hardware watchdog isn't armed though this installation wants it; None where it is, or isn't wanted.
+    """Why the hardware watchdog isn't armed though this installation wants it; None if it is armed, or isn't wanted.
 
-    What the kernel doesn't say isn't taken for armed.
+    If the kernel doesn't say, it doesn't count as armed.
     """
     if environ.get(WANTS_HARDWARE_WATCHDOG) != "1":
         return None
@@ -206,9 +206,9 @@ def _timeout(device: Path) -> str:
 
 @contextmanager
 def logging_to(level: int, environ: Mapping[str, str], program: str = "alarm-node") -> Iterator[None]:
-    """Log to the journal where standard error leads there, else to standard error as text; at the end all is out.
+    """Log to the journal if standard error leads there, else to standard error as text; at the end all is written.
 
-    ``program``: how the journal names who says it.
+    ``program``: the name under which the journal stores the lines.
     """
     handler = Unhurried(_journal(environ, program) or _text())
     root = logging.getLogger()
@@ -222,7 +222,7 @@ def logging_to(level: int, environ: Mapping[str, str], program: str = "alarm-nod
 
 
 class Unhurried(logging.Handler):
-    """Hands each line to ``sink`` on a thread of its own; while ``room`` lines wait, others are dropped and counted."""
+    """Passes each line to ``sink`` on its own thread; while ``room`` lines wait, others are dropped and counted."""
 
     def __init__(self, sink: logging.Handler, room: int = _LINES_MAX) -> None:
         super().__init__()
@@ -234,20 +234,20 @@ class Unhurried(logging.Handler):
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a line; its text is made here, while its arguments are what they were."""
+        """Take a line. Its text is made here, before its arguments can change."""
         if self._lines.qsize() >= self._room:
             self._dropped += 1
             return
         try:
             line = copy(record)
             line.msg, line.args, line.exc_text = plain(record.getMessage()), None, None
-        except Exception:  # noqa: BLE001 - like all of logging's own handlers: a bad line is told, and ends nothing
+        except Exception:  # noqa: BLE001 - as logging's own handlers do: a bad line is reported, and ends nothing
             self.handleError(record)
         else:
             self._lines.put(line)
 
     def close(self) -> None:
-        """Write what is left, for a second at most."""
+        """Write the remaining lines, for a second at most."""
         self._lines.put(None)
         self._thread.join(_FLUSH_S)
         super().close()
@@ -264,13 +264,13 @@ class Unhurried(logging.Handler):
 
 
 def journal_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Of all that a log record carries: what the journal takes as a field. Names in lower case are Python's own."""
+    """The attributes of a log record that the journal takes as fields. Names in lower case are Python's own."""
     told = {name: value for name, value in fields.items() if name.isupper() and value is not None}
     return {name: _plain_lines(value) if isinstance(value, str) else value for name, value in told.items()}
 
 
 def leads_to_journal(environ: Mapping[str, str], descriptor: int) -> bool:
-    """Whether this is the stream that systemd has connected to its journal (systemd.exec(5), $JOURNAL_STREAM)."""
+    """Whether this descriptor is the stream that systemd connected to the journal (systemd.exec(5), $JOURNAL_STREAM)."""
     try:
         found = os.fstat(descriptor)
     except OSError:
@@ -301,10 +301,10 @@ def _text() -> logging.Handler:
 
 
 class _Lines(logging.Formatter):
-    """A line of the log is one line, and so is each of a traceback, whatever an exception says."""
+    """Makes each log entry one line, and each line of a traceback, whatever text an exception contains."""
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
-        """As logging does, without what steers a display."""
+        """As logging does, without characters that control a terminal."""
         return _plain_lines(super().formatException(ei))
 
 

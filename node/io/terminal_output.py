@@ -1,9 +1,9 @@
-"""What a command prints: in any locale, and never to nobody without that being said.
+"""What a command prints: it works in any locale, and output that can't be written is reported.
 
-1. A character that the locale or the terminal can't print is replaced: a name in a foreign script ends no command.
-2. Where standard output can't be written (a full disk), the command fails, and says so. Where its reader has gone
-   (``| head``), it ends quietly, as commands do that the signal SIGPIPE kills.
-3. An export is UTF-8 in any locale: so it says of itself, and so tools read it.
+1. A character that the locale or the terminal can't print is replaced, so a name in a foreign script ends no command.
+2. If standard output can't be written (a full disk), the command fails and says so. If its reader has gone
+   (``| head``), the command ends quietly, like a command that the signal SIGPIPE kills.
+3. An export is UTF-8 in any locale: its own text says so, and tools read it so.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from node.errors import AlarmNodeError
 from node.sanitize import plain
 
 READER_GONE = 141
-"""The exit code of a command whose reader has gone: 128 and the number of SIGPIPE, as a shell tells it."""
+"""The exit code of a command whose reader has gone: 128 plus the number of SIGPIPE, as shells report it."""
 
 
 class OutputError(AlarmNodeError):
@@ -36,14 +36,14 @@ class OutputError(AlarmNodeError):
 
 
 class ReaderGoneError(Exception):
-    """Nobody reads standard output any more."""
+    """The reader of standard output has gone."""
 
 
 @contextmanager
 def printing() -> Iterator[None]:
-    """In this context standard output and standard error are as the rules say; at its end all is written.
+    """In this context standard output and standard error follow the rules above; at its end everything is written.
 
-    Raises OutputError or ReaderGoneError where standard output can't be.
+    Raises OutputError or ReaderGoneError if standard output can't be written.
     """
     before = sys.stdout
     for stream in (before, sys.stderr):
@@ -64,13 +64,13 @@ def printing() -> Iterator[None]:
 
 
 def explain(*lines: str) -> None:
-    """Say on standard error what a command ends with."""
-    with suppress(OSError, AttributeError):  # where nobody can be told, the exit code stays
+    """Print on standard error why a command ends."""
+    with suppress(OSError, AttributeError):  # if nobody can be told, the exit code is left
         sys.stderr.write("".join(f"{plain(line)}\n" for line in lines))
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells usage in people's own language, as ``say`` has it, without what was typed steering the terminal."""
+    """Shows usage in people's own language by ``say``. Text that people typed can't control the terminal."""
 
     def __init__(self, *arguments: Any, say: Callable[[str], str] = str, **more: Any) -> None:
         self._say = say
@@ -103,19 +103,19 @@ class Parser(argparse.ArgumentParser):
 
 
 def as_utf8() -> None:
-    """From here on, what is printed is an export."""
+    """From here on, the output is an export."""
     stream = direct()
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(encoding="utf-8")
 
 
 def direct() -> TextIO:
-    """Standard output for who deals with its failures himself."""
+    """Standard output for a caller that handles its errors itself."""
     return cast("TextIO", getattr(sys.stdout, "stream", sys.stdout))
 
 
 class _Output:
-    """Standard output, whose failures have a name. ``stream`` is None where the program was started without one."""
+    """Standard output that raises named errors. ``stream`` is None if the program was started without one."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self.stream = stream
@@ -150,7 +150,7 @@ def _named(problem: OSError) -> OutputError | ReaderGoneError:
 
 
 def _discard(stream: TextIO | None) -> None:
-    """Let what is still buffered go nowhere: Python flushes it once more at its end, and would fail loudly."""
+    """Let buffered text go nowhere: Python flushes it again at its end, and would print an error."""
     with suppress(OSError, ValueError, AttributeError):
         target = cast("TextIO", stream).fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)

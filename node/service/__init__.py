@@ -1,1 +1,1 @@
-"""The node as a service: the loop that decides, what it hands to record and brokers, and its status."""
+"""The node as a service: the loop that decides, what the loop passes to record and brokers, and its status."""

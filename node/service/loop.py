@@ -3,23 +3,24 @@
 Rules:
 
 1. One thread decides. GPIO, MQTT and disk threads only put events on one queue; a callback does nothing else and can't
-   raise. Each link may have at most 64 undecided events on it; the rest are dropped and counted, so that no flood from
-   the network stands before a press.
-2. An alarm waits for nothing. Buzzer first; then the network and the disk are both handed the message at once, each on
+   raise. Each link may have at most 64 undecided events on it; more are dropped and counted, so that a flood from the
+   network can't delay a press.
+2. An alarm waits for nothing. The buzzer comes first. Then the network and the disk get the message at once, each on
    its own thread; neither waits for the other.
-3. An alarm has two memories, the disk here and the retained topic on the broker; either alone brings it back.
-4. The record is append-only. A receipt marks an event as received; nothing is removed for having been sent.
-5. An unknown effect is a mistake in the program and raises. An unexpected event never raises: it changes nothing, and
-   is recorded.
-6. The watchdog is fed here and nowhere else, and only when the loop and the level sampler have made progress since the
-   last feed. A stalled writer or link is a fault; its thread is abandoned at the end, never waited for.
-7. The level sampler reads the inputs beside the edges. What an edge lost is still an alarm, and the difference is a
-   fault.
+3. An alarm is remembered in two places, on the disk here and in the retained topic at the broker; either alone brings
+   it back.
+4. The record is append-only. A receipt marks an event as received; no event is removed because it was sent.
+5. An unknown effect is a bug in the program and raises. An unexpected event never raises: it changes nothing, and is
+   recorded.
+6. The watchdog is fed here and nowhere else, and only if the loop and the level sampler have made progress since the
+   last feed. A stalled writer or link is a fault; at the end its thread is abandoned, never waited for.
+7. The level sampler reads the inputs besides the edges. A press whose edge was lost is still an alarm, and the lost edge
+   is a fault.
 8. No command from the network can hold back, delay or hide an alarm that is raised after it.
 
-Threads (and who may make them wait):
+Threads (and what may make them wait):
 
-    main         this loop: the controller, and every effect         nobody
+    main         this loop: the controller, and every effect         nothing
     gpio         lgpio's or the driver of the mock pins: edges       the kernel
     sampler      io/panel/: levels                                   the kernel
     player       io/panel/: the waves of buzzer and lamp             the kernel
@@ -27,7 +28,7 @@ Threads (and who may make them wait):
     link NAME    io/mqtt/link.py, one for each broker                the network, the name server
     status       status_file.py: the newest heartbeat for the doctor the disk or memory
     health       io/health/: how the machine is                      the disk, the kernel
-    notify, log  io/systemd.py: what systemd and its journal hear    systemd, whoever reads the log
+    notify, log  io/systemd.py: messages to systemd and its journal  systemd, the log's reader
 """
 
 import logging
@@ -56,7 +57,7 @@ from node.service.publisher import Post
 from node.service.recorder import Recorder
 
 CLOCK_STEP_S = 0.5
-"""How far the wall clock may wander from the monotonic one before its labels follow."""
+"""How far the wall clock may drift from the monotonic one before the offset for labels is read again."""
 
 LONGEST_WAIT_S = 3600.0
 CLOSE_S = 2.0
@@ -70,14 +71,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """The seam for time: monotonic seconds, which decide, and wall seconds, which are labels."""
+    """The clocks, replaceable in tests: monotonic seconds, which decide, and wall seconds, which are labels."""
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
 
 
 class Watcher(Protocol):
-    """Who looks on: ``run`` has its log, ``simulate`` writes JSON lines. Called on the loop's thread; mustn't wait."""
+    """An observer: ``run`` uses the log, ``simulate`` writes JSON lines. Called on the loop's thread; must not wait."""
 
     def ladder(self, at: float, name: str, step: Step) -> None:
         """The call for help of this input reached a step."""
@@ -179,13 +180,13 @@ class Service:
         }
 
     def stop(self, reason: str, back_in_s: float | None = None) -> None:
-        """Ask the loop to end cleanly; from any thread, or a signal handler."""
+        """Ask the loop to end cleanly; any thread or signal handler may call it."""
         self._queue.put(ev.StopRequested(self._clocks.monotonic(), reason, back_in_s))
 
     def run(self) -> None:
-        """Be a node until ``stop``; then everything was said goodbye to, and every output is off.
+        """Run the node until ``stop``; on return the links have said goodbye, and every output is off.
 
-        Raises PanelError when a pin can't be used, AlreadyRunningError, StateDirectoryError.
+        Raises PanelError if a pin can't be used, AlreadyRunningError, StateDirectoryError.
         """
         lock = self._prepare()
         log.info("%s/%s starts, boot %s", self._config.site, self._config.node, self.boot)
@@ -198,7 +199,7 @@ class Service:
             while not self._ended:
                 self._turn()
         finally:
-            # The outputs first: whatever else hangs, nothing goes on sounding or shining.
+            # The outputs first: even if something else hangs, buzzer and lamp are off.
             self._panel.close()
             if not self._record.stop(RECORD_STOP_S):
                 log.error("the record doesn't end: what it hadn't stored is only where it was sent")
@@ -219,7 +220,7 @@ class Service:
         return status_file.hold(self._directory)
 
     def _turn(self) -> None:
-        """One instant that is due, then one event: neither can starve the other."""
+        """Handle one due instant, then one event: neither can starve the other."""
         now = self._clocks.monotonic()
         if now >= controller.next_deadline(self._state):
             self._decide(ev.TimePassed(now))
@@ -248,7 +249,7 @@ class Service:
         self._tell_manager()
 
     def _tell_manager(self) -> None:
-        """What changed for whoever asks systemd: after the effects, which may not wait for it."""
+        """Report changes to the service manager, after the effects: they must not wait for it."""
         ready = self._ready or status_text.is_ready(self._state)
         self._notifier.status(status_text.status(self._state, ready=ready))
         if ready and not self._ready:
@@ -267,8 +268,8 @@ class Service:
         try:
             state, asked = controller.handle(self._state, event)
         except Exception:
-            # What came from the network must not end the process that reads the button. The core is pure, so nothing
-            # has changed. For all other events the watchdog's restart is the honest answer.
+            # An event from the network must not end the process that reads the button. The core is pure, so nothing
+            # has changed. For all other events the process has to end, and systemd restarts it.
             if not hasattr(event, "link"):
                 raise
             log.exception("a message from the network was not understood and is dropped")
@@ -319,8 +320,8 @@ class Service:
             self._record.note_step(effect.press, effect.step.value, effect.at)
 
     def _link(self, broker: config.Broker) -> Link:
-        # A command that its sender wants retained is refused at once, not only when it comes back at the next start.
-        # MQTT's no-local is used nowhere: a broker may then withhold the retained alarm of our own client id.
+        # So a retained command is refused at once, not only when the broker sends it again at the next start.
+        # MQTT's no-local isn't used: with it, a broker may withhold the retained alarm of our own client id.
         subscriptions = [
             Subscription(topic, retain_as_published=topic == self._wire.command_topic)
             for topic in self._wire.subscriptions

@@ -1,4 +1,4 @@
-"""What the core wants sent -> the message that a link publishes: topic, payload, priority."""
+"""Turns the core's Send effects into the messages that a link publishes: topic, payload, priority."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 
 class Post:
-    """Hands messages to the links, on the loop's thread; none of them makes it wait.
+    """Passes messages to the links, on the loop's thread; no link makes it wait.
 
-    ``health`` tells how the machine is, ``clock`` monotonic seconds.
+    ``health`` returns the machine's health, ``clock`` monotonic seconds.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class Post:
         self._clock = clock
 
     def heartbeat(self, heartbeat: effects.Heartbeat, most: int = PAYLOAD_LIMIT) -> bytes:
-        """The payload of a heartbeat, of at most so many bytes."""
+        """The payload of a heartbeat, at most ``most`` bytes."""
         return self._wire.heartbeat(heartbeat, self._record.depth, self._health(), most)
 
     def send_event(self, effect: effects.SendEvent) -> None:
-        """Send an event; its age is told by the clock at the moment of sending."""
+        """Send an event; its age is computed at the moment of sending."""
         row = self._record.row(effect.key)
         if row is None:
             log.error("event %s is to be sent, but its payload is gone", effect.key)
@@ -69,7 +69,7 @@ class Post:
         self._hand_over(effect, self._wire.state_topic, payload, Priority.CONTROL, retain=True)
 
     def send_canary(self, effect: effects.SendCanary) -> None:
-        """Send a message to ourselves."""
+        """Send a canary: a message to ourselves."""
         payload = self._wire.canary(effect.session, effect.seq, effect.at_utc, effect.synchronised)
         self._hand_over(effect, self._wire.canary_topic, payload, Priority.CONTROL, expiry_s=CANARY_EXPIRY_S)
 
@@ -79,14 +79,14 @@ class Post:
         self._hand_over(effect, self._wire.reply_topic, payload, Priority.CONTROL)
 
     def send_heartbeat(self, effect: effects.SendHeartbeat) -> None:
-        """Send how the node is."""
+        """Send a heartbeat."""
         payload = self.heartbeat(effect.heartbeat)
         shortened = partial(self.heartbeat, effect.heartbeat)
         self._hand_over(effect, self._wire.heartbeat_topic, payload, Priority.HEARTBEAT, shortened=shortened)
 
     @property
     def actions(self) -> dict[type[effects.Effect], Callable[[Any], None]]:
-        """Which of these performs which effect."""
+        """The method for each effect."""
         return {
             effects.SendEvent: self.send_event,
             effects.SendAlarm: self.send_alarm,

@@ -1,4 +1,4 @@
-"""What the core wants kept -> what the record stores: events, snapshots, receipts; and the log beside it."""
+"""Passes to the record what the core wants stored (events, snapshots, receipts), and writes events to the log."""
 
 import logging
 from collections.abc import Callable
@@ -13,9 +13,9 @@ log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Hands what is to be kept to the record, on the loop's thread; the record makes nobody wait.
+    """Passes items to the record, on the loop's thread; the record makes nobody wait.
 
-    ``wall`` tells the seconds since 1970.
+    ``wall`` returns the seconds since 1970.
     """
 
     def __init__(self, messages: codec.Wire, record: Record, kernel_boot: str, wall: Callable[[], float]) -> None:
@@ -25,7 +25,7 @@ class Recorder:
         self._wall = wall
 
     def append(self, effect: effects.Append) -> None:
-        """Keep an event with what a restart must know after it, and tell the log of it."""
+        """Store an event with what a restart must know after it, and log the event."""
         event = effect.event
         level = logging.WARNING if event.kind == "fault-raised" else logging.INFO
         log.log(level, "%s", status_text.sentence(event), extra=status_text.fields(event))
@@ -42,7 +42,7 @@ class Recorder:
 
     @property
     def actions(self) -> dict[type[effects.Effect], Callable[[Any], None]]:
-        """What performs which effect."""
+        """The method for each effect."""
         return {
             effects.Append: self.append,
             effects.Remember: lambda effect: self._record.remember(record_codec.encode_snapshot(effect.snapshot)),

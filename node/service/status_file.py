@@ -1,9 +1,10 @@
-"""What a running service leaves for the other commands on its machine: a lock, and as a file how it is.
+"""What a running service leaves for other commands on its machine: a lock, and its status as a file.
 
 The file holds the newest heartbeat, and how far each open call had got at that moment.
 
 So ``alarm-node check`` reads the findings of the service instead of disturbing it, and two services can't share a state
-directory. The file is written by a thread of its own, newest first and only: a directory that stalls holds up nobody.
+directory. A thread of its own writes the file, and only the newest status: a directory that stalls holds up no other
+thread.
 """
 
 import fcntl
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Call(msgspec.Struct, frozen=True):
-    """An open incident, and how far its call for help has got: finer than the ``alarm`` topic tells it."""
+    """An open incident, and which step its call for help has reached: more detailed than on the ``alarm`` topic."""
 
     incident: str
     input: str
@@ -38,7 +39,7 @@ class Call(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a service was ``age_s`` seconds ago: its heartbeat as it was published, and the open calls, worst first."""
+    """The status of a service ``age_s`` seconds ago: its heartbeat as published, and the open calls, worst first."""
 
     age_s: float
     heartbeat: Mapping[str, Any]
@@ -61,12 +62,12 @@ def directory(state_directory: Path, environ: Mapping[str, str]) -> Path:
 def hold(state_directory: Path) -> int | None:
     """Take the lock until the process ends; returns its file descriptor.
 
-    Raises AlreadyRunningError when another service has it. None where there is no writing or no locking at all: a dead
-    disk is a fault of the record, and no reason not to start.
+    Raises AlreadyRunningError if another service has it. Returns None if writing or locking isn't possible at all: a
+    dead disk is a fault of the record, and the service starts all the same.
     """
     descriptor = None
     try:
-        # Only to read: a card that went read-only mustn't hide the service that runs on it from `alarm-node check`.
+        # Read-only: on a card that went read-only, `alarm-node check` must still see that the service runs.
         descriptor = os.open(state_directory / _LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -104,7 +105,7 @@ def is_running(state_directory: Path) -> bool:
 
 
 def read(where: Path, now: float, kernel_boot: str) -> Status | None:
-    """What the service last left; None when there is nothing of this boot of the machine, or nothing readable."""
+    """What the service last wrote; None if there is nothing readable from this boot of the machine."""
     try:
         found = msgspec.json.decode((where / _STATUS).read_bytes(), type=_File)
         heartbeat = msgspec.json.decode(found.heartbeat, type=dict[str, Any])
@@ -116,7 +117,7 @@ def read(where: Path, now: float, kernel_boot: str) -> Status | None:
 
 
 class Writer:
-    """Writes the newest that it was given; ``write`` never waits."""
+    """Writes the newest status that it was given; ``write`` never waits."""
 
     def __init__(self, where: Path, kernel_boot: str, clock: Callable[[], float]) -> None:
         self._path = where / _STATUS
@@ -133,13 +134,13 @@ class Writer:
         self._thread.start()
 
     def write(self, heartbeat: bytes, calls: Sequence[Call] = ()) -> None:
-        """Leave this heartbeat and these open calls; what is still waiting is dropped for it."""
+        """Write this heartbeat and these open calls; a status that still waits is dropped."""
         file = _File(self._clock(), self._kernel_boot, msgspec.Raw(heartbeat), tuple(calls))
         self._newest.append(msgspec.json.encode(file))
         self._wake.set()
 
     def stop(self, timeout_s: float) -> None:
-        """End; the file goes, since nobody stands behind it any more."""
+        """End, and delete the file: it would describe a service that no longer runs."""
         self._ending = True
         self._wake.set()
         if self._thread.is_alive():

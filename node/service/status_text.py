@@ -1,4 +1,4 @@
-"""How the node is and what happened, in plain words: for whoever asks the service manager or reads the log.
+"""The node's status and its events in plain words, for people who ask the service manager or read the log.
 
 The status is one line:
 
@@ -8,9 +8,9 @@ The status is one line:
 
 Rules:
 
-1. It is about the state and nothing else: the same state has the same words, so it changes only when they do.
-2. It stays short whatever happens (a notification has a limit): the worst incidents and the first faults, and how many
-   more there are.
+1. It depends on the state only: the same state gives the same words, so the line changes only when they do.
+2. It always stays short (a notification has a limit): the worst incidents and the first faults, and how many more there
+   are.
 """
 
 from collections.abc import Sequence
@@ -51,14 +51,14 @@ FIELDS = {
 
 
 def fields(event: effects.LoggedEvent) -> dict[str, str]:
-    """What is known of an event, as fields by which the journal can be searched."""
+    """An event as fields by which the journal can be searched."""
     found = {name: getattr(event, attribute) for name, attribute in FIELDS.items()}
     known = {name: str(value) for name, value in found.items() if value not in (None, "")}
     return {"ALARM_KEY": str(event.key), **known, **({"ALARM_TEST": "1"} if event.test else {})}
 
 
 def sentence(event: effects.LoggedEvent) -> str:
-    """What happened, on one line: a fault with its text and next step, anything else in a few words."""
+    """An event on one line: a fault with its text and next step, any other event in a few words."""
     if event.kind == "fault-raised":
         kind = FAULTS[str(event.fault)]
         about = f" ({event.subject})" if event.subject else ""
@@ -69,7 +69,7 @@ def sentence(event: effects.LoggedEvent) -> str:
 
 
 def is_ready(state: State) -> bool:
-    """Whether what has to work is known to, or its fault raised: every input was read, and the record holds all."""
+    """Whether everything works or its fault is raised: every input was read, and the record has stored all events."""
     codes = {fault.code for fault in state.faults}
     read = all(
         contact.state is not ContactState.UNKNOWN or FaultId(INPUT_UNREADABLE.code, name) in state.faults
@@ -79,7 +79,7 @@ def is_ready(state: State) -> bool:
 
 
 def status(state: State, *, ready: bool) -> str:
-    """The line; ``ready``: the service manager was told so."""
+    """The status line; ``ready``: the service manager was told that the node is ready."""
     links = state.supervision.links
     connected = f"{sum(link.up for link in links)} of {len(links)} brokers connected"
     modes = ["walk test"] if state.in_walk_test else []

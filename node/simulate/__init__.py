@@ -2,12 +2,12 @@
 
 Rules:
 
-1. One thread drives the wall: instructions are carried out one after the other (HAZARDS.md H12).
-2. A contact is wired to ground and beats the pull resistor, as on a real wall: a button that is held down before the
-   node starts is low from its first look on.
-3. ``edges off`` takes the callbacks away, never the levels: only the sampler is left.
-4. Each contact that moves is told too, ``{"at":…,"input":"button","pressed":true}``, with its edge's own stamp: by that
-   the node measures, however long a busy machine takes to tell of it. Chatter is many such lines.
+1. One thread moves the contacts: it carries out instructions one after the other (HAZARDS.md H12).
+2. A contact connects to ground and overrides the pull resistor, as on a real wall: a button that is held down before
+   the node starts is low when the node first reads it.
+3. ``edges off`` removes the callbacks, never the levels: only the sampler still sees changes.
+4. Each moved contact is reported, too: ``{"at":…,"input":"button","pressed":true}``, with the stamp of its edge. The
+   node uses the same stamp, however late a busy machine reports it. Chatter gives many such lines.
 """
 
 import json
@@ -33,7 +33,7 @@ _MOVES = {"button": "pressed", "door": "open", "tamper": "open", "reset": "turne
 
 
 class Lines:
-    """JSON lines on a stream, one for each change, from any thread. Goes quiet when nobody reads any more."""
+    """JSON lines on a stream, one for each change, from any thread. Stops writing when the reader has gone."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -55,7 +55,7 @@ class Lines:
                 log.warning("no more lines on standard output: it can't be written (%s)", problem)
 
     def _discard(self) -> None:
-        """Let what is still buffered go nowhere: flushing it at exit would fail once more, and loudly."""
+        """Let buffered text go nowhere: flushing it at exit would fail again, and print an error."""
         with suppress(OSError, ValueError):
             target = self._stream.fileno()
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -64,7 +64,7 @@ class Lines:
 
 
 class Onlooker:
-    """Tells what a simulated wall does and shows: contacts, wires, the ladder, lamp and buzzer."""
+    """Reports what happens at a simulated wall: contacts, wires, the ladder, lamp and buzzer."""
 
     def __init__(self, lines: Lines, settings: config.Config) -> None:
         self._lines = lines
@@ -76,7 +76,7 @@ class Onlooker:
         self._lines.change(at, ladder=step.value, input=name)
 
     def lamp(self, at: float, pattern: object) -> None:
-        """The lamp was set to a pattern; its pin would only tell single flashes."""
+        """The lamp was set to a pattern; its pin alone would only show single flashes."""
         self._lines.change(at, output="lamp", pattern=str(pattern))
 
     def contact(self, at: float, name: str, actuated: bool) -> None:
@@ -103,11 +103,11 @@ def run(
     notifier: Notifier | None = None,
     on_service: Callable[[Service], None] = lambda service: None,
 ) -> int:
-    """Be the node on simulated pins until the instructions end; returns the exit code.
+    """Run the node on simulated pins until the instructions end; returns the exit code.
 
-    ``held`` names the inputs that are active before the start, ``notifier`` tells the service manager. ``on_service``
-    is told the service before it runs.
-    Raises what ``Service.run`` raises, and SimulationError for a name in ``held`` that isn't an input's.
+    ``held`` names the inputs that are active before the start, ``notifier`` reports to the service manager.
+    ``on_service`` is called with the service before it runs. Raises what ``Service.run`` raises, and SimulationError
+    for a name in ``held`` that is no input.
     """
     onlooker = Onlooker(Lines(output), settings)
     wall = Wall(
@@ -131,12 +131,12 @@ def run(
 
 
 def _drive(wall: Wall, instructions: Iterable[str], service: Service) -> None:
-    """Carry the instructions out, one after the other; a bad one is told and passed over."""
+    """Carry out the instructions one after the other; a bad one is logged and skipped."""
     for line in instructions:
         try:
             instruction = parse(line, wall.kinds)
         except ValueError as error:
-            log.error("%s", error)  # noqa: TRY400 - a typing mistake wants no traceback
+            log.error("%s", error)  # noqa: TRY400 - a typing mistake needs no traceback
             continue
         if instruction is None:
             continue

@@ -1,4 +1,4 @@
-"""What a line of text asks of a simulated wall, and doing it."""
+"""Parses a line of text into an instruction for a simulated wall, and carries it out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ MS_MAX = 60_000
 
 
 class Action(StrEnum):
-    """What an instruction asks for."""
+    """What an instruction does."""
 
     PRESS = "press"
     RELEASE = "release"
@@ -46,7 +46,7 @@ _ALLOWED = ", ".join(
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One line of text. ``input`` is "" where it concerns none, ``ms`` (milliseconds) 0 where it has none."""
+    """One line of text. ``input`` is "" and ``ms`` (milliseconds) is 0 if the instruction has none."""
 
     action: Action
     input: str = ""
@@ -54,7 +54,7 @@ class Instruction:
 
 
 def parse(line: str, kinds: Mapping[str, str]) -> Instruction | None:
-    """What this line asks of a wall with these inputs (kinds by name); None for a blank line or a comment (``#``).
+    """The instruction on this line, for a wall with these inputs (kinds by name); None for a blank line or comment (``#``).
 
     Capitals and spaces don't matter. Raises ValueError with a text that says what is allowed.
     """
@@ -74,7 +74,7 @@ def parse(line: str, kinds: Mapping[str, str]) -> Instruction | None:
 
 
 def carry_out(instruction: Instruction, wall: Wall) -> None:
-    """Do what it says, and return when it is done; ``quit`` is the caller's to do."""
+    """Carry out the instruction, and return when it is done. ``quit`` is left to the caller."""
     name = instruction.input
     match instruction.action:
         case Action.PRESS | Action.OPEN:

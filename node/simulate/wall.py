@@ -15,10 +15,10 @@ from gpiozero.pins.mock import MockFactory, MockPin
 from node.core.settings import InputSettings
 
 OnLevel = Callable[[float, int, bool], None]
-"""Told (monotonic seconds, BCM pin, level) whenever an output changes."""
+"""Called with (monotonic seconds, BCM pin, level) whenever an output changes."""
 
 OnContact = Callable[[float, str, bool], None]
-"""Told (monotonic seconds, input, actuated) whenever a contact was moved."""
+"""Called with (monotonic seconds, input, actuated) whenever a contact was moved."""
 
 TURN_MS = 200.0
 """How long a key stays turned."""
@@ -28,7 +28,7 @@ _CHATTER_S = (0.0005, 0.0015)
 
 
 class Wire(StrEnum):
-    """How an input's cable is: cut, each of its lines is high; shorted, each is low, whatever the contact does."""
+    """The state of an input's cable. Cut: each of its lines is high. Shorted: each is low, whatever the contact does."""
 
     INTACT = "intact"
     CUT = "cut"
@@ -36,7 +36,7 @@ class Wire(StrEnum):
 
 
 class WiredPin(MockPin):  # type: ignore[misc] # gpiozero has no types
-    """A mock pin with a contact to ground. Made by a WiredFactory, which says who is told about outputs."""
+    """A mock pin with a contact to ground. A WiredFactory makes it, and says who is called about outputs."""
 
     def __init__(self, factory: "WiredFactory", info: Any) -> None:
         self.contact_closed = False
@@ -45,7 +45,7 @@ class WiredPin(MockPin):  # type: ignore[misc] # gpiozero has no types
 
     @property
     def changed_at(self) -> float:
-        """The stamp of its newest edge (monotonic seconds): what the node goes by."""
+        """The stamp of its newest edge (monotonic seconds), which the node uses."""
         return float(self._last_change)
 
     def set_contact(self, closed: bool) -> None:
@@ -59,7 +59,7 @@ class WiredPin(MockPin):  # type: ignore[misc] # gpiozero has no types
                 self.drive_high()
 
     def drive_high(self) -> None:
-        """As MockPin's; but the level stays low while the contact is closed."""
+        """As MockPin's, but the level stays low while the contact is closed."""
         with self._when_changed_lock:
             if self.contact_closed:
                 self.drive_low()
@@ -73,14 +73,14 @@ class WiredPin(MockPin):  # type: ignore[misc] # gpiozero has no types
         return changed
 
     def _call_when_changed(self) -> None:
-        # The lock: a panel that is closed at this moment takes the handler away between MockPin's look and its call.
+        # The lock: otherwise a panel that closes now could remove the handler between MockPin's check and its call.
         with self._when_changed_lock:
             if self._when_changed is not None and not self.edges_lost:
                 super()._call_when_changed()
 
 
 class WiredFactory(MockFactory):  # type: ignore[misc] # gpiozero has no types
-    """A factory of WiredPins, whatever the environment says; its pins are its own."""
+    """A factory of WiredPins, independent of the environment; it shares no pins with other factories."""
 
     def __init__(self, on_level: OnLevel) -> None:
         super().__init__(revision=_PI_3B, pin_class=WiredPin)
@@ -88,10 +88,11 @@ class WiredFactory(MockFactory):  # type: ignore[misc] # gpiozero has no types
 
 
 class Wall:
-    """The contacts and cables of a simulated wall, by their inputs' names; for one thread.
+    """The contacts and cables of a simulated wall, by input name. Only one thread may use it.
 
-    ``line_pins`` are the BCM pins of the inputs' lines. ``seed`` makes the chatter of ``bounce`` repeatable. The node's
-    panel gets ``factory``; every contact is at rest until it is actuated, which may be before the panel is made.
+    ``line_pins``: the BCM pins of the inputs' lines. ``seed`` makes the chatter of ``bounce`` repeatable. Pass
+    ``factory`` to the node's panel. Every contact is at rest until it is actuated, which may be before the panel is
+    made.
     """
 
     def __init__(
@@ -153,7 +154,7 @@ class Wall:
         self._on_wire(self._move(name, self._actuated[name]), name, wire)
 
     def edges(self, on: bool) -> None:
-        """Let the callbacks of all lines through, or lose them."""
+        """Let the callbacks of all lines through, or drop them."""
         for pin in self._pins.values():
             pin.edges_lost = not on
 
@@ -164,7 +165,7 @@ class Wall:
             self._on_contact(at, name, actuated)
 
     def _move(self, name: str, actuated: bool) -> float:
-        """Break before make: of a changeover contact, what opens does so first. When the last of its lines changed."""
+        """Set the lines, break before make: a changeover contact opens first. Returns when the last of its lines changed."""
         before = time.monotonic()
         settings, wire = self._inputs[name], self._wires[name]
         closed = {

@@ -1,12 +1,13 @@
-"""The machine that the node runs on: what it says of itself, and what of that is a fault.
+"""The machine that the node runs on: what it reports of itself, and what of that is a fault.
 
 Rules:
 
-1. What this machine doesn't have, or doesn't tell, is "no data" (None). What is there but can't be read is a fault.
-2. Nothing here decides anything for a press. Whatever hangs in here holds up one thread, and nobody else.
+1. If this machine doesn't have a value or doesn't report it, it is "no data" (None). If a value is there but can't be
+   read, that is a fault.
+2. Nothing here takes part in the decision about a press. If a reading hangs, it holds up its own thread only.
 
-``readers`` and ``power`` read, ``limits`` says what is a fault, ``health_thread`` does both. ``kernel``
-answers at once and may be asked on any thread.
+``readers`` and ``power`` read, ``limits`` says what is a fault, ``health_thread`` calls both. ``kernel`` answers at
+once, so any thread may call it.
 """
 
 from node.io.health.health_thread import HealthReader

@@ -1,8 +1,8 @@
-"""The thread that reads the machine, and can hang without harm.
+"""The thread that reads the machine's health, and may hang without harm.
 
-Everything is read every 30 s, the power every second: a dip of the voltage can't be seen for longer (power.py). The
-newest reading is one attribute, replaced whole; the loop gets an event with what is wrong, and takes its staying away
-for what it is (``HEALTH_STALE_S``).
+Everything is read every 30 s, the power every second, because a dip of the voltage can be seen for 2 s only (power.py).
+The newest reading is one attribute, which is replaced as a whole. The loop gets an event with what is wrong. If no
+event comes, the loop raises a fault after ``HEALTH_STALE_S``.
 """
 
 import logging
@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 
 
 class HealthReader:
-    """Reads the machine under ``root``, and the disk of ``directory``; ``put`` gets the loop's events.
+    """Reads the machine under ``root``, and the disk of ``directory``; passes events to ``put``.
 
-    ``networked``: there is a broker on another machine. ``clock`` is monotonic seconds. ``configuration`` says what
-    would keep the next start from reading the configuration, "" where nothing would.
+    ``networked``: a broker is on another machine. ``clock`` returns monotonic seconds. ``configuration`` returns what
+    would keep the next start from reading the configuration, "" if nothing would.
     """
 
     def __init__(
@@ -78,18 +78,18 @@ class HealthReader:
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
 
     def start(self) -> None:
-        """Begin to read; from now on the loop waits for the first reading."""
+        """Begin to read; from now on the loop expects the first reading."""
         self._put(HealthRead(self._clock(), ()))
         self._thread.start()
 
     def stop(self, timeout_s: float) -> None:
-        """End; a thread that hangs is left behind."""
+        """End; a thread that hangs is abandoned."""
         self._ending.set()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
     def newest(self) -> Health:
-        """The newest reading and its age, on any thread and without waiting; ``stuck`` names what hangs."""
+        """The newest reading and its age, on any thread and without waiting; ``stuck`` names the reading that hangs."""
         now = self._clock()
         (at, health), reading = self._report, self._reading
         return msgspec.structs.replace(
@@ -112,7 +112,7 @@ class HealthReader:
             self._ending.wait(self._glance_s)
 
     def _read_all(self, found: Power | None, now: float) -> None:
-        """Read the rest and publish it, as old as its beginning: what came first has waited for what hung."""
+        """Read the rest and publish it, dated at its beginning: the first values had to wait if a later one hung."""
         values = {name: self._read(name, read) for name, read in self._readers.items()}
         health = Health(
             under_voltage=None if found is None else self._high_water.under_voltage(found),
@@ -143,7 +143,7 @@ class HealthReader:
         self._configuration_problem = problem
 
     def _read(self, name: str, read: Callable[[], T]) -> T | None:
-        """What this reader says, None where it fails: that is told once in the log, and stands as a fault."""
+        """The value of this reader. If it fails: None, one log line, and a fault that stands."""
         self._reading = (name, self._clock())
         try:
             value = read()
@@ -151,7 +151,7 @@ class HealthReader:
             self._note_failure(name, str(error))
             return None
         except Exception as error:
-            # A mistake in a reader must not end the thread: the other readings are still worth having.
+            # A bug in one reader must not end the thread: the other readings are still needed.
             log.debug("the reader of %s", name, exc_info=True)
             self._note_failure(name, repr(error))
             return None

@@ -1,4 +1,4 @@
-"""What the kernel says of its boot and of its clock. Neither waits for anything."""
+"""The kernel's boot id, and whether its clock is synchronised. Neither call blocks."""
 
 import ctypes
 from pathlib import Path
@@ -9,7 +9,7 @@ _TIMEX_ROOM = 512
 
 
 def kernel_boot(root: Path = Path("/")) -> str:
-    """The kernel's boot id: monotonic instants of another one mean nothing now. Empty where it can't be read."""
+    """The kernel's boot id, empty if it can't be read. Monotonic instants of another boot mean nothing now."""
     try:
         return (root / "proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except (OSError, UnicodeError):
@@ -17,9 +17,9 @@ def kernel_boot(root: Path = Path("/")) -> str:
 
 
 def clock_synchronised() -> bool | None:
-    """Whether the kernel takes the wall clock for synchronised; None where it doesn't say.
+    """Whether the kernel considers the wall clock synchronised; None if it doesn't say.
 
-    By adjtimex(2) in its reading mode (modes = 0), whose result is TIME_ERROR while no time service steers the clock.
+    Uses adjtimex(2) in its reading mode (modes = 0): the result is TIME_ERROR while no time service steers the clock.
     """
     timex = ctypes.create_string_buffer(_TIMEX_ROOM)
     try:

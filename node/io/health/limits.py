@@ -1,7 +1,7 @@
-"""From which value on a reading is a fault. Pure.
+"""The limits from which a reading is a fault. Pure.
 
-A fault that stands is held on to a little longer than it took to raise it: what wavers about a limit must not be raised
-and cleared by the minute, since each time is an event that the record keeps for ever.
+Clearing a fault needs a little more than raising it (hysteresis). Otherwise a value that wavers around a limit would
+raise and clear the fault every minute, and each time is an event that the record keeps for ever.
 """
 
 from collections.abc import Collection, Iterator
@@ -24,13 +24,13 @@ HOT_C, COOL_C = 80.0, 75.0
 LEAST_SHARE = 0.05
 LEAST_DISK_BYTES = 50_000_000
 AMPLE_DISK_BYTES = 1_000_000_000
-"""So much is enough for the record, however little of a large disk it is."""
+"""This much free space is enough for the record, even if it is a small share of a large disk."""
 
 RELIEF = 1.2
-"""How much more than the least there must be again."""
+"""Free space must be this many times the limit before the fault is cleared."""
 
 Fault = tuple[FaultKind, str]
-"""A fault, and what it is about."""
+"""A fault's kind and its subject."""
 
 
 def faults(
@@ -38,8 +38,8 @@ def faults(
 ) -> tuple[Fault, ...]:
     """What is wrong with this machine.
 
-    ``low``: the supply voltage is too low. ``broken`` names the readings that failed. ``networked``: there is a broker
-    elsewhere, so that the network matters. ``standing`` are the faults so far.
+    ``low``: the supply voltage is too low. ``broken`` names the readings that failed. ``networked``: a broker is on
+    another machine, so that the network matters. ``standing``: the faults that stand so far.
     """
     return tuple(_faults(health, low, broken, networked, standing))
 

@@ -1,11 +1,12 @@
 """The supply voltage and what the firmware does to the processor, with a memory of our own.
 
-Two sources, and neither is enough. ``rpi_volt`` (the kernel's Documentation/hwmon/raspberrypi-hwmon.rst) tells of the
-voltage alone. ``get_throttled`` tells all, in hex without 0x: bits 0 to 3 are now, 16 to 19 "has occurred"; newer
-kernels don't have it any more, and older ones write a warning to their log when it is read for the first time.
+There are two sources, and neither is enough. ``rpi_volt`` (the kernel's Documentation/hwmon/raspberrypi-hwmon.rst)
+reports only the voltage. ``get_throttled`` reports everything, in hex without 0x: bits 0 to 3 are now, 16 to 19 "has
+occurred". But newer kernels don't have it any more, and older ones log a warning when it is first read.
 
-The driver asks the firmware every 2 s and clears "has occurred" by that; where it isn't loaded, it sticks. So a dip is
-visible for 2 s, or for ever. Whoever wants to know of each must look more often, and remember by himself.
+The rpi_volt driver asks the firmware every 2 s and thereby clears "has occurred"; if the driver isn't loaded, the bit
+stays set. So a dip is visible for 2 s or for ever. To notice each dip, this module has to look more often than that,
+and to remember what it saw.
 """
 
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ _THROTTLES: dict[Strain, Throttle] = {
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """What the machine says: of ``now`` and of what has ``occurred``; ``complete``: it speaks of more than volts."""
+    """What the machine reports: ``now``, and what has ``occurred``; ``complete``: it reports more than the voltage."""
 
     now: Strain
     occurred: Strain = _NONE
@@ -49,7 +50,7 @@ class Power:
 
 
 def power(root: Path) -> Power | None:
-    """Both sources together; None on a machine that has neither."""
+    """Both sources combined; None on a machine that has neither."""
     low = _is_low(root)
     path = root / _GET_THROTTLED
     bits = number(path, base=16)
@@ -70,7 +71,7 @@ def _is_low(root: Path) -> bool | None:
 
 
 class HighWater:
-    """What the power has been through since the start; ``low_at`` is when the voltage was last too low."""
+    """The power problems since the start; ``low_at``: when the voltage was last too low."""
 
     def __init__(self) -> None:
         self.seen = _NONE
@@ -78,9 +79,10 @@ class HighWater:
         self._occurred: Strain | None = None
 
     def note(self, power: Power, at: float) -> None:
-        """Take in what was read at this instant.
+        """Take in a reading of this instant.
 
-        What has occurred counts as now where it hadn't before; that of the first reading may be ages old.
+        A problem that has newly "occurred" since the last reading counts as now. In the first reading it may be very
+        old.
         """
         fresh = _NONE if self._occurred is None else power.occurred & ~self._occurred
         self._occurred = power.occurred
@@ -89,15 +91,15 @@ class HighWater:
             self.low_at = at
 
     def is_low(self, at: float) -> bool:
-        """Whether the voltage is too low, or was so lately that this still is a fault."""
+        """Whether the voltage is too low, or was so recently enough that the fault still stands."""
         return self.low_at is not None and at < self.low_at + LOW_SHOWN_S
 
     def under_voltage(self, power: Power) -> UnderVoltage:
-        """The voltage, as a heartbeat tells it."""
+        """The voltage, as a heartbeat reports it."""
         return UnderVoltage(now=Strain.UNDER_VOLTAGE in power.now, seen=Strain.UNDER_VOLTAGE in self.seen)
 
     def throttling(self, power: Power) -> Throttling | None:
-        """The rest, as a heartbeat tells it; None where this machine doesn't tell."""
+        """The other problems, as a heartbeat reports them; None if this machine doesn't report them."""
         if not power.complete:
             return None
         return Throttling(now=_throttles(power.now), seen=_throttles(self.seen))

@@ -1,4 +1,4 @@
-"""Files of /proc and /sys: absent is None, unreadable is a HealthError with the reason."""
+"""Reads files of /proc and /sys: an absent file is None, an unreadable one is a HealthError with the reason."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +10,16 @@ _ABSENT = (FileNotFoundError, NotADirectoryError)
 
 
 class HealthError(Exception):
-    """It is there, but broken; ``str()`` is the reason."""
+    """The file is there but can't be read or understood; ``str()`` is the reason."""
 
 
 def text(path: Path) -> str | None:
-    """What the file says, without the white space around it; None where there is no such file."""
+    """The file's text without surrounding white space; None if there is no such file."""
     return _read(path, lambda: path.read_text(encoding="utf-8").strip())
 
 
 def number(path: Path, base: int = 10) -> int | None:
-    """The whole number in the file; None where there is no such file."""
+    """The whole number in the file; None if there is no such file."""
     found = text(path)
     if found is None:
         return None
@@ -30,7 +30,7 @@ def number(path: Path, base: int = 10) -> int | None:
 
 
 def entries(directory: Path) -> list[Path] | None:
-    """What lies in the directory, sorted by name; None where there is no such directory."""
+    """The directory's entries, sorted by name; None if there is no such directory."""
     return _read(directory, lambda: sorted(directory.iterdir()))
 
 

@@ -1,7 +1,7 @@
-"""Readers of the machine: each a function of the root of its file system, or of a directory on the disk it tells about.
+"""Readers of the machine: functions of the root of its file system, or of a directory on the disk in question.
 
-None is "no data"; HealthError says that it is there, but broken. Formats: the kernel's Documentation/ABI and
-Documentation/filesystems/proc.rst, or as the docstring says.
+None is "no data"; HealthError says that the value is there but can't be read. Formats: the kernel's Documentation/ABI
+and Documentation/filesystems/proc.rst, or as the docstring says.
 """
 
 import os
@@ -15,7 +15,7 @@ CPU_ZONE = "cpu-thermal"
 
 PLAUSIBLE_C = range(-40, 151)
 BOOT_S = 180.0
-"""A process that began so soon after the kernel came with the machine's own start: file checks take their time."""
+"""A process that began this soon after the kernel came with the machine's start: file checks can take long."""
 
 _RTF_UP, _RTF_REJECT = 0x0001, 0x0200
 _WDIOF_CARDRESET = 0x20
@@ -24,10 +24,11 @@ _START_TIME = 19
 
 
 def started_by(root: Path) -> StartedBy | None:
-    """What this process was started by, as far as the machine tells.
+    """What started this process, as far as the machine reports it.
 
-    proc_pid_stat(5): field 22 is the start in clock ticks since the kernel's. sysfs-class-watchdog: ``bootstatus`` is
-    that of WDIOC_GETBOOTSTATUS, which has WDIOF_CARDRESET where the watchdog reset the machine (a Pi's never tells).
+    proc_pid_stat(5): field 22 is the start in clock ticks since the kernel's start. sysfs-class-watchdog:
+    ``bootstatus`` is that of WDIOC_GETBOOTSTATUS, with WDIOF_CARDRESET if the watchdog reset the machine (a Pi never
+    reports that).
     """
     stat = text(root / "proc/self/stat")
     if stat is None:
@@ -44,7 +45,7 @@ def started_by(root: Path) -> StartedBy | None:
 
 
 def cpu_c(root: Path) -> float | None:
-    """The processor's temperature in °C; sysfs tells thousandths."""
+    """The processor's temperature in °C; sysfs has thousandths of it."""
     hottest = None
     for zone in entries(root / "sys/class/thermal") or ():
         if text(zone / "type") != CPU_ZONE:
@@ -73,9 +74,9 @@ def memory(root: Path) -> MemoryHealth | None:
 
 
 def disk(directory: Path) -> DiskHealth | None:
-    """The file system that this directory lies on, or would; None where it has no size. May hang as long as the disk.
+    """The file system of this directory, or where it would lie; None if it has no size. May hang as long as the disk.
 
-    Read-only is what it is mounted as: the kernel makes it so when the card fails, too.
+    Read-only is the state of the mount: the kernel also mounts it so when the card fails.
     """
     for place in (directory, *directory.parents):
         try:
@@ -95,10 +96,10 @@ def disk(directory: Path) -> DiskHealth | None:
 
 
 def network(root: Path, before: str | None = None) -> NetworkHealth | None:
-    """The interface that leads to the network; None where there is nothing like it.
+    """The interface that leads to the network; None if there is none.
 
-    That of the default route; without one, the interface ``before`` (a pulled cable takes its route with it), else a
-    device that is up (a network of its own needs no route), else any device.
+    The choice: the interface of the default route; else ``before``, because a pulled cable also removes the route; else
+    a device that is up, because an isolated network needs no route; else any device.
     """
     name = _default_route(root)
     if name is None:
@@ -117,7 +118,7 @@ def threads(root: Path) -> int | None:
 
 
 def files(root: Path) -> int | None:
-    """How many files this process has open, the one that counts them among them."""
+    """How many files this process has open, including the directory that is open to count them."""
     return _count(root / "proc/self/fd")
 
 
@@ -127,7 +128,7 @@ def _count(directory: Path) -> int | None:
 
 
 def _default_route(root: Path) -> str | None:
-    """The interface of the best IPv4 default route. /proc/net/route: numbers in hex, but for the metric."""
+    """The interface of the best IPv4 default route. In /proc/net/route numbers are hex, except the metric."""
     path = root / "proc/net/route"
     best: tuple[int, str] | None = None
     for line in (text(path) or "").splitlines()[1:]:
@@ -144,13 +145,13 @@ def _default_route(root: Path) -> str | None:
 
 
 def _is_up(root: Path, name: str) -> bool | None:
-    """Documentation/networking/operstates.rst: "unknown" is that of drivers which don't tell, and has to be used."""
+    """Documentation/networking/operstates.rst: drivers that don't report it say "unknown", which counts as usable."""
     state = text(root / "sys/class/net" / name / "operstate")
     return None if state is None else state in _WORKING
 
 
 def _signal_dbm(root: Path, name: str) -> float | None:
-    """The level in /proc/net/wireless (net/wireless/wext-proc.c); -256, and what isn't negative, is no dBm.
+    """The level in /proc/net/wireless (net/wireless/wext-proc.c); -256 and values that aren't negative are no dBm.
 
     A line: ``wlan0: 0000   54.  -56.  -256 …``: status, quality, level, noise; the dot marks a value as fresh.
     """

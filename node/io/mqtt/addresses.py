@@ -1,7 +1,7 @@
-"""Which of the addresses of a broker's name is tried first: one at which no session came up stands behind the others.
+"""Which address of a broker's name is tried first: addresses at which no session came up are tried last.
 
-An address that takes TCP and then says nothing (a port forward into nowhere, a broker that hangs) would otherwise be
-tried for ever, while the next one works:
+Otherwise an address that accepts TCP and then says nothing (a port forward to nowhere, a broker that hangs) would be
+tried for ever, though the next address works:
 
     lookup       a, b        a, b        a, b
     tried        a           b           b
@@ -13,7 +13,7 @@ from typing import Any
 
 
 class Addresses:
-    """One broker's; it outlives the sessions. For the link's thread alone."""
+    """The addresses of one broker, kept across sessions. Only the link's thread may call it."""
 
     def __init__(self) -> None:
         self._failures = 0
@@ -21,9 +21,9 @@ class Addresses:
         self._used: Any = None
 
     def connect(self, host: str, port: int, timeout_s: float) -> socket.socket:
-        """Connect to the first address that takes TCP; each has ``timeout_s``. Raises OSError, UnicodeError.
+        """Connect to the first address that accepts TCP, each within ``timeout_s``. Raises OSError, UnicodeError.
 
-        It counts as failed until ``works`` is called.
+        The address counts as failed until ``works`` is called.
         """
         self._used = None
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -45,5 +45,5 @@ class Addresses:
         raise failure
 
     def works(self) -> None:
-        """A session is up at the address that was connected to."""
+        """A session is up at the address to which ``connect`` connected."""
         self._failed.pop(self._used, None)

@@ -1,6 +1,6 @@
 """How long the broker may take for an answer: 3 s, twice as long after each drop for silence, at most 24 s.
 
-A fixed deadline would livelock on a slow path: every connection would be given up just before its answer comes.
+A fixed deadline would livelock on a slow path: each connection would be dropped just before its answer arrives.
 """
 
 HANDSHAKE, CONNECT, SUBSCRIBE, PUBLISH = "a TLS handshake", "CONNECT", "SUBSCRIBE", "a publish"
@@ -10,7 +10,7 @@ ANSWER_MAX_S = 24.0
 
 
 class Patience:
-    """How long each kind of answer may take, in seconds; it outlives the sessions."""
+    """How long each kind of answer may take, in seconds; kept across sessions."""
 
     def __init__(self) -> None:
         self._limits = dict.fromkeys((HANDSHAKE, CONNECT, SUBSCRIBE, PUBLISH), ANSWER_S)
@@ -20,10 +20,10 @@ class Patience:
         return self._limits[kind]
 
     def answered(self, kind: str, after_s: float) -> None:
-        """A quick answer makes its kind's deadline short again; a slow one must not, or a slow path would livelock."""
+        """A quick answer resets the deadline of its kind. A slow answer doesn't, or a slow path would livelock."""
         if after_s <= ANSWER_S:
             self._limits[kind] = ANSWER_S
 
     def overrun(self) -> None:
-        """Double them all: a path that is slow for one kind of answer is slow for every kind."""
+        """Double all deadlines: a path that is slow for one kind of answer is slow for every kind."""
         self._limits = {kind: min(2 * limit_s, ANSWER_MAX_S) for kind, limit_s in self._limits.items()}

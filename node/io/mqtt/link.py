@@ -1,22 +1,23 @@
-"""One broker connection: MQTT 5 at QoS 1 by paho-mqtt. It knows no message: topics, will and decoding are given to it.
+"""One broker connection: MQTT 5 at QoS 1 by paho-mqtt. It knows no message: the caller passes topics, will and decoder.
 
 Rules:
 
-1. One thread for each link owns everything from the name lookup to the goodbye. Other threads hand something over, wake
-   it, and go on: they never wait for it.
-2. Each connection has a paho client of its own, and nothing is published before LinkUp or after the loss. So paho never
-   sends anything again by itself: what wasn't answered is the record's to send again.
-3. A session gets its number before CONNECT, because the will carries it. An attempt that finds no broker uses none up:
-   its LinkDown names the number that it would have had. LinkUp comes before anything that was heard in its session.
-4. Nothing is flooded: at most 64 events of a node's link are undecided, and while 64 messages wait for the broker
-   nothing more is heard (link_types.Bounds). What is heard beyond that is dropped and counted; publishing and
-   connecting wait.
-5. A silent path is dropped by deadlines of our own: 3 s, twice as long after each such drop, at most 24 s, until an
-   answer of the same kind comes within 3 s again. Dropping shuts the socket down, and the will follows.
-6. One bad message blocks nothing: what can't be read is dropped and counted, what can't be sent is answered as refused.
+1. Each link has one thread, which does everything from the name lookup to the goodbye. Other threads hand something
+   over, wake it, and go on: they never wait for it.
+2. Each connection has its own paho client, and nothing is published before LinkUp or after the connection is lost. So
+   paho never sends anything again by itself: unanswered events are sent again from the record.
+3. A session gets its number before CONNECT, because the will carries it. An attempt that finds no broker doesn't use up
+   a number: its LinkDown names the number that the session would have had. LinkUp comes before any message that was
+   heard in its session.
+4. A flood is limited: at most 64 events of a node's link are undecided, and while 64 messages wait to go to the broker
+   no more are heard (link_types.Bounds). Messages beyond that are dropped and counted; publishing and connecting wait.
+5. Our own deadlines drop a silent path: 3 s, twice as long after each such drop, at most 24 s, until an answer of the
+   same kind comes within 3 s again. Dropping shuts the socket down, so the broker publishes the will.
+6. One bad message blocks nothing: an unreadable message is dropped and counted, a message that can't be sent is
+   answered as refused.
 7. An address of the broker's name at which no session came up is tried after the others (addresses.py).
-8. Whatever is wrong with name, way, TLS or login: it is told as the fault that it is (connect_errors.py), and tried
-   again.
+8. Every problem with name lookup, connection, TLS or login is reported as its own fault (connect_errors.py), and the
+   link tries again.
 """
 
 import logging
@@ -39,18 +40,19 @@ _LASTING_S = 10.0
 _STUMBLE_S = 1.0
 _SAY_AGAIN_S = 600.0
 _LONG_S = 60.0
-"""After a session of this length the end of the next one is news, whatever its reason."""
+"""After a session of this length, the end of the next session is logged, even for the same reason."""
 
 log = logging.getLogger(__name__)
 
 
 class Link:
-    """A broker connection that comes back until it is closed.
+    """A broker connection that is made again and again until it is closed.
 
     ``subscriptions``: at least one. ``will`` makes topic and payload (retained, QoS 1) of a session's will. ``decode``
-    makes an event of a message, or None to ignore it, and raises where it can't be read. Both run on the link's thread,
-    as does ``put``. Each event that was put wants one ``decided()``, or the link soon neither publishes nor connects.
-    ``tls`` and ``login``: None for plain text, and for a broker that asks for no account.
+    makes an event of a message, or None to ignore it, and raises if the message is unreadable. ``will``, ``decode`` and
+    ``put`` are called on the link's thread. The caller must call ``decided()`` once for each event that was put;
+    otherwise the link soon neither publishes nor connects. ``tls`` and ``login``: None for plain text and for a broker
+    without accounts.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class Link:
 
     @property
     def files_problem(self) -> str:
-        """Which of our own files can't be used as they are, and why; empty where all are in order."""
+        """Which of our own files can't be used, and why; empty if all are in order."""
         return self._terms.credentials.problem
 
     def start(self) -> None:
@@ -93,27 +95,27 @@ class Link:
         self.thread.start()
 
     def publish(self, message: Outgoing) -> None:
-        """Send this message in its session, or drop it where that isn't up. Never blocks."""
+        """Send this message in its session, or drop it if that session isn't up. Never blocks."""
         self._queue.hand_over(message)
 
     def hurry(self) -> None:
-        """End the wait before the next attempt, and let the waits begin anew with short ones."""
+        """End the wait before the next attempt, and make the following waits short again."""
         self._queue.hurry()
 
     def decided(self) -> None:
-        """The loop has handled the oldest of this link's events that it hadn't handled before."""
+        """The loop has decided the oldest undecided event of this link."""
         self._queue.decided()
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Ask for the end: let what was handed over be answered (``timeout_s`` at most), then DISCONNECT, without will.
+        """Ask for the end: wait at most ``timeout_s`` for answers to sent messages, then DISCONNECT without the will.
 
-        Doesn't wait. A link that could say goodbye puts no LinkDown. Its thread ends at most a second after
-        ``timeout_s``, unless a name lookup, a TCP connect or a TLS handshake holds it.
+        Doesn't block. A link that could say goodbye puts no LinkDown. Its thread ends at most a second after
+        ``timeout_s``, unless a name lookup, a TCP connect or a TLS handshake holds it up.
         """
         self._queue.close(self._clock() + timeout_s)
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the thread's end; whether it has ended, or never begun."""
+        """Wait for the thread's end; whether it has ended or never started."""
         if self.thread.ident is not None:
             self.thread.join(timeout_s)
         return not self.thread.is_alive()
@@ -125,12 +127,12 @@ class Link:
                     self._attempt()
                     self._queue.rest()
                 except Exception:
-                    # A thread that ended here would be a path that is silently dead.
+                    # If the thread ended here, the path would be dead, and nobody would notice.
                     log.exception("link %s: its thread met something unexpected, and goes on", self.name)
                     time.sleep(_STUMBLE_S)
 
     def _attempt(self) -> None:
-        """Connect, talk until the session ends, and say that it has ended."""
+        """Connect, run the session until it ends, and report its end."""
         session = Session(self._terms, self._queue, self._patience, self._sessions + 1)
         session.told_at = logging.DEBUG if self._is_silent else logging.INFO
         try:
@@ -161,7 +163,7 @@ class Link:
         self._queue.put(Kind.SESSION, down)
 
     def _say(self, session: Session, now: float) -> None:
-        """Why it ended, but the same reason once in ten minutes: a broker that is away for a month fills no log."""
+        """Log why it ended, the same reason once in ten minutes: a broker away for a month must not fill the log."""
         if session.up_at is not None and now - session.up_at >= _LONG_S:
             self._told.clear()
         told_at = self._told.get(session.reason)

@@ -1,9 +1,9 @@
-"""What a link's thread and all others share: messages go out, events come in, and calls wake the link.
+"""What a link's thread and the other threads share: outgoing messages, incoming events, and calls that wake the link.
 
 Of a node's 64 undecided events 40 may be messages, 20 answers, 2 a session's LinkUp and LinkDown, 2 MessagesDropped.
-The loop decides in the order in which they were put, so that a plain ``decided()`` says whose room is free again.
-While the queue to the broker is as long as ``Bounds.backlog`` there is no room for heard messages: whoever asks faster
-than the broker takes the answers must not fill the memory.
+The loop decides events in the order in which they were put, so a plain ``decided()`` says whose room is free again.
+While the queue to the broker is as long as ``Bounds.backlog``, no messages are taken in: a sender that asks faster than
+the broker takes the answers must not fill the memory.
 """
 
 import heapq
@@ -23,10 +23,10 @@ from node.io.mqtt.link_types import NODE_BOUNDS, Bounds, Outgoing, Priority
 BACK_OFF_S = 0.25
 BACK_OFF_MAX_S = 5.0
 TICK_S = 1.0
-"""The longest sleep: paho's keepalive is looked after in between."""
+"""The longest sleep, because paho's keepalive must be served in between."""
 
 UNSENT = "no room to send"
-"""Why a message of ours is dropped where the queue to the broker is full."""
+"""Why a message of ours is dropped when the queue to the broker is full."""
 
 _REPORT_S = 1.0
 
@@ -35,7 +35,7 @@ jitter = random.SystemRandom().uniform
 
 
 class Kind(Enum):
-    """What an event on the loop's queue is about."""
+    """What an event on the loop's queue is about; each kind has room of its own."""
 
     HEARD = auto()
     ANSWER = auto()
@@ -47,7 +47,7 @@ _SESSION_ROOM = 2
 
 
 class LinkQueue:
-    """Made and called by any thread; entered as a context by the link's thread, which alone calls the second half."""
+    """Any thread may create it and call its first half; the link's thread enters it and calls the second half."""
 
     def __init__(
         self, name: str, put: Callable[[Event], None], clock: Callable[[], float], bounds: Bounds = NODE_BOUNDS
@@ -77,7 +77,7 @@ class LinkQueue:
         self._woken = False
 
     def hand_over(self, message: Outgoing) -> None:
-        """Queue a message of the session that is up; drop any other."""
+        """Queue a message if its session is up; otherwise drop it."""
         with self._lock:
             if message.session != self._session:
                 return
@@ -88,7 +88,7 @@ class LinkQueue:
                 self._wake()
 
     def hurry(self) -> None:
-        """End the rest, and let the next ones be short."""
+        """End the rest before the next attempt, and make the following rests short."""
         with self._lock:
             self._back_off_s = BACK_OFF_S
             self._hurried = True
@@ -103,7 +103,7 @@ class LinkQueue:
                 self._wake()
 
     def close(self, at: float) -> None:
-        """Say goodbye when all is answered, or at this instant."""
+        """Say goodbye when everything is answered, at this instant at the latest."""
         with self._lock:
             self.closing_at = at
             self._wake()
@@ -131,7 +131,7 @@ class LinkQueue:
         self.selector.close()
 
     def wait(self, until: float) -> int:
-        """Sleep until the broker's socket is ready, somebody calls, or ``until``; how the socket is ready."""
+        """Sleep until the broker's socket is ready, another thread calls, or ``until``; how the socket is ready."""
         self._report_dropped()
         readiness = 0
         for key, mask in self.selector.select(max(0.0, min(until - self._clock(), TICK_S))):
@@ -156,12 +156,12 @@ class LinkQueue:
             self.wait(self._clock() + TICK_S if rested else until)
 
     def open_session(self, number: int) -> None:
-        """From now on messages of this session are taken."""
+        """From now on messages of this session are accepted."""
         with self._lock:
             self._session = number
 
     def end_session(self, *, lasting: bool) -> None:
-        """Forget what wasn't sent. After a lasting session the rests are short again."""
+        """Drop the messages that weren't sent. After a lasting session the rests are short again."""
         with self._lock:
             self._session = None
             self._outbox.clear()
@@ -175,18 +175,18 @@ class LinkQueue:
         return self._room[kind]
 
     def put(self, kind: Kind, event: Event) -> None:
-        """Put an event on the loop's queue. The caller has looked for room."""
+        """Put an event on the loop's queue. The caller must have checked that there is room."""
         with self._lock:
             self._undecided.append(kind)
             self._room[kind] -= 1
         self._put(event)
 
     def drop(self, reason: str) -> None:
-        """Count a message that the loop doesn't get; reported at most once a second for each reason."""
+        """Count a message that doesn't reach the loop; this is reported at most once a second for each reason."""
         self._dropped[reason] += 1
 
     def take(self, free: int, reserved: int) -> Outgoing | None:
-        """The next message for which ``free`` places suffice; heartbeats and telemetry leave ``reserved`` of them."""
+        """The next message that fits into ``free`` places; heartbeats and telemetry leave ``reserved`` of them free."""
         with self._lock:
             if not self._outbox:
                 return None

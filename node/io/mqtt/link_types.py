@@ -1,4 +1,4 @@
-"""What goes through a link: a message in either direction, and what a link is told about its broker."""
+"""The types of a link: messages in both directions, and what a link is told about its broker."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from node.io.mqtt.login.credentials import Credentials
 
 
 class Priority(IntEnum):
-    """What overtakes what. State, canary and replies are control; heartbeats and telemetry leave some places free."""
+    """Which message overtakes which. State, canary, replies are control; heartbeats and telemetry leave places free."""
 
     ALARM = 0
     CONTROL = 1
@@ -22,7 +22,7 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A topic filter. With ``retain_as_published`` a fresh message says too that its sender wanted it retained."""
+    """A topic filter. With ``retain_as_published`` a fresh message also shows whether its sender wanted it retained."""
 
     topic: str
     retain_as_published: bool = False
@@ -30,7 +30,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message as it came. ``expiry_s`` is MQTT's message expiry, None where it had none; ``at`` monotonic seconds."""
+    """A message as it arrived. ``expiry_s`` is MQTT's message expiry, None if it had none; ``at`` monotonic seconds."""
 
     topic: str
     payload: bytes
@@ -41,7 +41,7 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """A message for one session and no other. A callable payload is made on the link's thread, right before sending.
+    """A message for one session only. A callable payload is called on the link's thread, right before sending.
 
     ``shortened`` makes a payload of at most so many bytes, for a broker that doesn't take the whole one.
     """
@@ -58,12 +58,12 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much a link holds at once: by default what suits a node.
+    """How much a link holds at once; the defaults suit a node.
 
-    ``heard``: messages that may be undecided. ``window``: messages that may be under way to the broker, or from it,
-    without an answer. ``backlog``: while so many wait to be sent nothing more is heard. ``queue``: how many may wait;
-    what comes after them is dropped, unless it is an alarm. ``turn``: how many packets are read before what answers
-    them, and what we say ourselves, is written.
+    ``heard``: how many messages may be undecided. ``window``: how many messages may be unanswered on the way to the
+    broker, and how many from it. ``backlog``: while so many wait to be sent, no more messages are heard. ``queue``: how
+    many may wait to be sent; further ones are dropped, except alarms. ``turn``: how many packets are read before
+    answers to them and our own messages are written.
     """
 
     heard: int = 40
@@ -78,7 +78,7 @@ NODE_BOUNDS = Bounds()
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a link is told: where, as whom and by what proof to connect, what to hear, its will, how to read."""
+    """What a link knows of its connection: where to connect, as whom, with which proof; topics, will and decoder."""
 
     name: str
     host: str

@@ -1,8 +1,8 @@
-"""What a session publishes: a node has 20 messages under way to the broker, or fewer where its CONNACK says so.
+"""What a session publishes: at most 20 messages are unanswered at once, or fewer if the broker's CONNACK says so.
 
-Heartbeats and telemetry leave some of these places free, so that an alarm finds one. A message that is larger than the
-broker takes is shortened where it can be; else it isn't sent (a broker ends the session of whoever does), and is
-answered as the broker would have. paho knows no such limit.
+Heartbeats and telemetry leave some of these places free, so that an alarm always finds one. A message that is larger
+than the broker takes is shortened if possible. Otherwise it isn't sent, because the broker would end the session; it
+is answered as the broker would have answered it. paho doesn't check this limit.
 """
 
 import logging
@@ -24,7 +24,7 @@ UNSENDABLE = 0x83
 """PublishAnswered's code for a message that couldn't be sent at all: MQTT's "implementation specific error"."""
 
 LARGEST_PACKET = 20 * 1024
-"""What we take, and so what a broker should: a payload of PROTOCOL.md's limit, its topic, and what MQTT adds."""
+"""What we accept, and so what a broker should: a payload at PROTOCOL.md's limit, its topic, and what MQTT adds."""
 
 _RESERVED_PLACES = 4
 _HEADER_SIZE = 32
@@ -39,7 +39,7 @@ class _Sent(NamedTuple):
 
 
 class Publishing:
-    """From the queue to ``client``, and the answers back; for the session ``number``, and on its thread."""
+    """Sends from the queue to ``client`` and brings answers back, for the session ``number`` and on its thread."""
 
     def __init__(self, terms: Terms, link_queue: LinkQueue, patience: Patience, number: int, client: Client) -> None:
         self._name = terms.name
@@ -55,38 +55,38 @@ class Publishing:
         self._told: set[str] = set()
 
     def limit(self, properties: Properties | None) -> None:
-        """Keep to what the broker's CONNACK says that it can take."""
+        """Obey the limits in the broker's CONNACK."""
         self._window = min(self._window, getattr(properties, "ReceiveMaximum", self._window))
         self._largest_packet = getattr(properties, "MaximumPacketSize", math.inf)
 
     @property
     def packet_limit(self) -> int | None:
-        """How many bytes a packet may have, where that is less than we would take ourselves."""
+        """How many bytes a packet may have, if that is less than we would send ourselves; else None."""
         return int(self._largest_packet) if self._largest_packet < LARGEST_PACKET else None
 
     def oldest_at(self) -> float | None:
-        """Since when the oldest message that is under way waits for its answer; None where none does."""
+        """Since when the oldest unanswered message waits for its answer; None if none does."""
         return next((sent.at for sent in self._in_flight.values()), None)
 
     def is_settled(self) -> bool:
-        """Whether nothing is under way, and nothing waits to be."""
+        """Whether no message is unanswered or waits to be sent."""
         return not self._in_flight and self._queue.is_empty()
 
     def send_waiting(self) -> bool:
-        """Send what there is a place for; False where the connection turns out to be lost."""
+        """Send as many messages as have a place; False if the connection turns out to be lost."""
         reserved = min(_RESERVED_PLACES, self._window // 2)
         connected = True
         while connected and (message := self._queue.take(self._free_places(), reserved)) is not None:
             try:
                 connected = self._send(message)
             except Exception:
-                # One message that can't be sent mustn't block the alarm behind it.
+                # A message that can't be sent must not block the alarm behind it.
                 log.exception("link %s: session %d: can't send to %s", self._name, self._number, message.topic)
                 self._answer(message, UNSENDABLE)
         return connected
 
     def answered(self, mid: int, code: int) -> None:
-        """The broker has answered the packet ``mid``."""
+        """The broker answered the packet ``mid``."""
         sent = self._in_flight.pop(mid)
         self._patience.answered(PUBLISH, self._clock() - sent.at)
         if code == TOO_LARGE:
@@ -95,14 +95,17 @@ class Publishing:
         self._answer(sent.message, code)
 
     def _free_places(self) -> int:
-        """Places in the window; with the loop, too, until a close: it may have stopped deciding by then."""
+        """Free places in the window, and room on the loop's queue for answers.
+
+        After a close the loop's queue doesn't count: the loop may no longer decide.
+        """
         places = self._window
         if self._queue.closing_at is None:
             places = min(places, self._queue.room(Kind.ANSWER))
         return places - len(self._in_flight)
 
     def _send(self, message: Outgoing) -> bool:
-        """Whether there still is a connection. Raises whatever is wrong with the message."""
+        """Send a message; whether the connection is still there. Raises whatever is wrong with the message."""
         properties = None
         if message.expiry_s is not None:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]

@@ -1,9 +1,9 @@
-"""One connection to the broker, from the name lookup to its end. It lives on the link's thread and nowhere else.
+"""One connection to the broker, from the name lookup to its end. Only the link's thread uses it.
 
     TCP --> TLS --> CONNECT --CONNACK--> SUBSCRIBE --SUBACK--> up --lost, silent, closed--> ended
 
-paho never writes while it is called: as long as it has something to write it asks for the socket to be watched, and
-``loop_write`` is called from one place. So whatever ends a connection ends it inside ``_turn``.
+paho never writes from within a call to it. While it has something to write, it asks for the socket to be watched, and
+``loop_write`` is called from one place only. So a connection can end only inside ``_turn``.
 """
 
 import logging
@@ -50,7 +50,7 @@ _Callback = Callable[Concatenate["Session", _P], None]
 
 
 def _guarded(callback: _Callback[_P]) -> _Callback[_P]:
-    """The callback, but it can't raise: paho would hand that on from the midst of its own work."""
+    """The callback, but it can't raise: paho would pass the exception on in the middle of its own work."""
 
     @wraps(callback)
     def guarded(session: "Session", /, *args: _P.args, **kwargs: _P.kwargs) -> None:
@@ -64,7 +64,7 @@ def _guarded(callback: _Callback[_P]) -> _Callback[_P]:
 
 
 class _Client(Client):
-    """paho's, which connects to the one of the broker's addresses whose turn it is."""
+    """paho's client, which connects to the broker's address that is to be tried next."""
 
     addresses: Addresses
 
@@ -73,11 +73,11 @@ class _Client(Client):
 
 
 class Session:
-    """``reason`` says why it ended, and is empty until it does; ``up_at`` when it came up, None before.
+    """``reason`` says why it ended, empty until then; ``up_at``: when it came up, None before.
 
-    ``problem`` is the fault that says why it couldn't begin, None where that is all that is known. ``by_broker``: it
-    was up, and the broker's side ended it. ``code`` is the broker's reason code, where it gave one. ``told_at`` is the
-    level of the log at which it is told that the session is up.
+    ``problem``: the fault that says why the session couldn't begin, None if that isn't known. ``by_broker``: the
+    session was up, and the broker's side ended it. ``code``: the broker's reason code, if it gave one. ``told_at``: the
+    log level at which "the session is up" is logged.
     """
 
     def __init__(self, terms: Terms, link_queue: LinkQueue, patience: Patience, number: int) -> None:
@@ -131,7 +131,7 @@ class Session:
             self._turn(self._wait())
 
     def end(self, reason: str, problem: FaultKind | None = None) -> None:
-        """End it; the first reason counts."""
+        """End the session; if this is called more than once, the first reason counts."""
         if not self.reason:
             self.reason, self.problem = reason, problem
 
@@ -144,7 +144,7 @@ class Session:
             dropped.close()
 
     def may_complain(self) -> bool:
-        """Whether it is time for a log line about what others send us: one a second."""
+        """Whether a log line about other clients' messages is due: one a second."""
         now = self._clock()
         if now < self._complaint_due:
             return False
@@ -173,7 +173,7 @@ class Session:
         return client
 
     def _look(self) -> None:
-        """Look at our files, and tell what is known of certificates when that has changed."""
+        """Check our files, and report what is known of certificates if that has changed."""
         self._look_at = self._clock() + _LOOK_S
         self._terms.credentials.look()
         self._tell_credentials()
@@ -185,7 +185,7 @@ class Session:
                 self._queue.put(Kind.HEARD, CredentialsSeen(self._clock(), self.name, *news))
 
     def _wait(self) -> int:
-        """How the socket is ready: at once where TLS has read more than was asked for, which no selector can see."""
+        """How the socket is ready; at once if TLS has already read more than was asked for: no selector sees that."""
         held = self._holds
         readiness = self._queue.wait(-math.inf if held else self._wake_at())
         return readiness | selectors.EVENT_READ if held else readiness
@@ -196,13 +196,13 @@ class Session:
             self._read()
         if readiness & selectors.EVENT_WRITE:
             self._client.loop_write()
-        if self._awaited != CONNECT:  # before CONNACK it gives up after one keepalive, which may be too soon
+        if self._awaited != CONNECT:  # before CONNACK paho gives up after one keepalive, which may be too soon
             self._client.loop_misc()
         if self._awaited is None and not self.reason and not self._publishing.send_waiting():
             self.end("connection lost")
         if self._clock() >= self._look_at:
             self._look()
-        if not readable:  # the answer may be among what is still to be read
+        if not readable:  # otherwise the answer may still be unread
             self._mind_silence()
         if self._socket is None:
             self.end("connection lost")
@@ -210,7 +210,7 @@ class Session:
             self._say_goodbye()
 
     def _read(self) -> None:
-        """Read what is there, up to ``Bounds.turn`` packets."""
+        """Read what has arrived, up to ``Bounds.turn`` packets."""
         for number in range(self._terms.bounds.turn):
             if self._socket is None or (number and not (self._holds or _is_readable(self._socket))):
                 return
@@ -218,7 +218,7 @@ class Session:
 
     @property
     def _holds(self) -> bool:
-        """Whether TLS has read more than was asked for, which no selector can see."""
+        """Whether TLS has already read more than was asked for, which no selector can see."""
         return self._tls is not None and self._socket is not None and self._tls.pending() > 0
 
     def _oldest_question(self) -> tuple[str, float] | None:
@@ -248,10 +248,11 @@ class Session:
         return self._publishing.is_settled() or self._awaited is not None or self._clock() >= self._queue.closing_at
 
     def _say_goodbye(self) -> None:
-        """DISCONNECT, and wait for the broker's own close.
+        """Send DISCONNECT, and wait until the broker closes the connection.
 
-        paho closes the socket right behind DISCONNECT. Over something unread that is a reset, which can overtake
-        DISCONNECT at the broker: then the will says that we are lost. A second descriptor keeps the connection.
+        paho closes the socket right after DISCONNECT. If something is unread then, the kernel sends a reset, which can
+        overtake DISCONNECT at the broker: then the will says that we are lost. A second descriptor keeps the connection
+        open.
         """
         self.said_goodbye = True
         self.end("closed")
@@ -269,7 +270,7 @@ class Session:
                     kept.settimeout(max(0.001, until - self._clock()))
                     unread = bool(kept.recv(4096))
 
-    # From here on: what paho calls.
+    # From here on: paho's callbacks.
 
     @_guarded
     def _socket_opened(self, _client: Client, _data: object, opened: object) -> None:
@@ -393,7 +394,7 @@ class Session:
         elif code.value == _KEEPALIVE_TIMEOUT:
             self.end(f"no answer to a ping within {self._terms.keepalive_s} s")
         elif code.value == _PROTOCOL_BROKEN:
-            # A broker of before MQTT 5 may answer CONNECT with what is no answer in MQTT 5.
+            # A broker from before MQTT 5 may answer CONNECT with a packet that isn't valid in MQTT 5.
             self.end("the broker doesn't keep to the protocol", BROKER_TOO_OLD if self._awaited == CONNECT else None)
         elif self.up_at is None and self._tls is not None and self._tls.broken is not None:
             self.end(*connect_errors.broken(self._tls.broken))

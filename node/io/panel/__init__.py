@@ -1,15 +1,15 @@
-"""The wall: pins become ``EdgeSeen`` and ``LevelsRead``, patterns become levels. No decision here, and no debounce.
+"""The GPIO pins: inputs become ``EdgeSeen`` and ``LevelsRead``, patterns become levels. No decision here, no debounce.
 
 Threads:
 
-- gpiozero's own (lgpio has one for all lines of a process) call ``Line.edge_seen``, which puts an event and can't
-  raise: a single exception there would silence every line without a word (HAZARDS.md H1). Of each line at most
-  ``EDGES_MAX`` wait for the loop, so that a line that hums stands before no press of another one.
-- ``sampler`` reads every line at each beat and at each instant that ``sample_at`` asks for. After a stall it reads
-  once, not once for each beat it missed; while ``UNDECIDED_MAX`` of its readings wait for the loop, it adds none, and
-  the lamp is dark: a node whose loop is dead mustn't flash *ready*.
-- ``player`` continues the waves of both outputs. The first level of a wave is set on the thread that asks for it: an
-  alarm waits for no thread to wake up. A held level costs no wake-up.
+- gpiozero's own thread (lgpio has one for all lines of a process) calls ``Line.edge_seen``, which puts an event and
+  can't raise: a single exception there would silence every line without a message (HAZARDS.md H1). At most
+  ``EDGES_MAX`` edges of each line wait for the loop, so that a line with interference can't delay a press of another.
+- ``sampler`` reads every line at its regular beat and at each instant that ``sample_at`` asks for. After a stall it
+  reads once, not once for each missed beat. While ``UNDECIDED_MAX`` of its readings wait for the loop, it adds none,
+  and the lamp goes dark: a node whose loop is dead must not flash *ready*.
+- ``player`` continues the waves of both outputs. The thread that asks for a wave sets its first level itself, so an
+  alarm waits for no other thread to wake up. A constant level costs no wake-up.
 
     set_buzzer(ALARM)  |            |set_buzzer(OFF)
     buzzer        _____|‾‾‾‾‾‾|__|‾‾|_________________
@@ -32,7 +32,7 @@ from node.errors import PanelError
 from node.io.panel.devices import Line, Outbox, Output, after, said
 
 UNDECIDED_MAX = 100
-"""How many ``LevelsRead`` may wait for the loop: 5 s of beats."""
+"""How many ``LevelsRead`` may wait for the loop: 5 s of regular readings."""
 
 _JOIN_S = 2.0
 _DARK: Wave = ((False, 1.0),)
@@ -41,11 +41,11 @@ log = logging.getLogger(__name__)
 
 
 class Panel:
-    """Lines, buzzer and lamp on these BCM pins; ``put`` is called from any thread, and mustn't wait.
+    """Lines, buzzer and lamp on these BCM pins. ``put`` is called from any thread, and must not wait.
 
-    ``line_pins`` by the lines' names; ``buzzer_pin`` None where there is no buzzer; ``sample_hz`` beats a second.
-    ``clock`` is CLOCK_MONOTONIC. ``on_output(at, "lamp", pattern)`` is told each pattern that the lamp is set to. The
-    factory stays the caller's.
+    ``line_pins``: by line name. ``buzzer_pin``: None if there is no buzzer. ``sample_hz``: regular readings a second.
+    ``clock`` is CLOCK_MONOTONIC. ``on_output(at, "lamp", pattern)`` is called for each pattern that the lamp is set to.
+    The caller owns the factory and closes it.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class Panel:
         on_output: Callable[[float, str, object], None] | None = None,
     ) -> None:
         self.samples = 0
-        """Readings handed over since the start: the sampler's progress."""
+        """Readings put on the loop's queue since the start: the sampler's progress."""
         self.samples_skipped = 0
-        """Readings left out because too many waited for the loop."""
+        """Readings that were skipped because too many waited for the loop."""
         self._factory = factory
         self._line_pins = dict(line_pins)
         self._output_pins = {"buzzer": buzzer_pin, "lamp": lamp_pin}
@@ -85,7 +85,7 @@ class Panel:
     def start(self) -> None:
         """Claim the pins, outputs first and off; then listen, sample (the first time at once) and play.
 
-        Raises PanelError, with everything released again, when a pin can't be used.
+        Raises PanelError if a pin can't be used; then everything is released again.
         """
         try:
             self._claim()
@@ -98,25 +98,25 @@ class Panel:
             raise
 
     def set_buzzer(self, pattern: BuzzerPattern) -> None:
-        """Play this pattern from its beginning. Without a buzzer, before the start and after the end: nothing."""
+        """Play this pattern from its beginning. Does nothing without a buzzer, before the start and after the end."""
         self._play("buzzer", BUZZER_WAVES[pattern])
 
     def set_lamp(self, pattern: LampPattern) -> None:
-        """Show this pattern from its beginning. Before the start and after the end: nothing."""
+        """Show this pattern from its beginning. Does nothing before the start and after the end."""
         at = self._clock()
         self._lamp, self._dark = pattern, False
         if self._play("lamp", LAMP_WAVES[pattern]) and self._on_output is not None:
             self._on_output(at, "lamp", pattern)
 
     def sample_at(self, at: float) -> None:
-        """Read every line at this instant too, not earlier; at once when it has passed. Many may be asked for."""
+        """Also read every line at this instant, at once if it is past. Many instants may be requested."""
         with self._sampling:
             heapq.heappush(self._requests, at)
             if self._requests[0] == at:
                 self._sampling.notify()
 
     def decided(self) -> None:
-        """The loop has taken one ``LevelsRead``; to be called for each of them."""
+        """The loop has decided one ``LevelsRead``; must be called for each of them."""
         with self._sampling:
             self._undecided = max(0, self._undecided - 1)
         if self._dark and self._lamp is not None:
@@ -124,11 +124,11 @@ class Panel:
             self._play("lamp", LAMP_WAVES[self._lamp])
 
     def edge_decided(self, name: str) -> None:
-        """The loop has taken one ``EdgeSeen`` of this line; to be called for each of them."""
+        """The loop has decided one ``EdgeSeen`` of this line; must be called for each of them."""
         self._lines[name].decided()
 
     def close(self) -> None:
-        """Outputs off, threads ended, pins released; the second time, nothing."""
+        """Switch the outputs off, end the threads, release the pins. A second call does nothing."""
         with self._playing:
             self._closing = True
             outputs = list(self._outputs.values())
@@ -168,7 +168,7 @@ class Panel:
             self._outbox.say()
 
     def _wait_to_sample(self, beat: float) -> float | None:
-        """Wait for the beat or the first request; the instant that it is now, None when the panel is closed."""
+        """Wait for the beat or the first request; returns the present instant, None when the panel is closed."""
         with self._sampling:
             while not self._closing:
                 now = self._clock()
@@ -198,7 +198,7 @@ class Panel:
             each.report_dropped(at)
 
     def _read(self, at: float) -> LevelsRead:
-        """A clock on either side of it: this thread may be held up between any two lines."""
+        """Read all lines. The clock is read before and after, because this thread may be held up at any line."""
         levels = {name: each.level() for name, each in self._lines.items()}
         return LevelsRead(at, levels, self._clock())
 

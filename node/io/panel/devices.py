@@ -1,4 +1,4 @@
-"""One pin each: a line that is listened to, an output that is driven; and the way of their events to the loop."""
+"""One pin each: ``Line`` is an input, ``Output`` an output; ``Outbox`` brings their events to the loop."""
 
 import logging
 import math
@@ -11,17 +11,17 @@ from node.core.events import EdgesDropped, EdgeSeen, Event, OutputFailed, Output
 from node.core.signals import Wave
 
 EDGES_MAX = 64
-"""How many edges of a line may wait for the loop, as of a link's messages (deploy/design/ARCHITECTURE.md 2, rule 1)."""
+"""How many edges of a line may wait for the loop, as for links' messages (deploy/design/ARCHITECTURE.md 2, rule 1)."""
 
 TICKS_PAST_S = 5.0
 TICKS_FUTURE_S = 0.05
-"""An edge's time stamp outside of these, seen from its arrival, is from another clock (old kernels use wall time)."""
+"""An edge's time stamp outside of these limits around its arrival is from another clock (old kernels use wall time)."""
 
 log = logging.getLogger(__name__)
 
 
 def after(due: float, seconds: float, now: float) -> float:
-    """When the step after the one at ``due`` is due; what a stall has swallowed is never caught up with."""
+    """When the step after the one at ``due`` is due; steps that a stall has swallowed are never caught up with."""
     return due + seconds if due + seconds > now else now + seconds
 
 
@@ -31,7 +31,7 @@ def said(problem: Exception) -> str:
 
 
 class Outbox:
-    """Events on their way to the loop. Nothing here raises, or waits for the log: callbacks use it (HAZARDS.md H1)."""
+    """Brings events to the loop. No method raises or waits for the log, because callbacks use it (HAZARDS.md H1)."""
 
     def __init__(self, put: Callable[[Event], None]) -> None:
         self._put = put
@@ -39,7 +39,7 @@ class Outbox:
         self._unsaid: deque[str] = deque()
 
     def hand_over(self, event: Event) -> bool:
-        """Put an event; whether it could be."""
+        """Put an event; whether that worked."""
         try:
             self._put(event)
         except Exception as problem:  # noqa: BLE001 - whatever the queue does, edges, samples and waves must go on
@@ -49,21 +49,21 @@ class Outbox:
         return True
 
     def remark(self, subject: str, text: str) -> None:
-        """Keep the first remark on each subject for ``say``."""
+        """Keep the first remark on each subject until ``say``."""
         if subject not in self._subjects:
             self._subjects.add(subject)
             self._unsaid.append(text)
 
     def say(self) -> None:
-        """Log what was remarked; for a thread that may wait."""
+        """Log the remarks. Only for a thread that may wait."""
         while self._unsaid:
             log.warning("%s", self._unsaid.popleft())
 
 
 class Line:
-    """One pin to listen to. The panel must hold it: gpiozero has only a weak reference to ``edge_seen``.
+    """One input pin. The panel must hold a reference: gpiozero has only a weak one to ``edge_seen``.
 
-    gpiozero's plain InputDevice, because its subclasses handle edges themselves, and did so before ours could.
+    It uses gpiozero's plain InputDevice, because the subclasses handle edges themselves, before our callback could.
     """
 
     def __init__(self, name: str, pin: int, factory: Factory, outbox: Outbox, clock: Callable[[], float]) -> None:
@@ -78,12 +78,12 @@ class Line:
         self._pin = self._device.pin
 
     def listen(self) -> None:
-        """Be called for each edge from now on."""
+        """From now on ``edge_seen`` is called for each edge."""
         self._pin.edges = "both"
         self._pin.when_changed = self.edge_seen
 
     def edge_seen(self, ticks: object, state: object) -> None:
-        """The callbacks' thread: the pin has changed to ``state`` at ``ticks``."""
+        """On the callbacks' thread: the pin has changed to ``state`` at ``ticks``."""
         now = self._clock()
         if isinstance(ticks, float) and -TICKS_PAST_S <= ticks - now <= TICKS_FUTURE_S:
             at = ticks
@@ -96,17 +96,17 @@ class Line:
             self._put += 1
 
     def decided(self) -> None:
-        """The loop has taken one ``EdgeSeen``."""
+        """The loop has decided one ``EdgeSeen``."""
         self._decided += 1
 
     def report_dropped(self, at: float) -> None:
-        """The sampler's thread: tell how many edges there was no room for, if any."""
+        """On the sampler's thread: report how many edges were dropped for lack of room, if any."""
         count = self._dropped - self._reported
         if count and self._outbox.hand_over(EdgesDropped(at, self.name, count)):
             self._reported += count
 
     def level(self) -> bool | None:
-        """The electrical level now; None where it can't be read."""
+        """The electrical level now; None if it can't be read."""
         try:
             level = bool(self._pin.state)
         except Exception as problem:  # noqa: BLE001 - lgpio.error derives from Exception alone; the other inputs go on
@@ -118,7 +118,7 @@ class Line:
         return level
 
     def close(self) -> None:
-        """Hear nothing more, and give the pin back."""
+        """Stop listening, and release the pin."""
         try:
             self._pin.when_changed = None  # lgpio's pins keep their callback when they are closed
         finally:
@@ -126,7 +126,7 @@ class Line:
 
 
 class Output:
-    """One pin to drive, and the wave on it. Used under the player's lock only."""
+    """One output pin, and the wave on it. Use it only under the player's lock."""
 
     def __init__(self, name: str, pin: int, factory: Factory, outbox: Outbox) -> None:
         self.name = name
@@ -138,18 +138,18 @@ class Output:
         self._device = DigitalOutputDevice(pin, active_high=True, initial_value=False, pin_factory=factory)
 
     def play(self, wave: Wave, now: float) -> None:
-        """Begin this wave."""
+        """Start this wave."""
         self._wave, self._index = wave, 0
         self._apply(since=now, now=now)
 
     def advance(self, now: float) -> None:
-        """Take the step that is due, if any. After a stall the wave goes on from now."""
+        """Take the step that is due, if any. After a stall the wave continues from now."""
         if now >= self.due:
             self._index = (self._index + 1) % len(self._wave)
             self._apply(since=self.due, now=now)
 
     def close(self) -> None:
-        """Switch it off, and give the pin back."""
+        """Switch it off, and release the pin."""
         try:
             self._device.off()
         finally:
@@ -166,5 +166,5 @@ class Output:
             if not self._failing:
                 self._outbox.hand_over(OutputFailed(now, self.name, said(problem)))
             self._failing = True
-        held = len(self._wave) == 1 and not self._failing  # a held level that fails is tried again, like a wave
+        held = len(self._wave) == 1 and not self._failing  # a constant level that fails is tried again, as a wave is
         self.due = math.inf if held else after(since, seconds, now)

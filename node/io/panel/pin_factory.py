@@ -1,4 +1,4 @@
-"""Which pins a node uses: the pin factory that its configuration names, or an error that says why not."""
+"""Opens the pin factory that the configuration names, or raises an error that says why it can't be used."""
 
 import os
 from pathlib import Path
@@ -12,14 +12,14 @@ _TRY_DEMO = "run it on a Raspberry Pi, or try it on this machine with: alarm-nod
 
 
 def open_factory(name: str) -> Factory:
-    """The pin factory of this name, "lgpio"; gpiozero's own choice and its fallbacks are never used.
+    """The pin factory of this name, "lgpio". gpiozero's own choice and its fallbacks are never used.
 
-    The caller closes it, after the panel. Raises PanelError where this machine's pins can't be used.
+    The caller closes it, after the panel. Raises PanelError if this machine's pins can't be used.
     """
     if name != "lgpio":
         raise PanelError(f'there is no pin factory "{name}"', 'write pin_factory = "lgpio" under [panel] in node.toml')
     try:
-        # Importing it starts a thread, writes a pipe into its working directory and may change that (HAZARDS.md H6).
+        # The import starts a thread, makes a pipe in the working directory and may change directory (HAZARDS.md H6).
         from gpiozero.pins.lgpio import LGPIOFactory  # noqa: PLC0415
     except Exception as problem:
         raise PanelError(
@@ -35,7 +35,7 @@ def open_factory(name: str) -> Factory:
 
 
 def _chip_error(problem: Exception) -> PanelError:
-    """Why the GPIO chip can't be opened: lgpio gives one answer for all reasons."""
+    """Why the GPIO chip can't be opened; lgpio raises the same error for every reason."""
     chips = sorted(_DEVICES.glob("gpiochip*"))
     if not chips:
         return PanelError(f"this machine has no GPIO ({_DEVICES}/gpiochip* is missing)", _TRY_DEMO)

@@ -1,1 +1,1 @@
-"""The durable memory: an append-only SQLite file, written by a thread of its own."""
+"""The durable memory: an append-only SQLite file with a writer thread of its own."""

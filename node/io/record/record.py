@@ -1,18 +1,20 @@
-"""The durable memory: an append-only SQLite file, written by a thread of its own.
+"""The durable memory: an append-only SQLite file with a writer thread of its own.
 
 Rules
 
-1. What the loop calls only queues: it never touches the disk and never waits for it. The writer answers with events.
-2. All that waits is one transaction, synced before ``EventsStored``. It may be written twice, but counts once.
-3. Events and receipts are only ever added. What a restart must know is one row: the newest snapshot. At its limit the
-   file lets telemetry go, received before unreceived and the oldest first, in the transaction that stores the event
-   that names it; alarms never.
-4. While the disk is away the newest items are kept: telemetry is let go first, then receipts, alarms last. An event
-   that is still held for sending isn't lost by that: the writer finds it there.
-5. After a failure nobody knows what the disk really kept (a lost sync, another card, a deleted file), so all that is
-   still in memory is written again.
-6. A damaged file is set aside, never deleted, and another one begun. So that damage is known before it is in the way,
-   the whole file is looked through once, while nothing else waits.
+1. A call from the loop only puts something on a queue: it never touches the disk and never waits for it. The writer
+   answers with events.
+2. All items that wait are written in one transaction, which is synced before ``EventsStored``. An item may be written
+   twice, but counts once.
+3. Events and receipts are only ever added. What a restart must know is one row: the newest snapshot. At its size limit
+   the file deletes telemetry, received before unreceived and the oldest first, in the transaction that stores the event
+   that names it. Alarms are never deleted.
+4. While the disk is away, the newest items are kept in memory: telemetry is dropped first, then receipts, alarms last.
+   A dropped event isn't lost if it is still held for sending: the writer finds it there.
+5. After a failure nobody knows what the disk really kept (a lost sync, another card, a deleted file). So everything
+   that is still in memory is written again.
+6. A damaged file is set aside, never deleted, and a new one is begun. The writer reads the whole file once while
+   nothing else waits, so that damage is known before a write meets it.
 
 Threads: the writer ("record") owns the connection; what it shares with the loop is in write_queue.py.
 """
@@ -53,11 +55,11 @@ _log = logging.getLogger(__name__)
 
 
 class Record:
-    """The record, for the process whose boot is ``boot``; the loop may call every method but ``stop`` without waiting.
+    """The record of the process with the boot ``boot``. The loop may call every method except ``stop`` without waiting.
 
-    ``put`` takes the writer's events. ``is_event``: whether a body is that of the event it is stored as. The file grows
-    to ``limit_bytes``. In an outage ``kept`` items wait in memory at most, and the writer tries again every ``retry_s``
-    seconds.
+    ``put`` takes the writer's events. ``is_event``: whether a body belongs to the event with this key. The file may
+    grow to ``limit_bytes``. While the disk is away, at most ``kept`` items wait in memory, and the writer tries again
+    every ``retry_s`` seconds.
     """
 
     def __init__(
@@ -87,10 +89,10 @@ class Record:
         self._loaded = self._caught_up = False
         self._outage: str | None = None
         self._looked = False
-        self._proposed = False  # an eviction, which begins when the event that tells it comes back
+        self._proposed = False  # an eviction; it is performed when the event that names it is appended
 
     def start(self) -> None:
-        """Open and load; ``RecordLoaded`` follows, and then ``BacklogRead``; or ``RecordFailed``."""
+        """Open and load. ``RecordLoaded`` follows, and then ``BacklogRead``; or ``RecordFailed``."""
         self._thread.start()
 
     def append(self, row: Row, snapshot: bytes) -> None:
@@ -102,32 +104,32 @@ class Record:
         self._queue.remember(snapshot)
 
     def mark_received(self, key: Key, by: str, at_utc: float) -> None:
-        """Note that ``by`` holds this event since ``at_utc`` (seconds since 1970); its payload is let go."""
+        """Note that ``by`` holds this event since ``at_utc`` (seconds since 1970); its payload leaves the memory."""
         self._queue.mark_received(key, by, at_utc)
 
     def note_step(self, key: Key, step: str, at: float) -> None:
-        """Note when the call of this event reached a step: written with whatever comes next, so that nothing waits."""
+        """Note when the call of this event reached a step. It is written with the next item: nothing waits for it."""
         self._queue.note_step(key, step, at)
 
     def spill(self, key: Key) -> None:
-        """Let this event's payload go; once it is stored, ``read_backlog`` can bring it back."""
+        """Drop this event's payload from memory; once the event is stored, ``read_backlog`` can bring it back."""
         self._queue.spill(key)
 
     def read_backlog(self, known: Sequence[Key]) -> None:
-        """Ask for stored unreceipted events other than ``known``; one ``BacklogRead`` answers all that was asked."""
+        """Ask for stored unreceipted events other than ``known``; several requests may get one ``BacklogRead``."""
         self._queue.ask(known)
 
     def row(self, key: Key) -> Row | None:
-        """The event, to be sent; None once it was received or spilled."""
+        """The event, to be sent; None after it was received or spilled."""
         return self._queue.row(key)
 
     @property
     def depth(self) -> int:
-        """How many events and receipts wait to be written (a snapshot counts where it waits alone)."""
+        """How many events and receipts wait to be written (a snapshot counts only if nothing else waits)."""
         return self._queue.depth()
 
     def stop(self, timeout_s: float) -> bool:
-        """Write what waits, in one last try, and end; False if the thread hangs (it dies with the process)."""
+        """Try once to write what waits, and end. False if the thread hangs; then it ends with the process."""
         if self._thread.ident is None:
             return True
         self._stopping.set()
@@ -165,7 +167,7 @@ class Record:
         return True
 
     def _open(self) -> File:
-        # Reading is quick where writing stalls, and a card that can't be written may still remember.
+        # Reading is quick even if writing stalls, and a card that can't be written may still be readable.
         with suppress(*EXPECTED):
             self._load()
         file = File(self._path, self._limit_bytes)
@@ -177,7 +179,7 @@ class Record:
         return file
 
     def _load(self) -> None:
-        """Tell what the file remembers, once; what was open first, since the start waits for that."""
+        """Report what the file remembers, once. Open incidents come first, because the start waits for them."""
         if self._caught_up:
             return
         with closing(open_to_read(self._path)) as connection:
@@ -206,7 +208,7 @@ class Record:
             return None
 
     def _tell_backlog(self, connection: Connection, known: frozenset[Key]) -> None:
-        """Tell what is whole, and hold it, so that it is in the next file too; DamagedError where something isn't."""
+        """Hold and report intact events, so that the next file has them, too; then DamagedError if one isn't intact."""
         rows, more = read_unreceipted(connection, known)
         whole = [row for row in rows if is_whole(row, self._is_event)]
         self._put(BacklogRead(self._clock(), self._queue.hold(whole), more))
@@ -236,10 +238,10 @@ class Record:
             self._proposed = True
 
     def _look_through(self) -> None:
-        """Read the whole file, once; called away, it begins anew when nothing waits again."""
+        """Read the whole file, once. If another call interrupts this, it starts again when nothing waits."""
         if self._looked:
             return
-        # SQLite forgets an interruption that comes before a statement, unless another one is under way.
+        # SQLite ignores an interrupt that comes before a statement, unless another statement is running.
         with closing(open_to_read(self._path)) as connection, closing(connection.execute(TABLES)) as under_way:
             under_way.fetchone()
             flaw = self._queue.unless_called(connection, flaw_in)
@@ -251,7 +253,7 @@ class Record:
         _log.info("the record was looked through, and nothing is damaged")
 
     def _fail(self, failure: Exception) -> bool:
-        """Keep what waits, and say what happened; whether another try at once may help."""
+        """Keep what waits, and report what happened; whether to try again at once."""
         self._close()
         self._proposed = False
         self._queue.put_back()

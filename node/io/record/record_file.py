@@ -26,10 +26,10 @@ from node.protocol.messages import RANGES_LIMIT
 FILE_NAME = "record.sqlite"
 _BACKLOG = 1_000
 _BUSY_S = 5.0
-_LOG_KEPT_BYTES = 4 * 2**20  # of the write-ahead log, once it was folded in
+_LOG_KEPT_BYTES = 4 * 2**20  # of the write-ahead log, after a checkpoint
 _EVICTED_TO = 0.9
-_EVICTED_AT_LEAST, _EVICTED_AT_ONCE = 100, 1_000  # an alarm waits for one such transaction at most
-_DAMAGED_KEPT = 10  # a card that garbles every file mustn't be filled with them
+_EVICTED_AT_LEAST, _EVICTED_AT_ONCE = 100, 1_000  # an alarm waits for at most one such transaction
+_DAMAGED_KEPT = 10  # a card that garbles every file must not fill up with them
 
 _ADD_EVENT = """INSERT INTO events (boot, seq, alarm, at, kernel_boot, body, closes, evicts)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (boot, seq) DO NOTHING"""
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 class Row:
     """An event as it is stored: ``at`` in monotonic seconds of the machine's boot ``kernel_boot``, ``body`` as sent.
 
-    ``closes`` is the id of the incident that this event reset. Telemetry in ``evicts`` goes when this is
+    ``closes``: the id of the incident that this event reset. The telemetry in ``evicts`` is deleted when this event is
     stored, and not before.
     """
 
@@ -63,7 +63,7 @@ class UnusableError(Exception):
 
 
 class DamagedError(UnusableError):
-    """SQLite reads the file, and what it finds there was never written so."""
+    """SQLite reads the file, but its content can't have been written so."""
 
 
 EXPECTED = (OSError, sqlite3.Error, UnusableError)
@@ -71,7 +71,7 @@ _UNSTORABLE = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.Programmi
 
 
 class File:
-    """The file, open for writing; only the thread that opened it may use it. Raises what is in ``EXPECTED``."""
+    """The file, open for writing. Only the thread that opened it may use it. Raises the errors in ``EXPECTED``."""
 
     def __init__(self, path: Path, limit_bytes: int) -> None:
         self._path = path
@@ -87,7 +87,7 @@ class File:
         snapshot: bytes | None,
         kernel_boot: str,
     ) -> tuple[Key, ...]:
-        """Write all of it in one transaction; the keys of the events that are now on the disk."""
+        """Write everything in one transaction; returns the keys of the events that are now on the disk."""
         if not rows and not receipts and not steps and snapshot is None:
             return ()
         self.connection.execute("BEGIN IMMEDIATE")
@@ -99,13 +99,13 @@ class File:
         if snapshot is not None:
             self.connection.execute(_REMEMBER, (snapshot, kernel_boot))
         self.connection.execute("COMMIT")
-        # SQLite goes on writing into a file that was deleted or replaced, and reports success.
+        # SQLite still writes into a file that was deleted or replaced, and reports success.
         if not os.path.samestat(self._path.stat(), self._opened):
             raise UnusableError("another file has taken its place")
         return stored
 
     def to_evict(self) -> tuple[KeyRange, ...]:
-        """The telemetry that has to go next, none while there is room; begun at the limit, it goes on to 90 % of it."""
+        """The telemetry to delete next, empty while there is room: from the limit on, until 90 % of it is reached."""
         pages, free, size = (
             self.connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")
@@ -114,13 +114,13 @@ class File:
         self._evicting = used > self._limit_bytes * (_EVICTED_TO if self._evicting else 1.0)
         for statement in (RECEIVED_TELEMETRY, OTHER_TELEMETRY) if self._evicting else ():
             keys = [Key(*row) for row in self.connection.execute(statement, (_EVICTED_AT_ONCE,))]
-            # Few aren't worth it: the event that says so takes room too.
+            # A few aren't worth it: the event that names them takes room, too.
             if len(keys) >= _EVICTED_AT_LEAST:
                 return ranges_of(keys, RANGES_LIMIT)
         return ()
 
     def close(self) -> None:
-        """Let go of the file, and of a transaction that didn't end."""
+        """Close the file, and roll back a transaction that didn't end."""
         with suppress(sqlite3.Error):
             self.connection.close()
 
@@ -163,12 +163,12 @@ def _open_to_write(path: Path) -> sqlite3.Connection:
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
-    """The record for reading only, beside its writer or without one. Raises what is in ``EXPECTED``."""
-    path.stat()  # SQLite has one answer for a file that is missing and one that it may not read
+    """The record, opened only to read, with or without its writer running. Raises the errors in ``EXPECTED``."""
+    path.stat()  # SQLite raises the same error for a missing file and one that it may not read
     try:
         return _open_address(f"{path.absolute().as_uri()}?mode=ro")
     except sqlite3.OperationalError as failure:
-        # A read-only file system takes no write-ahead log; where there is none, the file alone is the whole record.
+        # A read-only file system takes no write-ahead log; without a log, the file alone is the whole record.
         log = Path(f"{path}-wal")
         written = log.exists() and log.stat().st_size > 0
         if written or _code(failure) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
@@ -189,7 +189,7 @@ def _open_address(address: str) -> sqlite3.Connection:
 
 
 def version_of(connection: sqlite3.Connection) -> int:
-    """The version of the file, 0 for one that holds nothing yet. Raises UnusableError for one of the future."""
+    """The version of the file, 0 if it is still empty. Raises UnusableError for a version of the future."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
         raise UnusableError(f"has version {version}, and this program knows {VERSION}")
@@ -211,10 +211,10 @@ def _set_pragma(connection: sqlite3.Connection, name: str, value: str, wanted: s
 
 
 def read_unreceipted(connection: sqlite3.Connection, known: frozenset[Key]) -> tuple[list[Row], bool]:
-    """The first of the unreceipted events that aren't ``known``, alarms before all others; whether there are more.
+    """The first unreceipted events that aren't ``known``, alarms before all others; and whether there are more.
 
-    What is in them is the reader's to judge (``is_whole``): SQLite notices a garbled page only where its own order is
-    lost.
+    The caller must check their content (``is_whole``): SQLite notices a garbled page only if the page's structure is
+    broken.
     """
     statement = UNRECEIPTED if version_of(connection) == VERSION else UNRECEIPTED_IN_1
     with closing(connection.execute(statement)) as found:
@@ -226,7 +226,7 @@ def read_unreceipted(connection: sqlite3.Connection, known: frozenset[Key]) -> t
 
 
 def flaw_in(connection: sqlite3.Connection) -> str | None:
-    """The first thing that isn't in order in the file, "" where everything is, None for a look that was interrupted."""
+    """The first flaw in the file, "" if there is none, None if the check was interrupted."""
     try:
         found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.OperationalError as failure:
@@ -237,31 +237,31 @@ def flaw_in(connection: sqlite3.Connection) -> str | None:
 
 
 def is_whole(row: Row, is_event: Callable[[Key, bytes], bool]) -> bool:
-    """Whether this event can have been stored so; ``is_event`` judges its body."""
+    """Whether this event can have been stored so; ``is_event`` checks its body."""
     values: tuple[object, ...] = (*row.key, row.at, row.kernel_boot, row.body)
     kinds = (str, int, float, str, bytes)
     return all(map(isinstance, values, kinds)) and is_event(row.key, row.body)
 
 
 def move_aside(path: Path) -> Path:
-    """Give a damaged record another name; that name. Raises UnusableError where too many are kept already."""
+    """Rename a damaged record; returns the new name. Raises UnusableError if too many are already kept."""
     names = (f"{path.name}.corrupt-{number}" for number in range(1, _DAMAGED_KEPT + 1))
     name = next((name for name in names if not any(path.parent.glob(f"{name}*"))), None)
     if name is None:
         raise UnusableError(f"{_DAMAGED_KEPT} damaged ones are kept already")
-    for suffix in ("-wal", "-shm", ""):  # the file itself last: an interrupted move is begun again, and finds it
+    for suffix in ("-wal", "-shm", ""):  # the file itself last: after an interruption the next attempt still finds it
         with suppress(FileNotFoundError):
             Path(f"{path}{suffix}").rename(path.with_name(f"{name}{suffix}"))
     return path.with_name(name)
 
 
 def _code(failure: BaseException) -> int:
-    """SQLite's primary result code; SQLITE_OK for what doesn't come from SQLite."""
+    """SQLite's primary result code; SQLITE_OK for an error that isn't SQLite's."""
     return getattr(failure, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
 
 
 def is_damage(failure: BaseException) -> bool:
-    """Whether the file itself is broken, and no other attempt will mend it."""
+    """Whether the file itself is broken, so that no further attempt will help."""
     return isinstance(failure, DamagedError) or _code(failure) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 

@@ -1,4 +1,4 @@
-"""The record for people and tools: read from its beginning, beside its writer or without one."""
+"""The record for people and tools: read from its beginning, with or without its writer running."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -27,10 +27,10 @@ _STEPS = "SELECT step, at, kernel_boot FROM steps WHERE boot = ? AND seq = ? ORD
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """An event as a reader sees it; ``received_by`` and ``received_at_utc`` are None as long as nobody holds it.
+    """An event as a reader sees it; ``received_by`` and ``received_at_utc`` are None while nobody holds it.
 
-    What a bad card has garbled is told as it is: a field may be of any type.
-    ``steps``: how long after it its call reached each step (seconds), None where the machine was booted in between.
+    Fields that a bad card has garbled are returned as they are: a field may be of any type. ``steps``: how long after
+    the event its call reached each step (seconds), None if the machine was booted in between.
     """
 
     key: Key
@@ -44,10 +44,10 @@ class LogRow:
 
 
 def read_log(directory: Path, wait: Callable[[], None] | None = None) -> Iterator[LogRow]:
-    """Everything the record holds, oldest first; it may be in use meanwhile. Raises StateDirectoryError.
+    """Everything the record holds, oldest first; the record may be in use meanwhile. Raises StateDirectoryError.
 
-    With ``wait`` it goes on with what comes later, and calls that whenever all was told. Who holds an event, and
-    how far its call has got, is told as it was when the event was read.
+    With ``wait``, it goes on with later events, and calls ``wait`` whenever it has returned all. Who holds an event,
+    and how far its call has got, is as it was when the event was read.
     """
     path = directory / FILE_NAME
     as_its_user = "run this as root (sudo) or as the user that the node runs as"
@@ -55,7 +55,7 @@ def read_log(directory: Path, wait: Callable[[], None] | None = None) -> Iterato
         with closing(open_to_read(path)) as connection:
             connection.text_factory = partial(str, encoding="utf-8", errors="replace")
             last = 0
-            # A page at a time: a reader that stays in one query keeps the writer's log from being folded in.
+            # A page at a time: a reader that stays in one query prevents the checkpoint of the writer's log.
             while True:
                 page = connection.execute(_LOG, (last, _PAGE)).fetchall()
                 for _, boot, seq, alarm, at, kernel_boot, body, by, by_utc in page:

@@ -1,7 +1,7 @@
-"""What the record's file holds, and how a file of an earlier version becomes one of today's.
+"""The tables of the record's file, and how a file of an earlier version is upgraded to today's.
 
-A new file goes through the same steps as the oldest one: what has no table yet is version 0. Nothing but the triggers
-decides what is outstanding, so no path through the code can forget it.
+A new file goes through the same steps as the oldest one: a file without tables is version 0. Only the triggers decide
+which events are outstanding, so no path through the code can forget it.
 """
 
 UPGRADES: tuple[tuple[str, ...], ...] = (
@@ -18,7 +18,7 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
     ),
     (
         "DROP INDEX events_to_send",
-        # What nobody holds yet: a start finds it at once, however much the record holds.
+        # The events that nobody holds yet: a start finds them at once, however much the record holds.
         """CREATE TABLE outstanding (
             alarm INTEGER NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (alarm DESC, id)) WITHOUT ROWID""",
         """INSERT INTO outstanding SELECT alarm, id
@@ -29,7 +29,7 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
         """CREATE TRIGGER event_is_received AFTER INSERT ON receipts
             BEGIN DELETE FROM outstanding
                 WHERE (alarm, id) IN (SELECT alarm, id FROM events WHERE boot = NEW.boot AND seq = NEW.seq); END""",
-        # Telemetry in the order in which it goes; what tells of others that went (evicts) only once it was received.
+        # Telemetry in the order of deletion; events that name deleted ones (evicts) only once they were received.
         "CREATE INDEX events_to_evict ON events (id) WHERE alarm = 0",
         "ALTER TABLE events ADD COLUMN evicts INTEGER NOT NULL DEFAULT 0",
         """CREATE TRIGGER event_goes AFTER DELETE ON events

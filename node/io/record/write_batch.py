@@ -1,4 +1,4 @@
-"""What waits for the writer."""
+"""The items that wait for the writer."""
 
 from dataclasses import dataclass, field
 
@@ -8,9 +8,9 @@ from node.io.record.record_file import Row
 
 @dataclass(slots=True)
 class Batch:
-    """What waits, oldest first; of snapshots and questions (``known``) only the newest counts.
+    """The items that wait, oldest first. Of snapshots and requests (``known``) only the newest counts.
 
-    ``steps``: when the call of an event reached which step; they count for nothing and wait for what is written next.
+    ``steps``: when the call of an event reached which step. They aren't counted, and are written with the next item.
     """
 
     rows: dict[Key, Row] = field(default_factory=dict)
@@ -23,7 +23,7 @@ class Batch:
         return len(self.rows) + len(self.receipts) or int(self.snapshot is not None)
 
     def then(self, later: "Batch") -> "Batch":
-        """Both, as if they had been queued together."""
+        """Both batches, as if they had been queued together."""
         return Batch(
             rows=self.rows | later.rows,
             receipts=later.receipts | self.receipts,

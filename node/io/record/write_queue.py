@@ -1,6 +1,6 @@
-"""What the writer's thread and all others share: what waits for the disk, and what is still held for sending.
+"""What the writer's thread and the other threads share: items that wait for the disk, and events held for sending.
 
-The lock guards memory alone and is never held during a write. Where too much waits, the record's rule 4 holds.
+The lock guards memory only and is never held during a write. If too much waits, the record's rule 4 applies.
 """
 
 import threading
@@ -16,7 +16,7 @@ from node.io.record.write_batch import Batch
 
 
 class WriteQueue:
-    """Made and called by any thread; the writer's alone calls the second half. ``kept`` items wait at most."""
+    """Any thread may create it and call it; only the writer calls the second half. At most ``kept`` items wait."""
 
     def __init__(self, kept: int) -> None:
         self._kept = kept
@@ -24,13 +24,13 @@ class WriteQueue:
         self._wake = threading.Event()
         self._queued, self._writing = Batch(), Batch()
         self._payloads: dict[Key, Row] = {}
-        self._displaced: set[Key] = set()  # pushed out of the queue, but still among the payloads
+        self._displaced: set[Key] = set()  # dropped from the queue, but still among the payloads
         self._let_go = 0
         self._newest_snapshot: bytes | None = None
-        self._looking: Connection | None = None  # that reads the whole file; whoever calls the writer interrupts it
+        self._looking: Connection | None = None  # it reads the whole file; a thread that calls the writer interrupts it
 
     def append(self, row: Row, snapshot: bytes) -> None:
-        """Queue an event and a snapshot, and hold the event."""
+        """Queue an event and a snapshot, and hold the event for sending."""
         with self._lock:
             self._payloads[row.key] = row
             self._queued.rows[row.key] = row
@@ -44,14 +44,14 @@ class WriteQueue:
             self._note_change()
 
     def mark_received(self, key: Key, by: str, at_utc: float) -> None:
-        """Queue a receipt, and hold its event no longer."""
+        """Queue a receipt, and stop holding its event."""
         with self._lock:
             self._free(key)
             self._queued.receipts.setdefault(key, (by, at_utc))
             self._note_change()
 
     def note_step(self, key: Key, step: str, at: float) -> None:
-        """Queue a step; nobody is woken for it."""
+        """Queue a step; this wakes nobody."""
         with self._lock:
             steps = self._queued.steps
             steps.setdefault((key, step), at)
@@ -59,27 +59,27 @@ class WriteQueue:
                 del steps[next(iter(steps))]
 
     def spill(self, key: Key) -> None:
-        """Hold this event no longer."""
+        """Stop holding this event."""
         with self._lock:
             self._free(key)
 
     def ask(self, known: Sequence[Key]) -> None:
-        """Queue the question for unreceipted events other than ``known``."""
+        """Queue the request for unreceipted events other than ``known``."""
         with self._lock:
             self._queued.known = frozenset(known)
             self._note_change()
 
     def row(self, key: Key) -> Row | None:
-        """The event, where it is held."""
+        """The event, if it is held; else None."""
         return self._payloads.get(key)
 
     def depth(self) -> int:
-        """How many events and receipts aren't written yet (a snapshot counts where it waits alone)."""
+        """How many events and receipts aren't written yet (a snapshot counts only if nothing else waits)."""
         with self._lock:
             return len(self._writing) + len(self._queued)
 
     def rouse(self) -> None:
-        """Wake the writer, or call it away from its look through the file."""
+        """Wake the writer, or interrupt its reading of the whole file."""
         with self._lock:
             self._rouse()
 
@@ -117,12 +117,12 @@ class WriteQueue:
     # From here on: the writer's thread.
 
     def wait(self) -> None:
-        """Sleep until somebody calls."""
+        """Sleep until another thread calls."""
         self._wake.wait()
         self._wake.clear()
 
     def take(self, *, everything: bool) -> Batch:
-        """What waits; with ``everything`` all that is in memory. Until it is ``written`` it can be put back."""
+        """What waits; with ``everything``, all that is in memory. It can be put back until ``written`` is called."""
         with self._lock:
             batch, self._queued = self._queued, Batch()
             batch.rows |= {key: self._payloads[key] for key in self._displaced}
@@ -133,14 +133,14 @@ class WriteQueue:
             return batch
 
     def written(self) -> int:
-        """What was taken is on the disk, and only its question is open; how many items were let go since the last."""
+        """What was taken is on the disk, only its request is unanswered. How many items were dropped since the last."""
         with self._lock:
             self._writing = Batch(known=self._writing.known)
             let_go, self._let_go = self._let_go, 0
         return let_go
 
     def answered(self) -> None:
-        """The question is answered too."""
+        """The request is answered, too."""
         with self._lock:
             self._writing = Batch()
 
@@ -151,14 +151,14 @@ class WriteQueue:
             self._shorten()
 
     def hold(self, rows: Sequence[Row]) -> tuple[tuple[Key, bool], ...]:
-        """Hold what was read, but for what was received meanwhile; of each its key, and whether it is an alarm."""
+        """Hold these events, except those received meanwhile; returns their keys, and whether each is an alarm."""
         with self._lock:
             held = [row for row in rows if row.key not in self._queued.receipts]
             self._payloads.update((row.key, row) for row in held)
         return tuple((row.key, row.alarm) for row in held)
 
     def unless_called(self, connection: Connection, look: Callable[[Connection], str | None]) -> str | None:
-        """What ``look`` finds; None where somebody calls before, or during it, which interrupts the connection."""
+        """The result of ``look``; None if another thread calls before or during it, which interrupts the connection."""
         with self._lock:
             if self._wake.is_set():
                 return None

@@ -1,5 +1,5 @@
-"""How a client gets in at a broker: TLS and login by files that may change at any time; and why it doesn't, in words.
+"""How a client logs in at a broker, with TLS and login files that may change at any time; and why it fails, in words.
 
-credentials.py reads the files, tls.py is TLS with a deadline, x509.py reads until when a certificate is good, and
-connect_errors.py says what is wrong, as a fault. The node's links and the monitor's use the same.
+credentials.py reads the files, tls.py is TLS with a deadline, x509.py reads when a certificate expires, and
+connect_errors.py says what is wrong, as a fault. The node's and the monitor's links use the same code.
 """

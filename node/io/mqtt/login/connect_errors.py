@@ -1,4 +1,4 @@
-"""Why a session couldn't begin: in words for the log, and as the fault that tells the next step."""
+"""Why a session couldn't begin: in words for the log, and as the fault that names the next step."""
 
 import errno
 import socket
@@ -36,7 +36,7 @@ _VERIFY = MappingProxyType(
         64: BROKER_MISNAMED,
     }
 )
-"""OpenSSL's X509_V_ERR_…; all others come to an authority that we don't have."""
+"""OpenSSL's X509_V_ERR_…; all other codes mean that we don't have the authority."""
 
 _CERTIFICATE_ALERTS = (
     "ALERT_BAD_CERTIFICATE",
@@ -53,7 +53,7 @@ _LOGIN_CODES = frozenset({0x85, 0x86, 0x87, 0x8A, 0x8C})
 
 
 def told(failure: OSError | ValueError) -> tuple[str, FaultKind | None]:
-    """Why no connection came about."""
+    """Why no connection could be made."""
     match failure:
         case HandshakeSilentError():
             return str(failure), None
@@ -87,7 +87,7 @@ def refused(code: ReasonCode) -> tuple[str, FaultKind]:
 
 
 def ended(code: ReasonCode) -> tuple[str, FaultKind | None]:
-    """Why the broker ends a session that was up, by DISCONNECT's reason code."""
+    """Why the broker ended a session that was up, by DISCONNECT's reason code."""
     kind = LOGIN_REFUSED if code.value in _LOGIN_CODES else REFUSALS.get(code.value)
     return f"ended by the broker: {named(code)}", kind
 
@@ -98,11 +98,11 @@ def named(code: ReasonCode) -> str:
 
 
 def _with_every_code(names: Mapping[int, Mapping[str, list[int]]]) -> Mapping[int, Mapping[str, list[int]]]:
-    """Paho's names of reason codes, and each for every packet that answers.
+    """Paho's names of reason codes, with each code allowed in every packet that answers.
 
-    paho takes a code that MQTT doesn't foresee in a packet for a broken protocol, and ends the session. mosquitto
-    answers PUBLISH with such a code (0x95) where message_size_limit is less: after a heartbeat that is too long, no
-    alarm would leave.
+    If MQTT doesn't allow a code in a packet, paho treats it as a protocol error and ends the session. mosquitto answers
+    PUBLISH with such a code (0x95) if message_size_limit is less: after a heartbeat that is too long, no alarm would
+    leave.
     """
     answers = (PacketTypes.CONNACK, PacketTypes.PUBACK, PacketTypes.SUBACK, PacketTypes.DISCONNECT)
     every = {code: {name: list(packets) for name, packets in known.items()} for code, known in names.items()}

@@ -1,12 +1,12 @@
-"""What a client and its broker prove themselves with: TLS by files that may be renewed at any time, and a login.
+"""How a client proves who it is, and checks its broker: TLS files that may be renewed at any time, and a login.
 
 The node and the monitor use the same.
 
-1. Files are looked at when a session begins, and once a minute while it lasts; they are read when one has changed. So
-   what was renewed is taken without a restart, and a disk that stalls later has nothing to hold up.
-2. What can't be read or doesn't fit together (a certificate without its key in the midst of a renewal, a card that
-   dies) is told, and what was read before is used on.
-3. Nothing that a key or password file holds is ever logged or shown.
+1. Files are checked when a session begins, and once a minute while it lasts; they are read when one has changed. So a
+   renewed file is used without a restart, and a disk that stalls later holds nothing up.
+2. If files can't be read or don't fit together (a certificate without its key in the midst of a renewal, a card that
+   dies), that is reported, and what was read before is still used.
+3. The content of a key or password file is never logged or shown.
 """
 
 import logging
@@ -28,7 +28,7 @@ NODE, AUTHORITY, BROKER = "node", "authority", "broker"
 """Whose certificate it is."""
 
 Seen = tuple[Mapping[str, float], bool]
-"""When the certificates expire (wall clock, seconds), by whose they are; and whether all files are in order."""
+"""When the certificates expire (wall clock, seconds), by owner; and whether all files are in order."""
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +44,9 @@ class _Proof:
 
 
 class Credentials:
-    """Of one client; they outlive its sessions. Until ``look`` was called nothing is known.
+    """The credentials of one client, kept across its sessions. Before the first ``look`` nothing is known.
 
-    ``problem``: which file can't be used as it is, and why; empty where all are in order.
+    ``problem``: which file can't be used at the moment, and why; empty if all are in order.
     """
 
     def __init__(self, name: str, tls: Tls | None = None, login: Login | None = None) -> None:
@@ -61,7 +61,7 @@ class Credentials:
 
     @property
     def ready(self) -> bool:
-        """Whether there is something to connect with."""
+        """Whether there is enough to connect with."""
         return self._kept.value is not None
 
     def look(self) -> None:
@@ -71,7 +71,7 @@ class Credentials:
         self.problem = self._kept.problem
         file = self._password_file
         if file is not None and not self.ready and not os.path.lexists(file):
-            # Whoever wrote the password in the place of its file must not find it in a log.
+            # Somebody may have written the password itself instead of its file: it must not appear in a log.
             self.problem = self.problem.replace(f"{file}", "password_file")
         if self.problem and self.problem != before:
             log.warning("link %s: credentials can't be used: %s", self._name, self.problem)
@@ -79,11 +79,11 @@ class Credentials:
             log.info("link %s: credentials can be used again", self._name)
 
     def meet(self, certificate: Mapping[str, Any]) -> None:
-        """The broker has shown this certificate, as ``getpeercert`` gives it, and it was accepted."""
+        """The broker has shown this certificate, as ``getpeercert`` returns it, and it was accepted."""
         self._broker = certificate
 
     def equip(self, client: Client, handshake_s: float) -> None:
-        """Let this client, which isn't connected yet, use what was read last; its TLS handshake may take so long."""
+        """Let this client, not yet connected, use what was read last; ``handshake_s`` limits the TLS handshake."""
         proof = self._kept.value
         if proof is None:
             return
@@ -94,7 +94,7 @@ class Credentials:
             client.username_pw_set(self._username, proof.password)  # type: ignore[arg-type] # it takes bytes as they are
 
     def news(self) -> Seen | None:
-        """What is known now, where that is something else than what this has last told: None where it isn't."""
+        """What is known now, if it differs from what the last call returned; otherwise None."""
         proof = self._kept.value
         own_ends = None if proof is None else proof.own_ends
         ends = {NODE: own_ends, AUTHORITY: self._authority_ends(proof), BROKER: _ends(self._broker)}
@@ -110,7 +110,7 @@ class Credentials:
         return [path for path in (*named, self._password_file) if path is not None]
 
     def _read(self) -> _Proof:
-        """All of it or nothing."""
+        """Read all files, or raise for any of them."""
         password = None if self._password_file is None else read_password(self._password_file)
         context, own_ends = None, None
         if self._tls is not None:
@@ -123,8 +123,9 @@ class Credentials:
     def _authority_ends(self, proof: _Proof | None) -> float | None:
         """When the authority expires that signed the broker's certificate.
 
-        Where that is none of ours (another one in between, or no broker met so far) it is the last of them all: a file
-        with every authority of the world always holds one that is about to expire, and that is nobody's fault.
+        If that is none of ours (an intermediate one signed it, or no broker has shown a certificate so far), the last
+        expiry of all our authorities counts: a file with every public authority always has one that is about to expire,
+        and nobody has to do anything about it.
         """
         authorities = [] if proof is None else proof.authorities
         issuer = None if self._broker is None else self._broker["issuer"]
@@ -137,7 +138,7 @@ def _authorities(context: TlsContext) -> list[Mapping[str, Any]]:
     try:
         return list(context.get_ca_certs())
     except (ssl.SSLError, ValueError):
-        return []  # their dates are good to know, and no reason not to connect
+        return []  # the dates are only information: connect without them
 
 
 def _ends(certificate: Mapping[str, Any] | None) -> float | None:
@@ -157,11 +158,11 @@ def _trust(context: TlsContext, path: Path, pem: bytes) -> None:
 def _show(context: TlsContext, certificate: Path, key: Path) -> float | None:
     """Let the context show this certificate to the broker; returns when it expires (wall clock, seconds)."""
     pem, secret = content(certificate), content(key)
-    _trust(TlsContext(), certificate, pem)  # of a pair, OpenSSL doesn't tell which of the two it can't read
+    _trust(TlsContext(), certificate, pem)  # for a pair, OpenSSL doesn't say which file is unreadable
     if b"ENCRYPTED" in secret:
         raise FileError(key, "is encrypted, and nobody is there to type its passphrase: store it without one")
     try:
-        # With no password given OpenSSL would ask for one at the terminal, and wait.
+        # Without a password OpenSSL would ask for one at the terminal, and wait.
         context.load_cert_chain(certificate, key, password="")
     except ssl.SSLError as failure:
         if failure.reason == "KEY_VALUES_MISMATCH":

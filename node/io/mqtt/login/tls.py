@@ -1,4 +1,4 @@
-"""TLS by OpenSSL, with what a link needs beyond it: a deadline of its own, and why a broker broke a session off."""
+"""TLS by OpenSSL, with two additions for a link: a deadline of its own, and why a broker ended a session."""
 
 import ssl
 import time
@@ -10,25 +10,26 @@ if TYPE_CHECKING:
 
 
 class HandshakeSilentError(OSError):
-    """The broker took the connection and gave no answer in TLS."""
+    """The broker accepted the connection and sent no TLS answer."""
 
 
 class HandshakeCutError(OSError):
-    """The broker took the connection and ended it without a word of TLS."""
+    """The broker accepted the connection and closed it without any TLS message."""
 
 
 class TlsSocket(ssl.SSLSocket):
-    """Closes itself where its handshake fails.
+    """A socket that closes itself if its handshake fails.
 
-    ``handshake_took_s``: how long it took. ``broken``: with which error of TLS the session ended, None where it didn't.
-    With TLS 1.3 that is the only way to hear that the broker doesn't take our certificate: its word comes later.
+    ``handshake_took_s``: how long the handshake took. ``broken``: the TLS error with which the session ended, else
+    None. With TLS 1.3 that is the only sign that the broker refuses our certificate: its alert comes after the
+    handshake.
     """
 
     handshake_took_s = 0.0
     broken: ssl.SSLError | None = None
 
     def do_handshake(self, block: bool = False) -> None:
-        """Wait for its end, for as long as the context says."""
+        """Wait for the end of the handshake, for as long as the context allows."""
         begun = time.monotonic()
         limit_s = cast(TlsContext, self.context).handshake_s
         self.settimeout(limit_s)
@@ -38,7 +39,7 @@ class TlsSocket(ssl.SSLSocket):
             self.close()
             if isinstance(failure, TimeoutError):
                 raise HandshakeSilentError(f"no answer to a TLS handshake within {limit_s:g} s") from failure
-            # The same end has one of three names, by the version of Python.
+            # The version of Python decides which of these three errors it is.
             if isinstance(failure, ConnectionError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
                 raise HandshakeCutError("ended by the broker in the TLS handshake") from failure
             raise
@@ -51,7 +52,7 @@ class TlsSocket(ssl.SSLSocket):
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except OSError:
-            # The broker has hung up, and why may still lie unread.
+            # The broker has closed the connection; its reason may still be unread.
             with suppress(OSError):
                 self.recv()
             raise
@@ -68,7 +69,7 @@ class TlsSocket(ssl.SSLSocket):
 
 
 class TlsContext(ssl.SSLContext):
-    """TLS 1.2 or later, the broker's certificate verified and for the host that was asked for.
+    """TLS 1.2 or later; the broker's certificate is verified, for the host that was asked for.
 
     ``handshake_s`` may be changed before each connection.
     """
