@@ -1,1 +1,1 @@
-"""The node's commands: run, init, check, log and their like."""
+"""The node's commands: run, init, check, log and others."""

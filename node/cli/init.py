@@ -1,11 +1,11 @@
-"""``alarm-node init``: a node.toml of what this room has, from answers or from flags.
+"""``alarm-node init``: makes a node.toml for this room from answers or from flags.
 
-1. Nothing about a key stands here. What it means, must be and is by default are node/config's, and so is what is asked:
-   whatever config finds missing, in the order of the file. An answer counts once config has nothing against it, so a
-   silent button is asked for its lamp at once, and a pin that is taken is refused at once.
-2. What has no default gets none here. Only pins and ports are offered: a wrong one is found by the first test.
-3. Nothing is written before everything is answered, nor before ``config.load`` has taken it. Then the file takes its
-   place in one step; that of a file which people have written only if they say so.
+1. Nothing about a key stands here. node/config has its meaning, limits and default. What to ask also comes from
+   config: whatever it finds missing, in the order of the file. An answer counts once config has no objection. So init
+   asks for a silent button's lamp at once, and refuses a pin that is taken at once.
+2. A key without a default gets none here. Only pins and ports are offered: the first test finds a wrong one.
+3. Nothing is written before all questions are answered and ``config.load`` has accepted the result. Then the new file
+   replaces the old one in one step; a file that people have written is replaced only if they say so.
 """
 
 import errno
@@ -29,7 +29,7 @@ from node.config.reader import Table, allowed, choices, example, example_value, 
 from node.errors import InitError
 
 EXPLAINED = Path("/opt/alarm-node/share/doc/alarm-node/node.example.toml")
-"""Every key at length. `make install` puts it there, and a copy of it where there is no node.toml yet."""
+"""Explains every key. `make install` puts it there, and copies it to node.toml if there is none yet."""
 
 _HEADER = f"""\
 # What this room has, for alarm-node. Every key at length, with all alternatives:
@@ -43,17 +43,17 @@ _HEADER = f"""\
 _TLS_PORT = 8883
 _OFFERED = ("pin", "port")
 _MAY_FOLLOW = (("broker.ca_file", "broker.username"), ("broker.username", "broker.password_file"))
-"""Whoever has answered the first is asked for the second too, and may leave it out."""
+"""If the first is answered, init also asks for the second, which may be left out."""
 
 Answers = dict[str, Any]
-"""What is answered, each value under its "table.key"."""
+"""The answers, each value under its "table.key"."""
 Ask = Callable[[str], str]
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A key to ask for; ``wanted`` says what it must be, and what makes that necessary where it depends on others."""
+    """A key to ask for; ``wanted`` says what it must be, and why it is needed if that depends on other answers."""
 
     table: Table
     key: FieldInfo
@@ -62,12 +62,12 @@ class Question:
 
     @property
     def name(self) -> str:
-        """Under which the answer is kept."""
+        """The key of the answer in ``Answers``."""
         return f"{self.table.name}.{self.key.encode_name}"
 
     @property
     def by_flag(self) -> str:
-        """What to add to a command line."""
+        """What is missing on the command line, and what to add."""
         wanted = self.wanted
         for key in self.table.declared:
             shown = example_value(key)
@@ -81,7 +81,7 @@ QUESTIONS = {question.name: question for question in _DECLARED}
 
 
 def run(path: Path, given: Mapping[str, str], ask: Ask | None, tell: Tell, *, force: bool = False) -> None:
-    """Write this file from what flags gave, as text by "table.key", and from the answers of whoever can be asked."""
+    """Write this file from the flags (text by "table.key") and from answers to ``ask``, if there is somebody to ask."""
     _may_be_written(path, force=force)
     answers = answers_of(given)
     missing = [question.by_flag for question in questions(answers)] if ask is None else []
@@ -99,14 +99,14 @@ def run(path: Path, given: Mapping[str, str], ask: Ask | None, tell: Tell, *, fo
 
 
 def answers_of(given: Mapping[str, str]) -> Answers:
-    """What flags gave, as values, and what can't be otherwise."""
+    """The values that flags gave, and those that have only one choice."""
     needed = {name: choices(question.key) for name, question in QUESTIONS.items() if question.key.required}
     foregone = {name: found[0] for name, found in needed.items() if len(found) == 1}
     return foregone | {name: value(QUESTIONS[name].key, typed) for name, typed in given.items()}
 
 
 def questions(answers: Answers) -> list[Question]:
-    """What is still missing, in the order of the file."""
+    """The questions still to be answered, in the order of the file."""
     wanted: dict[str, str] = {}
     for problem in config.problems_of(_document(answers)):
         match lacking(problem):
@@ -119,7 +119,7 @@ def questions(answers: Answers) -> list[Question]:
 
 
 def interview(answers: Answers, ask: Ask, tell: Tell) -> Answers:
-    """These answers, and those to every question that is left."""
+    """The given answers, and those to all remaining questions."""
     while missing := questions(answers):
         answers = answers | _answer(missing[0], answers, ask, tell)
     for before, name in _MAY_FOLLOW:
@@ -129,7 +129,7 @@ def interview(answers: Answers, ask: Ask, tell: Tell) -> Answers:
 
 
 def _answer(question: Question, answers: Answers, ask: Ask, tell: Tell) -> Answers:
-    """What is answered to this question, which is asked until config has nothing against it."""
+    """The answer to this question, which is asked until config has no objection."""
     name, offer = question.key.encode_name, _offer(question, answers)
     shown = f" [{offer}]" if offer else " [none]" if question.optional else ""
     tell("\n" + _wrapped(": ".join(filter(None, [f"{question.table.heading} {name}", purpose(question.key)])), 80))
@@ -147,7 +147,7 @@ def _answer(question: Question, answers: Answers, ask: Ask, tell: Tell) -> Answe
 
 
 def _offer(question: Question, answers: Answers) -> str:
-    """What Enter stands for, if config has nothing against it; empty for what nobody may choose by a habit."""
+    """The value that Enter stands for, if config has no objection; empty for keys that nobody should choose by habit."""
     name, offered = question.key.encode_name, example_value(question.key)
     if name not in _OFFERED:
         return ""
@@ -157,7 +157,7 @@ def _offer(question: Question, answers: Answers) -> str:
 
 
 def _understood(question: Question, typed: str) -> Answers:
-    """The answer that this is: a value, or a line for the same table as examples show it (``insecure = true``)."""
+    """The answer that was typed: a value, or a line for the same table as examples show it (``insecure = true``)."""
     name, equals, rest = typed.partition("=")
     other = f"{question.table.name}.{name.strip()}"
     if equals and other in QUESTIONS:
@@ -166,7 +166,7 @@ def _understood(question: Question, typed: str) -> Answers:
 
 
 def value(key: FieldInfo, typed: str) -> Any:
-    """What this stands for: as node.toml has it, or a text without its quotes, whichever the key can have."""
+    """What the typed text means: a value as in node.toml, or a text without quotes, whichever the key can have."""
     candidates = [*_toml(typed), typed]
     for candidate in candidates:
         with suppress(ValidationError):
@@ -183,7 +183,7 @@ def _toml(typed: str) -> list[Any]:
 
 
 def _objections(answers: Answers) -> list[str]:
-    """What is wrong with what is answered; what is missing is none of it."""
+    """What is wrong with the answers; what is only missing doesn't count."""
     unprintable = [name for name, answer in answers.items() if not str(answer).isprintable()]
     return [
         *(f"{name} has a character that can't be printed: type it anew" for name in unprintable),
@@ -201,7 +201,7 @@ def _document(answers: Answers) -> dict[str, Any]:
 
 
 def text(answers: Answers) -> str:
-    """The file: what is answered, and every other key commented out, with its default or an example."""
+    """The file: the answers, and every other key commented out, with its default or an example."""
     return "\n".join([_HEADER, *(_lines(table, answers) for table in config.TABLES.values())])
 
 
@@ -227,7 +227,7 @@ def _key_lines(key: FieldInfo, answer: Any) -> str:
 
 
 def _wrapped(said: str, width: int, indent: str = "") -> str:
-    # A line of the file that is shown within a text stays in one piece.
+    # A line of the file that is quoted within a text must not be wrapped.
     glued = said.replace(" = ", "\0=\0")
     filled = textwrap.fill(
         glued, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
@@ -236,7 +236,7 @@ def _wrapped(said: str, width: int, indent: str = "") -> str:
 
 
 def write(path: Path, content: str, *, force: bool = False) -> None:
-    """Put this into the file in one step, once config has taken it; a power cut leaves either file, and whole."""
+    """Write the file in one step, once config has accepted it: after a power cut the old or the new file is whole."""
     target = Path(os.path.realpath(path))
     fresh = target.with_name(f".{target.name}.new")
     _may_be_written(path, force=force)
@@ -267,7 +267,7 @@ def _sync(directory: Path) -> None:
 
 
 def _may_be_written(path: Path, *, force: bool) -> None:
-    """InitError where the file can't be written or mustn't be replaced: nobody answers ten questions for nothing."""
+    """Raises InitError if the file can't be written or must not be replaced, before people answer ten questions."""
     target = Path(os.path.realpath(path))
     try:
         if not target.parent.is_dir():
@@ -283,7 +283,7 @@ def _may_be_written(path: Path, *, force: bool) -> None:
 def _may_be_replaced(path: Path, target: Path, *, force: bool) -> None:
     if not target.is_file():
         raise InitError(f"{path} isn't a file", "name another one with --config")
-    # What `make install` has put there was written by nobody who could miss it.
+    # `make install` wrote this file, not people: nothing of theirs is lost.
     pristine = EXPLAINED.is_file() and EXPLAINED.read_bytes() == target.read_bytes()
     if not force and not pristine:
         raise InitError(

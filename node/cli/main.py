@@ -1,7 +1,7 @@
-"""The commands. The only place that prints; logs go to standard error.
+"""The commands of alarm-node. Only this module prints; logs go to standard error.
 
 Exit codes: 0 done, 1 findings (check) or a failure that the last line explains, 2 can't be told, or wrong usage, 141
-nobody reads the answer any more (as after ``| head``).
+the reader of the output has gone (as after ``| head``).
 """
 
 import argparse
@@ -28,7 +28,7 @@ DEFAULT_CONFIG = Path("/etc/alarm-node/node.toml")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code."""
+    """Run one command; returns the exit code."""
     try:
         with printing():
             parsed = parser().parse_args(arguments)
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The commands and their flags; the shells' completion is drawn from it (tests/support/completion.py)."""
+    """The commands and their flags; the shells' completion is generated from it (tests/support/completion.py)."""
     made = Parser(prog="alarm-node", description="A panic button that is never silently dead.")
     made.add_argument("--version", action="version", version=f"alarm-node {__version__}")
     commands = made.add_subparsers(required=True, metavar="COMMAND")
@@ -102,14 +102,14 @@ def _init(parsed: argparse.Namespace) -> int:
 
 
 def _ask(prompt: str) -> str:
-    # Not as input(prompt): that one goes to standard error.
+    # Not by input(prompt): that prints the prompt on standard error.
     print(prompt, end="", flush=True)
     return input()
 
 
 def _run(parsed: argparse.Namespace) -> int:
     systemd.outlast_hangups()
-    # Imported here, as below: `check` and `log` shouldn't wait for what only the service needs.
+    # Imported here, as below, so that `check` and `log` don't wait for imports that only the service needs.
     from node.io.panel.pin_factory import open_factory  # noqa: PLC0415
     from node.service.loop import Service  # noqa: PLC0415
 
@@ -166,7 +166,7 @@ def _log(parsed: argparse.Namespace) -> int:
 
 
 def _unreadable(key: Key) -> dict[str, Any]:
-    """What is left to say of an event that a bad card has garbled."""
+    """What can still be said of an event that a bad card has garbled."""
     known = {"at_utc": "-" * 24, "boot": str(key.boot), "seq": str(key.seq), "kind": "unreadable"}
     return {**known, "held_by": None, "held_at_utc": None, "accepted_at_utc": None, "steps_ms": {}}
 
@@ -180,7 +180,7 @@ def _line(told: dict[str, Any], following: bool) -> str:
     elif told["accepted_at_utc"]:
         holder = "  [accepted by the broker]"
     else:
-        # A follower reads an event as soon as it is stored: that nobody holds it yet would say nothing.
+        # A follower reads an event as soon as it is stored, when nobody can hold it yet: "not held" would mislead.
         holder = "" if following else "  [not held]"
     details += _steps(told["steps_ms"])
     return f"{told['at_utc']}  {told['boot']}-{told['seq']:<5}  {told['kind']:<17}  {details}{holder}"
@@ -191,7 +191,7 @@ def _range(told: dict[str, Any]) -> str:
 
 
 def _steps(steps_ms: dict[str, float | None]) -> str:
-    """How long the call took to each step: ``stored 4 ms, held 31 ms, told 60 ms``."""
+    """How long the call took to reach each step: ``stored 4 ms, held 31 ms, told 60 ms``."""
     reached = [f"{step} {_after(ms)}" for step, ms in steps_ms.items()]
     return f"  {', '.join(reached)}" if reached else ""
 

@@ -270,7 +270,7 @@ def journal_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def leads_to_journal(environ: Mapping[str, str], descriptor: int) -> bool:
-    """Whether this descriptor is the stream that systemd connected to the journal (systemd.exec(5), $JOURNAL_STREAM)."""
+    """Whether this is the stream that systemd connected to its journal (systemd.exec(5), $JOURNAL_STREAM)."""
     try:
         found = os.fstat(descriptor)
     except OSError:

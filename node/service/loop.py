@@ -14,8 +14,8 @@ Rules:
    recorded.
 6. The watchdog is fed here and nowhere else, and only if the loop and the level sampler have made progress since the
    last feed. A stalled writer or link is a fault; at the end its thread is abandoned, never waited for.
-7. The level sampler reads the inputs besides the edges. A press whose edge was lost is still an alarm, and the lost edge
-   is a fault.
+7. The level sampler reads the inputs besides the edges. A press whose edge was lost is still an alarm, and the lost
+   edge is a fault.
 8. No command from the network can hold back, delay or hide an alarm that is raised after it.
 
 Threads (and what may make them wait):

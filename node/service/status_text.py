@@ -33,7 +33,7 @@ _MEANINGS = {
     "evicted": "the record had no room for these",
     "record-loaded": "the record answered late",
 }
-"""What happened, where the event's name alone doesn't say it."""
+"""Words for events whose kind alone doesn't explain them."""
 
 FIELDS = {
     "ALARM_EVENT": "kind",
@@ -47,7 +47,7 @@ FIELDS = {
     "ALARM_REASON": "reason",
     "ALARM_BY": "by",
 }
-"""The journal's fields of an event, and where each stands in it."""
+"""The journal's fields of an event, and the attribute behind each."""
 
 
 def fields(event: effects.LoggedEvent) -> dict[str, str]:

@@ -29,7 +29,7 @@ from node.simulate.wall import Wall, Wire
 log = logging.getLogger(__name__)
 
 _MOVES = {"button": "pressed", "door": "open", "tamper": "open", "reset": "turned"}
-"""What is told of a contact that moves, by what it is."""
+"""The word that reports a moved contact, by kind of input."""
 
 
 class Lines:

@@ -54,9 +54,10 @@ class Instruction:
 
 
 def parse(line: str, kinds: Mapping[str, str]) -> Instruction | None:
-    """The instruction on this line, for a wall with these inputs (kinds by name); None for a blank line or comment (``#``).
+    """The instruction on this line, for a wall with these inputs (kinds by name).
 
-    Capitals and spaces don't matter. Raises ValueError with a text that says what is allowed.
+    None for a blank line or a comment (``#``). Capitals and spaces don't matter. Raises ValueError with a text that
+    says what is allowed.
     """
     words = line.partition("#")[0].lower().split()
     match words:

@@ -28,7 +28,7 @@ _CHATTER_S = (0.0005, 0.0015)
 
 
 class Wire(StrEnum):
-    """The state of an input's cable. Cut: each of its lines is high. Shorted: each is low, whatever the contact does."""
+    """The state of an input's cable. Cut: its lines are high. Shorted: they are low, whatever the contact does."""
 
     INTACT = "intact"
     CUT = "cut"
@@ -165,7 +165,7 @@ class Wall:
             self._on_contact(at, name, actuated)
 
     def _move(self, name: str, actuated: bool) -> float:
-        """Set the lines, break before make: a changeover contact opens first. Returns when the last of its lines changed."""
+        """Set the lines, break before make: a changeover contact opens first. When the last of its lines changed."""
         before = time.monotonic()
         settings, wire = self._inputs[name], self._wires[name]
         closed = {

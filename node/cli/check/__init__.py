@@ -1,1 +1,1 @@
-"""The doctor: what of a node doesn't work, found without disturbing a service that runs."""
+"""The doctor: finds what doesn't work at a node, without disturbing a service that runs."""

@@ -1,4 +1,4 @@
-"""The doctor at a broker: whether it answers, a canary comes back, and how long certificates are good."""
+"""The doctor at a broker: whether it answers, whether a canary comes back, and how long certificates are valid."""
 
 import queue
 import secrets
@@ -21,14 +21,14 @@ from node.protocol import codec
 from node.protocol.messages import CANARY_EXPIRY_S
 
 ANSWER_S = 5.0
-"""How long a broker may take; HAZARDS.md H14: a subscription that is granted and silent is found by a canary only."""
+"""How long a broker may take. HAZARDS.md H14: only a canary shows a subscription that is granted and stays silent."""
 
 EXPIRES_DAYS = 30
 DAY_S = 86_400.0
 
 
 def try_broker(settings: config.Config, broker: config.Broker) -> Iterator[Finding]:
-    """Connect as the node, which must not run now, and listen for a canary of our own."""
+    """Connect as the node, whose service must not run now, and wait for a canary of our own."""
     if broker.insecure:
         yield Finding(False, f"broker {broker.name}: {PLAIN_TEXT.code} {PLAIN_TEXT.text}", PLAIN_TEXT.next_step)
     boot = secrets.token_hex(4)
@@ -46,7 +46,7 @@ def try_broker(settings: config.Config, broker: config.Broker) -> Iterator[Findi
         )
 
     def will(session: int) -> tuple[str, bytes]:
-        # Nobody is to believe that the node was there: it isn't, and a doctor that dies changes nothing about that.
+        # The will must say that the node is lost: it isn't running, and a doctor that dies doesn't change that.
         return messages.state_topic, messages.state("lost", session, 0, time.time(), synchronised=False)
 
     link = Link(

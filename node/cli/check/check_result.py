@@ -1,4 +1,4 @@
-"""What the doctor says: a line each."""
+"""The doctor's findings, one line each."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from node.sanitize import plain
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the answer. ``ok`` None: it can't be told. ``next_step`` is empty where nothing has to be done."""
+    """One line of the answer. ``ok`` is None if it can't be told; ``next_step`` is empty if there is nothing to do."""
 
     ok: bool | None
     text: str
@@ -19,5 +19,5 @@ class Finding:
 
 
 def called(kind: str, name: str) -> str:
-    """An input as people call it: one that wasn't given a name is called by what it is."""
+    """An input as people call it: an input without a name of its own is called by its kind."""
     return kind if name == kind else f"{kind} {name}"

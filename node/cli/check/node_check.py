@@ -1,7 +1,8 @@
-"""The doctor: what of a node doesn't work, found without disturbing a service that runs.
+"""The doctor: finds what doesn't work at a node, without disturbing a service that runs.
 
-While the service runs, its own findings are read and nothing is touched: a second connection with the node's id would
-throw the service off its broker. Otherwise pins, state directory and brokers are tried, and given back.
+While the service runs, the doctor reads the service's own findings and touches nothing: a second connection with the
+node's id would end the service's session at the broker. Otherwise it tries pins, state directory and brokers, and
+releases them again.
 """
 
 import secrets
@@ -27,7 +28,7 @@ from node.service import status_file
 __all__ = ["Finding", "examine"]
 
 SERVICE_DIRECTORY = Path("/run/alarm-node")
-"""Where the service leaves its word under systemd: RuntimeDirectory= of deploy/systemd/alarm-node.service."""
+"""Where the service writes its status under systemd: RuntimeDirectory= of deploy/systemd/alarm-node.service."""
 
 STALE_BEATS = 3
 
@@ -38,7 +39,7 @@ _CALLS: Mapping[Step, tuple[bool, str, str]] = {
     Step.TOLD: (True, "people were told", "acknowledge it, go there, and reset it"),
     Step.ACKNOWLEDGED: (True, "somebody is coming", "reset it once all is well there"),
 }
-"""What an open call is said to be, by how far it has got, and what to do; before that nobody was told yet."""
+"""The finding about an open call by its step, and what to do. In steps before these nobody was told yet."""
 
 _SECRETS = ("key_file", "password_file")
 
@@ -46,7 +47,7 @@ _SECRETS = ("key_file", "password_file")
 def examine(
     path: Path, environ: Mapping[str, str], make_factory: Callable[[str], Any] = open_factory
 ) -> Iterator[Finding]:
-    """Every finding about the node that this file describes, as soon as it is known."""
+    """Every finding about the node that this file describes, each as soon as it is known."""
     try:
         settings = config.load(path, environ)
     except ConfigError as error:
@@ -111,7 +112,7 @@ def _ask_service(settings: config.Config, where: Path) -> Iterator[Finding]:
 
 
 def _about_call(call: status_file.Call) -> Finding:
-    """An open call is well only where people are known to have been told of it; a test tells nobody."""
+    """An open call is in order only if people are known to have been told of it; a test is told to nobody."""
     if call.test:
         return Finding(True, f"TEST {call.incident} of {call.input}: {call.step.value}")
     ok, how_far, next_step = _CALLS.get(call.step, _NOT_TOLD)
@@ -119,7 +120,7 @@ def _about_call(call: status_file.Call) -> Finding:
 
 
 def _name_file(settings: config.Config, name: str) -> Iterator[Finding]:
-    """Which file of this broker can't be used; those that systemd hands over can't be looked at from here."""
+    """Which file of this broker can't be used; files that systemd passes to the service can't be checked from here."""
     for broker in settings.brokers:
         if broker.name == name and all(path.is_absolute() for path in files(broker).values()):
             credentials = Credentials(name, broker.tls, broker.login)
@@ -129,7 +130,7 @@ def _name_file(settings: config.Config, name: str) -> Iterator[Finding]:
 
 
 def _word(settings: config.Config, where: Path) -> status_file.Status | None:
-    """What the service last said; whoever asks isn't started by systemd, and doesn't know its $RUNTIME_DIRECTORY."""
+    """What the service last wrote. This command isn't started by systemd, so it doesn't know the $RUNTIME_DIRECTORY."""
     now, kernel_boot = time.monotonic(), health.kernel_boot()
     found = status_file.read(where, now, kernel_boot)
     if found is None:
@@ -140,7 +141,7 @@ def _word(settings: config.Config, where: Path) -> status_file.Status | None:
 
 
 def _try_directory(directory: Path) -> Finding:
-    """Where it is missing, its parent is tried: a directory that the doctor made wouldn't be the service's own."""
+    """If it is missing, try its parent: a directory made by the doctor wouldn't belong to the service."""
     try:
         nearest = next(each for each in (directory, *directory.parents) if each.exists())
         probe = nearest / f".probe-{secrets.token_hex(4)}"
@@ -153,7 +154,7 @@ def _try_directory(directory: Path) -> Finding:
 
 
 def _look_at_files(settings: config.Config) -> Iterator[Finding]:
-    """Whether the files can be read that brokers name; what they hold is seen when the broker is tried."""
+    """Whether the files that brokers name can be read; errors in their content show when the broker is tried."""
     for broker in settings.brokers:
         for key, path in files(broker).items():
             about = f"broker {broker.name}: {key}"
@@ -165,7 +166,7 @@ def _look_at_files(settings: config.Config) -> Iterator[Finding]:
 
 
 def _look_at_rights(settings: config.Config) -> Iterator[Finding]:
-    """Who else may read what is the node's alone."""
+    """Who else may read files that only the node may read."""
     for broker in settings.brokers:
         for key, path in files(broker).items():
             if key not in _SECRETS:

@@ -1,4 +1,4 @@
-"""The doctor at the pins: whether they are free, can be read, and say what is plausible."""
+"""The doctor at the pins: whether they are free and readable, and whether their levels are plausible."""
 
 import queue
 import time
@@ -18,7 +18,7 @@ LEVELS_S = 2.0
 
 
 def try_pins(settings: config.Config, make_factory: Callable[[str], Any]) -> Iterator[Finding]:
-    """Claim every pin as the service would, read the inputs once, and give all of it back."""
+    """Claim every pin as the service would, read the inputs once, and release all pins."""
     heard: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
     try:
         factory = make_factory(settings.pin_factory)
@@ -63,7 +63,7 @@ _ACTIVE = {
     Role.TAMPER: ("the case is open", "close the case, or check the switch and wiring = '{}'"),
     Role.RESET: ("the key is turned", "turn it back, or check the switch and wiring = '{}'"),
 }
-"""What it means that an input of this role is active, and what to do where that isn't as it should be."""
+"""What it means that an input of this role is active, and what to do if it shouldn't be."""
 
 
 def _read_levels(
