@@ -147,7 +147,7 @@ def _answer(question: Question, answers: Answers, ask: Ask, tell: Tell) -> Answe
 
 
 def _offer(question: Question, answers: Answers) -> str:
-    """The value that Enter stands for, if config has no objection; empty for keys that nobody should choose by habit."""
+    """The value that Enter stands for, if config has no objection; empty for keys that people must choose with care."""
     name, offered = question.key.encode_name, example_value(question.key)
     if name not in _OFFERED:
         return ""

@@ -107,7 +107,7 @@ def follow(step: Step, happening: Happening) -> Step | None:
 
 
 def phase(step: Step) -> str:
-    """The step as the ``alarm`` topic tells it: active, received (people were told) or acknowledged."""
+    """The step as the ``alarm`` topic shows it: active, received (people were told) or acknowledged."""
     return _PHASES.get(step, "active")
 
 

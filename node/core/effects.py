@@ -14,7 +14,7 @@ from node.core.signals import BuzzerPattern, LampPattern
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The base."""
+    """The base of all effects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +268,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class SendHeartbeat(Send):
-    """Publish how the node is."""
+    """Publish a heartbeat."""
 
     heartbeat: Heartbeat
 

@@ -14,7 +14,7 @@ from node.errors import FaultKind
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The base: ``at`` is CLOCK_MONOTONIC in seconds."""
+    """The base of all events: ``at`` is CLOCK_MONOTONIC in seconds."""
 
     at: float
 

@@ -48,7 +48,7 @@ def press(turn: Turn, name: str, at: float, kind: str) -> None:
 
 
 def stored(turn: Turn, keys: Iterable[Key]) -> None:
-    """These events are on the disk."""
+    """These events are now on the disk: calls among them reach *stored*."""
     for incident in turn.state.incidents:
         if incident.press in keys:
             climb(turn, incident, Happening.STORED, Step.STORED)

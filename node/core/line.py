@@ -34,7 +34,7 @@ EDGE_GRACE_S = 1.0
 UNREADABLE_S = 5.0
 """How long a line may stay unread before it is a fault (deploy/design/CONTRIBUTING.md 2, habit 4)."""
 
-_EPSILON = 1e-9  # 20 ms added up from floats may end a hair under 20 ms
+_EPSILON = 1e-9  # rounding: 20 ms added up from floats may end just below 20 ms
 
 
 class ContactState(StrEnum):
@@ -109,7 +109,7 @@ def sample(line: Line, actuated: bool | None, at: float, debounce_s: float, unti
 
 
 def advance(line: Line, at: float, debounce_s: float) -> Line:
-    """The line at ``at``, if its level has held until then. The same object if samples dissent or nothing changes."""
+    """The line at ``at``, if its level has held until then. The same object if samples dissent or its state stays."""
     if line.dissent_since is not None and at > line.dissent_since:
         return line
     reached = _advance(line, at, debounce_s)
@@ -136,7 +136,7 @@ def next_sample(line: Line, at: float, debounce_s: float) -> float | None:
 
 
 def _turned(line: Line, actuated: bool, at: float, debounce_s: float) -> Line:
-    """The level changed at ``at``, or at ``since`` where that is later."""
+    """The line after its level changed at ``at``, or at ``since`` if that is later."""
     at = max(at, line.since)
     return replace(_advance(line, at, debounce_s), level=actuated, since=at, dissent_since=None)
 

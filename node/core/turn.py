@@ -203,5 +203,5 @@ UNSTORED_WATCHED = 100
 CLOSED_KEPT = 256
 """How many resets are remembered, so that a retained alarm can't bring them back.
 
-They are more than enough, because a broker holds one list.
+That is enough, because a broker holds only one list.
 """

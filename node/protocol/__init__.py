@@ -1,1 +1,1 @@
-"""What travels between node, broker and monitor (protocol v1), and what the record keeps of it."""
+"""The messages between node, broker and monitor (protocol v1), and what the record stores of them."""

@@ -102,7 +102,7 @@ class LogWatcher:
 class Service:
     """A whole node, from its pins to its brokers.
 
-    ``factory`` is the pin factory; ``directory`` the state directory. ``notifier`` stays the caller's.
+    ``factory`` is the pin factory; ``directory`` the state directory. The caller owns ``notifier``.
     """
 
     def __init__(
@@ -316,11 +316,11 @@ class Service:
 
     def _show_ladder(self, effect: effects.ShowLadder) -> None:
         self._watcher.ladder(effect.at, effect.input, effect.step)
-        if effect.step is not Step.PRESSED:  # that is the event itself
+        if effect.step is not Step.PRESSED:  # the event itself already records "pressed"
             self._record.note_step(effect.press, effect.step.value, effect.at)
 
     def _link(self, broker: config.Broker) -> Link:
-        # So a retained command is refused at once, not only when the broker sends it again at the next start.
+        # retain_as_published: a retained command is refused at once, not only when it comes back at the next start.
         # MQTT's no-local isn't used: with it, a broker may withhold the retained alarm of our own client id.
         subscriptions = [
             Subscription(topic, retain_as_published=topic == self._wire.command_topic)

@@ -90,7 +90,7 @@ def release(descriptor: int | None) -> None:
 
 
 def is_running(state_directory: Path) -> bool:
-    """Whether a service holds the lock. PermissionError where this user may not look."""
+    """Whether a service holds the lock. PermissionError if this user may not check."""
     try:
         descriptor = os.open(state_directory / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):

@@ -69,7 +69,7 @@ def sentence(event: effects.LoggedEvent) -> str:
 
 
 def is_ready(state: State) -> bool:
-    """Whether everything works or its fault is raised: every input was read, and the record has stored all events."""
+    """Whether everything that is needed works, or its fault stands: each input was read, each event is stored."""
     codes = {fault.code for fault in state.faults}
     read = all(
         contact.state is not ContactState.UNKNOWN or FaultId(INPUT_UNREADABLE.code, name) in state.faults

@@ -21,7 +21,7 @@ OnContact = Callable[[float, str, bool], None]
 """Called with (monotonic seconds, input, actuated) whenever a contact was moved."""
 
 TURN_MS = 200.0
-"""How long a key stays turned."""
+"""How long a key stays turned, in milliseconds."""
 
 _PI_3B = "a02082"
 _CHATTER_S = (0.0005, 0.0015)

@@ -39,7 +39,7 @@ _CALLS: Mapping[Step, tuple[bool, str, str]] = {
     Step.TOLD: (True, "people were told", "acknowledge it, go there, and reset it"),
     Step.ACKNOWLEDGED: (True, "somebody is coming", "reset it once all is well there"),
 }
-"""The finding about an open call by its step, and what to do. In steps before these nobody was told yet."""
+"""The finding about an open call by its step, and what to do. At any other step nobody was told yet."""
 
 _SECRETS = ("key_file", "password_file")
 

@@ -1,8 +1,8 @@
-"""What a session publishes: at most 20 messages are unanswered at once, or fewer if the broker's CONNACK says so.
+"""What a session publishes: at most 20 of a node's messages are unanswered at once, or fewer if CONNACK says so.
 
-Heartbeats and telemetry leave some of these places free, so that an alarm always finds one. A message that is larger
-than the broker takes is shortened if possible. Otherwise it isn't sent, because the broker would end the session; it
-is answered as the broker would have answered it. paho doesn't check this limit.
+Heartbeats and telemetry leave some of these places free, so that an alarm finds one. A message that is larger than the
+broker takes is shortened if possible. Otherwise it isn't sent, because the broker would end the session; it is answered
+as the broker would have answered it. paho doesn't check this limit.
 """
 
 import logging

@@ -144,7 +144,7 @@ class Record:
             stopping = self._stopping.is_set()
             try:
                 done = self._attempt()
-            except Exception:  # noqa: BLE001 -- the queue refused what a failure had to tell; it is told next time
+            except Exception:  # noqa: BLE001 -- the queue refused the report of a failure; the next attempt reports it
                 _log.exception("the record's failure can't be reported")
                 done = False
             if stopping:
@@ -162,7 +162,7 @@ class Record:
             self._file = self._file or self._open()
             self._write(self._file)
             self._look_through()
-        except Exception as failure:  # noqa: BLE001 -- whatever it was, the writer lives and tries again
+        except Exception as failure:  # noqa: BLE001 -- after any error the writer goes on and tries again
             return self._fail(failure) and self._attempt()
         return True
 

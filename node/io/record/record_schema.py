@@ -43,7 +43,7 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (boot, seq, step)) WITHOUT ROWID""",
     ),
 )
-"""Of each version: the statements that make it of the one before."""
+"""For each version: the statements that upgrade the file from the version before."""
 
 VERSION = len(UPGRADES)
 

@@ -25,7 +25,7 @@ from node.io.mqtt.login import x509
 from node.io.mqtt.login.tls import TlsContext
 
 NODE, AUTHORITY, BROKER = "node", "authority", "broker"
-"""Whose certificate it is."""
+"""The owners of certificates."""
 
 Seen = tuple[Mapping[str, float], bool]
 """When the certificates expire (wall clock, seconds), by owner; and whether all files are in order."""
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Proof:
-    """What the files held: what belongs together is taken together."""
+    """What the files held: files that belong together are read together."""
 
     password: bytes | None
     context: TlsContext | None

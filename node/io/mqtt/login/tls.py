@@ -78,7 +78,7 @@ class TlsContext(ssl.SSLContext):
     handshake_s = 3.0
 
     def __new__(cls) -> "TlsContext":
-        """A client's context without authorities: so far it trusts nobody."""
+        """A client's context without authorities: it trusts no broker yet."""
         context = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
