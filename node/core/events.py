@@ -1,6 +1,6 @@
 """What can happen: frozen, in the past tense, each with ``at`` (monotonic seconds).
 
-Whoever puts an event on the queue says when it happened; neither this module nor the controller reads a clock.
+The thread that puts an event on the queue says when it happened; neither this module nor the controller reads a clock.
 ``link`` is a broker's name, ``session`` counts the connections of this boot.
 """
 

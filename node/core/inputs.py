@@ -238,7 +238,7 @@ def _hold_door_open(turn: Turn, settings: InputSettings, at: float) -> None:
 
 
 def _stop_waiting(turn: Turn, settings: InputSettings, after: Contact) -> None:
-    """The input isn't active any more. If its hold time was over by then, it counts as held, though nobody looked then.
+    """The input isn't active any more. If its hold time was over by then, it counts as held, even if noticed late.
 
     Only a release ends the wait for a held test: unknown and faulty are never taken for normal.
     """

@@ -289,7 +289,7 @@ def _about_call(turn: Turn, key: Key, happening: Happening, step: Step) -> None:
 
 
 def _event_unheard(turn: Turn, key: Key) -> None:
-    """A broker took the event, but nobody subscribes there; if no other link carries it either, nobody has it."""
+    """A broker took the event, but has no subscriber for it. If no other link carries it either, nobody has it."""
     waiting = turn.state.outbox.waiting.get(key)
     for incident in turn.state.incidents:
         if incident.press == key:

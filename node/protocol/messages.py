@@ -240,7 +240,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 UNREAD = Health()
-"""The health of a machine that nobody has looked at."""
+"""The health of a machine that hasn't been read yet."""
 
 
 class HeartbeatMessage(Message, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Passes items to the record, on the loop's thread; the record makes nobody wait.
+    """Passes items to the record, on the loop's thread, which never waits for the record.
 
     ``wall`` returns the seconds since 1970.
     """

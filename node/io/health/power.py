@@ -17,7 +17,7 @@ from node.io.health.proc_files import HealthError, entries, number, text
 from node.protocol.messages import Throttle, Throttling, UnderVoltage
 
 LOW_SHOWN_S = 600.0
-"""How long a dip of the voltage stays a fault: a weak supply dips again and again, and each is over in seconds."""
+"""How long the fault stands after a dip of the voltage: a weak supply dips again and again, for seconds each time."""
 
 _GET_THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
 
