@@ -12,8 +12,8 @@ Rules:
 4. A refused or unheard event is no longer in flight. It is set aside until its next turn, so it never blocks the event
    behind it.
 5. Alarm events are sent again after ``receipt_s``; the pause doubles each time, up to 5 minutes. Telemetry is sent
-   again after 5 minutes. Everything is sent again when a monitor is heard (again), at most once a second, or when a
-   link comes back.
+   again after 5 minutes. Everything is sent again when a monitor is heard (again), at most once a second, and on a
+   link that comes back.
 6. At most ``KEPT`` events wait in memory. Beyond that events are spilled: telemetry first, the oldest first. The record
    has them, and is asked for them when there is room again.
 """

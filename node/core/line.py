@@ -38,7 +38,7 @@ _EPSILON = 1e-9  # rounding: 20 ms added up from floats may end just below 20 ms
 
 
 class ContactState(StrEnum):
-    """What is known of an input. ``FAULT``: its wire is cut or shorted. Only a supervised input has it, no line."""
+    """What is known of an input. ``FAULT``: its wire is cut or shorted; only supervised inputs have it, lines never."""
 
     UNKNOWN = "unknown"
     NORMAL = "normal"
@@ -144,7 +144,7 @@ def _turned(line: Line, actuated: bool, at: float, debounce_s: float) -> Line:
 def _agreed(line: Line, dissent_since: float, at: float, debounce_s: float) -> Line:
     """Samples agree with the level again, so an actuated line was released in between.
 
-    It was not if the dissenting samples were read at the very instant of its edge.
+    It was not released if the dissenting samples were read at the very instant of its edge.
     """
     if not line.level or dissent_since <= line.since:
         return replace(line, dissent_since=None)

@@ -130,7 +130,7 @@ def receipt_heard(turn: Turn, event: ev.ReceiptHeard) -> None:
 
 
 def monitor_heard(turn: Turn, event: ev.MonitorHeard) -> None:
-    """A monitor spoke. If it wasn't heard before, or has just connected, everything that waits is sent again."""
+    """A monitor spoke. If it is new, restarted or has just connected, everything that waits is sent again."""
     monitors = turn.state.settings.monitors
     if known_link(turn, event.link) is None or (monitors and event.monitor not in monitors):
         return
@@ -267,7 +267,7 @@ def _say_birth_again(turn: Turn, name: str) -> None:
 
 
 def _say_alarm_again(turn: Turn, name: str) -> None:
-    """Mark the list as untold, if that is due; reconcile.py then publishes it."""
+    """Mark the list as not told, if that is due; reconcile.py then publishes it."""
     link = turn.state.supervision.link(name)
     if link.alarm_again is not None and turn.now >= link.alarm_again:
         turn.change_link(replace(link, alarm_sent=None, alarm_answered_at=turn.now, alarm_again=None))
