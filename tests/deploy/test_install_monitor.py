@@ -45,7 +45,7 @@ def test_the_monitor_is_installed_whole_and_taken_away_whole(tmp_path: Path) -> 
 
     assert given == GIVEN
     assert told.returncode == 0, told.stderr
-    assert {"locale/de/LC_MESSAGES/monitor.po", "v0001_first.py"} <= packed
+    assert {"locale/de/LC_MESSAGES/monitor.po", "history/schema/migrations/versions/v0001_first.py"} <= packed
     assert guides == GUIDES
     assert begins.startswith("#!/opt/alarm-monitor/bin/python")
     assert files(tmp_path) == {Path("etc/monitor.toml"), Path("etc/nodes.toml")}

@@ -75,4 +75,5 @@ def test_without_a_manager_the_log_is_text(config: Path, broker: Broker) -> None
     with SimulatedNode(config) as node:
         _, line = node.expect_log("starts, boot")
 
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d [\d:,]+ INFO node\.service: mitte/room-214 starts, boot [0-9a-f]{8}", line)
+    begins = r"\d{4}-\d\d-\d\d [\d:,]+ INFO node\.service\.loop: "
+    assert re.fullmatch(begins + "mitte/room-214 starts, boot [0-9a-f]{8}", line)

@@ -372,8 +372,8 @@ STORE_AND_TELL = """
 import queue, sys
 from pathlib import Path
 from node.core.events import BacklogRead, EventsStored, RecordLoaded
-from node.core.memory import Key, Snapshot
-from node.record import Record, Row
+from node.core.model import Key, Snapshot
+from node.io.record.record import Record, Row
 events = queue.SimpleQueue()
 record = Record(Path(sys.argv[1]), boot="0000cafe", kernel_boot="kernel-1", put=events.put,
                 decode_snapshot=lambda stored: Snapshot(float(stored)))

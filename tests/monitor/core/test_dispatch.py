@@ -16,6 +16,7 @@ from node.monitor.core.commands.requests import (
     Reset,
     Resume,
     Silence,
+    must_be_stored,
 )
 from node.monitor.core.decisions import Moment, Respond
 from node.monitor.core.model import IncidentRecord, NodeKey
@@ -219,3 +220,20 @@ def test_an_end_of_what_ended_meanwhile_is_done() -> None:
 
     assert play.answer(number) == Answer("done", "only-here")
     assert play.record().reset_reason == "drill"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "expected"),
+    [
+        (PauseNode(ROOM, DESK, "paint", 60.0), Answer("done"), True),
+        (PauseNode(ROOM, DESK, "paint", 60.0), Answer("refused", "no-such-node"), False),
+        (Acknowledge(INCIDENT, DESK), Answer("done", "only-here"), True),
+        (Acknowledge(INCIDENT, DESK), Answer("done"), False),
+    ],
+    ids=["a pause", "a refused pause", "only here", "at the node"],
+)
+def test_what_only_this_monitor_knows_is_answered_once_it_is_stored(
+    asked: Request, answer: Answer, expected: bool
+) -> None:
+    """The node keeps what was done at its wall."""
+    assert must_be_stored(asked, answer) is expected

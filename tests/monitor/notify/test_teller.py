@@ -79,7 +79,7 @@ def logged() -> Iterator[Record]:
         def emit(self, record: logging.LogRecord) -> None:
             lines.add(record.getMessage())
 
-    handler, logger = Handler(), logging.getLogger("node.monitor.notify.teller")
+    handler, logger = Handler(), logging.getLogger("node.monitor.notify")
     logger.addHandler(handler)
     yield lines
     logger.removeHandler(handler)
