@@ -142,7 +142,7 @@ complete -c alarm-monitor -n '_shtab_alarm_monitor_using identify' -l url -x -d 
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using identify' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'whose token it is asked with'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using identify' -l for -x -d 'at most 60s (10s by default)'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using identify; and test $_shtab_alarm_monitor_npos -eq 0' -ka "(alarm-monitor complete nodes (commandline -opc) 2>/dev/null)" -d 'room-214, or SITE/NODE'
-complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a pause -d 'maintenance: a node'"'"'s silence is nobody'"'"'s business for a while'
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a pause -d 'maintenance: don'"'"'t report a node as down for a while'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using pause' -s h -l help -d 'show this help message and exit'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using pause' -l verbose -d 'log more than what facilities need'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using pause' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/alarm-monitor/monitor.toml'

@@ -56,7 +56,7 @@ def _guarded(callback: _Callback[_P]) -> _Callback[_P]:
     def guarded(session: "Session", /, *args: _P.args, **kwargs: _P.kwargs) -> None:
         try:
             callback(session, *args, **kwargs)
-        except Exception:
+        except Exception:  # raised from here it would end paho's loop, and the session with it
             if session.may_complain():
                 log.exception("link %s: session %d: a callback failed", session.name, session.number)
 

@@ -59,7 +59,7 @@ def parser(say: Callable[[str], str] = str) -> argparse.ArgumentParser:
     identify.add_argument("node", help="room-214, or SITE/NODE", metavar="NODE")
     text = "at most 60s (10s by default)"
     identify.add_argument("--for", dest="for_s", type=_from("1s", "60s"), default=10.0, help=text, metavar="TIME")
-    pause = add("pause", "maintenance: a node's silence is nobody's business for a while")
+    pause = add("pause", "maintenance: don't report a node as down for a while")
     pause.add_argument("node", help="room-214, or SITE/NODE", metavar="NODE")
     text = "2h, 3d; at most 30d"
     pause.add_argument("--for", dest="for_s", type=_from("1m", "30d"), required=True, help=text, metavar="TIME")
