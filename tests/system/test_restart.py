@@ -110,6 +110,7 @@ def test_a_reset_incident_stays_reset_whatever_the_broker_still_says(broker: Bro
         (incident,) = incidents(decoded(old))
         assert desk.order("reset", incident=incident)["outcome"] == "done"
         desk.receive("event", kind="reset")
+        wait_until(lambda: any(b'"reset"' in row.body for row in read_log(config.parent / "state")))
         node.kill()
     desk.client.publish(f"{BRANCH}/alarm", old.payload, retain=True)
 
