@@ -179,7 +179,7 @@ def files(tmp_path: Path, authority: Authority) -> Files:
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are looked at without waiting for a minute."""
-    monkeypatch.setattr("node.io.mqtt.session._LOOK_S", 0.05)
+    monkeypatch.setattr("node.io.mqtt.session.session._LOOK_S", 0.05)
     monkeypatch.setattr("node.io.mqtt.link_queue.TICK_S", 0.05)
 
 

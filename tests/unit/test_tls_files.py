@@ -105,7 +105,7 @@ def test_what_is_renewed_in_a_session_is_seen_in_it(
     tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection may last for months: a fault that was mended must not. The session stays."""
-    monkeypatch.setattr("node.io.mqtt.session._LOOK_S", 0.05)
+    monkeypatch.setattr("node.io.mqtt.session.session._LOOK_S", 0.05)
     pair = authority.issue("room-214", tmp_path, days=2)
     with (
         secure_broker(tmp_path, authority, clients=True) as broker,

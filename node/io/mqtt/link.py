@@ -31,8 +31,8 @@ from node.io.mqtt.answer_timeout import Patience
 from node.io.mqtt.link_queue import Kind, LinkQueue
 from node.io.mqtt.link_types import NODE_BOUNDS, Bounds, Incoming, Outgoing, Priority, Subscription, Terms
 from node.io.mqtt.login.credentials import Credentials
-from node.io.mqtt.send_window import UNSENDABLE
-from node.io.mqtt.session import Session
+from node.io.mqtt.session.send_window import UNSENDABLE
+from node.io.mqtt.session.session import Session
 
 __all__ = ["UNSENDABLE", "Bounds", "Incoming", "Link", "Outgoing", "Priority", "Subscription"]
 
@@ -48,11 +48,11 @@ log = logging.getLogger(__name__)
 class Link:
     """A broker connection that is made again and again until it is closed.
 
-    ``subscriptions``: at least one. ``will`` makes topic and payload (retained, QoS 1) of a session's will. ``decode``
-    makes an event of a message, or None to ignore it, and raises if the message is unreadable. ``will``, ``decode`` and
-    ``put`` are called on the link's thread. The caller must call ``decided()`` once for each event that was put;
-    otherwise the link soon neither publishes nor connects. ``tls`` and ``login``: None for plain text and for a broker
-    without accounts.
+    ``subscriptions``: at least one. ``will`` makes topic and payload (retained, QoS 1) of a session's will; None where
+    a link has none. ``decode`` makes an event of a message, or None to ignore it, and raises if the message is
+    unreadable. ``will``, ``decode`` and ``put`` are called on the link's thread. The caller must call ``decided()``
+    once for each event that was put; otherwise the link soon neither publishes nor connects. ``tls`` and ``login``:
+    None for plain text and for a broker without accounts.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Link:
         client_id: str,
         *,
         subscriptions: Sequence[Subscription],
-        will: Callable[[int], tuple[str, bytes]],
+        will: Callable[[int], tuple[str, bytes]] | None,
         decode: Callable[[Incoming], Event | None],
         put: Callable[[Event], None],
         tls: Tls | None = None,

@@ -85,7 +85,7 @@ class Terms:
     port: int
     client_id: str
     subscriptions: tuple[Subscription, ...]
-    will: Callable[[int], tuple[str, bytes]]
+    will: Callable[[int], tuple[str, bytes]] | None
     decode: Callable[[Incoming], Event | None]
     keepalive_s: int
     clock: Callable[[], float]

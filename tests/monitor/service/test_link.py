@@ -12,7 +12,7 @@ import pytest
 
 from node.config import brokers
 from node.io.mqtt.link import Bounds
-from node.io.mqtt.session import Session
+from node.io.mqtt.session.session import Session
 from node.monitor.core.decisions import SendCommand
 from node.monitor.core.model import EventKey
 from node.monitor.core.monitor_codec import MonitorWire

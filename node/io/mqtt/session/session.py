@@ -8,31 +8,26 @@ paho never writes from within a call to it. While it has something to write, it 
 
 import logging
 import math
-import os
-import select
 import selectors
 import socket
-from collections.abc import Callable
-from contextlib import suppress
-from functools import wraps
-from typing import Concatenate, ParamSpec, cast
+from typing import cast
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from node.core.events import TOO_MANY, CredentialsSeen, Event, LinkUp
+from node.core.events import CredentialsSeen, LinkUp
 from node.errors import BROKER_TOO_OLD, CREDENTIALS_UNUSABLE, FaultKind
-from node.io.mqtt.addresses import Addresses
 from node.io.mqtt.answer_timeout import CONNECT, HANDSHAKE, PUBLISH, SUBSCRIBE, Patience
 from node.io.mqtt.link_queue import Kind, LinkQueue
-from node.io.mqtt.link_types import Incoming, Terms
+from node.io.mqtt.link_types import Terms
 from node.io.mqtt.login import connect_errors
-from node.io.mqtt.login.tls import HandshakeSilentError, TlsSocket
-from node.io.mqtt.send_window import LARGEST_PACKET, Publishing
+from node.io.mqtt.login.tls import HandshakeSilentError
+from node.io.mqtt.session.broker_socket import BrokerSocket
+from node.io.mqtt.session.goodbye import say_goodbye
+from node.io.mqtt.session.paho_client import PahoClient, guarded
+from node.io.mqtt.session.receiving import Receiving
+from node.io.mqtt.session.send_window import Publishing
 
 _PROTOCOL_BROKEN = 0x82
 _SHUTTING_DOWN = 0x8B
@@ -40,36 +35,8 @@ _KEEPALIVE_TIMEOUT = 0x8D
 _SESSION_TAKEN_OVER = 0x8E
 
 _LOOK_S = 60.0
-_TCP_SILENT_MS = 10_000
-_GOODBYE_S = 1.0
-_COMPLAINT_S = 1.0
 
 log = logging.getLogger(__name__)
-_P = ParamSpec("_P")
-_Callback = Callable[Concatenate["Session", _P], None]
-
-
-def _guarded(callback: _Callback[_P]) -> _Callback[_P]:
-    """The callback, but it can't raise: paho would pass the exception on in the middle of its own work."""
-
-    @wraps(callback)
-    def guarded(session: "Session", /, *args: _P.args, **kwargs: _P.kwargs) -> None:
-        try:
-            callback(session, *args, **kwargs)
-        except Exception:  # raised from here it would end paho's loop, and the session with it
-            if session.may_complain():
-                log.exception("link %s: session %d: a callback failed", session.name, session.number)
-
-    return guarded
-
-
-class _Client(Client):
-    """paho's client, which connects to the broker's address that is to be tried next."""
-
-    addresses: Addresses
-
-    def _create_socket_connection(self) -> socket.socket:
-        return self.addresses.connect(self.host, self.port, self.connect_timeout)
 
 
 class Session:
@@ -99,29 +66,19 @@ class Session:
         self._awaited: str | None = CONNECT
         self._asked_at = terms.clock()
         self._look_at = terms.clock() + _LOOK_S
-        self._early: list[Event] = []
-        self._complaint_due = -math.inf
-        self._socket: socket.socket | None = None
-        self._tls: TlsSocket | None = None
+        self._socket = BrokerSocket(link_queue.selector)
         self._client = self._new_client()
+        self._receiving = Receiving(terms, link_queue)
         self._publishing = Publishing(terms, link_queue, patience, number, self._client)
 
     def run(self) -> None:
         """Connect, and return when the session has ended."""
-        terms = self._terms
         self._look()
-        if not terms.credentials.ready:
-            self.end(f"its files here can't be used: {terms.credentials.problem}", CREDENTIALS_UNUSABLE)
+        if not self._terms.credentials.ready:
+            self.end(f"its files here can't be used: {self._terms.credentials.problem}", CREDENTIALS_UNUSABLE)
             return
-        terms.credentials.equip(self._client, self._patience.limit_s(HANDSHAKE))
-        topic, payload = terms.will(self.number)
-        self._client.will_set(topic, payload, qos=1, retain=True)
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = 0
-        properties.ReceiveMaximum = terms.bounds.window
-        properties.MaximumPacketSize = LARGEST_PACKET
         try:
-            self._client.connect(terms.host, terms.port, terms.keepalive_s, clean_start=True, properties=properties)
+            self._client.dial(self.number, self._patience.limit_s(HANDSHAKE))
         except (OSError, UnicodeError) as failure:
             if isinstance(failure, HandshakeSilentError):
                 self._patience.overrun()
@@ -136,31 +93,15 @@ class Session:
             self.reason, self.problem = reason, problem
 
     def drop(self) -> None:
-        """Shut the socket down, so that the broker publishes the will. paho's ``disconnect()`` would suppress it."""
-        dropped = self._forget_socket()
-        if dropped is not None:
-            with suppress(OSError):
-                dropped.shutdown(socket.SHUT_RDWR)
-            dropped.close()
+        """Shut the socket down, so that the broker publishes the will."""
+        self._socket.drop()
 
     def may_complain(self) -> bool:
-        """Whether a log line about other clients' messages is due: one a second."""
-        now = self._clock()
-        if now < self._complaint_due:
-            return False
-        self._complaint_due = now + _COMPLAINT_S
-        return True
+        """Whether a log line about what others sent is due."""
+        return self._receiving.may_complain()
 
-    def _new_client(self) -> Client:
-        client = _Client(
-            CallbackAPIVersion.VERSION2,
-            self._terms.client_id,
-            protocol=MQTTProtocolVersion.MQTTv5,
-            reconnect_on_failure=False,
-        )
-        client.addresses = self._terms.addresses
-        client.connect_timeout = connect_errors.TCP_CONNECT_S
-        client.max_inflight_messages_set(0)
+    def _new_client(self) -> PahoClient:
+        client = PahoClient(self._terms)
         client.on_socket_open = self._socket_opened
         client.on_socket_close = self._socket_closing
         client.on_socket_register_write = self._writing_wanted
@@ -186,7 +127,7 @@ class Session:
 
     def _wait(self) -> int:
         """How the socket is ready; at once if TLS has already read more than was asked for: no selector sees that."""
-        held = self._holds
+        held = self._socket.holds_unread
         readiness = self._queue.wait(-math.inf if held else self._wake_at())
         return readiness | selectors.EVENT_READ if held else readiness
 
@@ -204,22 +145,20 @@ class Session:
             self._look()
         if not readable:  # otherwise the answer may still be unread
             self._mind_silence()
-        if self._socket is None:
+        if self._socket.opened is None:
             self.end("connection lost")
         if not self.reason and self._may_leave():
-            self._say_goodbye()
+            self.said_goodbye = True
+            self.end("closed")
+            say_goodbye(self._client, self._socket, self._queue, self._clock)
 
     def _read(self) -> None:
         """Read what has arrived, up to ``Bounds.turn`` packets."""
-        for number in range(self._terms.bounds.turn):
-            if self._socket is None or (number and not (self._holds or _is_readable(self._socket))):
+        self._client.loop_read()
+        for _ in range(1, self._terms.bounds.turn):
+            if not self._socket.is_readable():
                 return
             self._client.loop_read()
-
-    @property
-    def _holds(self) -> bool:
-        """Whether TLS has already read more than was asked for, which no selector can see."""
-        return self._tls is not None and self._socket is not None and self._tls.pending() > 0
 
     def _oldest_question(self) -> tuple[str, float] | None:
         """What has been unanswered for the longest time, and since when."""
@@ -247,69 +186,33 @@ class Session:
             return False
         return self._publishing.is_settled() or self._awaited is not None or self._clock() >= self._queue.closing_at
 
-    def _say_goodbye(self) -> None:
-        """Send DISCONNECT, and wait until the broker closes the connection.
-
-        paho closes the socket right after DISCONNECT. If something is unread then, the kernel sends a reset, which can
-        overtake DISCONNECT at the broker: then the will says that we are lost. A second descriptor keeps the connection
-        open.
-        """
-        self.said_goodbye = True
-        self.end("closed")
-        until = self._clock() + _GOODBYE_S
-        with socket.socket(fileno=os.dup(cast(socket.socket, self._socket).fileno())) as kept:
-            self._client.disconnect()
-            self._watch(selectors.EVENT_WRITE)
-            while self._client.socket() is not None and self._clock() < until:
-                if self._queue.wait(until) & selectors.EVENT_WRITE:
-                    self._client.loop_write()
-            with suppress(OSError):
-                kept.shutdown(socket.SHUT_WR)
-                unread = True
-                while unread and self._clock() < until:
-                    kept.settimeout(max(0.001, until - self._clock()))
-                    unread = bool(kept.recv(4096))
-
     # From here on: paho's callbacks.
 
-    @_guarded
+    @guarded
     def _socket_opened(self, _client: Client, _data: object, opened: object) -> None:
         self.reached_broker = True
-        self._socket = cast(socket.socket, opened)
-        self._queue.selector.register(self._socket, selectors.EVENT_READ)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_SILENT_MS)
-        if isinstance(opened, TlsSocket):
-            self._tls = opened
-            self._patience.answered(HANDSHAKE, opened.handshake_took_s)
-            self._terms.credentials.meet(cast(dict[str, object], opened.getpeercert()))
+        self._socket.open(cast(socket.socket, opened))
+        tls = self._socket.tls
+        if tls is not None:
+            self._patience.answered(HANDSHAKE, tls.handshake_took_s)
+            self._terms.credentials.meet(cast(dict[str, object], tls.getpeercert()))
             self._tell_credentials()
 
-    @_guarded
+    @guarded
     def _socket_closing(self, _client: Client, _data: object, _closing: object) -> None:
-        self._forget_socket()
+        self._socket.forget()
 
-    def _forget_socket(self) -> socket.socket | None:
-        forgotten, self._socket = self._socket, None
-        if forgotten is not None:
-            self._queue.selector.unregister(forgotten)
-        return forgotten
-
-    @_guarded
+    @guarded
     def _writing_wanted(self, _client: Client, _data: object, _socket: object) -> None:
-        self._watch(selectors.EVENT_READ | selectors.EVENT_WRITE)
+        self._socket.watch(selectors.EVENT_READ | selectors.EVENT_WRITE)
 
-    @_guarded
+    @guarded
     def _writing_done(self, _client: Client, _data: object, _socket: object) -> None:
-        self._watch(selectors.EVENT_READ)
+        self._socket.watch(selectors.EVENT_READ)
 
-    def _watch(self, readiness: int) -> None:
-        if self._socket is not None:
-            self._queue.selector.modify(self._socket, readiness)
-
-    @_guarded
+    @guarded
     def _connected(
-        self, client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
+        self, _client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
         if code.is_failure:
             self.code = code.value
@@ -319,14 +222,9 @@ class Session:
         self._patience.answered(CONNECT, now - self._asked_at)
         self._publishing.limit(properties)
         self._awaited, self._asked_at = SUBSCRIBE, now
-        client.subscribe(
-            [
-                (each.topic, SubscribeOptions(1, retainAsPublished=each.retain_as_published))
-                for each in self._terms.subscriptions
-            ]
-        )
+        self._client.subscribe_all()
 
-    @_guarded
+    @guarded
     def _subscribed(
         self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
@@ -341,51 +239,28 @@ class Session:
         self._awaited = None
         self.up_at = now
         self._queue.open_session(self.number)
-        up = LinkUp(
-            now,
-            self.name,
-            self.number,
-            self._publishing.packet_limit,
-            {topic: code.value for topic, code in refused.items()},
-        )
+        codes_by_topic = {topic: code.value for topic, code in refused.items()}
+        up = LinkUp(now, self.name, self.number, self._publishing.packet_limit, codes_by_topic)
         self._queue.put(Kind.SESSION, up)
-        for event in self._early:
-            self._queue.put(Kind.HEARD, event)
-        self._early.clear()
+        self._receiving.begin()
 
-    @_guarded
+    @guarded
     def _published(
         self, _client: Client, _data: object, mid: int, code: ReasonCode, _properties: Properties | None
     ) -> None:
         self._publishing.answered(mid, code.value)
 
-    @_guarded
+    @guarded
     def _heard(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        if self._queue.room(Kind.HEARD) <= len(self._early):
-            self._queue.drop(TOO_MANY)
-            return
-        expiry_s = getattr(message.properties, "MessageExpiryInterval", None)
-        try:
-            incoming = Incoming(message.topic, bytes(message.payload), message.retain, expiry_s, self._clock())
-            event = self._terms.decode(incoming)
-        except Exception as unreadable:  # noqa: BLE001 - whatever is wrong with a message, the connection isn't
-            self._queue.drop("unreadable")
-            if self.may_complain():
-                log.warning("link %s: a message can't be read: %s", self.name, type(unreadable).__name__)
-            return
-        if event is None:
-            return
-        if self._awaited is None:
-            self._queue.put(Kind.HEARD, event)
-        else:
-            self._early.append(event)
+        self._receiving.take(message)
 
-    @_guarded
+    @guarded
     def _disconnected(
         self, _client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
     ) -> None:
         ours = (_KEEPALIVE_TIMEOUT, _PROTOCOL_BROKEN)  # paho's own reasons
         self.by_broker = self.up_at is not None and not self.reason and code.value not in (*ours, _SHUTTING_DOWN)
+        tls = self._socket.tls
         if flags.is_disconnect_packet_from_server:
             self.taken_over = code.value == _SESSION_TAKEN_OVER
             if not self.reason:
@@ -396,13 +271,7 @@ class Session:
         elif code.value == _PROTOCOL_BROKEN:
             # A broker from before MQTT 5 may answer CONNECT with a packet that isn't valid in MQTT 5.
             self.end("the broker doesn't keep to the protocol", BROKER_TOO_OLD if self._awaited == CONNECT else None)
-        elif self.up_at is None and self._tls is not None and self._tls.broken is not None:
-            self.end(*connect_errors.broken(self._tls.broken))
+        elif self.up_at is None and tls is not None and tls.broken is not None:
+            self.end(*connect_errors.broken(tls.broken))
         else:
             self.end("connection lost")
-
-
-def _is_readable(opened: socket.socket) -> bool:
-    poll = select.poll()
-    poll.register(opened, select.POLLIN)
-    return bool(poll.poll(0))

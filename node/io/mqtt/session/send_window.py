@@ -19,12 +19,10 @@ from node.errors import TOO_LARGE
 from node.io.mqtt.answer_timeout import PUBLISH, Patience
 from node.io.mqtt.link_queue import Kind, LinkQueue
 from node.io.mqtt.link_types import Outgoing, Terms
+from node.io.mqtt.session.paho_client import LARGEST_PACKET
 
 UNSENDABLE = 0x83
 """PublishAnswered's code for a message that couldn't be sent at all: MQTT's "implementation specific error"."""
-
-LARGEST_PACKET = 20 * 1024
-"""What we accept, and so what a broker should: a payload at PROTOCOL.md's limit, its topic, and what MQTT adds."""
 
 _RESERVED_PLACES = 4
 _HEADER_SIZE = 32
