@@ -102,7 +102,10 @@ install: | packages ## make this machine a node (as root): program, account, uni
 	fi
 	$(CHECK_PYTHON)
 	$(call MAKE_PROGRAM,alarm-node,$(HOME_OF_NODE),deploy/requirements.lock)
-	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node" deploy/INSTALL.md deploy/OPERATIONS.md deploy/OPERATIONS.de.md deploy/node.example.toml deploy/wiring.svg deploy/changeover.svg deploy/lamp-card.svg LICENSE
+	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node" deploy/node.example.toml LICENSE
+	for each in guides mosquitto prometheus; do
+	    install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node/$$each" "deploy/$$each"/*
+	done
 	chmod -R go=rX "$$fresh"
 	rm -rf '$(DESTDIR)$(HOME_OF_NODE)'
 	mv "$$fresh" '$(DESTDIR)$(HOME_OF_NODE)'
@@ -132,7 +135,7 @@ install: | packages ## make this machine a node (as root): program, account, uni
 	    fi
 	fi
 	echo "Installed. Nothing was started that didn't run before. Next:"
-	echo "  1. alarm-node init, which writes what this room has ($(HOME_OF_NODE)/share/doc/alarm-node/INSTALL.md)"
+	echo "  1. alarm-node init, which writes what this room has ($(HOME_OF_NODE)/share/doc/alarm-node/guides/INSTALL.md)"
 	echo "  2. alarm-node check"
 	echo "  3. systemctl enable --now alarm-node"
 
@@ -161,8 +164,10 @@ install-monitor: | packages ## make this machine the building's monitor (as root
 	fi
 	$(CHECK_PYTHON)
 	$(call MAKE_PROGRAM,alarm-monitor,$(HOME_OF_MONITOR),deploy/monitor-requirements.lock)
-	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor" deploy/MONITOR.md deploy/MONITOR.de.md deploy/OPERATIONS.md deploy/OPERATIONS.de.md LICENSE
-	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor/prometheus" deploy/prometheus/*
+	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor" LICENSE
+	for each in guides mosquitto prometheus; do
+	    install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor/$$each" "deploy/$$each"/*
+	done
 	chmod -R go=rX "$$fresh"
 	rm -rf '$(DESTDIR)$(HOME_OF_MONITOR)'
 	mv "$$fresh" '$(DESTDIR)$(HOME_OF_MONITOR)'
@@ -182,7 +187,7 @@ install-monitor: | packages ## make this machine the building's monitor (as root
 	    fi
 	fi
 	echo "Installed. Nothing was started that didn't run before. Next:"
-	echo "  1. alarm-monitor init, then fill in what it writes ($(HOME_OF_MONITOR)/share/doc/alarm-monitor/MONITOR.md)"
+	echo "  1. alarm-monitor init, then fill in what it writes ($(HOME_OF_MONITOR)/share/doc/alarm-monitor/guides/MONITOR.md)"
 	echo "  2. alarm-monitor check"
 	echo "  3. systemctl enable --now alarm-monitor"
 

@@ -19,7 +19,7 @@ from node.service.loop import Service  # noqa: F401 - so that every error that t
 from tests.campaigns.all import CAMPAIGNS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-GUIDES = {path.name: path.read_text(encoding="utf-8") for path in sorted(DEPLOY.glob("*.md"))}
+GUIDES = {path.name: path.read_text(encoding="utf-8") for path in sorted((DEPLOY / "guides").glob("*.md"))}
 OPERATIONS, INSTALL, RELIABILITY = GUIDES["OPERATIONS.md"], GUIDES["INSTALL.md"], GUIDES["RELIABILITY.md"]
 SECTIONS = dict(re.findall(r"^### (\S+)\n(.*?)(?=^#|\Z)", OPERATIONS, re.MULTILINE | re.DOTALL))
 
@@ -137,14 +137,14 @@ def test_every_link_leads_somewhere(guide: str) -> None:
     """Each file and each place that a guide points to exists."""
     for target in re.findall(r"\]\(([^)]+)\)", GUIDES[guide]):
         name, _, place = target.partition("#")
-        assert (DEPLOY / name).exists(), target
+        assert (DEPLOY / "guides" / name).exists(), target
         assert not place or place in places(GUIDES[name or guide]), target
 
 
 def test_the_wiring_is_that_of_the_example() -> None:
     """The pins in the guide and in its picture are those that node.example.toml has."""
     example = tomllib.loads((DEPLOY / "node.example.toml").read_text(encoding="utf-8"))
-    picture = (DEPLOY / "wiring.svg").read_text(encoding="utf-8")
+    picture = (DEPLOY / "guides" / "wiring.svg").read_text(encoding="utf-8")
     pins = {example["button"][0]["pin"], example["buzzer"]["pin"], example["lamp"]["pin"]}
 
     assert {int(pin) for pin in re.findall(r"\| GPIO(\d+), pin", INSTALL)} == pins

@@ -19,9 +19,9 @@ PROGRAM = Path("opt/alarm-node")
 UNITS = Path("usr/local/lib/systemd")
 GIVEN = {
     PROGRAM / "bin/alarm-node",
-    PROGRAM / "share/doc/alarm-node/INSTALL.md",
-    PROGRAM / "share/doc/alarm-node/OPERATIONS.md",
-    PROGRAM / "share/doc/alarm-node/OPERATIONS.de.md",
+    PROGRAM / "share/doc/alarm-node/guides/INSTALL.md",
+    PROGRAM / "share/doc/alarm-node/guides/OPERATIONS.md",
+    PROGRAM / "share/doc/alarm-node/guides/OPERATIONS.de.md",
     PROGRAM / "share/doc/alarm-node/node.example.toml",
     UNITS / "system/alarm-node.service",
     Path("usr/local/lib/sysusers.d/alarm-node.conf"),
@@ -60,6 +60,14 @@ def make(target: str, destination: Path, **variables: str) -> str:
 def files(tree: Path) -> set[Path]:
     """Every file and link below this directory, relative to it."""
     return {path.relative_to(tree) for path in tree.rglob("*") if path.is_file() or path.is_symlink()}
+
+
+def dead_links(documents: Path) -> list[str]:
+    """The links of the guides there that lead to no file."""
+    guides = sorted((documents / "guides").glob("*.md"))
+    links = [link for path in guides for link in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))]
+    assert links
+    return [link for link in links if not (documents / "guides" / link).exists()]
 
 
 def outside_program(tree: Path) -> set[Path]:
@@ -113,6 +121,11 @@ def test_everything_is_where_it_belongs(installed: Path, built_before: set[Path]
     assert outside_program(installed) == {path for path in GIVEN if PROGRAM not in path.parents}
     assert (installed / "usr/local/bin/alarm-node").readlink() == Path("/opt/alarm-node/bin/alarm-node")
     assert built() == built_before
+
+
+def test_the_guides_lead_somewhere(installed: Path) -> None:
+    """Whoever reads a guide on the node finds what it points to."""
+    assert dead_links(installed / PROGRAM / "share/doc/alarm-node") == []
 
 
 def test_the_first_configuration_is_known_as_the_example(installed: Path) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.test_install import files, make
+from tests.deploy.test_install import dead_links, files, make
 
 PROGRAM = Path("opt/alarm-monitor")
-GUIDES = {"MONITOR.md", "MONITOR.de.md", "OPERATIONS.md", "OPERATIONS.de.md"}
+DOCUMENTS = Path("share/doc/alarm-monitor")
 GIVEN = {
     Path("usr/local/lib/systemd/system/alarm-monitor.service"),
     Path("usr/local/lib/sysusers.d/alarm-monitor.conf"),
@@ -38,7 +38,8 @@ def test_the_monitor_is_installed_whole_and_taken_away_whole(tmp_path: Path) -> 
         for package in (tmp_path / PROGRAM).rglob("node/monitor")
         for path in package.rglob("*")
     }
-    guides = {path.name for path in (tmp_path / PROGRAM / "share/doc/alarm-monitor").glob("*.md")}
+    guides = {path.name for path in (tmp_path / PROGRAM / DOCUMENTS / "guides").glob("*.md")}
+    lost = dead_links(tmp_path / PROGRAM / DOCUMENTS)
     begins = (tmp_path / PROGRAM / "bin/alarm-monitor").read_text(encoding="utf-8").splitlines()[0]
 
     make("uninstall-monitor", tmp_path)
@@ -46,6 +47,7 @@ def test_the_monitor_is_installed_whole_and_taken_away_whole(tmp_path: Path) -> 
     assert given == GIVEN
     assert told.returncode == 0, told.stderr
     assert {"locale/de/LC_MESSAGES/monitor.po", "history/schema/migrations/versions/v0001_first.py"} <= packed
-    assert guides == GUIDES
+    assert {"MONITOR.md", "MONITOR.de.md", "OPERATIONS.md", "OPERATIONS.de.md"} <= guides
+    assert lost == []
     assert begins.startswith("#!/opt/alarm-monitor/bin/python")
     assert files(tmp_path) == {Path("etc/monitor.toml"), Path("etc/nodes.toml")}

@@ -35,7 +35,7 @@ _LOOKS = {
 
 
 def schema_document(_present: str = "") -> str:
-    """The text of deploy/protocol.schema.json."""
+    """The text of deploy/design/protocol.schema.json."""
     return json.dumps(schemas(), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 DOCUMENTS: dict[Path, Callable[[str], str]] = {
-    ROOT / "deploy" / "protocol.schema.json": schema_document,
+    ROOT / "deploy" / "design" / "protocol.schema.json": schema_document,
     ROOT / "README.md": with_diagram,
     **{
         ROOT / "deploy" / "completion" / name.format(program): partial(script, program, shell)

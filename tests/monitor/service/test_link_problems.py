@@ -101,7 +101,7 @@ def test_each_reason_is_told_as_what_it_is(tmp_path: Path, make: Make, code: str
 @pytest.mark.parametrize("code", BROKER_PROBLEMS)
 def test_a_reason_that_is_told_has_a_page(code: str) -> None:
     """That of the node's fault."""
-    guide = Path(__file__).parents[3] / "deploy" / "OPERATIONS.md"
+    guide = Path(__file__).parents[3] / "deploy" / "guides" / "OPERATIONS.md"
 
     assert re.search(rf"^### {code}$", guide.read_text(encoding="utf-8"), re.MULTILINE)
 

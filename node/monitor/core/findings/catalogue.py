@@ -1,7 +1,8 @@
 """The catalogue of what the monitor finds: code, severity, meaning, and next step.
 
 The codes here are ``M…``. A node's own faults (``F…``) come with its heartbeats and become findings, too. Codes are
-never reused. Each code has its section in deploy/OPERATIONS.md. The texts here are English; locale/ translates them.
+never reused. Each code has its section in deploy/guides/OPERATIONS.md. The texts here are English; locale/
+translates them.
 """
 
 from dataclasses import dataclass
