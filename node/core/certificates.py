@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from math import inf
 
 from node.core.supervision import LinkState
-from node.errors import CERTIFICATE_EXPIRES, FaultKind
+from node.errors.faults import CERTIFICATE_EXPIRES, FaultKind
 
 DAY_S = 86_400.0
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from node.core.model import Key, KeyRange, ListedIncident, Restored
-from node.errors import FaultKind
+from node.errors.faults import FaultKind
 
 
 @dataclass(frozen=True, slots=True)

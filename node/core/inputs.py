@@ -26,7 +26,7 @@ from node.core.events import EdgesDropped, EdgeSeen, LevelsRead
 from node.core.line import EDGE_GRACE_S, UNREADABLE_S, ContactState
 from node.core.settings import InputSettings, Role
 from node.core.turn import State, Turn
-from node.errors import (
+from node.errors.faults import (
     CASE_OPEN,
     EDGES_LOST,
     INPUT_CHATTERS,

@@ -13,7 +13,7 @@ from node.core.model import BROKER, Key, Step
 from node.core.settings import Receipts
 from node.core.supervision import LinkState
 from node.core.turn import Turn
-from node.errors import TOO_LARGE
+from node.errors.faults import TOO_LARGE
 
 NOBODY_SUBSCRIBES = 0x10
 

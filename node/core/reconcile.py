@@ -30,7 +30,7 @@ from node.core.model import Incident, Key, ListedIncident, Snapshot, Step
 from node.core.settings import InputSettings, Receipts
 from node.core.supervision import FaultId, LinkState
 from node.core.turn import State, Turn
-from node.errors import FaultKind
+from node.errors.faults import FaultKind
 
 REMEMBER_S = 60.0
 """How much longer an inhibit or a sound may last because of one power cut."""

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from node.core.disk_stall import STORE_GRACE_S, Stall
 from node.core.model import Inhibit, Key, ListedIncident
 from node.core.settings import Receipts, Settings
-from node.errors import (
+from node.errors.faults import (
     ALARM_FOREIGN,
     BROKER_UNREACHABLE,
     CANARY_SILENT,

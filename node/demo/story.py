@@ -5,7 +5,7 @@ import time
 from node.demo.play import MONITOR_PATIENCE_S, PATIENCE_S, MissingError, Play, StoppedError
 from node.demo.programs import Node
 from node.demo.seen import Fleet
-from node.errors import FAULTS
+from node.errors.faults import FAULTS
 from node.protocol.messages import Alarm, Canary, Event, HeartbeatMessage, State
 
 LAST_WORDS = 12

@@ -15,7 +15,7 @@ from node.core import events as ev
 from node.core.effects import Heartbeat, InputReport, LoggedEvent, Reply
 from node.core.model import Key, ListedIncident, Step
 from node.core.settings import AlarmClass
-from node.errors import FAULTS
+from node.errors.faults import FAULTS
 from node.protocol.messages import (
     ARGUMENTS,
     FAULTS_LIMIT,

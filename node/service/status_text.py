@@ -20,7 +20,7 @@ from node.core.line import ContactState
 from node.core.model import ListedIncident, Step
 from node.core.supervision import FaultId
 from node.core.turn import State
-from node.errors import FAULTS, INPUT_UNREADABLE, RECORD_FAILED
+from node.errors.faults import FAULTS, INPUT_UNREADABLE, RECORD_FAILED
 
 INCIDENTS_SHOWN = 3
 FAULTS_SHOWN = 5

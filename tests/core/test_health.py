@@ -5,7 +5,7 @@ import pytest
 from node.core.effects import SendHeartbeat, SetLamp, WriteStatus
 from node.core.events import HealthRead
 from node.core.signals import LampPattern
-from node.errors import HEALTH_UNREADABLE, NETWORK_DOWN, TOO_HOT, UNDER_VOLTAGE, FaultKind
+from node.errors.faults import HEALTH_UNREADABLE, NETWORK_DOWN, TOO_HOT, UNDER_VOLTAGE, FaultKind
 from tests.core.playbook import START, Playbook, Stage
 
 

@@ -5,7 +5,7 @@ import pytest
 from node.core.effects import SendHeartbeat, SetLamp
 from node.core.events import CanaryHeard, ClockRead, CredentialsSeen, LinkDown, LinkUp
 from node.core.signals import LampPattern
-from node.errors import BROKER_FORBIDS, BROKER_UNTRUSTED, CREDENTIALS_UNUSABLE, NO_ROUTE
+from node.errors.faults import BROKER_FORBIDS, BROKER_UNTRUSTED, CREDENTIALS_UNUSABLE, NO_ROUTE
 from tests.core.playbook import BRANCH, LINK, START, UTC_OFFSET, Playbook, Stage
 
 DAY_S = 86_400.0

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from node.errors import FAULTS
+from node.errors.faults import FAULTS
 from node.monitor.core.findings.catalogue import FINDINGS
 from node.monitor.locale.translation import catalog
 from tests.deploy.test_guides import GUIDES, spelt

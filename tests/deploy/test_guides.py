@@ -7,7 +7,8 @@ from typing import get_args
 
 import pytest
 
-from node.errors import FAULTS, AlarmNodeError
+from node.errors import AlarmNodeError
+from node.errors.faults import FAULTS
 from node.monitor.cli import main  # noqa: F401 - so that all its errors are known, too
 from node.monitor.cli.api_client import name_lookup  # noqa: F401 - so that all its errors are known, too
 from node.monitor.config.init_files import ExampleError  # noqa: F401 - as above

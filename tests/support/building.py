@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from node.monitor.core.model import Severity, Status
+from node.errors.faults import Severity
+from node.monitor.core.model import Status
 from node.monitor.core.view.view_types import (
     BrokerView,
     ButtonView,

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from node.core.settings import AlarmClass
+from node.errors.faults import Severity
 from node.monitor.core.model import (
     EventKey,
     Finding,
@@ -16,7 +17,6 @@ from node.monitor.core.model import (
     NodeRecord,
     Notice,
     NoticeKind,
-    Severity,
     Status,
 )
 

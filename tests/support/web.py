@@ -13,6 +13,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from node.core.settings import AlarmClass
+from node.errors.faults import Severity
 from node.monitor.api.app import create_app
 from node.monitor.api.operations.history_access import Reading, Which
 from node.monitor.api.operations.operation import Sources
@@ -29,7 +30,6 @@ from node.monitor.core.model import (
     NodeKey,
     PastFinding,
     Role,
-    Severity,
     Status,
 )
 from node.monitor.core.view.view_types import View

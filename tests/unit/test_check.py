@@ -16,7 +16,8 @@ from node.cli.check.node_check import Finding, examine
 from node.core import effects as ef
 from node.core.model import Step
 from node.core.settings import InputSettings, Wiring
-from node.errors import WIRE_FAULTY, PanelError
+from node.errors import PanelError
+from node.errors.faults import WIRE_FAULTY
 from node.io import health
 from node.service import status_file
 from node.simulate.wall import Wall, Wire

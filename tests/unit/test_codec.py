@@ -13,7 +13,7 @@ from node.core import events as ev
 from node.core.effects import FaultReport, InputReport
 from node.core.model import BROKER, Incident, Inhibit, Key, KeyRange, ListedIncident, Snapshot, Step
 from node.core.settings import AlarmClass, Lamp
-from node.errors import FAULTS
+from node.errors.faults import FAULTS
 from node.protocol.codec import Wire, rfc3339
 from node.protocol.messages import (
     INCIDENTS_LIMIT,

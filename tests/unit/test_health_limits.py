@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import pytest
 
-from node.errors import (
+from node.errors.faults import (
     DISK_FULL,
     DISK_READ_ONLY,
     HEALTH_UNREADABLE,

@@ -15,7 +15,7 @@ from node.core.events import HealthRead, RecordLoaded, TimePassed
 from node.core.model import Restored
 from node.core.settings import Settings
 from node.core.supervision import HEALTH_STALE_S
-from node.errors import CONFIGURATION_UNUSABLE, HEALTH_UNREADABLE, NETWORK_DOWN, TOO_HOT, UNDER_VOLTAGE
+from node.errors.faults import CONFIGURATION_UNUSABLE, HEALTH_UNREADABLE, NETWORK_DOWN, TOO_HOT, UNDER_VOLTAGE
 from node.io.health import HealthReader, readers
 from node.io.health.health_thread import STUCK_S
 from node.io.health.limits import Fault

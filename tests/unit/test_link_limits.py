@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from node.core.events import LinkDown, LinkUp, PublishAnswered
-from node.errors import FAULTS
+from node.errors.faults import FAULTS
 from node.io.mqtt.link import Outgoing, Priority
 from tests.support.broker import Broker
 from tests.support.loop import CONNACK, SUBACK, TIMEOUT_S, Loop, listener, running, strange_broker

@@ -8,14 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from node import config
 from node.cli.check.check_result import Finding
 from node.core import events as ev
-from node.errors import (
-    BROKER_UNREACHABLE,
-    CANARY_SILENT,
-    CERTIFICATE_EXPIRES,
-    EXPIRY_LOST,
-    FAULTS,
-    PLAIN_TEXT,
-)
+from node.errors.faults import BROKER_UNREACHABLE, CANARY_SILENT, CERTIFICATE_EXPIRES, EXPIRY_LOST, FAULTS, PLAIN_TEXT
 from node.io.mqtt.link import Incoming, Link, Outgoing, Priority, Subscription
 from node.protocol import codec
 from node.protocol.messages import CANARY_EXPIRY_S

@@ -19,7 +19,8 @@ from node.cli.check.check_result import Finding, called
 from node.cli.check.pin_check import try_pins
 from node.config.brokers import files, why_unusable
 from node.core.model import Step
-from node.errors import BROKER_UNREACHABLE, CREDENTIALS_UNUSABLE, RECORD_FAILED, ConfigError
+from node.errors import ConfigError
+from node.errors.faults import BROKER_UNREACHABLE, CREDENTIALS_UNUSABLE, RECORD_FAILED
 from node.io import health
 from node.io.mqtt.login.credentials import Credentials
 from node.io.panel.pin_factory import open_factory

@@ -11,7 +11,8 @@ from node.core import contact
 from node.core import events as ev
 from node.core.line import ContactState
 from node.core.settings import InputSettings, Role
-from node.errors import INPUT_UNREADABLE, WIRE_FAULTY, AlarmNodeError
+from node.errors import AlarmNodeError
+from node.errors.faults import INPUT_UNREADABLE, WIRE_FAULTY
 from node.io.panel import Panel
 
 LEVELS_S = 2.0

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from node.core.events import HealthRead
-from node.errors import CONFIGURATION_UNUSABLE, UNDER_VOLTAGE
+from node.errors.faults import CONFIGURATION_UNUSABLE, UNDER_VOLTAGE
 from node.io.health import limits, readers
 from node.io.health.power import HighWater, Power, power
 from node.io.health.proc_files import HealthError

@@ -6,7 +6,7 @@ raise and clear the fault every minute, and each time is an event that the recor
 
 from collections.abc import Collection, Iterator
 
-from node.errors import (
+from node.errors.faults import (
     DISK_FULL,
     DISK_READ_ONLY,
     HEALTH_UNREADABLE,

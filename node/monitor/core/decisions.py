@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from node.errors.faults import Severity
 from node.monitor.core.commands.requests import Answer
 from node.monitor.core.findings.catalogue import SUPERVISION, kind_of
 from node.monitor.core.model import (
@@ -27,7 +28,6 @@ from node.monitor.core.model import (
     Notice,
     NoticeKind,
     Pause,
-    Severity,
     Tally,
     TargetRecord,
     WalkTest,

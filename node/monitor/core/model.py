@@ -11,6 +11,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from node.core.settings import AlarmClass
+from node.errors.faults import Severity
 
 
 class NodeKey(NamedTuple):
@@ -69,19 +70,6 @@ class DownReason(StrEnum):
     SILENT = "silent"
     WILL = "will"
     GOODBYE = "goodbye"
-
-
-class Severity(StrEnum):
-    """How urgent a finding is: a button may be dead; go when you can; good to know."""
-
-    CRITICAL = "critical"
-    WARNING = "warning"
-    NOTICE = "notice"
-
-    @property
-    def rank(self) -> int:
-        """0 for the most urgent one."""
-        return tuple(Severity).index(self)
 
 
 class Role(StrEnum):

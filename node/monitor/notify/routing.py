@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from node.errors.faults import Severity
 from node.monitor.core.findings.catalogue import ISOLATED, SUPERVISION, TARGET_FAILS, own_parts
-from node.monitor.core.model import Notice, NoticeKind, Severity
+from node.monitor.core.model import Notice, NoticeKind
 from node.monitor.core.monitor_settings import Target
 
 

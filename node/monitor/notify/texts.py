@@ -18,9 +18,10 @@ from itertools import groupby
 from typing import NamedTuple
 
 from node.core.settings import AlarmClass
+from node.errors.faults import Severity
 from node.monitor.core.deliveries import Delivery, urgency
 from node.monitor.core.findings.catalogue import UNREACHED, WOULD_TAKE, kind_of, next_step, own_parts
-from node.monitor.core.model import FindingKey, IncidentKey, NodeKey, Notice, NoticeKind, Severity
+from node.monitor.core.model import FindingKey, IncidentKey, NodeKey, Notice, NoticeKind
 from node.monitor.locale.translation import QUOTED, Words, mark, one_line
 
 log = logging.getLogger(__name__)

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from prometheus_client.parser import text_string_to_metric_families
 
 from node.core.settings import AlarmClass
+from node.errors.faults import Severity
 from node.monitor.api.metrics import Metrics
 from node.monitor.cli import main
 from node.monitor.cli.nagios.plugin import Report, State
@@ -34,7 +35,6 @@ from node.monitor.core.model import (
     NoticeKind,
     PastFinding,
     Role,
-    Severity,
     Status,
 )
 from node.monitor.core.monitor_settings import Language, Place

@@ -11,12 +11,13 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from node.errors.faults import Severity
 from node.monitor.api.operations import representations
 from node.monitor.cli.api_client.calls import ApiError
 from node.monitor.cli.output import status
 from node.monitor.cli.output.replies import words_of
 from node.monitor.core.findings.catalogue import next_step
-from node.monitor.core.model import FindingKey, Role, Severity, Status
+from node.monitor.core.model import FindingKey, Role, Status
 from node.monitor.core.monitor_settings import Language
 from node.monitor.core.view.view_types import View
 from tests.support.building import NOW, building, finding, incident, node

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from node.errors.faults import Severity
 from node.monitor.core.batch import Memory
-from node.monitor.core.model import Finding, FindingKey, NodeRecord, Severity, Status
+from node.monitor.core.model import Finding, FindingKey, NodeRecord, Status
 from node.monitor.core.nodes.duplicate_identity import MARGIN_S, SHOWN_S
 from node.protocol.messages import HeartbeatMessage
 from tests.monitor.core.node_messages import BOOT, LATER_BOOT, ROOM, START, heartbeat

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as replaced
 
+from node.errors.faults import Severity
 from node.monitor.core.batch import Memory
 from node.monitor.core.commands.dispatch import AGAIN_S, PENDING_LIMIT
 from node.monitor.core.commands.requests import Acknowledge, Answer, Identify, Request, Reset, Silence
 from node.monitor.core.incidents.lifecycle import LISTED_S, NORMAL_S
 from node.monitor.core.incidents.reported import Reported
-from node.monitor.core.model import Finding, FindingKey, NodeKey, Severity
+from node.monitor.core.model import Finding, FindingKey, NodeKey
 from tests.monitor.core.node_messages import LATER_BOOT, ROOM, SITE, START, alarm, goodbye, heartbeat, press, reply
 from tests.monitor.core.play import INCIDENT, Play, record_of
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
-from node.errors import (
+from node.errors.faults import (
     BROKER_EXPIRED,
     BROKER_LIMIT,
     BROKER_MISNAMED,

@@ -17,7 +17,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from node.core.events import CredentialsSeen, LinkUp
-from node.errors import BROKER_TOO_OLD, CREDENTIALS_UNUSABLE, FaultKind
+from node.errors.faults import BROKER_TOO_OLD, CREDENTIALS_UNUSABLE, FaultKind
 from node.io.mqtt.answer_timeout import CONNECT, HANDSHAKE, PUBLISH, SUBSCRIBE, Patience
 from node.io.mqtt.link_queue import Kind, LinkQueue
 from node.io.mqtt.link_types import Terms

@@ -7,12 +7,13 @@ from typing import Annotated, Any, TypeVar
 
 from msgspec import Meta, Struct, field
 
+from node.errors.faults import Severity
 from node.monitor.api.operations import representations
 from node.monitor.api.operations.history_access import Which
 from node.monitor.api.operations.operation import Call, Nothing, Sources
 from node.monitor.api.operations.paging import Cursor, Limit, Page, page_of
 from node.monitor.api.problems import ProblemError
-from node.monitor.core.model import NodeKey, Severity, Status
+from node.monitor.core.model import NodeKey, Status
 from node.monitor.core.view.view_types import (
     ButtonView,
     FindingView,

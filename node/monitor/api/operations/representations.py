@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from node.errors.faults import Severity
 from node.monitor.core.findings.catalogue import kind_of
-from node.monitor.core.model import ButtonTest, Flip, HeardEvent, NodeKey, PastFinding, Severity, Status
+from node.monitor.core.model import ButtonTest, Flip, HeardEvent, NodeKey, PastFinding, Status
 from node.monitor.core.view.view_types import (
     BrokerView,
     ButtonView,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from node.config.brokers import Broker
 from node.core.events import Event, LinkDown, LinkUp
-from node.errors import CREDENTIALS_UNUSABLE, FAULTS
+from node.errors.faults import CREDENTIALS_UNUSABLE, FAULTS
 from node.io.mqtt.link import Incoming, Outgoing, Priority, Subscription
 from node.io.mqtt.link import Link as BrokerLink
 from node.monitor.core.decisions import SendCommand

@@ -5,21 +5,15 @@ never reused. Each code has its section in deploy/guides/OPERATIONS.md. The text
 translates them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from types import MappingProxyType
 
-from node.errors import FAULTS, INPUT_INHIBITED
-from node.monitor.core.model import FindingKey, Severity
+from node.errors import faults
+from node.errors.faults import FaultKind, Severity
+from node.monitor.core.model import FindingKey
 
-
-@dataclass(frozen=True, slots=True)
-class FindingKind:
-    """A kind of finding: ``text`` says what is wrong and what that means for people, ``next_step`` what to do."""
-
-    code: str
-    severity: Severity
-    text: str
-    next_step: str
-
+FindingKind = FaultKind
+"""A finding of the monitor has the same fields as a node's fault."""
 
 DOWN = FindingKind(
     "M001",
@@ -246,52 +240,12 @@ COMMANDS_UNHEARD = FindingKind(
     "compare the broker's access list, and the topics of a bridge between, with those in deploy/mosquitto",
 )
 
-FINDINGS: dict[str, FindingKind] = {
-    kind.code: kind
-    for kind in (
-        DOWN,
-        OVERDUE_BACK,
-        EVENTS_MISSING,
-        NEVER_HEARD,
-        NOT_OURS,
-        TEST_OVERDUE,
-        MISTAKEN_CALLS,
-        BROKER_AWAY,
-        RESET_MISSING,
-        TARGET_FAILS,
-        HISTORY_FAILS,
-        FLOOD,
-        REFUSED,
-        STOLEN_ID,
-        OPEN_ALARM_UNSTORED,
-        OPEN_AT_THE_WALL,
-        MANY_CALLS,
-        UNREACHED,
-        REDUCED,
-        UNTOLD,
-        ISOLATED,
-        UNKNOWN_FAULTS,
-        IMPLAUSIBLE,
-        DOUBLED,
-        FILE_UNUSABLE,
-        ROSTER_UNUSABLE,
-        CONFIGURATION_UNUSABLE,
-        THROWN_OFF,
-        BROKER_TOO_OLD,
-        BROKER_FORBIDS,
-        BROKER_LIMIT,
-        COMMANDS_EXPIRED,
-        COMMANDS_UNHEARD,
-        API_AWAY,
-        HISTORY_IN_MEMORY,
-    )
-}
+FINDINGS: Mapping[str, FindingKind] = MappingProxyType(
+    {kind.code: kind for kind in tuple(globals().values()) if isinstance(kind, FindingKind)}
+)
+"""Each finding above, by its code."""
 
-_DEAD_BUTTON = {"F001", "F002", "F011", "F012", "F013", "F020", "F040", "F041", "F043"}
-"""Faults of a node that may prevent a press from counting, from being told, or from being remembered."""
-
-
-SUPERVISION = frozenset({REDUCED.code, ISOLATED.code, INPUT_INHIBITED.code})
+SUPERVISION = frozenset({REDUCED.code, ISOLATED.code, faults.INPUT_INHIBITED.code})
 """Findings that reduce supervision: the first group of the site is told when one begins and when it ends."""
 
 
@@ -301,14 +255,10 @@ WOULD_TAKE = "isolated: "
 
 def kind_of(code: str) -> FindingKind:
     """What this code means: a finding of the monitor, a node's fault, or an unknown code of a newer node."""
-    found = FINDINGS.get(code)
-    if found is not None:
-        return found
-    severity = Severity.CRITICAL if code in _DEAD_BUTTON else Severity.WARNING
-    fault = FAULTS.get(code)
-    if fault is None:
-        return FindingKind(code, severity, "the node reports a fault that this monitor doesn't know", "see its log")
-    return FindingKind(code, severity, fault.text, fault.next_step)
+    unknown = FindingKind(
+        code, Severity.WARNING, "the node reports a fault that this monitor doesn't know", "see its log"
+    )
+    return FINDINGS.get(code) or faults.FAULTS.get(code) or unknown
 
 
 _STEPS = {

@@ -11,7 +11,7 @@
 from dataclasses import dataclass
 from math import inf
 
-from node.errors import FAULTS
+from node.errors.faults import FAULTS
 from node.monitor.core.decisions import Ledger, Moment, plain
 from node.monitor.core.findings.catalogue import FLOOD, UNKNOWN_FAULTS
 from node.monitor.core.model import FindingKey, NodeKey

@@ -7,7 +7,7 @@ A finding from before a restart stays open until the monitor knows that it is ov
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from node import errors
+from node.errors import faults
 from node.monitor.core.decisions import Ledger, Moment
 from node.monitor.core.findings.catalogue import (
     API_AWAY,
@@ -129,7 +129,7 @@ class SelfCheck:
 
     def refused(self, now: Moment, broker: str, topic: str, code: int) -> None:
         """A broker refused a message or a subscription of ours on this topic, with this reason code."""
-        fault = errors.REFUSALS.get(code)
+        fault = faults.REFUSALS.get(code)
         kind = REFUSED if fault is None else _BY_FAULT[fault.code]
         self._show(now, kind, broker, f"{topic} (0x{code:02X})")
 
@@ -230,10 +230,10 @@ class SelfCheck:
 
 
 _BY_FAULT = {
-    errors.BROKER_TOO_OLD.code: BROKER_TOO_OLD,
-    errors.BROKER_FORBIDS.code: BROKER_FORBIDS,
-    errors.MESSAGE_TOO_LARGE.code: BROKER_LIMIT,
-    errors.BROKER_LIMIT.code: BROKER_LIMIT,
+    faults.BROKER_TOO_OLD.code: BROKER_TOO_OLD,
+    faults.BROKER_FORBIDS.code: BROKER_FORBIDS,
+    faults.MESSAGE_TOO_LARGE.code: BROKER_LIMIT,
+    faults.BROKER_LIMIT.code: BROKER_LIMIT,
 }
 """Findings about a broker's own limits, by the node's fault that says the same: nobody has to check a cable."""
 

@@ -9,7 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from node.monitor.core.model import IncidentRecord, Severity, Status
+from node.errors.faults import Severity
+from node.monitor.core.model import IncidentRecord, Status
 
 Phase = Literal["open", "held", "told", "acknowledged", "reset"]
 """How far an incident has got. ``open``: its call never came here, only its node's list names it."""

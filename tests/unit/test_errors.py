@@ -1,0 +1,22 @@
+"""Each code is of one error, and no error goes without."""
+
+import pytest
+
+from node.errors import ERRORS, AlarmNodeError, ConfigError
+from node.errors.faults import FAULTS
+from node.monitor.core.findings.catalogue import FINDINGS
+
+
+@pytest.mark.parametrize("fields", [{}, {"code": ConfigError.code}])
+def test_a_class_without_a_code_of_its_own_fails_at_import(fields: dict[str, str]) -> None:
+    """Its code would be another error's, and whoever looks it up would read the wrong section."""
+    with pytest.raises(TypeError, match="needs a code of its own"):
+        type("SecondError", (AlarmNodeError,), fields)
+
+    assert ERRORS[ConfigError.code] is ConfigError
+
+
+def test_each_table_has_the_codes_of_its_letter() -> None:
+    """A fault that a module imports doesn't become a finding of the monitor."""
+    assert {code[0] for code in FAULTS} == {"F"}
+    assert {code[0] for code in FINDINGS} == {"M"}
