@@ -23,13 +23,13 @@ from typing import Generic, TypeVar
 import msgspec
 
 from node.config.files import socket_path
-from node.demo.guards import WALK_TEST_S
 from node.demo.programs import Program, environment
 from node.demo.rooms import SITE, monitor_toml, nodes_toml
 from node.demo.seen import Finding, Fleet, NotDone, Seen
 from node.demo.telephone import Telephone
 
 LOOK_S = 0.4
+WALK_TEST_S = 600.0
 ANSWER_S = 40.0
 """Beyond the longest time that the monitor itself waits for a node's answer."""
 
@@ -76,7 +76,10 @@ class _NotDoneError(Exception):
 
 
 class Building(Program):
-    """The monitor, with what it shows and what a person has it do; see Guards."""
+    """The monitor, with what it shows and what a person has it do.
+
+    No act waits. Its effect is seen at the broker; where it never gets so far, it is seen as NotDone.
+    """
 
     name = "monitor"
 
@@ -95,48 +98,42 @@ class Building(Program):
         roster.write_text(nodes_toml(), encoding="utf-8")
         self.config.write_text(monitor_toml(self._state, roster, port, api_port, self._telephone.url), encoding="utf-8")
 
-    @property
-    def present(self) -> bool:
-        """As Guards."""
-        return self.running
-
-    def start(self) -> None:
-        """As Guards."""
+    def open(self) -> None:
+        """Start it, and ask it how the building is from now on."""
         self._telephone.start()
-        self.switch(present=True)
+        self.start()
         self._looker.start()
 
-    def switch(self, present: bool) -> None:
-        """As Guards: the monitor is started, or stopped as a service manager would."""
+    def start(self) -> None:
+        """Start the monitor; ``stop`` ends it."""
         self.stop()
-        if present:
-            with self.log.open("ab") as log:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "node.monitor", "run", "--config", str(self.config)],
-                    cwd=self._directory,
-                    env=environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "node.monitor", "run", "--config", str(self.config)],
+                cwd=self._directory,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def acknowledge(self, node: str, incident: str) -> None:
-        """As Guards."""
+        """Say that somebody is coming."""
         self._act(partial(self._ask, "POST", f"incidents/{SITE}/{node}/{incident}/acknowledge", msgspec.Raw))
 
     def reset(self, node: str, incident: str) -> None:
-        """As Guards."""
+        """End the incident; it was a drill."""
         path = f"incidents/{SITE}/{node}/{incident}/reset"
         self._act(partial(self._ask, "POST", path, msgspec.Raw, {"reason": "drill"}))
 
     def begin_walk_test(self) -> None:
-        """As Guards."""
+        """Begin one of all nodes, for at most ``WALK_TEST_S``."""
         wanted = {"site": SITE, "for_s": WALK_TEST_S}
         self._act(partial(self._ask, "POST", "walk-tests", msgspec.Raw, wanted))
 
     def end_walk_test(self) -> None:
-        """As Guards."""
+        """End every walk test before its time."""
 
         def end() -> None:
             for each in self._ask("GET", "walk-tests", _Items[_WalkTest]).items:
@@ -145,7 +142,7 @@ class Building(Program):
         self._act(end)
 
     def close(self) -> None:
-        """As Guards."""
+        """End it, and whatever waits for its answers."""
         self._closing.set()
         self.stop()
         for thread in (self._looker, *self._acts):

@@ -107,18 +107,16 @@ class Wall:
 class Picture:
     """All walls by their nodes' names, the ``chosen`` one, and what is between them. Instants as a wall's.
 
-    The fields up to ``guards_on`` are set by whoever knows them. ``without``: why there is no monitor. ``fleet``: what
-    the monitor shows, None until it has shown anything. ``note``: an answer to the last key.
+    The fields up to ``monitor_on`` are set by whoever knows them. ``fleet``: what the monitor shows, None until it has
+    shown anything. ``note``: an answer to the last key.
     """
 
     began_at: float
     port: int
     walls: dict[str, Wall]
     chosen: str
-    guards: str = "monitor"
-    without: str = ""
     broker_on: bool = False
-    guards_on: bool = True
+    monitor_on: bool = True
     fleet: Fleet | None = None
     note: str = ""
     note_at: float = 0.0

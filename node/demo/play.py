@@ -128,9 +128,7 @@ class Play:
         detail: Callable[[Fleet], str] = lambda fleet: "",
         patience_s: float = PATIENCE_S,
     ) -> None:
-        """Wait until the monitor shows this; nothing where there is none."""
-        if self._stage.without:
-            return
+        """Wait until the monitor shows this."""
 
         def found() -> tuple[float, Fleet] | None:
             fleet = self._fleet
@@ -155,7 +153,7 @@ class Play:
 
     def _lost(self) -> str:
         """What has ended that should be running."""
-        running = {"broker": self._stage.broker.running, self._stage.guards.name: self._stage.guards.present}
+        running = {"broker": self._stage.broker.running, "monitor": self._stage.monitor.running}
         running.update((name, each.running) for name, each in self._stage.nodes.items())
         for name in sorted(self._wanted):
             if not running[name]:

@@ -38,7 +38,7 @@ ROOMS = (
         "silent and discreet",
     ),
 )
-"""The first is the one that is alone where there is no monitor."""
+"""In the order of the keys that choose them."""
 
 
 def node_toml(room: Room, state: Path, port: int) -> str:

@@ -40,6 +40,8 @@ _KEYS = (
     ("w", "walk test"),
     ("k", "kill -9/start the node"),
     ("b", "cut off/start the broker"),
+    ("m", "monitor on/off"),
+    ("q", "quit"),
 )
 
 _SAYS = {
@@ -56,7 +58,7 @@ _STEPS = {
     Step.PRESSED: "pressed",
     Step.STORED: "stored on the disk",
     Step.ACCEPTED: "accepted by the broker",
-    Step.HELD: "held by the {guards}",
+    Step.HELD: "held by the monitor",
     Step.TOLD: "told: received by people",
     Step.ACKNOWLEDGED: "acknowledged: they are coming",
 }
@@ -77,8 +79,7 @@ def lamp_level(pattern: LampPattern | None, since: float, now: float) -> tuple[b
 
 def keys(picture: Picture) -> list[tuple[str, str]]:
     """The keys that do something, and what."""
-    choose = [(f"1-{len(picture.walls)}", "choose a node")] if len(picture.walls) > 1 else []
-    return [*choose, *_KEYS, ("m", f"{picture.guards} on/off"), ("q", "quit")]
+    return [(f"1-{len(picture.walls)}", "choose a node"), *_KEYS]
 
 
 def draw(picture: Picture, now: float, width: int, height: int) -> list[Line]:
@@ -102,10 +103,10 @@ def text(line: Line) -> str:
 def _title(picture: Picture, now: float) -> list[Line]:
     room = picture.wall.room
     broker = f"on, 127.0.0.1:{picture.port}" if picture.broker_on else "STOPPED"
-    guards = "on" if picture.guards_on else "OFF"
-    state = f" broker: {broker}   {picture.guards}: {guards}   node: {_node(picture.wall, now)}"
+    monitor = "on" if picture.monitor_on else "OFF"
+    state = f" broker: {broker}   monitor: {monitor}   node: {_node(picture.wall, now)}"
     return [
-        *([_fleet(picture)] if len(picture.walls) > 1 else []),
+        _fleet(picture),
         [(f" alarm-node demo   {room.id}, {room.location}", Style.BOLD), (f"   {_kind(picture.wall)}", Style.PLAIN)],
         [(state, Style.PLAIN)],
     ]
@@ -171,8 +172,7 @@ def _ladder(picture: Picture) -> list[Line]:
     else:
         title = "CALL FOR HELP" if ladder else "no call for help"
     lines: list[Line] = [[(title, Style.BOLD)]]
-    for step, words in _STEPS.items():
-        label = words.format(guards=picture.guards)
+    for step, label in _STEPS.items():
         reached = ladder.get(step)
         if reached is None and step is Step.ACKNOWLEDGED and Step.NOBODY in ladder:
             lines.append([("[!] NOBODY HAS IT", Style.LOUD)])
@@ -199,8 +199,6 @@ def _advice(picture: Picture, now: float, width: int) -> list[Line]:
     else:
         lines += _wrapped("Its last words", wall.last_words, width, _FAULT_ROWS)
     lines += _finding(picture, width)
-    if picture.without:
-        lines += _wrapped("Missing", picture.without, width, _FINDING_ROWS)
     note = picture.note if now - picture.note_at < _NOTE_S else ""
     lines.append([(" Next           ", Style.PLAIN), (note or _next(picture), Style.PLAIN)])
     return lines
@@ -244,9 +242,9 @@ def _next(picture: Picture) -> str:
             return "r: let go of the button"
         case Wall(ladder={Step.ACKNOWLEDGED: _}):
             return "x: a person at the guard's desk ends the incident"
-        case Wall(ladder={Step.NOBODY: _}) if not picture.guards_on:
-            return f"m: the {picture.guards} comes back"
-        case Wall(ladder={Step.PRESSED: _}) if not picture.guards_on:
+        case Wall(ladder={Step.NOBODY: _}) if not picture.monitor_on:
+            return "m: the monitor comes back"
+        case Wall(ladder={Step.PRESSED: _}) if not picture.monitor_on:
             return "wait: if nobody is told within 5 s, nobody has it"
         case Wall(ladder={Step.TOLD: _}):
             return "a: a person at the guard's desk says that somebody is coming"

@@ -1,4 +1,4 @@
-"""The things of the demo: a directory with a broker, nodes, and a monitor or a desk; nothing of them outlives it."""
+"""The things of the demo: a directory with a broker, nodes, and their monitor; nothing of them outlives it."""
 
 import random
 import socket
@@ -9,12 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from node.demo.building import Building
-from node.demo.desk import Desk
-from node.demo.guards import Guards
 from node.demo.onlooker import Onlooker
 from node.demo.programs import Broker, Node
 from node.demo.rooms import ROOMS, ROOT, SITE
 from node.demo.seen import Seen
+from node.errors import ToolMissingError
 
 MONITOR_NEEDS = (
     "alembic",
@@ -29,40 +28,25 @@ MONITOR_NEEDS = (
 )
 """What is imported of the extra ``alarm-node[monitor]``."""
 
-_WITHOUT = (
-    "alarm-monitor isn't installed: one node, and a guard's desk without memory."
-    " Next: pip install 'alarm-node[monitor]'."
-)
-
 # Below the range from which the kernel takes ports for outgoing connections: while the broker is away, a client that
 # tries to connect must neither take its port nor, by chance, connect to itself.
 _PORTS = range(20_000, 30_000)
 
 
 class Stage:
-    """A broker, nodes and who guards them; none of them is started yet.
-
-    ``without``: in one line, why the guards are no monitor; empty where they are.
-    """
+    """A broker, nodes and their monitor; none of them is started yet."""
 
     def __init__(self, directory: Path, put: Callable[[Seen], None]) -> None:
         port, api_port = _free_ports(2)
         self.broker = Broker(directory, port)
-        self.without = _WITHOUT if any(find_spec(name) is None for name in MONITOR_NEEDS) else ""
-        rooms = ROOMS[:1] if self.without else ROOMS
-        self.nodes = {room.id: Node(room, directory, port, put) for room in rooms}
-        self.guards: Guards
-        if self.without:
-            self.guards = Desk(rooms[0].id, port, put)
-            self._watching: list[Onlooker | Guards] = [self.guards]
-        else:
-            self.guards = Building(directory, port, api_port, put)
-            self._watching = [Onlooker(f"{ROOT}/{SITE}", port, put), self.guards]
+        self.nodes = {room.id: Node(room, directory, port, put) for room in ROOMS}
+        self.monitor = Building(directory, port, api_port, put)
+        self._onlooker = Onlooker(f"{ROOT}/{SITE}", port, put)
 
     def watch(self) -> None:
-        """Let the guards begin, and somebody who sees all that passes."""
-        for each in self._watching:
-            each.start()
+        """Start the monitor, and the onlooker who sees all that passes."""
+        self._onlooker.start()
+        self.monitor.open()
 
     def last_words(self, count: int) -> list[str]:
         """The last lines of everybody's log."""
@@ -70,7 +54,7 @@ class Stage:
         for name, words in (
             *((name, each.last_words(count)) for name, each in self.nodes.items()),
             ("broker", self.broker.last_words(count)),
-            (self.guards.name, self.guards.last_words(count)),
+            ("monitor", self.monitor.last_words(count)),
         ):
             told += [f"{name}: {line}" for line in words]
         return told
@@ -79,15 +63,20 @@ class Stage:
         """End everything that runs: the nodes first, so that they can still say goodbye."""
         with ExitStack() as ends:
             ends.callback(self.broker.stop)
-            for each in self._watching:
-                ends.callback(each.close)
+            ends.callback(self._onlooker.close)
+            ends.callback(self.monitor.close)
             for node in self.nodes.values():
                 ends.callback(node.stop)
 
 
 @contextmanager
 def build(put: Callable[[Seen], None]) -> Iterator[Stage]:
-    """A stage in a directory that is removed at the end. Raises ToolMissingError without a mosquitto."""
+    """A stage in a directory that is removed at the end. Raises ToolMissingError without monitor or mosquitto."""
+    if missing := [name for name in MONITOR_NEEDS if find_spec(name) is None]:
+        raise ToolMissingError(
+            f"the demo needs alarm-monitor, whose packages aren't here ({', '.join(missing)})",
+            "make run in a checkout, which installs them, or pip install 'alarm-node[monitor]'",
+        )
     with TemporaryDirectory(prefix="alarm-node-demo-") as directory:
         stage = Stage(Path(directory), put)
         try:

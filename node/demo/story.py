@@ -1,4 +1,4 @@
-"""The whole story without a person, scene by scene. Without a monitor it is the same story of one node."""
+"""The whole story without a person, scene by scene."""
 
 import time
 
@@ -30,20 +30,14 @@ class Story(Play):
 
     def play(self) -> int:
         """Play them; 0 when every step was seen, 1 with the reason on the stream when one wasn't."""
-        if self._stage.without:
-            self._tell(self._stage.without)
         try:
             self._start()
-            is_alone = len(self._stage.nodes) == 1
-            if is_alone:  # a button that was pressed in the last minutes has no test
-                self._walk_test()
             incident = self._press()
             self._end_of(incident, held=True)
             incident = self._press_without_broker()
             self._kill_in_alarm(incident)
             self._end_of(incident, held=False)
-            if not is_alone:
-                self._walk_test()
+            self._walk_test()
             self._stop()
         except MissingError as missing:
             self._tell(f"MISSING {self._elapsed():5.1f} s  {missing}")
@@ -63,16 +57,12 @@ class Story(Play):
         """The one that the scene is about."""
         return self._stage.nodes[self._at]
 
-    @property
-    def _guards(self) -> str:
-        return f"the {self._stage.guards.name}"
-
     def _start(self) -> None:
         first, *others = self._stage.nodes
-        self._begin(f"A private broker, {self._guards}, and {'three nodes' if others else 'a node'} on simulated pins")
+        self._begin("A private broker, the monitor, and three nodes on simulated pins")
         self._start_broker()
         self._stage.watch()
-        self._wanted.add(self._stage.guards.name)
+        self._wanted.add("monitor")
         self._watching("an onlooker hears all that passes")
         self._building("the monitor listens", lambda fleet: not fleet.blind, patience_s=MONITOR_PATIENCE_S)
         for name, each in self._stage.nodes.items():
@@ -82,7 +72,7 @@ class Story(Play):
         self._heard("the node was born", State, lambda state: state.state == "online", lambda it: f"boot {it.boot}")
         self._heard("its canary passed, so it hears its own branch", Canary)
         self._heard("its heartbeat came", HeartbeatMessage, detail=_health)
-        self._done("probe", f"{self._guards} probed the birth: done, so commands reach the node")
+        self._done("probe", "the monitor probed the birth: done, so commands reach the node")
         for self._at in others:
             room = self._node.room
             self._done("probe", f"so it is with {self._at} (class {room.alarm_class}, {room.tells_words})")
@@ -99,25 +89,25 @@ class Story(Play):
         self._pressed_event(incident)
         self._shown("the ladder says: stored on the disk", ladder="stored")
         self._shown("the ladder says: accepted by the broker", ladder="accepted")
-        self._shown(f"{self._guards} holds it, the ladder says: held", ladder="held")
-        self._shown(f"{self._guards} has told people, the ladder says: told", ladder="told")
+        self._shown("the monitor holds it, the ladder says: held", ladder="held")
+        self._shown("the monitor has told people, the ladder says: told", ladder="told")
         self._shown("the lamp says: received", output="lamp", pattern="received")
         self._alarm("the building sees it as received", "received", incident)
         return incident
 
     def _end_of(self, incident: str, *, held: bool) -> None:
         self._begin("A person at the guard's desk acknowledges, and ends the incident")
-        self._stage.guards.acknowledge(self._at, incident)
+        self._stage.monitor.acknowledge(self._at, incident)
         self._done("acknowledge", "the acknowledgement is done")
         self._shown("the lamp says: somebody is coming", output="lamp", pattern="acknowledged")
         self._alarm("the building sees it as acknowledged", "acknowledged", incident)
         if held:
-            self._stage.guards.reset(self._at, incident)
+            self._stage.monitor.reset(self._at, incident)
             self._reply("reset", "refused", "a reset is refused while the button is held")
             self._node.say("button release")
             self._heard("the button was released", Event, lambda event: event.kind == "restored")
             self._begin()
-        self._stage.guards.reset(self._at, incident)
+        self._stage.monitor.reset(self._at, incident)
         self._done("reset", "the reset is done")
         self._shown("the lamp says: ready", output="lamp", pattern="ready")
         self._alarm("the building sees no alarm any more", "normal")
@@ -174,21 +164,20 @@ class Story(Play):
             lambda event: "" if event.previous is None else f"{event.previous.boot}-{event.previous.seq}",
         )
         self._alarm("the same incident is still in alarm", "received", incident)
-        self._done("probe", f"{self._guards} probed the birth: done")
+        self._done("probe", "the monitor probed the birth: done")
         self._building("the monitor finds nothing any more", _all_well, _statuses)
 
     def _walk_test(self) -> None:
-        first, *others = self._stage.nodes
-        self._at = others[0] if others else first
+        first, self._at, *_ = self._stage.nodes  # a button that was pressed in the last minutes has no test
         self._begin(f"A walk test; somebody presses the button of {self._at} for it")
-        self._stage.guards.begin_walk_test()
+        self._stage.monitor.begin_walk_test()
         self._done("walk-test", "the walk test holds")
         self._shown("the lamp says: walk test", output="lamp", pattern="walk-test")
         self._begin()
         self._node.say("button tap 200")
         self._heard("the first tap is a test", Event, lambda event: event.kind == "tested")
         self._heard(
-            f"{self._guards} confirmed it",
+            "the monitor confirmed it",
             Event,
             lambda event: event.kind == "test-confirmed",
             lambda event: f"{(event.for_s or 0.0) * 1000:.0f} ms after the press",
@@ -203,11 +192,11 @@ class Story(Play):
         self._shown("the ladder says: told", ladder="told")
         self._heard("the button was released", Event, lambda event: event.kind == "restored")
         self._begin()
-        self._stage.guards.acknowledge(self._at, incident)
+        self._stage.monitor.acknowledge(self._at, incident)
         self._done("acknowledge", "the acknowledgement is done")
-        self._stage.guards.reset(self._at, incident)
+        self._stage.monitor.reset(self._at, incident)
         self._done("reset", "the reset is done")
-        self._stage.guards.end_walk_test()
+        self._stage.monitor.end_walk_test()
         self._done("walk-test-end", "the walk test has ended")
         self._shown("the lamp says: ready", output="lamp", pattern="ready")
         self._at = first

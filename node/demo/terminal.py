@@ -121,8 +121,6 @@ class Show:
             port=stage.broker.port,
             walls={name: Wall(each.room) for name, each in stage.nodes.items()},
             chosen=next(iter(stage.nodes)),
-            guards=stage.guards.name,
-            without=stage.without,
         )
         self._kernel_boot = health.kernel_boot()
         self._faults_due = 0.0
@@ -134,7 +132,7 @@ class Show:
             "x": self._reset,
             "w": self._walk_test,
             "b": self._broker,
-            "m": self._guards,
+            "m": self._monitor,
             "k": self._kill,
             "q": self._quit,
         }
@@ -170,7 +168,7 @@ class Show:
             self._over = self._over or isinstance(seen, StopWanted)
             picture.take(seen)
         picture.broker_on = self._stage.broker.running
-        picture.guards_on = self._stage.guards.present
+        picture.monitor_on = self._stage.monitor.running
         for name, each in self._stage.nodes.items():
             picture.walls[name].node_on = each.running
         wall.last_words = "" if wall.node_on else next(iter(self._node.last_words(1)), "")
@@ -204,11 +202,11 @@ class Show:
 
     def _acknowledge(self) -> None:
         if incident := self._incident("acknowledge"):
-            self._stage.guards.acknowledge(self._picture.chosen, incident.incident)
+            self._stage.monitor.acknowledge(self._picture.chosen, incident.incident)
 
     def _reset(self) -> None:
         if incident := self._incident("reset"):
-            self._stage.guards.reset(self._picture.chosen, incident.incident)
+            self._stage.monitor.reset(self._picture.chosen, incident.incident)
 
     def _incident(self, action: str) -> OpenIncident | None:
         """The incident that somebody at the guard's desk can see."""
@@ -221,18 +219,18 @@ class Show:
     def _walk_test(self) -> None:
         if self._can("walk test"):
             if self._picture.wall.walk_test:
-                self._stage.guards.end_walk_test()
+                self._stage.monitor.end_walk_test()
             else:
-                self._stage.guards.begin_walk_test()
+                self._stage.monitor.begin_walk_test()
 
     def _can(self, action: str) -> bool:
         """Whether a person at the guard's desk can do anything."""
         picture = self._picture
         if not picture.broker_on:
             self._answer(f"no {action}: the broker is stopped, b starts it")
-        elif not picture.guards_on:
-            self._answer(f"no {action}: the {picture.guards} is off, m brings it back")
-        return picture.broker_on and picture.guards_on
+        elif not picture.monitor_on:
+            self._answer(f"no {action}: the monitor is off, m brings it back")
+        return picture.broker_on and picture.monitor_on
 
     def _answer(self, note: str) -> None:
         self._picture.answer(note, time.monotonic())
@@ -243,8 +241,11 @@ class Show:
         elif not self._stage.broker.start():
             self._answer("the broker didn't start; b tries again")
 
-    def _guards(self) -> None:
-        self._stage.guards.switch(not self._stage.guards.present)
+    def _monitor(self) -> None:
+        if self._stage.monitor.running:
+            self._stage.monitor.stop()
+        else:
+            self._stage.monitor.start()
 
     def _kill(self) -> None:
         if self._node.running:

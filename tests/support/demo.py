@@ -10,14 +10,6 @@ import node
 ROOT = Path(node.__file__).resolve().parent.parent
 TIMEOUT_S = 40.0
 DEMO = (sys.executable, "-m", "node", "demo")
-_WITHOUT = """\
-from node.cli import main
-from node.demo import stage
-stage.MONITOR_NEEDS = ("nowhere",)
-raise SystemExit(main.main())
-"""
-ALONE = (sys.executable, "-c", _WITHOUT, "demo")
-"""As where only the node's own packages are installed."""
 
 
 def environment(directory: Path, **changes: str) -> dict[str, str]:
@@ -43,10 +35,10 @@ def left_behind(directory: Path) -> list[str]:
     return [*processes(directory).values(), *(str(each) for each in directory.iterdir())]
 
 
-def play(directory: Path, demo: tuple[str, ...] = DEMO, **changes: str) -> subprocess.CompletedProcess[str]:
+def play(directory: Path, **changes: str) -> subprocess.CompletedProcess[str]:
     """The whole of ``alarm-node demo --headless``."""
     return subprocess.run(
-        [*demo, "--headless"],
+        [*DEMO, "--headless"],
         cwd=directory.parent,
         env=environment(directory, **changes),
         stdin=subprocess.DEVNULL,

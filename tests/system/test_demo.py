@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from node.demo import stage
-from tests.support.demo import ALONE, DEMO, ROOT, TIMEOUT_S, environment, left_behind, play, processes
+from tests.support.demo import DEMO, ROOT, TIMEOUT_S, environment, left_behind, play, processes
 
 STEPS = (
     "a private broker answers",
@@ -56,9 +56,6 @@ STEPS = (
     "the walk test has ended",
     "it says goodbye: offline",
 )
-WALK = STEPS[STEPS.index("the walk test holds") : STEPS.index("the walk test has ended") + 1]
-OTHERS = STEPS[: STEPS.index(WALK[0])] + STEPS[STEPS.index(WALK[-1]) + 1 :]
-"""Of one node the walk test comes first, before its button is pressed."""
 
 OF_THE_MONITOR = (
     "the monitor listens",
@@ -180,17 +177,29 @@ def test_a_story_that_is_stopped_leaves_nothing_behind(directory: Path, number: 
     assert left_behind(directory) == []
 
 
-def test_without_alarm_monitor_it_is_the_story_of_one_node_and_says_what_to_install(directory: Path) -> None:
-    """One line with the next step, then every step but the monitor's own; nothing is left behind."""
-    done = play(directory, ALONE)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[0] == (
-        "alarm-monitor isn't installed: one node, and a guard's desk without memory."
-        " Next: pip install 'alarm-node[monitor]'."
+def demo_after(preparation: str, directory: Path, **changes: str) -> subprocess.CompletedProcess[str]:
+    """The demo in an interpreter that has run this line first."""
+    return subprocess.run(
+        [sys.executable, "-c", f"{preparation}; from node.cli.main import main; raise SystemExit(main())", "demo"],
+        env=environment(directory, **changes),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_S,
     )
-    assert missing_of(WALK, done.stdout) == missing_of(OTHERS, done.stdout) == []
-    assert "the monitor" not in done.stdout
+
+
+def test_missing_packages_of_the_monitor_are_told_with_what_installs_them(directory: Path) -> None:
+    """Where only the node's own packages are installed nothing is started, and the next step is told."""
+    done = demo_after("import sys; sys.modules.update(apprise=None, rich=None)", directory)
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "E005 the demo needs alarm-monitor, whose packages aren't here (apprise, rich)."
+        " Next: make run in a checkout, which installs them, or pip install 'alarm-node[monitor]'.\n"
+    )
+    assert done.stdout == ""
     assert left_behind(directory) == []
 
 
@@ -205,18 +214,9 @@ def test_the_demo_looks_for_what_the_monitor_is_installed_with() -> None:
 
 def test_a_missing_mosquitto_is_told_with_the_command_that_installs_it(directory: Path) -> None:
     """Without the broker's program the demo doesn't begin, and says what to do."""
-    nowhere = (
-        "from node.demo import programs; programs.SBIN = (); from node.cli.main import main; raise SystemExit(main())"
-    )
+    nowhere = "from node.demo import programs; programs.SBIN = ()"
 
-    done = subprocess.run(
-        [sys.executable, "-c", nowhere, "demo", "--headless"],
-        env=environment(directory, PATH=str(directory)),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=TIMEOUT_S,
-    )
+    done = demo_after(nowhere, directory, PATH=str(directory))
 
     assert done.returncode == 1
     assert done.stderr == (

@@ -17,7 +17,7 @@ from typing import Self
 
 import pytest
 
-from tests.support.demo import ALONE, DEMO, TIMEOUT_S, environment, left_behind, processes
+from tests.support.demo import DEMO, TIMEOUT_S, environment, left_behind, processes
 
 UP = "1 room-214 up"
 
@@ -33,9 +33,8 @@ def directory(tmp_path: Path) -> Path:
 class Person:
     """A person at a terminal of 80 x 24: presses keys, and reads what stands on the screen."""
 
-    def __init__(self, directory: Path, demo: tuple[str, ...] = DEMO) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._demo = demo
         self._rows: dict[int, str] = {}
         self._row = 1
         self._unread = ""
@@ -46,7 +45,7 @@ class Person:
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.before = termios.tcgetattr(self.terminal)
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", *self._demo],
+            ["setsid", "--ctty", *DEMO],
             env=environment(self._directory),
             stdin=self.terminal,
             stdout=self.terminal,
@@ -123,13 +122,6 @@ def person(directory: Path) -> Iterator[Person]:
         yield started
 
 
-@pytest.fixture
-def lonely(directory: Path) -> Iterator[Person]:
-    """A person who has started it where alarm-monitor isn't installed."""
-    with Person(directory, ALONE) as started:
-        yield started
-
-
 def test_a_press_is_watched_from_the_wall_to_the_reset(person: Person, directory: Path) -> None:
     """Each key does what its line says: press, acknowledge, a refused reset, release, reset, quit."""
     person.wait("LAMP    ready", "[  released  ]", UP, "monitor: on", "p: somebody presses the panic button")
@@ -188,27 +180,27 @@ def test_a_killed_node_is_found_and_comes_back_in_the_same_alarm(person: Person)
     assert "Next: tell the people there" in re.sub(r"\s+", " ", down)
 
 
-def test_a_node_that_died_is_told_and_started_again(lonely: Person, directory: Path) -> None:
+def test_a_node_that_died_is_told_and_started_again(person: Person, directory: Path) -> None:
     """A dead node has a dark lamp, its last words are told, and its key brings it back."""
-    lonely.wait("LAMP    ready", "reply          done")
-    (died,) = [number for number, line in processes(directory).items() if "simulate" in line]
+    person.wait("LAMP    ready")
+    (died,) = [number for number, line in processes(directory).items() if "simulate" in line and "room-214" in line]
 
     os.kill(died, signal.SIGKILL)
-    lonely.wait("node: ENDED", "LAMP    dark", "Its last words", "k starts the node again")
-    lonely.press("k")
+    person.wait("node: ENDED", "LAMP    dark", "Its last words", "k starts the node again")
+    person.press("k")
 
-    lonely.wait("node: heartbeat", "LAMP    ready")
+    person.wait("node: heartbeat", "LAMP    ready")
 
 
-def test_a_button_held_through_a_kill_is_pressed_again(lonely: Person) -> None:
+def test_a_button_held_through_a_kill_is_pressed_again(person: Person) -> None:
     """As on a real wall: the node that starts finds the button pressed, which counts in the open incident."""
-    lonely.wait("LAMP    ready", "reply          done")
-    lonely.press("p")
-    lonely.wait("LAMP    received", "1 press")
+    person.wait("LAMP    ready", UP)
+    person.press("p")
+    person.wait("LAMP    received", "1 press")
 
-    lonely.press("kk")
+    person.press("kk")
 
-    lonely.wait("LAMP    received", "2 presses")
+    person.wait("LAMP    received", "2 presses")
 
 
 def test_without_the_monitor_nobody_has_it(person: Person) -> None:
@@ -253,45 +245,32 @@ def test_a_walk_test_begins_and_ends_by_its_key(person: Person) -> None:
     person.wait("LAMP    ready")
 
 
-def test_without_alarm_monitor_there_is_a_desk_and_the_next_step(lonely: Person) -> None:
-    """One node, a desk that may be left, and what to install; the press is received all the same."""
-    missing = lonely.wait("LAMP    ready", "guard's desk: on", "reply          done")
-
-    lonely.press("mp")
-    lonely.wait("guard's desk: OFF", "LAMP    nobody", "m: the guard's desk comes back")
-    lonely.press("m")
-    lonely.wait("guard's desk: on", "LAMP    received", "[x] told: received by people")
-
-    assert "Next: pip install 'alarm-node[monitor]'." in re.sub(r"\s+", " ", missing)
-    assert "choose a node" not in missing
-
-
 @pytest.mark.parametrize("end", ["q", "\x03", "\x04Q", "\x1b[Aq", signal.SIGTERM], ids=repr)
-def test_the_terminal_is_left_as_it_was_found(lonely: Person, directory: Path, end: str | signal.Signals) -> None:
+def test_the_terminal_is_left_as_it_was_found(person: Person, directory: Path, end: str | signal.Signals) -> None:
     """However the demo ends, echo and lines are back, the cursor is shown, and nothing of the demo is left."""
-    lonely.wait("LAMP    ready")
-    during = termios.tcgetattr(lonely.terminal)
+    person.wait("LAMP    ready")
+    during = termios.tcgetattr(person.terminal)
 
     if isinstance(end, str):
-        lonely.press(end)
+        person.press(end)
     else:
-        lonely.process.send_signal(end)
-    code = lonely.leave()
+        person.process.send_signal(end)
+    code = person.leave()
 
     assert code == 0
     assert during[6][termios.VSUSP] == during[6][termios.VQUIT] == b"\0"
-    assert termios.tcgetattr(lonely.terminal) == lonely.before
-    assert lonely.raw.endswith(b"\x1b[?25h\x1b[?1049l")
+    assert termios.tcgetattr(person.terminal) == person.before
+    assert person.raw.endswith(b"\x1b[?25h\x1b[?1049l")
     assert left_behind(directory) == []
 
 
-def test_a_terminal_that_becomes_small_still_shows_the_keys(lonely: Person) -> None:
+def test_a_terminal_that_becomes_small_still_shows_the_keys(person: Person) -> None:
     """After a change of size the screen is drawn anew, within the size."""
-    lonely.wait("LAMP    ready", "q quit")
+    person.wait("LAMP    ready", "q quit")
 
-    lonely.resize(44, 14)
-    shown = lonely.wait_until(
-        lambda: "q quit" in lonely.shown and max(len(row) for row in lonely.shown.splitlines()) <= 44, "44 columns"
+    person.resize(44, 14)
+    shown = person.wait_until(
+        lambda: "q quit" in person.shown and max(len(row) for row in person.shown.splitlines()) <= 44, "44 columns"
     )
 
     assert len(shown.splitlines()) == 14

@@ -20,8 +20,8 @@ class Story(Play):
 
 def test_times_never_run_backwards() -> None:
     """What was seen before the step above it is told with that one's time."""
-    running = SimpleNamespace(running=True, present=True, name="desk")
-    stage: Any = SimpleNamespace(nodes={"room-214": running}, broker=running, guards=running, without="")
+    running = SimpleNamespace(running=True)
+    stage: Any = SimpleNamespace(nodes={"room-214": running}, broker=running, monitor=running)
     told = StringIO()
     with Inbox() as inbox:
         story = Story(stage, inbox, told)
