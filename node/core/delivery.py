@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
 
+from node.core.back_off import BackOff
 from node.core.model import Key
 
 WINDOW = 20
@@ -108,7 +109,7 @@ def remove(outbox: Outbox, key: Key) -> Outbox:
 def send(outbox: Outbox, link: str, key: Key, at: float, receipt_s: float) -> Outbox:
     """The outbox after this event was handed to this link."""
     entry = outbox.waiting[key]
-    pause = min(RESEND_LIMIT_S, receipt_s * 2.0 ** min(entry.attempts, 32)) if entry.alarm else RESEND_LIMIT_S
+    pause = BackOff(receipt_s, RESEND_LIMIT_S).wait_s(1 + entry.attempts) if entry.alarm else RESEND_LIMIT_S
     due = at + pause if entry.due == inf else entry.due
     return _with(outbox, key, replace(entry, due=due, flying=entry.flying | {link}, aside=entry.aside - {link}))
 

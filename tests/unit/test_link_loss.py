@@ -8,6 +8,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from node.core.back_off import BackOff
 from node.core.events import Event, LinkDown, LinkUp, PublishAnswered
 from node.io.mqtt import link_queue
 from node.io.mqtt.addresses import Addresses
@@ -83,8 +84,7 @@ def test_a_refused_connection_uses_no_session_number_up() -> None:
 def test_a_press_ends_the_wait_for_the_next_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     """hurry() brings the next attempt at once, however long the wait would have been."""
     monkeypatch.setattr(link_queue, "jitter", max)
-    monkeypatch.setattr(link_queue, "BACK_OFF_MAX_S", 3_600.0)
-    monkeypatch.setattr(link_queue, "BACK_OFF_S", 3_600.0)
+    monkeypatch.setattr(link_queue, "RECONNECT", BackOff(3_600.0, 3_600.0))
     with running(Loop(free_port())) as loop:
         first = loop.expect(LinkDown)
 

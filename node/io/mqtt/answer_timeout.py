@@ -3,6 +3,8 @@
 A fixed deadline would livelock on a slow path: each connection would be dropped just before its answer arrives.
 """
 
+from node.core.back_off import BackOff
+
 HANDSHAKE, CONNECT, SUBSCRIBE, PUBLISH = "a TLS handshake", "CONNECT", "SUBSCRIBE", "a publish"
 
 ANSWER_S = 3.0
@@ -26,4 +28,5 @@ class Patience:
 
     def overrun(self) -> None:
         """Double all deadlines: a path that is slow for one kind of answer is slow for every kind."""
-        self._limits = {kind: min(2 * limit_s, ANSWER_MAX_S) for kind, limit_s in self._limits.items()}
+        answer = BackOff(ANSWER_S, ANSWER_MAX_S)
+        self._limits = {kind: answer.longer_s(limit_s) for kind, limit_s in self._limits.items()}

@@ -17,11 +17,13 @@ from collections import Counter, deque
 from collections.abc import Callable
 from enum import Enum, auto
 
+from node.core.back_off import BackOff
 from node.core.events import Event, MessagesDropped
 from node.io.mqtt.link_types import NODE_BOUNDS, Bounds, Outgoing, Priority
 
-BACK_OFF_S = 0.25
-BACK_OFF_MAX_S = 5.0
+RECONNECT = BackOff(0.25, 5.0)
+"""What the waits before a new attempt are drawn below."""
+
 TICK_S = 1.0
 """The longest sleep, because paho's keepalive must be served in between."""
 
@@ -71,7 +73,7 @@ class LinkQueue:
         self._unsent = 0
         self._dropped: Counter[str] = Counter()
         self._report_due: dict[str, float] = {}
-        self._back_off_s = BACK_OFF_S
+        self._attempts = 0
         self._hurried = False
         self._waker: socket.socket | None = None
         self._woken = False
@@ -90,7 +92,7 @@ class LinkQueue:
     def hurry(self) -> None:
         """End the rest before the next attempt, and make the following rests short."""
         with self._lock:
-            self._back_off_s = BACK_OFF_S
+            self._attempts = 0
             self._hurried = True
             self._wake()
 
@@ -146,8 +148,8 @@ class LinkQueue:
     def rest(self) -> None:
         """Wait before the next attempt: with full jitter, and until there is room for its LinkUp and LinkDown."""
         with self._lock:
-            until = self._clock() + jitter(0.0, self._back_off_s)
-            self._back_off_s = min(2 * self._back_off_s, BACK_OFF_MAX_S)
+            self._attempts += 1
+            until = self._clock() + jitter(0.0, RECONNECT.wait_s(self._attempts))
             self._hurried = False
         while self.closing_at is None:
             rested = self._hurried or self._clock() >= until
@@ -166,7 +168,7 @@ class LinkQueue:
             self._session = None
             self._outbox.clear()
             if lasting:
-                self._back_off_s = BACK_OFF_S
+                self._attempts = 0
 
     def room(self, kind: Kind) -> int:
         """How many more events of this kind may be put."""

@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from node.core.back_off import BackOff
 from node.monitor.core.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.errors import HistoryError, UnstorableError
 
@@ -71,7 +72,7 @@ class Writer:
         kept: int = 10_000,
     ) -> None:
         self._history, self._put, self._clock = history, put, clock
-        self._retry_s, self._kept = retry_s, kept
+        self._retry, self._kept = BackOff(_FIRST_RETRY_S, retry_s), kept
         self.thread = threading.Thread(target=self._run, name="history", daemon=True)
         self._stopping = threading.Event()
 
@@ -125,7 +126,7 @@ class Writer:
     # From here on: the writer's thread.
 
     def _run(self) -> None:
-        delay_s = _FIRST_RETRY_S
+        failures = 0
         while batches := self._take():
             try:
                 stored = self._attempt(batches)
@@ -134,12 +135,12 @@ class Writer:
                 _log.exception("the history stumbled")
                 stored = False
             if stored:
-                delay_s = _FIRST_RETRY_S
+                failures = 0
             elif self._stopping.is_set():
                 break
             else:
-                self._stopping.wait(delay_s)
-                delay_s = min(2 * delay_s, self._retry_s)
+                failures += 1
+                self._stopping.wait(self._retry.wait_s(failures))
         if self._queued:
             _log.error("the monitor ends with %d batches that couldn't be stored", len(self._queued))
 

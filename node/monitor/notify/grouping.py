@@ -11,6 +11,7 @@ Pure. Instants are monotonic seconds.
 from collections.abc import Iterable
 from math import inf
 
+from node.core.back_off import BackOff
 from node.monitor.core.deliveries import RETRY_MAX_S, Delivery, Waiting
 from node.monitor.core.model import FindingKey, NoticeKind
 
@@ -19,7 +20,9 @@ FEW = 3
 
 MANY_S = 25.0
 
-RETRY_FIRST_S = 2.0
+RETRY = BackOff(2.0, RETRY_MAX_S)
+"""The waits after a failed try: 2 s, doubling, to five minutes."""
+
 ALARM_TRIED_S = 24 * 3600.0
 FINDING_TRIED_S = 6 * 3600.0
 
@@ -61,17 +64,12 @@ def left_out(deliveries: Iterable[Delivery]) -> frozenset[int]:
     return frozenset(over)
 
 
-def retry_s(attempts: int) -> float:
-    """How long to wait after this many tries have failed (1 or more): 2 s, doubling, to five minutes."""
-    return min(RETRY_FIRST_S * 2.0 ** min(attempts - 1, 16), RETRY_MAX_S)
-
-
 def tries(tried_s: float) -> int:
     """How many failed tries it takes until their waits add up to ``tried_s``. They are counted because clocks jump."""
     count = 0
     while tried_s > 0:
         count += 1
-        tried_s -= retry_s(count)
+        tried_s -= RETRY.wait_s(count)
     return count
 
 

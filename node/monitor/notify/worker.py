@@ -13,7 +13,7 @@ from node.errors import AlarmNodeError
 from node.monitor.core.deliveries import RENEW_S, Claim, Delivery, Outbox, Settled
 from node.monitor.core.monitor_settings import Target
 from node.monitor.locale.translation import Words
-from node.monitor.notify.grouping import MANY_S, Window, is_given_up, left_out, retry_s
+from node.monitor.notify.grouping import MANY_S, RETRY, Window, is_given_up, left_out
 from node.monitor.notify.sender import SEND_S, Outcome, Sender
 from node.monitor.notify.target_health import Health
 from node.monitor.notify.texts import worded
@@ -175,7 +175,7 @@ class Worker:
             self._surely(lambda: self._outbox.settle(claim.id, Settled.GIVEN_UP, outcome.reason, only=given_up))
         left = [each for each in told if each.id not in given_up]
         if left:
-            wait_s = retry_s(1 + min(each.attempts for each in left))  # the newest one doesn't wait for older ones
+            wait_s = RETRY.wait_s(1 + min(each.attempts for each in left))  # the newest one doesn't wait for older ones
             self._surely(lambda: self._outbox.fail(claim.id, outcome.reason, wait_s, uncertain=outcome.uncertain))
 
     def _surely(self, settle: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from node.core.settings import AlarmClass
 from node.monitor.core.deliveries import Delivery, Waiting
 from node.monitor.core.model import Notice, NoticeKind
 from node.monitor.core.monitor_settings import Target
-from node.monitor.notify.grouping import ALARM_TRIES, FINDING_TRIES, Window, is_given_up, left_out, retry_s
+from node.monitor.notify.grouping import ALARM_TRIES, FINDING_TRIES, RETRY, Window, is_given_up, left_out
 from node.monitor.notify.routing import targets_of
 from tests.support.notices import alarm, finding
 
@@ -93,13 +93,13 @@ def test_an_alarm_is_never_left_out() -> None:
 
 def test_tries_double_from_two_seconds_to_five_minutes() -> None:
     """However many have failed."""
-    assert [retry_s(attempts) for attempts in (1, 2, 3, 8, 9, 10_000)] == [2.0, 4.0, 8.0, 256.0, 300.0, 300.0]
+    assert [RETRY.wait_s(attempts) for attempts in (1, 2, 3, 8, 9, 10_000)] == [2.0, 4.0, 8.0, 256.0, 300.0, 300.0]
 
 
 @pytest.mark.parametrize(("notice", "hours", "most"), [(alarm(), 24, ALARM_TRIES), (finding(), 6, FINDING_TRIES)])
 def test_alarms_are_tried_for_a_day_and_findings_for_six_hours(notice: Notice, hours: int, most: int) -> None:
     """Then they are given up: the waits between the tries add up to that."""
-    waited_s = sum(retry_s(attempts) for attempts in range(1, most))
+    waited_s = sum(RETRY.wait_s(attempts) for attempts in range(1, most))
 
     assert hours * 3600 - 300 <= waited_s < hours * 3600
     assert not is_given_up(delivery(1, notice, most - 2))

@@ -15,6 +15,7 @@ from math import inf
 
 from msgspec.structs import replace
 
+from node.core.back_off import BackOff
 from node.monitor.core.decisions import Ledger, Moment
 from node.monitor.core.findings.catalogue import UNTOLD
 from node.monitor.core.findings.self_check import SelfCheck
@@ -31,6 +32,7 @@ UNTOLD_S = 10.0
 
 AGAIN_S = 1.0
 SELDOM_S = 60.0
+_REPEAT = BackOff(AGAIN_S, SELDOM_S)
 ASK_S = 2.0
 ASK_SELDOM_S = 5.0
 ASK_OFTEN_S = 60.0
@@ -169,7 +171,7 @@ class ToldCalls:
         awaited = self._awaited(key, call)
         if awaited is None or (awaited == call.said and now.at < call.say_at) or not self._may(now, key.of):
             return
-        wait_s = min(2 * (call.say_at - call.said_at), SELDOM_S) if awaited == call.said else AGAIN_S
+        wait_s = _REPEAT.longer_s(call.say_at - call.said_at if awaited == call.said else 0.0)
         call.said, call.said_at, call.say_at = awaited, now.at, now.at + wait_s
         self._receipts.say(awaited, "told")
 
