@@ -22,13 +22,14 @@ from node.config.files import content as read
 from node.errors import ConfigError
 
 
-def be(allowed: str, example: object, *, secret: bool = False, **limits: Any) -> Meta:
+def be(allowed: str, example: object, *, secret: bool = False, formerly: str = "", **limits: Any) -> Meta:
     """What a value must be: as words that follow "must be", as an example, and as msgspec's limits.
 
-    A ``secret`` value isn't shown when it is wrong. If these words don't say what the key is for, write a text before
-    them: ``Annotated[float, "how often the node says how it is", be("from 1 to 60 (seconds)", 10, ge=1, le=60)]``.
+    A ``secret`` value isn't shown when it is wrong. ``formerly`` is an older name of the key, which is still read.
+    If these words don't say what the key is for, write a text before them:
+    ``Annotated[float, "how often the node says how it is", be("from 1 to 60 (seconds)", 10, ge=1, le=60)]``.
     """
-    return Meta(description=allowed, examples=[example], extra={"secret": secret}, **limits)
+    return Meta(description=allowed, examples=[example], extra={"secret": secret, "formerly": formerly}, **limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One table as it stands in the file: its valid values, defaults included, by field name."""
+    """One table as it stands in the file: its valid values, defaults included, by field name.
+
+    ``outdated``: each key that has its older name in the file, as (older name, name).
+    """
 
     place: str
     values: dict[str, Any]
+    outdated: tuple[tuple[str, str], ...] = ()
 
 
 Sections = Mapping[str, list[Section]]
@@ -154,21 +159,31 @@ def read_table(table: Table, document: Mapping[str, Any], problems: list[str]) -
 
 def _read_section(table: Table, place: str, entry: Mapping[str, Any], problems: list[str]) -> Section:
     keys = {key.encode_name: key for key in table.declared}
+    outdated = {_formerly(key): name for name, key in keys.items() if _formerly(key) in entry}
     shown = {name: f'"{name}"' for name in keys}
-    problems += [f"{place} {_bare(name)} is unknown: {_nearest(name, shown)}" for name in entry if name not in keys]
+    unknown = [name for name in entry if name not in keys and name not in outdated]
+    problems += [f"{place} {_bare(name)} is unknown: {_nearest(name, shown)}" for name in unknown]
+    problems += [
+        f"{place} {older} and {name}: leave the first out: it is the older name of the second"
+        for older, name in outdated.items()
+        if name in entry
+    ]
+    given = {name: (older, entry[older]) for older, name in outdated.items()}
+    given |= {name: (name, entry[name]) for name in keys if name in entry}
     values: dict[str, Any] = {}
     for name, key in keys.items():
-        if name in entry:
+        if name in given:
+            written_as, value = given[name]
             try:
-                values[key.name] = convert(entry[name], key.type)
+                values[key.name] = convert(value, key.type)
             except ValidationError:
-                value = "" if _is_secret(key) else f" = {toml(entry[name])}"
-                problems.append(f"{place} {name}{value}: {allowed(key)}")
+                value_shown = "" if _is_secret(key) else f" = {toml(value)}"
+                problems.append(f"{place} {written_as}{value_shown}: {allowed(key)}")
         elif key.required:
             problems.append(f"{place} {name} is missing: {allowed(key)}")
         else:
             values[key.name] = key.default
-    return Section(place, values)
+    return Section(place, values, tuple(outdated.items()))
 
 
 def allowed(key: FieldInfo) -> str:
@@ -222,6 +237,10 @@ def _meta(key: FieldInfo) -> Meta:
 
 def _is_secret(key: FieldInfo) -> bool:
     return bool((_meta(key).extra or {}).get("secret"))
+
+
+def _formerly(key: FieldInfo) -> str:
+    return str((_meta(key).extra or {}).get("formerly", ""))
 
 
 def _bare(name: str) -> str:

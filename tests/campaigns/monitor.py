@@ -114,8 +114,8 @@ class World:
         self.next = stack.enter_context(HttpReceiver())
         told = {"language": "en", "findings": "none"}
         targets = [
-            {"name": "first", "url": self.first.url, "step": 0, **told},
-            {"name": "next", "url": self.next.url, "step": 1, **told},
+            {"name": "first", "url": self.first.url, "level": 0, **told},
+            {"name": "next", "url": self.next.url, "level": 1, **told},
         ]
         program = monitor_command(one.defect)
         self.monitors = []

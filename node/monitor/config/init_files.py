@@ -39,10 +39,10 @@ port = {port}
 #[[target]]
 #name = "house-management"
 #url_file = "/etc/alarm-monitor/house.url"
-#step = 1
+#level = 1
 
 [incidents]
-# Seconds without acknowledgement until the next step is told: 10 to 3600.
+# Seconds without acknowledgement until the next level is told: 10 to 3600.
 #escalate_s = 60
 
 [tests]

@@ -92,7 +92,7 @@ class _Supervision(Struct, frozen=True, kw_only=True):
 
 class _Incidents(Struct, frozen=True, kw_only=True):
     escalate_s: Annotated[
-        float, be("from 10 to 3600 (seconds without acknowledgement until the next step is told)", 60, ge=10, le=3600)
+        float, be("from 10 to 3600 (seconds without acknowledgement until the next level is told)", 60, ge=10, le=3600)
     ] = 60.0
 
 
@@ -122,10 +122,10 @@ class _Target(Struct, frozen=True, kw_only=True):
         be("an absolute path", "/etc/alarm-monitor/guards.url", secret=True),
     ] = None
     language: Annotated[Literal["de", "en"] | None, be('"de" or "en"', "de")] = None
-    step: Annotated[
+    level: Annotated[
         int,
         "0 is told at once, 1 after escalate_s without acknowledgement, and so on",
-        be("from 0 to 9", 1, ge=0, le=9),
+        be("from 0 to 9", 1, formerly="step", ge=0, le=9),
     ] = 0
     classes: Annotated[
         tuple[AlarmClass, ...],
@@ -177,13 +177,27 @@ _ROSTER = Table("node", _Node, most=20_000)
 
 def load(path: Path, environ: Mapping[str, str] = MappingProxyType({})) -> Settings:
     """Read monitor.toml and the files that it names; ConfigError with all problems where itself can't be used."""
+    return _build(path, _read(path), environ)
+
+
+def outdated(path: Path) -> tuple[tuple[str, str], ...]:
+    """Each key of a valid monitor.toml that has its older name there: (what it is called now, what to do)."""
+    return tuple(
+        (f"{section.place} {older} is called {name} now", f"write {name} instead of {older}")
+        for sections in _read(path).values()
+        for section in sections
+        for older, name in section.outdated
+    )
+
+
+def _read(path: Path) -> Sections:
     document = parse(path, PROGRAM)
     problems = unknown_tables(document, TABLES.values())
     sections = {table.name: read_table(table, document, problems) for table in TABLES.values()}
     problems += [problem for rule in _RULES for problem in rule(sections)]
     if problems:
         raise refusal(path, *problems, program=PROGRAM)
-    return _build(path, sections, environ)
+    return sections
 
 
 def state_directory(settings: Settings, environ: Mapping[str, str]) -> Path:
@@ -258,11 +272,11 @@ def _targets_are_different(sections: Sections) -> Iterator[str]:
         yield f"{place} name = {toml(name)}: is {owner} already: give one of them another"
 
 
-def _steps_have_no_hole(sections: Sections) -> Iterator[str]:
-    steps = {each.values.get("step", 0) for each in sections["target"]}
-    for step in sorted(steps):
-        if step > 0 and step - 1 not in steps:
-            yield f"[[target]] step = {step}: nobody is told at step {step - 1}: steps follow one another from 0"
+def _levels_have_no_gap(sections: Sections) -> Iterator[str]:
+    levels = {each.values.get("level", 0) for each in sections["target"]}
+    for level in sorted(levels):
+        if level > 0 and level - 1 not in levels:
+            yield f"[[target]] level = {level}: nobody is told at level {level - 1}: levels follow one another from 0"
 
 
 def _targets_are_of_heard_sites(sections: Sections) -> Iterator[str]:
@@ -277,7 +291,7 @@ _RULES: tuple[Callable[[Sections], Iterator[str]], ...] = (
     _targets_have_one_url,
     _targets_are_different,
     _targets_are_of_heard_sites,
-    _steps_have_no_hole,
+    _levels_have_no_gap,
     *brokers.RULES,
 )
 
@@ -349,7 +363,7 @@ def _target(section: Section, language: Literal["de", "en"]) -> Target:
         name=keys.name,
         url=keys.url or url,
         language=keys.language or language,
-        step=keys.step,
+        step=keys.level,
         classes=frozenset(keys.classes),
         sites=frozenset(keys.sites),
         findings=keys.findings,

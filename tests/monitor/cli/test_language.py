@@ -292,6 +292,22 @@ def test_the_doctor_speaks_german(tmp_path: Path) -> None:
     assert set(english) & set(told) == set()
 
 
+@pytest.mark.parametrize(
+    ("language", "hint"),
+    [
+        ("en", "[[target]] 1 step is called level now. Next: write level instead of step."),
+        ("de", "[[target]] 1 step heißt jetzt level. Als Nächstes: level statt step schreiben."),
+    ],
+)
+def test_the_doctor_says_what_a_key_is_called_now(tmp_path: Path, language: str, hint: str) -> None:
+    """It is no finding: the monitor runs with the older name, too."""
+    written = write_monitor(tmp_path, free_port(), targets=[{"name": "a", "url": "json://x", "step": 0}])
+
+    told = alarm_monitor(written, "check", "--language", language).stdout.splitlines()
+
+    assert told[1] == f"ok      {written}: {hint}"
+
+
 def test_a_wrong_configuration_is_told_in_german(tmp_path: Path) -> None:
     """Each line of it, and what to do."""
     written = write_monitor(tmp_path, 1, language="de", api={"port": "x", "colour": "red"})

@@ -82,13 +82,13 @@ def test_a_press_is_told_by_class_site_and_language(
     assert (len(mail.mails.items), len(other.taken.items)) == (1, 1)
 
 
-def test_who_is_next_is_told_step_by_step_until_somebody_comes(
+def test_who_is_next_is_told_level_by_level_until_somebody_comes(
     tmp_path: Path, broker: Broker, http: HttpReceiver
 ) -> None:
-    """Each step after escalate_s and not before, once; then all who were called hear who comes, and nobody else."""
+    """Each level after escalate_s and not before, once; then all who were called hear who comes, and nobody else."""
     targets = [
-        {"name": f"step-{step}", "url": f"{http.url}?+step={step}", "language": "en", "step": step, "findings": "none"}
-        for step in range(4)
+        {"name": f"level-{level}", "url": http.url, "language": "en", "level": level, "findings": "none"}
+        for level in range(4)
     ]
     config = write_monitor(tmp_path / "monitor", broker.port, targets=targets, incidents={"escalate_s": ESCALATE_S})
     with RunningMonitor(config), StandIns(broker.port) as nodes:

@@ -86,7 +86,12 @@ def test_a_target_is_chosen_for_classes_and_sites(tmp_path: Path) -> None:
         ('[[target]]\nname = "a"\n', "[[target]] 1 url is missing: write url or url_file, an Apprise URL"),
         ('[[target]]\nname = "a"\nurl = "x"\n', "[[target]] 1 url: must be an Apprise URL"),
         ('[[target]]\nname = "a"\nurl = "json://x"\nurl_file = "/x"\n', "leave one of them out"),
-        ('[[target]]\nname = "a"\nurl = "json://x"\nstep = 2\n', "nobody is told at step 1"),
+        ('[[target]]\nname = "a"\nurl = "json://x"\nlevel = 2\n', "nobody is told at level 1"),
+        ('[[target]]\nname = "a"\nurl = "json://x"\nstep = 10\n', "[[target]] 1 step = 10: must be from 0 to 9"),
+        (
+            '[[target]]\nname = "a"\nurl = "json://x"\nstep = 0\nlevel = 0\n',
+            "[[target]] 1 step and level: leave the first out: it is the older name of the second",
+        ),
         (
             '[[target]]\nname = "a"\nurl = "json://x"\nsites = ["mite"]\n',
             '[[target]] 1 sites: "mite" must be one that this monitor hears: mitte',
@@ -112,6 +117,19 @@ def test_a_secret_is_not_shown_where_it_is_wrong(tmp_path: Path) -> None:
     told = problems(tmp_path, MINIMAL + '[[target]]\nname = "a"\nurl = "se cret"\n')
 
     assert "cret" not in "".join(told)
+
+
+def test_the_older_name_of_level_is_still_read(tmp_path: Path) -> None:
+    """Who set a monitor up before has step in the file, and hears what it is called now."""
+    later = '[[target]]\nname = "b"\nurl = "json://y"\n'
+
+    old = load(tmp_path, f'{MINIMAL}[[target]]\nname = "a"\nurl = "json://x"\n{later}step = 1\n')
+    hints = monitor_files.outdated(old.path)
+    new = load(tmp_path, f'{MINIMAL}[[target]]\nname = "a"\nurl = "json://x"\n{later}level = 1\n')
+
+    assert old == new
+    assert hints == (("[[target]] 2 step is called level now", "write level instead of step"),)
+    assert monitor_files.outdated(new.path) == ()
 
 
 @pytest.mark.parametrize(

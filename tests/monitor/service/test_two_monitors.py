@@ -153,7 +153,7 @@ def test_one_is_killed_and_the_other_goes_on(
     pair = start(
         [shared_url, shared_url],
         _target(receiver, findings="none"),
-        _target(receiver, "next", step=1, findings="none"),
+        _target(receiver, "next", level=1, findings="none"),
         escalate_s=10,
     )
     before = nodes.press("wall-before")
@@ -231,7 +231,7 @@ def test_what_one_acknowledges_for_a_dead_node_is_not_told_to_the_next_group(
     pair = start(
         [shared_url, shared_url],
         _target(receiver, findings="none"),
-        _target(receiver, "next", step=1, findings="none"),
+        _target(receiver, "next", level=1, findings="none"),
         escalate_s=10,
     )
     incident = nodes.press("wall")

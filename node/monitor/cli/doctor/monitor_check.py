@@ -42,6 +42,8 @@ def examine(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     """All findings, in the order in which they are found. Raises ConfigError where there is nothing to examine."""
     settings = monitor_files.load(path, environ)
     yield Finding(True, f"{path}: monitor {settings.monitor} hears {', '.join(settings.sites)}")
+    for text, next_step in monitor_files.outdated(path):
+        yield Finding(True, f"{path}: {text}", next_step)
     yield from _roster(settings)
     yield from _targets(settings)
     yield from _history(settings, environ)

@@ -125,7 +125,7 @@ UNREACHED = FindingKind(
     Severity.CRITICAL,
     "no target takes these calls: whoever calls for help so is told to nobody",
     "where a target is isolated, bring it back: alarm-monitor restore-target NAME; "
-    "else write a [[target]] with this site and class and step 0 into monitor.toml, and restart the monitor",
+    "else write a [[target]] with this site and class and level 0 into monitor.toml, and restart the monitor",
 )
 
 REDUCED = FindingKind(
