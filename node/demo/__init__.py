@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from node.demo.seen import Inbox, StopWanted
-from node.demo.stage import build
-from node.demo.story import Story
-from node.demo.terminal import Show, Terminal
+from node.demo.installation import build
+from node.demo.observe.observations import Inbox, StopWanted
+from node.demo.screen.terminal import Show, Terminal
+from node.demo.story.scenes import Story
 
 __all__ = ["at_terminal", "headless"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from node.demo import stage
+from node.demo import installation
 from tests.support.demo import DEMO, ROOT, TIMEOUT_S, environment, left_behind, play, processes
 
 STEPS = (
@@ -209,12 +209,12 @@ def test_the_demo_looks_for_what_the_monitor_is_installed_with() -> None:
 
     extra = [re.split(r"[\[>=]", each)[0].replace("-", "_") for each in project["optional-dependencies"]["monitor"]]
 
-    assert sorted(stage.MONITOR_NEEDS) == sorted(extra)
+    assert sorted(installation.MONITOR_NEEDS) == sorted(extra)
 
 
 def test_a_missing_mosquitto_is_told_with_the_command_that_installs_it(directory: Path) -> None:
     """Without the broker's program the demo doesn't begin, and says what to do."""
-    nowhere = "from node.demo import programs; programs.SBIN = ()"
+    nowhere = "from node.demo.processes import programs; programs.SBIN = ()"
 
     done = demo_after(nowhere, directory, PATH=str(directory))
 

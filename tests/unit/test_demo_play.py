@@ -5,8 +5,8 @@ from io import StringIO
 from types import SimpleNamespace
 from typing import Any
 
-from node.demo.play import Play
-from node.demo.seen import Inbox, Shown
+from node.demo.observe.observations import Inbox, Shown
+from node.demo.story.steps import Play
 
 
 class Story(Play):

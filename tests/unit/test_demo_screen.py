@@ -6,10 +6,10 @@ import pytest
 
 from node.core.model import Step
 from node.core.signals import LAMP_WAVES, LampPattern
-from node.demo import screen
-from node.demo.picture import Passed, Picture, Wall
+from node.demo.observe.observations import Finding, Fleet, Heard, understand
 from node.demo.rooms import ROOMS
-from node.demo.seen import Finding, Fleet, Heard, understand
+from node.demo.screen import layout
+from node.demo.screen.state import Passed, Picture, Wall
 from node.protocol.messages import StandingFault
 
 
@@ -27,7 +27,7 @@ def full_picture() -> Picture:
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 60), (60, 15), (30, 8), (5, 3), (1, 1)])
 def test_the_screen_keeps_within_its_size(width: int, height: int) -> None:
     """Nothing is wider or higher than the terminal, which would make it scroll."""
-    lines = [screen.text(line) for line in screen.draw(full_picture(), 2.0, width, height)]
+    lines = [layout.text(line) for line in layout.draw(full_picture(), 2.0, width, height)]
 
     assert len(lines) == height
     assert max(len(line) for line in lines) <= width
@@ -36,15 +36,15 @@ def test_the_screen_keeps_within_its_size(width: int, height: int) -> None:
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (60, 15), (40, 10)])
 def test_every_key_is_told_on_any_usable_screen(width: int, height: int) -> None:
     """The keys are never pushed out by what is shown above them."""
-    lines = [screen.text(line) for line in screen.draw(full_picture(), 2.0, width, height)]
+    lines = [layout.text(line) for line in layout.draw(full_picture(), 2.0, width, height)]
 
     told = " ".join(lines[:height])
-    assert all(f" {key} {does}" in told for key, does in screen.keys(full_picture()))
+    assert all(f" {key} {does}" in told for key, does in layout.keys(full_picture()))
 
 
 def test_the_newest_messages_stand_lowest() -> None:
     """As in a log: what just passed is right above the keys."""
-    lines = [screen.text(line) for line in screen.draw(full_picture(), 2.0, 80, 24)]
+    lines = [layout.text(line) for line in layout.draw(full_picture(), 2.0, 80, 24)]
 
     passed = [line for line in lines if "words" in line]
     assert passed[-1].startswith("   99.0 s")
@@ -57,7 +57,7 @@ def test_the_drawn_lamp_keeps_the_real_ones_time(pattern: LampPattern) -> None:
     wave = (*LAMP_WAVES[pattern], *LAMP_WAVES[pattern])
     begins = [1000.0 + sum(seconds for _, seconds in wave[:number]) for number in range(len(wave))]
 
-    drawn = [screen.lamp_level(pattern, 1000.0, begin + 0.001) for begin in begins]
+    drawn = [layout.lamp_level(pattern, 1000.0, begin + 0.001) for begin in begins]
 
     assert [level for level, _ in drawn] == [level for level, _ in wave]
     assert [left + 0.001 for _, left in drawn] == pytest.approx([seconds for _, seconds in wave])
@@ -65,14 +65,14 @@ def test_the_drawn_lamp_keeps_the_real_ones_time(pattern: LampPattern) -> None:
 
 def test_a_lamp_without_a_node_is_dark() -> None:
     """No pattern is a dark lamp, which says that the node is dead."""
-    level, _ = screen.lamp_level(None, 0.0, 1.0)
+    level, _ = layout.lamp_level(None, 0.0, 1.0)
 
     assert level is False
 
 
 def text_of(picture: Picture, now: float = 2.0) -> str:
     """The whole screen of 80 x 24."""
-    return "\n".join(screen.text(line) for line in screen.draw(picture, now, 80, 24))
+    return "\n".join(layout.text(line) for line in layout.draw(picture, now, 80, 24))
 
 
 def test_the_worst_finding_is_shown_with_its_next_step() -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import TextIO, TypeVar
 
 from node.core.signals import BUZZER_WAVES, BuzzerPattern
-from node.demo.seen import Fleet, Heard, Inbox, Said, Seen, Shown, StopWanted, Watching
-from node.demo.stage import Stage
+from node.demo.installation import Stage
+from node.demo.observe.observations import Fleet, Heard, Inbox, Said, Seen, Shown, StopWanted, Watching
 from node.protocol.messages import Command, ReplyMessage
 
 PATIENCE_S = 15.0

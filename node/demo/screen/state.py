@@ -1,13 +1,13 @@
-"""What a person who looks on knows by now: put together from what was seen, drawn by screen.py."""
+"""What a person who looks on knows by now: put together from what was seen, drawn by layout.py."""
 
 from collections import deque
 from dataclasses import dataclass, field
 
 from node.core.model import Step
 from node.core.signals import LampPattern
-from node.demo import tail
+from node.demo.observe.observations import Fleet, Heard, NodeEnded, NotDone, Rang, Seen, Shown
 from node.demo.rooms import Room
-from node.demo.seen import Fleet, Heard, NodeEnded, NotDone, Rang, Seen, Shown
+from node.demo.screen import message_line
 from node.protocol.messages import Alarm, Event, HeartbeatMessage, OpenIncident, ReplyMessage, StandingFault, State
 from node.sanitize import plain
 
@@ -158,12 +158,12 @@ class Picture:
 
     def _pass(self, heard: Heard) -> None:
         """Add it to what went by. A heartbeat takes the place of the one before, or they would push out all else."""
-        sender, heartbeats = tail.sender(heard), 0
-        if tail.is_heartbeat(heard):
+        sender, heartbeats = message_line.sender(heard), 0
+        if message_line.is_heartbeat(heard):
             alike = (each for each in self.passed if (each.node, each.sender) == (heard.node, sender))
             before = next(alike, None)
             heartbeats = 1
             if before is not None:
                 self.passed.remove(before)
                 heartbeats += before.heartbeats
-        self.passed.append(Passed(heard.at, sender, tail.summary(heard), heartbeats, heard.node))
+        self.passed.append(Passed(heard.at, sender, message_line.summary(heard), heartbeats, heard.node))

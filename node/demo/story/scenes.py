@@ -2,9 +2,9 @@
 
 import time
 
-from node.demo.play import MONITOR_PATIENCE_S, PATIENCE_S, MissingError, Play, StoppedError
-from node.demo.programs import Node
-from node.demo.seen import Fleet
+from node.demo.observe.observations import Fleet
+from node.demo.processes.programs import Node
+from node.demo.story.steps import MONITOR_PATIENCE_S, PATIENCE_S, MissingError, Play, StoppedError
 from node.errors.faults import FAULTS
 from node.protocol.messages import Alarm, Canary, Event, HeartbeatMessage, State
 

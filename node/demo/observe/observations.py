@@ -1,6 +1,6 @@
 """What can be seen of the demo from outside, in the order in which it was seen: one inbox for one reader.
 
-Threads: the nodes' readers (programs.py), paho's (onlooker.py), those that ask the monitor (building.py), the
+Threads: the nodes' readers (programs.py), paho's (subscriber.py), those that ask the monitor (desk.py), the
 telephone's and signal handlers put; the main thread takes.
 """
 

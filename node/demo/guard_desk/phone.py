@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from node.demo.seen import Rang, Seen
+from node.demo.observe.observations import Rang, Seen
 
 MESSAGE_LIMIT = 64 * 1024
 

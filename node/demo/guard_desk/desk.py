@@ -23,10 +23,10 @@ from typing import Generic, TypeVar
 import msgspec
 
 from node.config.files import socket_path
-from node.demo.programs import Program, environment
+from node.demo.guard_desk.phone import Telephone
+from node.demo.observe.observations import Finding, Fleet, NotDone, Seen
+from node.demo.processes.programs import Program, environment
 from node.demo.rooms import SITE, monitor_toml, nodes_toml
-from node.demo.seen import Finding, Fleet, NotDone, Seen
-from node.demo.telephone import Telephone
 
 LOOK_S = 0.4
 WALK_TEST_S = 600.0

@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from node.core.model import Step
 from node.core.signals import LAMP_WAVES, LampPattern
-from node.demo.picture import Passed, Picture, Wall
 from node.demo.rooms import GRACE_S
+from node.demo.screen.state import Passed, Picture, Wall
 
 LEFT_WIDTH = 40
 _BUZZER_PAUSE_S = 1.0

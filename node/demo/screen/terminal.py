@@ -23,11 +23,11 @@ from typing import Self
 
 import msgspec
 
-from node.demo import screen
-from node.demo.picture import Picture, Wall
-from node.demo.programs import Node
-from node.demo.seen import Inbox, StopWanted
-from node.demo.stage import Stage
+from node.demo.installation import Stage
+from node.demo.observe.observations import Inbox, StopWanted
+from node.demo.processes.programs import Node
+from node.demo.screen import layout
+from node.demo.screen.state import Picture, Wall
 from node.errors import ToolMissingError
 from node.io import health
 from node.protocol.messages import HeartbeatMessage, OpenIncident
@@ -63,7 +63,7 @@ class Terminal:
             columns, rows = os.get_terminal_size(self._output)
         return columns or 80, rows or 24
 
-    def draw(self, lines: list[screen.Line], size: tuple[int, int]) -> None:
+    def draw(self, lines: list[layout.Line], size: tuple[int, int]) -> None:
         """Show these lines, made for this size, from the top; what hasn't changed isn't written again."""
         pieces = []
         if size != self._size:
@@ -156,8 +156,8 @@ class Show:
             now = time.monotonic()
             self._look(now)
             size = terminal.size
-            terminal.draw(screen.draw(self._picture, now, *size), size)
-            _, stays_s = screen.lamp_level(self._picture.wall.lamp, self._picture.wall.lamp_at, now)
+            terminal.draw(layout.draw(self._picture, now, *size), size)
+            _, stays_s = layout.lamp_level(self._picture.wall.lamp, self._picture.wall.lamp_at, now)
             ready, _, _ = select.select([terminal.keyboard, self._inbox], [], [], min(stays_s, REFRESH_S))
             if terminal.keyboard in ready:
                 self._obey(terminal.keys())
@@ -237,7 +237,7 @@ class Show:
 
     def _broker(self) -> None:
         if self._stage.broker.running:
-            self._stage.broker.kill()  # as in story.py
+            self._stage.broker.kill()  # as in scenes.py
         elif not self._stage.broker.start():
             self._answer("the broker didn't start; b tries again")
 

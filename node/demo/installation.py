@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from node.demo.building import Building
-from node.demo.onlooker import Onlooker
-from node.demo.programs import Broker, Node
+from node.demo.guard_desk.desk import Building
+from node.demo.observe.observations import Seen
+from node.demo.observe.subscriber import Onlooker
+from node.demo.processes.programs import Broker, Node
 from node.demo.rooms import ROOMS, ROOT, SITE
-from node.demo.seen import Seen
 from node.errors import ToolMissingError
 
 MONITOR_NEEDS = (

@@ -24,8 +24,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import node
+from node.demo.observe.observations import NodeEnded, Seen, Shown
 from node.demo.rooms import Room, node_toml
-from node.demo.seen import NodeEnded, Seen, Shown
 from node.errors import ToolMissingError
 
 SBIN = ("/usr/sbin", "/usr/local/sbin")

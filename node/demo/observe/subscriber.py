@@ -12,7 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from node.demo.seen import Heard, Seen, Watching, understand
+from node.demo.observe.observations import Heard, Seen, Watching, understand
 
 _RETRY_S = 0.1
 

@@ -1,6 +1,6 @@
 """A message in one line, for a person who looks on: who says what, and the few fields that matter."""
 
-from node.demo.seen import Heard
+from node.demo.observe.observations import Heard
 from node.protocol.messages import (
     Alarm,
     Canary,

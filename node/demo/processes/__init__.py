@@ -1,0 +1,1 @@
+"""The processes of the demo: a private mosquitto, simulated nodes, and the monitor."""

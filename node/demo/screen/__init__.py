@@ -1,0 +1,1 @@
+"""The demo at a terminal: what the screen shows, and what each key does."""
