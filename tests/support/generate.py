@@ -2,7 +2,7 @@
 
     python -m tests.support.generate
 
-writes all of it anew; tests/unit/test_generated.py tells when that is due.
+writes all of it anew; tests/deploy/test_generated.py tells when that is due.
 """
 
 import json

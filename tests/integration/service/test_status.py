@@ -21,7 +21,7 @@ from node.service import status_file
 
 PATIENCE_S = 20.0
 KERNEL = "kernel-1"
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 HOLD = """
 import sys

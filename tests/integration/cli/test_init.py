@@ -16,7 +16,7 @@ from node.cli import init, main
 from node.core.settings import Lamp, Sound
 from node.errors import ConfigError, InitError
 
-SHIPPED = Path(__file__).parents[2] / "deploy" / "node.example.toml"
+SHIPPED = Path(__file__).parents[3] / "deploy" / "node.example.toml"
 SILENT = {
     "node.id": "room-214",
     "node.site": "mitte",
