@@ -17,17 +17,13 @@ from node.core.model import Key, ListedIncident, Step
 from node.core.settings import AlarmClass
 from node.errors.faults import FAULTS
 from node.protocol.messages import (
-    ARGUMENTS,
     FAULTS_LIMIT,
-    IDENTIFY_S,
     INCIDENTS_LIMIT,
-    LIMITS_S,
     MONITORS_LIMIT,
     PAYLOAD_LIMIT,
     UNREAD,
     Alarm,
     Canary,
-    Command,
     Event,
     EventId,
     EventKind,
@@ -39,14 +35,13 @@ from node.protocol.messages import (
     InputKind,
     InputState,
     LinkHealth,
-    MonitorMessage,
     OpenIncident,
     Phase,
-    Receipt,
     ReplyMessage,
     StandingFault,
     State,
 )
+from node.protocol.monitor_messages import ARGUMENTS, IDENTIFY_S, LIMITS_S, Command, MonitorMessage, Receipt
 
 MALFORMED_LIMIT = 160
 

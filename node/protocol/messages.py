@@ -1,10 +1,11 @@
-r"""The messages of protocol v1: versioned and typed. A field's name is written here and nowhere else.
+r"""The messages of a node in protocol v1: versioned and typed. A field's name is written here and nowhere else.
 
-Unknown fields are ignored, an unknown ``v`` is refused, and no field names a person. ``schemas`` is generated from the
-types. Patterns end in ``\Z``, because Python's ``$`` also matches before a newline at the end.
+Unknown fields are ignored, an unknown ``v`` is refused, and no field names a person. What monitors say is in
+monitor_messages.py; deploy/protocol.schema.json is generated from both (schema.py). Patterns end in ``\Z``, because
+Python's ``$`` also matches before a newline at the end.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -24,8 +25,6 @@ MONITORS_LIMIT = 16
 RANGES_LIMIT = 100
 """How many ranges one event names, so that it fits into PAYLOAD_LIMIT."""
 
-IDENTIFY_S = 10.0
-
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
 Boot = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}\Z")]
 IncidentId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[1-9][0-9]{0,15}\Z")]
@@ -38,7 +37,6 @@ InputKind = Literal["button", "door", "tamper", "reset"]
 InputState = Literal["unknown", "normal", "active", "fault"]
 StartedBy = Literal["boot", "watchdog", "restart"]
 Throttle = Literal["capped", "throttled", "soft-limit"]
-ReceiptKind = Literal["held", "told"]
 EventKind = Literal[
     "started",
     "record-loaded",
@@ -278,87 +276,3 @@ class ReplyMessage(Message, frozen=True, kw_only=True, omit_defaults=True):
     id: str | None
     outcome: Literal["done", "refused"]
     reason: str | None = None
-
-
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """A monitor says of ``event``: *held* (it is stored, so needn't be sent again), or *told* (people were told of it).
-
-    *Told* names the event that calls for help (``OpenIncident.press``), and says that a channel took that call.
-    """
-
-    v: Literal[1]
-    monitor: Id
-    event: EventId
-    kind: ReceiptKind
-
-
-class MonitorMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A monitor's state or heartbeat, as far as a node reads it; a heartbeat has no ``state``."""
-
-    v: Literal[1]
-    monitor: Id
-    boot: Boot
-    state: Literal["online", "offline", "lost"] = "online"
-
-
-class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """A command on ``command``; which of the last fields an action needs stands in ``ARGUMENTS``."""
-
-    v: Literal[1]
-    id: Id
-    boot: Boot
-    ttl_s: Annotated[float, msgspec.Meta(gt=0)]
-    by: Id
-    action: Annotated[str, msgspec.Meta(max_length=63)]
-    incident: IncidentId | None = None
-    presses: Count | None = None
-    input: Id | None = None
-    for_s: Annotated[float, msgspec.Meta(ge=1, le=24 * 3600)] | None = None
-    reason: Id | None = None
-
-
-ARGUMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "acknowledge": (("incident",), ("presses",)),
-    "reset": (("incident",), ("presses", "reason")),
-    "silence": (("incident",), ()),
-    "identify": ((), ("for_s",)),
-    "inhibit": (("input", "for_s", "reason"), ()),
-    "probe": ((), ()),
-    "walk-test": (("for_s",), ()),
-    "walk-test-end": ((), ()),
-}
-"""For each action: the fields that it needs, and those that it may have."""
-
-LIMITS_S = {"identify": 60.0, "walk-test": 3600.0}
-"""By action: the longest ``for_s``, if that is less than the field's own limit."""
-
-_MESSAGES: tuple[type[msgspec.Struct], ...] = (
-    State,
-    Alarm,
-    Event,
-    HeartbeatMessage,
-    Canary,
-    ReplyMessage,
-    Receipt,
-    MonitorMessage,
-    Command,
-)
-
-
-def schemas() -> dict[str, Any]:
-    """A JSON Schema (2020-12) document with every message."""
-    _, components = msgspec.json.schema_components(_MESSAGES, ref_template="#/$defs/{name}")
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "alarm-node protocol v1",
-        "$defs": _portable(dict(sorted(components.items()))),
-    }
-
-
-def _portable(part: Any) -> Any:
-    r"""The same, with patterns for JSON Schema: ECMAScript has no ``\Z``, but its ``$`` has that meaning."""
-    if isinstance(part, dict):
-        return {name: _portable(each) for name, each in part.items()}
-    if isinstance(part, list):
-        return [_portable(each) for each in part]
-    return part.replace(r"\Z", "$") if isinstance(part, str) else part

@@ -23,7 +23,6 @@ import msgspec
 from node.monitor.core.model import NodeKey
 from node.protocol.codec import rfc3339
 from node.protocol.messages import (
-    Command,
     DiskHealth,
     Event,
     Health,
@@ -32,11 +31,11 @@ from node.protocol.messages import (
     LinkHealth,
     MemoryHealth,
     NetworkHealth,
-    Receipt,
     ReplyMessage,
     State,
     UnderVoltage,
 )
+from node.protocol.monitor_messages import Command, Receipt
 from tests.support.flood import Packet, coded_length
 from tests.support.node import wait_until
 

@@ -21,7 +21,7 @@ from node.core.events import (
     StopRequested,
 )
 from node.core.settings import AlarmClass, InputSettings, Lamp, Receipts, Role, Settings, Sound, Wiring
-from node.protocol.messages import ReceiptKind
+from node.protocol.monitor_messages import ReceiptKind
 from tests.campaigns.campaign import Campaign, Figures, Try
 from tests.campaigns.world import World
 from tests.core.house import button, door, make_settings, switch

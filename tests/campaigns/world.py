@@ -19,7 +19,7 @@ from node.core.effects import Effect, ReadBacklog, ShowLadder
 from node.core.events import BacklogRead
 from node.core.model import Key, Step
 from node.core.settings import Receipts, Settings
-from node.protocol.messages import ReceiptKind
+from node.protocol.monitor_messages import ReceiptKind
 from tests.core.checks import CALLS
 from tests.core.outside import Broker, Disk
 from tests.core.playbook import EVENT_TOPIC, Playbook

@@ -30,7 +30,7 @@ from node.core.events import (
 from node.core.model import Key
 from node.core.settings import AlarmClass, Lamp, Receipts, Role, Sound, Wiring
 from node.errors.faults import TOO_HOT, UNDER_VOLTAGE
-from node.protocol.messages import ReceiptKind
+from node.protocol.monitor_messages import ReceiptKind
 from tests.core.house import button, door, make_settings, switch
 from tests.core.playbook import BRANCH, UTC_OFFSET, Playbook
 

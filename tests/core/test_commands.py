@@ -18,7 +18,7 @@ from node.core.effects import (
 from node.core.events import StopRequested
 from node.core.signals import BuzzerPattern
 from node.core.turn import ANSWERS_PER_S
-from node.protocol.messages import ARGUMENTS
+from node.protocol.monitor_messages import ARGUMENTS
 from tests.core.checks import apart
 from tests.core.playbook import LINK, UTC_OFFSET, Playbook, Stage
 from tests.core.scenes import Logged, refusal

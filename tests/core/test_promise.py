@@ -15,7 +15,7 @@ from node.core.model import Incident, Key, Step
 from node.core.settings import Receipts
 from node.core.signals import LampPattern
 from node.core.supervision import MONITOR_HEARD_S
-from node.protocol.messages import ReceiptKind
+from node.protocol.monitor_messages import ReceiptKind
 from tests.core.house import button, make_settings
 from tests.core.playbook import LINK, Playbook
 

@@ -17,7 +17,7 @@ from node.core.effects import (
 from node.core.model import Step
 from node.core.settings import Receipts
 from node.core.signals import BuzzerPattern, LampPattern
-from node.protocol.messages import ReceiptKind
+from node.protocol.monitor_messages import ReceiptKind
 from tests.core.playbook import LINK, Stage
 from tests.core.scenes import Logged
 

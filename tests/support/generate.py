@@ -15,7 +15,7 @@ from node.core.alarm import TRANSITIONS, Happening
 from node.core.model import Incident, Key, Step
 from node.core.settings import AlarmClass, Lamp
 from node.core.signals import LampPattern
-from node.protocol.messages import schemas
+from node.protocol.schema import schemas
 from tests.support.completion import PROGRAMS, script
 
 COMMAND = "python -m tests.support.generate"

@@ -15,7 +15,9 @@ from node.core import effects as ef
 from node.core import events as ev
 from node.core.model import Restored
 from node.core.settings import Settings
-from node.protocol.messages import ARGUMENTS, LIMITS_S, Command, EventKind, schemas
+from node.protocol.messages import EventKind
+from node.protocol.monitor_messages import ARGUMENTS, LIMITS_S, Command
+from node.protocol.schema import schemas
 from tests.support.sayings import BOOT, HEARD, NOW, SAID
 
 SCHEMAS = schemas()
@@ -114,7 +116,7 @@ def test_a_schema_refuses_what_a_node_would(field: str, value: object) -> None:
 
 def test_there_is_a_schema_for_every_message() -> None:
     """The document holds a schema for each topic, and nothing but what they are made of."""
-    messages = {"Event", "HeartbeatMessage", "ReplyMessage", "MonitorMessage", *HEARD_AS.values()}
+    messages = {"Event", "HeartbeatMessage", "ReplyMessage", "MonitorMessage", "MonitorState", *HEARD_AS.values()}
     health = {"Health", "UnderVoltage", "Throttling", "MemoryHealth", "DiskHealth", "NetworkHealth"}
     parts = {
         "AlarmClass",

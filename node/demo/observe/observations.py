@@ -15,17 +15,8 @@ from typing import Any, Self
 
 import msgspec
 
-from node.protocol.messages import (
-    Alarm,
-    Canary,
-    Command,
-    Event,
-    HeartbeatMessage,
-    MonitorMessage,
-    Receipt,
-    ReplyMessage,
-    State,
-)
+from node.protocol.messages import Alarm, Canary, Event, HeartbeatMessage, ReplyMessage, State
+from node.protocol.monitor_messages import Command, MonitorMessage, Receipt
 
 Said = Alarm | Canary | Command | Event | HeartbeatMessage | MonitorMessage | Receipt | ReplyMessage | State
 """Any message of protocol v1."""

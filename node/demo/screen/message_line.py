@@ -1,17 +1,8 @@
 """A message in one line, for a person who looks on: who says what, and the few fields that matter."""
 
 from node.demo.observe.observations import Heard
-from node.protocol.messages import (
-    Alarm,
-    Canary,
-    Command,
-    Event,
-    HeartbeatMessage,
-    MonitorMessage,
-    Receipt,
-    ReplyMessage,
-    State,
-)
+from node.protocol.messages import Alarm, Canary, Event, HeartbeatMessage, ReplyMessage, State
+from node.protocol.monitor_messages import Command, MonitorMessage, Receipt
 from node.sanitize import plain
 
 SHOWN_LIMIT = 300

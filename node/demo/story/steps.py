@@ -11,7 +11,8 @@ from typing import TextIO, TypeVar
 from node.core.signals import BUZZER_WAVES, BuzzerPattern
 from node.demo.installation import Stage
 from node.demo.observe.observations import Fleet, Heard, Inbox, Said, Seen, Shown, StopWanted, Watching
-from node.protocol.messages import Command, ReplyMessage
+from node.protocol.messages import ReplyMessage
+from node.protocol.monitor_messages import Command
 
 PATIENCE_S = 15.0
 MONITOR_PATIENCE_S = 30.0

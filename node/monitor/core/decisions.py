@@ -32,7 +32,7 @@ from node.monitor.core.model import (
     TargetRecord,
     WalkTest,
 )
-from node.protocol.messages import ReceiptKind
+from node.protocol.monitor_messages import ReceiptKind
 from node.sanitize import plain as shown
 
 

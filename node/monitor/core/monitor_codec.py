@@ -11,19 +11,8 @@ import msgspec
 from node.monitor.core.decisions import SendCommand
 from node.monitor.core.model import EventKey, NodeKey
 from node.protocol.codec import rfc3339
-from node.protocol.messages import (
-    PAYLOAD_LIMIT,
-    Alarm,
-    Command,
-    Event,
-    EventId,
-    HeartbeatMessage,
-    MonitorMessage,
-    Receipt,
-    ReceiptKind,
-    ReplyMessage,
-    State,
-)
+from node.protocol.messages import PAYLOAD_LIMIT, Alarm, Event, EventId, HeartbeatMessage, ReplyMessage, State
+from node.protocol.monitor_messages import Command, MonitorMessage, MonitorSays, MonitorState, Receipt, ReceiptKind
 
 HEARTBEAT_S = 5.0
 """How often a monitor sends its heartbeat (PROTOCOL.md 4.4)."""
@@ -57,17 +46,6 @@ class FromMonitor(NamedTuple):
 
     boot: str
     state: str
-
-
-class _Said(MonitorMessage, frozen=True, kw_only=True):
-    """The whole of a monitor's state or heartbeat."""
-
-    seq: int = 0
-    session: int
-    at_utc: str
-    clock: Literal["synchronised", "free"] = "free"
-    period_s: float | None = None
-    reason: str | None = None
 
 
 class MonitorWire:
@@ -119,7 +97,7 @@ class MonitorWire:
         reason: str | None = None,
     ) -> bytes:
         """The payload of a birth, a goodbye, a will, or (with ``period_s``) a heartbeat."""
-        message = _Said(
+        message = MonitorState(
             v=1,
             monitor=self.monitor,
             boot=self.boot,
@@ -129,12 +107,12 @@ class MonitorWire:
             period_s=period_s,
             reason=reason,
         )
-        return msgspec.json.encode(message)
+        return _encoded(message)
 
     def receipt(self, event: EventKey, kind: ReceiptKind) -> bytes:
         """The payload of a receipt."""
         receipt = Receipt(v=1, monitor=self.monitor, event=EventId(event.boot, event.seq), kind=kind)
-        return msgspec.json.encode(receipt)
+        return _encoded(receipt)
 
     def command(self, command: SendCommand) -> bytes:
         """The payload of a command. Publish it with an expiry of ``TTL_S``."""
@@ -148,7 +126,7 @@ class MonitorWire:
             action=command.action,
             **arguments,
         )
-        return msgspec.json.encode(message)
+        return _encoded(message)
 
     def read(self, topic: str, payload: bytes) -> FromNode | FromMonitor:
         """Decode a message. Raises ValueError with a reason if it means nothing to a monitor."""
@@ -167,6 +145,11 @@ class MonitorWire:
         if message.node != parts[2]:
             raise ValueError("a node speaks on its own branch only")
         return FromNode(NodeKey(parts[0], parts[2]), message)
+
+
+def _encoded(message: MonitorSays) -> bytes:
+    """The payload of a message of ours: no other place makes one."""
+    return msgspec.json.encode(message)
 
 
 def event_body(event: Event) -> str:

@@ -19,7 +19,7 @@ from node.io.mqtt.link import Link as BrokerLink
 from node.monitor.core.decisions import SendCommand
 from node.monitor.core.model import EventKey, NodeKey
 from node.monitor.core.monitor_codec import HEARTBEAT_S, TTL_S, FromNode, MonitorWire
-from node.protocol.messages import ReceiptKind
+from node.protocol.monitor_messages import ReceiptKind
 
 BIRTH_PAUSE_S = 1.0
 GOODBYE_S = 1.0

@@ -11,7 +11,8 @@ from node.monitor.core.decisions import Decisions, Moment, Respond, SendCommand,
 from node.monitor.core.hub import Hub
 from node.monitor.core.model import IncidentKey, IncidentRecord, NodeKey, Tally
 from node.monitor.core.nodes.sequence import merged
-from node.protocol.messages import Event, ReceiptKind
+from node.protocol.messages import Event
+from node.protocol.monitor_messages import ReceiptKind
 from tests.monitor.core.node_messages import BOOT, BROKER, ROOM, START, moment, reply
 from tests.monitor.core.settings import settings_of
 

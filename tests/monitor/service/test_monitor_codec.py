@@ -10,7 +10,8 @@ from node.monitor.core.decisions import SendCommand
 from node.monitor.core.model import EventKey
 from node.monitor.core.monitor_codec import FromMonitor, FromNode, Heard, MonitorWire, event_body
 from node.protocol.codec import Wire
-from node.protocol.messages import PAYLOAD_LIMIT, Event, ReceiptKind
+from node.protocol.messages import PAYLOAD_LIMIT, Event
+from node.protocol.monitor_messages import ReceiptKind
 from tests.monitor.core.node_messages import BOOT, ROOM, SITE, alarm, birth, heartbeat, press, reply
 
 BRANCH = f"alarm/v1/{SITE}/node/{ROOM.node}"

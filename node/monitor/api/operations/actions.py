@@ -13,7 +13,8 @@ from node.monitor.api.operations.representations import Done
 from node.monitor.api.problems import ProblemError
 from node.monitor.core.commands import requests
 from node.monitor.core.model import IncidentKey, NodeKey
-from node.protocol.messages import IDENTIFY_S, LIMITS_S, Id, IncidentId
+from node.protocol.messages import Id, IncidentId
+from node.protocol.monitor_messages import IDENTIFY_S, LIMITS_S
 
 ANSWER_S = 30.0
 """How long an answer is awaited: beyond the time in which a node that is there answers."""

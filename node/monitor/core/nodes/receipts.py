@@ -15,7 +15,8 @@ from node.monitor.core.findings.catalogue import EVENTS_MISSING, FLOOD
 from node.monitor.core.model import EventKey, FindingKey, NodeKey, Tally
 from node.monitor.core.nodes.sequence import Account
 from node.monitor.core.view.view_types import Counters
-from node.protocol.messages import Event, ReceiptKind
+from node.protocol.messages import Event
+from node.protocol.monitor_messages import ReceiptKind
 
 STORING_S = 30.0
 """If the history works, an event that isn't stored after this time may be taken from its node again."""

@@ -1,0 +1,41 @@
+r"""The published schema of protocol v1 (deploy/protocol.schema.json), generated from the types of all messages."""
+
+from typing import Any
+
+import msgspec
+
+from node.protocol.messages import Alarm, Canary, Event, HeartbeatMessage, ReplyMessage, State
+from node.protocol.monitor_messages import Command, MonitorMessage, MonitorState, Receipt
+
+MESSAGES: tuple[type[msgspec.Struct], ...] = (
+    State,
+    Alarm,
+    Event,
+    HeartbeatMessage,
+    Canary,
+    ReplyMessage,
+    Receipt,
+    MonitorMessage,
+    MonitorState,
+    Command,
+)
+"""Each message, in both directions."""
+
+
+def schemas() -> dict[str, Any]:
+    """A JSON Schema (2020-12) document with every message."""
+    _, components = msgspec.json.schema_components(MESSAGES, ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "alarm-node protocol v1",
+        "$defs": _portable(dict(sorted(components.items()))),
+    }
+
+
+def _portable(part: Any) -> Any:
+    r"""The same, with patterns for JSON Schema: ECMAScript has no ``\Z``, but its ``$`` has that meaning."""
+    if isinstance(part, dict):
+        return {name: _portable(each) for name, each in part.items()}
+    if isinstance(part, list):
+        return [_portable(each) for each in part]
+    return part.replace(r"\Z", "$") if isinstance(part, str) else part
