@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from node.monitor.cli.main import main as alarm_monitor
-from node.monitor.service import file_watch, monitor_loop
+from node.monitor.service.upkeep import file_watch, pruning
 
 _LOOK_S = 0.02
 
@@ -33,7 +33,7 @@ def _watch(file: Path) -> None:
 
 def main() -> int:
     """Be alarm-monitor."""
-    monitor_loop.PRUNE_S = file_watch.LOOK_S = 1.0
+    pruning.PRUNE_S = file_watch.LOOK_S = 1.0
     threading.Thread(target=_watch, args=(Path(sys.argv[1]),), daemon=True).start()
     return alarm_monitor(sys.argv[2:])
 

@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(parsed: argparse.Namespace) -> int:
     systemd.outlast_hangups()
     # Imported here, as below: the short commands shouldn't wait for what only the service needs.
-    from node.monitor.service import assembly, thread_watch  # noqa: PLC0415
+    from node.monitor.service import assembly  # noqa: PLC0415
+    from node.monitor.service.upkeep import thread_watch  # noqa: PLC0415
 
     thread_watch.log_deaths()
     with systemd.notifying(os.environ) as notifier, assembly.monitor(parsed.config, os.environ, notifier) as service:

@@ -42,7 +42,7 @@ class _Try(NamedTuple):
     keys: dict[int, str]
 
 
-class SpareOutbox:
+class FallbackOutbox:
     """``outbox``, and what is told from memory; from any thread. ``targets_of``: the names of the told targets."""
 
     def __init__(
@@ -65,8 +65,8 @@ class SpareOutbox:
         self._attempts: dict[tuple[str, str], tuple[int, float]] = {}
         self._claims: dict[str, _Try] = {}
 
-    def hold(self, notices: Iterable[Notice]) -> None:
-        """Hold these notices, which are on their way into the history."""
+    def keep_until_stored(self, notices: Iterable[Notice]) -> None:
+        """Keep these notices here: they are on their way into the history."""
         with self._lock:
             for notice in notices:
                 if not notice.gather or (notice.finding is not None and notice.finding.code == HISTORY_FAILS.code):
@@ -74,7 +74,7 @@ class SpareOutbox:
                     if len(self._held) > HELD_LIMIT:
                         del self._held[self._least()]
 
-    def gone(self, keys: Iterable[str]) -> None:
+    def drop(self, keys: Iterable[str]) -> None:
         """Drop the notices with these keys: they are stored (perhaps by another monitor), or never will be."""
         with self._lock:
             for key in keys:

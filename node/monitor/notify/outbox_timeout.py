@@ -23,7 +23,7 @@ PATIENT_S = 6.0
 """Longer than one writer waits for another (connection.py BUSY_S): that wait ends by itself."""
 
 
-class PatientOutbox:
+class TimedOutbox:
     """``outbox``, from any thread. Every method also raises AlarmNodeError while a call hangs."""
 
     def __init__(self, outbox: Outbox, patient_s: float = PATIENT_S) -> None:

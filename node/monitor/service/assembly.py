@@ -78,8 +78,8 @@ def _put_together(
         if not settings.history_url and not settings.history_problem and is_in_memory(directory):
             service.history_in_memory(str(directory))
         sources = Sources(
-            view=service.view,
-            age_s=service.view_age_s,
+            view=lambda: service.view.newest,
+            age_s=service.view.age_s,
             ask=service.ask,
             history=history.reading,
             tokens=history.tokens,
@@ -87,7 +87,7 @@ def _put_together(
         servers = _servers(settings, directory, sources, service)
         for server in servers:
             server.start()
-            service.need(server.thread)
+            service.watch(server.thread)
         try:
             yield service
         finally:

@@ -64,7 +64,7 @@ class Inbox:
         self._strangers_waiting = 0
         self._strangers_held = False
         self._ready = threading.Condition(threading.Lock())
-        self._own: deque[Callable[[], None]] = deque()
+        self._calls: deque[Callable[[], None]] = deque()
         self._lines: dict[NodeKey, _Line] = {}
         self._turns: deque[NodeKey] = deque()
         self._beats: dict[tuple[NodeKey, str], Said] = {}
@@ -72,10 +72,10 @@ class Inbox:
         self._dropped = 0
         self._malformed = 0
 
-    def put_own(self, what: Callable[[], None]) -> None:
-        """Put something of our own. The deciding thread calls it."""
+    def call_soon(self, call: Callable[[], None]) -> None:
+        """Let the deciding thread call this, before it takes any message."""
         with self._ready:
-            self._own.append(what)
+            self._calls.append(call)
             self._ready.notify()
 
     def put(self, said: Said) -> None:
@@ -101,18 +101,18 @@ class Inbox:
     def take(
         self, timeout_s: float, most: int, *, strangers: bool = True
     ) -> tuple[list[Callable[[], None]], list[Said]]:
-        """Take our own matters and up to ``most`` messages. Both are empty if there were none within ``timeout_s``.
+        """Take the calls and up to ``most`` messages. Both are empty if there were none within ``timeout_s``.
 
         ``strangers``: whether messages of strangers may be taken. Their heartbeats always are.
         """
         with self._ready:
             self._strangers_held = not strangers
-            if not (self._own or self._has_turns or self._beats):
+            if not (self._calls or self._has_turns or self._beats):
                 self._ready.wait(timeout_s)
-            if 0 < len(self._beats) < most and not (self._own or self._has_turns):
+            if 0 < len(self._beats) < most and not (self._calls or self._has_turns):
                 self._ready.wait(min(timeout_s, GATHER_S))
-            own = list(self._own)
-            self._own.clear()
+            calls = list(self._calls)
+            self._calls.clear()
             taken: list[Said] = []
             while (turns := self._whose_turn(len(taken))) and len(taken) < most:
                 node = turns.popleft()
@@ -126,7 +126,7 @@ class Inbox:
                     del self._lines[node]
             while self._beats and len(taken) < most:
                 taken.append(self._beats.pop(next(iter(self._beats))))
-            return own, taken
+            return calls, taken
 
     def lost(self) -> tuple[int, int]:
         """How many messages were dropped, and how many couldn't be read, since the last call."""

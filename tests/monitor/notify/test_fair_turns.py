@@ -12,7 +12,7 @@ from node.monitor.core.deliveries import Outbox, urgency
 from node.monitor.core.model import Notice, NoticeKind
 from node.monitor.core.monitor_settings import Target
 from node.monitor.history.history import Batch, History
-from node.monitor.notify.fallback import HELD_LIMIT, SPARE_S, SpareOutbox
+from node.monitor.notify.fallback import HELD_LIMIT, SPARE_S, FallbackOutbox
 from node.monitor.notify.teller import Pace, Teller
 from tests.support.notices import alarm
 from tests.support.outbox import MemoryOutbox
@@ -117,16 +117,16 @@ def test_another_rooms_threat_is_told_within_seconds_from_memory(receiver: HttpR
     with Postgres() as postgres, postgres.database() as name:
         history = History(postgres.url(name), lambda _notice: ("desk",))
         history.upgrade()
-        outbox = SpareOutbox(history.outbox, lambda _notice: ("desk",))
+        outbox = FallbackOutbox(history.outbox, lambda _notice: ("desk",))
         history.store(Batch(notices=(alarm("room-1"),)))
         with telling(outbox, receiver) as teller:
             receiver.asked.first(1)
             postgres.stop()
             outbox.failing = is_known
-            outbox.hold(mad())
+            outbox.keep_until_stored(mad())
             receiver.asked.first(2)
             begun = time.monotonic()
-            outbox.hold([alarm(ROOM)])
+            outbox.keep_until_stored([alarm(ROOM)])
             teller.wake()
 
             posted = call_of_room(receiver)
@@ -141,7 +141,7 @@ def test_what_was_told_as_the_database_went_away_is_recorded_once_it_is_back(rec
     with Postgres() as postgres, postgres.database() as name:
         history = History(postgres.url(name), lambda _notice: ("desk",))
         history.upgrade()
-        outbox = SpareOutbox(history.outbox, lambda _notice: ("desk",), spare_s=0.0)
+        outbox = FallbackOutbox(history.outbox, lambda _notice: ("desk",), spare_s=0.0)
         receiver.behaviour = "slow"
         history.store(Batch(notices=(alarm("room-1"),)))
         with telling(outbox, receiver):
@@ -149,11 +149,11 @@ def test_what_was_told_as_the_database_went_away_is_recorded_once_it_is_back(rec
             postgres.stop()
             receiver.behaviour = "take"
             receiver.answering.set()
-            outbox.hold([alarm("room-2")])
+            outbox.keep_until_stored([alarm("room-2")])
             receiver.taken.first(2)
             postgres.start()
             stored = history.store(Batch(notices=(alarm("room-2"), alarm("room-3"))))
-            outbox.gone(stored.settled)
+            outbox.drop(stored.settled)
             receiver.taken.first(3)
         history.close()
 
@@ -201,11 +201,11 @@ def test_nodes_take_turns_and_each_says_all_that_it_has(history_url: str) -> Non
 def test_who_says_too_much_to_be_held_in_memory_goes_short_itself() -> None:
     """The call of another room stays, and of the loud node what was called rather than what was reset."""
     behind = MemoryOutbox()
-    outbox = SpareOutbox(behind, lambda _notice: ("desk",), clock=iter([0.0, *[SPARE_S] * 9_999]).__next__)
+    outbox = FallbackOutbox(behind, lambda _notice: ("desk",), clock=iter([0.0, *[SPARE_S] * 9_999]).__next__)
     behind.away = True
 
-    outbox.hold([alarm(ROOM)])
-    outbox.hold(mad(2 * HELD_LIMIT))
+    outbox.keep_until_stored([alarm(ROOM)])
+    outbox.keep_until_stored(mad(2 * HELD_LIMIT))
 
     first = outbox.claim("desk", "guard-desk", gather=False, limit=1)
     assert first is not None

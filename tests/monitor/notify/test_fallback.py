@@ -6,7 +6,7 @@ from node.errors import AlarmNodeError
 from node.monitor.core.deliveries import Settled
 from node.monitor.core.findings.catalogue import HISTORY_FAILS
 from node.monitor.core.model import NoticeKind
-from node.monitor.notify.fallback import SPARE_S, SpareOutbox
+from node.monitor.notify.fallback import SPARE_S, FallbackOutbox
 from tests.support.notices import alarm, finding
 from tests.support.outbox import MemoryOutbox
 
@@ -37,14 +37,14 @@ def behind() -> MemoryOutbox:
 
 
 @pytest.fixture
-def spare(behind: MemoryOutbox, time: Time) -> SpareOutbox:
+def spare(behind: MemoryOutbox, time: Time) -> FallbackOutbox:
     """Both targets are told everything."""
-    return SpareOutbox(behind, lambda _: TARGETS, clock=time)
+    return FallbackOutbox(behind, lambda _: TARGETS, clock=time)
 
 
-def test_while_the_database_answers_nothing_is_told_from_here(spare: SpareOutbox, time: Time) -> None:
+def test_while_the_database_answers_nothing_is_told_from_here(spare: FallbackOutbox, time: Time) -> None:
     """What is held is on its way there."""
-    spare.hold([alarm()])
+    spare.keep_until_stored([alarm()])
     time.at = 100.0
 
     assert spare.waiting("mail").alone == 0
@@ -52,11 +52,11 @@ def test_while_the_database_answers_nothing_is_told_from_here(spare: SpareOutbox
 
 
 def test_a_call_is_told_from_here_once_the_database_is_away_for_a_while(
-    spare: SpareOutbox, behind: MemoryOutbox, time: Time
+    spare: FallbackOutbox, behind: MemoryOutbox, time: Time
 ) -> None:
     """Not before: a restart of the database takes a second or two."""
     behind.away = True
-    spare.hold([alarm()])
+    spare.keep_until_stored([alarm()])
     time.at = SPARE_S - 0.1
     with pytest.raises(AlarmNodeError):
         spare.waiting("mail")
@@ -69,20 +69,20 @@ def test_a_call_is_told_from_here_once_the_database_is_away_for_a_while(
     assert [each.notice.key for each in claim.deliveries] == [alarm().key]
 
 
-def test_a_database_that_takes_nothing_is_as_good_as_away(spare: SpareOutbox, time: Time) -> None:
+def test_a_database_that_takes_nothing_is_as_good_as_away(spare: FallbackOutbox, time: Time) -> None:
     """A full disk can still be read."""
     spare.failing = True
-    spare.hold([alarm()])
+    spare.keep_until_stored([alarm()])
     time.at = SPARE_S
 
     assert spare.waiting("mail").alone == 1
     assert spare.claim("mail", "guard-desk", gather=False, limit=1) is not None
 
 
-def test_each_target_is_told_once(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
+def test_each_target_is_told_once(spare: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
     """From here, and when the database is back by nobody again."""
     behind.away = True
-    spare.hold([alarm()])
+    spare.keep_until_stored([alarm()])
     time.at = SPARE_S
     for target in TARGETS:
         claim = spare.claim(target, "guard-desk", gather=False, limit=1)
@@ -92,7 +92,7 @@ def test_each_target_is_told_once(spare: SpareOutbox, behind: MemoryOutbox, time
         spare.claim("mail", "guard-desk", gather=False, limit=1)
 
     behind.away = False
-    spare.gone([alarm().key])
+    spare.drop([alarm().key])
     for target in TARGETS:
         behind.add(target, [alarm()])
     again = [spare.claim(target, "guard-desk", gather=False, limit=1) for target in TARGETS]
@@ -103,28 +103,28 @@ def test_each_target_is_told_once(spare: SpareOutbox, behind: MemoryOutbox, time
 
 @pytest.mark.parametrize("outcome", Settled)
 def test_what_ended_from_here_ends_as_that_in_the_history(
-    spare: SpareOutbox, behind: MemoryOutbox, time: Time, outcome: Settled
+    spare: FallbackOutbox, behind: MemoryOutbox, time: Time, outcome: Settled
 ) -> None:
     """What an isolated target was spared, or what was given up, is never kept as sent: the lamp would say told."""
     behind.away = True
-    spare.hold([alarm()])
+    spare.keep_until_stored([alarm()])
     time.at = SPARE_S
     claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
     assert claim is not None
     spare.settle(claim.id, outcome)
 
     behind.away = False
-    spare.gone([alarm().key])
+    spare.drop([alarm().key])
     behind.add("mail", [alarm()])
 
     assert spare.claim("mail", "guard-desk", gather=False, limit=1) is None
     assert behind.outcomes("mail") == [outcome]
 
 
-def test_a_try_that_fails_is_made_again_when_it_is_due(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
+def test_a_try_that_fails_is_made_again_when_it_is_due(spare: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
     """As with the database's own."""
     behind.away = True
-    spare.hold([alarm()])
+    spare.keep_until_stored([alarm()])
     time.at = SPARE_S
     claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
     assert claim is not None
@@ -140,13 +140,13 @@ def test_a_try_that_fails_is_made_again_when_it_is_due(spare: SpareOutbox, behin
 
 
 def test_what_is_told_from_here_needs_no_renewal_and_what_is_told_from_there_does(
-    spare: SpareOutbox, behind: MemoryOutbox, time: Time
+    spare: FallbackOutbox, behind: MemoryOutbox, time: Time
 ) -> None:
     """A claim of the database's is the database's to keep."""
     behind.add("mail", [alarm("elsewhere")])
     stored = spare.claim("mail", "guard-desk", gather=False, limit=1)
     behind.away = True
-    spare.hold([alarm()])
+    spare.keep_until_stored([alarm()])
     time.at = SPARE_S
     claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
     assert stored is not None
@@ -160,10 +160,10 @@ def test_what_is_told_from_here_needs_no_renewal_and_what_is_told_from_there_doe
     assert not spare.renew(stored.id)
 
 
-def test_what_is_gathered_waits_for_the_database(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
+def test_what_is_gathered_waits_for_the_database(spare: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
     """A finding wakes nobody at night."""
     behind.away = True
-    spare.hold([finding()])
+    spare.keep_until_stored([finding()])
     time.at = 100.0
 
     with pytest.raises(AlarmNodeError):
@@ -172,10 +172,10 @@ def test_what_is_gathered_waits_for_the_database(spare: SpareOutbox, behind: Mem
         spare.waiting("mail")
 
 
-def test_what_was_stored_is_not_told_from_here(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
+def test_what_was_stored_is_not_told_from_here(spare: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
     """It has a delivery there, perhaps one that was told already."""
-    spare.hold([alarm(kind=NoticeKind.RESET)])
-    spare.gone([alarm(kind=NoticeKind.RESET).key])
+    spare.keep_until_stored([alarm(kind=NoticeKind.RESET)])
+    spare.drop([alarm(kind=NoticeKind.RESET).key])
     behind.away = True
     time.at = 100.0
 
@@ -183,10 +183,10 @@ def test_what_was_stored_is_not_told_from_here(spare: SpareOutbox, behind: Memor
         spare.claim("mail", "guard-desk", gather=False, limit=1)
 
 
-def test_of_what_is_gone_nothing_is_kept(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
+def test_of_what_is_gone_nothing_is_kept(spare: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
     """What was stored, or refused, isn't told in a later outage, nor does its failed try wait for ever."""
     behind.away = True
-    spare.hold([alarm()])
+    spare.keep_until_stored([alarm()])
     time.at = SPARE_S
     for _ in range(2):
         claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
@@ -194,10 +194,10 @@ def test_of_what_is_gone_nothing_is_kept(spare: SpareOutbox, behind: MemoryOutbo
         spare.fail(claim.id, "no route", 0.0, uncertain=False)
     last = spare.claim("mail", "guard-desk", gather=False, limit=1)
     assert last is not None
-    spare.gone([alarm().key])
+    spare.drop([alarm().key])
     spare.fail(last.id, "no route", 0.0, uncertain=False)
 
-    spare.hold([alarm()])
+    spare.keep_until_stored([alarm()])
     time.at += SPARE_S
     anew = spare.claim("mail", "guard-desk", gather=False, limit=1)
 
@@ -205,10 +205,10 @@ def test_of_what_is_gone_nothing_is_kept(spare: SpareOutbox, behind: MemoryOutbo
     assert anew.deliveries[0].attempts == 0
 
 
-def test_that_the_history_fails_is_told_from_here(spare: SpareOutbox, behind: MemoryOutbox, time: Time) -> None:
+def test_that_the_history_fails_is_told_from_here(spare: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
     """Nobody would hear of it before it is over."""
     behind.away = True
-    spare.hold([finding(code=HISTORY_FAILS.code)])
+    spare.keep_until_stored([finding(code=HISTORY_FAILS.code)])
     time.at = SPARE_S
 
     claim = spare.claim("mail", "guard-desk", gather=False, limit=1)

@@ -7,7 +7,7 @@ import pytest
 
 from node.errors import AlarmNodeError
 from node.monitor.core.deliveries import Settled, Waiting
-from node.monitor.notify.outbox_timeout import PatientOutbox
+from node.monitor.notify.outbox_timeout import TimedOutbox
 from tests.support.notices import alarm
 from tests.support.outbox import MemoryOutbox
 from tests.support.receivers import TIMEOUT_S
@@ -38,7 +38,7 @@ def behind() -> Iterator[Hanging]:
 
 def test_a_call_that_hangs_is_left_alone_and_no_further_one_is_made(behind: Hanging) -> None:
     """Nobody waits for it but a thread of its own."""
-    patient = PatientOutbox(behind, 0.01)
+    patient = TimedOutbox(behind, 0.01)
 
     for _ in range(3):
         with pytest.raises(AlarmNodeError, match="hangs"):
@@ -51,7 +51,7 @@ def test_a_call_that_hangs_is_left_alone_and_no_further_one_is_made(behind: Hang
 
 def test_once_it_answers_it_is_asked_again(behind: Hanging) -> None:
     """What hung is over by itself."""
-    hurried, patient = PatientOutbox(behind, 0.01), PatientOutbox(behind, TIMEOUT_S)
+    hurried, patient = TimedOutbox(behind, 0.01), TimedOutbox(behind, TIMEOUT_S)
     with pytest.raises(AlarmNodeError):
         hurried.waiting("mail")
     behind.gate.set()
@@ -76,6 +76,6 @@ def test_what_the_database_raises_is_raised(behind: Hanging) -> None:
     behind.gate.set()
 
     with pytest.raises(AlarmNodeError) as away:
-        PatientOutbox(behind, TIMEOUT_S).waiting("mail")
+        TimedOutbox(behind, TIMEOUT_S).waiting("mail")
 
     assert "hangs" not in str(away.value)

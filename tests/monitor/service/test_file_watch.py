@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from node.monitor.config import monitor_files
-from node.monitor.service.file_watch import Watched
+from node.monitor.service.upkeep.file_watch import FileWatch
 from tests.monitor.service.test_config import MINIMAL
 from tests.support.damage import DAMAGES, HALF, Damage, mend
 from tests.support.node import wait_until
@@ -34,10 +34,10 @@ class Looking:
         self.told: list[tuple[str, str]] = []
         self.watched = self.watch()
 
-    def watch(self) -> Watched:
+    def watch(self) -> FileWatch:
         """What a monitor does that starts now."""
         settings = monitor_files.load(self.path)
-        return Watched(settings, lambda *each: self.taken.append(each), lambda *each: self.told.append(each))
+        return FileWatch(settings, lambda *each: self.taken.append(each), lambda *each: self.told.append(each))
 
     def look(self) -> dict[str, str]:
         """Look once; what is newly told, by name."""
@@ -113,7 +113,7 @@ def test_a_configuration_that_the_next_start_could_not_read_is_told(
 
 def test_it_looks_by_itself_and_goes_on_whatever_happens(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that ended here would never see a mended file."""
-    monkeypatch.setattr("node.monitor.service.file_watch.LOOK_S", 0.01)
+    monkeypatch.setattr("node.monitor.service.upkeep.file_watch.LOOK_S", 0.01)
     calls: list[tuple[str, str]] = []
 
     def tell(name: str, problem: str) -> None:
@@ -122,7 +122,7 @@ def test_it_looks_by_itself_and_goes_on_whatever_happens(looking: Looking, monke
             raise RuntimeError(name)
 
     before = looking.url.read_bytes()
-    watched = Watched(monitor_files.load(looking.path), lambda *_: None, tell)
+    watched = FileWatch(monitor_files.load(looking.path), lambda *_: None, tell)
     watched.start()
     looking.url.unlink()
     wait_until(lambda: any("No such file" in problem for _, problem in calls), what="the damage")

@@ -110,7 +110,7 @@ def test_own_matters_come_all_at_once_and_are_never_dropped() -> None:
     inbox = Inbox()
     called: list[int] = []
     for number in range(300):
-        inbox.put_own(lambda number=number: called.append(number))  # type: ignore[misc]
+        inbox.call_soon(lambda number=number: called.append(number))  # type: ignore[misc]
 
     own, _ = inbox.take(0.0, 1)
     for call in own:

@@ -68,7 +68,7 @@ def test_what_else_comes_waits_for_no_heartbeat(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("node.monitor.service.inbox.GATHER_S", LONG_S)
     inbox = Inbox()
     inbox.put(said(1, heartbeat()))
-    pressing = Thread(target=inbox.put_own if own else inbox.put, args=(print if own else said(2, press(1)),))
+    pressing = Thread(target=inbox.call_soon if own else inbox.put, args=(print if own else said(2, press(1)),))
     began = time.monotonic()
 
     pressing.start()

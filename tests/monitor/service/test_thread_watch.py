@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from node.monitor.errors import ThreadDiedError
-from node.monitor.service.thread_watch import Needed
+from node.monitor.service.upkeep.thread_watch import ThreadWatch
 from tests.support.broker import Broker
 from tests.support.manager import Manager, watchdog_usec
 from tests.support.monitor import RunningMonitor, write_monitor
@@ -98,7 +98,7 @@ def test_a_thread_that_returns_is_as_dead_as_one_that_raised() -> None:
     dead = threading.Thread(target=int, name="history")
     dead.start()
     dead.join()
-    needed = Needed(last_s=8.0)
+    needed = ThreadWatch(last_s=8.0)
 
     assert needed.look(9.0, [threading.current_thread()])
     assert not needed.look(10.0, [threading.current_thread(), dead])

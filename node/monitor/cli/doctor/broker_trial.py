@@ -28,7 +28,7 @@ from node.monitor.core.model import NodeKey
 from node.monitor.core.monitor_codec import TTL_S, FromNode, MonitorWire
 from node.monitor.core.monitor_settings import Settings
 from node.monitor.notify.texts import BROKER_PROBLEMS
-from node.monitor.service.broker_link import BOUNDS
+from node.monitor.service.links.broker_link import BOUNDS
 from node.protocol.messages import ReplyMessage, State
 
 ANSWER_S = 5.0

@@ -25,7 +25,7 @@ LAST_S = 8.0
 log = logging.getLogger(__name__)
 
 
-class Needed:
+class ThreadWatch:
     """Watches threads that were started and that nobody asked to end. To be used by one thread only.
 
     ``problem`` names the dead threads; it is "" while all live.

@@ -22,10 +22,10 @@ LOOK_S = 60.0
 log = logging.getLogger(__name__)
 
 
-class Watched:
+class FileWatch:
     """``take`` gets a target's name and its URL; ``tell`` a target's name ("" for the configuration) and what is wrong.
 
-    Both are called on this file's thread. What is wrong is "" if all is in order. It is told when it changes.
+    Both are called on the thread ``files``. What is wrong is "" if all is in order. It is told when it changes.
     """
 
     def __init__(self, settings: Settings, take: Callable[[str, str], None], tell: Callable[[str, str], None]) -> None:
