@@ -9,11 +9,12 @@ reset never ends an incident whose input is still pressed.
 from collections.abc import Callable
 from dataclasses import replace
 
-from node.core import alarm, incident_events, modes, walktest
+from node.core import alarm, incident_events, inhibit, walk_test
 from node.core.effects import Reply, SendReply
 from node.core.events import CommandHeard
 from node.core.model import Incident, Inhibit, Step
-from node.core.turn import Outcome, Turn
+from node.core.state import Outcome
+from node.core.turn import Turn
 
 TTL_LIMIT_S = 60.0
 OUTCOMES_KEPT = 1_000
@@ -134,21 +135,21 @@ def _inhibit(turn: Turn, command: CommandHeard) -> str | None:
         return "no-such-input"
     reason = command.arguments["reason"]
     new = Inhibit(name, turn.now + for_s, command.by, reason)
-    turn.change(inhibits=modes.inhibit(turn.state.inhibits, new))
+    turn.change(inhibits=inhibit.add(turn.state.inhibits, new))
     turn.log("inhibited", input=name, by=command.by, reason=reason, for_s=for_s)
     return None
 
 
 def _walk_test(turn: Turn, command: CommandHeard) -> str | None:
-    walktest.begin(turn, command.by, command.arguments["for_s"])
+    walk_test.begin(turn, command.by, command.arguments["for_s"])
     return None
 
 
 def _end_walk_test(turn: Turn, command: CommandHeard) -> str | None:
-    walk_test = turn.state.walk_test
-    if walk_test is None or walk_test.over:
+    running = turn.state.walk_test
+    if running is None or running.over:
         return "no-walk-test"
-    walktest.end(turn, walk_test, "command", command.by)
+    walk_test.end(turn, running, "command", command.by)
     return None
 
 

@@ -12,7 +12,6 @@ Rules:
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from math import inf
 from typing import Any
 
 from node.core import (
@@ -22,20 +21,21 @@ from node.core import (
     delivery,
     disk_stall,
     incident_events,
+    inhibit,
     inputs,
     link_events,
-    modes,
     reconcile,
     supervision,
-    walktest,
+    walk_test,
 )
 from node.core import events as ev
 from node.core.chatter import Chatter
 from node.core.effects import Begin, CloseLinks, Effect, ReadClock, SendState, Spill
 from node.core.model import Snapshot
 from node.core.settings import Receipts, Settings
+from node.core.state import State
 from node.core.supervision import LinkState, Supervision
-from node.core.turn import State, Turn
+from node.core.turn import Turn
 
 BEGIN_WITHIN_S = 0.5
 """How long the start waits for the record: a button held at start must be an alarm within 1 s (HAZARDS.md H2)."""
@@ -75,22 +75,18 @@ def next_deadline(state: State) -> float:
     """The instant (monotonic) at which the controller wants a TimePassed, if no event comes before."""
     if not state.begun:
         return state.started_at + BEGIN_WITHIN_S
-    instants = [
+    return min(
         state.heartbeat_due,
         delivery.next_turn(state.outbox),
         inputs.next_instant(state),
-        modes.next_end(state.inhibits, state.walk_test, state.identify_until, state.chirp_until, state.confirmed_until),
+        inhibit.next_end(state.inhibits),
+        walk_test.next_instant(state),
+        incident_events.next_instant(state),
+        link_events.next_instant(state),
         supervision.next_silence(state.supervision),
         disk_stall.next_instant(state.supervision.stall),
         reconcile.next_condition(state),
-    ]
-    for incident in state.incidents:
-        instants += [each for each in (incident.receipt_due, incident.sounding_until) if each is not None]
-    for link in state.supervision.links:
-        wanted = (link.birth_again, link.alarm_again, link.canary_again)
-        instants += [each for each in (link.stolen_until, link.cut_until, link.foreign_until) if each is not None]
-        instants += [each for each in wanted if each is not None]
-    return min(instants, default=inf)
+    )
 
 
 def _time_passed(turn: Turn, _event: ev.TimePassed) -> None:
@@ -100,7 +96,7 @@ def _time_passed(turn: Turn, _event: ev.TimePassed) -> None:
         return
     inputs.time_passed(turn)
     incident_events.time_passed(turn)
-    walktest.time_passed(turn)
+    walk_test.time_passed(turn)
     link_events.time_passed(turn)
     _look_at_disk(turn)
     turn.change(outbox=delivery.turn(turn.state.outbox, turn.now))
@@ -161,10 +157,10 @@ def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
     inhibits = tuple(
         replace(each, until=each.until + shift)
         for each in snapshot.inhibits
-        if each.input in turn.state.contacts and not modes.inhibited(turn.state.inhibits, each.input)
+        if each.input in turn.state.contacts and not inhibit.is_inhibited(turn.state.inhibits, each.input)
     )
-    for name, at in modes.recent({name: at + shift for name, at in snapshot.pressed_at}, turn.now).items():
-        walktest.note(turn, name, at)
+    for name, at in walk_test.recent({name: at + shift for name, at in snapshot.pressed_at}, turn.now).items():
+        walk_test.note(turn, name, at)
     turn.change(
         incidents=(*incidents, *turn.state.incidents),
         inhibits=(*inhibits, *turn.state.inhibits),

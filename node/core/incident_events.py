@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from math import inf
 
-from node.core import alarm, modes
+from node.core import alarm, inhibit
 from node.core.alarm import Happening
 from node.core.effects import HurryLinks
 from node.core.line import ContactState
 from node.core.model import Incident, Key, Step
+from node.core.state import State
 from node.core.turn import Turn
 
 
@@ -19,13 +21,21 @@ def time_passed(turn: Turn) -> None:
         turn.change(identify_until=None)
 
 
+def next_instant(state: State) -> float:
+    """When a receipt, the end of a sound or of identify is due; inf if nothing is."""
+    instants = [state.identify_until]
+    for incident in state.incidents:
+        instants += [incident.receipt_due, incident.sounding_until]
+    return min((each for each in instants if each is not None), default=inf)
+
+
 def press(turn: Turn, name: str, at: float, kind: str) -> None:
     """A press of this input was decided at ``at``: begin an incident, or start the ladder of an open one again.
 
     ``kind`` is the kind of the event; for a door it isn't "pressed".
     """
     state = turn.state
-    if modes.inhibited(state.inhibits, name):
+    if inhibit.is_inhibited(state.inhibits, name):
         turn.log("inhibited-press", at, input=name)
         return
     settings = state.settings.input(name)
@@ -75,7 +85,7 @@ def nobody(turn: Turn, incident: Incident, happening: Happening) -> None:
 
 def reset(turn: Turn, incident: Incident, by: str, reason: str | None = None) -> str | None:
     """End an incident for an authorised person; the reason why not, if its input is still active or unknown."""
-    if not modes.inhibited(turn.state.inhibits, incident.input):
+    if not inhibit.is_inhibited(turn.state.inhibits, incident.input):
         state = turn.state.contact_state(incident.input)
         if state is not ContactState.NORMAL:
             return f"input-{state.value}"

@@ -3,7 +3,7 @@
 Rules:
 
 1. A button and an alarm door raise an alarm at once; a door that is held open does so after ``held_open_s``. During a
-   walk test the first press of a button is its test. If it is held for 2 s, it becomes an alarm (modes.py).
+   walk test the first press of a button is its test. If it is held for 2 s, it becomes an alarm (walk_test.py).
 2. A report door's state is always reported. An incident-only door's state is reported only while an incident is open:
    on other days it would show who goes through the door.
 3. A tamper switch is a fault for as long as it is active. So is the wire of a supervised input while it is cut or
@@ -18,14 +18,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import inf
 
-from node.core import chatter, contact, incident_events, modes, walktest
+from node.core import chatter, contact, incident_events, inhibit, walk_test
 from node.core.chatter import Chatter
 from node.core.contact import Contact
 from node.core.effects import SampleAt
 from node.core.events import EdgesDropped, EdgeSeen, LevelsRead
 from node.core.line import EDGE_GRACE_S, UNREADABLE_S, ContactState
 from node.core.settings import InputSettings, Role
-from node.core.turn import State, Turn
+from node.core.state import State
+from node.core.turn import Turn
 from node.errors.faults import (
     CASE_OPEN,
     EDGES_LOST,
@@ -98,11 +99,11 @@ def time_passed(turn: Turn) -> None:
             _calm(turn, settings, calmed)
         if turn.now >= (due := turn.state.held_due.get(name, inf)):
             _HELD[settings.role](turn, settings, due)
-    for inhibit in modes.ended(turn.state.inhibits, turn.now):
-        turn.change(inhibits=tuple(each for each in turn.state.inhibits if each is not inhibit))
-        turn.log("inhibit-ended", input=inhibit.input)
-        if turn.state.contact_state(inhibit.input) is ContactState.ACTIVE:
-            _found_active(turn, turn.state.settings.input(inhibit.input))
+    for ended in inhibit.ended(turn.state.inhibits, turn.now):
+        turn.change(inhibits=tuple(each for each in turn.state.inhibits if each is not ended))
+        turn.log("inhibit-ended", input=ended.input)
+        if turn.state.contact_state(ended.input) is ContactState.ACTIVE:
+            _found_active(turn, turn.state.settings.input(ended.input))
 
 
 def next_instant(state: State) -> float:
@@ -125,7 +126,7 @@ def conditions(state: State) -> Iterator[tuple[FaultKind, str, float]]:
         chattering = state.chatters[name].until is not None
         if chattering:
             yield INPUT_CHATTERS, name, -inf
-        if modes.inhibited(state.inhibits, name):
+        if inhibit.is_inhibited(state.inhibits, name):
             continue
         if settings.role is Role.TAMPER:
             if chattering or known.state is ContactState.ACTIVE:
@@ -161,7 +162,7 @@ def _follow(turn: Turn, settings: InputSettings, after: Contact) -> None:
         _put_chatter(turn, name, chatter.changed(turn.state.chatters[name], after.changed_at, allowed))
     if after.state is not ContactState.ACTIVE:
         _stop_waiting(turn, settings, after)
-    elif walktest.press(turn, settings, after.changed_at, seen=before.state is not ContactState.UNKNOWN):
+    elif walk_test.press(turn, settings, after.changed_at, seen=before.state is not ContactState.UNKNOWN):
         return
     if _is_limited(turn, name):
         _put_chatter(turn, name, replace(turn.state.chatters[name], withheld=True))
@@ -201,7 +202,7 @@ def _is_limited(turn: Turn, name: str) -> bool:
 
 
 def _became_active(turn: Turn, settings: InputSettings, at: float) -> None:
-    if settings.role is not Role.TAMPER and modes.inhibited(turn.state.inhibits, settings.name):
+    if settings.role is not Role.TAMPER and inhibit.is_inhibited(turn.state.inhibits, settings.name):
         if settings.role.raises_alarm or settings.role is Role.RESET:
             turn.log("inhibited-press", at, input=settings.name)
         return
@@ -220,7 +221,7 @@ def _ignore(_turn: Turn, _settings: InputSettings, _at: float) -> None:
 
 def _press_button(turn: Turn, settings: InputSettings, at: float) -> None:
     _forget_wait(turn, settings.name)
-    walktest.note(turn, settings.name, at)
+    walk_test.note(turn, settings.name, at)
     incident_events.press(turn, settings.name, at, "pressed")
 
 
@@ -256,7 +257,7 @@ def _forget_wait(turn: Turn, name: str) -> None:
 
 def _report(kind: str) -> Callable[[Turn, InputSettings, float], None]:
     def report(turn: Turn, settings: InputSettings, at: float) -> None:
-        if not modes.inhibited(turn.state.inhibits, settings.name):
+        if not inhibit.is_inhibited(turn.state.inhibits, settings.name):
             turn.log(kind, at, input=settings.name)
 
     return report
@@ -264,7 +265,7 @@ def _report(kind: str) -> Callable[[Turn, InputSettings, float], None]:
 
 def _report_in_incident(kind: str) -> Callable[[Turn, InputSettings, float], None]:
     def report(turn: Turn, settings: InputSettings, at: float) -> None:
-        if turn.state.incidents and not modes.inhibited(turn.state.inhibits, settings.name):
+        if turn.state.incidents and not inhibit.is_inhibited(turn.state.inhibits, settings.name):
             newest = turn.state.incidents[-1]
             turn.log(kind, at, input=settings.name, incident=newest.id, test=newest.test)
 

@@ -4,13 +4,15 @@ Nothing that is heard here can end or hide an alarm. Only a command can end one,
 """
 
 from dataclasses import replace
+from math import inf
 
-from node.core import alarm, delivery, incident_events, reconcile, supervision, walktest
+from node.core import alarm, delivery, incident_events, reconcile, supervision, walk_test
 from node.core import events as ev
 from node.core.alarm import Happening
 from node.core.effects import MarkReceived, SendCanary, SendState
 from node.core.model import BROKER, Key, Step
 from node.core.settings import Receipts
+from node.core.state import State
 from node.core.supervision import LinkState
 from node.core.turn import Turn
 from node.errors.faults import TOO_LARGE
@@ -125,7 +127,7 @@ def receipt_heard(turn: Turn, event: ev.ReceiptHeard) -> None:
         _about_call(turn, event.key, Happening.TOLD, Step.TOLD)
         return
     _about_call(turn, event.key, Happening.HELD, Step.HELD)
-    walktest.held(turn, event.key)
+    walk_test.held(turn, event.key)
     _send_no_more(turn, event.key, event.monitor)
 
 
@@ -249,6 +251,23 @@ def time_passed(turn: Turn) -> None:
         _say_alarm_again(turn, name)
         if link.canary_again is not None and turn.now >= link.canary_again:
             _send_canary(turn, turn.state.supervision.link(name))
+
+
+def next_instant(state: State) -> float:
+    """When a message has to be sent again, or a fault that stands for a while ends; inf if nothing is due."""
+    instants = [
+        each
+        for link in state.supervision.links
+        for each in (
+            link.birth_again,
+            link.alarm_again,
+            link.canary_again,
+            link.stolen_until,
+            link.cut_until,
+            link.foreign_until,
+        )
+    ]
+    return min((each for each in instants if each is not None), default=inf)
 
 
 def _with_birth_again(turn: Turn, link: LinkState) -> LinkState:

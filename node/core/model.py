@@ -109,7 +109,7 @@ class Inhibit:
 class Snapshot:
     """What a restart must bring back. ``at``: when it was taken; after a reboot all instants are shifted by it.
 
-    ``pressed_at``: when buttons were last pressed, if that is recent (modes.py).
+    ``pressed_at``: when buttons were last pressed, if that is recent (walk_test.py).
     """
 
     at: float

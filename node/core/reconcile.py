@@ -28,8 +28,9 @@ from node.core.effects import (
 )
 from node.core.model import Incident, Key, ListedIncident, Snapshot, Step
 from node.core.settings import InputSettings, Receipts
+from node.core.state import State
 from node.core.supervision import FaultId, LinkState
-from node.core.turn import State, Turn
+from node.core.turn import Turn
 from node.errors.faults import FaultKind
 
 REMEMBER_S = 60.0

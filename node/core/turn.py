@@ -3,96 +3,17 @@
 A Turn lives inside one call of ``controller.handle`` and never leaves it, so the core stays pure from outside.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import inf
 from typing import Any
 
 from node.core import delivery
-from node.core.chatter import Chatter
-from node.core.contact import Contact
-from node.core.delivery import Outbox
-from node.core.effects import Effect, LoggedEvent, Reply, ShowLadder, Spill
-from node.core.line import ContactState
-from node.core.model import Incident, Inhibit, Key, Snapshot, Step
-from node.core.modes import AwaitedTest, WalkTest
-from node.core.settings import Settings
-from node.core.signals import BuzzerPattern, LampPattern
-from node.core.supervision import FaultId, LinkState, Supervision, with_link
+from node.core.effects import Effect, LoggedEvent, ShowLadder, Spill
+from node.core.model import Incident, Key, Step
+from node.core.state import State
+from node.core.supervision import LinkState, with_link
 
 ANSWERS_PER_S = 10
 """How many refusals and repetitions a second are answered and recorded (PROTOCOL.md 9.5). All refusals are counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The outcome of a command, kept so that a repeated id gets the same answer."""
-
-    at: float
-    reply: Reply
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """All that the node knows. Mappings are never changed, only replaced.
-
-    ``now``: the latest instant seen; it never goes back, though an edge's own stamp may be older. ``incidents``: in the
-    order of their newest presses. ``faults``: the faults that were told, with the time when each began (wall clock).
-    ``held_due``: by input, when an open door counts as held open, or when a held test becomes real. ``awaited_tests``:
-    by button. ``pressed_at``: when buttons were last pressed, if that is recent (modes.py). ``chirp_until``,
-    ``confirmed_until``: how long a passed test is heard and seen. ``recent_answers``: when the last few refusals and
-    repetitions were answered. ``sample_at``: the next sample that was asked for, inf when there is none. ``begun``: the
-    record has answered, or its time is over, and the first event is numbered.
-    """
-
-    settings: Settings
-    boot: str
-    started_at: float
-    now: float
-    utc_offset: float
-    contacts: Mapping[str, Contact]
-    chatters: Mapping[str, Chatter]
-    supervision: Supervision
-    seq: int = 0
-    begun: bool = False
-    stopping: bool = False
-    incidents: tuple[Incident, ...] = ()
-    closed: tuple[str, ...] = ()
-    inhibits: tuple[Inhibit, ...] = ()
-    held_due: Mapping[str, float] = field(default_factory=dict)
-    walk_test: WalkTest | None = None
-    awaited_tests: Mapping[str, AwaitedTest] = field(default_factory=dict)
-    pressed_at: Mapping[str, float] = field(default_factory=dict)
-    identify_until: float | None = None
-    chirp_until: float | None = None
-    confirmed_until: float | None = None
-    outbox: Outbox = field(default_factory=Outbox)
-    faults: Mapping[FaultId, float] = field(default_factory=dict)
-    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
-    recent_answers: tuple[float, ...] = ()
-    heartbeat_due: float = 0.0
-    sample_at: float = inf
-    buzzer: BuzzerPattern = BuzzerPattern.OFF
-    lamp: LampPattern | None = None
-    remembered: Snapshot | None = None
-
-    @property
-    def in_walk_test(self) -> bool:
-        """Whether a walk test runs."""
-        return self.walk_test is not None and not self.walk_test.over
-
-    def incident(self, incident_id: str) -> Incident | None:
-        """The open incident of this id, or None."""
-        return next((each for each in self.incidents if each.id == incident_id), None)
-
-    def incident_of(self, name: str) -> Incident | None:
-        """The open incident of this input, or None; of two, the one with the newest press."""
-        return next((each for each in reversed(self.incidents) if each.input == name), None)
-
-    def contact_state(self, name: str) -> ContactState:
-        """The state of an input; normal for an input that isn't configured any more."""
-        contact = self.contacts.get(name)
-        return ContactState.NORMAL if contact is None else contact.state
 
 
 @dataclass(slots=True)

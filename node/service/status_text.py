@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from node.core import alarm, effects
 from node.core.line import ContactState
 from node.core.model import ListedIncident, Step
+from node.core.state import State
 from node.core.supervision import FaultId
-from node.core.turn import State
 from node.errors.faults import FAULTS, INPUT_UNREADABLE, RECORD_FAILED
 
 INCIDENTS_SHOWN = 3

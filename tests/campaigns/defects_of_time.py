@@ -7,7 +7,8 @@ from typing import Any
 from node.core import commands
 from node.core.effects import Heartbeat, Reply
 from node.core.events import CommandHeard
-from node.core.turn import Outcome, Turn
+from node.core.state import Outcome
+from node.core.turn import Turn
 from node.io.mqtt import answer_timeout
 from node.service import loop, publisher
 

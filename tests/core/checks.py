@@ -27,7 +27,7 @@ from node.core.line import ContactState
 from node.core.model import Incident, ListedIncident, Restored, Snapshot, Step
 from node.core.settings import Receipts, Role
 from node.core.signals import BuzzerPattern, LampPattern
-from node.core.turn import State
+from node.core.state import State
 
 _FIRST = (Begin, SetBuzzer, SetLamp, ShowLadder)
 _STORED = (Append, Remember)

@@ -50,7 +50,7 @@ from node.core.events import (
 )
 from node.core.model import Key, Step
 from node.core.settings import InputSettings, Settings
-from node.core.turn import State
+from node.core.state import State
 from tests.core.checks import Checks
 from tests.core.outside import Broker, Disk
 from tests.core.scenes import Expected, View, compare

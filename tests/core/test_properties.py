@@ -126,7 +126,7 @@ TestLife = pytest.mark.timeout(600)(Life.TestCase)
 buttons = st.sampled_from(["desk", "pair"])
 
 RECENT_S = 300.0
-"""For so long after a press its button isn't tested anew (modes.py)."""
+"""For so long after a press its button isn't tested anew (walk_test.py)."""
 
 
 class WalkTester(RuleBasedStateMachine):

@@ -12,7 +12,7 @@ from node.core import effects as ef
 from node.core import events as ev
 from node.core.model import Key, Restored
 from node.core.settings import AlarmClass, InputSettings, Lamp, Settings, Sound, Wiring
-from node.core.turn import State
+from node.core.state import State
 from node.protocol.messages import PAYLOAD_LIMIT
 from node.protocol.record_codec import encode_snapshot, with_age
 from tests.support.sayings import (

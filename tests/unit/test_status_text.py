@@ -11,10 +11,9 @@ from node.core.contact import Contact, unread
 from node.core.effects import LoggedEvent
 from node.core.line import ContactState, Line
 from node.core.model import Incident, Key, Step
-from node.core.modes import WalkTest
 from node.core.settings import AlarmClass, InputSettings, Lamp, Settings, Sound, Wiring
+from node.core.state import State, WalkTest
 from node.core.supervision import FaultId
-from node.core.turn import State
 from node.service.status_text import fields, is_ready, sentence, status
 
 BOOT = "0badcafe"

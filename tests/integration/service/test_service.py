@@ -22,7 +22,7 @@ from node.core import controller, effects
 from node.core import events as ev
 from node.core.model import Step
 from node.core.signals import LampPattern
-from node.core.turn import State
+from node.core.state import State
 from node.errors import AlreadyRunningError, PanelError, StateDirectoryError
 from node.io import health
 from node.io.health import limits

@@ -14,7 +14,7 @@ Rules:
    for a test. Before its first heartbeat that says so, and after a restart, the node is shown as not testing. After a
    restart of the monitor nobody knows which nodes had been told, so none is told anew.
 5. A button has no test in a walk test if it was pressed in the ``RECENT_S`` before it, or in another walk test that is
-   still running. Its node takes each press for real (node/core/modes.py). The answer to whoever started the walk test
+   still running. For its node each press is real (node/core/walk_test.py). The answer to whoever started the walk test
    names these buttons, as far as we have heard of the presses.
 6. A node that takes part in several walk tests tests until the last of them ends, by its time or because somebody ends
    it.
@@ -27,7 +27,7 @@ from math import inf
 
 from msgspec.structs import replace
 
-from node.core.modes import RECENT_S
+from node.core.walk_test import RECENT_S
 from node.monitor.core.decisions import CLOCK_SET, Ledger, Moment, counted_from, lasting, plain
 from node.monitor.core.findings.catalogue import REDUCED, TEST_OVERDUE
 from node.monitor.core.model import Button, ButtonTest, EventKey, FindingKey, NodeKey, WalkTest
