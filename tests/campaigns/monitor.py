@@ -278,7 +278,12 @@ def _look_at_all(world: World, ready: float) -> None:
     called = {each.about for each in told if each.what.startswith("ALARM")}
     assert called == {_name(each) for each in incidents}, f"called for {called}"
     coming = {each.about for each in told if each.what.startswith("Somebody")}
-    assert coming == {f"{SITE}/{each.node}" for each in world.acknowledged}, f"somebody is coming to {coming}"
+    over = {each.about for each in told if each.what.startswith("Alarm is over")}
+    acknowledged = {f"{SITE}/{each.node}" for each in world.acknowledged}
+    ended = {f"{SITE}/{each.node}" for each in world.acknowledged if each.phase == "reset"}
+    assert coming <= acknowledged, f"somebody is coming to {coming - acknowledged}, which nobody has acknowledged"
+    unsaid = acknowledged - coming - (ended & over)
+    assert not unsaid, f"told neither that somebody is coming nor that it is over: {unsaid}"
     needless = {_name(each) for each in world.acknowledged} & escalated()
     assert not needless, f"acknowledged, and told to the next group: {needless}"
     for name, receiver in (("first", world.first), ("next", world.next)):

@@ -701,14 +701,26 @@ def test_an_acknowledgement_whose_answer_stays_away_until_the_end_is_told_to_nob
     assert play.hub.incidents.open == {}
 
 
-def test_an_acknowledgement_of_before_an_end_changes_nothing() -> None:
-    """Its event was late."""
-    play = Play(Memory(closed=((INCIDENT, 1),)))
+@pytest.mark.parametrize("restart", [False, True], ids=["as it is", "after a restart"])
+@pytest.mark.parametrize("presses", [2, None], ids=["counted", "uncounted"])
+def test_an_acknowledgement_that_comes_after_the_end_is_stored_and_not_told(restart: bool, presses: int | None) -> None:
+    """The node sends both again, in any order. Nobody is told that somebody is coming to what is over."""
+    play = Play()
+    if restart:
+        play = Play(Memory(closed=((INCIDENT, 2),)))
+    else:
+        play.hear(1.0, replaced(about(3, "reset", 1, by="key", reason="real"), presses=2))
+    told = play.told()
 
-    play.hear(1.0, about(2, "acknowledged", 1, by="key"))
+    play.hear(2.0, replaced(about(2, "acknowledged", 1, by="guard-desk"), presses=presses))
+    play.until(100.0)
 
-    assert play.told() == []
+    record = play.record()
+    assert (record.key, record.acknowledged_by, record.answered) == (INCIDENT, "guard-desk", 2)
+    assert record.acknowledged_utc is not None
+    assert play.told() == told
     assert play.hub.incidents.open == {}
+    assert play.receipts()[-1] == (BOOT, 2)
 
 
 def test_a_test_that_is_ended_as_mistaken_is_no_mistaken_call() -> None:

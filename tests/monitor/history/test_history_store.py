@@ -258,6 +258,18 @@ def test_a_late_record_of_an_incident_does_not_open_it_again(history: History) -
     assert history.remember(NOW).incidents == ()
 
 
+@pytest.mark.parametrize("together", [False, True], ids=["apart", "in one transaction"])
+def test_an_acknowledgement_that_is_stored_after_the_end_is_kept_with_it(history: History, together: bool) -> None:
+    """The end stays as it is, and the incident stays ended."""
+    end: dict[str, Any] = {"reset_utc": at(9), "reset_by": "desk", "reset_reason": "real"}
+    batches = [Batch(incidents=(each,)) for each in (incident(**end), incident(**_acknowledged("guard-desk", 1, 5)))]
+
+    stored = history.store_all(batches) if together else [history.store(each) for each in batches]
+
+    assert stored[-1].incidents == (incident(**end, **_acknowledged("guard-desk", 1, 5)),)
+    assert history.remember(NOW).incidents == ()
+
+
 def test_the_calls_of_a_year_that_were_mistaken_are_remembered(history: History) -> None:
     """Only those that were reset as mistaken, no tests, and none from before."""
 

@@ -183,6 +183,10 @@ class Incidents:
                 self._put(opened)
             self._ledger.out.incidents.append(opened.record)
             self._escalation.answered(now, opened, by)
+        elif event.kind == "acknowledged":
+            # Its end was heard first. The history gets it, but people don't: nobody is coming to what is over.
+            record = from_event(key, replace(event, presses=event.presses or self._closed[key]), at_utc)
+            self._ledger.out.incidents.append(answered(record, at_utc, plain(event.by)))
         elif event.kind in CALLS and event.presses:
             self._call(now, key, event, event.presses, at_utc)
 
