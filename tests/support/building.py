@@ -88,8 +88,8 @@ def incident(name: str, **changes: Any) -> IncidentView:
         reset=None,
         reset_by=None,
         reset_reason=None,
-        told_steps=1,
-        next_step_s=40.0,
+        told_level=1,
+        next_level_s=40.0,
     )
     return msgspec.structs.replace(made, **changes)
 
@@ -135,7 +135,7 @@ def building(**changes: Any) -> View:
         ),
         buttons=(button("desk-1"), button("desk-2", overdue=True)),
         brokers=(BrokerView(name="broker:8883", connected=True, since=NOW, problem=""),),
-        targets=(TargetView(name="sms", step=1, failing=True, waiting=2, told=5, problem="refused"),),
+        targets=(TargetView(name="sms", level=1, failing=True, waiting=2, told=5, problem="refused"),),
         walk_tests=(
             WalkTestView(
                 id="w-1",

@@ -14,7 +14,7 @@ def alarm(
     *,
     kind: NoticeKind = NoticeKind.ALARM,
     alarm_class: AlarmClass = AlarmClass.THREAT,
-    step: int = 0,
+    level: int = 0,
     presses: int = 1,
     test: bool = False,
     by: str = "",
@@ -24,12 +24,12 @@ def alarm(
 ) -> Notice:
     """About an incident at a node of the site mitte."""
     return Notice(
-        key=f"{kind}:mitte/{node}/{incident}:{step}",
+        key=f"{kind}:mitte/{node}/{incident}:{level}",
         kind=kind,
         site="mitte",
         node=node,
         at_utc=AT,
-        step=step,
+        level=level,
         input="button",
         alarm_class=alarm_class,
         incident=incident,

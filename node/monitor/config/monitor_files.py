@@ -363,7 +363,7 @@ def _target(section: Section, language: Literal["de", "en"]) -> Target:
         name=keys.name,
         url=keys.url or url,
         language=keys.language or language,
-        step=keys.level,
+        level=keys.level,
         classes=frozenset(keys.classes),
         sites=frozenset(keys.sites),
         findings=keys.findings,

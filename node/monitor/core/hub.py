@@ -84,7 +84,7 @@ class Hub:
             self.ledger,
             now,
             escalate_s=settings.escalate_s,
-            steps=max((target.step for target in settings.targets), default=0),
+            levels=max((target.level for target in settings.targets), default=0),
             known=memory.incidents,
             closed=memory.closed,
             false_alarms=memory.mistaken,

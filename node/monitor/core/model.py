@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from node.core.settings import AlarmClass
 from node.errors.faults import Severity
@@ -148,7 +148,7 @@ class HeardEvent(Struct, frozen=True, kw_only=True):
 
 
 class IncidentRecord(Struct, frozen=True, kw_only=True):
-    """One incident from raised to reset, as the history keeps it. ``told_steps``: the step of the last called group.
+    """One incident from raised to reset, as the history keeps it. ``told_level``: the level of the last called group.
 
     ``held_utc``: when the event that calls for help was first stored. ``told_presses``: how many presses were named by
     the newest message about it that a channel took; ``told_utc``: when it took that. ``answered``: how many of its
@@ -171,7 +171,7 @@ class IncidentRecord(Struct, frozen=True, kw_only=True):
     reset_utc: datetime | None = None
     reset_by: str | None = None
     reset_reason: str | None = None
-    told_steps: int = 0
+    told_level: int = 0
     beyond: int = 0
 
     @property
@@ -268,7 +268,7 @@ class NoticeKind(StrEnum):
 class Notice(Struct, frozen=True, kw_only=True):
     """One thing that people are told once. Its ``key`` is the same whichever monitor finds it.
 
-    ``step``: the group that is told; 0 is the one that is told at once. ``alarm_class`` and ``incident`` are set if it
+    ``level``: the group that is told; 0 is the one that is told at once. ``alarm_class`` and ``incident`` are set if it
     is about an incident, ``finding`` if it is about a finding. ``gather``: it may join a message with others.
     ``yields``: its node calls more often than a person can, so other nodes' calls are told first.
     """
@@ -278,7 +278,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     site: str
     node: str
     at_utc: datetime
-    step: int = 0
+    level: int = field(default=0, name="step")
     input: str = ""
     alarm_class: AlarmClass | None = None
     incident: str = ""

@@ -28,7 +28,7 @@ class Place:
 class Target:
     """Where people are: one Apprise URL, which is never shown. ``url_file``: the file that holds it, if one does.
 
-    ``problem``: why there is no URL (it is empty then); the other targets are told all the same. ``step``: how many
+    ``problem``: why there is no URL (it is empty then); the other targets are told all the same. ``level``: how many
     times ``escalate_s`` an incident must be unacknowledged before it is told; 0 is at once. ``classes`` and ``sites``:
     of the incidents that it is told; empty means all. ``findings``: from which severity on it is told findings.
     ``tests``: it is told test alarms, too.
@@ -37,7 +37,7 @@ class Target:
     name: str
     url: str = field(repr=False)
     language: Language = "de"
-    step: int = 0
+    level: int = 0
     classes: frozenset[AlarmClass] = frozenset()
     sites: frozenset[str] = frozenset()
     findings: Literal["all", "critical", "none"] = "all"

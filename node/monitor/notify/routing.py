@@ -26,14 +26,14 @@ def _wants_incident(notice: Notice, target: Target) -> bool:
     if target.classes and notice.alarm_class is not None and notice.alarm_class not in target.classes:
         return False
     if notice.kind is NoticeKind.ALARM:
-        return target.step == notice.step
-    return target.step <= notice.step  # everybody who was called is told how it goes on
+        return target.level == notice.level
+    return target.level <= notice.level  # everybody who was called is told how it goes on
 
 
 def _wants_finding(notice: Notice, target: Target) -> bool:
     key = notice.finding
     if key is not None and key.code in (TARGET_FAILS.code, ISOLATED.code) and own_parts(key)[1] == target.name:
         return False
-    if key is not None and key.code in SUPERVISION and target.step == 0:
+    if key is not None and key.code in SUPERVISION and target.level == 0:
         return True
     return target.findings == "all" or (target.findings == "critical" and notice.severity is Severity.CRITICAL)

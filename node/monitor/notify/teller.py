@@ -58,7 +58,7 @@ class TargetState(NamedTuple):
     """The state of a target. ``told``: messages since the start. ``waiting``: the notices that it hasn't got yet."""
 
     name: str
-    step: int
+    level: int
     failing: bool
     waiting: int
     told: int
@@ -161,7 +161,7 @@ class Teller:
     def states(self) -> Sequence[TargetState]:
         """The state of each target, in the order of monitor.toml."""
         return [
-            TargetState(target.name, target.step, health.failing, health.waiting, health.told, health.problem)
+            TargetState(target.name, target.level, health.failing, health.waiting, health.told, health.problem)
             for target, health in self._targets
         ]
 

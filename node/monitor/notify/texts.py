@@ -191,7 +191,7 @@ def _incidents(notices: Sequence[Notice], words: Words) -> Message:
 
 def _is_in(older: Notice, newer: Notice) -> bool:
     """Whether the newer notice says the same with at least as many presses."""
-    is_same = (older.kind, older.incident, older.step) == (newer.kind, newer.incident, newer.step)
+    is_same = (older.kind, older.incident, older.level) == (newer.kind, newer.incident, newer.level)
     return is_same and older.presses <= newer.presses
 
 
@@ -214,14 +214,14 @@ def _incident(notice: Notice, words: Words) -> Message:
 def _alarm(notice: Notice, words: Words) -> tuple[str, list[str], Mood]:
     where = words.place(notice.site, notice.node)
     what = words.translate(CLASSES[notice.alarm_class]) if notice.alarm_class else words.say("of an unknown kind")
-    if notice.step:
+    if notice.level:
         title = words.title("NOBODY COMES YET! ALARM, {what}: {where}", what=what, where=where)
     else:
         title = words.title("ALARM, {what}: {where}", what=what, where=where)
     lines = [words.say("What: {what}, raised by {input}, {time}", what=what, **_when(notice, words))]
     if notice.presses > 1:
         lines.append(words.say("Called {count} times", count=words.number(notice.presses)))
-    if notice.step:
+    if notice.level:
         lines.append(words.say("Nobody has said yet that they are coming: now you are asked."))
     if notice.alarm_class:
         lines.append(words.translate(TO_DO[notice.alarm_class]))

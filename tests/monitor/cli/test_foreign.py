@@ -62,7 +62,7 @@ def full_of(text: str) -> Behind:
         findings=(finding("M006", Severity.WARNING, "desk-1", place=text, subject=text, text=text, detail=text),),
         buttons=(msgspec.structs.replace(button("desk-1"), input=text, place=text),),
         brokers=(BrokerView(name=text, connected=False, since=NOW, problem=text),),
-        targets=(TargetView(name=text, step=0, failing=True, waiting=0, told=0, problem=text),),
+        targets=(TargetView(name=text, level=0, failing=True, waiting=0, told=0, problem=text),),
     )
     return Behind(view=view)
 

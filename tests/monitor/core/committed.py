@@ -94,7 +94,7 @@ class Committed:
             return True
         if notice.kind is NoticeKind.RESET:
             return record.reset_utc is not None
-        return not (notice.kind is NoticeKind.ALARM and notice.step and (record.is_answered or record.reset_utc))
+        return not (notice.kind is NoticeKind.ALARM and notice.level and (record.is_answered or record.reset_utc))
 
     def tell(self, notice: Notice) -> None:
         """A target has taken a message of this notice, and that is settled."""
@@ -125,10 +125,10 @@ def batch_of(decisions: Decisions) -> Batch:
 def _filled(there: IncidentRecord, new: IncidentRecord) -> IncidentRecord:
     if there.reset_utc is not None and new.reset_utc is None and new.presses > there.presses:
         taken_back = dict.fromkeys(("reset_utc", "reset_by", "reset_reason", "acknowledged_utc", "acknowledged_by"))
-        there = replace(there, answered=there.presses, told_steps=0, **taken_back)
+        there = replace(there, answered=there.presses, told_level=0, **taken_back)
     changes: dict[str, object] = {
         "presses": max(there.presses, new.presses),
-        "told_steps": max(there.told_steps, new.told_steps),
+        "told_level": max(there.told_level, new.told_level),
         "beyond": max(there.beyond, new.beyond),
         "held_utc": there.held_utc or new.held_utc,
     }

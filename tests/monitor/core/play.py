@@ -87,10 +87,10 @@ class Play:
         )
 
     def told(self) -> list[tuple[str, int]]:
-        """Kind and step of each notice about an incident, in their order; of each key once."""
+        """Kind and level of each notice about an incident, in their order; of each key once."""
         once = {each.key: each for each in reversed(self.all.notices)}
         first = [each for each in self.all.notices if each.incident and once.get(each.key) is each]
-        return [(each.kind.value, each.step) for each in first]
+        return [(each.kind.value, each.level) for each in first]
 
     def found(self) -> list[str]:
         """The codes of the open findings, sorted."""

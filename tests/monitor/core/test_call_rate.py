@@ -72,13 +72,13 @@ def test_further_presses_yield_later_than_new_calls_do() -> None:
 
 def test_the_next_group_is_called_for_it_after_all_others_too() -> None:
     """What yielded once goes on to yield."""
-    play = Play(targets=(Target("t0", "json://x"), Target("t1", "json://x", step=1)))
+    play = Play(targets=(Target("t0", "json://x"), Target("t1", "json://x", level=1)))
     for number in range(CALLS + 1):
         play.hear(1.0, press(number + 1))
 
     play.until(1.0 + ESCALATE_S)
 
-    assert [each.yields for each in calls(play) if each.step == 1] == [False] * CALLS + [True]
+    assert [each.yields for each in calls(play) if each.level == 1] == [False] * CALLS + [True]
 
 
 def test_tests_are_no_calls() -> None:

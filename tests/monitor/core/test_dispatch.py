@@ -26,7 +26,7 @@ from tests.monitor.core.play import INCIDENT, Play
 
 DESK = "guard-desk"
 OTHER = NodeKey(SITE, "room-215")
-TWO_GROUPS = (Target("t0", "json://x"), Target("t1", "json://x", step=1))
+TWO_GROUPS = (Target("t0", "json://x"), Target("t1", "json://x", level=1))
 
 
 def called() -> Play:

@@ -124,9 +124,9 @@ def test_an_incident_goes_from_received_to_acknowledged_to_reset() -> None:
     assert play.hub.incidents.open == {}
 
 
-def test_an_unacknowledged_incident_is_told_step_by_step() -> None:
+def test_an_unacknowledged_incident_is_told_level_by_level() -> None:
     """Each group once, a minute apart."""
-    play = Play(targets=tuple(Target(f"t{step}", "json://x", step=step) for step in range(3)))
+    play = Play(targets=tuple(Target(f"t{level}", "json://x", level=level) for level in range(3)))
 
     play.hear(1.0, press(1))
     play.until(1.0 + ESCALATE_S)
@@ -137,9 +137,9 @@ def test_an_unacknowledged_incident_is_told_step_by_step() -> None:
     assert play.told() == [("alarm", 0), ("alarm", 1), ("alarm", 2)]
 
 
-def test_an_acknowledgement_ends_the_steps() -> None:
+def test_an_acknowledgement_ends_the_levels() -> None:
     """Somebody is coming."""
-    play = Play(targets=(Target("t0", "json://x"), Target("t1", "json://x", step=1)))
+    play = Play(targets=(Target("t0", "json://x"), Target("t1", "json://x", level=1)))
     play.hear(1.0, press(1))
 
     play.hear(9.0, about(2, "acknowledged", 1, by="guard-desk"))
@@ -150,7 +150,7 @@ def test_an_acknowledgement_ends_the_steps() -> None:
 
 def test_an_unacknowledged_incident_is_not_forgotten_by_a_restart() -> None:
     """The next group is told a minute after it; what was told isn't again."""
-    before = Play(targets=(Target("t0", "json://x"), Target("t1", "json://x", step=1)))
+    before = Play(targets=(Target("t0", "json://x"), Target("t1", "json://x", level=1)))
     before.hear(1.0, press(1))
     play = Play(Memory(incidents=(before.record(),)), targets=before.hub.settings.targets)
 
@@ -394,7 +394,7 @@ def test_acknowledging_goes_by_the_node() -> None:
 
 def test_an_acknowledgement_that_the_node_does_not_take_is_noted_here() -> None:
     """Nobody else needs to be called; that the lamp doesn't show it is said."""
-    play = Play(targets=(Target("t0", "json://x"), Target("t1", "json://x", step=1)))
+    play = Play(targets=(Target("t0", "json://x"), Target("t1", "json://x", level=1)))
     play.hear(0.0, heartbeat())
     play.hear(1.0, press(1))
 

@@ -36,11 +36,11 @@ from tests.monitor.core.play import ESCALATE_S
 from tests.monitor.core.settings import settings_of
 
 FIRST_BOOT = 0xB000
-STEPS = 2
+LEVELS = 2
 KNOWN_WITHIN_S = 20.0
 
-GROUPS = range(STEPS + 1)
-TARGETS = tuple(Target(f"t{step}", "json://x", step=step) for step in range(STEPS + 1))
+GROUPS = range(LEVELS + 1)
+TARGETS = tuple(Target(f"t{level}", "json://x", level=level) for level in range(LEVELS + 1))
 
 
 class Desk:
@@ -489,7 +489,7 @@ class Building(RuleBasedStateMachine):
             for opened in desk.hub.incidents.open.values():
                 record = opened.record
                 if not record.is_answered and opened.answered_since is None:
-                    waits = record.told_steps < STEPS
+                    waits = record.told_level < LEVELS
                     assert not waits or self.at - TICK_S <= opened.next_at <= self.at + ESCALATE_S
                     assert waits or opened.next_at == float("inf")
 

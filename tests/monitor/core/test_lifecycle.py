@@ -28,7 +28,7 @@ from tests.monitor.core.node_messages import (
 )
 from tests.monitor.core.play import ESCALATE_S, INCIDENT, Play, record_of
 
-TWO_GROUPS = (Target("t0", "json://x"), Target("t1", "json://x", step=1))
+TWO_GROUPS = (Target("t0", "json://x"), Target("t1", "json://x", level=1))
 
 
 def ended_here(play: Play) -> None:
@@ -193,7 +193,7 @@ def test_two_monitors_name_the_same_call_alike_whichever_came_first() -> None:
         play.hear(at, press(2, incident=1, presses=2))
         play.until(2 * ESCALATE_S)
 
-    told = {(each.step, each.presses, each.key) for play in (one, other) for each in play.all.notices if each.is_call}
+    told = {(each.level, each.presses, each.key) for play in (one, other) for each in play.all.notices if each.is_call}
     assert sorted(told) == [
         (0, 1, f"alarm:{INCIDENT}:0"),
         (0, 2, f"alarm:{INCIDENT}:more:2:0"),
@@ -238,7 +238,7 @@ def test_a_restart_says_again_what_another_monitor_may_have_told_nobody() -> Non
 
     play = Play(Memory(incidents=(called.record(),)), targets=TWO_GROUPS)
 
-    assert [each.key for each in play.all.notices] == [f"alarm:{INCIDENT}:again:2:{step}" for step in (0, 1)]
+    assert [each.key for each in play.all.notices] == [f"alarm:{INCIDENT}:again:2:{level}" for level in (0, 1)]
     assert [each.key for each in called.all.notices[-2:]] == [each.key for each in play.all.notices]
 
 
@@ -258,7 +258,7 @@ def test_a_restart_says_nothing_again_of_what_is_answered() -> None:
 
 def test_a_press_right_after_a_restart_is_told_where_all_were_told_before() -> None:
     """When that was nobody knows: who is called once too often is better than nobody."""
-    play = Play(Memory(incidents=(record_of(INCIDENT, told_steps=1),)), targets=TWO_GROUPS)
+    play = Play(Memory(incidents=(record_of(INCIDENT, told_level=1),)), targets=TWO_GROUPS)
 
     play.hear(1.0, press(2, incident=1, presses=2))
 
@@ -275,13 +275,13 @@ def test_no_groups_call_has_the_key_of_one_that_was_answered(how: str) -> None:
     else:
         play.until(2.0 + ESCALATE_S)
         play.ask(70.0, Reset(INCIDENT, "guard-desk", "real"))
-    before = {each.key for each in play.all.notices} | {f"alarm:{INCIDENT}:{step}" for step in (0, 1)}
+    before = {each.key for each in play.all.notices} | {f"alarm:{INCIDENT}:{level}" for level in (0, 1)}
 
     play.hear(100.0, press(3, incident=1, presses=2))
     play.until(100.0 + ESCALATE_S)
 
     called = [each for each in play.all.notices if each.kind is NoticeKind.ALARM and each.key not in before]
-    assert [each.step for each in called] == [0, 1]
+    assert [each.level for each in called] == [0, 1]
 
 
 def test_all_that_were_called_by_a_press_are_when_it_comes_again() -> None:
@@ -297,7 +297,9 @@ def test_all_that_were_called_by_a_press_are_when_it_comes_again() -> None:
 
     play.hear(90.0, press(3, incident=1, presses=2))
 
-    assert [each.key for each in play.all.notices[refused:]] == [f"alarm:{INCIDENT}:again:2:{step}" for step in (0, 1)]
+    assert [each.key for each in play.all.notices[refused:]] == [
+        f"alarm:{INCIDENT}:again:2:{level}" for level in (0, 1)
+    ]
 
 
 def test_an_acknowledgement_that_is_heard_again_after_a_further_press_delays_and_says_nothing() -> None:
@@ -375,7 +377,7 @@ def test_a_press_that_is_heard_again_hides_no_further_one() -> None:
 
 def test_whoever_was_called_before_is_called_at_once() -> None:
     """Both groups took it for answered."""
-    play = Play(targets=(*TWO_GROUPS, Target("t2", "json://x", step=2)))
+    play = Play(targets=(*TWO_GROUPS, Target("t2", "json://x", level=2)))
     play.hear(1.0, press(1))
     play.until(1.0 + ESCALATE_S)
     play.hear(70.0, about(2, "acknowledged", 1, by="guard-desk"))

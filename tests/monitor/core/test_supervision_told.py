@@ -21,7 +21,7 @@ from tests.support.notices import finding
 
 FIRST = Target("first", "json://x", findings="none")
 OTHERS = (
-    Target("second", "json://x", step=1, findings="critical"),
+    Target("second", "json://x", level=1, findings="critical"),
     Target("elsewhere", "json://x", sites=frozenset({"nord"})),
 )
 

@@ -1,4 +1,4 @@
-"""A call that no first-step target takes is found before anybody calls."""
+"""A call that no first-level target takes is found before anybody calls."""
 
 from node.core.settings import AlarmClass
 from node.monitor.core.batch import Memory
@@ -14,7 +14,7 @@ from tests.monitor.core.play import Play
 HALL = NodeKey(SITE, "hall")
 ALL = Target("all", "json://x")
 GUARDS = Target("guards", "json://x", classes=frozenset({AlarmClass.THREAT, AlarmClass.AMOK}))
-LATER = Target("later", "json://x", step=1)
+LATER = Target("later", "json://x", level=1)
 NORTH = Target("north", "json://x", sites=frozenset({"nord"}))
 
 
@@ -33,7 +33,7 @@ def beating(play: Play, until: float, alarm_class: AlarmClass, node: NodeKey = R
 
 
 def test_a_class_that_no_first_step_target_takes_is_told_to_nobody() -> None:
-    """A later step, another site and another class don't count; where nothing is known it may be any class."""
+    """A later level, another site and another class don't count; where nothing is known it may be any class."""
     known = {SITE: {AlarmClass.THREAT}}
 
     assert unreached([SITE], known, [ALL]) == []
@@ -71,7 +71,7 @@ def test_what_a_node_calls_with_and_nobody_takes_is_found_once_it_was_heard() ->
 
 
 def test_the_isolated_targets_that_would_take_a_call_are_named() -> None:
-    """Not those of a later step, another site or another class: bringing them back helps nobody who calls."""
+    """Not those of a later level, another site or another class: bringing them back helps nobody who calls."""
     mended = Target("mail", "json://x", classes=frozenset({AlarmClass.ASSIST}))
     play = Play(targets=(GUARDS, ALL, mended, LATER, NORTH))
     beating(play, HEARD_S + 61.0, AlarmClass.ASSIST)

@@ -13,7 +13,7 @@ from node.monitor.notify.routing import targets_of
 from tests.monitor.core.node_messages import BOOT, ROOM, SITE, START, moment, press
 from tests.monitor.core.play import Play, record_of
 
-TWO = (Target("mail", "json://x"), Target("sms", "json://x", step=0, findings="none"))
+TWO = (Target("mail", "json://x"), Target("sms", "json://x", level=0, findings="none"))
 HOUR_S = 3600.0
 
 
@@ -158,7 +158,7 @@ def test_what_an_isolated_target_tells_of_itself_is_no_site_s_alone() -> None:
     (notice,) = [each for each in play.all.notices if each.finding is not None and each.finding.code == "M022"]
 
     elsewhere = Target("elsewhere", "json://x", sites=frozenset({"nord"}), findings="none")
-    later = Target("later", "json://x", step=1, findings="critical")
+    later = Target("later", "json://x", level=1, findings="critical")
 
     assert SITE not in elsewhere.sites
     assert targets_of(notice, [*TWO, elsewhere, later]) == ("sms", "elsewhere")

@@ -23,14 +23,12 @@ from tests.support.history import alarm, at, event, incident
 SCRIPTS = ScriptDirectory(str(Path(opened.__file__).parents[1] / "schema" / "migrations"))
 REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]
 
-SAMPLES = {
-    "base": "SELECT 1",
-    "0001": (
-        "INSERT INTO incidents (site, node, incident, input, alarm_class, raised_utc, presses, test, told_steps,"
-        " told_presses, beyond, acknowledged_utc, acknowledged_by) VALUES ('mitte', 'room-214', '0000b007-1', 'button',"
-        " 'threat', '2026-11-25 08:00:00', 3, FALSE, 1, 0, 0, '2026-11-25 08:00:10', 'guard-desk')"
-    ),
-}
+_INCIDENT = (
+    "INSERT INTO incidents (site, node, incident, input, alarm_class, raised_utc, presses, test, told_steps,"
+    " told_presses, beyond, acknowledged_utc, acknowledged_by) VALUES ('mitte', 'room-214', '0000b007-1', 'button',"
+    " 'threat', '2026-11-25 08:00:00', 3, FALSE, 1, 0, 0, '2026-11-25 08:00:10', 'guard-desk')"
+)
+SAMPLES = {"base": "SELECT 1", "0001": _INCIDENT, "0002": _INCIDENT}
 """By the revision that a migration starts from: a statement that stores an open incident, as it did then."""
 
 

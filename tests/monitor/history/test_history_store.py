@@ -51,7 +51,7 @@ def test_everything_stored_is_remembered_as_it_was(history: History) -> None:
         held_utc=at(1.25),
         acknowledged_utc=at(2),
         acknowledged_by="guard-desk",
-        told_steps=2,
+        told_level=2,
     )
     found = finding(count=3, detail="silent", subject="button")
 
@@ -201,25 +201,25 @@ def test_of_an_incident_all_is_told_that_the_history_has_of_it(history: History)
     history.store(Batch(incidents=(incident(presses=2, **_acknowledged("desk", 2, 5)), incident(3))))
 
     first, second, third = history.store_all(
-        (Batch(incidents=(incident(told_steps=1), incident())), Batch(incidents=(incident(2),)), Batch())
+        (Batch(incidents=(incident(told_level=1), incident())), Batch(incidents=(incident(2),)), Batch())
     )
 
-    assert first.incidents == (incident(presses=2, told_steps=1, **_acknowledged("desk", 2, 5)),)
+    assert first.incidents == (incident(presses=2, told_level=1, **_acknowledged("desk", 2, 5)),)
     assert second.incidents == (incident(2),)
     assert third.incidents == ()
 
 
 def test_an_incident_is_filled_in_and_never_emptied(history: History) -> None:
-    """Who raised and reset it first stays, and who acknowledged so many presses; presses and told steps only grow."""
-    history.store(Batch(incidents=(incident(presses=2, told_steps=1, **_acknowledged("first", 2, 5)),)))
+    """Who raised and reset it first stays, and who acknowledged so many presses; presses and told levels only grow."""
+    history.store(Batch(incidents=(incident(presses=2, told_level=1, **_acknowledged("first", 2, 5)),)))
 
     history.store(Batch(incidents=(incident(presses=1, held_utc=at(1)),)))
-    history.store(Batch(incidents=(incident(presses=3, told_steps=2, test=True, **_acknowledged("second", 2, 4)),)))
+    history.store(Batch(incidents=(incident(presses=3, told_level=2, test=True, **_acknowledged("second", 2, 4)),)))
 
     (kept,) = history.remember(NOW).incidents
     assert kept == incident(
         presses=3,
-        told_steps=2,
+        told_level=2,
         held_utc=at(1),
         **_acknowledged("first", 2, 5),
     )
@@ -295,13 +295,13 @@ def test_the_calls_of_a_year_that_were_mistaken_are_remembered(history: History)
 
 def test_a_call_that_comes_after_an_end_opens_the_incident_again(history: History) -> None:
     """It wasn't over: a restart knows it as open, with nobody coming, and the next group may be called."""
-    history.store(Batch(incidents=(incident(presses=2, told_steps=1, **_acknowledged("desk", 2, 1)),)))
+    history.store(Batch(incidents=(incident(presses=2, told_level=1, **_acknowledged("desk", 2, 1)),)))
     history.store(Batch(incidents=(incident(presses=2, reset_utc=at(2), reset_by="desk", reset_reason="real"),)))
 
     history.store(Batch(incidents=(incident(presses=3),)))
 
     (found,) = history.remember(at()).incidents
-    assert (found.presses, found.reset_utc, found.acknowledged_utc, found.told_steps) == (3, None, None, 0)
+    assert (found.presses, found.reset_utc, found.acknowledged_utc, found.told_level) == (3, None, None, 0)
     assert found.answered == 2
 
 
@@ -342,7 +342,7 @@ def test_a_call_that_waited_with_the_end_before_it_opens_the_incident_again(hist
     """The database was away: what was ended at the desk and pressed again is stored in one transaction."""
     ended = incident(presses=1, reset_utc=at(2), reset_by="desk", reset_reason="real")
     called = incident(presses=2)
-    next_group = alarm("alarm:1", incident=called.key.incident, step=1, presses=2)
+    next_group = alarm("alarm:1", incident=called.key.incident, level=1, presses=2)
 
     *_, stored = history.store_all(
         (Batch(incidents=(incident(),)), Batch(incidents=(ended,)), Batch(incidents=(called,), notices=(next_group,)))
@@ -434,7 +434,7 @@ def test_the_next_group_is_not_told_of_what_another_monitor_was_told_of(history:
     history.store(Batch(incidents=(incident(**answer),)))
     about = incident().key.incident
 
-    held = history.store(Batch(notices=(alarm("alarm:0", incident=about), alarm("alarm:1", incident=about, step=1))))
+    held = history.store(Batch(notices=(alarm("alarm:0", incident=about), alarm("alarm:1", incident=about, level=1))))
 
     assert held.notices == ("alarm:0",)
 
@@ -445,7 +445,7 @@ def test_the_next_group_is_told_of_a_press_that_nobody_has_answered(history: His
     about = incident().key.incident
 
     held = history.store(
-        Batch(incidents=(incident(presses=2),), notices=(alarm("alarm:1", incident=about, step=1, presses=2),))
+        Batch(incidents=(incident(presses=2),), notices=(alarm("alarm:1", incident=about, level=1, presses=2),))
     )
 
     assert held.notices == ("alarm:1",)

@@ -109,33 +109,33 @@ def test_alarms_are_tried_for_a_day_and_findings_for_six_hours(notice: Notice, h
 def target(
     name: str = "desk",
     *,
-    step: int = 0,
+    level: int = 0,
     classes: frozenset[AlarmClass] = frozenset(),
     sites: frozenset[str] = frozenset(),
     findings: Literal["all", "critical", "none"] = "all",
     tests: bool = False,
 ) -> Target:
     """One of monitor.toml."""
-    return Target(name, "json://x", step=step, classes=classes, sites=sites, findings=findings, tests=tests)
+    return Target(name, "json://x", level=level, classes=classes, sites=sites, findings=findings, tests=tests)
 
 
 @pytest.mark.parametrize(
     ("notice", "of", "told"),
     [
         (alarm(), target(), True),
-        (alarm(), target(step=1), False),
-        (alarm(step=1), target(step=1), True),
-        (alarm(step=1), target(), False),
+        (alarm(), target(level=1), False),
+        (alarm(level=1), target(level=1), True),
+        (alarm(level=1), target(), False),
         (alarm(), target(classes=frozenset({AlarmClass.AMOK})), False),
         (alarm(), target(classes=frozenset({AlarmClass.THREAT})), True),
         (alarm(), target(sites=frozenset({"nord"})), False),
         (alarm(), target(sites=frozenset({"mitte"}), findings="none"), True),
         (alarm(test=True), target(), False),
         (alarm(test=True), target(tests=True), True),
-        (alarm(kind=NoticeKind.RESET, step=1), target(), True),
-        (alarm(kind=NoticeKind.ACKNOWLEDGED, step=1), target(step=1), True),
-        (alarm(kind=NoticeKind.ACKNOWLEDGED), target(step=1), False),
-        (finding(), target(step=3, classes=frozenset({AlarmClass.AMOK})), True),
+        (alarm(kind=NoticeKind.RESET, level=1), target(), True),
+        (alarm(kind=NoticeKind.ACKNOWLEDGED, level=1), target(level=1), True),
+        (alarm(kind=NoticeKind.ACKNOWLEDGED), target(level=1), False),
+        (finding(), target(level=3, classes=frozenset({AlarmClass.AMOK})), True),
         (finding(), target(findings="critical"), True),
         (finding(code="M006"), target(findings="critical"), False),
         (finding(), target(findings="none"), False),
@@ -147,5 +147,5 @@ def target(
     ],
 )
 def test_a_notice_goes_to_whom_it_concerns(notice: Notice, of: Target, told: bool) -> None:
-    """By step, class, site, severity, and whether it is a test; a target that fails isn't told so itself."""
+    """By level, class, site, severity, and whether it is a test; a target that fails isn't told so itself."""
     assert targets_of(notice, [of]) == (("desk",) if told else ())

@@ -531,7 +531,7 @@ def test_a_call_that_a_target_takes_is_said_at_once_and_nothing_else_is(
         try:
             outbox.add("other", [alarm("room-1")])
             outbox.add("desk", [alarm("room-2", test=True), alarm("room-3", kind=NoticeKind.RESET), finding()])
-            outbox.add("desk", [alarm("room-4", step=1, presses=3)])
+            outbox.add("desk", [alarm("room-4", level=1, presses=3)])
             refusing.asked.first(2)
             outbox.wait_for(lambda rows: all(row.outcome for row in rows if row.target == "desk"))
         finally:
@@ -567,8 +567,8 @@ def test_a_target_is_told_by_its_newest_url(outbox: MemoryOutbox, receiver: Http
         receiver.taken.first(1)
 
         teller.take("desk", other.url)
-        outbox.add("desk", [alarm(step=1)])
-        outbox.add("guards", [alarm(step=1)])
+        outbox.add("desk", [alarm(level=1)])
+        outbox.add("guards", [alarm(level=1)])
         other.taken.first(1)
         receiver.taken.first(2)
         all_settled(outbox)

@@ -64,8 +64,8 @@ def test_an_alarm_says_class_place_time_and_what_to_do_in_english() -> None:
 
 
 def test_the_next_group_reads_first_that_nobody_comes_yet() -> None:
-    """A higher step is told why it is asked."""
-    later = told(alarm(step=1))
+    """A higher level is told why it is asked."""
+    later = told(alarm(level=1))
 
     assert later.title.startswith("NOCH KOMMT NIEMAND! ALARM, Bedrohung: 2. OG")
     assert "jetzt sind Sie gefragt" in later.body
@@ -339,7 +339,7 @@ TEXT = st.text(max_size=80)
             site=TEXT,
             node=TEXT,
             at_utc=st.datetimes(timezones=st.just(timezone(timedelta(0)))).filter(lambda at: 1 < at.year < 9999),
-            step=st.integers(0, 5),
+            level=st.integers(0, 5),
             input=TEXT,
             alarm_class=st.sampled_from([None, *AlarmClass]),
             incident=TEXT,

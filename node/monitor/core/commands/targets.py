@@ -1,7 +1,7 @@
 """What people do with a target: send it a test message, or take it out of service for a while. Pure.
 
 1. An isolated target is told nothing. What would be told to it meanwhile is left out, not sent later. Calls that
-   only this target takes at the first step count as told to nobody (target_coverage.py). The other targets are told
+   only this target takes at the first level count as told to nobody (target_coverage.py). The other targets are told
    that it is isolated, and that this has ended. An isolation always ends by itself.
 2. The history keeps the date and the result of a test, and also an isolation, which a restart must know.
 """

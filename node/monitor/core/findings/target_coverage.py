@@ -1,4 +1,4 @@
-"""Finds calls that nobody would be told of: sites and classes that no first-step target takes. Pure.
+"""Finds calls that nobody would be told of: sites and classes that no first-level target takes. Pure.
 
 1. The classes of a site are those of its nodes' calls: as their heartbeats say, or else as the roster says. If neither
    is known of any node of a site, all classes count.
@@ -22,8 +22,8 @@ Classes = Mapping[str, Collection[AlarmClass]]
 
 
 def unreached(sites: Iterable[str], classes: Classes, targets: Iterable[Target]) -> list[str]:
-    """What no first-step target takes: ``site/class``, or ``site`` if nothing of the site is taken."""
-    first = [target for target in targets if target.step == 0]
+    """What no first-level target takes: ``site/class``, or ``site`` if nothing of the site is taken."""
+    first = [target for target in targets if target.level == 0]
     found = []
     for site in sites:
         takers = [target for target in first if not target.sites or site in target.sites]
@@ -77,7 +77,7 @@ class TargetCoverage:
         names = [
             each.name
             for each in self._settings.targets
-            if each.name in absent and each.step == 0 and (not each.sites or site in each.sites)
+            if each.name in absent and each.level == 0 and (not each.sites or site in each.sites)
             if any(_takes(each, alarm_class) for alarm_class in asked)
         ]
         return f"{WOULD_TAKE}{', '.join(names)}" if names else ""

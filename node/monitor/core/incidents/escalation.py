@@ -47,13 +47,13 @@ class Open:
 
 
 class Escalation:
-    """Calls the groups. ``steps``: how many groups there are after the one that is told at once."""
+    """Calls the groups. ``levels``: how many groups there are after the one that is told at once."""
 
-    def __init__(self, ledger: Ledger, now: Moment, escalate_s: float, steps: int) -> None:
+    def __init__(self, ledger: Ledger, now: Moment, escalate_s: float, levels: int) -> None:
         self._call_rate = CallRate(ledger, now)
         self._ledger = ledger
         self._escalate_s = escalate_s
-        self._steps = steps
+        self._levels = levels
 
     def begin(self, now: Moment, opened: Open) -> None:
         """Call for help: for a first press, or for one that the last acknowledgement (or end) didn't cover."""
@@ -76,31 +76,31 @@ class Escalation:
         if name and (record.answered or record.is_untold):
             self._call_as(now, opened, name)
         else:
-            opened.told_for, opened.names = record.presses, (name,) * (record.told_steps + 1)
+            opened.told_for, opened.names = record.presses, (name,) * (record.told_level + 1)
         self.wait(now, opened)
 
     def repeat(self, now: Moment, opened: Open, presses: int) -> None:
         """Repeat the notices for a press that is heard again: the history may have refused them the first time."""
         if presses == opened.told_for:
-            for step, name in enumerate(opened.names):
-                self._call(now, opened, step, name)
+            for level, name in enumerate(opened.names):
+                self._call(now, opened, level, name)
         else:
             self._tell(now, opened, NoticeKind.ALARM, "0", 0)
 
     def wait(self, now: Moment, opened: Open) -> None:
         """Begin the wait for the next group, if there is one and nobody is coming."""
-        is_over = opened.record.is_answered or opened.record.told_steps >= self._steps
+        is_over = opened.record.is_answered or opened.record.told_level >= self._levels
         opened.next_at = inf if is_over else now.at + self._escalate_s
 
     def go_on(self, now: Moment, opened: Open) -> None:
         """Call the next group if its time has come."""
         if opened.next_at > now.at:
             return
-        step = opened.record.told_steps + 1
-        opened.record = replace(opened.record, told_steps=step)
+        level = opened.record.told_level + 1
+        opened.record = replace(opened.record, told_level=level)
         self._ledger.out.incidents.append(opened.record)
         opened.names += (_name(opened.record),)
-        self._call(now, opened, step, opened.names[-1])
+        self._call(now, opened, level, opened.names[-1])
         self.wait(now, opened)
 
     def time_passed(self, now: Moment) -> None:
@@ -110,12 +110,12 @@ class Escalation:
     def answered(self, now: Moment, opened: Open, by: str) -> None:
         """Tell everybody who was called that somebody is coming."""
         opened.next_at = inf
-        self._tell(now, opened, NoticeKind.ACKNOWLEDGED, str(opened.record.answered), opened.record.told_steps, by=by)
+        self._tell(now, opened, NoticeKind.ACKNOWLEDGED, str(opened.record.answered), opened.record.told_level, by=by)
 
     def ended(self, now: Moment, opened: Open, by: str, reason: str) -> None:
         """Tell everybody who was called that the incident is over."""
         record = opened.record
-        self._tell(now, opened, NoticeKind.RESET, str(record.presses), record.told_steps, by=by, reason=reason)
+        self._tell(now, opened, NoticeKind.RESET, str(record.presses), record.told_level, by=by, reason=reason)
 
     def _call_now(self, now: Moment, opened: Open, name: str, weight: float) -> None:
         opened.yields = not opened.record.test and self._call_rate.is_too_many(now, opened.record.key.of, weight)
@@ -123,15 +123,15 @@ class Escalation:
 
     def _call_as(self, now: Moment, opened: Open, name: str) -> None:
         """Call all groups that were called before."""
-        opened.told_for, opened.names = opened.record.presses, (name,) * (opened.record.told_steps + 1)
-        for step in range(len(opened.names)):
-            self._call(now, opened, step, name)
+        opened.told_for, opened.names = opened.record.presses, (name,) * (opened.record.told_level + 1)
+        for level in range(len(opened.names)):
+            self._call(now, opened, level, name)
 
-    def _call(self, now: Moment, opened: Open, step: int, name: str) -> None:
-        self._tell(now, opened, NoticeKind.ALARM, f"{name}{step}", step)
+    def _call(self, now: Moment, opened: Open, level: int, name: str) -> None:
+        self._tell(now, opened, NoticeKind.ALARM, f"{name}{level}", level)
 
     def _tell(
-        self, now: Moment, opened: Open, kind: NoticeKind, which: str, step: int, *, by: str = "", reason: str = ""
+        self, now: Moment, opened: Open, kind: NoticeKind, which: str, level: int, *, by: str = "", reason: str = ""
     ) -> None:
         record = opened.record
         notice = Notice(
@@ -140,7 +140,7 @@ class Escalation:
             site=record.key.site,
             node=record.key.node,
             at_utc=record.raised_utc if kind is NoticeKind.ALARM else now.utc,
-            step=step,
+            level=level,
             input=record.input,
             alarm_class=record.alarm_class,
             incident=record.key.incident,

@@ -59,7 +59,7 @@ CALLS = (*_PRESSES, "adopted")
 
 
 class Incidents:
-    """All open incidents. ``steps``: how many groups there are after the one that is told at once.
+    """All open incidents. ``levels``: how many groups there are after the one that is told at once.
 
     ``closed``: the incidents that have ended, oldest first, each with its number of presses.
     """
@@ -70,7 +70,7 @@ class Incidents:
         now: Moment,
         *,
         escalate_s: float,
-        steps: int,
+        levels: int,
         known: Iterable[IncidentRecord] = (),
         closed: Iterable[tuple[IncidentKey, int]] = (),
         false_alarms: Iterable[tuple[NodeKey, str, datetime]] = (),
@@ -78,7 +78,7 @@ class Incidents:
         self.open: dict[IncidentKey, Open] = {}
         self.false_alarms = FalseAlarms(ledger, now, false_alarms)
         self._ledger = ledger
-        self._escalation = Escalation(ledger, now, escalate_s, steps)
+        self._escalation = Escalation(ledger, now, escalate_s, levels)
         self._of_node: dict[NodeKey, dict[IncidentKey, Open]] = {}
         self._closed: OrderedDict[IncidentKey, int] = OrderedDict(closed)
         self._closed_at: dict[IncidentKey, float] = {}

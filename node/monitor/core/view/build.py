@@ -49,7 +49,7 @@ def view(hub: Hub, now: Moment, version: str, waiting: Mapping[str, tuple[int, i
         targets=tuple(
             TargetView(
                 name=target.name,
-                step=target.step,
+                level=target.level,
                 failing=hub.self_check.targets[target.name].failing,
                 problem=hub.self_check.targets[target.name].problem,
                 waiting=waiting.get(target.name, (0, 0))[0],
@@ -112,8 +112,8 @@ def _rounded(seconds: float | None) -> float | None:
 
 def _incident(hub: Hub, opened: Open, now: Moment) -> IncidentView:
     waits = opened.next_at < float("inf")
-    next_step_s = round(max(0.0, opened.next_at - now.at), 3) if waits else None
-    return incident_view(opened.record, place_of(hub, opened.record.key.of), next_step_s)
+    next_level_s = round(max(0.0, opened.next_at - now.at), 3) if waits else None
+    return incident_view(opened.record, place_of(hub, opened.record.key.of), next_level_s)
 
 
 def _finding(hub: Hub, finding: Finding) -> FindingView:

@@ -71,11 +71,14 @@ class NodeView(Struct, frozen=True, kw_only=True):
     rtt_ms: float | None
 
 
-class IncidentView(Struct, frozen=True, kw_only=True):
-    """An open incident. ``phase``: how far it has got by the history. ``next_step_s``: when the next group is told.
+class IncidentView(
+    Struct, frozen=True, kw_only=True, rename={"told_level": "told_steps", "next_level_s": "next_step_s"}
+):
+    """An open incident. ``phase``: how far it has got by the history. ``next_level_s``: when the next group is told.
 
     ``open`` and ``held``: nobody was told yet. ``told``: when a channel took the newest message. ``acknowledged``: the
-    newest acknowledgement, even if a further press took it back; ``phase`` says whether one did.
+    newest acknowledgement, even if a further press took it back; ``phase`` says whether one did. The API still calls a
+    level a step.
     """
 
     id: str
@@ -96,8 +99,8 @@ class IncidentView(Struct, frozen=True, kw_only=True):
     reset: datetime | None
     reset_by: str | None
     reset_reason: str | None
-    told_steps: int
-    next_step_s: float | None
+    told_level: int
+    next_level_s: float | None
 
 
 class BrokerView(Struct, frozen=True, kw_only=True):
@@ -109,14 +112,14 @@ class BrokerView(Struct, frozen=True, kw_only=True):
     problem: str
 
 
-class TargetView(Struct, frozen=True, kw_only=True):
+class TargetView(Struct, frozen=True, kw_only=True, rename={"level": "step"}):
     """Where people are told. ``waiting``: how many deliveries it hasn't got yet.
 
     ``tested``: when a test message was last sent to it. ``isolated_until``: until when it is told nothing.
     """
 
     name: str
-    step: int
+    level: int
     failing: bool
     waiting: int
     told: int
@@ -184,7 +187,7 @@ class View(Struct, frozen=True, kw_only=True):
     counters: Counters
 
 
-def incident_view(record: IncidentRecord, place: str, next_step_s: float | None = None) -> IncidentView:
+def incident_view(record: IncidentRecord, place: str, next_level_s: float | None = None) -> IncidentView:
     """The view of an incident, open or past."""
     phase: Phase = "open"
     if record.reset_utc is not None:
@@ -214,6 +217,6 @@ def incident_view(record: IncidentRecord, place: str, next_step_s: float | None 
         reset=record.reset_utc,
         reset_by=record.reset_by,
         reset_reason=record.reset_reason,
-        told_steps=record.told_steps,
-        next_step_s=next_step_s,
+        told_level=record.told_level,
+        next_level_s=next_level_s,
     )

@@ -159,7 +159,7 @@ incidents = Table(
     _later("reset_utc", UtcDateTime),
     _later("reset_by"),
     _later("reset_reason"),
-    Column("told_steps", Integer, nullable=False),
+    Column("told_level", Integer, nullable=False),
     Column("beyond", BigInteger, nullable=False),
     UniqueConstraint("site", "node", "incident"),
     Index(None, "raised_utc"),

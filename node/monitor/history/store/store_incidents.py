@@ -19,7 +19,7 @@ def keep(connection: Connection, records: Sequence[IncidentRecord]) -> dict[Inci
             connection,
             incidents,
             [flat(incident) for incident in group],
-            grows=("presses", "told_steps", "beyond"),
+            grows=("presses", "told_level", "beyond"),
             once=(("held_utc",),),
             newest=(("answered", "acknowledged_utc", "acknowledged_by"), ("told_presses", "told_utc")),
             whole=("presses", "reset_utc", "reset_by", "reset_reason"),
@@ -58,13 +58,13 @@ def needless(connection: Connection, notices: Sequence[Notice]) -> set[str]:
     although it goes on. Two monitors may know different things: what a node that is dead now said, perhaps only one of
     them heard.
     """
-    answered = _of_those(connection, [each for each in notices if each.step], _IS_ANSWERED)
+    answered = _of_those(connection, [each for each in notices if each.level], _IS_ANSWERED)
     ends = [each for each in notices if each.kind is NoticeKind.RESET]
     going_on = _of_those(connection, ends, incidents.c.reset_utc.is_(None))
     return {
         each.key
         for each in notices
-        if (each.step and each.kind is NoticeKind.ALARM and _incident_of(each) in answered)
+        if (each.level and each.kind is NoticeKind.ALARM and _incident_of(each) in answered)
         or (each.kind is NoticeKind.RESET and _incident_of(each) in going_on)
     }
 
@@ -111,7 +111,7 @@ def _reopen(connection: Connection, records: Sequence[IncidentRecord]) -> None:
                 acknowledged_utc=None,
                 acknowledged_by=None,
                 answered=incidents.c.presses,
-                told_steps=0,
+                told_level=0,
             )
         )
         connection.execute(statement, calls)
