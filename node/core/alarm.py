@@ -118,14 +118,14 @@ def press(
     *,
     at: float,
     at_utc: float,
-    hushed: bool,
+    muted: bool,
     fault_shown: bool,
     receipt_s: float,
     sound_limit_s: float,
 ) -> Incident:
     """The incident after one more press of its input, which ``key`` numbers.
 
-    ``hushed``: a silent incident of this class or a worse one is open, so no sound may start.
+    ``muted``: a silent incident of this class or a worse one is open, so no sound may start.
     """
     if incident is None:
         incident = Incident(
@@ -141,7 +141,7 @@ def press(
             fault_shown=fault_shown,
         )
     sounding_until = incident.sounding_until
-    if incident.loud and not hushed:
+    if incident.loud and not muted:
         sounding_until = at + sound_limit_s
     return replace(
         incident,
@@ -166,7 +166,7 @@ def adopt(
     key: Key,
     *,
     at: float,
-    hushed: bool,
+    muted: bool,
     receipt_s: float,
     sound_limit_s: float,
 ) -> Incident:
@@ -178,7 +178,7 @@ def adopt(
     """
     step = Step.ACKNOWLEDGED if listed.step is Step.ACKNOWLEDGED else Step.PRESSED
     loud = settings is not None and settings.sound is Sound.LOUD
-    sounds = listed.sounding_until is not None and loud and not hushed
+    sounds = listed.sounding_until is not None and loud and not muted
     return Incident(
         id=listed.id,
         input=listed.input,
@@ -206,7 +206,7 @@ def advance(incident: Incident, happening: Happening) -> Incident | None:
     return replace(incident, step=step, receipt_due=awaited)
 
 
-def hushed(incidents: tuple[Incident, ...], alarm_class: AlarmClass) -> bool:
+def muted(incidents: tuple[Incident, ...], alarm_class: AlarmClass) -> bool:
     """Whether an open silent incident forbids that a sound of this class starts."""
     return any(not incident.loud and incident.alarm_class.rank >= alarm_class.rank for incident in incidents)
 

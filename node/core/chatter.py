@@ -48,13 +48,13 @@ def allowance(role: Role, chatter_presses: float) -> float:
     return chatter_presses * (WALKED_THROUGH if role in _DOORWAYS else 1)
 
 
-def changed(chatter: Chatter, at: float, allowed: float) -> Chatter:
+def state_changed(chatter: Chatter, at: float, allowed: float) -> Chatter:
     """The chatter after one more decided change."""
     bucket, overflows = _pour(chatter.presses, 1, at, allowed)
     return _noted(replace(chatter, presses=bucket), at, overflows=overflows)
 
 
-def moved(chatter: Chatter, count: int, at: float, allowed: float) -> Chatter:
+def edges_seen(chatter: Chatter, count: int, at: float, allowed: float) -> Chatter:
     """The chatter after ``count`` more edges."""
     bucket, overflows = _pour(chatter.edges, count, at, allowed * EDGES_PER_PRESS)
     return _noted(replace(chatter, edges=bucket), at, overflows=overflows)

@@ -29,13 +29,13 @@ def decide(turn: Turn, command: CommandHeard) -> None:
         return
     reason = _inadmissible(turn, command) or _ACTIONS[command.action](turn, command)
     if reason is None:
-        _settle(turn, command, Reply(command.id, "done"))
+        _answer(turn, command, Reply(command.id, "done"))
     elif turn.may_record_refusal():
         turn.log("command-refused", command=command.action, subject=command.id, by=command.by, reason=reason)
-        _settle(turn, command, Reply(command.id, "refused", reason))
+        _answer(turn, command, Reply(command.id, "refused", reason))
 
 
-def _settle(turn: Turn, command: CommandHeard, reply: Reply) -> None:
+def _answer(turn: Turn, command: CommandHeard, reply: Reply) -> None:
     if command.id:
         outcomes = {
             command_id: outcome
@@ -50,9 +50,7 @@ def _settle(turn: Turn, command: CommandHeard, reply: Reply) -> None:
 def _reply(turn: Turn, command: CommandHeard, reply: Reply) -> None:
     link = turn.state.supervision.link(command.link)
     if link.up:
-        utc = turn.now + turn.state.utc_offset
-        synchronised = turn.state.supervision.synchronised is True
-        turn.sends.append(SendReply(link.name, link.session, reply, turn.state.seq, utc, synchronised))
+        turn.sends.append(SendReply(link.name, link.session, reply, *turn.stamp()))
 
 
 def _inadmissible(turn: Turn, command: CommandHeard) -> str | None:
@@ -74,7 +72,7 @@ def _inadmissible(turn: Turn, command: CommandHeard) -> str | None:
     return None
 
 
-def _named(turn: Turn, command: CommandHeard) -> Incident | None:
+def _incident_named(turn: Turn, command: CommandHeard) -> Incident | None:
     return turn.state.incident(command.arguments["incident"])
 
 
@@ -85,7 +83,7 @@ def _has_seen_less(incident: Incident, command: CommandHeard) -> bool:
 
 
 def _acknowledge(turn: Turn, command: CommandHeard) -> str | None:
-    incident = _named(turn, command)
+    incident = _incident_named(turn, command)
     if incident is None:
         return "no-such-incident"
     if _has_seen_less(incident, command):
@@ -93,13 +91,13 @@ def _acknowledge(turn: Turn, command: CommandHeard) -> str | None:
     acknowledged = alarm.advance(incident, alarm.Happening.ACKNOWLEDGED)
     if acknowledged is None:
         return "already-acknowledged"
-    turn.put_incident(turn.mark(acknowledged, Step.ACKNOWLEDGED))
+    turn.put_incident(turn.show_step(acknowledged, Step.ACKNOWLEDGED))
     turn.log_about("acknowledged", acknowledged, by=command.by)
     return None
 
 
 def _reset(turn: Turn, command: CommandHeard) -> str | None:
-    incident = _named(turn, command)
+    incident = _incident_named(turn, command)
     if incident is None:
         return "no-such-incident"
     if _has_seen_less(incident, command):
@@ -108,7 +106,7 @@ def _reset(turn: Turn, command: CommandHeard) -> str | None:
 
 
 def _silence(turn: Turn, command: CommandHeard) -> str | None:
-    incident = _named(turn, command)
+    incident = _incident_named(turn, command)
     if incident is None:
         return "no-such-incident"
     if incident.sounding_until is None:

@@ -20,6 +20,7 @@ from node.core import (
     contact,
     delivery,
     disk_stall,
+    heartbeat,
     incident_events,
     inhibit,
     inputs,
@@ -54,7 +55,7 @@ def start(settings: Settings, boot: str, at: float, utc_offset: float) -> State:
         supervision=Supervision(
             started_at=at,
             links=tuple(LinkState(name, since=at) for name in settings.links),
-            quiet_since=at + supervision.MONITOR_HEARD_S,
+            no_monitor_since=at + supervision.MONITOR_HEARD_S,
         ),
         heartbeat_due=at + settings.heartbeat_s,
     )
@@ -68,7 +69,7 @@ def handle(state: State, event: ev.Event) -> tuple[State, list[Effect]]:
         turn.refuse(f"unexpected {type(event).__name__}")
     else:
         handler(turn, event)
-    return reconcile.settle(turn)
+    return reconcile.reconcile(turn)
 
 
 def next_deadline(state: State) -> float:
@@ -77,7 +78,7 @@ def next_deadline(state: State) -> float:
         return state.started_at + BEGIN_WITHIN_S
     return min(
         state.heartbeat_due,
-        delivery.next_turn(state.outbox),
+        delivery.next_due(state.waiting),
         inputs.next_instant(state),
         inhibit.next_end(state.inhibits),
         walk_test.next_instant(state),
@@ -85,7 +86,7 @@ def next_deadline(state: State) -> float:
         link_events.next_instant(state),
         supervision.next_silence(state.supervision),
         disk_stall.next_instant(state.supervision.stall),
-        reconcile.next_condition(state),
+        reconcile.next_fault(state),
     )
 
 
@@ -99,10 +100,10 @@ def _time_passed(turn: Turn, _event: ev.TimePassed) -> None:
     walk_test.time_passed(turn)
     link_events.time_passed(turn)
     _look_at_disk(turn)
-    turn.change(outbox=delivery.turn(turn.state.outbox, turn.now))
+    turn.change(waiting=delivery.make_due_sendable(turn.state.waiting, turn.now))
     if turn.now >= turn.state.heartbeat_due:
-        turn.others.append(ReadClock())
-        reconcile.beat(turn)
+        turn.last.append(ReadClock())
+        heartbeat.send(turn)
 
 
 def _clock_read(turn: Turn, event: ev.ClockRead) -> None:
@@ -125,19 +126,19 @@ def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
     turn.change(stopping=True)
     for link in turn.state.supervision.links:
         if link.up:
-            turn.change_link(replace(link, birth_again=None))
-            stamp = reconcile.stamp(turn)
+            turn.change_link(replace(link, birth_due=None))
+            stamp = turn.stamp()
             turn.sends.append(
                 SendState(link.name, link.session, "offline", *stamp, reason=event.reason, back_in_s=event.back_in_s)
             )
-    turn.others.append(CloseLinks())
+    turn.last.append(CloseLinks())
 
 
 def _begin(turn: Turn, **fields: Any) -> None:
     turn.log("started", **fields)
     turn.change(begun=True)
     if not turn.state.stopping:
-        turn.firsts.append(Begin())
+        turn.first.append(Begin())
 
 
 def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
@@ -150,7 +151,7 @@ def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
     settings = turn.state.settings
     told_due = turn.now + settings.receipt_s if settings.receipts is Receipts.REQUIRED else None
     incidents = tuple(
-        incident_events.restore(incident, shift, hushed=alarm.hushed(since, incident.alarm_class), told_due=told_due)
+        incident_events.restore(incident, shift, muted=alarm.muted(since, incident.alarm_class), told_due=told_due)
         for incident in snapshot.incidents
         if incident.id not in known
     )
@@ -179,7 +180,7 @@ def _look_at_disk(turn: Turn) -> None:
     probing = disk_stall.probing(standing, turn.now)
     turn.supervise(stall=probing or standing)
     if probing is not None:
-        turn.change(remembered=None)  # so that the snapshot is written once more
+        turn.change(stored_snapshot=None)  # so that the snapshot is written once more
 
 
 def _record_failed(turn: Turn, event: ev.RecordFailed) -> None:
@@ -210,14 +211,14 @@ def _slow(waited: Iterable[float], at: float) -> bool:
 
 
 def _backlog_read(turn: Turn, event: ev.BacklogRead) -> None:
-    turn.change(outbox=delivery.refill(turn.state.outbox, event.entries, event.more))
+    turn.change(waiting=delivery.refill(turn.state.waiting, event.entries, event.more))
 
 
 def _eviction_due(turn: Turn, event: ev.EvictionDue) -> None:
-    for key, entry in turn.state.outbox.waiting.items():
+    for key, entry in turn.state.waiting.events.items():
         if not entry.alarm and any(each.holds(key) for each in event.ranges):
-            turn.change(outbox=delivery.remove(turn.state.outbox, key))
-            turn.others.append(Spill(key))
+            turn.change(waiting=delivery.remove(turn.state.waiting, key))
+            turn.last.append(Spill(key))
     turn.log("evicted", ranges=event.ranges)
 
 

@@ -33,173 +33,175 @@ REDELIVERY_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingEvent:
     """One unreceipted event. ``order``: smaller is older. ``due``: when it is sent again, inf before it was sent.
 
-    ``flying``: the links on which it is in flight. ``aside``: the links on which a broker answered it while no monitor
-    holds it. ``retried``: it was already taken from ``aside`` once before its turn.
+    ``in_flight``: the links on which it was sent and isn't answered yet. ``set_aside``: the links on which a broker
+    answered it while no monitor holds it. ``retried``: it was already taken from ``set_aside`` once before its turn.
     """
 
     alarm: bool
     order: int
     attempts: int = 0
     due: float = inf
-    flying: frozenset[str] = frozenset()
-    aside: frozenset[str] = frozenset()
+    in_flight: frozenset[str] = frozenset()
+    set_aside: frozenset[str] = frozenset()
     retried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Outbox:
+class WaitingEvents:
     """All events that wait, by key. ``spilled``: the record holds unreceipted events that aren't here.
 
-    ``asked``: the record was asked for them. ``redelivered_at``: when everything was last sent again for a monitor.
-    ``redelivery_due``: when everything has to be sent again once more.
+    ``refill_asked``: the record was asked for them. ``redelivered_at``: when everything was last sent again for a
+    monitor. ``redelivery_due``: when everything has to be sent again once more.
     """
 
-    waiting: Mapping[Key, Waiting] = field(default_factory=dict)
+    events: Mapping[Key, WaitingEvent] = field(default_factory=dict)
     next_order: int = 0
     spilled: bool = False
-    asked: bool = False
+    refill_asked: bool = False
     redelivered_at: float = -inf
     redelivery_due: float = inf
 
 
-def add(outbox: Outbox, key: Key, alarm: bool) -> tuple[Outbox, Key | None]:
-    """The outbox with one more event, and the event that had to be spilled to make room."""
-    waiting = dict(outbox.waiting)
-    waiting[key] = Waiting(alarm, outbox.next_order)
-    outbox = replace(outbox, waiting=waiting, next_order=outbox.next_order + 1)
-    if len(waiting) <= KEPT:
-        return outbox, None
-    spilled = min(waiting, key=lambda each: (waiting[each].alarm, waiting[each].order))
-    del waiting[spilled]
-    return replace(outbox, spilled=True, asked=False), spilled
+def add(waiting: WaitingEvents, key: Key, alarm: bool) -> tuple[WaitingEvents, Key | None]:
+    """The waiting events with one more, and the event that had to be spilled to make room."""
+    events = dict(waiting.events)
+    events[key] = WaitingEvent(alarm, waiting.next_order)
+    waiting = replace(waiting, events=events, next_order=waiting.next_order + 1)
+    if len(events) <= KEPT:
+        return waiting, None
+    spilled = min(events, key=lambda each: (events[each].alarm, events[each].order))
+    del events[spilled]
+    return replace(waiting, spilled=True, refill_asked=False), spilled
 
 
-def refill(outbox: Outbox, entries: Iterable[tuple[Key, bool]], more: bool) -> Outbox:
-    """The outbox with the events that the record brought back, as far as there is room.
+def refill(waiting: WaitingEvents, entries: Iterable[tuple[Key, bool]], more: bool) -> WaitingEvents:
+    """The waiting events with those that the record brought back, as far as there is room.
 
     ``more``: the record holds other events. That is also true if an event was spilled after the record was asked.
     """
-    more = more or (outbox.spilled and not outbox.asked)
+    more = more or (waiting.spilled and not waiting.refill_asked)
     for key, alarm in entries:
-        if key in outbox.waiting:
+        if key in waiting.events:
             continue
-        if len(outbox.waiting) >= KEPT:
-            return replace(outbox, spilled=True, asked=False)
-        outbox, _ = add(outbox, key, alarm)
-    return replace(outbox, spilled=more, asked=False)
+        if len(waiting.events) >= KEPT:
+            return replace(waiting, spilled=True, refill_asked=False)
+        waiting, _ = add(waiting, key, alarm)
+    return replace(waiting, spilled=more, refill_asked=False)
 
 
-def wants_refill(outbox: Outbox) -> bool:
+def wants_refill(waiting: WaitingEvents) -> bool:
     """Whether the record should be asked for what was spilled."""
-    return outbox.spilled and not outbox.asked and len(outbox.waiting) <= REFILL
+    return waiting.spilled and not waiting.refill_asked and len(waiting.events) <= REFILL
 
 
-def remove(outbox: Outbox, key: Key) -> Outbox:
-    """The outbox without an event that needn't be sent again."""
-    if key not in outbox.waiting:
-        return outbox
-    waiting = dict(outbox.waiting)
-    del waiting[key]
-    return replace(outbox, waiting=waiting)
+def remove(waiting: WaitingEvents, key: Key) -> WaitingEvents:
+    """The waiting events without one that needn't be sent again."""
+    if key not in waiting.events:
+        return waiting
+    events = dict(waiting.events)
+    del events[key]
+    return replace(waiting, events=events)
 
 
-def send(outbox: Outbox, link: str, key: Key, at: float, receipt_s: float) -> Outbox:
-    """The outbox after this event was handed to this link."""
-    entry = outbox.waiting[key]
+def send(waiting: WaitingEvents, link: str, key: Key, at: float, receipt_s: float) -> WaitingEvents:
+    """The waiting events after this event was handed to this link."""
+    entry = waiting.events[key]
     pause = BackOff(receipt_s, RESEND_LIMIT_S).wait_s(1 + entry.attempts) if entry.alarm else RESEND_LIMIT_S
     due = at + pause if entry.due == inf else entry.due
-    return _with(outbox, key, replace(entry, due=due, flying=entry.flying | {link}, aside=entry.aside - {link}))
+    sent = replace(entry, due=due, in_flight=entry.in_flight | {link}, set_aside=entry.set_aside - {link})
+    return _replaced(waiting, key, sent)
 
 
-def answered(outbox: Outbox, link: str, key: Key) -> Outbox:
+def answered(waiting: WaitingEvents, link: str, key: Key) -> WaitingEvents:
     """The broker answered, which is no receipt: the event leaves the window and waits for its next turn."""
-    entry = outbox.waiting.get(key)
-    if entry is None or link not in entry.flying:
-        return outbox
-    return _with(outbox, key, replace(entry, flying=entry.flying - {link}, aside=entry.aside | {link}))
+    entry = waiting.events.get(key)
+    if entry is None or link not in entry.in_flight:
+        return waiting
+    aside = replace(entry, in_flight=entry.in_flight - {link}, set_aside=entry.set_aside | {link})
+    return _replaced(waiting, key, aside)
 
 
-def sendable(outbox: Outbox, link: str) -> list[Key]:
+def sendable(waiting: WaitingEvents, link: str) -> list[Key]:
     """The events that may be sent on this link now, in order."""
-    flying = [entry.alarm for entry in outbox.waiting.values() if link in entry.flying]
-    alarms = _ready(outbox, link, WINDOW - sum(flying), alarm=True)
-    return alarms + _ready(outbox, link, WINDOW - len(flying) - len(alarms), alarm=False)
+    in_flight = [entry.alarm for entry in waiting.events.values() if link in entry.in_flight]
+    alarms = _ready(waiting, link, WINDOW - sum(in_flight), alarm=True)
+    return alarms + _ready(waiting, link, WINDOW - len(in_flight) - len(alarms), alarm=False)
 
 
-def forget_link(outbox: Outbox, link: str) -> Outbox:
-    """The outbox after a link came or went: no event is in flight there."""
-    waiting = {
-        key: replace(entry, flying=entry.flying - {link}, aside=entry.aside - {link})
-        for key, entry in outbox.waiting.items()
+def forget_link(waiting: WaitingEvents, link: str) -> WaitingEvents:
+    """The waiting events after a link came or went: no event is in flight there."""
+    events = {
+        key: replace(entry, in_flight=entry.in_flight - {link}, set_aside=entry.set_aside - {link})
+        for key, entry in waiting.events.items()
     }
-    return replace(outbox, waiting=waiting)
+    return replace(waiting, events=events)
 
 
-def retry(outbox: Outbox, link: str) -> Outbox:
-    """The outbox after this link's broker took a topic that it had refused: events set aside may be sent at once.
+def retry_refused(waiting: WaitingEvents, link: str) -> WaitingEvents:
+    """After this link's broker took a topic that it had refused: events that are set aside may be sent at once.
 
     Each event is retried only once in a turn, because a broker may refuse one event for ever and take all others.
     """
-    waiting = {
-        key: replace(entry, aside=entry.aside - {link}, retried=True)
-        if link in entry.aside and not entry.retried
+    events = {
+        key: replace(entry, set_aside=entry.set_aside - {link}, retried=True)
+        if link in entry.set_aside and not entry.retried
         else entry
-        for key, entry in outbox.waiting.items()
+        for key, entry in waiting.events.items()
     }
-    return replace(outbox, waiting=waiting)
+    return replace(waiting, events=events)
 
 
-def redeliver(outbox: Outbox, at: float) -> Outbox:
-    """The outbox after a monitor was heard: everything may be sent again, now or a second after the last time.
+def redeliver(waiting: WaitingEvents, at: float) -> WaitingEvents:
+    """After a monitor was heard: everything may be sent again, now or a second after the last time.
 
     Each copy of a monitor's birth asks for this: a storm of copies must not delay a fresh alarm.
     """
-    due = outbox.redelivered_at + REDELIVERY_PAUSE_S
+    due = waiting.redelivered_at + REDELIVERY_PAUSE_S
     if at < due:
-        return replace(outbox, redelivery_due=due)
-    waiting = {key: _again(entry) for key, entry in outbox.waiting.items()}
-    return replace(outbox, waiting=waiting, redelivered_at=at, redelivery_due=inf)
+        return replace(waiting, redelivery_due=due)
+    events = {key: _sendable_again(entry) for key, entry in waiting.events.items()}
+    return replace(waiting, events=events, redelivered_at=at, redelivery_due=inf)
 
 
-def turn(outbox: Outbox, at: float) -> Outbox:
-    """The outbox at ``at``: every event that is due may be sent once more."""
-    if next_turn(outbox) > at:
-        return outbox
-    if outbox.redelivery_due <= at:
-        outbox = redeliver(outbox, at)
-    waiting = {
-        key: replace(_again(entry), attempts=entry.attempts + 1) if entry.due <= at else entry
-        for key, entry in outbox.waiting.items()
+def make_due_sendable(waiting: WaitingEvents, at: float) -> WaitingEvents:
+    """The waiting events at ``at``: every event that is due may be sent once more."""
+    if next_due(waiting) > at:
+        return waiting
+    if waiting.redelivery_due <= at:
+        waiting = redeliver(waiting, at)
+    events = {
+        key: replace(_sendable_again(entry), attempts=entry.attempts + 1) if entry.due <= at else entry
+        for key, entry in waiting.events.items()
     }
-    return replace(outbox, waiting=waiting)
+    return replace(waiting, events=events)
 
 
-def next_turn(outbox: Outbox) -> float:
+def next_due(waiting: WaitingEvents) -> float:
     """The instant at which an event is due to be sent again; inf when there is none."""
-    return min((outbox.redelivery_due, *(entry.due for entry in outbox.waiting.values())))
+    return min((waiting.redelivery_due, *(entry.due for entry in waiting.events.values())))
 
 
-def _ready(outbox: Outbox, link: str, room: int, *, alarm: bool) -> list[Key]:
+def _ready(waiting: WaitingEvents, link: str, room: int, *, alarm: bool) -> list[Key]:
     if room <= 0:
         return []
-    waiting = outbox.waiting
+    events = waiting.events
     ready = [
         key
-        for key, entry in waiting.items()
-        if entry.alarm is alarm and link not in entry.flying and link not in entry.aside
+        for key, entry in events.items()
+        if entry.alarm is alarm and link not in entry.in_flight and link not in entry.set_aside
     ]
-    next_ones = sorted(ready, key=lambda key: (waiting[key].attempts, waiting[key].order))[:room]
-    return sorted(next_ones, key=lambda key: waiting[key].order)
+    next_ones = sorted(ready, key=lambda key: (events[key].attempts, events[key].order))[:room]
+    return sorted(next_ones, key=lambda key: events[key].order)
 
 
-def _again(entry: Waiting) -> Waiting:
-    return replace(entry, due=inf, flying=frozenset(), aside=frozenset(), retried=False)
+def _sendable_again(entry: WaitingEvent) -> WaitingEvent:
+    return replace(entry, due=inf, in_flight=frozenset(), set_aside=frozenset(), retried=False)
 
 
-def _with(outbox: Outbox, key: Key, entry: Waiting) -> Outbox:
-    waiting = dict(outbox.waiting)
-    waiting[key] = entry
-    return replace(outbox, waiting=waiting)
+def _replaced(waiting: WaitingEvents, key: Key, entry: WaitingEvent) -> WaitingEvents:
+    events = dict(waiting.events)
+    events[key] = entry
+    return replace(waiting, events=events)

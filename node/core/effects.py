@@ -91,7 +91,7 @@ class Append(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class Remember(Effect):
+class StoreSnapshot(Effect):
     """Store what a restart must know, when it changed without an event."""
 
     snapshot: Snapshot

@@ -47,39 +47,39 @@ def press(turn: Turn, name: str, at: float, kind: str) -> None:
         turn.next_key(),
         at=at,
         at_utc=at + state.utc_offset,
-        hushed=alarm.hushed(others, settings.alarm_class),
+        muted=alarm.muted(others, settings.alarm_class),
         fault_shown=bool(state.faults),
         receipt_s=state.settings.receipt_s,
         sound_limit_s=state.settings.sound_limit_s,
     )
     turn.log_about(kind, after, at)
-    turn.change(incidents=(*others, turn.mark(after, Step.PRESSED, at)))
-    turn.others.append(HurryLinks())
+    turn.change(incidents=(*others, turn.show_step(after, Step.PRESSED, at)))
+    turn.last.append(HurryLinks())
 
 
 def stored(turn: Turn, keys: Iterable[Key]) -> None:
     """These events are now on the disk: calls among them reach *stored*."""
     for incident in turn.state.incidents:
         if incident.press in keys:
-            climb(turn, incident, Happening.STORED, Step.STORED)
+            advance(turn, incident, Happening.STORED, Step.STORED)
 
 
-def climb(turn: Turn, incident: Incident, happening: Happening, step: Step) -> Incident:
+def advance(turn: Turn, incident: Incident, happening: Happening, step: Step) -> Incident:
     """Show (once) that the call reached ``step``, and move the incident to where the table leads."""
-    marked = turn.mark(incident, step)
+    marked = turn.show_step(incident, step)
     after = alarm.advance(marked, happening) or marked
     turn.put_incident(after)
     return after
 
 
-def nobody(turn: Turn, incident: Incident, happening: Happening) -> None:
+def report_nobody(turn: Turn, incident: Incident, happening: Happening) -> None:
     """Nobody has this alarm: the lamp shows it, and an event reports it on every path that still works."""
     after = alarm.advance(incident, happening)
     if after is None:
         return
     if happening is Happening.UNHEARD:
         after = replace(after, press=turn.next_key(), marks=after.marks - {Step.NOBODY, Step.HELD, Step.TOLD})
-    turn.put_incident(turn.mark(after, Step.NOBODY))
+    turn.put_incident(turn.show_step(after, Step.NOBODY))
     turn.log_about("nobody", after, reason=happening.value)
 
 
@@ -94,10 +94,10 @@ def reset(turn: Turn, incident: Incident, by: str, reason: str | None = None) ->
     return None
 
 
-def restore(incident: Incident, shift: float, *, hushed: bool, told_due: float | None) -> Incident:
+def restore(incident: Incident, shift: float, *, muted: bool, told_due: float | None) -> Incident:
     """An incident from the record, with instants on the present monotonic clock; its press is already stored.
 
-    ``hushed``: a silent incident that was opened since then forbids that its sound starts again. ``told_due``: by when
+    ``muted``: a silent incident that was opened since then forbids that its sound starts again. ``told_due``: by when
     people must be told of a call for which no *told* was awaited before; None if none is awaited now either.
     """
     step = Step.STORED if incident.step is Step.PRESSED else incident.step
@@ -105,7 +105,7 @@ def restore(incident: Incident, shift: float, *, hushed: bool, told_due: float |
     if incident.receipt_due is not None:
         receipt_due = incident.receipt_due + shift
     sounding_until = None
-    if incident.sounding_until is not None and not hushed:
+    if incident.sounding_until is not None and not muted:
         sounding_until = incident.sounding_until + shift
     return replace(
         incident,
@@ -122,4 +122,4 @@ def _incident_due(turn: Turn, incident: Incident) -> None:
         turn.put_incident(incident)
         turn.log_about("sound-ended", incident)
     if incident.receipt_due is not None and turn.now >= incident.receipt_due:
-        nobody(turn, incident, Happening.TIMED_OUT)
+        report_nobody(turn, incident, Happening.TIMED_OUT)

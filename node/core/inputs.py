@@ -37,7 +37,7 @@ from node.errors.faults import (
     FaultKind,
 )
 
-KEY = "key-switch"
+KEY_SWITCH = "key-switch"
 """The name under which the key switch at the wall resets an incident."""
 
 
@@ -48,10 +48,10 @@ def edge_seen(turn: Turn, event: EdgeSeen) -> None:
         turn.refuse("edge of an unknown line")
         return
     settings, number = found
-    _moved(turn, settings, 1)
+    _count_edges(turn, settings, 1)
     before = turn.state.contacts[settings.name]
     actuated = settings.wiring.actuated(event.high, number)
-    _follow(turn, settings, contact.edge(before, number, actuated, event.at, turn.state.settings.debounce_s))
+    _change_contact(turn, settings, contact.edge(before, number, actuated, event.at, turn.state.settings.debounce_s))
     _ask_for_sample(turn)
 
 
@@ -61,7 +61,7 @@ def edges_dropped(turn: Turn, event: EdgesDropped) -> None:
     if found is None:
         turn.refuse("edges of an unknown line")
     else:
-        _moved(turn, found[0], event.count)
+        _count_edges(turn, found[0], event.count)
 
 
 def levels_read(turn: Turn, event: LevelsRead) -> None:
@@ -80,7 +80,7 @@ def levels_read(turn: Turn, event: LevelsRead) -> None:
         ]
         after = contact.sample(before, actuated, event.at, turn.state.settings.debounce_s, event.until)
         if after is not before:
-            _follow(turn, settings, after)
+            _change_contact(turn, settings, after)
     if unknown:
         turn.refuse("level of an unknown line")
     _ask_for_sample(turn)
@@ -93,12 +93,12 @@ def time_passed(turn: Turn) -> None:
         expired = contact.expire(turn.state.contacts[name], turn.now)
         if expired is not turn.state.contacts[name]:
             _put_contact(turn, name, expired)
-            _stop_waiting(turn, settings, expired)
+            _end_hold_time(turn, settings, expired)
         calmed = chatter.calmed(turn.state.chatters[name], turn.now)
         if calmed is not turn.state.chatters[name]:
-            _calm(turn, settings, calmed)
+            _end_chatter(turn, settings, calmed)
         if turn.now >= (due := turn.state.held_due.get(name, inf)):
-            _HELD[settings.role](turn, settings, due)
+            _WAS_HELD[settings.role](turn, settings, due)
     for ended in inhibit.ended(turn.state.inhibits, turn.now):
         turn.change(inhibits=tuple(each for each in turn.state.inhibits if each is not ended))
         turn.log("inhibit-ended", input=ended.input)
@@ -137,7 +137,7 @@ def conditions(state: State) -> Iterator[tuple[FaultKind, str, float]]:
             yield WIRE_FAULTY, name, -inf
 
 
-def told(state: State) -> Iterator[InputSettings]:
+def reported(state: State) -> Iterator[InputSettings]:
     """The inputs whose state may be reported now."""
     for settings in state.settings.inputs:
         if settings.role is not Role.DOOR_INCIDENT_ONLY or state.incidents:
@@ -151,7 +151,7 @@ def _input_of(turn: Turn, name: str) -> tuple[InputSettings, int] | None:
         return None
 
 
-def _follow(turn: Turn, settings: InputSettings, after: Contact) -> None:
+def _change_contact(turn: Turn, settings: InputSettings, after: Contact) -> None:
     name = settings.name
     before = turn.state.contacts[name]
     _put_contact(turn, name, after)
@@ -159,12 +159,12 @@ def _follow(turn: Turn, settings: InputSettings, after: Contact) -> None:
         return
     if after.state is not ContactState.NORMAL:
         allowed = chatter.allowance(settings.role, turn.state.settings.chatter_presses)
-        _put_chatter(turn, name, chatter.changed(turn.state.chatters[name], after.changed_at, allowed))
+        _put_chatter(turn, name, chatter.state_changed(turn.state.chatters[name], after.changed_at, allowed))
     if after.state is not ContactState.ACTIVE:
-        _stop_waiting(turn, settings, after)
+        _end_hold_time(turn, settings, after)
     elif walk_test.press(turn, settings, after.changed_at, seen=before.state is not ContactState.UNKNOWN):
         return
-    if _is_limited(turn, name):
+    if _is_withheld(turn, name):
         _put_chatter(turn, name, replace(turn.state.chatters[name], withheld=True))
         return
     if after.state is ContactState.ACTIVE:
@@ -181,7 +181,7 @@ def _was_active(turn: Turn, name: str, before: Contact) -> bool:
     return before.state is ContactState.ACTIVE
 
 
-def _calm(turn: Turn, settings: InputSettings, calmed: Chatter) -> None:
+def _end_chatter(turn: Turn, settings: InputSettings, calmed: Chatter) -> None:
     """The input doesn't chatter any more; if something was withheld, report its present state."""
     _put_chatter(turn, settings.name, replace(calmed, withheld=False))
     if not calmed.withheld:
@@ -193,7 +193,7 @@ def _calm(turn: Turn, settings: InputSettings, calmed: Chatter) -> None:
             _BECAME_NORMAL.get(settings.role, _ignore)(turn, settings, turn.now)
 
 
-def _is_limited(turn: Turn, name: str) -> bool:
+def _is_withheld(turn: Turn, name: str) -> bool:
     """Whether the input's changes are withheld: it chatters, and its alarm (if it raises any) is already open."""
     if turn.state.chatters[name].until is None:
         return False
@@ -220,7 +220,7 @@ def _ignore(_turn: Turn, _settings: InputSettings, _at: float) -> None:
 
 
 def _press_button(turn: Turn, settings: InputSettings, at: float) -> None:
-    _forget_wait(turn, settings.name)
+    _cancel_hold_time(turn, settings.name)
     walk_test.note(turn, settings.name, at)
     incident_events.press(turn, settings.name, at, "pressed")
 
@@ -229,28 +229,28 @@ def _open_alarm_door(turn: Turn, settings: InputSettings, at: float) -> None:
     incident_events.press(turn, settings.name, at, "opened")
 
 
-def _begin_to_wait(turn: Turn, settings: InputSettings, at: float) -> None:
+def _start_hold_time(turn: Turn, settings: InputSettings, at: float) -> None:
     turn.change(held_due={**turn.state.held_due, settings.name: at + settings.held_open_s})
 
 
 def _hold_door_open(turn: Turn, settings: InputSettings, at: float) -> None:
-    _forget_wait(turn, settings.name)
+    _cancel_hold_time(turn, settings.name)
     incident_events.press(turn, settings.name, at, "held-open")
 
 
-def _stop_waiting(turn: Turn, settings: InputSettings, after: Contact) -> None:
+def _end_hold_time(turn: Turn, settings: InputSettings, after: Contact) -> None:
     """The input isn't active any more. If its hold time was over by then, it counts as held, even if noticed late.
 
     Only a release ends the wait for a held test: unknown and faulty are never taken for normal.
     """
     due = turn.state.held_due.get(settings.name, inf)
     if due <= after.changed_at:
-        _HELD[settings.role](turn, settings, due)
+        _WAS_HELD[settings.role](turn, settings, due)
     elif settings.role is not Role.BUTTON or after.state is ContactState.NORMAL:
-        _forget_wait(turn, settings.name)
+        _cancel_hold_time(turn, settings.name)
 
 
-def _forget_wait(turn: Turn, name: str) -> None:
+def _cancel_hold_time(turn: Turn, name: str) -> None:
     if name in turn.state.held_due:
         turn.change(held_due={other: due for other, due in turn.state.held_due.items() if other != name})
 
@@ -275,9 +275,9 @@ def _report_in_incident(kind: str) -> Callable[[Turn, InputSettings, float], Non
 def _turn_key(turn: Turn, settings: InputSettings, at: float) -> None:
     turn.log("key-turned", at, input=settings.name)
     for incident in turn.state.incidents:
-        reason = incident_events.reset(turn, incident, by=KEY)
+        reason = incident_events.reset(turn, incident, by=KEY_SWITCH)
         if reason is not None:
-            turn.log_about("reset-refused", incident, by=KEY, reason=reason)
+            turn.log_about("reset-refused", incident, by=KEY_SWITCH, reason=reason)
 
 
 def _release_button(turn: Turn, settings: InputSettings, at: float) -> None:
@@ -299,13 +299,13 @@ _Reaction = Callable[[Turn, InputSettings, float], None]
 _BECAME_ACTIVE: dict[Role, _Reaction] = {
     Role.BUTTON: _press_button,
     Role.DOOR_ALARM: _open_alarm_door,
-    Role.DOOR_HELD_OPEN: _begin_to_wait,
+    Role.DOOR_HELD_OPEN: _start_hold_time,
     Role.DOOR_REPORT: _report("opened"),
     Role.DOOR_INCIDENT_ONLY: _report_in_incident("opened"),
     Role.RESET: _turn_key,
 }
 
-_HELD: dict[Role, _Reaction] = {
+_WAS_HELD: dict[Role, _Reaction] = {
     Role.BUTTON: _press_button,
     Role.DOOR_HELD_OPEN: _hold_door_open,
 }
@@ -319,9 +319,9 @@ _BECAME_NORMAL: dict[Role, _Reaction] = {
 }
 
 
-def _moved(turn: Turn, settings: InputSettings, count: int) -> None:
+def _count_edges(turn: Turn, settings: InputSettings, count: int) -> None:
     allowed = chatter.allowance(settings.role, turn.state.settings.chatter_presses)
-    _put_chatter(turn, settings.name, chatter.moved(turn.state.chatters[settings.name], count, turn.now, allowed))
+    _put_chatter(turn, settings.name, chatter.edges_seen(turn.state.chatters[settings.name], count, turn.now, allowed))
 
 
 def _put_contact(turn: Turn, name: str, after: Contact) -> None:
@@ -339,4 +339,4 @@ def _ask_for_sample(turn: Turn) -> None:
     at = min((each for each in wanted if each is not None), default=inf)
     if at < state.sample_at:
         turn.change(sample_at=at)
-        turn.others.append(SampleAt(at))
+        turn.last.append(SampleAt(at))

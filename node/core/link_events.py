@@ -6,7 +6,7 @@ Nothing that is heard here can end or hide an alarm. Only a command can end one,
 from dataclasses import replace
 from math import inf
 
-from node.core import alarm, delivery, incident_events, reconcile, supervision, walk_test
+from node.core import alarm, delivery, heartbeat, incident_events, reconcile, supervision, walk_test
 from node.core import events as ev
 from node.core.alarm import Happening
 from node.core.effects import MarkReceived, SendCanary, SendState
@@ -44,18 +44,18 @@ def link_up(turn: Turn, event: ev.LinkUp) -> None:
         cut_at=link.cut_at,
         cut_until=link.cut_until,
         foreign_until=link.foreign_until,
-        refused={topic: code for topic, code in link.refused.items() if code != TOO_LARGE},
-        unheard=event.refused,
+        publish_refused={topic: code for topic, code in link.publish_refused.items() if code != TOO_LARGE},
+        subscribe_refused=event.refused,
         packet_limit=event.packet_limit,
         expiry_lost=link.expiry_lost,
         certificates=link.certificates,
         credentials_usable=link.credentials_usable,
     )
     turn.change_link(link)
-    turn.change(outbox=delivery.forget_link(turn.state.outbox, link.name))
+    turn.change(waiting=delivery.forget_link(turn.state.waiting, link.name))
     _send_birth(turn, link)
     _send_canary(turn, turn.state.supervision.link(link.name))
-    reconcile.greet(turn, link.name)
+    heartbeat.send_first(turn, link.name)
 
 
 def link_down(turn: Turn, event: ev.LinkDown) -> None:
@@ -66,18 +66,18 @@ def link_down(turn: Turn, event: ev.LinkDown) -> None:
     if event.taken_over:
         link = replace(link, stolen_until=turn.now + supervision.STOLEN_SHOWN_S)
     if link.up:
-        turn.change(outbox=delivery.forget_link(turn.state.outbox, link.name))
+        turn.change(waiting=delivery.forget_link(turn.state.waiting, link.name))
         if event.by_broker:
-            link = supervision.cut(link, turn.now)
+            link = supervision.session_cut(link, turn.now)
         link = replace(
             link,
             up=False,
             since=turn.now,
             answer_due=None,
             canary_due=None,
-            canary_again=None,
-            birth_again=None,
-            alarm_again=None,
+            next_canary_at=None,
+            birth_due=None,
+            alarm_due=None,
         )
     turn.change_link(replace(link, problem=event.problem, code=event.code))
 
@@ -94,22 +94,22 @@ def publish_answered(turn: Turn, event: ev.PublishAnswered) -> None:
     link = known_link(turn, event.link)
     if link is None or event.session != link.session or not link.up:
         return
-    answered = supervision.answer(link, event.topic, event.code, turn.now)
+    answered = supervision.publish_answered(link, event.topic, event.code, turn.now)
     turn.change_link(answered)
-    if len(answered.refused) < len(link.refused):
+    if len(answered.publish_refused) < len(link.publish_refused):
         # The broker takes the topic again: events that it refused needn't wait for their own turn.
-        turn.change(outbox=delivery.retry(turn.state.outbox, link.name))
+        turn.change(waiting=delivery.retry_refused(turn.state.waiting, link.name))
     if event.key is None:
         return
     awaited = turn.state.settings.receipts is Receipts.REQUIRED
     if event.code != 0 or not awaited:
-        turn.change(outbox=delivery.answered(turn.state.outbox, link.name, event.key))
+        turn.change(waiting=delivery.answered(turn.state.waiting, link.name, event.key))
     if event.code == NOBODY_SUBSCRIBES:
-        _event_unheard(turn, event.key)
+        _no_subscriber(turn, event.key)
     elif event.code < 0x80:
-        _about_call(turn, event.key, Happening.ACCEPTED if awaited else Happening.TAKEN, Step.ACCEPTED)
+        _advance_calls(turn, event.key, Happening.ACCEPTED if awaited else Happening.TAKEN, Step.ACCEPTED)
         if not awaited:
-            _send_no_more(turn, event.key, BROKER)
+            _stop_sending(turn, event.key, BROKER)
 
 
 def receipt_heard(turn: Turn, event: ev.ReceiptHeard) -> None:
@@ -124,11 +124,11 @@ def receipt_heard(turn: Turn, event: ev.ReceiptHeard) -> None:
         return
     turn.change(supervision=supervision.hear_receipt(turn.state.supervision, event.monitor, turn.now))
     if event.kind == "told":
-        _about_call(turn, event.key, Happening.TOLD, Step.TOLD)
+        _advance_calls(turn, event.key, Happening.TOLD, Step.TOLD)
         return
-    _about_call(turn, event.key, Happening.HELD, Step.HELD)
+    _advance_calls(turn, event.key, Happening.HELD, Step.HELD)
     walk_test.held(turn, event.key)
-    _send_no_more(turn, event.key, event.monitor)
+    _stop_sending(turn, event.key, event.monitor)
 
 
 def monitor_heard(turn: Turn, event: ev.MonitorHeard) -> None:
@@ -141,7 +141,7 @@ def monitor_heard(turn: Turn, event: ev.MonitorHeard) -> None:
     )
     turn.change(supervision=heard)
     if fresh or event.birth:
-        turn.change(outbox=delivery.redeliver(turn.state.outbox, turn.now))
+        turn.change(waiting=delivery.redeliver(turn.state.waiting, turn.now))
 
 
 def state_heard(turn: Turn, event: ev.StateHeard) -> None:
@@ -160,8 +160,8 @@ def state_heard(turn: Turn, event: ev.StateHeard) -> None:
     if event.retained:
         turn.change_link(link)
         return
-    turn.change_link(_with_birth_again(turn, link))
-    _say_birth_again(turn, link.name)
+    turn.change_link(_with_birth_due(turn, link))
+    _resend_birth(turn, link.name)
 
 
 def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
@@ -192,7 +192,7 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
             configured,
             turn.next_key(),
             at=turn.now,
-            hushed=alarm.hushed(before, listed.alarm_class),
+            muted=alarm.muted(before, listed.alarm_class),
             receipt_s=settings.receipt_s,
             sound_limit_s=settings.sound_limit_s,
         )
@@ -201,9 +201,9 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
         turn.log_about("adopted", incident)
     if event.retained:
         turn.change_link(replace(link, alarm_sent=None))
-    elif event.boot != turn.state.boot or not reconcile.is_told(link, event.incidents):
-        turn.change_link(_with_alarm_again(turn, link))
-        _say_alarm_again(turn, link.name)
+    elif event.boot != turn.state.boot or not reconcile.is_last_sent(link, event.incidents):
+        turn.change_link(_with_alarm_due(turn, link))
+        _resend_alarm(turn, link.name)
 
 
 def canary_heard(turn: Turn, event: ev.CanaryHeard) -> None:
@@ -219,7 +219,7 @@ def canary_heard(turn: Turn, event: ev.CanaryHeard) -> None:
         again = turn.now + supervision.CANARY_EVERY_S
         expiry_lost = not event.expiring
         turn.change_link(
-            replace(link, canary_due=None, canary_again=again, retained_read=True, expiry_lost=expiry_lost)
+            replace(link, canary_due=None, next_canary_at=again, retained_read=True, expiry_lost=expiry_lost)
         )
 
 
@@ -229,9 +229,9 @@ def messages_dropped(turn: Turn, event: ev.MessagesDropped) -> None:
     link = known_link(turn, event.link)
     if link is None or not link.up or turn.state.stopping or event.reason != ev.TOO_MANY:
         return
-    turn.change_link(_with_alarm_again(turn, _with_birth_again(turn, link)))
-    _say_birth_again(turn, link.name)
-    _say_alarm_again(turn, link.name)
+    turn.change_link(_with_alarm_due(turn, _with_birth_due(turn, link)))
+    _resend_birth(turn, link.name)
+    _resend_alarm(turn, link.name)
 
 
 def time_passed(turn: Turn) -> None:
@@ -247,9 +247,9 @@ def time_passed(turn: Turn) -> None:
             turn.change_link(link)
         if link.foreign_until is not None and turn.now >= link.foreign_until:
             turn.change_link(replace(link, foreign_until=None))
-        _say_birth_again(turn, name)
-        _say_alarm_again(turn, name)
-        if link.canary_again is not None and turn.now >= link.canary_again:
+        _resend_birth(turn, name)
+        _resend_alarm(turn, name)
+        if link.next_canary_at is not None and turn.now >= link.next_canary_at:
             _send_canary(turn, turn.state.supervision.link(name))
 
 
@@ -259,9 +259,9 @@ def next_instant(state: State) -> float:
         each
         for link in state.supervision.links
         for each in (
-            link.birth_again,
-            link.alarm_again,
-            link.canary_again,
+            link.birth_due,
+            link.alarm_due,
+            link.next_canary_at,
             link.stolen_until,
             link.cut_until,
             link.foreign_until,
@@ -270,60 +270,60 @@ def next_instant(state: State) -> float:
     return min((each for each in instants if each is not None), default=inf)
 
 
-def _with_birth_again(turn: Turn, link: LinkState) -> LinkState:
-    return replace(link, birth_again=max(turn.now, link.birth_at + supervision.BIRTH_PAUSE_S))
+def _with_birth_due(turn: Turn, link: LinkState) -> LinkState:
+    return replace(link, birth_due=max(turn.now, link.birth_at + supervision.BIRTH_PAUSE_S))
 
 
-def _with_alarm_again(turn: Turn, link: LinkState) -> LinkState:
-    return replace(link, alarm_again=max(turn.now, link.alarm_answered_at + supervision.ALARM_PAUSE_S))
+def _with_alarm_due(turn: Turn, link: LinkState) -> LinkState:
+    return replace(link, alarm_due=max(turn.now, link.alarm_answered_at + supervision.ALARM_PAUSE_S))
 
 
-def _say_birth_again(turn: Turn, name: str) -> None:
+def _resend_birth(turn: Turn, name: str) -> None:
     """Send the birth again, if that is due."""
     link = turn.state.supervision.link(name)
-    if link.birth_again is not None and turn.now >= link.birth_again:
+    if link.birth_due is not None and turn.now >= link.birth_due:
         _send_birth(turn, link)
 
 
-def _say_alarm_again(turn: Turn, name: str) -> None:
+def _resend_alarm(turn: Turn, name: str) -> None:
     """Mark the list as not told, if that is due; reconcile.py then publishes it."""
     link = turn.state.supervision.link(name)
-    if link.alarm_again is not None and turn.now >= link.alarm_again:
-        turn.change_link(replace(link, alarm_sent=None, alarm_answered_at=turn.now, alarm_again=None))
+    if link.alarm_due is not None and turn.now >= link.alarm_due:
+        turn.change_link(replace(link, alarm_sent=None, alarm_answered_at=turn.now, alarm_due=None))
 
 
 def _send_canary(turn: Turn, link: LinkState) -> None:
     # A canary that is still awaited keeps its deadline: sending another one must not clear the fault.
     due = turn.now + supervision.CANARY_BACK_S if link.canary_due is None else link.canary_due
     again = turn.now + supervision.CANARY_AGAIN_S
-    turn.change_link(replace(link, canary_due=due, canary_again=again))
-    turn.sends.append(SendCanary(link.name, link.session, *reconcile.stamp(turn)))
+    turn.change_link(replace(link, canary_due=due, next_canary_at=again))
+    turn.sends.append(SendCanary(link.name, link.session, *turn.stamp()))
 
 
-def _about_call(turn: Turn, key: Key, happening: Happening, step: Step) -> None:
+def _advance_calls(turn: Turn, key: Key, happening: Happening, step: Step) -> None:
     """If this event is a call for help, its call reached ``step``."""
     for incident in turn.state.incidents:
         if incident.press == key:
-            incident_events.climb(turn, incident, happening, step)
+            incident_events.advance(turn, incident, happening, step)
 
 
-def _event_unheard(turn: Turn, key: Key) -> None:
+def _no_subscriber(turn: Turn, key: Key) -> None:
     """A broker took the event, but has no subscriber for it. If no other link carries it either, nobody has it."""
-    waiting = turn.state.outbox.waiting.get(key)
+    entry = turn.state.waiting.events.get(key)
     for incident in turn.state.incidents:
         if incident.press == key:
-            marked = turn.mark(incident, Step.ACCEPTED)
+            marked = turn.show_step(incident, Step.ACCEPTED)
             turn.put_incident(marked)
-            if waiting is None or not waiting.flying:
-                incident_events.nobody(turn, marked, Happening.UNSUBSCRIBED)
+            if entry is None or not entry.in_flight:
+                incident_events.report_nobody(turn, marked, Happening.UNSUBSCRIBED)
 
 
-def _send_no_more(turn: Turn, key: Key, by: str) -> None:
-    if key in turn.state.outbox.waiting or turn.state.outbox.spilled:
-        turn.change(outbox=delivery.remove(turn.state.outbox, key))
-        turn.others.append(MarkReceived(key, by))
+def _stop_sending(turn: Turn, key: Key, by: str) -> None:
+    if key in turn.state.waiting.events or turn.state.waiting.spilled:
+        turn.change(waiting=delivery.remove(turn.state.waiting, key))
+        turn.last.append(MarkReceived(key, by))
 
 
 def _send_birth(turn: Turn, link: LinkState) -> None:
-    turn.change_link(replace(link, birth_at=turn.now, birth_again=None))
-    turn.sends.append(SendState(link.name, link.session, "online", *reconcile.stamp(turn)))
+    turn.change_link(replace(link, birth_at=turn.now, birth_due=None))
+    turn.sends.append(SendState(link.name, link.session, "online", *turn.stamp()))

@@ -6,7 +6,7 @@ from math import inf
 
 from node.core.chatter import Chatter
 from node.core.contact import Contact
-from node.core.delivery import Outbox
+from node.core.delivery import WaitingEvents
 from node.core.effects import Reply
 from node.core.line import ContactState
 from node.core.model import Incident, Inhibit, Key, Snapshot
@@ -95,7 +95,7 @@ class State:
     identify_until: float | None = None
     chirp_until: float | None = None
     confirmed_until: float | None = None
-    outbox: Outbox = field(default_factory=Outbox)
+    waiting: WaitingEvents = field(default_factory=WaitingEvents)
     faults: Mapping[FaultId, float] = field(default_factory=dict)
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     recent_answers: tuple[float, ...] = ()
@@ -103,7 +103,7 @@ class State:
     sample_at: float = inf
     buzzer: BuzzerPattern = BuzzerPattern.OFF
     lamp: LampPattern | None = None
-    remembered: Snapshot | None = None
+    stored_snapshot: Snapshot | None = None
 
     @property
     def in_walk_test(self) -> bool:

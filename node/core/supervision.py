@@ -85,15 +85,15 @@ class LinkState:
     """One broker, as the core sees it.
 
     ``since``: when it went up or down. ``answer_due``, ``canary_due``: by when a heartbeat must be answered and a
-    canary come back; None when none is awaited. ``canary_again``: when the next canary is sent. ``retained_read``: the
-    canary came back, so every retained value has arrived, too. ``confirmed``: our own birth was heard on this link in
-    this boot. ``alarm_sent``: the list that was last published in this session. ``birth_at``: when the birth was last
-    published, ``birth_again``: when it has to be published again. ``alarm_answered_at``: when our list was last
-    published over somebody else's, ``alarm_again``: when that has to be done again. ``stolen_until``: how long the use
-    of our client id by somebody else is a fault. ``cut_at``: when the broker ended each of the newest short sessions,
+    canary come back; None when none is awaited. ``next_canary_at``: when the next canary is sent. ``retained_read``:
+    the canary came back, so every retained value has arrived, too. ``confirmed``: our own birth was heard on this link
+    in this boot. ``alarm_sent``: the list that was last published in this session. ``birth_at``: when the birth was
+    last published, ``birth_due``: when it has to be published again. ``alarm_answered_at``: when our list was last
+    published over somebody else's, ``alarm_due``: when that has to be done again. ``stolen_until``: how long the use of
+    our client id by somebody else is a fault. ``cut_at``: when the broker ended each of the newest short sessions,
     ``cut_until``: how long that is a fault. ``foreign_until``: how long it is a fault that our topic had alarms that
-    aren't this node's. ``refused``: the topics that the broker refuses to take, with reason codes; ``unheard``: those
-    that it refuses to deliver. ``packet_limit``: how many bytes it takes, if that is too few. ``expiry_lost``: the
+    aren't this node's. ``publish_refused``, ``subscribe_refused``: the topics that the broker refuses to take and to
+    deliver, with reason codes. ``packet_limit``: how many bytes it takes, if that is too few. ``expiry_lost``: the
     canary came back without its expiry. ``problem``: the code of the fault that says why the link is down, ``code``:
     the broker's reason code. ``certificates``: when they expire (wall clock), by owner. ``credentials_usable``: this
     node's files for the link are in order.
@@ -105,20 +105,20 @@ class LinkState:
     up: bool = False
     answer_due: float | None = None
     canary_due: float | None = None
-    canary_again: float | None = None
+    next_canary_at: float | None = None
     retained_read: bool = False
     confirmed: bool = False
     alarm_sent: tuple[ListedIncident, ...] | None = None
     birth_at: float = -inf
-    birth_again: float | None = None
+    birth_due: float | None = None
     alarm_answered_at: float = -inf
-    alarm_again: float | None = None
+    alarm_due: float | None = None
     stolen_until: float | None = None
     cut_at: tuple[float, ...] = ()
     cut_until: float | None = None
     foreign_until: float | None = None
-    refused: Mapping[str, int] = field(default_factory=dict)
-    unheard: Mapping[str, int] = field(default_factory=dict)
+    publish_refused: Mapping[str, int] = field(default_factory=dict)
+    subscribe_refused: Mapping[str, int] = field(default_factory=dict)
     packet_limit: int | None = None
     expiry_lost: bool = False
     rtt_s: float | None = None
@@ -138,7 +138,7 @@ class HeardMonitor:
 
 @dataclass(frozen=True, slots=True)
 class Supervision:
-    """The state of all supervision. ``quiet_since``: from when no monitor counts as heard, None while one does.
+    """The state of all supervision. ``no_monitor_since``: from when no monitor counts as heard, None while one does.
 
     ``health_at``: when the machine's health was last read, None before the first reading; ``health_faults``: its
     result.
@@ -147,7 +147,7 @@ class Supervision:
     started_at: float
     links: tuple[LinkState, ...]
     monitors: Mapping[str, HeardMonitor] = field(default_factory=dict)
-    quiet_since: float | None = None
+    no_monitor_since: float | None = None
     outputs_failed: tuple[str, ...] = ()
     record_failed: bool = False
     unstored: Mapping[Key, float] = field(default_factory=dict)
@@ -181,7 +181,7 @@ def hear_monitor(supervision: Supervision, name: str, boot: str, at: float, *, a
     if alive:
         monitors[name] = HeardMonitor(at, boot)
         fresh = known is None or known.boot != boot
-        return replace(supervision, monitors=monitors, quiet_since=None), fresh
+        return replace(supervision, monitors=monitors, no_monitor_since=None), fresh
     if known is not None:
         monitors[name] = HeardMonitor(known.at, GONE)
     return replace(supervision, monitors=monitors), False
@@ -193,7 +193,7 @@ def hear_receipt(supervision: Supervision, name: str, at: float) -> Supervision:
     if known is None and len(supervision.monitors) >= MONITORS_KEPT:
         return supervision
     heard = HeardMonitor(at, GONE if known is None else known.boot)
-    return replace(supervision, monitors={**supervision.monitors, name: heard}, quiet_since=None)
+    return replace(supervision, monitors={**supervision.monitors, name: heard}, no_monitor_since=None)
 
 
 def forget_monitors(supervision: Supervision, at: float) -> Supervision:
@@ -201,8 +201,8 @@ def forget_monitors(supervision: Supervision, at: float) -> Supervision:
     monitors = {name: heard for name, heard in supervision.monitors.items() if at < heard.at + MONITOR_HEARD_S}
     if len(monitors) == len(supervision.monitors):
         return supervision
-    quiet_since = supervision.quiet_since if monitors else at
-    return replace(supervision, monitors=monitors, quiet_since=quiet_since)
+    no_monitor_since = supervision.no_monitor_since if monitors else at
+    return replace(supervision, monitors=monitors, no_monitor_since=no_monitor_since)
 
 
 def next_silence(supervision: Supervision) -> float:
@@ -210,12 +210,12 @@ def next_silence(supervision: Supervision) -> float:
     return min((heard.at + MONITOR_HEARD_S for heard in supervision.monitors.values()), default=inf)
 
 
-def answer(link: LinkState, topic: str, code: int, at: float) -> LinkState:
+def publish_answered(link: LinkState, topic: str, code: int, at: float) -> LinkState:
     """The link after a PUBACK: the path works, and the topic is refused (0x80 and above) or not.
 
     After "too large" the topic stays refused for the session: a message that is taken later is only a shorter one.
     """
-    refused = dict(link.refused)
+    refused = dict(link.publish_refused)
     if code >= 0x80:
         refused[topic] = code
     elif refused.get(topic) != TOO_LARGE:
@@ -223,10 +223,10 @@ def answer(link: LinkState, topic: str, code: int, at: float) -> LinkState:
     rtt_s = link.rtt_s
     if link.answer_due is not None and topic.endswith("/heartbeat"):
         rtt_s = at - (link.answer_due - HEARTBEAT_ANSWER_S)
-    return replace(link, answer_due=None, refused=refused, rtt_s=rtt_s)
+    return replace(link, answer_due=None, publish_refused=refused, rtt_s=rtt_s)
 
 
-def cut(link: LinkState, at: float) -> LinkState:
+def session_cut(link: LinkState, at: float) -> LinkState:
     """The link after the broker ended its session; several short sessions in a row are a fault for a while."""
     if at - link.since >= SHORT_SESSION_S:
         return link
@@ -235,7 +235,7 @@ def cut(link: LinkState, at: float) -> LinkState:
     return replace(link, cut_at=cut_at, cut_until=cut_until)
 
 
-def coded(subject: str, code: int) -> str:
+def with_code(subject: str, code: int) -> str:
     """The subject of a fault, together with the broker's reason code."""
     return f"{subject} (0x{code:02X})"
 
@@ -250,8 +250,8 @@ def conditions(
         yield from _link_conditions(link, several=len(supervision.links) > 1)
     for name in settings.insecure_links:
         yield PLAIN_TEXT, name, -inf
-    if settings.receipts is Receipts.REQUIRED and supervision.quiet_since is not None:
-        yield NO_MONITOR, "", supervision.quiet_since
+    if settings.receipts is Receipts.REQUIRED and supervision.no_monitor_since is not None:
+        yield NO_MONITOR, "", supervision.no_monitor_since
     if supervision.record_failed or supervision.stall is not None:
         yield RECORD_FAILED, "", -inf
     elif supervision.unstored:
@@ -270,7 +270,7 @@ def conditions(
 
 def _link_conditions(link: LinkState, *, several: bool) -> Iterator[tuple[FaultKind, str, float]]:
     if link.problem is not None:
-        yield FAULTS[link.problem], link.name if link.code is None else coded(link.name, link.code), -inf
+        yield FAULTS[link.problem], link.name if link.code is None else with_code(link.name, link.code), -inf
     elif link.cut_until is not None and link.stolen_until is None:
         yield SESSIONS_CUT, link.name, -inf
     elif not link.up and link.stolen_until is not None:
@@ -281,9 +281,9 @@ def _link_conditions(link: LinkState, *, several: bool) -> Iterator[tuple[FaultK
         yield BROKER_UNREACHABLE, link.name, link.answer_due
     if not link.credentials_usable:
         yield CREDENTIALS_UNUSABLE, link.name, -inf
-    for topic, code in {**link.refused, **link.unheard}.items():
+    for topic, code in {**link.publish_refused, **link.subscribe_refused}.items():
         subject = f"{topic} on {link.name}" if several else topic
-        yield REFUSALS.get(code, PUBLISH_REFUSED), coded(subject, code), -inf
+        yield REFUSALS.get(code, PUBLISH_REFUSED), with_code(subject, code), -inf
     if link.packet_limit is not None:
         yield MESSAGE_TOO_LARGE, f"{link.name}: {link.packet_limit} bytes", -inf
     if link.expiry_lost:

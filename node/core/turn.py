@@ -18,14 +18,14 @@ ANSWERS_PER_S = 10
 
 @dataclass(slots=True)
 class Turn:
-    """Effects are performed in this order: ``firsts``, ``shows``, ``events`` (appended), ``sends``, ``others``."""
+    """Effects are performed in this order: ``first``, ``steps``, ``events`` (appended), ``sends``, ``last``."""
 
     state: State
-    firsts: list[Effect] = field(default_factory=list)
-    shows: list[Effect] = field(default_factory=list)
+    first: list[Effect] = field(default_factory=list)
+    steps: list[Effect] = field(default_factory=list)
     events: list[LoggedEvent] = field(default_factory=list)
     sends: list[Effect] = field(default_factory=list)
-    others: list[Effect] = field(default_factory=list)
+    last: list[Effect] = field(default_factory=list)
 
     @property
     def now(self) -> float:
@@ -44,12 +44,16 @@ class Turn:
         """Put this link in the place of the one of the same name."""
         self.change(supervision=with_link(self.state.supervision, link))
 
+    def stamp(self) -> tuple[int, float, bool]:
+        """What every message carries: the newest event's number, the wall clock, whether that is synchronised."""
+        return self.state.seq, self.now + self.state.utc_offset, self.state.supervision.synchronised is True
+
     def next_key(self) -> Key:
         """The identity of the next event."""
         return Key(self.state.boot, self.state.seq + 1)
 
     def log(self, kind: str, at: float | None = None, **fields: Any) -> Key:
-        """Number an event, hand it to the record, and let it wait in the outbox until a monitor holds it."""
+        """Number an event, hand it to the record, and let it wait until a monitor holds it."""
         key = self.next_key()
         instant = self.now if at is None else at
         event = LoggedEvent(
@@ -61,13 +65,13 @@ class Turn:
             **fields,
         )
         self.events.append(event)
-        outbox, spilled = delivery.add(self.state.outbox, key, event.is_alarm)
-        self.change(seq=key.seq, outbox=outbox)
+        waiting, spilled = delivery.add(self.state.waiting, key, event.is_alarm)
+        self.change(seq=key.seq, waiting=waiting)
         unstored = self.state.supervision.unstored
         if len(unstored) < UNSTORED_WATCHED:
             self.supervise(unstored={**unstored, key: self.now})
         if spilled is not None:
-            self.others.append(Spill(spilled))
+            self.last.append(Spill(spilled))
         return key
 
     def log_about(self, kind: str, incident: Incident, at: float | None = None, **fields: Any) -> Key:
@@ -110,11 +114,11 @@ class Turn:
         incidents = tuple(each for each in self.state.incidents if each.id != incident.id)
         self.change(incidents=incidents, closed=(*self.state.closed, incident.id)[-CLOSED_KEPT:])
 
-    def mark(self, incident: Incident, step: Step, at: float | None = None) -> Incident:
+    def show_step(self, incident: Incident, step: Step, at: float | None = None) -> Incident:
         """Show that this incident's call reached ``step``; each step is shown only once."""
         if step in incident.marks:
             return incident
-        self.shows.append(ShowLadder(self.now if at is None else at, incident.input, step, incident.press))
+        self.steps.append(ShowLadder(self.now if at is None else at, incident.input, step, incident.press))
         return replace(incident, marks=incident.marks | {step})
 
 

@@ -85,7 +85,7 @@ def press(turn: Turn, settings: InputSettings, at: float, *, seen: bool) -> bool
         held_due={**turn.state.held_due, name: at + HELD_REAL_S},
         awaited_tests={**turn.state.awaited_tests, name: AwaitedTest(key, at)},
     )
-    turn.others.append(HurryLinks())
+    turn.last.append(HurryLinks())
     return True
 
 
@@ -131,7 +131,7 @@ def next_instant(state: State) -> float:
 def _confirm(turn: Turn, settings: InputSettings) -> None:
     state = turn.state
     is_quiet = signals.buzzer(state.incidents, state.identify_until is not None) is BuzzerPattern.OFF
-    if is_quiet and not alarm.hushed(state.incidents, settings.alarm_class):
+    if is_quiet and not alarm.muted(state.incidents, settings.alarm_class):
         turn.change(chirp_until=turn.now + signals.CHIRP_S)
     if settings.lamp is not Lamp.DISCREET:
         turn.change(confirmed_until=turn.now + CONFIRMED_SHOWN_S)

@@ -53,7 +53,7 @@ from node.io.panel import Panel
 from node.io.record.record import Record
 from node.protocol import codec, record_codec
 from node.service import status_file, status_text
-from node.service.publisher import Post
+from node.service.publisher import Publisher
 from node.service.recorder import Recorder
 
 CLOCK_STEP_S = 0.5
@@ -149,7 +149,7 @@ class Service:
             clock=self._clocks.monotonic,
             limit_bytes=settings.record_mb * 2**20,
         )
-        self._keeper = Recorder(self._wire, self._record, self._kernel_boot, self._clocks.wall)
+        self._recorder = Recorder(self._wire, self._record, self._kernel_boot, self._clocks.wall)
         where = status_file.directory(directory, environ)
         self._status = status_file.Writer(where, self._kernel_boot, self._clocks.monotonic)
         self._links = {broker.name: self._link(broker) for broker in settings.brokers}
@@ -160,7 +160,7 @@ class Service:
             networked=any(not is_loopback(broker.host) for broker in settings.brokers),
             configuration=config.watch(settings.path),
         )
-        self._post = Post(
+        self._publisher = Publisher(
             self._wire, self._record, self._links, self._kernel_boot, self._health.newest, self._clocks.monotonic
         )
         now = self._clocks.monotonic()
@@ -170,12 +170,12 @@ class Service:
             effects.SetLamp: lambda effect: self._panel.set_lamp(effect.pattern),
             effects.ShowLadder: self._show_ladder,
             effects.SampleAt: lambda effect: self._panel.sample_at(effect.at),
-            **self._keeper.actions,
+            **self._recorder.actions,
             effects.Begin: self._begin,
             effects.HurryLinks: self._hurry_links,
             effects.CloseLinks: self._close_links,
             effects.ReadClock: lambda _: self._queue.put(self._clock_read()),
-            **self._post.actions,
+            **self._publisher.actions,
             effects.WriteStatus: self._write_status,
         }
 
@@ -195,7 +195,7 @@ class Service:
             self._status.start()
             self._health.start()
             self._decide(self._clock_read())
-            self._look_after_watchdog()
+            self._check_watchdog()
             while not self._ended:
                 self._turn()
         finally:
@@ -246,9 +246,9 @@ class Service:
             self._panel.decided()
             if any(level is not None for level in event.levels.values()):
                 self._feed.sampled()
-        self._tell_manager()
+        self._notify_manager()
 
-    def _tell_manager(self) -> None:
+    def _notify_manager(self) -> None:
         """Report changes to the service manager, after the effects: they must not wait for it."""
         ready = self._ready or status_text.is_ready(self._state)
         self._notifier.status(status_text.status(self._state, ready=ready))
@@ -258,7 +258,7 @@ class Service:
         if self._state.stopping:
             self._notifier.stopping()
 
-    def _look_after_watchdog(self) -> None:
+    def _check_watchdog(self) -> None:
         why = systemd.why_unarmed(self._environ)
         if why is not None:
             log.warning("the hardware watchdog isn't armed: %s", why)
@@ -281,7 +281,7 @@ class Service:
     def _perform(self, effect: effects.Effect) -> None:
         action = self._actions.get(type(effect))
         if action is None:
-            raise TypeError(f"no hand for {type(effect).__name__}")
+            raise TypeError(f"nothing performs {type(effect).__name__}")
         action(effect)
 
     def _begin(self, _effect: effects.Begin) -> None:
@@ -294,7 +294,7 @@ class Service:
             link.hurry()
 
     def _close_links(self, _effect: effects.CloseLinks) -> None:
-        self._tell_manager()
+        self._notify_manager()
         for link in self._links.values():
             link.close(CLOSE_S)
         until = self._clocks.monotonic() + CLOSE_S + GOODBYE_S
@@ -312,7 +312,7 @@ class Service:
     def _write_status(self, effect: effects.WriteStatus) -> None:
         listed = alarm.listed(self._state.incidents)
         calls = [status_file.Call(each.id, each.input, each.step, each.test) for each in listed]
-        self._status.write(self._post.heartbeat(effect.heartbeat), calls)
+        self._status.write(self._publisher.heartbeat(effect.heartbeat), calls)
 
     def _show_ladder(self, effect: effects.ShowLadder) -> None:
         self._watcher.ladder(effect.at, effect.input, effect.step)

@@ -15,7 +15,7 @@ from node.protocol.messages import CANARY_EXPIRY_S, PAYLOAD_LIMIT, Health
 log = logging.getLogger(__name__)
 
 
-class Post:
+class Publisher:
     """Passes messages to the links, on the loop's thread; no link makes it wait.
 
     ``health`` returns the machine's health, ``clock`` monotonic seconds.

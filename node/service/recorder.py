@@ -45,7 +45,7 @@ class Recorder:
         """The method for each effect."""
         return {
             effects.Append: self.append,
-            effects.Remember: lambda effect: self._record.remember(record_codec.encode_snapshot(effect.snapshot)),
+            effects.StoreSnapshot: lambda effect: self._record.remember(record_codec.encode_snapshot(effect.snapshot)),
             effects.MarkReceived: lambda effect: self._record.mark_received(effect.key, effect.by, self._wall()),
             effects.Spill: lambda effect: self._record.spill(effect.key),
             effects.ReadBacklog: lambda effect: self._record.read_backlog(effect.known),

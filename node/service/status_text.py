@@ -25,7 +25,7 @@ from node.errors.faults import FAULTS, INPUT_UNREADABLE, RECORD_FAILED
 INCIDENTS_SHOWN = 3
 FAULTS_SHOWN = 5
 
-_CALLS = {Step.NOBODY: "nobody has it"}
+_STEP_WORDS = {Step.NOBODY: "nobody has it"}
 
 _MEANINGS = {
     "restored": "it was let go",
@@ -83,10 +83,10 @@ def status(state: State, *, ready: bool) -> str:
     links = state.supervision.links
     connected = f"{sum(link.up for link in links)} of {len(links)} brokers connected"
     modes = ["walk test"] if state.in_walk_test else []
-    return ", ".join((_mood(state, ready=ready), *modes, connected, *_faults(sorted(state.faults))))
+    return ", ".join((_condition(state, ready=ready), *modes, connected, *_faults(sorted(state.faults))))
 
 
-def _mood(state: State, *, ready: bool) -> str:
+def _condition(state: State, *, ready: bool) -> str:
     if state.incidents:
         return _shortened([_call(each) for each in alarm.listed(state.incidents)], INCIDENTS_SHOWN, "alarms")
     if state.stopping:
@@ -96,7 +96,7 @@ def _mood(state: State, *, ready: bool) -> str:
 
 def _call(incident: ListedIncident) -> str:
     kind = "TEST" if incident.test else "ALARM"
-    return f"{kind} {incident.input}: {_CALLS.get(incident.step, incident.step.value)}"
+    return f"{kind} {incident.input}: {_STEP_WORDS.get(incident.step, incident.step.value)}"
 
 
 def _faults(faults: Sequence[FaultId]) -> list[str]:

@@ -11,27 +11,27 @@ from node.core.turn import Turn
 
 def older_receipt() -> None:
     """A receipt for an older press counts for the newest one too."""
-    about_call = _of(link_events, "_about_call")
+    advance_calls = _of(link_events, "_advance_calls")
 
     def generous(turn: Turn, key: Key, happening: Happening, step: Step) -> None:
         for incident in turn.state.incidents:
             if key.boot == incident.press.boot and key.seq < incident.press.seq and incident.presses > 1:
-                incident_events.climb(turn, incident, happening, step)
-        about_call(turn, key, happening, step)
+                incident_events.advance(turn, incident, happening, step)
+        advance_calls(turn, key, happening, step)
 
-    _put(link_events, "_about_call", generous)
+    _put(link_events, "_advance_calls", generous)
 
 
 def held_is_enough() -> None:
     """What a monitor has stored counts as told, though its channels take nothing."""
-    about_call = _of(link_events, "_about_call")
+    advance_calls = _of(link_events, "_advance_calls")
 
     def satisfied(turn: Turn, key: Key, happening: Happening, step: Step) -> None:
-        about_call(turn, key, happening, step)
+        advance_calls(turn, key, happening, step)
         if happening is Happening.HELD:
-            about_call(turn, key, Happening.TOLD, Step.TOLD)
+            advance_calls(turn, key, Happening.TOLD, Step.TOLD)
 
-    _put(link_events, "_about_call", satisfied)
+    _put(link_events, "_advance_calls", satisfied)
 
 
 def further_press_unsent() -> None:
@@ -43,14 +43,14 @@ def further_press_unsent() -> None:
         key = turn.next_key()
         press(turn, name, at, kind)
         if known:
-            turn.change(outbox=delivery.remove(turn.state.outbox, key))
+            turn.change(waiting=delivery.remove(turn.state.waiting, key))
 
     incident_events.press = once
 
 
 def nobody_unsaid() -> None:
     """A call that was told of stays so, though no monitor is heard any more."""
-    _put(reconcile, "_tell_unheard", lambda _turn: None)
+    _put(reconcile, "_report_unheard_calls", lambda _turn: None)
 
 
 DEFECTS: dict[str, Callable[[], None]] = {

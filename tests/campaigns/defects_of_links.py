@@ -7,7 +7,7 @@ from typing import Any
 
 from node.core import delivery, link_events, reconcile
 from node.core.alarm import Happening
-from node.core.delivery import Outbox
+from node.core.delivery import WaitingEvents
 from node.core.effects import Effect
 from node.core.model import BROKER, Key, Step
 from node.core.turn import Turn
@@ -24,34 +24,34 @@ def birth_before_retained() -> None:
             turn.change_link(replace(link, retained_read=True))
         return alarms(turn)
 
-    _wrap(reconcile, "_alarms", hasty)
+    _wrap(reconcile, "_send_retained_alarm", hasty)
 
 
 def mark_on_puback() -> None:
     """An event counts as held when the broker has it, although a monitor must say so."""
 
-    def believing(about_call: Callable[..., None], turn: Turn, key: Key, happening: Happening, step: Step) -> None:
-        about_call(turn, key, happening, step)
+    def believing(advance_calls: Callable[..., None], turn: Turn, key: Key, happening: Happening, step: Step) -> None:
+        advance_calls(turn, key, happening, step)
         if happening is Happening.ACCEPTED:
-            _of(link_events, "_send_no_more")(turn, key, BROKER)
+            _of(link_events, "_stop_sending")(turn, key, BROKER)
 
-    _wrap(link_events, "_about_call", believing)
+    _wrap(link_events, "_advance_calls", believing)
 
 
 def fifo_backlog() -> None:
     """Everything goes out in the order in which it happened, and alarms overtake nothing."""
 
-    def oldest_first(_sendable: object, outbox: Outbox, link: str) -> list[Key]:
-        waiting = outbox.waiting
-        flying = sum(link in entry.flying for entry in waiting.values())
-        ready = [key for key, entry in waiting.items() if link not in entry.flying | entry.aside]
-        return sorted(ready, key=lambda key: waiting[key].order)[: max(0, delivery.WINDOW - flying)]
+    def oldest_first(_sendable: object, waiting: WaitingEvents, link: str) -> list[Key]:
+        events = waiting.events
+        flying = sum(link in entry.in_flight for entry in events.values())
+        ready = [key for key, entry in events.items() if link not in entry.in_flight | entry.set_aside]
+        return sorted(ready, key=lambda key: events[key].order)[: max(0, delivery.WINDOW - flying)]
 
-    def no_hurry(_fresh_alarms: object, _turn: Turn) -> list[Effect]:
+    def no_hurry(_send_fresh_alarms: object, _turn: Turn) -> list[Effect]:
         return []
 
     _wrap(delivery, "sendable", oldest_first)
-    _wrap(reconcile, "_fresh_alarms", no_hurry)
+    _wrap(reconcile, "_send_fresh_alarms", no_hurry)
     setattr(record_file, "UNRECEIPTED", _of(record_file, "UNRECEIPTED").replace("outstanding.alarm DESC, ", ""))  # noqa: B010 - a constant
 
 

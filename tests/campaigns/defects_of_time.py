@@ -43,18 +43,18 @@ def kept_outcomes() -> None:
         turn.change(outcomes={**turn.state.outcomes, command.id: Outcome(turn.now, reply)})
         getattr(commands, "_reply")(turn, command, reply)  # noqa: B009 - private
 
-    _put(commands, "_settle", settle)
+    _put(commands, "_answer", settle)
 
 
 def kept_heartbeats() -> None:
     """The payload of each heartbeat is kept for ever."""
-    encoded = publisher.Post.heartbeat
+    encoded = publisher.Publisher.heartbeat
 
-    def keep(self: publisher.Post, heartbeat: Heartbeat) -> bytes:
+    def keep(self: publisher.Publisher, heartbeat: Heartbeat) -> bytes:
         KEPT.append(encoded(self, heartbeat))
         return KEPT[-1]
 
-    _put(publisher.Post, "heartbeat", keep)
+    _put(publisher.Publisher, "heartbeat", keep)
 
 
 DEFECTS: dict[str, Callable[[], None]] = {

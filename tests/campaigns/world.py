@@ -258,7 +258,7 @@ class World:
         for _ in range(100):
             self.play.sample()
             self.let(10.0)
-            outbox = self.play.state.outbox
-            if not outbox.waiting and not outbox.spilled:
+            waiting = self.play.state.waiting
+            if not waiting.events and not waiting.spilled:
                 return
-        raise AssertionError(f"{len(self.play.state.outbox.waiting)} events wait for ever")
+        raise AssertionError(f"{len(self.play.state.waiting.events)} events wait for ever")

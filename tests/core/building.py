@@ -262,7 +262,7 @@ class Building(RuleBasedStateMachine):
     @rule(refused=index, code=codes, receipts=st.booleans())
     def answer_all_but_one(self, refused: int, code: int, receipts: bool) -> None:
         """Brokers take all but one event, and a monitor that says nothing else may hold all but that one."""
-        bad = list(self.play.state.outbox.waiting)[refused % max(1, len(self.play.state.outbox.waiting)) :][:1]
+        bad = list(self.play.state.waiting.events)[refused % max(1, len(self.play.state.waiting.events)) :][:1]
         for _ in range(40):
             sent, self.play.sent = self.play.sent, []
             for send in sent:

@@ -4,12 +4,11 @@ from dataclasses import replace
 from math import inf
 
 from node.core import alarm, controller, delivery, signals
-from node.core.delivery import Outbox
+from node.core.delivery import WaitingEvents
 from node.core.effects import (
     Append,
     Begin,
     Effect,
-    Remember,
     SampleAt,
     Send,
     SendAlarm,
@@ -19,10 +18,11 @@ from node.core.effects import (
     SetBuzzer,
     SetLamp,
     ShowLadder,
+    StoreSnapshot,
     WriteStatus,
 )
 from node.core.events import AlarmHeard, CommandHeard, Event, ReceiptHeard, RecordLoaded, TimePassed
-from node.core.inputs import KEY
+from node.core.inputs import KEY_SWITCH
 from node.core.line import ContactState
 from node.core.model import Incident, ListedIncident, Restored, Snapshot, Step
 from node.core.settings import Receipts, Role
@@ -30,7 +30,7 @@ from node.core.signals import BuzzerPattern, LampPattern
 from node.core.state import State
 
 _FIRST = (Begin, SetBuzzer, SetLamp, ShowLadder)
-_STORED = (Append, Remember)
+_STORED = (Append, StoreSnapshot)
 CALLS = ("pressed", "opened", "held-open")
 HELD_S = 2.0
 RECENT_S = 300.0
@@ -132,11 +132,11 @@ class Checks:
 
     @staticmethod
     def _check_outbox(state: State, effects: list[Effect]) -> None:
-        waiting = state.outbox.waiting
+        waiting = state.waiting.events
         fresh = {each.event.key for each in effects if isinstance(each, Append)}
         assert len(waiting) <= delivery.KEPT
         for link in state.supervision.links:
-            flying = [entry.alarm for entry in waiting.values() if link.name in entry.flying]
+            flying = [entry.alarm for entry in waiting.values() if link.name in entry.in_flight]
             sent = [each for each in effects if isinstance(each, SendEvent) and each.link == link.name]
             assert link.up or not flying, "in flight on a link that is down"
             if len(flying) > delivery.WINDOW:
@@ -152,7 +152,7 @@ class Checks:
         resets = {each.incident: each.by for each in logged if each.kind == "reset"}
         assert gone <= resets.keys(), "an incident ended, and nobody is told"
         if gone and "key-turned" in {each.kind for each in logged}:
-            assert set(resets.values()) == {KEY}
+            assert set(resets.values()) == {KEY_SWITCH}
         elif gone:
             assert isinstance(event, CommandHeard)
             assert (event.action, {event.arguments["incident"]}) == ("reset", gone), "only a reset ends an incident"
@@ -251,10 +251,10 @@ def apart(state: State) -> State:
     return replace(
         state,
         seq=0,
-        outbox=Outbox(),
+        waiting=WaitingEvents(),
         outcomes={},
         recent_answers=(),
-        remembered=None,
+        stored_snapshot=None,
         supervision=replace(state.supervision, refused=0, unstored={}),
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from node.core.effects import Append, Effect, MarkReceived, Remember, SendAlarm, SendState
+from node.core.effects import Append, Effect, MarkReceived, SendAlarm, SendState, StoreSnapshot
 from node.core.events import AlarmHeard, Event, StateHeard
 from node.core.model import Key, ListedIncident, Restored, Snapshot, Step
 from node.core.turn import CLOSED_KEPT
@@ -36,7 +36,7 @@ class Disk:
                     self.snapshot = snapshot
                     if event.kind == "reset" and event.incident is not None:
                         self.closed.append(event.incident)
-                case Remember(snapshot):
+                case StoreSnapshot(snapshot):
                     self.snapshot = snapshot
                 case MarkReceived(key, _):
                     self.received.add(key)

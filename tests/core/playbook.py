@@ -24,13 +24,13 @@ from node.core.effects import (
     Append,
     Effect,
     LoggedEvent,
-    Remember,
     Reply,
     SampleAt,
     SendEvent,
     SendHeartbeat,
     SendReply,
     ShowLadder,
+    StoreSnapshot,
 )
 from node.core.events import (
     BacklogRead,
@@ -129,7 +129,7 @@ class Playbook:
                     continue
                 case Append(logged):
                     self.logged.append(logged)
-                case Remember():
+                case StoreSnapshot():
                     self._unwritten = True
                 case SendEvent():
                     self.sent.append(effect)

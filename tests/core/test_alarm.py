@@ -27,7 +27,7 @@ def incident(step: Step = Step.PRESSED, **changes: Any) -> Incident:
 
 def press(before: Incident | None, settings: InputSettings | None = None, **changes: Any) -> Incident:
     """One press at 200 s."""
-    how = {"at": 200.0, "at_utc": 1.7e9, "hushed": False, "fault_shown": False, "receipt_s": 10.0, "sound_limit_s": 900}
+    how = {"at": 200.0, "at_utc": 1.7e9, "muted": False, "fault_shown": False, "receipt_s": 10.0, "sound_limit_s": 900}
     return alarm.press(before, settings or button(), FURTHER, **{**how, **changes})
 
 
@@ -162,7 +162,7 @@ def test_a_hushed_press_starts_no_sound_and_ends_none(sounding_until: float | No
     """What already sounds goes on: that it ended would betray somebody too."""
     before = incident(sounding_until=sounding_until)
 
-    assert press(before, hushed=True).sounding_until == sounding_until
+    assert press(before, muted=True).sounding_until == sounding_until
 
 
 @pytest.mark.parametrize("open_class", list(AlarmClass))
@@ -174,7 +174,7 @@ def test_a_silent_incident_hushes_its_class_and_below(
     """Amok is heard over a silent threat; assistance isn't."""
     opened = incident(alarm_class=open_class, loud=loud)
 
-    assert alarm.hushed((opened,), alarm_class) is (not loud and open_class.rank >= alarm_class.rank)
+    assert alarm.muted((opened,), alarm_class) is (not loud and open_class.rank >= alarm_class.rank)
 
 
 def test_the_list_is_worst_class_first_then_oldest_press_first() -> None:

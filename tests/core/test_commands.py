@@ -9,11 +9,11 @@ import pytest
 from node.core.commands import OUTCOMES_KEPT
 from node.core.effects import (
     Append,
-    Remember,
     Reply,
     SendEvent,
     SendReply,
     SetBuzzer,
+    StoreSnapshot,
 )
 from node.core.events import StopRequested
 from node.core.signals import BuzzerPattern
@@ -75,7 +75,7 @@ def test_a_probe_is_answered_and_does_nothing(stage: Stage) -> None:
 
     play.command("probe")
 
-    play.only(Append, SendReply, Remember) << [SendReply]
+    play.only(Append, SendReply, StoreSnapshot) << [SendReply]
 
 
 @pytest.mark.parametrize("action", ["acknowledge", "reset", "silence"])

@@ -3,7 +3,7 @@
 import pytest
 
 from node.core import delivery
-from node.core.delivery import KEPT, REFILL, WINDOW, Outbox
+from node.core.delivery import KEPT, REFILL, WINDOW, WaitingEvents
 from node.core.effects import Append, MarkReceived, ReadBacklog, SendEvent, Spill
 from node.core.events import BacklogRead, PublishAnswered
 from node.core.model import Key
@@ -30,7 +30,7 @@ def test_alarms_go_out_before_telemetry_and_the_oldest_first(stage: Stage) -> No
 
     play.link_up()
 
-    mine = [key for key in play.state.outbox.waiting if key.boot == BOOT and not play.state.outbox.waiting[key].alarm]
+    mine = [key for key in play.state.waiting.events if key.boot == BOOT and not play.state.waiting.events[key].alarm]
     keys = [key for key, _ in backlog(5, 5)]
     assert sent(play) == [*keys[:5], mine[0], *keys[5:], *mine[1:]]
 
@@ -92,7 +92,7 @@ def test_a_refused_event_does_not_block_the_one_behind_it(stage: Stage, code: in
     play.accepted(first, code=code)
 
     assert backlog(30)[WINDOW][0] in sent(play)
-    assert play.state.outbox.waiting[first].aside == {LINK}
+    assert play.state.waiting.events[first].set_aside == {LINK}
 
 
 def test_what_was_refused_goes_out_again_when_the_right_is_given_back(stage: Stage) -> None:
@@ -102,7 +102,7 @@ def test_what_was_refused_goes_out_again_when_the_right_is_given_back(stage: Sta
     refused = play.pressed
     play.accepted(refused, code=0x87).skip()
     play.release().skip()
-    restored = max(play.state.outbox.waiting)
+    restored = max(play.state.waiting.events)
 
     play.accepted(restored)
 
@@ -122,7 +122,7 @@ def test_an_event_that_is_refused_for_ever_is_not_sent_for_ever(stage: Stage) ->
             play.accepted(key, code=0x97 if key == bad else 0)
         assert rounds < 10
 
-    assert play.state.outbox.waiting[bad].aside == {LINK}
+    assert play.state.waiting.events[bad].set_aside == {LINK}
 
 
 def test_an_event_that_nobody_subscribes_to_does_not_block_the_one_behind_it(stage: Stage) -> None:
@@ -144,7 +144,7 @@ def test_an_unreceipted_alarm_is_sent_again_doubling_to_5_minutes(stage: Stage) 
     times: list[float] = []
 
     while len(times) < 8:
-        play.skip().until(min(play.state.outbox.waiting[play.pressed].due, play.state.heartbeat_due))
+        play.skip().until(min(play.state.waiting.events[play.pressed].due, play.state.heartbeat_due))
         times += [play.now - begin] * (play.pressed in sent(play))
 
     assert [round(time, 3) for time in times] == [10, 30, 70, 150, 310, 610, 910, 1210]
@@ -157,7 +157,7 @@ def test_a_monitor_that_is_heard_again_gets_everything_again(stage: Stage, boot:
     play.monitor().press().wait(3.0)
     if boot == "m0000001":
         play.wait(20.0)
-    unreceipted = {key for key in play.state.outbox.waiting if not play.state.outbox.waiting[key].alarm}
+    unreceipted = {key for key in play.state.waiting.events if not play.state.waiting.events[key].alarm}
     play.skip()
 
     play.monitor(boot=boot)
@@ -237,11 +237,11 @@ def test_an_answer_to_an_event_that_is_gone_changes_nothing(stage: Stage) -> Non
     """The second broker answers what the first one's word has settled."""
     play = stage(receipts=Receipts.NONE)
     play.accepted(Key(BOOT, 1)).skip()
-    outbox = play.state.outbox
+    waiting = play.state.waiting
 
     play.accepted(Key(BOOT, 1)).accepted(Key(BOOT, 1), code=0x10) << []
 
-    assert play.state.outbox == outbox
+    assert play.state.waiting == waiting
 
 
 def test_an_answer_from_an_older_session_changes_nothing(stage: Stage) -> None:
@@ -262,13 +262,13 @@ def test_what_was_spilled_is_said_and_asked_back_once_there_is_room(stage: Stage
     play >> BacklogRead(play.now, backlog(alarms=KEPT - 1), more=False)
     play.press().release().skip()
     started = Key(BOOT, 1)
-    assert started not in play.state.outbox.waiting
+    assert started not in play.state.waiting.events
 
-    keys = list(play.state.outbox.waiting)
+    keys = list(play.state.waiting.events)
     for key in keys[: KEPT - REFILL]:
         play.receipt(key)
 
-    assert [ask.known for ask in play.take(ReadBacklog)] == [tuple(play.state.outbox.waiting)]
+    assert [ask.known for ask in play.take(ReadBacklog)] == [tuple(play.state.waiting.events)]
     play.receipt(keys[-1])
     play.only(ReadBacklog) << []
 
@@ -287,13 +287,13 @@ def test_an_event_that_is_spilled_is_handed_to_the_record_first(stage: Stage) ->
 def test_what_comes_back_goes_out(stage: Stage) -> None:
     """And what is known already isn't taken twice."""
     play = stage(receipts=Receipts.REQUIRED)
-    known = next(iter(play.state.outbox.waiting))
+    known = next(iter(play.state.waiting.events))
     read = Key(OLD_BOOT, 1)
 
     play >> BacklogRead(play.now, ((read, True), (known, False)), more=False)
 
     assert sent(play) == [read]
-    assert list(play.state.outbox.waiting) == [known, read]
+    assert list(play.state.waiting.events) == [known, read]
 
 
 def test_the_receipt_of_a_spilled_event_is_noted(stage: Stage) -> None:
@@ -333,14 +333,14 @@ def test_fifty_presses_while_the_broker_is_away_arrive_alarms_first(alone: Stage
     assert arrived[: len(alarms)] == alarms
     assert len(presses) == 50
     assert sorted(set(arrived)) == sorted(arrived)
-    assert not play.state.outbox.waiting
+    assert not play.state.waiting.events
 
 
 def test_a_press_never_overtakes_what_was_acknowledged_before_it() -> None:
     """Though that was tried before: on a link that comes, the oldest of what goes out together is first."""
     acknowledged, pressed = Key(BOOT, 2), Key(BOOT, 3)
-    outbox, _ = delivery.add(Outbox(), acknowledged, alarm=True)
-    outbox = delivery.turn(delivery.send(outbox, "a", acknowledged, 0.0, 10.0), 10.0)
-    outbox, _ = delivery.add(outbox, pressed, alarm=True)
+    waiting, _ = delivery.add(WaitingEvents(), acknowledged, alarm=True)
+    waiting = delivery.make_due_sendable(delivery.send(waiting, "a", acknowledged, 0.0, 10.0), 10.0)
+    waiting, _ = delivery.add(waiting, pressed, alarm=True)
 
-    assert delivery.sendable(delivery.forget_link(outbox, "b"), "b") == [acknowledged, pressed]
+    assert delivery.sendable(delivery.forget_link(waiting, "b"), "b") == [acknowledged, pressed]

@@ -5,7 +5,7 @@ from math import inf
 import pytest
 
 from node.core.disk_stall import CALM_S, PROBE_S, next_instant
-from node.core.effects import Remember
+from node.core.effects import StoreSnapshot
 from node.core.events import EventsStored, RecordFailed, RecordRecovered
 from tests.core.playbook import Playbook, Stage
 
@@ -36,7 +36,7 @@ def test_meanwhile_something_is_written_now_and_then(stalled: Playbook) -> None:
     """Nothing written is nothing known; once the stall is over, nothing is written only to look."""
     stalled.wait(CALM_S + 5 * PROBE_S)
 
-    assert len(stalled.take(Remember)) == 5
+    assert len(stalled.take(StoreSnapshot)) == 5
 
 
 def test_a_disk_that_is_slow_each_time_is_one_fault(stalled: Playbook) -> None:

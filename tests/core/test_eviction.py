@@ -24,9 +24,9 @@ def test_what_goes_is_named_and_not_sent_any_more(stage: Stage) -> None:
         Spill(Key(OLD_BOOT, 3)),
         Spill(Key(OLD_BOOT, 4)),
     ]
-    waiting = {key.seq for key in play.state.outbox.waiting if key.boot == OLD_BOOT}
+    waiting = {key.seq for key in play.state.waiting.events if key.boot == OLD_BOOT}
     assert waiting == {1, 2, 5}
-    assert play.connect(LINK).skip().state.outbox.waiting
+    assert play.connect(LINK).skip().state.waiting.events
 
 
 def test_events_in_a_row_are_one_range() -> None:

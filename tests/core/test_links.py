@@ -335,9 +335,9 @@ def test_what_nobody_expects_changes_nothing_and_is_recorded(stage: Stage, event
     assert play.state == replace(
         before,
         seq=before.seq + 1,
-        outbox=play.state.outbox,
+        waiting=play.state.waiting,
         recent_answers=play.state.recent_answers,
-        remembered=play.state.remembered,
+        stored_snapshot=play.state.stored_snapshot,
         supervision=replace(before.supervision, refused=1, unstored=play.state.supervision.unstored),
     )
 

@@ -105,7 +105,7 @@ class Promise(RuleBasedStateMachine):
             return
         if play.state.lamp is LampPattern.RECEIVED:
             assert call.press in self.told
-            assert play.state.supervision.quiet_since is None or play.state.supervision.quiet_since > play.now
+            assert play.state.supervision.no_monitor_since is None or play.state.supervision.no_monitor_since > play.now
         if play.state.lamp is LampPattern.CALLING:
             assert call.receipt_due is not None
             assert play.now <= call.receipt_due <= play.now + RECEIPT_S
@@ -113,12 +113,12 @@ class Promise(RuleBasedStateMachine):
     @invariant()
     def what_nobody_holds_is_still_sent(self) -> None:
         """Only *held* ends the sending: told from memory alone, or accepted by a broker, it stays due."""
-        waiting = self.play.state.outbox.waiting
+        waiting = self.play.state.waiting.events
         assert {key for key in self.calls() if key not in self.held} <= waiting.keys() | self.outstanding()
 
     def outstanding(self) -> set[Key]:
         """What the record still has to bring back."""
-        return {key for key, _ in self.play.disk.unreceipted()} if self.play.state.outbox.spilled else set()
+        return {key for key, _ in self.play.disk.unreceipted()} if self.play.state.waiting.spilled else set()
 
     def teardown(self) -> None:
         """Once a monitor holds and tells all, the lamp says so, and nothing is sent any more."""

@@ -89,11 +89,11 @@ class Life(Building):
         for _ in range(100):
             play.sample().monitor("desk", link="a").wait(0.1)
             self.deliver()
-            if not play.state.outbox.waiting and not play.state.outbox.spilled:
+            if not play.state.waiting.events and not play.state.waiting.spilled:
                 break
             play.wait(9.9)
-        assert not play.state.outbox.waiting
-        assert not play.state.outbox.spilled
+        assert not play.state.waiting.events
+        assert not play.state.waiting.spilled
         play.monitor("desk", link="a")
         for incident in play.state.incidents:
             play.receipt(incident.press, kind="told", link="a")

@@ -7,12 +7,12 @@ import pytest
 
 from node.core.effects import (
     MarkReceived,
-    Remember,
     SendAlarm,
     SendEvent,
     SetBuzzer,
     SetLamp,
     ShowLadder,
+    StoreSnapshot,
 )
 from node.core.model import Step
 from node.core.settings import Receipts
@@ -31,11 +31,11 @@ def test_held_is_noted_and_ends_the_sending_and_moves_no_lamp(stage: Stage) -> N
 
     play << [
         ShowLadder(play.now, "button", Step.HELD, play.pressed),
-        Remember,
+        StoreSnapshot,
         MarkReceived(play.pressed, "desk"),
     ]
     play.receipt(monitor="gate", link="a") << []
-    assert play.pressed not in play.state.outbox.waiting
+    assert play.pressed not in play.state.waiting.events
     assert (play.state.lamp, play.state.incidents[0].receipt_due) == (LampPattern.CALLING, play.now + 10.0)
 
 
@@ -49,7 +49,7 @@ def test_told_moves_the_lamp_and_ends_the_waiting(stage: Stage) -> None:
     play << [
         SetLamp(LampPattern.RECEIVED),
         ShowLadder(play.now, "button", Step.TOLD, play.pressed),
-        Remember,
+        StoreSnapshot,
         SendAlarm,
         SendAlarm,
     ]
@@ -65,7 +65,7 @@ def test_told_before_held_is_told_and_the_sending_goes_on(stage: Stage) -> None:
     play.receipt(kind="told").skip()
 
     assert (play.step(), play.state.lamp) == (Step.TOLD, LampPattern.RECEIVED)
-    assert play.pressed in play.state.outbox.waiting
+    assert play.pressed in play.state.waiting.events
     play.wait(10.0).monitor()
     assert SendEvent(LINK, 1, play.pressed, alarm=True) in play.take(SendEvent)
     play.receipt() << [
@@ -140,7 +140,7 @@ def test_told_that_comes_late_ends_nobody_has_it(stage: Stage, held: bool) -> No
         SetBuzzer(BuzzerPattern.ALARM),
         SetLamp(LampPattern.RECEIVED),
         ShowLadder(play.now, "button", Step.TOLD, play.pressed),
-        Remember,
+        StoreSnapshot,
         SendAlarm,
     ]
 
@@ -242,7 +242,7 @@ def test_without_a_monitor_the_lamp_goes_on_calling(alone: Stage) -> None:
 
     play << [
         ShowLadder(play.now, "button", Step.ACCEPTED, play.pressed),
-        Remember,
+        StoreSnapshot,
         MarkReceived(play.pressed, "the broker"),
     ]
     play.wait(3_600.0).skip()
@@ -264,7 +264,7 @@ def test_without_a_monitor_nobody_has_what_no_broker_takes(alone: Stage, code: i
     play.accepted().skip()
 
     assert (play.step(), play.state.lamp) == (Step.ACCEPTED, LampPattern.CALLING)
-    assert play.pressed not in play.state.outbox.waiting
+    assert play.pressed not in play.state.waiting.events
 
 
 @pytest.mark.parametrize("kind", get_args(ReceiptKind))
@@ -285,7 +285,7 @@ def test_a_broker_s_answer_is_never_a_receipt(stage: Stage, code: int) -> None:
     play.press().accepted(code=code).wait(10.0).skip()
 
     assert (play.step(), play.state.lamp) == (Step.NOBODY, LampPattern.NOBODY)
-    assert play.pressed in play.state.outbox.waiting
+    assert play.pressed in play.state.waiting.events
 
 
 def test_a_call_that_nobody_was_awaited_for_gets_a_deadline_where_a_monitor_is_awaited_now(alone: Stage) -> None:

@@ -7,11 +7,11 @@ import pytest
 from node.core.effects import (
     Append,
     Begin,
-    Remember,
     SendEvent,
     SetBuzzer,
     SetLamp,
     ShowLadder,
+    StoreSnapshot,
 )
 from node.core.model import Step
 from node.core.settings import AlarmClass, Lamp, Sound
@@ -155,7 +155,7 @@ def test_time_that_runs_out_is_noted_once_a_minute(pressed: Playbook) -> None:
     for _ in range(30):
         pressed.wait(10.0).monitor()
 
-    assert 4 <= len(pressed.take(Remember)) <= 6
+    assert 4 <= len(pressed.take(StoreSnapshot)) <= 6
 
 
 def test_an_inhibit_is_kept_over_a_restart(stage: Stage) -> None:

@@ -132,7 +132,7 @@ def test_no_birth_follows_the_goodbye(stage: Stage) -> None:
     """Neither one that was put off, nor one for what is heard now: a node that stops mustn't look alive."""
     play = stage()
     play >> StateHeard(play.now, LINK, OLD_BOOT, 1, "online", retained=False)
-    assert play.state.supervision.link(LINK).birth_again is not None
+    assert play.state.supervision.link(LINK).birth_due is not None
 
     play >> StopRequested(play.now, "update")
     play.skip().wait(1.5)

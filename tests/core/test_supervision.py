@@ -70,7 +70,7 @@ def test_a_heartbeat_says_how_the_node_is(stage: Stage) -> None:
         links=(LinkReport("a", True, 0.0), LinkReport("b", False, None)),
         monitors=("desk",),
         incidents=1,
-        waiting=len(play.state.outbox.waiting),
+        waiting=len(play.state.waiting.events),
         refused=1,
         dropped=3,
     )

@@ -5,13 +5,13 @@ import pytest
 from node.core.effects import (
     Append,
     HurryLinks,
-    Remember,
     Reply,
     SendEvent,
     SendHeartbeat,
     SendReply,
     SetBuzzer,
     SetLamp,
+    StoreSnapshot,
 )
 from node.core.model import Step
 from node.core.settings import Role, Wiring
@@ -192,7 +192,7 @@ def test_a_button_that_chatters_costs_the_disk_nothing(stage: Stage) -> None:
 
     play.tap()
 
-    play.only(Append, Remember) << []
+    play.only(Append, StoreSnapshot) << []
 
 
 def test_a_restart_ends_it() -> None:

@@ -285,7 +285,7 @@ def say(effect: ef.Effect) -> object:
     match effect:
         case ef.Append():
             return with_age(WIRE.event(effect.event), 0.0), encode_snapshot(effect.snapshot)
-        case ef.Remember():
+        case ef.StoreSnapshot():
             return encode_snapshot(effect.snapshot)
         case ef.SendAlarm():
             return WIRE.alarm(effect.incidents, NOW, effect.seq, effect.at_utc, effect.synchronised)

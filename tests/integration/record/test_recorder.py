@@ -32,7 +32,7 @@ class Shelf:
             decode_snapshot=record_codec.decode_snapshot,
             is_event=record_codec.is_event,
         )
-        self._keeper = Recorder(WIRE, self._record, "kernel", wall=lambda: NOON)
+        self._recorder = Recorder(WIRE, self._record, "kernel", wall=lambda: NOON)
         self._record.start()
         self._wait_for(RecordLoaded)
 
@@ -51,7 +51,7 @@ class Shelf:
         assert self._record.stop(PATIENCE_S)
 
     def _perform(self, effect: effects.Effect) -> None:
-        self._keeper.actions[type(effect)](effect)
+        self._recorder.actions[type(effect)](effect)
 
     def _wait_for(self, kind: type[Event]) -> None:
         while not isinstance(self._told.get(timeout=PATIENCE_S), kind):

@@ -274,7 +274,7 @@ def test_an_unknown_effect_raises(lonely: Room, trap: Trap) -> None:
 
     failure = lonely.failure()
     assert isinstance(failure, TypeError)
-    assert str(failure) == "no hand for Effect"
+    assert str(failure) == "nothing performs Effect"
     assert lonely.is_dark
 
 
