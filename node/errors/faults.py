@@ -35,256 +35,266 @@ class FaultKind:
 INPUT_UNREADABLE = FaultKind(
     "F001",
     Severity.CRITICAL,
-    "an input can't be read: nobody knows whether it is pressed",
-    "check that the pin is wired and that no other program uses it, then restart the node",
+    "an input can't be read: a press there may raise no alarm",
+    "tell the people there; check the pin's wiring, and that no other program uses the pin (gpioinfo), then: "
+    "systemctl restart alarm-node",
 )
 EDGES_LOST = FaultKind(
     "F002",
     Severity.CRITICAL,
-    "edges of an input are lost: only the level sampler is left, and presses under 100 ms may not count",
-    "restart the node; if the fault returns, press for half a second and have the node replaced",
+    "the processor misses changes of an input: a press shorter than 100 ms may raise no alarm",
+    "restart the node: systemctl restart alarm-node; if the fault returns, ask people to press for half a second, "
+    "and replace the board",
 )
 OUTPUT_FAILED = FaultKind(
     "F003",
     Severity.WARNING,
-    "an output can't be driven: the buzzer or the lamp doesn't show what the node decided",
-    "check the pin of the buzzer and the lamp, then restart the node",
+    "the buzzer or the lamp can't be switched: whoever presses may not see or hear that the alarm was raised",
+    "check the pin in node.toml and its wiring, then: systemctl restart alarm-node",
 )
 BROKER_UNREACHABLE = FaultKind(
     "F010",
     Severity.WARNING,
-    "a broker can't be reached: alarms don't leave the node on this path",
-    "check the cable, the network and the broker; the node goes on trying by itself",
+    "a broker can't be reached: the node can't send alarms through it",
+    "check the network cable, the network and the broker; the node retries by itself",
 )
 PUBLISH_REFUSED = FaultKind(
     "F011",
     Severity.CRITICAL,
-    "the broker refuses the node a topic: what is said or awaited there is lost",
-    "give the node's account the right to write this topic, or to read it, in the broker's access list",
+    "the broker denies the node access to a topic: messages on this topic are lost",
+    "in the broker's access list, allow the node's account to write or read this topic "
+    "(deploy/mosquitto/alarm-node.acl)",
 )
 CANARY_SILENT = FaultKind(
     "F012",
     Severity.CRITICAL,
-    "the node doesn't hear its own canary: commands and receipts may not reach it either",
-    "give the node's account the right to read and write its own branch in the broker's access list",
+    "the node doesn't receive its own test message: it may not receive commands and receipts either",
+    "in the broker's access list, allow the node's account to read and write its own topics "
+    "(deploy/mosquitto/alarm-node.acl)",
 )
 STOLEN_ID = FaultKind(
     "F013",
     Severity.CRITICAL,
-    "another client speaks as this node: one of the two throws the other off the broker",
-    "find the second node or tool with the same id and give it one of its own",
+    "another client uses this node's id: the broker disconnects the two in turn, and alarms arrive late",
+    "find the second node or program with this id, and give it an id of its own",
 )
 NO_MONITOR = FaultKind(
     "F014",
     Severity.WARNING,
-    "no monitor is heard: alarms reach the broker, but nobody confirms that the building has them",
-    "start a monitor, or check that its account may write to the monitors' branch;"
-    ' in a building without one write receipts = "none"',
+    "the node hears no monitor: nobody in the building confirms its alarms",
+    "start a monitor, or check that its account may write to the topics of monitors; in a building without a "
+    'monitor, set receipts = "none" in node.toml',
 )
 NAME_NOT_FOUND = FaultKind(
     "F015",
     Severity.WARNING,
-    "a broker's name isn't found: alarms don't leave the node on this path",
-    "check host in [[broker]], and that a name server answers: getent hosts NAME",
+    "a broker's host name can't be resolved: the node can't send alarms through it",
+    "check host in [[broker]] of node.toml, and that a name server answers: getent hosts NAME",
 )
 NO_ROUTE = FaultKind(
     "F016",
     Severity.WARNING,
-    "no way leads to a broker: alarms don't leave the node on this path",
+    "there is no network route to a broker: the node can't send alarms through it",
     "check the cable or the Wi-Fi, the broker's address and the gateway: ip route get ADDRESS",
 )
 BROKER_UNTRUSTED = FaultKind(
     "F017",
     Severity.WARNING,
-    "a broker's certificate is by an authority that ca_file doesn't hold: it may be somebody else's broker",
-    "compare ca_file with the authority that signed the broker's certificate, and ask who runs the broker",
+    "ca_file lacks the authority that signed a broker's certificate: it may be another broker, so the node sends "
+    "it no alarms",
+    "ask who runs the broker which authority signs its certificate, and add that authority's certificate to ca_file",
 )
 BROKER_EXPIRED = FaultKind(
     "F018",
     Severity.WARNING,
-    "a broker's certificate, or its authority's, has expired: the node doesn't talk to it",
-    "renew it at the broker; where its dates are good, set the node's clock: timedatectl",
+    "a broker's certificate, or its authority's, has expired: the node sends this broker no alarms",
+    "renew the certificate at the broker; if its dates are right, set the node's clock: timedatectl",
 )
 BROKER_TOO_EARLY = FaultKind(
     "F019",
     Severity.WARNING,
-    "a broker's certificate, or its authority's, isn't valid yet: the node doesn't talk to it",
-    "set the node's clock (timedatectl); where that is right, wait, or have a certificate made that is valid today",
+    "a broker's certificate, or its authority's, isn't valid yet: the node sends this broker no alarms",
+    "set the node's clock: timedatectl; if the clock is right, get a certificate that is valid today",
 )
 RECORD_FAILED = FaultKind(
     "F020",
     Severity.CRITICAL,
-    "the record can't be written: alarms are sent, but a power cut would forget them",
-    "check the SD card (space, read-only, age); the node takes it back by itself",
+    "the record can't be written: alarms are sent, but a power cut may lose them",
+    "check the SD card (full, read-only, worn out), and replace it if needed; the node retries by itself",
 )
 BROKER_MISNAMED = FaultKind(
     "F021",
     Severity.WARNING,
-    "a broker's certificate is for another host name: it may be somebody else's broker",
-    "write the name that the certificate has as host in [[broker]], or have one made for that host",
+    "a broker's certificate is for another host name: it may be another broker, so the node sends it no alarms",
+    "set host in [[broker]] of node.toml to the name in the certificate, or get a certificate for this host name",
 )
 LOGIN_REFUSED = FaultKind(
     "F022",
     Severity.WARNING,
-    "a broker refuses the node's login: its name, password or certificate",
-    "compare username, password_file and certificate_file with the account at the broker, whose log says more",
+    "a broker refuses the node's login: the node can't send alarms through it",
+    "compare username, password_file and certificate_file in node.toml with the account at the broker; the "
+    "broker's log has the reason",
 )
 TLS_REFUSED = FaultKind(
     "F023",
     Severity.WARNING,
-    "a broker breaks off TLS: this port speaks none, or nothing as new as TLS 1.2",
-    "check port in [[broker]] (usually 8883), and let the broker offer TLS 1.2 or 1.3",
+    "the TLS connection to a broker fails: the node can't send alarms through it",
+    "check port in [[broker]] of node.toml (usually 8883), and that the broker offers TLS 1.2 or 1.3",
 )
 CERTIFICATE_EXPIRES = FaultKind(
     "F024",
     Severity.WARNING,
-    "a certificate expires soon: from then on alarms don't leave the node on this path",
-    "renew it where it is; the node takes its own files within a minute, the broker's when it connects again",
+    "a certificate expires soon: after that, the node can't send alarms through this broker",
+    "renew the certificate; the node reads its own files within a minute, and the broker's certificate when it "
+    "connects again",
 )
 PLAIN_TEXT = FaultKind(
     "F025",
     Severity.WARNING,
-    "a broker is reached in plain text: whoever is on the network can read, forge and hold back alarms",
-    "give the broker a certificate, then write ca_file instead of insecure = true",
+    "the connection to a broker isn't encrypted: anyone on the network can read, forge and hold back alarms",
+    "give the broker a certificate, then replace insecure = true by ca_file in node.toml",
 )
 CREDENTIALS_UNUSABLE = FaultKind(
     "F026",
     Severity.WARNING,
-    "the node's certificate, key, authority or password for a broker can't be used as the files are now",
-    "see in the log which file and why (journalctl -u alarm-node), and mend it: it is taken within a minute",
+    "a certificate, key or password file for a broker can't be used: the node may be unable to connect to it again",
+    "look up which file and why (journalctl -u alarm-node), and correct the file; the node reads it within a minute",
 )
 ALARM_FOREIGN = FaultKind(
     "F045",
     Severity.WARNING,
-    "alarms stand on this node's topic that it can't have raised: somebody else writes there; they were not taken over",
-    "find who writes there, in the broker's log; give each node a login of its own and the access list",
+    "another client writes alarms to this node's topic: the node ignores them, but people may be sent to a false alarm",
+    "find the client in the broker's log; give each node a login of its own and the access list (deploy/mosquitto)",
 )
 SESSIONS_CUT = FaultKind(
     "F047",
     Severity.WARNING,
-    "a broker ends the node's connection again and again, soon after it began: another client may have its id or login",
-    "look in the broker's log for this node's client id: for a second one with its login (a copied card), or a limit",
+    "a broker ends the node's connection again and again, soon after it began: alarms may arrive late",
+    "look in the broker's log for a second client with this node's id or login (a copied SD card), or for a limit "
+    "that the node exceeds",
 )
 CLOCK_FREE = FaultKind(
     "F030",
     Severity.WARNING,
-    "the clock isn't synchronised: dates in messages may be wrong (no decision depends on them)",
-    "check that a time server is reachable: timedatectl timesync-status",
+    "the clock isn't synchronised: dates and times in messages may be wrong (alarms don't depend on them)",
+    "check that a time server can be reached: timedatectl timesync-status",
 )
 UNDER_VOLTAGE = FaultKind(
     "F031",
     Severity.WARNING,
-    "the supply voltage is too low: the node may freeze, and its SD card may lose what it holds",
-    "use the board's own power supply with a short, thick cable, and unplug what draws power from its USB",
+    "the supply voltage is too low: the node may fail during an alarm, and its SD card may be damaged",
+    "use the board's own power supply with a short, thick cable, and unplug USB devices",
 )
 TOO_HOT = FaultKind(
     "F032",
     Severity.WARNING,
-    "the processor is too hot: from 80 °C on it slows itself down",
-    "give the case air, and take it out of the sun and away from radiators",
+    "the processor is too hot: from 80 °C on it slows down, and the node may react late",
+    "let air to the case, and move it out of the sun and away from radiators",
 )
 MEMORY_LOW = FaultKind(
     "F033",
     Severity.WARNING,
-    "the memory is nearly used up: the kernel may end the node",
-    "find what takes it (ps aux --sort=-rss), end or restart that",
+    "memory is nearly used up: the system may end the service, and a press may raise no alarm for some seconds",
+    "find the program that uses it (ps aux --sort=-rss), and restart that program",
 )
 DISK_FULL = FaultKind(
     "F034",
     Severity.WARNING,
-    "the record's disk is nearly full: soon no alarm can be stored",
-    "make room (journalctl --vacuum-size=100M), or take a larger SD card",
+    "the record's disk is nearly full: soon the node can't store alarms",
+    "make room (journalctl --vacuum-size=100M), or use a larger SD card",
 )
 DISK_READ_ONLY = FaultKind(
     "F035",
     Severity.WARNING,
-    "the record's disk is read-only: alarms are sent, but a power cut would forget them",
-    "replace the SD card: it turns read-only at the end of its life, or after damage",
+    "the record's disk is read-only: alarms are sent, but a power cut may lose them",
+    "replace the SD card: it becomes read-only when it is worn out or damaged",
 )
 NETWORK_DOWN = FaultKind(
     "F036",
     Severity.WARNING,
-    "the network interface is down: no alarm leaves the node over it",
+    "the network interface is down: the node can't send alarms over it",
     "check the cable and the switch, or the name and password of the Wi-Fi: ip link",
 )
 HEALTH_UNREADABLE = FaultKind(
     "F037",
     Severity.WARNING,
-    "a reading of the machine's health fails or hangs: what it would tell is watched by nobody",
-    "look for the reason in the log (journalctl -u alarm-node), then restart the machine",
+    "a value of the machine (such as its voltage) can't be read: a problem with it would go unnoticed",
+    "look up the reason (journalctl -u alarm-node), then restart the machine",
 )
 WATCHDOG_UNARMED = FaultKind(
     "F038",
     Severity.WARNING,
-    "the hardware watchdog isn't armed: a machine that freezes stays frozen",
-    "look for the reason in the log (journalctl -b | grep -i watchdog), then restart the machine",
+    "the hardware watchdog isn't active: if the machine freezes, it doesn't restart, and a press raises no alarm",
+    "look up the reason (journalctl -b | grep -i watchdog), then restart the machine",
 )
 INPUT_INHIBITED = FaultKind(
     "F040",
     Severity.CRITICAL,
-    "an input is inhibited: pressing it raises no alarm",
-    "mend what it was inhibited for; it comes back by itself at the given end",
+    "an input is inhibited: a press there raises no alarm",
+    "tell the people there, and repair what the input was inhibited for; at the given end it raises alarms again",
 )
 INPUT_STUCK = FaultKind(
     "F041",
     Severity.CRITICAL,
-    "an input stays active: it is stuck, held or cut, and a further press can't be told",
-    "go there, free the button or mend its wire, then reset the alarm",
+    "an input stays active: its button is stuck or held, or its wire is cut, and a further press isn't detected",
+    "go there, free the button or repair its wire, then reset the alarm",
 )
 INPUT_CHATTERS = FaultKind(
     "F042",
     Severity.WARNING,
-    "an input chatters: its first press is an alarm, further ones can't be told",
-    "go there, fasten its wires, and replace a worn button; it counts as calm after 30 s of quiet",
+    "an input chatters: its first press raises an alarm, further presses during that alarm aren't detected",
+    "go there, fasten its wires, and replace a worn button; the fault ends after 30 s without chatter",
 )
 WIRE_FAULTY = FaultKind(
     "F043",
     Severity.CRITICAL,
-    "the two sides of an input contradict each other: a wire is cut or shorted, and a press may not count",
-    "go there, and compare both wires and the ground wire with the wiring in INSTALL.md; then press it for a test",
+    "the two sides of an input contradict each other: a wire is cut or shorted, and a press may raise no alarm",
+    "tell the people there; compare all three wires with the wiring in INSTALL.md, repair them, and press the "
+    "button for a test",
 )
 CASE_OPEN = FaultKind(
     "F044",
     Severity.WARNING,
-    "the case is open, or its tamper switch is cut: somebody may be at the wires",
-    "go there, look at the wires, and close the case",
+    "the case is open, or its tamper switch is cut off: somebody may disable the button",
+    "go there, check the wires, close the case, and press the button for a test",
 )
 CONFIGURATION_UNUSABLE = FaultKind(
     "F049",
     Severity.WARNING,
-    "the configuration can't be used as it is now: the node goes on with what it read at its start, but couldn't start",
-    "see in the log what is wrong (journalctl -u alarm-node), mend it, and try it: alarm-node check",
+    "node.toml can't be used any more: the node goes on with the settings from its start, but couldn't start again",
+    "look up what is wrong (journalctl -u alarm-node), correct the file, then run: alarm-node check",
 )
 
 BROKER_TOO_OLD = FaultKind(
     "F050",
     Severity.WARNING,
-    "a broker doesn't speak MQTT 5: alarms don't leave the node on this path",
-    "let it speak MQTT 5 (mosquitto does from 1.6 on), or take another broker",
+    "a broker doesn't support MQTT 5: the node can't send alarms through it",
+    "enable MQTT 5 at the broker (mosquitto has it from 1.6 on), or use another broker",
 )
 BROKER_FORBIDS = FaultKind(
     "F051",
     Severity.WARNING,
-    "a broker forbids retained messages or QoS 1: alarms don't leave the node on this path",
-    "allow both at the broker (mosquitto: retain_available true, max_qos 2), or take another broker",
+    "a broker doesn't allow retained messages or QoS 1: the node can't send alarms through it",
+    "allow both at the broker (mosquitto: retain_available true, max_qos 2), or use another broker",
 )
 MESSAGE_TOO_LARGE = FaultKind(
     "F052",
     Severity.WARNING,
-    "a broker takes only short messages: heartbeats are shortened, and what can't be is lost",
-    "let it take packets of 20480 bytes (mosquitto: max_packet_size and message_size_limit)",
+    "a broker accepts only short messages: heartbeats are shortened, and a long list of alarms is lost",
+    "allow packets of 20480 bytes at the broker (mosquitto: max_packet_size and message_size_limit)",
 )
 BROKER_LIMIT = FaultKind(
     "F053",
     Severity.WARNING,
-    "a broker refuses the node, or what it says, by a limit or rule of its own",
+    "a broker refuses the node or its messages because of a limit: what it refuses reaches nobody",
     "look the reason code up in the broker's log and manual, and raise that limit for the node's login",
 )
 EXPIRY_LOST = FaultKind(
     "F054",
     Severity.WARNING,
-    "a broker takes the expiry off messages: every command from afar is refused, and no call can be ended from there",
-    "let it forward MQTT 5's message expiry, or take another broker",
+    "a broker removes the expiry from messages: the node refuses every command, so nobody can acknowledge or "
+    "reset its alarms from afar",
+    "let the broker forward the message expiry of MQTT 5, or use another broker",
 )
 
 

@@ -99,7 +99,7 @@ def test_a_code_begins_with_what_the_monitor_tells(code: str) -> None:
 
     body = dict(sections(GUIDES["OPERATIONS.de.md"]))["###", code.lower()]
 
-    assert " ".join(body.split()).startswith(f"**{message.string}** - ")
+    assert " ".join(body.split()).startswith(f"**{message.string}** (")
     assert re.findall(r"^- ([\w ]+): \S.{15,}", body, re.MULTILINE) == ["Bedeutung", "Risiko", "Zu tun"]
 
 

@@ -68,7 +68,7 @@ def test_a_fault_has_meaning_risk_and_next_step(code: str) -> None:
     """The section begins with the node's own words, and says what that means, what may happen, and what to do."""
     section = SECTIONS[code]
 
-    assert section.startswith(f"\n**{FAULTS[code].text}**\n")
+    assert section.startswith(f"\n**{FAULTS[code].text}** ({FAULTS[code].severity})\n\n")
     assert re.findall(r"^- (\w+): \S.{15,}", section, re.MULTILINE) == ["Meaning", "Risk", "Next"]
 
 
@@ -84,7 +84,7 @@ def test_a_finding_has_meaning_risk_and_next_step(code: str) -> None:
     """As a fault's."""
     section = SECTIONS[code]
 
-    assert section.startswith(f"\n**{FINDINGS[code].text}**\n")
+    assert section.startswith(f"\n**{FINDINGS[code].text}** ({FINDINGS[code].severity})\n\n")
     assert re.findall(r"^- (\w+): \S.{15,}", section, re.MULTILINE) == ["Meaning", "Risk", "Next"]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.monitor.api.metrics import Metrics
-from node.monitor.core.findings.catalogue import FINDINGS
+from node.monitor.core.findings.catalogue import FINDINGS, general_step
 from tests.support.web import Behind
 
 HERE = Path(__file__).parents[2] / "deploy" / "prometheus"
@@ -57,7 +57,7 @@ def test_a_finding_is_told_in_the_same_words_everywhere(code: str) -> None:
 
     assert field(block, "severity") == kind.severity
     assert field(block, "summary") == kind.text
-    assert field(block, "description").endswith(f"Next: {kind.next_step}.")
+    assert field(block, "description").endswith(f"Next: {general_step(kind)}.")
     assert field(block, "page") == f"OPERATIONS.md#{code.lower()}"
 
 

@@ -1,4 +1,6 @@
-"""What is generated from the code and committed: JSON Schemas, the README's state diagram, the shells' completion.
+"""What is generated from the code and committed.
+
+JSON Schemas, the README's state diagram, the shells' completion, and the texts of the codes in guides and alerts.
 
     python -m tests.support.generate
 
@@ -6,7 +8,9 @@ writes all of it anew; tests/deploy/test_generated.py tells when that is due.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +19,9 @@ from node.core.alarm import TRANSITIONS, Happening
 from node.core.model import Incident, Key, Step
 from node.core.settings import AlarmClass, Lamp
 from node.core.signals import LampPattern
+from node.monitor.core.findings.catalogue import general_step, kind_of
+from node.monitor.core.monitor_settings import Language
+from node.monitor.locale.translation import Words
 from node.protocol.schema import schemas
 from tests.support.completion import PROGRAMS, script
 
@@ -60,6 +67,33 @@ def diagram(table: Table = TRANSITIONS) -> str:
     return "stateDiagram-v2\n" + "".join(f"    {line}\n" for line in lines)
 
 
+def with_codes(language: Language, present: str) -> str:
+    """This guide, with the text and the severity of each code below its heading."""
+    words = Words(language, UTC, {})
+
+    def headed(found: re.Match[str]) -> str:
+        kind = kind_of(found[2])
+        return f"{found[1]}**{words.translate(kind.text)}** ({words.translate(kind.severity)})\n\n"
+
+    return re.sub(r"^(### ([FM]\d+)\n\n)\*\*.*?\n\n", headed, present, flags=re.MULTILINE | re.DOTALL)
+
+
+def with_alerts(present: str) -> str:
+    """These alert rules, with severity, text and next step of the finding that each is about."""
+    rules = re.split(r"(?=^      - alert: )", present, flags=re.MULTILINE)
+    return "".join(_alert(each) for each in rules)
+
+
+def _alert(rule: str) -> str:
+    found = re.search(r'code="(M\d+)"', rule)
+    if found is None:
+        return rule
+    kind = kind_of(found[1])
+    rule = re.sub(r"(severity: )\w+", rf"\g<1>{kind.severity}", rule)
+    rule = re.sub(r'(summary: )".*"', lambda text: text[1] + json.dumps(kind.text, ensure_ascii=False), rule)
+    return re.sub(r'Next: .*"', lambda _: f'Next: {general_step(kind)}."', rule)
+
+
 def main() -> None:
     """Write every generated document anew."""
     for path, make in DOCUMENTS.items():
@@ -71,6 +105,9 @@ def main() -> None:
 DOCUMENTS: dict[Path, Callable[[str], str]] = {
     ROOT / "deploy" / "design" / "protocol.schema.json": schema_document,
     ROOT / "README.md": with_diagram,
+    ROOT / "deploy" / "guides" / "OPERATIONS.md": partial(with_codes, "en"),
+    ROOT / "deploy" / "guides" / "OPERATIONS.de.md": partial(with_codes, "de"),
+    ROOT / "deploy" / "prometheus" / "alarm-node.rules.yml": with_alerts,
     **{
         ROOT / "deploy" / "completion" / name.format(program): partial(script, program, shell)
         for program in PROGRAMS

@@ -17,6 +17,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
+from node.errors.faults import FAULTS
+from node.monitor.core.findings.catalogue import FINDINGS
 from node.monitor.core.model import NodeKey
 from node.monitor.core.monitor_settings import Language, Place
 from node.sanitize import plain
@@ -45,11 +47,21 @@ _LOCALES: Mapping[Language, Locale] = {"de": Locale("de", "DE"), "en": Locale("e
 
 @cache
 def catalog(language: Language) -> Catalog | None:
-    """The translations into ``language``; None for English, in which the texts are written."""
+    """The translations into ``language``; None for English, in which the texts are written.
+
+    LookupError where a code has no text or no next step in it: at the start, not when the code is first reported.
+    """
     if language == "en":
         return None
     data = files("node.monitor").joinpath("locale", language, "LC_MESSAGES", "monitor.po").read_bytes()
-    return read_po(BytesIO(data), locale=language)
+    made = read_po(BytesIO(data), locale=language)
+    texts = [
+        (kind.code, text) for kind in (*FAULTS.values(), *FINDINGS.values()) for text in (kind.text, kind.next_step)
+    ]
+    missing = [code for code, text in texts if not (made.get(text) or made.get(text, SAID))]
+    if missing:
+        raise LookupError(f"monitor.po ({language}) lacks the text or the next step of {', '.join(missing)}")
+    return made
 
 
 @cache

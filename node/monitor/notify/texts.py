@@ -20,7 +20,7 @@ from typing import NamedTuple
 from node.core.settings import AlarmClass
 from node.errors.faults import Severity
 from node.monitor.core.deliveries import Delivery, urgency
-from node.monitor.core.findings.catalogue import UNREACHED, WOULD_TAKE, kind_of, next_step, own_parts
+from node.monitor.core.findings.catalogue import UNREACHED, WOULD_TAKE, general_step, kind_of, next_step, own_parts
 from node.monitor.core.model import FindingKey, IncidentKey, NodeKey, Notice, NoticeKind
 from node.monitor.locale.translation import QUOTED, Words, mark, one_line
 
@@ -299,7 +299,7 @@ def detail_of(told: str, words: Words) -> str:
 def _step(notices: Sequence[Notice], words: Words) -> str:
     """The next step for findings of one kind. Names what they are about if all of them have the same next step."""
     steps = {next_step(each.finding, each.detail) for each in notices if each.finding is not None}
-    return words.retold(steps.pop()) if len(steps) == 1 else words.translate(kind_of(_code(notices[0])).next_step)
+    return words.retold(steps.pop()) if len(steps) == 1 else words.retold(general_step(kind_of(_code(notices[0]))))
 
 
 def calls_of(code: str, subject: str, words: Words) -> str:

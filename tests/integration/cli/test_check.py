@@ -246,7 +246,7 @@ def test_an_unreadable_input_is_a_finding(tmp_path: Path, monkeypatch: pytest.Mo
     found = about(findings(write_config(tmp_path, free_port()), room.factory), "button (pin 17)")
 
     assert found.ok is False
-    assert found.text == "button (pin 17): an input can't be read: nobody knows whether it is pressed"
+    assert found.text == "button (pin 17): an input can't be read: a press there may raise no alarm"
 
 
 def test_an_input_that_is_not_read_in_time_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,7 +320,7 @@ def test_a_broker_that_is_away_is_a_finding(tmp_path: Path) -> None:
 
     assert found.ok is False
     assert found.text.startswith(f"broker 127.0.0.1:{port}: connection refused: F010 a broker can't be reached")
-    assert found.next_step.startswith("check the cable, the network and the broker")
+    assert found.next_step.startswith("check the network cable, the network and the broker")
 
 
 def test_a_broker_that_says_nothing_is_a_finding(tmp_path: Path) -> None:
@@ -352,8 +352,8 @@ def test_a_subscription_that_is_granted_and_silent_is_a_finding(
         found = about(findings(write_config(tmp_path, broker.port)), "broker ")
 
     assert found.ok is False
-    assert "no canary came back: F012 the node doesn't hear its own canary" in found.text
-    assert found.next_step.startswith("give the node's account the right to read and write its own branch")
+    assert "no canary came back: F012 the node doesn't receive its own test message" in found.text
+    assert found.next_step.startswith("in the broker's access list, allow the node's account")
 
 
 def test_each_broker_is_looked_at(tmp_path: Path, broker: Broker) -> None:

@@ -22,7 +22,7 @@ from tests.support.secure import LOOPBACK, in_days, secure_broker
 from tests.support.walls import wall_of
 
 PATIENCE_S = 20.0
-EXPIRES = "F024 a certificate expires soon: from then on alarms don't leave the node on this path"
+EXPIRES = "F024 a certificate expires soon: after that, the node can't send alarms through this broker"
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +78,7 @@ def test_a_certificate_that_runs_out_is_a_finding(
     name = f"broker {LOOPBACK}:{secure.tls_port}"
     assert [each.ok for each in found] == [True, True, True, False]
     assert found[3].text == f"{name}: the node certificate {when} {day(days)}: {EXPIRES}"
-    assert found[3].next_step.startswith("renew it where it is")
+    assert found[3].next_step.startswith("renew the certificate")
 
 
 def test_a_broker_that_cannot_be_trusted_is_the_fault_that_it_would_be(tmp_path: Path, secure: Broker) -> None:
@@ -88,8 +88,8 @@ def test_a_broker_that_cannot_be_trusted_is_the_fault_that_it_would_be(tmp_path:
     found = findings(tmp_path, keys_of(secure, other))
 
     assert [each.ok for each in found] == [False, True]
-    assert "unable to get local issuer certificate: F017 a broker's certificate is by an authority" in found[0].text
-    assert found[0].next_step.startswith("compare ca_file with the authority")
+    assert "unable to get local issuer certificate: F017 ca_file lacks the authority" in found[0].text
+    assert found[0].next_step.startswith("ask who runs the broker")
 
 
 def test_files_that_hold_nothing_useful_are_told_with_the_reason(tmp_path: Path, secure: Broker) -> None:
@@ -166,8 +166,8 @@ def test_plain_text_over_a_network_is_a_finding(tmp_path: Path) -> None:
     found = findings(tmp_path, {"host": "224.0.0.1", "port": 1883, "insecure": True})
 
     assert [each.ok for each in found] == [False, False]
-    assert found[0].text.startswith("broker 224.0.0.1:1883: F025 a broker is reached in plain text")
-    assert found[1].text.startswith("broker 224.0.0.1:1883: network is unreachable: F016 no way leads to a broker")
+    assert found[0].text.startswith("broker 224.0.0.1:1883: F025 the connection to a broker isn't encrypted")
+    assert found[1].text.startswith("broker 224.0.0.1:1883: network is unreachable: F016 there is no network route")
 
 
 NAME = "10.0.0.2:1883"

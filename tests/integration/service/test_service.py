@@ -370,7 +370,7 @@ def test_a_node_without_any_disk_still_calls(
     assert desk.expect("event", kind="pressed")["presses"] == 1
     desk.expect_fault("F020")
     assert f"no state directory {room.directory}: Read-only file system" in caplog.text
-    assert "F020 the record can't be written: alarms are sent, but a power cut would forget them. Next: " in caplog.text
+    assert "F020 the record can't be written: alarms are sent, but a power cut may lose them. Next: " in caplog.text
 
 
 def test_the_doctor_is_told_how_far_each_call_has_got(tmp_path: Path) -> None:

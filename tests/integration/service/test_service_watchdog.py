@@ -239,4 +239,4 @@ def test_a_hardware_watchdog_that_is_not_armed_is_a_fault(
 
     node.manager.until(lambda message: b"fault F038" in message)
     assert "the hardware watchdog isn't armed: watchdog0 is inactive" in caplog.text
-    assert "F038 the hardware watchdog isn't armed: a machine that freezes stays frozen. Next: " in caplog.text
+    assert "F038 the hardware watchdog isn't active: if the machine freezes, " in caplog.text

@@ -267,7 +267,7 @@ def test_the_buttons_whose_presses_stay_real_are_named_in_german(note: str, said
                 "subject": "guard-desk/mitte/amok",
                 "text": UNREACHED.text,
             },
-            "mitte: Amok (amok)  M018  offen  kein Empfänger nimmt diese Rufe",
+            "mitte: Amok (amok)  M018  offen  kein Empfänger für diese Alarme",
         ),
         (
             "findings",

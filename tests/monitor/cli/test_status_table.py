@@ -192,7 +192,7 @@ def test_calls_that_nobody_takes_are_shown_by_site_and_class(subject: str, engli
     assert "More: isolated: sms" in shown[0]
     assert "Näheres: abgeschaltet: sms" in shown[1]
     assert [each.count("alarm-monitor restore-target sms") for each in shown] == [1, 1]
-    assert "ihn zurückholen" in shown[1]
+    assert "wieder einschalten" in shown[1]
 
 
 def test_one_fault_at_many_nodes_is_explained_once() -> None:

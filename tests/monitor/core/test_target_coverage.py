@@ -85,7 +85,7 @@ def test_the_isolated_targets_that_would_take_a_call_are_named() -> None:
 
     assert whole == (f"guard-desk/{SITE}", "isolated: guards, all, mail")
     assert (found.key.subject, found.detail) == (f"guard-desk/{SITE}/assist", "isolated: all, mail")
-    assert next_step(found.key, found.detail).endswith("bring it back: alarm-monitor restore-target all")
+    assert next_step(found.key, found.detail).endswith("restore it: alarm-monitor restore-target all")
     assert next_step(found.key) == UNREACHED.next_step
 
 

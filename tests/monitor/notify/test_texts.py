@@ -153,10 +153,10 @@ def test_a_finding_says_what_it_means_and_what_to_do_next() -> None:
     assert told(finding(detail="silent")) == Message(
         "2. OG, Zimmer 214: ein Gerät ist ausgefallen",
         "Wo: 2. OG, Zimmer 214 (Etage 2, mitte/room-214)\n"
-        "M001: ein Gerät ist ausgefallen: wer dort drückt, wird hier von niemandem gehört\n"
+        "M001: ein Gerät ist ausgefallen: von einem Druck dort erfährt hier niemand\n"
         "Näheres: sein Lebenszeichen bleibt aus\n"
         "Seit: 25.11.2026, 14:03:12\n"
-        "Zu tun: den Leuten dort Bescheid sagen und ihnen ein Telefon geben; dann Strom, Kabel und Lampe ansehen",
+        "Zu tun: den Personen dort Bescheid geben und ihnen ein Telefon geben; dann Strom, Kabel und Lampe prüfen",
         Mood.ALARM,
     )
 
@@ -191,7 +191,7 @@ def test_calls_that_nobody_takes_are_told_by_site_and_class() -> None:
 
     alone, many = told(one), told(one, other)
 
-    assert alone.title == "mitte: Bedrohung (threat): kein Empfänger nimmt diese Rufe"
+    assert alone.title == "mitte: Bedrohung (threat): kein Empfänger für diese Alarme"
     assert alone.body.splitlines()[0] == "Wo: mitte: Bedrohung (threat)"
     assert "Näheres: abgeschaltet: sms" in alone.body.splitlines()
     assert "alarm-monitor restore-target sms" in alone.body
@@ -385,7 +385,13 @@ def texts_of_the_code() -> set[str]:
     errors = texts_of_errors(folder)
     answers = (*REFUSALS.values(), UNHEARD_OF, UNSAID)
     refusals = {text for texts in answers for text in texts} | {UNSTORED, *NOTES.values()}
-    return said | {kind.text for kind in kinds} | {kind.next_step for kind in kinds} | errors | refusals
+    return (
+        said
+        | {kind.text for kind in kinds}
+        | {kind.next_step for kind in kinds if "{" not in kind.next_step}
+        | errors
+        | refusals
+    )
 
 
 def texts_of_errors(folder: Path) -> set[str]:

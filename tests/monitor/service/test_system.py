@@ -109,7 +109,7 @@ def test_a_press_that_no_target_takes_is_told_once_one_does(
 
     assert before == []
     assert "NOBODY WAS TOLD YET" in shown
-    assert "an alarm was told to nobody" in shown
+    assert "nobody was notified of an alarm" in shown
 
 
 def _is_quick(measured: list[tuple[float, float]], limit_s: float = 0.030) -> bool:

@@ -13,231 +13,240 @@ from node.errors.faults import FaultKind, Severity
 from node.monitor.core.model import FindingKey
 
 FindingKind = FaultKind
-"""A finding of the monitor has the same fields as a node's fault."""
+"""A finding of the monitor has the same fields as a node's fault.
+
+Its next step may contain {site}, {node} (with its site), {incident} (with its node) and {target}: ``next_step`` fills
+them."""
 
 DOWN = FindingKind(
     "M001",
     Severity.CRITICAL,
-    "a node is down: whoever presses there is heard by nobody here",
-    "tell the people there and give them a telephone; then look at its power, cable and lamp",
+    "a node is down: nobody here learns of a press there",
+    "tell the people there and give them a telephone; then check its power, cable and lamp",
 )
 OVERDUE_BACK = FindingKind(
     "M002",
     Severity.CRITICAL,
-    "a node was stopped and isn't back: whoever presses there is heard by nobody",
-    "ask who stopped it, and start it: systemctl start alarm-node",
+    "a node was stopped and hasn't come back: a press there raises no alarm",
+    "ask who stopped it; then start it there: systemctl start alarm-node",
 )
 EVENTS_MISSING = FindingKind(
     "M003",
     Severity.WARNING,
-    "events of a node never came: what happened there isn't known whole",
-    "read them at the node: alarm-node log; then look for what the broker drops (max_queued_messages)",
+    "events of a node are missing: what happened there is known only in part",
+    "read them at the node: alarm-node log; then check whether the broker drops messages (max_queued_messages)",
 )
 NEVER_HEARD = FindingKind(
     "M004",
     Severity.CRITICAL,
-    "a node of the roster was never heard: whoever presses there is heard by nobody here",
-    "see whether it is installed and runs: alarm-node check; or take it out of nodes.toml",
+    "a node of the roster was never heard: nobody here learns of a press there",
+    "go there and check that it is installed and runs: alarm-node check; or remove it from nodes.toml",
 )
 NOT_OURS = FindingKind(
     "M005",
     Severity.WARNING,
-    "a node speaks that the roster doesn't know: nobody knows where it is",
-    "write it into nodes.toml with its place, or find out who set it up",
+    "a node isn't in the roster: if somebody presses there, nobody knows where to go",
+    "add it to nodes.toml with its location, and restart the monitor; to find it: alarm-monitor identify {node}",
 )
 TEST_OVERDUE = FindingKind(
     "M006",
     Severity.WARNING,
-    "a button's test is overdue: nobody knows whether it still works",
-    "test it: alarm-monitor walk-test start, then press it once",
+    "a button's test is overdue: nobody knows whether the button still works",
+    "test it: alarm-monitor walk-test start --site {site}, then press the button once, for less than 2 s",
 )
 MISTAKEN_CALLS = FindingKind(
     "M007",
     Severity.NOTICE,
-    "a button called by mistake more than once in twelve months: after a few, nobody runs any more",
-    "go there, and ask how it happened: move or cover the button, or show people how it works",
+    "a button was pressed by mistake more than once in twelve months: people may stop reacting to its alarms",
+    "go there and ask how it happened; move or cover the button, or show people how it works",
 )
 BROKER_AWAY = FindingKind(
     "M008",
     Severity.CRITICAL,
-    "a broker can't be reached from here: nodes that only it reaches aren't heard",
-    "check the broker and the network between; the monitor goes on trying by itself",
+    "a broker can't be reached from here: alarms that only this broker carries aren't heard here",
+    "check the broker and the network; the monitor retries by itself",
 )
 RESET_MISSING = FindingKind(
     "M009",
     Severity.WARNING,
-    "a node says normal, but the end of an alarm never came: it is still open here",
-    "ask at the place; where all is well, end it here: alarm-monitor reset",
+    "a node reports that an alarm is over, but its end never arrived: the alarm is still open here",
+    "ask at the place; if all is well, end it here: alarm-monitor reset {incident} --reason …",
 )
 TARGET_FAILS = FindingKind(
     "M010",
     Severity.CRITICAL,
-    "a target can't be told: people who count on it don't hear of alarms",
-    "see why in the log, and mend its address or its server; what waits for it is sent then",
+    "a target can't be reached: the people behind it aren't notified of alarms",
+    "repair what the detail names (its address or its server); waiting messages are then sent",
 )
 HISTORY_FAILS = FindingKind(
     "M011",
     Severity.CRITICAL,
-    "the history can't be written: nothing is held, and people are told from memory alone",
-    "check the database and its disk; the monitor goes on by itself",
+    "the history can't be written: nodes get no receipts, and people are notified from memory alone",
+    "check the database and its disk; the monitor retries by itself",
 )
 FLOOD = FindingKind(
     "M012",
     Severity.WARNING,
-    "more is said to the monitor than any building says: what is too much is dropped",
-    "find who sends it, in the broker's log; give each node its own account and an access list",
+    "the monitor gets more messages than a building sends: it drops some, and alarms may arrive late",
+    "find who sends them, in the broker's log; give each node an account of its own and an access list",
 )
 REFUSED = FindingKind(
     "M013",
     Severity.CRITICAL,
-    "the broker refuses what the monitor says: nodes hear no receipt",
-    "give the monitor's account the rights of deploy/mosquitto in the broker's access list",
+    "the broker refuses the monitor's messages: nodes get no receipts, and their lamps show that nobody has the alarm",
+    "in the broker's access list, give the monitor's account the rights of deploy/mosquitto/alarm-node.acl",
 )
 STOLEN_ID = FindingKind(
     "M014",
     Severity.CRITICAL,
-    "another client speaks as this monitor: one of the two throws the other off the broker",
-    "find the second one and give it an id of its own in monitor.toml",
+    "another client uses this monitor's id: the broker disconnects the two in turn, and receipts are lost",
+    "find the second monitor, and give it an id of its own in monitor.toml",
 )
 OPEN_ALARM_UNSTORED = FindingKind(
     "M015",
     Severity.WARNING,
-    "a node has an alarm whose event never came here",
-    "go there as for any alarm; then look for what the broker drops",
+    "the event of an open alarm never arrived here: people were notified, but the history is incomplete",
+    "go there as for any alarm; then check whether the broker drops messages (max_queued_messages)",
 )
 
 OPEN_AT_THE_WALL = FindingKind(
     "M016",
     Severity.WARNING,
-    "an alarm that was ended here is still open at its node: its lamp and its sound go on calling",
-    "go there; where all is well, end it there, or once more here: alarm-monitor reset",
+    "an alarm that was ended here is still open at its node: lamp and buzzer there go on",
+    "go there; if all is well, end it there, or once more here: alarm-monitor reset {incident} --reason …",
 )
 
 MANY_CALLS = FindingKind(
     "M017",
     Severity.WARNING,
-    "a node calls more often than people can: its calls are told after those of others",
-    "go there, somebody may need help; then look for a loose wire, and for who else uses the node's login",
+    "a node raises alarms faster than people can press: they are reported after those of other nodes",
+    "go there, somebody may need help; then look for a loose wire, and for another client with the node's login",
 )
 
 UNREACHED = FindingKind(
     "M018",
     Severity.CRITICAL,
-    "no target takes these calls: whoever calls for help so is told to nobody",
-    "where a target is isolated, bring it back: alarm-monitor restore-target NAME; "
-    "else write a [[target]] with this site and class and level 0 into monitor.toml, and restart the monitor",
+    "no target for these alarms: if somebody presses there, nobody is notified",
+    "where a target is isolated, restore it: alarm-monitor restore-target NAME; otherwise add a [[target]] with "
+    "this site and class and level = 0 to monitor.toml, and restart the monitor",
 )
 
 REDUCED = FindingKind(
     "M019",
     Severity.NOTICE,
-    "supervision is reduced: a pause hides a node's silence, a walk test makes each first press a test",
-    "where that isn't meant, end it: alarm-monitor resume, alarm-monitor walk-test end",
+    "supervision is reduced: during a pause a node's failure isn't reported, during a walk test each first press "
+    "is only a test",
+    "if this isn't intended, end it: alarm-monitor resume SITE/NODE, or alarm-monitor walk-test end ID",
 )
 
 ISOLATED = FindingKind(
     "M022",
     Severity.WARNING,
-    "a target is isolated: people who count on it are told nothing",
-    "when it is mended, bring it back: alarm-monitor restore-target; it comes back by itself at the given end",
+    "a target is isolated: the people behind it aren't notified",
+    "when it works again, restore it: alarm-monitor restore-target {target}; at the given end it is restored by itself",
 )
 
 UNTOLD = FindingKind(
     "M020",
     Severity.CRITICAL,
-    "an alarm was told to nobody: no target has taken a message about it",
-    "go there now, or telephone; then see why no target takes it: alarm-monitor check",
+    "nobody was notified of an alarm: no target has accepted a message about it",
+    "go there or telephone now; then find out why no target accepts it: alarm-monitor check",
 )
 
 UNKNOWN_FAULTS = FindingKind(
     "M023",
     Severity.WARNING,
-    "a node reports faults that this monitor doesn't know: it is newer, or somebody invents them",
-    "read them at the node: alarm-node check; and bring the monitor to the node's version",
+    "a node reports faults that this monitor doesn't know: one of them may mean that a press raises no alarm",
+    "read them at the node: alarm-node check; then upgrade the monitor to the node's version",
 )
 IMPLAUSIBLE = FindingKind(
     "M024",
     Severity.CRITICAL,
-    "a node's messages contradict each other: somebody else may speak in its name, or it has lost its record",
-    "find in the broker's log who else has its login, change its password, and give each node an access list",
+    "a node's messages contradict each other: another client may use its login, or it has lost its record",
+    "go there as for any alarm; then look in the broker's log for another client with this login, and change the "
+    "node's password",
 )
 DOUBLED = FindingKind(
     "M028",
     Severity.CRITICAL,
-    "two nodes speak as one: one of the two buttons may be dead, and nobody sees which",
-    "find the second one (a copied memory card, a spare Pi), switch it off, and give it an id of its own",
+    "two nodes use the same id: a press at one of them may reach nobody, and it isn't known at which",
+    "find the second node (a copied SD card, a spare Pi), switch it off, and give it an id of its own: alarm-node init",
 )
 FILE_UNUSABLE = FindingKind(
     "M031",
     Severity.WARNING,
-    "a file of the monitor can't be used as it is now: what was read from it before is used on, if anything",
-    "mend the file that is named here: it is taken within a minute",
+    "a file of the monitor can't be used: after a restart the monitor may not reach a broker or a target",
+    "correct the file that the detail names; the monitor reads it within a minute",
 )
 ROSTER_UNUSABLE = FindingKind(
     "M032",
     Severity.CRITICAL,
-    "the roster can't be used: the monitor goes on with the one that it could read last, or without any",
-    "mend the lines that alarm-monitor check names, then: systemctl restart alarm-monitor",
+    "the roster can't be used: the monitor uses the last valid one, or none, and may not notice that a node is missing",
+    "correct the lines that alarm-monitor check lists, then: systemctl restart alarm-monitor",
 )
 CONFIGURATION_UNUSABLE = FindingKind(
     "M033",
     Severity.WARNING,
-    "the configuration can't be used as it is now: the monitor goes on with what it read at its start",
-    "mend the lines that alarm-monitor check names, before somebody restarts the monitor",
+    "the configuration can't be used any more: the monitor goes on with the settings from its start, but may not "
+    "start again",
+    "correct the lines that alarm-monitor check lists, before anyone restarts the monitor",
 )
 
 API_AWAY = FindingKind(
     "M040",
     Severity.WARNING,
-    "the monitor can't be asked at an address of its own: desks and tools that ask there see nothing",
-    "the detail says why: end the program that has the address, or give another in monitor.toml: [api]; "
-    "the monitor goes on trying by itself",
+    "the monitor can't use one of its own addresses: screens and tools that ask there get no answer",
+    "the detail has the reason: end the program that uses the address, or set another one in [api] of "
+    "monitor.toml and restart the monitor; it retries by itself",
 )
 
 HISTORY_IN_MEMORY = FindingKind(
     "M041",
     Severity.WARNING,
-    "the history lies in the machine's memory: a power cut or a restart takes all that is held with it",
-    "give the monitor a state directory on a disk, or name a PostgreSQL in monitor.toml: [history] url_file",
+    "the history is only in the machine's memory: a power cut or a restart of the machine loses alarms that were "
+    "confirmed",
+    "give the monitor a state directory on a disk, or a PostgreSQL database: url_file in [history] of monitor.toml",
 )
 
 THROWN_OFF = FindingKind(
     "M034",
     Severity.CRITICAL,
-    "the connection to a broker ends again and again, soon after it began: receipts and calls are lost on the way",
-    "see why in the broker's log: a limit that this monitor reaches, or another client with its id or login",
+    "the connection to a broker ends again and again, soon after it began: receipts and commands are lost",
+    "look up the reason in the broker's log: a limit that the monitor exceeds, or another client with its id or login",
 )
 
 BROKER_TOO_OLD = FindingKind(
     "M035",
     Severity.CRITICAL,
-    "a broker doesn't speak MQTT 5: nodes that only it reaches aren't heard",
-    "let it speak MQTT 5 (mosquitto does from 1.6 on), or take another broker",
+    "a broker doesn't support MQTT 5: alarms that only this broker carries aren't heard here",
+    "enable MQTT 5 at the broker (mosquitto has it from 1.6 on), or use another broker",
 )
 BROKER_FORBIDS = FindingKind(
     "M036",
     Severity.CRITICAL,
-    "a broker forbids retained messages or QoS 1: it is of no use for alarms",
-    "allow both at the broker (mosquitto: retain_available true, max_qos 2), or take another broker",
+    "a broker doesn't allow retained messages or QoS 1: it can't carry alarms",
+    "allow both at the broker (mosquitto: retain_available true, max_qos 2), or use another broker",
 )
 BROKER_LIMIT = FindingKind(
     "M037",
     Severity.CRITICAL,
-    "a broker refuses the monitor, or what it says, by a limit or rule of its own: nodes hear no receipt",
+    "a broker refuses the monitor or its messages because of a limit: nodes get no receipts, and their lamps show "
+    "that nobody has the alarm",
     "look the reason code up in the broker's log and manual, and raise that limit for the monitor's login",
 )
 
 COMMANDS_EXPIRED = FindingKind(
     "M038",
     Severity.CRITICAL,
-    "commands reach a node without their expiry: it refuses every one, and no call can be ended there from afar",
-    "write bridge_protocol_version mqttv50 at the bridge between the brokers, or take a broker that forwards it",
+    "commands reach a node without their expiry: it refuses them, so nobody can acknowledge or reset its alarms "
+    "from here",
+    "set bridge_protocol_version mqttv50 at the bridge between the brokers, or use a broker that forwards the expiry",
 )
 COMMANDS_UNHEARD = FindingKind(
     "M039",
     Severity.CRITICAL,
-    "a node is heard and answers no command: no call can be ended there from afar",
-    "compare the broker's access list, and the topics of a bridge between, with those in deploy/mosquitto",
+    "a node is heard but answers no command: nobody can acknowledge or reset its alarms from here",
+    "compare the broker's access list, and the topics of a bridge, with the files in deploy/mosquitto",
 )
 
 FINDINGS: Mapping[str, FindingKind] = MappingProxyType(
@@ -255,41 +264,30 @@ WOULD_TAKE = "isolated: "
 
 def kind_of(code: str) -> FindingKind:
     """What this code means: a finding of the monitor, a node's fault, or an unknown code of a newer node."""
-    unknown = FindingKind(
-        code, Severity.WARNING, "the node reports a fault that this monitor doesn't know", "see its log"
-    )
-    return FINDINGS.get(code) or faults.FAULTS.get(code) or unknown
+    text, step = "the node reports a fault that this monitor doesn't know", "read it at the node: alarm-node check"
+    return FINDINGS.get(code) or faults.FAULTS.get(code) or FindingKind(code, Severity.WARNING, text, step)
 
 
-_STEPS = {
-    TEST_OVERDUE.code: "test it: alarm-monitor walk-test start --site {site}, then press it once",
-    RESET_MISSING.code: "ask at the place; where all is well, end it here: alarm-monitor reset {incident} --reason …",
-    OPEN_AT_THE_WALL.code: (
-        "go there; where all is well, end it there, or once more here: alarm-monitor reset {incident} --reason …"
-    ),
-    ISOLATED.code: (
-        "when it is mended, bring it back: alarm-monitor restore-target {target}; "
-        "it comes back by itself at the given end"
-    ),
-}
-_BRING_BACK = "an isolated target would take these calls, bring it back: alarm-monitor restore-target {target}"
-_END_PAUSE = "where that isn't meant, end it: alarm-monitor resume {node}"
-_END_WALK_TEST = "where that isn't meant, end it: alarm-monitor walk-test end {walk}"
+_RESTORE = "an isolated target would get these alarms, restore it: alarm-monitor restore-target {target}"
+_END_PAUSE = "if this isn't intended, end it: alarm-monitor resume {node}"
+_END_WALK_TEST = "if this isn't intended, end it: alarm-monitor walk-test end {walk}"
 
 
 def next_step(key: FindingKey, detail: str = "") -> str:
-    """What to do about this finding. Fills the names that the command needs into the next step of its kind."""
-    step = _STEPS.get(key.code, kind_of(key.code).next_step)
+    """What to do about this finding, with the names that its command needs."""
+    step = kind_of(key.code).next_step
+    node, target = f"{key.site}/{key.node}", own_parts(key)[1]
     if key.code == UNREACHED.code and detail.startswith(WOULD_TAKE):
-        return _BRING_BACK.format(target=detail.removeprefix(WOULD_TAKE).partition(",")[0])
+        step, target = _RESTORE, detail.removeprefix(WOULD_TAKE).partition(",")[0]
     if key.code == REDUCED.code:
         step = _END_PAUSE if key.node else _END_WALK_TEST
-    elif key.code not in _STEPS:
-        return step
-    incident = f"{key.site}/{key.node}/{key.subject}"
-    target = own_parts(key)[1]
-    node = f"{key.site}/{key.node}"
-    return step.format(site=key.site, node=node, incident=incident, target=target, walk=key.subject)
+    return step.format(site=key.site, node=node, incident=f"{node}/{key.subject}", target=target, walk=key.subject)
+
+
+def general_step(kind: FindingKind) -> str:
+    """What to do about any finding of this kind: in capitals where its command needs a name."""
+    names = {"site": "SITE", "node": "SITE/NODE", "incident": "SITE/NODE/INCIDENT", "target": "TARGET"}
+    return kind.next_step.format(**names)
 
 
 def own_key(kind: FindingKind, monitor: str, name: str = "") -> FindingKey:
