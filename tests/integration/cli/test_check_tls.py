@@ -204,7 +204,7 @@ def test_a_running_service_knows_why_a_broker_is_away(tmp_path: Path) -> None:
 
     about = [each for each in found if "10.0.0.2" in each or "password" in each]
     assert [each[:45] for each in about] == [
-        "FINDING F017 (10.0.0.2:1883) a broker's certi",
+        "FINDING F017 (10.0.0.2:1883) ca_file lacks th",
         "FINDING broker 127.0.0.1:1883: every account ",
     ]
 
