@@ -11,8 +11,6 @@
 import errno
 import os
 import shlex
-import stat
-import textwrap
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -24,22 +22,22 @@ from msgspec import ValidationError, convert
 from msgspec.structs import FieldInfo
 
 from node import config
+from node.config import commented_file
 from node.config.brokers import is_loopback
-from node.config.reader import Table, allowed, choices, example, example_value, lacking, meaning, purpose, written
+from node.config.commented_file import wrapped
+from node.config.declarations import Table, allowed, choices, example, example_value, purpose, written
+from node.config.reader import lacking
 from node.errors import InitError
 
 EXPLAINED = Path("/opt/alarm-node/share/doc/alarm-node/node.example.toml")
 """Explains every key. `make install` puts it there, and copies it to node.toml if there is none yet."""
 
-_HEADER = f"""\
-# What this room has, for alarm-node. Every key at length, with all alternatives:
-# {EXPLAINED}
-#
-# Change it, then try it: alarm-node check. The service reads it when it starts: systemctl restart alarm-node.
-#
-# Lines that begin with "# " explain. Where a key or a [table] follows the "#" at once it is a default, or an example:
-# take the "#" away to use it.
-"""
+_HEADER = (
+    "What this room has, for alarm-node. Every key at length, with all alternatives:",
+    str(EXPLAINED),
+    "",
+    "Change it, then try it: alarm-node check. The service reads it when it starts: systemctl restart alarm-node.",
+)
 _TLS_PORT = 8883
 _OFFERED = ("pin", "port")
 _MAY_FOLLOW = (("broker.ca_file", "broker.username"), ("broker.username", "broker.password_file"))
@@ -76,7 +74,7 @@ class Question:
         return f"{self.table.flag(self.key)} is missing: {wanted}"
 
 
-_DECLARED = [Question(table, key, allowed(key)) for table in config.TABLES.values() for key in table.declared]
+_DECLARED = [Question(table, key, allowed(key)) for table in config.NODE_FILE.tables for key in table.declared]
 QUESTIONS = {question.name: question for question in _DECLARED}
 
 
@@ -111,7 +109,7 @@ def questions(answers: Answers) -> list[Question]:
     for problem in config.problems_of(_document(answers)):
         match lacking(problem):
             case (table, "", _):
-                keys = [key for key in config.TABLES[table].declared if key.required]
+                keys = [key for key in config.NODE_FILE.table(table).declared if key.required]
                 wanted |= {f"{table}.{key.encode_name}": allowed(key) for key in keys}
             case (table, key, why):
                 wanted[f"{table}.{key}"] = why
@@ -132,8 +130,8 @@ def _answer(question: Question, answers: Answers, ask: Ask, tell: Tell) -> Answe
     """The answer to this question, which is asked until config has no objection."""
     name, offer = question.key.encode_name, _offer(question, answers)
     shown = f" [{offer}]" if offer else " [none]" if question.optional else ""
-    tell("\n" + _wrapped(": ".join(filter(None, [f"{question.table.heading} {name}", purpose(question.key)])), 80))
-    tell(_wrapped(question.wanted, 80, "  "))
+    tell("\n" + wrapped(": ".join(filter(None, [f"{question.table.heading} {name}", purpose(question.key)])), 80))
+    tell(wrapped(question.wanted, 80, "  "))
     while True:
         typed = ask(f"{name}{shown} = ").strip() or offer
         if question.optional and not typed:
@@ -143,7 +141,7 @@ def _answer(question: Question, answers: Answers, ask: Ask, tell: Tell) -> Answe
         if not objections:
             return answer
         for objection in objections:
-            tell(_wrapped(objection, 80))
+            tell(wrapped(objection, 80))
 
 
 def _offer(question: Question, answers: Answers) -> str:
@@ -197,73 +195,21 @@ def _document(answers: Answers) -> dict[str, Any]:
     for name, answer in answers.items():
         table, _, key = name.partition(".")
         tables.setdefault(table, {})[key] = answer
-    return {name: [keys] if config.TABLES[name].most > 1 else keys for name, keys in tables.items()}
+    return {name: [keys] if config.NODE_FILE.table(name).most > 1 else keys for name, keys in tables.items()}
 
 
 def text(answers: Answers) -> str:
     """The file: the answers, and every other key commented out, with its default or an example."""
-    return "\n".join([_HEADER, *(_lines(table, answers) for table in config.TABLES.values())])
-
-
-def _lines(table: Table, answers: Answers) -> str:
-    names = {f"{table.name}.{key.encode_name}": key for key in table.declared}
-    used = not names.keys().isdisjoint(answers) or not any(key.required for key in table.declared)
-    keys = [_key_lines(key, answers.get(name)) for name, key in names.items()]
-    lines = [table.heading if used else f"#{table.heading}", "\n\n".join(keys)]
-    if used and table.most > 1:
-        needed = [f"#{example(key)}" for key in table.declared if key.required]
-        lines += ["", f"# One more {table.name}, of {table.most} at most:", f"#{table.heading}", *needed]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _key_lines(key: FieldInfo, answer: Any) -> str:
-    if answer is not None:
-        said, line = "", f"{key.encode_name} = {written(answer)}"
-    elif key.required or key.default in (None, ()):
-        said, line = " For example:", f"#{example(key)}"
-    else:
-        said, line = " The default:", f"#{key.encode_name} = {written(key.default)}"
-    return "\n".join([_wrapped(meaning(key) + said, 118, "# "), line])
-
-
-def _wrapped(said: str, width: int, indent: str = "") -> str:
-    # A line of the file that is quoted within a text must not be wrapped.
-    glued = said.replace(" = ", "\0=\0")
-    filled = textwrap.fill(
-        glued, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
-    return filled.replace("\0", " ")
+    return commented_file.text(_HEADER, config.NODE_FILE.tables, answers)
 
 
 def write(path: Path, content: str, *, force: bool = False) -> None:
-    """Write the file in one step, once config has accepted it: after a power cut the old or the new file is whole."""
-    target = Path(os.path.realpath(path))
-    fresh = target.with_name(f".{target.name}.new")
+    """Write the file in one step, once config has accepted it."""
     _may_be_written(path, force=force)
     try:
-        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
-        fresh.unlink(missing_ok=True)
-        with fresh.open("x", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        config.load(fresh)
-        fresh.replace(target)
-        _sync(target.parent)
+        commented_file.write(path, content, config.load)
     except OSError as failure:
         raise _unwritable(path, failure) from failure
-    finally:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
-
-
-def _sync(directory: Path) -> None:
-    opened = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _may_be_written(path: Path, *, force: bool) -> None:

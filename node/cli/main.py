@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from node import __version__, config
-from node.config.reader import meaning
+from node.config.declarations import meaning
 from node.core.model import Key, KeyRange
 from node.errors import AlarmNodeError
 from node.io import systemd
@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
 def _with_keys(init: argparse.ArgumentParser) -> None:
     init.usage = "%(prog)s [-h] [--config FILE] [--force] [--TABLE-KEY VALUE ...]"
     init.add_argument("--force", action="store_true", help="replace a file that is there")
-    for table in config.TABLES.values():
+    for table in config.NODE_FILE.tables:
         group = init.add_argument_group(table.heading)
         for key in table.declared:
             text = meaning(key).replace("%", "%%")

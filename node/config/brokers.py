@@ -8,7 +8,7 @@
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from node.config.declarations import allowed, be, key_of, toml
 from node.config.files import FileError, content, one_line
-from node.config.reader import Section, Sections, allowed, be, key_of, repeated, toml
+from node.config.reader import Rule, Section, Sections, repeated
 
 _FILES = ("ca_file", "certificate_file", "key_file", "password_file")
 _PASSWORD_MAX = 65_535
@@ -54,9 +55,16 @@ class Broker:
 
 
 _Host = Annotated[str, Meta(pattern=r"\A([^\s/:@]+|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[^\s/@]*)\Z")]
-_Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
-_File = Annotated[str, Meta(pattern=r"\A(/[^\x00]*|(?!\.\.?\Z)[^/\x00]+)\Z")]
-_FILE = "an absolute path, or the bare name of a file in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=)"
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
+File = Annotated[str, Meta(pattern=r"\A(/[^\x00]*|(?!\.\.?\Z)[^/\x00]+)\Z")]
+FILE = "an absolute path, or the bare name of a file in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=)"
+NAME = "1 to 200 characters on one line"
+
+CaFile = Annotated[File | None, "the authority that signed the broker's certificate; makes it TLS"]
+CertificateFile = Annotated[File | None, "our own certificate, instead of a password"]
+KeyFile = Annotated[File | None, "the key of that certificate"]
+Username = Annotated[Name | None, "the account at the broker, usually our own id"]
+PasswordFile = Annotated[File | None, "holds the account's password, alone on one line"]
 
 
 class BrokerKeys(Struct, frozen=True, kw_only=True):
@@ -68,25 +76,11 @@ class BrokerKeys(Struct, frozen=True, kw_only=True):
         be('a name or address alone, without spaces, "mqtt://" and port', "127.0.0.1"),
     ]
     port: Annotated[int, be("a whole number from 1 to 65535", 1883, ge=1, le=65535)]
-    ca_file: Annotated[
-        _File | None,
-        "the authority that signed the broker's certificate; makes it TLS",
-        be(_FILE, "/etc/alarm-node/ca.pem"),
-    ] = None
-    certificate_file: Annotated[
-        _File | None, "the node's own certificate, instead of a password", be(_FILE, "/etc/alarm-node/node.pem")
-    ] = None
-    key_file: Annotated[_File | None, "the key of that certificate", be(_FILE, "/etc/alarm-node/node.key")] = None
-    username: Annotated[
-        _Name | None,
-        "the account at the broker, usually the node's id",
-        be("1 to 200 characters on one line", "room-214"),
-    ] = None
-    password_file: Annotated[
-        _File | None,
-        "holds the account's password, alone on one line",
-        be(_FILE, "/etc/alarm-node/password", secret=True),
-    ] = None
+    ca_file: Annotated[CaFile, be(FILE, "/etc/alarm-node/ca.pem")] = None
+    certificate_file: Annotated[CertificateFile, be(FILE, "/etc/alarm-node/node.pem")] = None
+    key_file: Annotated[KeyFile, be(FILE, "/etc/alarm-node/node.key")] = None
+    username: Annotated[Username, be(NAME, "room-214")] = None
+    password_file: Annotated[PasswordFile, be(FILE, "/etc/alarm-node/password", secret=True)] = None
     insecure: Annotated[
         bool, "plain text over a network, for a trial only: it stays a fault", be("true or false", True)
     ] = False
@@ -193,4 +187,4 @@ _NEEDS = (
     ("password_file", "username"),
 )
 
-RULES: tuple[Callable[[Sections], Iterator[str]], ...] = (_are_different, _are_encrypted_or_say_so, _go_together)
+RULES: tuple[Rule, ...] = (_are_different, _are_encrypted_or_say_so, _go_together)

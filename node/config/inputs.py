@@ -4,18 +4,18 @@
 2. Each input that can raise an alarm has to say its class, its sound and its lamp: any default could do harm.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from node.config.reader import Section, Sections, Table, allowed, be, key_of, repeated
+from node.config.declarations import Table, allowed, be, key_of
+from node.config.reader import Rule, Section, Sections, repeated
+from node.config.values import ID, Id
 from node.core.settings import AlarmClass, InputSettings, Lamp, Role, Sound, Wiring
 
-Id = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,62}\Z")]
-ID = "1 to 63 lower-case letters, digits and hyphens that begin with a letter or digit"
 Pin = Annotated[int, Meta(ge=0, le=27)]
 PIN = "a BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the header)"
 
@@ -202,7 +202,7 @@ def _lamps_betray_nobody(sections: Sections) -> Iterator[str]:
                 yield f'{section.place} lamp = "discreet": must be "shown" or left out where sound = "loud"'
 
 
-RULES: tuple[Callable[[Sections], Iterator[str]], ...] = (
+RULES: tuple[Rule, ...] = (
     _are_told_apart,
     _changeover_contacts_have_two_pins,
     _alarming_doors_say_how,

@@ -76,7 +76,7 @@ def shown() -> dict[str, dict[str, list[Any]]]:
     return values
 
 
-DECLARED = [(table.name, key) for table in config.TABLES.values() for key in table.declared]
+DECLARED = [(table.name, key) for table in config.NODE_FILE.tables for key in table.declared]
 
 
 def test_the_example_loads_as_it_is() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import shtab
 
 from node.cli import init, main
-from node.config.reader import choices
+from node.config.declarations import choices
 from node.monitor.cli.parser import parser as monitor_parser
 
 PROGRAMS = {"alarm-node": main.parser, "alarm-monitor": monitor_parser}

@@ -1,6 +1,7 @@
 """What is generated from the code and committed.
 
-JSON Schemas, the README's state diagram, the shells' completion, and the texts of the codes in guides and alerts.
+JSON Schemas, the README's state diagram, monitor.toml's example, the shells' completion, and the texts of the codes in
+guides and alerts.
 
     python -m tests.support.generate
 
@@ -19,6 +20,7 @@ from node.core.alarm import TRANSITIONS, Happening
 from node.core.model import Incident, Key, Step
 from node.core.settings import AlarmClass, Lamp
 from node.core.signals import LampPattern
+from node.monitor.config.init_files import monitor_text
 from node.monitor.core.findings.catalogue import general_step, kind_of
 from node.monitor.core.monitor_settings import Language
 from node.monitor.locale.translation import Words
@@ -44,6 +46,18 @@ _LOOKS = {
 def schema_document(_present: str = "") -> str:
     """The text of deploy/design/protocol.schema.json."""
     return json.dumps(schemas(), indent=2, ensure_ascii=False) + "\n"
+
+
+def monitor_example(_present: str = "") -> str:
+    """The text of deploy/monitor.example.toml: what ``alarm-monitor init --language en`` writes into /etc."""
+    return monitor_text(
+        monitor="guard-desk",
+        sites=["mitte"],
+        host="127.0.0.1",
+        port=1883,
+        language="en",
+        roster="/etc/alarm-monitor/nodes.toml",
+    )
 
 
 def with_diagram(present: str) -> str:
@@ -104,6 +118,7 @@ def main() -> None:
 
 DOCUMENTS: dict[Path, Callable[[str], str]] = {
     ROOT / "deploy" / "design" / "protocol.schema.json": schema_document,
+    ROOT / "deploy" / "monitor.example.toml": monitor_example,
     ROOT / "README.md": with_diagram,
     ROOT / "deploy" / "guides" / "OPERATIONS.md": partial(with_codes, "en"),
     ROOT / "deploy" / "guides" / "OPERATIONS.de.md": partial(with_codes, "de"),

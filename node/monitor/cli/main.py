@@ -344,9 +344,9 @@ def _language(parsed: argparse.Namespace) -> Literal["de", "en"]:
 
 
 def _settings(parsed: argparse.Namespace) -> Any:
-    from node.monitor.config import monitor_files  # noqa: PLC0415
+    from node.monitor.config import monitor_file  # noqa: PLC0415
 
-    return monitor_files.load(parsed.config, os.environ)
+    return monitor_file.load(parsed.config, os.environ)
 
 
 def _client(parsed: argparse.Namespace, answer_s: float = ANSWER_S) -> Commands:

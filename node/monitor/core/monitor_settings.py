@@ -1,4 +1,4 @@
-"""The settings as the monitor works with them. monitor_files.py reads them, and they never change."""
+"""The settings as the monitor works with them. monitor_file.py reads them, and they never change."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -13,7 +13,7 @@ from node.monitor.api.app import create_app
 from node.monitor.api.auth import ThisMachine
 from node.monitor.api.operations.operation import Sources
 from node.monitor.api.server import Server, on_network, on_this_machine
-from node.monitor.config import monitor_files
+from node.monitor.config import monitor_file, roster_file
 from node.monitor.core.monitor_settings import SOCKET, Settings
 from node.monitor.errors import HistoryUrlError, MonitorDirectoryError, MonitorRunningError
 from node.monitor.history.history import History
@@ -32,16 +32,16 @@ def open_history(settings: Settings, environ: Mapping[str, str]) -> History:
     """The history of these settings. The database isn't opened yet."""
     next_step = "write the URL of the database into it, or leave url_file out of [history] in monitor.toml"
     problem = HistoryUrlError(settings.history_problem, next_step) if settings.history_problem else None
-    directory = monitor_files.state_directory(settings, environ)
-    url = settings.history_url or f"sqlite:///{directory / monitor_files.DATABASE}"
+    directory = monitor_file.state_directory(settings, environ)
+    url = settings.history_url or f"sqlite:///{directory / monitor_file.DATABASE}"
     return History(url, partial(targets_of, targets=settings.targets), problem=problem)
 
 
 @contextmanager
 def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Iterator[Service]:
     """A monitor that is ready to run. At the end everything that it holds is released."""
-    settings = monitor_files.load(path, environ)
-    directory = monitor_files.state_directory(settings, environ)
+    settings = monitor_file.load(path, environ)
+    directory = monitor_file.state_directory(settings, environ)
     try:
         directory.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as problem:
@@ -71,7 +71,7 @@ def _alone_in(directory: Path) -> Iterator[None]:
 def _put_together(
     settings: Settings, directory: Path, environ: Mapping[str, str], notifier: Notifier
 ) -> Iterator[Service]:
-    settings = monitor_files.keep_roster(settings, directory)
+    settings = roster_file.keep_copy(settings, directory)
     history = open_history(settings, environ)
     try:
         service = Service(settings, history, notifier)

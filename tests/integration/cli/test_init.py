@@ -128,7 +128,7 @@ def test_every_key_is_in_the_file(given: Mapping[str, str]) -> None:
     for block in re.split(r"^(?=#?\[)", file_of(given), flags=re.MULTILINE):
         blocks.setdefault(block.splitlines()[0].strip("#[]"), block)
 
-    for table in config.TABLES.values():
+    for table in config.NODE_FILE.tables:
         for key in table.declared:
             assert re.search(rf"^# .+\n#?{key.encode_name} = ", blocks[table.name], re.MULTILINE), key.encode_name
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.config import TABLES, Broker, Config, Login, Tls, load, problems_of, state_directory, watch
-from node.config.reader import choices, key_of, lacking
+from node.config import NODE_FILE, Broker, Config, Login, Tls, load, problems_of, state_directory, watch
+from node.config.declarations import choices, key_of
+from node.config.reader import lacking
 from node.core.settings import AlarmClass, InputSettings, Lamp, Receipts, Settings, Sound, Wiring
 from node.errors import ConfigError
 from tests.support.damage import DAMAGES, Damage, mend
@@ -677,7 +678,7 @@ def test_what_is_wrong_is_not_missing(content: str) -> None:
 )
 def test_a_key_tells_its_choices(table: str, name: str, among: tuple[str, ...]) -> None:
     """The few values that it may have, and nothing where they are endless."""
-    assert choices(key_of(TABLES[table].keys, name)) == among
+    assert choices(key_of(NODE_FILE.table(table).keys, name)) == among
 
 
 ANYTHING = st.recursive(

@@ -18,7 +18,7 @@ from node.errors import ConfigError
 from node.monitor.cli import main
 from node.monitor.cli.output.replies import done, refused, words_of
 from node.monitor.cli.parser import parse, parser
-from node.monitor.config import init_files, monitor_files
+from node.monitor.config import init_files, monitor_file
 from node.monitor.locale.translation import SAID, catalog
 from node.protocol.messages import EventKind
 from tests.support.broker import free_port
@@ -28,6 +28,8 @@ from tests.support.monitor import alarm_monitor, write_monitor
 GERMAN, ENGLISH = words_of("de"), words_of("en")
 MONITOR = Path(node.monitor.__path__[0])
 PROGRAM = MONITOR.parent
+EXAMPLE = PROGRAM.parent / "deploy" / "monitor.example.toml"
+NAMES = ("monitor.toml", "nodes.toml")
 
 TELLING = {
     "Finding": (1, 2),
@@ -325,26 +327,38 @@ def test_a_wrong_configuration_is_told_in_german(tmp_path: Path) -> None:
 
 
 def test_what_init_writes_explains_itself_in_german(tmp_path: Path) -> None:
-    """Its comments are translated, and nothing else of it."""
+    """Every text of its comments is translated, and nothing else of it."""
     german, english = (tmp_path / language / "monitor.toml" for language in ("de", "en"))
+    said: list[str] = []
 
-    for each in (german, english):
-        each.parent.mkdir()
+    def note(text: str) -> str:
+        said.append(text)
+        return text
+
+    german.parent.mkdir()
     told = alarm_monitor(german, "init", "--language", "de")
     init_files.write(
-        english, str, monitor="guard-desk", sites=["mitte"], host="127.0.0.1", port=1883, language="de", force=False
+        english, note, monitor="guard-desk", sites=["mitte"], host="127.0.0.1", port=1883, language="de", force=False
     )
 
-    assert told.stdout.splitlines()[0] == f"{german} ist geschrieben"
-    for name in ("monitor.toml", "nodes.toml"):
+    assert told.stdout.splitlines()[:2] == [f"{german.with_name(name)} ist geschrieben" for name in NAMES]
+    assert [text for text in said if GERMAN.retold(text) == text] == []
+    for name in NAMES:
         ours, theirs = ((each.with_name(name)).read_text(encoding="utf-8").splitlines() for each in (german, english))
-        pairs = list(zip(ours, theirs, strict=True))
-        prose = [one for one, other in pairs if other.startswith("# ") and "://" not in other and one == other]
-        changed = [
-            one for one, other in pairs if one != other and not other.startswith("# ") and str(tmp_path) not in one
-        ]
-        assert (prose, changed) == ([], [])
-    assert monitor_files.load(german).monitor == "guard-desk"
+        keys, same_keys = ([line for line in lines if not line.startswith("# ")] for lines in (ours, theirs))
+        assert keys == [line.replace(str(english.parent), str(german.parent)) for line in same_keys]
+        assert not {line for line in ours if line.startswith("# ")} & set(theirs)
+    assert monitor_file.load(german).monitor == "guard-desk"
+
+
+def test_init_writes_the_example_of_the_guides(tmp_path: Path) -> None:
+    """deploy/monitor.example.toml is what the command writes, but for the roster's place."""
+    path = tmp_path / "monitor.toml"
+
+    alarm_monitor(path, "init", "--language", "en")
+
+    written = path.read_text(encoding="utf-8")
+    assert written.replace(str(tmp_path), "/etc/alarm-monitor") == EXAMPLE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -395,7 +409,7 @@ def test_a_monitor_of_several_sites_is_written_by_init(tmp_path: Path) -> None:
 
     alarm_monitor(path, "init", "--monitor-sites", "mitte", "nord")
 
-    assert monitor_files.load(path).sites == ("mitte", "nord")
+    assert monitor_file.load(path).sites == ("mitte", "nord")
 
 
 def test_an_error_that_is_not_known_stays_as_it_is() -> None:

@@ -1,4 +1,4 @@
-"""Settings for the monitor's tests, as monitor_files.py makes them."""
+"""Settings for the monitor's tests, as monitor_file.py makes them."""
 
 from pathlib import Path
 from typing import Any

@@ -7,7 +7,7 @@ import pytest
 from node.config.files import FileError
 from node.core.settings import AlarmClass
 from node.errors import ConfigError
-from node.monitor.config import monitor_files
+from node.monitor.config import monitor_file, roster_file
 from node.monitor.config.init_files import ExampleError, write
 from node.monitor.config.secret_urls import read_url
 from node.monitor.core.model import NodeKey
@@ -24,7 +24,7 @@ def load(directory: Path, text: str, roster: str | None = None) -> Settings:
         text = text.replace('id = "guard-desk"', f'id = "guard-desk"\nroster = "{directory}/nodes.toml"')
     path = directory / "monitor.toml"
     path.write_text(text, encoding="utf-8")
-    return monitor_files.load(path, {})
+    return monitor_file.load(path, {})
 
 
 def problems(directory: Path, text: str, roster: str | None = None) -> list[str]:
@@ -124,12 +124,12 @@ def test_the_older_name_of_level_is_still_read(tmp_path: Path) -> None:
     later = '[[target]]\nname = "b"\nurl = "json://y"\n'
 
     old = load(tmp_path, f'{MINIMAL}[[target]]\nname = "a"\nurl = "json://x"\n{later}step = 1\n')
-    hints = monitor_files.outdated(old.path)
+    hints = monitor_file.outdated(old.path)
     new = load(tmp_path, f'{MINIMAL}[[target]]\nname = "a"\nurl = "json://x"\n{later}level = 1\n')
 
     assert old == new
     assert hints == (("[[target]] 2 step is called level now", "write level instead of step"),)
-    assert monitor_files.outdated(new.path) == ()
+    assert monitor_file.outdated(new.path) == ()
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_what_init_writes_can_be_read(tmp_path: Path) -> None:
     written = write(
         path, str, monitor="guard-desk", sites=["mitte"], host="127.0.0.1", port=18830, language="de", force=False
     )
-    settings = monitor_files.load(path, {})
+    settings = monitor_file.load(path, {})
 
     assert len(written) == 2
     assert settings.roster is not None
@@ -191,7 +191,7 @@ def test_a_configuration_that_is_damaged_is_refused_by_its_name(tmp_path: Path, 
     damage(tmp_path / "monitor.toml")
 
     with pytest.raises(ConfigError) as told:
-        monitor_files.load(tmp_path / "monitor.toml", {})
+        monitor_file.load(tmp_path / "monitor.toml", {})
 
     assert all(each.startswith(f"{tmp_path / 'monitor.toml'}: ") for each in told.value.problems)
 
@@ -203,7 +203,7 @@ def test_a_roster_that_is_damaged_is_none(tmp_path: Path, damage: Damage) -> Non
     load(tmp_path, MINIMAL, listed)
     damage(tmp_path / "nodes.toml")
 
-    settings = monitor_files.load(tmp_path / "monitor.toml", {})
+    settings = monitor_file.load(tmp_path / "monitor.toml", {})
 
     assert settings.roster is None
     assert [each.startswith(f"{tmp_path / 'nodes.toml'}: ") for each in settings.roster_problems] == [True]
@@ -270,12 +270,12 @@ def test_a_url_in_the_place_of_its_file_is_not_shown(tmp_path: Path) -> None:
 def test_a_roster_that_is_damaged_is_the_last_one_that_was_not(tmp_path: Path, damage: Damage) -> None:
     """A copy of it is kept; the problem stands, and what is mended is taken, and copied, at the next start."""
     listed = '[[node]]\nid = "room-214"\nlocation = "2. OG, Zimmer 214"\n'
-    first = monitor_files.keep_roster(load(tmp_path, MINIMAL, listed), tmp_path)
+    first = roster_file.keep_copy(load(tmp_path, MINIMAL, listed), tmp_path)
 
     damage(tmp_path / "nodes.toml")
-    damaged = monitor_files.keep_roster(monitor_files.load(tmp_path / "monitor.toml"), tmp_path)
+    damaged = roster_file.keep_copy(monitor_file.load(tmp_path / "monitor.toml"), tmp_path)
     mend(tmp_path / "nodes.toml", b'[[node]]\nid = "room-215"\n')
-    mended = monitor_files.keep_roster(monitor_files.load(tmp_path / "monitor.toml"), tmp_path)
+    mended = roster_file.keep_copy(monitor_file.load(tmp_path / "monitor.toml"), tmp_path)
 
     assert damaged.roster == first.roster
     assert damaged.roster_problems
@@ -287,10 +287,10 @@ def test_where_no_copy_can_be_kept_there_is_none(tmp_path: Path, caplog: pytest.
     """A disk that is full is no reason to do without the roster."""
     settings = load(tmp_path, MINIMAL, '[[node]]\nid = "room-214"\n')
 
-    kept = monitor_files.keep_roster(settings, tmp_path / "nowhere")
+    kept = roster_file.keep_copy(settings, tmp_path / "nowhere")
     (tmp_path / "nodes.toml").unlink()
-    none = monitor_files.keep_roster(monitor_files.load(tmp_path / "monitor.toml"), tmp_path / "nowhere")
+    none = roster_file.keep_copy(monitor_file.load(tmp_path / "monitor.toml"), tmp_path / "nowhere")
 
     assert (kept, none.roster) == (settings, None)
     assert "no copy of the roster can be kept" in caplog.text
-    assert monitor_files.keep_roster(load(tmp_path, MINIMAL), tmp_path).roster is None
+    assert roster_file.keep_copy(load(tmp_path, MINIMAL), tmp_path).roster is None

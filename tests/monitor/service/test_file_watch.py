@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from node.monitor.config import monitor_files
+from node.monitor.config import monitor_file
 from node.monitor.service.upkeep.file_watch import FileWatch
 from tests.monitor.service.test_config import MINIMAL
 from tests.support.damage import DAMAGES, HALF, Damage, mend
@@ -36,7 +36,7 @@ class Looking:
 
     def watch(self) -> FileWatch:
         """What a monitor does that starts now."""
-        settings = monitor_files.load(self.path)
+        settings = monitor_file.load(self.path)
         return FileWatch(settings, lambda *each: self.taken.append(each), lambda *each: self.told.append(each))
 
     def look(self) -> dict[str, str]:
@@ -122,7 +122,7 @@ def test_it_looks_by_itself_and_goes_on_whatever_happens(looking: Looking, monke
             raise RuntimeError(name)
 
     before = looking.url.read_bytes()
-    watched = FileWatch(monitor_files.load(looking.path), lambda *_: None, tell)
+    watched = FileWatch(monitor_file.load(looking.path), lambda *_: None, tell)
     watched.start()
     looking.url.unlink()
     wait_until(lambda: any("No such file" in problem for _, problem in calls), what="the damage")

@@ -38,11 +38,12 @@ class Local(NamedTuple):
 
 def look(path: Path, environ: Mapping[str, str]) -> Local:
     """What this file says; defaults where it is the usual one and can't be read. Raises ConfigError for any other."""
-    from node.config.reader import parse  # noqa: PLC0415 - not every command needs it
-    from node.monitor.config.monitor_files import DEFAULT_STATE_DIRECTORY, PROGRAM  # noqa: PLC0415 - as above
+    from node.config import values  # noqa: PLC0415 - not every command needs it
+    from node.config.reader import parse  # noqa: PLC0415 - as above
+    from node.monitor.config.monitor_file import DEFAULT_STATE_DIRECTORY, MONITOR_FILE  # noqa: PLC0415 - as above
 
     try:
-        document = parse(path, PROGRAM)
+        document = parse(path, MONITOR_FILE.program)
     except ConfigError:
         if path != DEFAULT_CONFIG:
             raise
@@ -52,8 +53,9 @@ def look(path: Path, environ: Mapping[str, str]) -> Local:
     language = next((each for each in LANGUAGES if each == monitor.get("language")), None)
     host, port = api.get("host", "127.0.0.1"), api.get("port", 8780)
     bracketed = f"[{host}]" if ":" in str(host) else host
-    given = environ.get("STATE_DIRECTORY", "").partition(":")[0] or monitor.get("state_directory")
-    directory = Path(given) if isinstance(given, str) else DEFAULT_STATE_DIRECTORY
+    configured = monitor.get("state_directory")
+    configured = Path(configured) if isinstance(configured, str) else None
+    directory = values.state_directory(configured, DEFAULT_STATE_DIRECTORY, environ)
     return Local(language, f"http://{bracketed}:{port}", directory)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from node.errors import AlarmNodeError
 from node.monitor.cli.api_client.calls import ApiError, Commands, on_this_machine
 from node.monitor.cli.doctor.broker_trial import try_broker
-from node.monitor.config import monitor_files
+from node.monitor.config import monitor_file
 from node.monitor.core.findings.catalogue import HISTORY_IN_MEMORY, ROSTER_UNUSABLE, UNREACHED
 from node.monitor.core.findings.target_coverage import of_roster, unreached
 from node.monitor.core.monitor_settings import Settings
@@ -40,14 +40,14 @@ class Finding:
 
 def examine(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     """All findings, in the order in which they are found. Raises ConfigError where there is nothing to examine."""
-    settings = monitor_files.load(path, environ)
+    settings = monitor_file.load(path, environ)
     yield Finding(True, f"{path}: monitor {settings.monitor} hears {', '.join(settings.sites)}")
-    for text, next_step in monitor_files.outdated(path):
+    for text, next_step in monitor_file.outdated(path):
         yield Finding(True, f"{path}: {text}", next_step)
     yield from _roster(settings)
     yield from _targets(settings)
     yield from _history(settings, environ)
-    directory = monitor_files.state_directory(settings, environ)
+    directory = monitor_file.state_directory(settings, environ)
     try:
         yield from _running(Commands(on_this_machine(directory)), settings)
     except ApiError:
@@ -103,7 +103,7 @@ def _history(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding
         yield Finding(False, f"{problem.code} {problem.text}", problem.next_step)
     else:
         yield Finding(True, "the history can be read")
-    directory = monitor_files.state_directory(settings, environ)
+    directory = monitor_file.state_directory(settings, environ)
     if not settings.history_url and not settings.history_problem and is_in_memory(directory):
         kind = HISTORY_IN_MEMORY
         yield Finding(False, f"{kind.code} {directory}: {kind.text}", kind.next_step)

@@ -296,6 +296,6 @@ def own_key(kind: FindingKind, monitor: str, name: str = "") -> FindingKey:
 
 
 def own_parts(key: FindingKey) -> tuple[str, str]:
-    """The monitor and the name in an ``own_key``. A monitor's id never contains a slash (monitor_files.py)."""
+    """The monitor and the name in an ``own_key``. A monitor's id never contains a slash (monitor_file.py)."""
     monitor, _, name = key.subject.partition("/")
     return monitor, name

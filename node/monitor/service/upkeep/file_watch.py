@@ -13,7 +13,7 @@ from functools import partial
 
 from node.config.files import Kept
 from node.config.reader import first_problem
-from node.monitor.config import monitor_files
+from node.monitor.config import monitor_file
 from node.monitor.config.secret_urls import read_url
 from node.monitor.core.monitor_settings import Settings
 
@@ -84,7 +84,7 @@ def _next_start(settings: Settings) -> str:
     """What would be wrong with the configuration if the monitor were started now, in one line."""
 
     def load() -> tuple[str, ...]:
-        found = monitor_files.load(settings.path)
+        found = monitor_file.load(settings.path)
         roster = () if settings.roster_problems else found.roster_problems
         history = "" if settings.history_problem else found.history_problem
         return (*roster, *filter(None, [history]))

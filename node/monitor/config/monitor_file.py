@@ -1,42 +1,32 @@
-"""monitor.toml and nodes.toml -> frozen, validated settings; every problem of a file reported in one go.
+"""monitor.toml: its tables, the rules about several values, and the settings that are made of them.
 
-As node/config: each key is one field of a class below, unknown tables and keys are refused, a problem is one line. What
-is secret (a target's URL, the database's) may stand in a file of its own, and is never shown. Such a file that can't be
-used, or a roster, is kept as the problem of its target, of the history, of the roster: the monitor runs with the rest.
+As node/config: each key is one field of a class below. What is secret (a target's URL, the database's) may stand in a
+file of its own, and is never shown. Such a file that can't be used, or a roster, is kept as the problem of its target,
+of the history, of the roster: the monitor runs with the rest.
 """
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
-from node.config import brokers
-from node.config.brokers import BrokerKeys
-from node.config.files import FileError, content
-from node.config.inputs import ID, Id
-from node.config.reader import Section, Sections, Table, be, parse, read_table, refusal, repeated, toml, unknown_tables
+from node.config import brokers, values
+from node.config.brokers import FILE, NAME, BrokerKeys
+from node.config.declarations import Table, be, toml
+from node.config.files import FileError
+from node.config.reader import FileFormat, Rule, Section, Sections, first, repeated
+from node.config.values import ID, TOPIC_ROOT, AbsolutePath, Id, TopicRoot
 from node.core.settings import AlarmClass
 from node.errors import ConfigError
+from node.monitor.config import roster_file
 from node.monitor.config.secret_urls import read_url
-from node.monitor.core.model import NodeKey
 from node.monitor.core.monitor_settings import Place, Retention, Settings, Target
 
-PROGRAM = "alarm-monitor"
 DEFAULT_STATE_DIRECTORY = Path("/var/lib/alarm-monitor")
 DATABASE = "history.db"
-ROSTER_COPY = "roster.copy"
-"""In the state directory: the last roster that was in order."""
 
-log = logging.getLogger(__name__)
-
-_Path = Annotated[str, Meta(pattern=r"\A/[^\x00]*\Z")]
-_Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
-_Short = Annotated[str, Meta(max_length=40, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
-_Root = Annotated[str, Meta(max_length=100, pattern=r"\A[^/+#$\x00-\x1f\x7f]+(/[^/+#$\x00-\x1f\x7f]+)*\Z")]
 _Url = Annotated[str, Meta(min_length=3, max_length=2000, pattern=r"\A[a-zA-Z][a-zA-Z0-9+.-]*://?[^\x00-\x20\x7f]*\Z")]
 _Host = Annotated[str, Meta(pattern=r"\A[^\s/@]{1,255}\Z")]
 
@@ -48,27 +38,33 @@ class _Monitor(Struct, frozen=True, kw_only=True):
         "whose nodes it hears",
         be(f"a list of 1 to 100 ids, each {ID}", ["mitte"], min_length=1, max_length=100),
     ]
-    topic_root: Annotated[
-        _Root,
-        "what every topic begins with; the nodes have the same",
-        be('1 to 100 characters without "+", "#", "$" and empty levels', "alarm/v1"),
-    ] = "alarm/v1"
+    topic_root: Annotated[TopicRoot, "what every topic begins with; the nodes have the same", TOPIC_ROOT] = "alarm/v1"
     language: Annotated[
         Literal["de", "en"], "what people read whose target doesn't say otherwise", be('"de" or "en"', "de")
     ] = "de"
     state_directory: Annotated[
-        _Path | None,
+        AbsolutePath | None,
         "where the history lies; a service takes systemd's instead",
         be("an absolute path", "/var/lib/alarm-monitor"),
     ] = None
     roster: Annotated[
-        _Path | None, "the file that lists all nodes", be("an absolute path", "/etc/alarm-monitor/nodes.toml")
+        AbsolutePath | None, "the file that lists all nodes", be("an absolute path", "/etc/alarm-monitor/nodes.toml")
     ] = None
+
+
+class _Broker(BrokerKeys, frozen=True, kw_only=True):
+    """As the node's, with examples that fit a monitor."""
+
+    ca_file: Annotated[brokers.CaFile, be(FILE, "/etc/alarm-monitor/ca.pem")] = None
+    certificate_file: Annotated[brokers.CertificateFile, be(FILE, "/etc/alarm-monitor/monitor.pem")] = None
+    key_file: Annotated[brokers.KeyFile, be(FILE, "/etc/alarm-monitor/monitor.key")] = None
+    username: Annotated[brokers.Username, be(NAME, "guard-desk")] = None
+    password_file: Annotated[brokers.PasswordFile, be(FILE, "/etc/alarm-monitor/password", secret=True)] = None
 
 
 class _History(Struct, frozen=True, kw_only=True):
     url_file: Annotated[
-        _Path | None,
+        AbsolutePath | None,
         "holds the URL of a PostgreSQL; without it the history is a file (SQLite)",
         be("an absolute path", "/etc/alarm-monitor/history.url", secret=True),
     ] = None
@@ -113,11 +109,11 @@ class _Target(Struct, frozen=True, kw_only=True):
     name: Annotated[Id, "its name in findings and logs", be(ID, "guards-mail")]
     url: Annotated[
         _Url | None,
-        "where people are told: an Apprise URL",
+        "where people are told; the URL is a secret, so url_file is better",
         be("an Apprise URL", "mailto://user:password@example.org", secret=True),
     ] = None
     url_file: Annotated[
-        _Path | None,
+        AbsolutePath | None,
         "holds that URL on its one line",
         be("an absolute path", "/etc/alarm-monitor/guards.url", secret=True),
     ] = None
@@ -145,116 +141,24 @@ class _Target(Struct, frozen=True, kw_only=True):
     tests: Annotated[bool, "whether it is told of tests", be("true or false", False)] = False
 
 
-class _Node(Struct, frozen=True, kw_only=True):
-    id: Annotated[Id, be(ID, "room-214")]
-    site: Annotated[Id | None, "needed where the monitor hears several", be(ID, "mitte")] = None
-    floor: Annotated[_Short, "for walk tests", be("at most 40 characters on one line", "2")] = ""
-    location: Annotated[
-        _Line, "where to go", be("1 to 200 characters on one line that say where to go", "2. OG, Zimmer 214")
-    ] = field(default="-")
-    classes: Annotated[
-        tuple[AlarmClass, ...],
-        "with which it calls; until it was heard nobody else knows",
-        be('a list of "assist", "threat", "amok"', ["threat"], max_length=3),
-    ] = ()
-
-
-TABLES = {
-    table.name: table
-    for table in (
-        Table("monitor", _Monitor),
-        Table("broker", BrokerKeys, most=4),
-        Table("history", _History, required=False),
-        Table("supervision", _Supervision, required=False),
-        Table("incidents", _Incidents, required=False),
-        Table("tests", _Tests, required=False),
-        Table("api", _Api, required=False),
-        Table("target", _Target, required=False, most=100),
-    )
-}
-_ROSTER = Table("node", _Node, most=20_000)
-
-
 def load(path: Path, environ: Mapping[str, str] = MappingProxyType({})) -> Settings:
     """Read monitor.toml and the files that it names; ConfigError with all problems where itself can't be used."""
-    return _build(path, _read(path), environ)
+    return _build(path, MONITOR_FILE.load(path), environ)
 
 
 def outdated(path: Path) -> tuple[tuple[str, str], ...]:
     """Each key of a valid monitor.toml that has its older name there: (what it is called now, what to do)."""
     return tuple(
         (f"{section.place} {older} is called {name} now", f"write {name} instead of {older}")
-        for sections in _read(path).values()
+        for sections in MONITOR_FILE.load(path).values()
         for section in sections
         for older, name in section.outdated
     )
 
 
-def _read(path: Path) -> Sections:
-    document = parse(path, PROGRAM)
-    problems = unknown_tables(document, TABLES.values())
-    sections = {table.name: read_table(table, document, problems) for table in TABLES.values()}
-    problems += [problem for rule in _RULES for problem in rule(sections)]
-    if problems:
-        raise refusal(path, *problems, program=PROGRAM)
-    return sections
-
-
 def state_directory(settings: Settings, environ: Mapping[str, str]) -> Path:
-    """Where the history lives: the first of $STATE_DIRECTORY, else what monitor.toml says, else the default."""
-    given = environ.get("STATE_DIRECTORY", "").split(":")[0]
-    return Path(given) if given else settings.state_directory or DEFAULT_STATE_DIRECTORY
-
-
-def keep_roster(settings: Settings, directory: Path) -> Settings:
-    """Keep a copy of a roster that is in order, and take the last one where it isn't."""
-    kept = directory / ROSTER_COPY
-    if settings.roster_path is None:
-        return settings
-    if settings.roster_problems:
-        try:
-            return replace(settings, roster=_load_roster(kept, settings.sites, settings.monitor))
-        except ConfigError:
-            return settings
-    fresh = kept.with_suffix(".fresh")
-    try:
-        fresh.write_bytes(content(settings.roster_path))
-        fresh.replace(kept)
-    except (OSError, FileError) as failure:
-        log.warning("no copy of the roster can be kept: %s", failure)
-    return settings
-
-
-def _load_roster(path: Path, sites: tuple[str, ...], monitor: str) -> tuple[Place, ...]:
-    document = parse(path, PROGRAM)
-    problems = unknown_tables(document, [_ROSTER])
-    sections = read_table(_ROSTER, document, problems)
-    places: list[Place] = []
-    named: list[tuple[str, str]] = []
-    for section in sections:
-        site = section.values.get("site") or (sites[0] if len(sites) == 1 else None)
-        if "id" not in section.values or "site" not in section.values:
-            continue
-        if site is None:
-            problems.append(f"{section.place} site is missing: this monitor hears {', '.join(sites)}")
-        elif site not in sites:
-            problems.append(
-                f"{section.place} site = {toml(site)}: must be one that monitor.toml hears: {', '.join(sites)}"
-            )
-        else:
-            key = NodeKey(site, section.values["id"])
-            named.append((section.place, key.node))
-            if key.node == monitor:
-                problems.append(f"{section.place} id = {toml(monitor)}: is this monitor's id, too: give one another")
-            classes = frozenset(section.values.get("classes", ()))
-            places.append(Place(key, section.values.get("floor", ""), section.values.get("location", "-"), classes))
-    for place, name, owner in repeated(named):
-        problems.append(
-            f"{place} id = {toml(name)}: is {owner} already: an id is one node's, at whatever site, and its login's"
-        )
-    if problems:
-        raise refusal(path, *problems, program=PROGRAM)
-    return tuple(places)
+    """Where the history lives."""
+    return values.state_directory(settings.state_directory, DEFAULT_STATE_DIRECTORY, environ)
 
 
 def _targets_have_one_url(sections: Sections) -> Iterator[str]:
@@ -287,7 +191,7 @@ def _targets_are_of_heard_sites(sections: Sections) -> Iterator[str]:
                 yield f"{section.place} sites: {toml(site)} must be one that this monitor hears: {', '.join(heard)}"
 
 
-_RULES: tuple[Callable[[Sections], Iterator[str]], ...] = (
+_RULES: tuple[Rule, ...] = (
     _targets_have_one_url,
     _targets_are_different,
     _targets_are_of_heard_sites,
@@ -295,13 +199,35 @@ _RULES: tuple[Callable[[Sections], Iterator[str]], ...] = (
     *brokers.RULES,
 )
 
+MONITOR_FILE = FileFormat(
+    "alarm-monitor",
+    (
+        Table("monitor", _Monitor),
+        Table("broker", _Broker, most=4),
+        Table(
+            "target",
+            _Target,
+            required=False,
+            most=100,
+            purpose="who is told: one block for each mail address, SMS gateway, chat or push service",
+        ),
+        Table("incidents", _Incidents, required=False),
+        Table("tests", _Tests, required=False),
+        Table("supervision", _Supervision, required=False),
+        Table("history", _History, required=False),
+        Table("api", _Api, required=False),
+    ),
+    _RULES,
+)
+"""What monitor.toml may have."""
+
 
 def _try_roster(monitor: _Monitor) -> tuple[tuple[Place, ...] | None, tuple[str, ...]]:
     """The nodes that are listed; and what is wrong with their list, which counts as none then."""
     if monitor.roster is None:
         return None, ()
     try:
-        return _load_roster(Path(monitor.roster), monitor.sites, monitor.id), ()
+        return roster_file.load(Path(monitor.roster), monitor.sites, monitor.id), ()
     except ConfigError as refused:
         return None, refused.problems
 
@@ -317,9 +243,9 @@ def _try_url(file: Path | None) -> tuple[str, str]:
 def _build(path: Path, sections: Sections, environ: Mapping[str, str]) -> Settings:
     """Sections without a problem, in the shapes that the program works with."""
     monitor = _Monitor(**sections["monitor"][0].values)
-    history = _one(_History, sections["history"])
-    supervision = _one(_Supervision, sections["supervision"])
-    api = _one(_Api, sections["api"])
+    history = first(_History, sections["history"])
+    supervision = first(_Supervision, sections["supervision"])
+    api = first(_Api, sections["api"])
     roster, roster_problems = _try_roster(monitor)
     history_file = None if history.url_file is None else Path(history.url_file)
     history_url, history_problem = _try_url(history_file)
@@ -344,15 +270,11 @@ def _build(path: Path, sections: Sections, environ: Mapping[str, str]) -> Settin
         ),
         grace_s=supervision.grace_s,
         missing_s=supervision.missing_s,
-        escalate_s=_one(_Incidents, sections["incidents"]).escalate_s,
-        test_days=_one(_Tests, sections["tests"]).every_days,
+        escalate_s=first(_Incidents, sections["incidents"]).escalate_s,
+        test_days=first(_Tests, sections["tests"]).every_days,
         api_host=api.host,
         api_port=api.port,
     )
-
-
-def _one(keys: type[Any], sections: list[Section]) -> Any:
-    return keys(**sections[0].values) if sections else keys()
 
 
 def _target(section: Section, language: Literal["de", "en"]) -> Target:
