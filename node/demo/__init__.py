@@ -1,4 +1,4 @@
-"""``alarm-node demo``: a private broker, simulated nodes and their monitor on this machine: press one and watch."""
+"""``alarm-node demo``: a private broker, three simulated nodes and their monitor on this machine."""
 
 import signal
 import time
@@ -6,33 +6,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from node.demo.installation import build
-from node.demo.observe.observations import Inbox, StopWanted
-from node.demo.screen.terminal import Show, Terminal
+from node.demo.installation import installed
+from node.demo.observe.inbox import Inbox
+from node.demo.observe.observations import StopRequested
+from node.demo.screen.interactive import InteractiveDemo
+from node.demo.screen.terminal import Terminal
 from node.demo.story.scenes import Story
 
 __all__ = ["at_terminal", "headless"]
 
 
 def at_terminal() -> int:
-    """Let a person press, and watch; 0 when they have seen enough. Raises ToolMissingError."""
-    with Inbox() as inbox, _asked_by_signals(inbox), build(inbox.put) as stage, Terminal() as terminal:
-        Show(stage, inbox).run(terminal)
+    """Let a person press and watch; 0 once they quit. Raises ToolMissingError."""
+    with Inbox() as inbox, _stopped_by_signals(inbox), installed(inbox.put) as installation, Terminal() as terminal:
+        InteractiveDemo(installation, inbox).run(terminal)
     return 0
 
 
 def headless(stream: TextIO) -> int:
-    """Play the story without a person; 0 when all of its steps were seen. Raises ToolMissingError."""
-    with Inbox() as inbox, _asked_by_signals(inbox), build(inbox.put) as stage:
-        return Story(stage, inbox, stream).play()
+    """Play the story without a person; 0 if all of its steps were observed. Raises ToolMissingError."""
+    with Inbox() as inbox, _stopped_by_signals(inbox), installed(inbox.put) as installation:
+        return Story(installation, inbox, stream).play()
 
 
 @contextmanager
-def _asked_by_signals(inbox: Inbox) -> Iterator[None]:
-    """Let signals ask for the end instead of forcing it: what was started is always ended in order."""
+def _stopped_by_signals(inbox: Inbox) -> Iterator[None]:
+    """Let signals only ask for the end, so that every process is ended in order."""
 
     def ask(_number: int, _frame: object) -> None:
-        inbox.put(StopWanted(time.monotonic()))
+        inbox.put(StopRequested(time.monotonic()))
 
     before = {each: signal.signal(each, ask) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:

@@ -1,17 +1,20 @@
-"""The things of the demo: a directory with a broker, nodes, and their monitor; nothing of them outlives it."""
+"""All that runs in the demo: a broker, three nodes, their monitor and a guard. Nothing of it outlives the demo."""
 
 import random
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from node.demo.guard_desk.desk import Building
-from node.demo.observe.observations import Seen
-from node.demo.observe.subscriber import Onlooker
-from node.demo.processes.programs import Broker, Node
+from node.demo.guard_desk.api import MonitorApi
+from node.demo.guard_desk.desk import GuardDesk
+from node.demo.guard_desk.phone import Phone
+from node.demo.observe.observations import Observation
+from node.demo.observe.subscriber import Subscriber
+from node.demo.processes.broker import Broker, is_free
+from node.demo.processes.monitor import Monitor
+from node.demo.processes.simulated_node import SimulatedNode
 from node.demo.rooms import ROOMS, ROOT, SITE
 from node.errors import ToolMissingError
 
@@ -33,65 +36,73 @@ MONITOR_NEEDS = (
 _PORTS = range(20_000, 30_000)
 
 
-class Stage:
-    """A broker, nodes and their monitor; none of them is started yet."""
+class Installation:
+    """Nothing of it is started yet. ``put`` gets all observations. ``nodes`` by name."""
 
-    def __init__(self, directory: Path, put: Callable[[Seen], None]) -> None:
+    def __init__(self, directory: Path, put: Callable[[Observation], None]) -> None:
         port, api_port = _free_ports(2)
         self.broker = Broker(directory, port)
-        self.nodes = {room.id: Node(room, directory, port, put) for room in ROOMS}
-        self.monitor = Building(directory, port, api_port, put)
-        self._onlooker = Onlooker(f"{ROOT}/{SITE}", port, put)
+        self._phone = Phone(put)
+        self.nodes = {room.id: SimulatedNode(room, directory, port, put) for room in ROOMS}
+        self.monitor = Monitor(directory, port, api_port, self._phone.url)
+        self.desk = GuardDesk(MonitorApi(self.monitor.socket), put)
+        self._subscriber = Subscriber(f"{ROOT}/{SITE}", port, put)
 
-    def watch(self) -> None:
-        """Start the monitor, and the onlooker who sees all that passes."""
-        self._onlooker.start()
-        self.monitor.open()
+    def start_building(self) -> None:
+        """Start the monitor with its guard, and the demo's subscriber; the broker has to run."""
+        self._subscriber.start()
+        self._phone.start()
+        self.monitor.start()
+        self.desk.start()
 
-    def last_words(self, count: int) -> list[str]:
-        """The last lines of everybody's log."""
-        told = []
-        for name, words in (
-            *((name, each.last_words(count)) for name, each in self.nodes.items()),
-            ("broker", self.broker.last_words(count)),
-            ("monitor", self.monitor.last_words(count)),
-        ):
-            told += [f"{name}: {line}" for line in words]
-        return told
+    def start_broker(self) -> None:
+        """Start the broker. Raises BrokerStartError."""
+        self.broker.start()
+
+    def last_lines(self, count: int) -> list[str]:
+        """The last lines of each log."""
+        logs = {**self.nodes, "broker": self.broker, "monitor": self.monitor}
+        return [f"{name}: {line}" for name, process in logs.items() for line in process.last_lines(count)]
 
     def close(self) -> None:
         """End everything that runs: the nodes first, so that they can still say goodbye."""
         with ExitStack() as ends:
-            ends.callback(self.broker.stop)
-            ends.callback(self._onlooker.close)
-            ends.callback(self.monitor.close)
+            for end in (
+                self.broker.stop,
+                self._phone.close,
+                self.desk.close,
+                self.monitor.stop,
+                self._subscriber.close,
+            ):
+                ends.callback(end)
             for node in self.nodes.values():
                 ends.callback(node.stop)
 
 
 @contextmanager
-def build(put: Callable[[Seen], None]) -> Iterator[Stage]:
-    """A stage in a directory that is removed at the end. Raises ToolMissingError without monitor or mosquitto."""
+def installed(put: Callable[[Observation], None]) -> Iterator[Installation]:
+    """An installation in a directory that is removed at the end.
+
+    Raises ToolMissingError if mosquitto or a package of the monitor isn't installed.
+    """
     if missing := [name for name in MONITOR_NEEDS if find_spec(name) is None]:
         raise ToolMissingError(
             f"the demo needs alarm-monitor, whose packages aren't here ({', '.join(missing)})",
             "make run in a checkout, which installs them, or pip install 'alarm-node[monitor]'",
         )
     with TemporaryDirectory(prefix="alarm-node-demo-") as directory:
-        stage = Stage(Path(directory), put)
+        installation = Installation(Path(directory), put)
         try:
-            yield stage
+            yield installation
         finally:
-            stage.close()
+            installation.close()
 
 
 def _free_ports(count: int) -> list[int]:
     """So many different ones."""
-    with ExitStack() as held:
-        ports: list[int] = []
-        while len(ports) < count:
-            port = random.SystemRandom().choice(_PORTS)
-            with suppress(OSError):
-                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
-                ports.append(port)
-        return ports
+    ports: set[int] = set()
+    while len(ports) < count:
+        port = random.SystemRandom().choice(_PORTS)
+        if is_free(port):
+            ports.add(port)
+    return list(ports)

@@ -15,42 +15,42 @@ from tests.support.demo import DEMO, ROOT, TIMEOUT_S, environment, left_behind, 
 
 STEPS = (
     "a private broker answers",
-    "the node was born",
-    "its canary passed",
+    "the node is online",
+    "its canary came back",
     "its heartbeat came",
     "the buzzer sounds",
-    "the ladder says: pressed",
-    "the lamp says: calling",
-    "the press reached the broker",
-    "the ladder says: stored",
-    "the ladder says: accepted",
-    "the ladder says: told",
-    "the lamp says: received",
+    "the call is pressed",
+    "the lamp shows: calling",
+    "the broker has the alarm",
+    "the call is stored",
+    "the call is accepted",
+    "the call is told",
+    "the lamp shows: received",
     "the acknowledgement is done",
-    "the lamp says: somebody is coming",
-    "a reset is refused while the button is held: input-active",
-    "the button was released",
+    "the lamp shows: acknowledged, somebody is coming",
+    "a reset is refused while the button is pressed: input-active",
+    "the button is released",
     "the reset is done",
-    "the building sees no alarm any more",
+    "the broker has no alarm any more",
     "the buzzer is silent",
-    "the lamp says: a fault",
+    "the lamp shows: a fault",
     "the buzzer sounds all the same",
-    "the ladder says: stored",
+    "the call is stored",
     "a private broker answers",
-    "the press reached the broker",
-    "the ladder says: told",
-    "the broker tells the node's will: lost",
+    "the broker has the alarm",
+    "the call is told",
+    "the broker publishes the node's will: lost",
     "the buzzer sounds again",
-    "the node was born again",
-    "the same incident is still in alarm",
+    "the node is online again",
+    "the same incident is still open",
     "the acknowledgement is done",
     "the reset is done",
-    "the walk test holds",
-    "the first tap is a test",
-    "confirmed it",
+    "the walk test is running",
+    "the first press is a test",
+    "the monitor has confirmed it",
     "the buzzer chirps",
-    "a second tap is real",
-    "the ladder says: told",
+    "the second press is an alarm",
+    "the call is told",
     "the acknowledgement is done",
     "the reset is done",
     "the walk test has ended",
@@ -58,19 +58,19 @@ STEPS = (
 )
 
 OF_THE_MONITOR = (
-    "the monitor listens",
-    "the monitor probed the birth",
-    "so it is with desk-012 (class assist, silent)",
-    "so it is with room-310 (class amok, silent and discreet)",
-    "the monitor shows all as up: desk-012 up, room-214 up, room-310 up",
-    "the monitor holds it, the ladder says: held",
-    "the monitor has told people, the ladder says: told",
-    "the monitor finds it, once and not for each node: M008",
-    "the monitor finds nothing any more: desk-012 up, room-214 up, room-310 up",
-    "the monitor finds it: M001",
-    "the monitor finds nothing any more: desk-012 up, room-214 up, room-310 up",
-    "the monitor confirmed it",
-    "the monitor shows it as down, and finds nothing: it was planned: desk-012 up, room-214 down, room-310 up",
+    "the monitor hears the broker",
+    "the monitor probed it: done",
+    "the same of desk-012 (class assist, silent)",
+    "the same of room-310 (class amok, silent and discreet)",
+    "the monitor shows all nodes as up: desk-012 up, room-214 up, room-310 up",
+    "the call is held by the monitor",
+    "the call is told: people were notified",
+    "the monitor has one finding, not one for each node: M008",
+    "the monitor has no finding any more: desk-012 up, room-214 up, room-310 up",
+    "the monitor has a finding: M001",
+    "the monitor has no finding any more: desk-012 up, room-214 up, room-310 up",
+    "the monitor has confirmed it",
+    "without a finding, because the stop was planned: desk-012 up, room-214 down, room-310 up",
 )
 
 
@@ -140,8 +140,8 @@ def test_the_incident_after_the_kill_is_the_one_from_before_it(
     """What was raised without a broker reaches it, and comes back, under the same id; the first incident is another."""
     done, _ = played
 
-    reached = re.findall(r"the press reached the broker: incident (\S+), class threat", done.stdout)
-    still = re.findall(r"the same incident is still in alarm: incident (\S+), class threat", done.stdout)
+    reached = re.findall(r"the broker has the alarm: incident (\S+), class threat", done.stdout)
+    still = re.findall(r"the same incident is still open: incident (\S+), class threat", done.stdout)
 
     assert len(reached) == 2
     assert reached[0] != reached[1]
@@ -164,7 +164,7 @@ def test_a_story_that_is_stopped_leaves_nothing_behind(directory: Path, number: 
     with process:
         assert process.stdout is not None
         for line in process.stdout:
-            if "the monitor shows all as up" in line:
+            if "the monitor shows all nodes as up" in line:
                 break
         running = processes(directory)
 
@@ -214,7 +214,7 @@ def test_the_demo_looks_for_what_the_monitor_is_installed_with() -> None:
 
 def test_a_missing_mosquitto_is_told_with_the_command_that_installs_it(directory: Path) -> None:
     """Without the broker's program the demo doesn't begin, and says what to do."""
-    nowhere = "from node.demo.processes import programs; programs.SBIN = ()"
+    nowhere = "from node.demo.processes import broker; broker.SBIN = ()"
 
     done = demo_after(nowhere, directory, PATH=str(directory))
 
@@ -256,14 +256,14 @@ PATH=${PATH#*:}:/usr/sbin exec mosquitto "$@"
     done = play(directory, PATH=path)
 
     assert done.returncode == 1
-    assert re.search(r"^MISSING .* the monitor probed the birth: .*: waited 15 s for it$", done.stdout, re.MULTILINE)
+    assert re.search(r"^MISSING .* the monitor probed it: .*: waited 15 s for it$", done.stdout, re.MULTILINE)
     assert re.search(r"^  room-214: .* F011 .*/reply", done.stdout, re.MULTILINE)
     assert left_behind(directory) == []
 
 
 @pytest.mark.parametrize(("file", "name"), [("room-214.toml", "room-214"), ("monitor.toml", "monitor")])
 def test_whatever_ends_by_itself_is_a_missing_step(directory: Path, tmp_path: Path, file: str, name: str) -> None:
-    """A node or a monitor that refuses its configuration isn't waited for, and its last words are told."""
+    """A node or a monitor that refuses its configuration isn't waited for, and its last log lines are shown."""
     path = put_on_path(
         tmp_path / "bin",
         f'echo "[surprise]" >>"$(dirname "$2")/{file}"\nPATH=${{PATH#*:}}:/usr/sbin exec mosquitto "$@"',

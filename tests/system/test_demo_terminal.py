@@ -127,13 +127,16 @@ def test_a_press_is_watched_from_the_wall_to_the_reset(person: Person, directory
     person.wait("LAMP    ready", "[  released  ]", UP, "monitor: on", "p: somebody presses the panic button")
 
     person.press("p")
-    person.wait(
-        "[## PRESSED ##]", "LAMP    received", "[x] told: received by people", "(threat)", "BZZZ", f"{UP} CALLS"
-    )
+    person.wait("[## PRESSED ##]", "LAMP    received", "[x] told to people", "(threat)", "BZZZ", f"{UP} CALLS")
     person.press("a")
-    person.wait("LAMP    acknowledged", "steady: somebody is coming", "[x] acknowledged", "alarm          ACKNOWLEDGED")
+    person.wait(
+        "LAMP    acknowledged",
+        "steady: acknowledged, somebody is coming",
+        "[x] acknowledged",
+        "alarm          ACKNOWLEDGED",
+    )
     person.press("x")
-    person.wait("refused, the button is still pressed")
+    person.wait("refused: the button is still pressed")
     person.press("r")
     person.wait("[  released  ]", "restored button")
     person.press("x")
@@ -149,7 +152,7 @@ def test_the_broker_goes_and_comes_back_under_a_press(person: Person) -> None:
     person.wait("LAMP    ready", UP)
 
     person.press("b")
-    away = person.wait("broker: STOPPED", "LAMP    fault", "F010", "M008")
+    away = person.wait("broker: OFF", "LAMP    fault", "F010", "M008")
     person.press("p")
     stored = person.wait("LAMP    calling", "[x] stored", "[ ] accepted", "b starts the broker")
     person.press("b")
@@ -169,7 +172,7 @@ def test_a_killed_node_is_found_and_comes_back_in_the_same_alarm(person: Person)
 
     person.press("k")
     person.wait_until(lambda: b"lost session 1 (its will)" in person.raw, "the will")
-    down = person.wait("1 room-214 DOWN", "node: ENDED", "LAMP    dark", "Its last words", "M001", "k starts the node")
+    down = person.wait("1 room-214 DOWN", "node: OFF", "LAMP    dark", "Its last log", "M001", "k starts the node")
     person.press("k")
     person.wait(UP, "node: heartbeat", "LAMP    received")
     person.press("a")
@@ -181,12 +184,12 @@ def test_a_killed_node_is_found_and_comes_back_in_the_same_alarm(person: Person)
 
 
 def test_a_node_that_died_is_told_and_started_again(person: Person, directory: Path) -> None:
-    """A dead node has a dark lamp, its last words are told, and its key brings it back."""
+    """A dead node has a dark lamp, its last log lines are shown, and its key brings it back."""
     person.wait("LAMP    ready")
     (died,) = [number for number, line in processes(directory).items() if "simulate" in line and "room-214" in line]
 
     os.kill(died, signal.SIGKILL)
-    person.wait("node: ENDED", "LAMP    dark", "Its last words", "k starts the node again")
+    person.wait("node: OFF", "LAMP    dark", "Its last log", "k starts the node again")
     person.press("k")
 
     person.wait("node: heartbeat", "LAMP    ready")
@@ -233,7 +236,7 @@ def test_a_walk_test_begins_and_ends_by_its_key(person: Person) -> None:
     person.wait("LAMP    ready", UP, "3 room-310 up")
 
     person.press("w")
-    person.wait("LAMP    walk-test", "p, r at once: a test")
+    person.wait("LAMP    walk-test", "p, then r at once: a test")
     person.press("p")
     person.wait("[## PRESSED ##]", "tested button")
     person.press("r")

@@ -1,35 +1,36 @@
-"""What a story of the demo tells of what was seen."""
+"""What a story of the demo prints of what was observed."""
 
 import time
 from io import StringIO
 from types import SimpleNamespace
 from typing import Any
 
-from node.demo.observe.observations import Inbox, Shown
-from node.demo.story.steps import Play
+from node.demo.observe.inbox import Inbox
+from node.demo.observe.observations import NodeOutput
+from node.demo.story.steps import Steps
 
 
-class Story(Play):
+class Story(Steps):
     """The lamp, then the buzzer."""
 
     def play(self) -> None:
         """Wait for both."""
-        self._shown("the lamp shines", output="lamp")
-        self._shown("the buzzer sounds", output="buzzer")
+        self._output("the lamp is lit", output="lamp")
+        self._output("the buzzer sounds", output="buzzer")
 
 
 def test_times_never_run_backwards() -> None:
-    """What was seen before the step above it is told with that one's time."""
+    """What was observed before the step above it is printed with that step's time."""
     running = SimpleNamespace(running=True)
-    stage: Any = SimpleNamespace(nodes={"room-214": running}, broker=running, monitor=running)
-    told = StringIO()
+    installation: Any = SimpleNamespace(nodes={"room-214": running}, broker=running, monitor=running)
+    printed = StringIO()
     with Inbox() as inbox:
-        story = Story(stage, inbox, told)
+        story = Story(installation, inbox, printed)
         began = time.monotonic()
-        inbox.put(Shown(began + 3.0, "room-214", {"output": "buzzer"}))
-        inbox.put(Shown(began + 5.0, "room-214", {"output": "lamp"}))
+        inbox.put(NodeOutput(began + 3.0, "room-214", {"output": "buzzer"}))
+        inbox.put(NodeOutput(began + 5.0, "room-214", {"output": "lamp"}))
 
         story.play()
 
-    first, second = (float(line.split()[1]) for line in told.getvalue().splitlines())
+    first, second = (float(line.split()[1]) for line in printed.getvalue().splitlines())
     assert first == second > 4.0

@@ -1,8 +1,6 @@
-"""The telephone of the guard's desk: a target that takes every message of the demo's monitor, and rings.
+"""The guard's phone: a target of the monitor that takes every message. Without one, nobody would be told.
 
-Without it people would be told by nobody, and no lamp would ever say *received*.
-
-Threads: ``telephone`` waits; each message has one of its own.
+Threads: ``phone`` waits for connections; each message has one of its own.
 """
 
 import json
@@ -11,15 +9,15 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from node.demo.observe.observations import Rang, Seen
+from node.demo.observe.observations import Observation, PhoneRang
 
 MESSAGE_LIMIT = 64 * 1024
 
 
-class Telephone:
-    """Listens on a free port of this machine from its making on; answers from ``start`` to ``close``."""
+class Phone:
+    """Has a port of this machine from the beginning; answers from ``start`` to ``close``."""
 
-    def __init__(self, put: Callable[[Seen], None]) -> None:
+    def __init__(self, put: Callable[[Observation], None]) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 length = min(int(self.headers.get("Content-Length", 0)), MESSAGE_LIMIT)
@@ -28,20 +26,20 @@ class Telephone:
                 except (ValueError, LookupError, TypeError):
                     self.send_error(400)
                     return
-                put(Rang(time.monotonic(), title))
+                put(PhoneRang(time.monotonic(), title))
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Nothing: what came is seen."""
+                """Log nothing: PhoneRang says it."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="telephone", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="phone", daemon=True)
 
     @property
     def url(self) -> str:
-        """As Apprise knows it."""
+        """Its address, as Apprise writes it."""
         return f"json://127.0.0.1:{self._server.server_port}/"
 
     def start(self) -> None:

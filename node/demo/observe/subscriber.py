@@ -1,6 +1,6 @@
 """A subscriber that sees everything that passes at the broker, and says nothing.
 
-Threads: ``onlooker`` connects, with a client of its own for each connection; paho's tells what comes.
+Threads: ``subscriber`` connects, with a client of its own for each connection; paho's tells what comes.
 """
 
 import threading
@@ -12,21 +12,21 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from node.demo.observe.observations import Heard, Seen, Watching, understand
+from node.demo.observe.observations import BrokerMessage, Observation, Subscribed, decode
 
 _RETRY_S = 0.1
 
 
-class Onlooker:
+class Subscriber:
     """Hears all below the topic ``branch``."""
 
-    def __init__(self, branch: str, port: int, put: Callable[[Seen], None]) -> None:
+    def __init__(self, branch: str, port: int, put: Callable[[Observation], None]) -> None:
         self._branch = branch
         self._port = port
         self._put = put
         self._closing = False
-        self._nudge = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="onlooker", daemon=True)
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="subscriber", daemon=True)
 
     def start(self) -> None:
         """Connect as soon as there is a broker, again and again."""
@@ -35,30 +35,30 @@ class Onlooker:
     def close(self) -> None:
         """Leave; returns when the connection is closed."""
         self._closing = True
-        self._nudge.set()
+        self._wake.set()
         if self._thread.ident is not None:
             self._thread.join()
 
     def _run(self) -> None:
         while True:
-            self._nudge.clear()
+            self._wake.clear()
             if self._closing:
                 return
             client = self._new_client()
             try:
                 client.connect("127.0.0.1", self._port)
             except OSError:
-                self._nudge.wait(_RETRY_S)
+                self._wake.wait(_RETRY_S)
                 continue
             client.loop_start()
-            self._nudge.wait()
+            self._wake.wait()
             client.disconnect()
             client.loop_stop()
 
     def _new_client(self) -> Client:
         client = Client(
             CallbackAPIVersion.VERSION2,
-            "onlooker",
+            "subscriber",
             protocol=MQTTProtocolVersion.MQTTv5,
             reconnect_on_failure=False,
         )
@@ -75,11 +75,11 @@ class Onlooker:
         client.subscribe(f"{self._branch}/#", options=SubscribeOptions(qos=1, retainAsPublished=True))
 
     def _on_subscribe(self, *_: object) -> None:
-        self._put(Watching(time.monotonic()))
+        self._put(Subscribed(time.monotonic()))
 
     def _on_disconnect(self, *_: object) -> None:
-        self._nudge.set()
+        self._wake.set()
 
     def _on_message(self, _client: object, _data: object, received: MQTTMessage) -> None:
         payload = bytes(received.payload)
-        self._put(Heard(time.monotonic(), received.topic, payload, understand(received.topic, payload)))
+        self._put(BrokerMessage(time.monotonic(), received.topic, payload, decode(received.topic, payload)))

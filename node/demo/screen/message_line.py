@@ -1,30 +1,29 @@
-"""A message in one line, for a person who looks on: who says what, and the few fields that matter."""
+"""A message at the broker as one line for people: who sent it, and the few fields that matter."""
 
-from node.demo.observe.observations import Heard
+from node.demo.observe.observations import BrokerMessage
 from node.protocol.messages import Alarm, Canary, Event, HeartbeatMessage, ReplyMessage, State
 from node.protocol.monitor_messages import Command, MonitorMessage, Receipt
 from node.sanitize import plain
 
-SHOWN_LIMIT = 300
+TEXT_LIMIT = 300
 
 
-def sender(heard: Heard) -> str:
-    """The end of the topic: ``event`` of the node, ``desk state`` of the guard's desk."""
-    kind = heard.topic.rpartition("/")[2]
-    return f"desk {kind}" if isinstance(heard.message, MonitorMessage) else kind
+def sender(heard: BrokerMessage) -> str:
+    """``monitor`` for its own messages; otherwise the end of the topic, e.g. ``event``."""
+    return "monitor" if isinstance(heard.message, MonitorMessage) else heard.topic.rpartition("/")[2]
 
 
-def summary(heard: Heard) -> str:
+def summary(heard: BrokerMessage) -> str:
     """What the message says, on one line without control characters."""
-    return plain(_said(heard)[:SHOWN_LIMIT])
+    return plain(_summary(heard)[:TEXT_LIMIT])
 
 
-def is_heartbeat(heard: Heard) -> bool:
-    """Whether it only says that its sender is still there."""
+def is_heartbeat(heard: BrokerMessage) -> bool:
+    """Whether it is a heartbeat, of a node or of a monitor."""
     return heard.topic.endswith("/heartbeat")
 
 
-def _said(heard: Heard) -> str:
+def _summary(heard: BrokerMessage) -> str:
     match heard.message:
         case None:
             return repr(heard.payload)
@@ -37,16 +36,15 @@ def _said(heard: Heard) -> str:
         case HeartbeatMessage() as heartbeat:
             return _heartbeat(heartbeat)
         case Canary() as canary:
-            return f"session {canary.session}: the node listens to itself"
+            return f"session {canary.session}: the node hears its own topics"
         case Command() as command:
             return _words(command.action, command.incident, f"({command.id})")
         case ReplyMessage() as reply:
             return _words(reply.outcome, reply.reason, f"({reply.id})")
         case Receipt() as receipt:
-            says = "holds" if receipt.kind == "held" else "has told people of"
-            return f"{receipt.monitor} {says} {receipt.event.boot}-{receipt.event.seq}"
+            return f"{receipt.kind} {receipt.event.boot}-{receipt.event.seq} by {receipt.monitor}"
         case MonitorMessage() as monitor:
-            return monitor.state
+            return _words(monitor.state, is_heartbeat(heard) and "(heartbeat)")
 
 
 def _alarm(alarm: Alarm) -> str:
@@ -69,8 +67,8 @@ def _heartbeat(heartbeat: HeartbeatMessage) -> str:
     inputs = [f"{name} {health.state}" for name, health in heartbeat.inputs.items()]
     faults = [fault.code for fault in heartbeat.faults]
     monitors = ", ".join(heartbeat.monitors)
-    told = [*inputs, f"faults {', '.join(faults)}" if faults else "no faults"]
-    return ", ".join([*told, f"hears {monitors}" if monitors else "hears no monitor"])
+    parts = [*inputs, f"faults {', '.join(faults)}" if faults else "no faults"]
+    return ", ".join([*parts, f"hears {monitors}" if monitors else "hears no monitor"])
 
 
 def _words(*words: object) -> str:
