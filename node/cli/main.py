@@ -222,6 +222,7 @@ def _simulate(parsed: argparse.Namespace) -> int:
 def _demo(parsed: argparse.Namespace) -> int:
     from node import demo  # noqa: PLC0415
 
-    logging.getLogger().setLevel(logging.WARNING)
-    interactive = sys.stdin.isatty() and sys.stdout.isatty() and not parsed.headless
+    logging.getLogger().setLevel(logging.ERROR)  # a connection that is lost is part of the demo
+    has_screen = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    interactive = has_screen and not parsed.headless
     return demo.at_terminal() if interactive else demo.headless(sys.stdout)

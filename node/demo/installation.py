@@ -56,8 +56,9 @@ class Installation:
         self.desk.start()
 
     def start_broker(self) -> None:
-        """Start the broker. Raises BrokerStartError."""
+        """Start the broker, and let the demo's subscriber connect at once. Raises BrokerStartError."""
         self.broker.start()
+        self._subscriber.hurry()
 
     def last_lines(self, count: int) -> list[str]:
         """The last lines of each log."""
