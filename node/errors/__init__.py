@@ -60,7 +60,7 @@ class StateDirectoryError(AlarmNodeError):
 
 
 class ToolMissingError(AlarmNodeError):
-    """A program that this command starts isn't on this machine."""
+    """A program that this command needs isn't on this machine, or doesn't start."""
 
     code = "E005"
 
