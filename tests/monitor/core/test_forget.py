@@ -1,22 +1,13 @@
 """Nodes that are no more: what brokers keep of them makes no node, and once forgotten nothing of them stands."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from node.monitor.core.batch import Batch
 from node.monitor.core.commands.requests import Answer, Forget, PauseNode, Reset
 from node.monitor.core.decisions import ClearTopics
-from node.monitor.core.model import Button, NodeKey, NodeRecord, NoticeKind, Status, Tally
+from node.monitor.core.model import NodeKey, NoticeKind
 from node.monitor.core.monitor_settings import Place
-from node.monitor.history.history import History
-from tests.monitor.core.node_messages import BOOT, ROOM, SITE, START, alarm, birth, goodbye, heartbeat, press, will
+from tests.monitor.core.node_messages import ROOM, SITE, alarm, birth, goodbye, heartbeat, press, will
 from tests.monitor.core.play import INCIDENT, Play
-from tests.support.broker import Broker
-from tests.support.monitor import RunningMonitor, alarm_monitor, write_monitor
-from tests.support.mqtt import Client
-from tests.support.node import NODE, SimulatedNode, write_config
 
 OLD = NodeKey(SITE, "room-213")
 ELSEWHERE = NodeKey("nord", "room-213")
@@ -156,34 +147,6 @@ def test_what_only_a_broker_knows_is_taken_from_it(play: Play) -> None:
     assert ClearTopics(OLD) in play.all.says
 
 
-def test_a_history_forgets_it_for_the_next_start(history: History) -> None:
-    """What happened stays; of the node itself nothing is remembered."""
-    record = NodeRecord(node=OLD, status=Status.DOWN, since_utc=START, boot=BOOT)
-    kept = NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=BOOT)
-    history.store(
-        Batch(
-            nodes=(record, kept),
-            buttons=tuple(Button(node=node, input="button", since_utc=START) for node in (OLD, ROOM)),
-            tallies=tuple(Tally(node=node, boot=BOOT, ranges=((1, 1), (5, 9))) for node in (OLD, ROOM)),
-        )
-    )
-
-    history.store(Batch(forgotten=(OLD,)))
-
-    memory = history.remember(START)
-    remembered = ([each.node for each in memory.nodes], [each.node for each in memory.buttons])
-    assert (*remembered, [each.node for each in memory.tallies]) == ([ROOM], [ROOM], [ROOM])
-
-
-def test_who_is_heard_again_within_one_commit_stays(history: History) -> None:
-    """The batches of one transaction end as one after the other would."""
-    record = NodeRecord(node=OLD, status=Status.UP, since_utc=START, boot=BOOT)
-
-    history.store_all((Batch(nodes=(record,)), Batch(forgotten=(OLD,)), Batch(nodes=(record,))))
-
-    assert [each.node for each in history.remember(START).nodes] == [OLD]
-
-
 def test_what_only_brokers_remember_fills_no_memory(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever invents nodes on a broker is bounded."""
     monkeypatch.setattr("node.monitor.core.hub.NODES_LIMIT", 1)
@@ -196,36 +159,3 @@ def test_what_only_brokers_remember_fills_no_memory(play: Play, monkeypatch: pyt
         Answer("unknown", "no-such-node"),
         Answer("unknown", "no-such-node"),
     ]
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    """A private broker."""
-    with Broker(tmp_path / "broker") as started:
-        yield started
-
-
-def test_a_node_that_was_taken_away_is_forgotten_by_a_real_monitor(broker: Broker, tmp_path: Path) -> None:
-    """Nothing stands after that, at the broker and over a restart either."""
-    config = write_monitor(tmp_path / "monitor", broker.port)
-    (tmp_path / "node").mkdir()
-    with RunningMonitor(config) as monitor:
-        with SimulatedNode(write_config(tmp_path / "node", broker.port)) as node:
-            monitor.expect_status(NODE, "up")
-            refused = alarm_monitor(config, "forget", f"{SITE}/{NODE}")
-            node.kill()
-        monitor.expect_status(NODE, "down", 40.0)
-        done = alarm_monitor(config, "forget", f"{SITE}/{NODE}")
-
-        monitor.wait(lambda: monitor.codes() == [], what="no finding")
-        monitor.kill()
-        monitor.start()
-        monitor.wait_until_ready()
-        with Client(broker.port, "reader", subscribe=[f"alarm/v1/{SITE}/node/#"]) as reader:
-            reader.publish("alarm/v1/mitte/node/end/state", "over")
-            reader.expect_topic("alarm/v1/mitte/node/end/state")
-            kept = [each.topic for each in reader.received if each.retain]
-
-        assert (refused.returncode, done.returncode, done.stderr) == (1, 0, "")
-        assert "still speaks" in refused.stderr
-        assert (kept, monitor.items("/nodes"), monitor.codes()) == ([], [], [])

@@ -1,9 +1,6 @@
 """What whoever has one node's login may write on its branch: a real press afterwards is told as real, or isn't held."""
 
-import json
 from collections.abc import Iterable
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +14,7 @@ from node.monitor.core.commands.requests import Acknowledge
 from node.monitor.core.incidents.lifecycle import LISTED_S, OPEN_LIMIT
 from node.monitor.core.model import NodeKey, NoticeKind, Tally
 from node.monitor.core.monitor_settings import Place
-from node.monitor.core.nodes.plausibility import KEPT, LATE_S, SHOWN_S
+from node.monitor.core.nodes.plausibility import KEPT, SHOWN_S
 from node.protocol.messages import INCIDENTS_LIMIT, Alarm, Event, EventId, EventKind, EventRange, OpenIncident
 from tests.monitor.core.node_messages import (
     AT_UTC,
@@ -34,12 +31,6 @@ from tests.monitor.core.node_messages import (
     will,
 )
 from tests.monitor.core.play import ESCALATE_S, INCIDENT, Play, record_of
-from tests.support.broker import Broker
-from tests.support.monitor import RunningMonitor, write_monitor
-from tests.support.mqtt import Client
-from tests.support.node import NODE as WALL
-from tests.support.node import SimulatedNode, write_config
-from tests.support.receivers import HttpReceiver
 
 LATER = "2026-11-25T09:00:00.000Z"
 
@@ -517,37 +508,3 @@ def _called(play: Play) -> set[int]:
         for each in play.all.notices
         if each.kind is NoticeKind.ALARM and not each.test and each.incident.startswith(BOOT)
     }
-
-
-def test_a_real_node_calls_people_whatever_was_written_in_its_name(tmp_path: Path) -> None:
-    """Its next alarms were ended, tested and listed before it had them, by whoever has its login."""
-    branch = f"alarm/v1/{SITE}/node/{WALL}"
-    with ExitStack() as stack:
-        broker = stack.enter_context(Broker(tmp_path / "broker"))
-        people = stack.enter_context(HttpReceiver())
-        target: dict[str, object] = {"name": "guards", "url": people.url, "language": "en", "findings": "none"}
-        config = write_monitor(tmp_path / "monitor", broker.port, targets=[target])
-        monitor = stack.enter_context(RunningMonitor(config))
-        node = stack.enter_context(SimulatedNode(write_config(tmp_path, broker.port, heartbeat_s=1)))
-        thief = stack.enter_context(Client(broker.port, subscribe=[f"{branch}/heartbeat"]))
-        monitor.expect_status(WALL, "up")
-        beat = json.loads(thief.expect_topic(f"{branch}/heartbeat").payload)
-
-        boot, seq = beat["boot"], beat["seq"]
-        head = {"v": 1, "node": WALL, "boot": boot, "at_utc": AT_UTC, "clock": "free"}
-        about_it = {"input": "button", "class": "threat", "presses": 1}
-        for number in range(seq + 1, seq + 9):
-            ids = {"incident": f"{boot}-{number}", **about_it}
-            said = {**head, "seq": number + 1_000, "kind": "reset", "by": "x", "age_ms": 0, **ids}
-            press_of = {"boot": boot, "seq": number}
-            one = {**ids, "phase": "active", "since": AT_UTC, "press": press_of, "test": True}
-            thief.publish(f"{branch}/event", json.dumps(said))
-            thief.publish(f"{branch}/alarm", json.dumps({**head, "seq": 9_000, "phase": "active", "incidents": [one]}))
-        monitor.wait(lambda: "M024" in monitor.codes(), what="the contradiction")
-        until = beat["uptime_s"] + 2 * LATE_S
-        thief.expect(lambda each: json.loads(each.payload)["uptime_s"] > until)
-        node.tap()
-
-        node.expect(ladder="told")
-        # What the thief wrote is told before it, in one message or in two.
-        people.taken.wait(lambda taken: any(each.title == f"ALARM, threat: {SITE}/{WALL}" for each in taken))

@@ -24,13 +24,6 @@ ROSTER = [
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    """A private broker."""
-    with Broker(tmp_path / "broker") as started:
-        yield started
-
-
-@pytest.fixture
 def mail() -> Iterator[MailServer]:
     """A mail server."""
     with MailServer() as started:
