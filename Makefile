@@ -47,7 +47,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types contracts search bench fleet faults endurance install uninstall install-monitor uninstall-monitor \
+.PHONY: help run test quick lint types contracts search bench fleet faults endurance install uninstall install-monitor uninstall-monitor \
     packages lock clean
 
 help: ## this list
@@ -64,6 +64,10 @@ test: lint types contracts ## everything that must hold: lint, types, import con
 	$(BIN)/python -m pytest --numprocesses=$$(($$(nproc) + 2)) --dist=loadfile --no-loadscope-reorder --cov --cov-report=
 	echo "Coverage of $(COVERED):"
 	$(BIN)/coverage report --include='$(COVERED)' --fail-under=100
+
+quick: lint types contracts ## while you work: lint, types, import contracts and the tests of both cores, in less than a minute
+	@echo "Tests of both cores:"
+	$(BIN)/python -m pytest --quiet --numprocesses=auto --hypothesis-profile=quick tests/core tests/monitor/core
 
 lint: .venv/ready ## style and likely mistakes
 	@echo "Lint:"

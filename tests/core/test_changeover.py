@@ -14,6 +14,7 @@ from node.core.settings import Role, Wiring
 from tests.core.house import button, make_settings, switch
 from tests.core.playbook import START, Playbook, Stage
 from tests.core.wall import BEAT_S
+from tests.support.examples import examples
 
 DEBOUNCE_S = 0.020
 SURELY_S = 0.001
@@ -87,7 +88,7 @@ offsets = st.floats(0.0, 0.080)
 
 
 @given(first=clean_gaps, second=clean_gaps, phase_s=st.floats(0, BEAT_S))
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_any_order_and_timing_of_the_two_contacts_is_told_right(
     first: list[float], second: list[float], phase_s: float
 ) -> None:
@@ -117,7 +118,7 @@ def test_any_order_and_timing_of_the_two_contacts_is_told_right(
     phase_s=st.floats(0, BEAT_S),
     lost=st.booleans(),
 )
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_a_press_is_one_press_however_its_contacts_follow_each_other(
     opens: float, closes: float, held_s: float, back: float, shut: float, phase_s: float, lost: bool
 ) -> None:
@@ -144,7 +145,7 @@ def test_a_press_is_one_press_however_its_contacts_follow_each_other(
     bounces=st.lists(st.tuples(st.sampled_from(LINES), st.floats(0.0, 0.003)), max_size=24),
     phase_s=st.floats(0, BEAT_S),
 )
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_chatter_of_3_ms_at_a_press_of_40_ms_counts_once_and_is_no_fault(
     bounces: list[tuple[str, float]], phase_s: float
 ) -> None:
@@ -162,7 +163,7 @@ def test_chatter_of_3_ms_at_a_press_of_40_ms_counts_once_and_is_no_fault(
 
 
 @given(toggles=st.lists(st.tuples(st.sampled_from(LINES), st.floats(0.0001, 0.060), st.booleans()), max_size=60))
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_chatter_without_end_leaves_an_input_that_still_works(toggles: list[tuple[str, float, bool]]) -> None:
     """Edges and samples in any order; then a press counts, and the input comes back to normal."""
     play = changeover_wall()
@@ -188,7 +189,7 @@ def test_chatter_without_end_leaves_an_input_that_still_works(toggles: list[tupl
     back=st.floats(0.0, 0.200),
     late_s=st.floats(0.0, 0.900),
 )
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_edges_that_come_late_in_a_burst_tell_the_same(opens: float, held_s: float, back: float, late_s: float) -> None:
     """The thread that brings them slept through the whole press: by their stamps it is one, dated when it was."""
     edges = [

@@ -13,6 +13,7 @@ from node.core.settings import Wiring
 from tests.core.house import button, make_settings
 from tests.core.playbook import START, Playbook
 from tests.core.wall import BEAT_S, Wave, chattering, quiet_wall, tap, train, watch
+from tests.support.examples import examples
 
 DEBOUNCES_MS = range(6, 40)
 GAPS_S = st.lists(st.floats(0.0002, 0.0006), max_size=5)
@@ -33,7 +34,7 @@ def test_a_clean_press_of_40_ms_counts_once_at_each_debounce(debounce_ms: int) -
 
 
 @given(closing=GAPS_S, opening=GAPS_S, phase_s=st.floats(0, BEAT_S))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_a_press_of_40_ms_with_3_ms_of_chatter_counts_once(
     closing: list[float], opening: list[float], phase_s: float
 ) -> None:

@@ -18,6 +18,7 @@ from node.core.supervision import MONITOR_HEARD_S
 from node.protocol.monitor_messages import ReceiptKind
 from tests.core.house import button, make_settings
 from tests.core.playbook import LINK, Playbook
+from tests.support.examples import examples
 
 RECEIPT_S = 10.0
 kinds = st.sampled_from(get_args(ReceiptKind))
@@ -132,7 +133,7 @@ class Promise(RuleBasedStateMachine):
 
 
 TestPromise = Promise.TestCase
-TestPromise.settings = settings(max_examples=150, stateful_step_count=30)
+TestPromise.settings = settings(max_examples=examples(150), stateful_step_count=30)
 
 
 def test_without_a_monitor_no_order_of_events_ever_shows_received() -> None:

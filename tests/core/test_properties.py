@@ -16,6 +16,7 @@ from node.core.settings import Receipts, Wiring
 from tests.core.building import INPUTS, LINKS, Building
 from tests.core.house import button, make_settings
 from tests.core.playbook import EVENT_TOPIC, Playbook
+from tests.support.examples import examples
 
 GOOD_ENDS = {
     Receipts.REQUIRED: {Step.TOLD, Step.ACKNOWLEDGED},
@@ -119,7 +120,7 @@ class Life(Building):
         raise AssertionError("each receipt leads to another event")
 
 
-Life.TestCase.settings = settings(max_examples=250, stateful_step_count=40)
+Life.TestCase.settings = settings(max_examples=examples(250), stateful_step_count=40)
 TestLife = pytest.mark.timeout(600)(Life.TestCase)
 
 
@@ -258,5 +259,5 @@ class WalkTester(RuleBasedStateMachine):
         assert self.play.state.held_due == {}
 
 
-WalkTester.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
+WalkTester.TestCase.settings = settings(max_examples=examples(150), stateful_step_count=30)
 TestWalkTester = pytest.mark.timeout(600)(WalkTester.TestCase)

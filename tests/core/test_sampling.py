@@ -16,6 +16,7 @@ from node.core.settings import Wiring
 from tests.core.house import button, make_settings
 from tests.core.playbook import START, Playbook
 from tests.core.wall import BEAT_S, quiet_wall, train, watch
+from tests.support.examples import examples
 
 
 def test_before_the_first_sample_an_input_is_unknown() -> None:
@@ -311,7 +312,7 @@ quick_sampler = st.lists(st.tuples(st.floats(0.0001, 0.010), usual, usual), min_
     ),
     st.floats(0.0, 0.050),
 )
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 def test_however_long_either_thread_stands_still_a_press_counts_once_and_a_brush_never(
     length: tuple[float, int], threads: tuple[list[tuple[float, float, float]], list[float]], phase_s: float
 ) -> None:
@@ -345,7 +346,7 @@ def test_however_long_either_thread_stands_still_a_press_counts_once_and_a_brush
     st.lists(st.tuples(st.floats(0.040, 0.400), st.floats(0.0001, 0.005), st.booleans(), st.booleans()), max_size=8),
     st.floats(0.0, 0.010),
 )
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_whichever_edges_are_lost_sparks_that_come_one_by_one_are_no_press(
     sparks: list[tuple[float, float, bool, bool]], phase_s: float
 ) -> None:
@@ -371,7 +372,7 @@ def test_whichever_edges_are_lost_sparks_that_come_one_by_one_are_no_press(
 
 
 @given(st.lists(st.tuples(st.floats(0.0001, 0.060), st.booleans()), min_size=1, max_size=40))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_edges_and_samples_in_any_order_keep_the_integral_in_its_bounds(steps: list[tuple[float, bool]]) -> None:
     """Between 0 and the debounce; the timeline never goes back; a decision is never dated after it was made."""
     at, seen = START, [Line(since=START)]

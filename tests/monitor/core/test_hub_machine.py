@@ -34,6 +34,7 @@ from tests.monitor.core.node_messages import (
 )
 from tests.monitor.core.play import ESCALATE_S
 from tests.monitor.core.settings import settings_of
+from tests.support.examples import examples
 
 FIRST_BOOT = 0xB000
 LEVELS = 2
@@ -653,7 +654,7 @@ class TwoHistories(TwoDesks):
 
 
 for machine in (Building, TwoDesks, TwoHistories):
-    machine.TestCase.settings = settings(max_examples=300, stateful_step_count=40)
+    machine.TestCase.settings = settings(max_examples=examples(300), stateful_step_count=40)
 TestBuilding = pytest.mark.timeout(300)(Building.TestCase)
 TestTwoDesks = pytest.mark.timeout(300)(TwoDesks.TestCase)
 TestTwoHistories = pytest.mark.timeout(300)(TwoHistories.TestCase)

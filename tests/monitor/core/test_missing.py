@@ -16,6 +16,7 @@ from tests.monitor.core.committed import Committed, batch_of
 from tests.monitor.core.node_messages import BOOT, BROKER, ROOM, birth, event, heartbeat, moment
 from tests.monitor.core.play import Play
 from tests.monitor.core.settings import settings_of
+from tests.support.examples import examples
 
 BEAT_S = 10.0
 MISSING_S = 60.0
@@ -214,5 +215,5 @@ class Numbers(RuleBasedStateMachine):
         return hub, deque()
 
 
-Numbers.TestCase.settings = settings(max_examples=200, stateful_step_count=40)
+Numbers.TestCase.settings = settings(max_examples=examples(200), stateful_step_count=40)
 TestNumbers = pytest.mark.timeout(300)(Numbers.TestCase)

@@ -31,6 +31,7 @@ from tests.monitor.core.node_messages import (
     will,
 )
 from tests.monitor.core.play import ESCALATE_S, INCIDENT, Play, record_of
+from tests.support.examples import examples
 
 LATER = "2026-11-25T09:00:00.000Z"
 
@@ -468,7 +469,7 @@ def written(play: Play, poison: Iterable[tuple[float, Any, bool]]) -> float:
 
 
 @pytest.mark.timeout(300)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400))
 @given(
     before=st.booleans(),
     poison=POISON,

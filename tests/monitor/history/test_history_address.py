@@ -20,6 +20,7 @@ from node.monitor.history.history import Batch, History
 from node.monitor.history.queries import Which
 from tests.monitor.conftest import TEMPLATE
 from tests.support.broker import free_port
+from tests.support.examples import examples
 from tests.support.history import at, event
 from tests.support.pgbouncer import pooled
 from tests.support.postgres import PASSWORD, Postgres
@@ -64,7 +65,7 @@ def test_a_password_of_any_characters_opens_the_database(postgres: Postgres, pas
 
 
 @given(st.text(st.characters(blacklist_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=6, max_size=40))
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_no_address_tells_a_part_of_its_password(password: str) -> None:
     """Encoded or not, wherever it stands: not in the error, nor in what a log makes of it."""
     encoded = quote(password, safe="")
