@@ -32,7 +32,7 @@ HANGS_S = 4.0
 """No try takes so long on a database that works: a thousand batches are a second's work on an SD card."""
 
 HANGS = "hangs"
-"""The reason of StoreFailed if the database hangs (texts.py DETAILS)."""
+"""The reason of StoreFailed if the database hangs (notify/texts/vocabulary.py)."""
 
 _NO_MEMORY = "the history at its address can't be used: this machine has no memory left"
 

@@ -35,7 +35,7 @@ from apprise import (
     PersistentStoreMode,
 )
 
-from node.monitor.notify.texts import Message, Mood
+from node.monitor.notify.texts.message import Message, Mood
 
 SEND_S = 30.0
 READ_S = 20.0

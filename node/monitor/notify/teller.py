@@ -34,7 +34,7 @@ from node.monitor.locale.translation import Words
 from node.monitor.notify.routing import targets_of
 from node.monitor.notify.sender import Outcome, Sender, problem_of
 from node.monitor.notify.target_health import FAILURES, Accepted, Health, TargetFailed, TargetWorks
-from node.monitor.notify.texts import trial
+from node.monitor.notify.texts.wording import trial
 from node.monitor.notify.worker import Pace, Worker
 
 __all__ = [

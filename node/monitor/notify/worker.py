@@ -16,7 +16,7 @@ from node.monitor.locale.translation import Words
 from node.monitor.notify.grouping import MANY_S, RETRY, Window, is_given_up, left_out
 from node.monitor.notify.sender import SEND_S, Outcome, Sender
 from node.monitor.notify.target_health import Health
-from node.monitor.notify.texts import worded
+from node.monitor.notify.texts.wording import worded
 
 log = logging.getLogger(__name__)
 

@@ -43,7 +43,7 @@ from node.monitor.locale.translation import one_line
 from node.monitor.notify.fallback import FallbackOutbox
 from node.monitor.notify.outbox_timeout import TimedOutbox
 from node.monitor.notify.teller import Accepted, Outcome, Pace, TargetFailed, TargetWorks, Teller, targets_of
-from node.monitor.notify.texts import DETAILS
+from node.monitor.notify.texts.vocabulary import DETAILS
 from node.monitor.service.current_view import CurrentView, status_line
 from node.monitor.service.inbox import Inbox, Said
 from node.monitor.service.links.all_links import AllLinks

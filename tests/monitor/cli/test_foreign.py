@@ -40,7 +40,7 @@ from node.monitor.core.model import (
 from node.monitor.core.monitor_settings import Language, Place
 from node.monitor.core.view.view_types import BrokerView, TargetView
 from node.monitor.locale.translation import Words
-from node.monitor.notify.texts import message
+from node.monitor.notify.texts.wording import message
 from node.sanitize import plain
 from tests.support import notices
 from tests.support.building import NOW, building, button, finding, incident, node

@@ -14,7 +14,7 @@ from node.monitor.core.findings.catalogue import kind_of
 from node.monitor.core.model import Finding, FindingKey, NodeKey, NodeRecord, Notice, Status
 from node.monitor.core.monitor_settings import Language, Target
 from node.monitor.notify.routing import targets_of
-from node.monitor.notify.texts import message
+from node.monitor.notify.texts.wording import message
 from tests.monitor.core.node_messages import ROOM, SITE, START, heartbeat
 from tests.monitor.core.play import Play
 from tests.support.notices import finding

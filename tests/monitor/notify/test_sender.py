@@ -10,7 +10,7 @@ from threading import Timer
 import pytest
 
 from node.monitor.notify.sender import HUNG_MAX, Sender, problem_of, struck_out
-from node.monitor.notify.texts import Message, Mood
+from node.monitor.notify.texts.message import Message, Mood
 from tests.support.broker import free_port
 from tests.support.receivers import HttpReceiver, MailServer, text_of
 

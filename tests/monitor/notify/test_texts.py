@@ -20,7 +20,9 @@ from node.monitor.core.findings.catalogue import FINDINGS, kind_of, next_step
 from node.monitor.core.model import FindingKey, NodeKey, Notice, NoticeKind
 from node.monitor.core.monitor_settings import Language, Place
 from node.monitor.locale.translation import TITLE_LENGTH, Words, catalog
-from node.monitor.notify.texts import Message, Mood, counted, message, worded
+from node.monitor.notify.texts.message import Message, Mood
+from node.monitor.notify.texts.vocabulary import counted
+from node.monitor.notify.texts.wording import message, worded
 from node.sanitize import plain
 from tests.support.notices import AT, alarm, finding
 

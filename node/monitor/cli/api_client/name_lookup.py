@@ -10,7 +10,7 @@ from node.core.settings import AlarmClass
 from node.monitor.cli.api_client.calls import ApiError, Commands
 from node.monitor.cli.output.replies import STATES
 from node.monitor.locale.translation import Words, mark
-from node.monitor.notify.texts import CLASSES
+from node.monitor.notify.texts.vocabulary import CLASSES
 
 
 class SeveralError(ApiError):

@@ -27,7 +27,7 @@ from node.monitor.core.findings.catalogue import (
 from node.monitor.core.model import NodeKey
 from node.monitor.core.monitor_codec import TTL_S, FromNode, MonitorWire
 from node.monitor.core.monitor_settings import Settings
-from node.monitor.notify.texts import BROKER_PROBLEMS
+from node.monitor.notify.texts.vocabulary import BROKER_PROBLEMS
 from node.monitor.service.links.broker_link import BOUNDS
 from node.protocol.messages import ReplyMessage, State
 

@@ -12,7 +12,7 @@ from babel.dates import LOCALTZ
 from node.core.settings import AlarmClass
 from node.monitor.cli.output.replies import STATES
 from node.monitor.locale.translation import Words, local, mark
-from node.monitor.notify.texts import CLASSES, DETAILS, REASONS, detail_of
+from node.monitor.notify.texts.vocabulary import CLASSES, DETAILS, REASONS, detail_of
 
 HEADINGS = {
     "about": mark("About"),

@@ -14,7 +14,7 @@ from node.monitor.cli.export.columns import for_people, headings
 from node.monitor.cli.export.csv_cells import PLAIN, Sheet, csv_lines
 from node.monitor.cli.output.replies import STATES
 from node.monitor.locale.translation import Words, local, mark
-from node.monitor.notify.texts import CLASSES, DETAILS, REASONS, calls_of
+from node.monitor.notify.texts.vocabulary import CLASSES, DETAILS, REASONS, calls_of
 from node.sanitize import as_json, plain
 
 NARROWEST = 20

@@ -22,7 +22,7 @@ from node.monitor.cli.output.replies import STATES, refused, words_of
 from node.monitor.cli.output.table import Listed
 from node.monitor.core.monitor_settings import Language
 from node.monitor.locale.translation import Words, mark
-from node.monitor.notify.texts import CLASSES, calls_of, counted, detail_of
+from node.monitor.notify.texts.vocabulary import CLASSES, calls_of, counted, detail_of
 from node.sanitize import plain
 
 if TYPE_CHECKING:

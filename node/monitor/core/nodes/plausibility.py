@@ -98,7 +98,7 @@ class Plausibility:
 
 REFUSED = "refused"
 TOLD_ANEW = "told-anew"
-"""The details of the finding. Their texts are in texts.py."""
+"""The details of the finding. Their texts are in notify/texts/vocabulary.py."""
 
 
 def happened_after(now: Moment, event: Event, at: float) -> bool:
