@@ -204,7 +204,7 @@ def _after(ms: float | None) -> str:
 
 def _simulate(parsed: argparse.Namespace) -> int:
     systemd.outlast_hangups()
-    from node.simulate import run  # noqa: PLC0415
+    from node.simulate.simulation import run  # noqa: PLC0415
 
     with systemd.notifying(os.environ) as notifier:
         settings = config.load(parsed.config, os.environ)

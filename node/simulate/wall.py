@@ -1,4 +1,4 @@
-"""The simulated wall: mock pins with contacts to ground, on wires that can be cut and shorted.
+"""The simulated wall: contacts to ground, on cables that can be cut and shorted.
 
 bounce 3 ms  ‾‾|_|‾|_|‾‾|______________    then held, until it is released
 tap 40 ms    ‾‾|_______________|‾‾‾‾‾‾‾    normally open: pressed is low
@@ -8,14 +8,9 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
-
-from gpiozero.pins.mock import MockFactory, MockPin
 
 from node.core.settings import InputSettings
-
-OnLevel = Callable[[float, int, bool], None]
-"""Called with (monotonic seconds, BCM pin, level) whenever an output changes."""
+from node.simulate.mock_pins import OnLevel, WiredFactory
 
 OnContact = Callable[[float, str, bool], None]
 """Called with (monotonic seconds, input, actuated) whenever a contact was moved."""
@@ -23,8 +18,7 @@ OnContact = Callable[[float, str, bool], None]
 TURN_MS = 200.0
 """How long a key stays turned, in milliseconds."""
 
-_PI_3B = "a02082"
-_CHATTER_S = (0.0005, 0.0015)
+_BOUNCE_S = (0.0005, 0.0015)
 
 
 class Wire(StrEnum):
@@ -35,64 +29,11 @@ class Wire(StrEnum):
     SHORTED = "shorted"
 
 
-class WiredPin(MockPin):  # type: ignore[misc] # gpiozero has no types
-    """A mock pin with a contact to ground. A WiredFactory makes it, and says who is called about outputs."""
-
-    def __init__(self, factory: "WiredFactory", info: Any) -> None:
-        self.contact_closed = False
-        self.edges_lost = False
-        super().__init__(factory, info)
-
-    @property
-    def changed_at(self) -> float:
-        """The stamp of its newest edge (monotonic seconds), which the node uses."""
-        return float(self._last_change)
-
-    def set_contact(self, closed: bool) -> None:
-        """Close the contact to ground, or open it and leave the level to the pull resistor."""
-        # A press while the panel switches the pull resistor on must not be lost (HAZARDS.md H12).
-        with self._when_changed_lock:
-            self.contact_closed = closed
-            if closed:
-                self.drive_low()
-            elif self.pull == "up":
-                self.drive_high()
-
-    def drive_high(self) -> None:
-        """As MockPin's, but the level stays low while the contact is closed."""
-        with self._when_changed_lock:
-            if self.contact_closed:
-                self.drive_low()
-            else:
-                super().drive_high()
-
-    def _change_state(self, value: bool) -> bool:
-        changed: bool = super()._change_state(value)
-        if changed and self.function == "output":
-            self.factory.on_level(self._last_change, self._number, value)
-        return changed
-
-    def _call_when_changed(self) -> None:
-        # The lock: otherwise a panel that closes now could remove the handler between MockPin's check and its call.
-        with self._when_changed_lock:
-            if self._when_changed is not None and not self.edges_lost:
-                super()._call_when_changed()
-
-
-class WiredFactory(MockFactory):  # type: ignore[misc] # gpiozero has no types
-    """A factory of WiredPins, independent of the environment; it shares no pins with other factories."""
-
-    def __init__(self, on_level: OnLevel) -> None:
-        super().__init__(revision=_PI_3B, pin_class=WiredPin)
-        self.on_level = on_level
-
-
 class Wall:
     """The contacts and cables of a simulated wall, by input name. Only one thread may use it.
 
-    ``line_pins``: the BCM pins of the inputs' lines. ``seed`` makes the chatter of ``bounce`` repeatable. Pass
-    ``factory`` to the node's panel. Every contact is at rest until it is actuated, which may be before the panel is
-    made.
+    ``factory`` is for the node's panel. ``line_pins``: the BCM pins of the inputs' lines. ``seed`` makes ``bounce``
+    repeatable. Every contact is at rest until it is actuated, which may be before the panel is made.
     """
 
     def __init__(
@@ -110,7 +51,7 @@ class Wall:
         self._on_wire = on_wire
         self._inputs = {each.name: each for each in inputs}
         self._pins = {line: self.factory.pin(line_pins[line]) for each in inputs for line in each.lines}
-        self._random = random.Random(seed)  # noqa: S311 - chatter, no secret
+        self._random = random.Random(seed)  # noqa: S311 - bounce, no secret
         self._actuated = dict.fromkeys(self._inputs, False)
         self._wires = dict.fromkeys(self._inputs, Wire.INTACT)
         for name in self._inputs:
@@ -136,7 +77,7 @@ class Wall:
         self.release(name)
 
     def bounce(self, name: str, ms: float) -> None:
-        """Begin a press that chatters for this long, about once a millisecond, and stays pressed."""
+        """Begin a press that bounces for this long, about once a millisecond, and stays pressed."""
         due = time.monotonic()
         end = due + ms / 1000
         actuated = True
@@ -144,7 +85,7 @@ class Wall:
             _wait_until(due)
             self._actuate(name, actuated)
             actuated = not actuated
-            due += self._random.uniform(*_CHATTER_S)
+            due += self._random.uniform(*_BOUNCE_S)
         _wait_until(end)
         self.press(name)
 
@@ -165,7 +106,7 @@ class Wall:
             self._on_contact(at, name, actuated)
 
     def _move(self, name: str, actuated: bool) -> float:
-        """Set the lines, break before make: a changeover contact opens first. When the last of its lines changed."""
+        """Set the lines; the instant at which the last one changed. A changeover contact breaks before it makes."""
         before = time.monotonic()
         settings, wire = self._inputs[name], self._wires[name]
         closed = {

@@ -14,8 +14,8 @@ from gpiozero import DigitalOutputDevice, InputDevice
 
 from node.core.settings import Wiring
 from node.core.signals import LampPattern
-from node.simulate import Lines
 from node.simulate.instructions import Action, Instruction, carry_out, parse
+from node.simulate.json_lines import JsonLines
 from node.simulate.wall import Wall
 from tests.support.walls import wall_of
 
@@ -168,7 +168,7 @@ def test_a_tap_lasts_at_least_as_long_as_it_says(listen: Callable[..., Listener]
 def test_a_bounce_ends_pressed(
     listen: Callable[..., Listener], wiring: Wiring, pressed_high: bool, ms: int, seed: int
 ) -> None:
-    """Whatever the chatter was, it begins with the press and ends held down."""
+    """Whatever the bounce was, it begins with the press and ends held down."""
     wall = _wall(wiring, seed=seed)
     listener = listen(wall)
 
@@ -178,8 +178,8 @@ def test_a_bounce_ends_pressed(
     assert (listener.levels[0], listener.levels[-1]) == (pressed_high, pressed_high)
 
 
-def test_a_bounce_chatters_about_once_a_millisecond_until_its_time_is_over(listen: Callable[..., Listener]) -> None:
-    """However slow the machine is, 40 ms of chatter have 27 to 81 edges, and the last isn't early."""
+def test_a_bounce_changes_about_once_a_millisecond_until_its_time_is_over(listen: Callable[..., Listener]) -> None:
+    """However slow the machine is, 40 ms of bounce have 27 to 81 edges, and the last isn't early."""
     wall = _wall()
     listener = listen(wall)
     before = time.monotonic()
@@ -190,8 +190,8 @@ def test_a_bounce_chatters_about_once_a_millisecond_until_its_time_is_over(liste
     assert time.monotonic() - before >= 0.040
 
 
-def test_a_seed_makes_the_chatter_repeatable(listen: Callable[..., Listener]) -> None:
-    """Two walls with the same seed chatter alike; ten in a row with different ones don't."""
+def test_a_seed_makes_the_bounce_repeatable(listen: Callable[..., Listener]) -> None:
+    """Two walls with the same seed bounce alike; ten in a row with different ones don't."""
     counts = []
     for seed in (7, 7, *range(10)):
         wall = _wall(seed=seed)
@@ -354,7 +354,7 @@ def test_instructions_are_carried_out(listen: Callable[..., Listener], lines: li
         assert instruction is not None
         carry_out(instruction, wall)
 
-    first_and_last = listener.levels[:1] + listener.levels[1:][-1:]  # what is between is chatter
+    first_and_last = listener.levels[:1] + listener.levels[1:][-1:]  # what is between is bounce
     assert first_and_last == levels
 
 
@@ -375,10 +375,10 @@ class _Written(io.StringIO):
 def test_a_change_is_one_flushed_line() -> None:
     """The instant comes first, to the microsecond, then the fields in the order given."""
     stream = _Written()
-    lines = Lines(stream)
+    lines = JsonLines(stream)
 
-    lines.change(12.3456789, output="buzzer", level=True)
-    lines.change(13.0, output="lamp", pattern=LampPattern.CALLING)
+    lines.write(12.3456789, output="buzzer", level=True)
+    lines.write(13.0, output="lamp", pattern=LampPattern.CALLING)
 
     assert stream.flushed == (
         '{"at":12.345679,"output":"buzzer","level":true}\n{"at":13.0,"output":"lamp","pattern":"calling"}\n'
@@ -396,12 +396,12 @@ class _Slow(io.StringIO):
 def test_lines_of_several_threads_stay_whole() -> None:
     """Threads that report at once don't break each other's lines."""
     stream = _Slow()
-    lines = Lines(stream)
+    lines = JsonLines(stream)
     count = 300
 
     def report(output: str) -> None:
         for at in range(count):
-            lines.change(float(at), output=output)
+            lines.write(float(at), output=output)
 
     threads = [threading.Thread(target=report, args=(name,)) for name in ("buzzer", "lamp", "ladder")]
     for thread in threads:
@@ -420,9 +420,9 @@ def test_a_reader_that_has_gone_is_survived(caplog: pytest.LogCaptureFixture) ->
     os.close(reading)
 
     with os.fdopen(writing, "w") as stream:
-        lines = Lines(stream)
-        lines.change(1.0, output="lamp")
-        lines.change(2.0, output="lamp")
+        lines = JsonLines(stream)
+        lines.write(1.0, output="lamp")
+        lines.write(2.0, output="lamp")
 
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["no more lines on standard output"]
 
@@ -430,10 +430,10 @@ def test_a_reader_that_has_gone_is_survived(caplog: pytest.LogCaptureFixture) ->
 def test_a_stream_that_was_closed_is_survived() -> None:
     """Writing to a closed stream is as quiet as to a broken pipe."""
     stream = io.StringIO()
-    lines = Lines(stream)
+    lines = JsonLines(stream)
     stream.close()
 
-    lines.change(1.0, output="lamp")
-    lines.change(2.0, output="lamp")
+    lines.write(1.0, output="lamp")
+    lines.write(2.0, output="lamp")
 
     assert stream.closed
