@@ -17,7 +17,7 @@ from typing import Self
 
 from tests.support.certificates import Pair
 
-READY_S = 20.0
+READY_S = 60.0
 STOP_S = 10.0
 
 # Below the range from which the kernel takes ports for outgoing connections: a client that tries to connect while the
@@ -167,7 +167,11 @@ class Broker:
             time.sleep(0.01)
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(

@@ -11,7 +11,7 @@ from tests.support.broker import free_port
 from tests.support.node import wait_until
 from tests.support.postgres import Postgres
 
-READY_S = 30.0
+READY_S = 60.0
 STOP_S = 10.0
 
 

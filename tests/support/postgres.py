@@ -157,6 +157,7 @@ class Postgres:
         try:
             self.start()
         except BaseException:
+            self.stop()
             shutil.rmtree(self.directory, ignore_errors=True)
             raise
         return self
