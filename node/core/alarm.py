@@ -18,8 +18,9 @@ README.md's diagram is drawn from ``TRANSITIONS``; a test keeps them equal.
 
 from dataclasses import replace
 from enum import StrEnum
+from typing import assert_never
 
-from node.core.model import Incident, Key, ListedIncident, Step
+from node.core.model import Incident, Key, ListedIncident, Phase, Step
 from node.core.settings import AlarmClass, InputSettings, Lamp, Sound
 
 OPEN_LIMIT = 48
@@ -98,17 +99,25 @@ TRANSITIONS: dict[tuple[Step, Happening], Step] = {
     (Step.NOBODY, Happening.RESET): Step.NORMAL,
 }
 
-_PHASES = {Step.TOLD: "received", Step.ACKNOWLEDGED: "acknowledged"}
-
 
 def follow(step: Step, happening: Happening) -> Step | None:
     """The step after ``happening``; None if the table refuses it."""
     return TRANSITIONS.get((step, happening))
 
 
-def phase(step: Step) -> str:
-    """The step as the ``alarm`` topic shows it: active, received (people were told) or acknowledged."""
-    return _PHASES.get(step, "active")
+def phase(step: Step) -> Phase:
+    """The step as the ``alarm`` topic shows it."""
+    match step:
+        case Step.NORMAL:
+            return "normal"
+        case Step.PRESSED | Step.STORED | Step.ACCEPTED | Step.HELD | Step.NOBODY:
+            return "active"
+        case Step.TOLD:
+            return "received"
+        case Step.ACKNOWLEDGED:
+            return "acknowledged"
+        case _:
+            assert_never(step)
 
 
 def press(

@@ -10,6 +10,7 @@ Rules:
 """
 
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from node.core.settings import Role
 
@@ -17,8 +18,6 @@ WINDOW_S = 600.0
 CALM_S = 30.0
 EDGES_PER_PRESS = 50
 WALKED_THROUGH = 10
-
-_DOORWAYS = (Role.DOOR_HELD_OPEN, Role.DOOR_REPORT, Role.DOOR_INCIDENT_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,13 @@ class Chatter:
 
 def allowance(role: Role, chatter_presses: float) -> float:
     """How many decided changes an input of this role may have in ``WINDOW_S``."""
-    return chatter_presses * (WALKED_THROUGH if role in _DOORWAYS else 1)
+    match role:
+        case Role.BUTTON | Role.DOOR_ALARM | Role.TAMPER | Role.RESET:
+            return chatter_presses
+        case Role.DOOR_HELD_OPEN | Role.DOOR_REPORT | Role.DOOR_INCIDENT_ONLY:
+            return chatter_presses * WALKED_THROUGH
+        case _:
+            assert_never(role)
 
 
 def state_changed(chatter: Chatter, at: float, allowed: float) -> Chatter:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from node.core import alarm, incident_events, inhibit, walk_test
 from node.core.effects import Reply, SendReply
 from node.core.events import CommandHeard
-from node.core.model import Incident, Inhibit, Step
+from node.core.model import EventKind, Incident, Inhibit, Step
 from node.core.state import Outcome
 from node.core.turn import Turn
 
@@ -31,7 +31,7 @@ def decide(turn: Turn, command: CommandHeard) -> None:
     if reason is None:
         _answer(turn, command, Reply(command.id, "done"))
     elif turn.may_record_refusal():
-        turn.log("command-refused", command=command.action, subject=command.id, by=command.by, reason=reason)
+        turn.log(EventKind.COMMAND_REFUSED, command=command.action, subject=command.id, by=command.by, reason=reason)
         _answer(turn, command, Reply(command.id, "refused", reason))
 
 
@@ -92,7 +92,7 @@ def _acknowledge(turn: Turn, command: CommandHeard) -> str | None:
     if acknowledged is None:
         return "already-acknowledged"
     turn.put_incident(turn.show_step(acknowledged, Step.ACKNOWLEDGED))
-    turn.log_about("acknowledged", acknowledged, by=command.by)
+    turn.log_about(EventKind.ACKNOWLEDGED, acknowledged, by=command.by)
     return None
 
 
@@ -112,7 +112,7 @@ def _silence(turn: Turn, command: CommandHeard) -> str | None:
     if incident.sounding_until is None:
         return "not-sounding"
     turn.put_incident(replace(incident, sounding_until=None))
-    turn.log_about("silenced", incident, by=command.by)
+    turn.log_about(EventKind.SILENCED, incident, by=command.by)
     return None
 
 
@@ -123,7 +123,7 @@ def _identify(turn: Turn, command: CommandHeard) -> str | None:
         return "silent-incident-open"
     for_s = command.arguments["for_s"]
     turn.change(identify_until=turn.now + for_s)
-    turn.log("identified", by=command.by, for_s=for_s)
+    turn.log(EventKind.IDENTIFIED, by=command.by, for_s=for_s)
     return None
 
 
@@ -134,7 +134,7 @@ def _inhibit(turn: Turn, command: CommandHeard) -> str | None:
     reason = command.arguments["reason"]
     new = Inhibit(name, turn.now + for_s, command.by, reason)
     turn.change(inhibits=inhibit.add(turn.state.inhibits, new))
-    turn.log("inhibited", input=name, by=command.by, reason=reason, for_s=for_s)
+    turn.log(EventKind.INHIBITED, input=name, by=command.by, reason=reason, for_s=for_s)
     return None
 
 

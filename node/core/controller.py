@@ -32,7 +32,7 @@ from node.core import (
 from node.core import events as ev
 from node.core.chatter import Chatter
 from node.core.effects import Begin, CloseLinks, Effect, ReadClock, SendState, Spill
-from node.core.model import Snapshot
+from node.core.model import EventKind, Snapshot
 from node.core.settings import Receipts, Settings
 from node.core.state import State
 from node.core.supervision import LinkState, Supervision
@@ -64,7 +64,7 @@ def start(settings: Settings, boot: str, at: float, utc_offset: float) -> State:
 def handle(state: State, event: ev.Event) -> tuple[State, list[Effect]]:
     """The state after this event, and the effects to perform, in order."""
     turn = Turn(replace(state, now=max(state.now, event.at)))
-    handler = _HANDLERS.get(type(event))
+    handler = HANDLERS.get(type(event))
     if handler is None:
         turn.refuse(f"unexpected {type(event).__name__}")
     else:
@@ -122,7 +122,7 @@ def _watchdog_read(turn: Turn, event: ev.WatchdogRead) -> None:
 def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
     if turn.state.stopping:
         return
-    turn.log("stopped", reason=event.reason, for_s=event.back_in_s)
+    turn.log(EventKind.STOPPED, reason=event.reason, for_s=event.back_in_s)
     turn.change(stopping=True)
     for link in turn.state.supervision.links:
         if link.up:
@@ -135,7 +135,7 @@ def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
 
 
 def _begin(turn: Turn, **fields: Any) -> None:
-    turn.log("started", **fields)
+    turn.log(EventKind.STARTED, **fields)
     turn.change(begun=True)
     if not turn.state.stopping:
         turn.first.append(Begin())
@@ -168,7 +168,7 @@ def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
         closed=(*restored.closed, *turn.state.closed),
     )
     if turn.state.begun:
-        turn.log("record-loaded", previous=restored.previous)
+        turn.log(EventKind.RECORD_LOADED, previous=restored.previous)
     else:
         _begin(turn, previous=restored.previous)
     inputs.time_passed(turn)
@@ -219,7 +219,7 @@ def _eviction_due(turn: Turn, event: ev.EvictionDue) -> None:
         if not entry.alarm and any(each.holds(key) for each in event.ranges):
             turn.change(waiting=delivery.remove(turn.state.waiting, key))
             turn.last.append(Spill(key))
-    turn.log("evicted", ranges=event.ranges)
+    turn.log(EventKind.EVICTED, ranges=event.ranges)
 
 
 def _output_failed(turn: Turn, event: ev.OutputFailed) -> None:
@@ -238,7 +238,7 @@ def _command_heard(turn: Turn, event: ev.CommandHeard) -> None:
         commands.decide(turn, event)
 
 
-_HANDLERS: dict[type[ev.Event], Callable[[Turn, Any], None]] = {
+HANDLERS: dict[type[ev.Event], Callable[[Turn, Any], None]] = {
     ev.EdgeSeen: inputs.edge_seen,
     ev.EdgesDropped: inputs.edges_dropped,
     ev.LevelsRead: inputs.levels_read,

@@ -7,32 +7,28 @@ record's thread and never waits), then what is sent.
 from dataclasses import dataclass
 from typing import Literal
 
-from node.core.model import Key, KeyRange, ListedIncident, Snapshot, Step
-from node.core.settings import AlarmClass
+from node.core.line import ContactState
+from node.core.model import EventKind, Key, KeyRange, ListedIncident, Snapshot, Step
+from node.core.settings import AlarmClass, InputKind
 from node.core.signals import BuzzerPattern, LampPattern
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
-    """The base of all effects."""
-
-
-@dataclass(frozen=True, slots=True)
-class SetBuzzer(Effect):
+class SetBuzzer:
     """Play this pattern until another one is set."""
 
     pattern: BuzzerPattern
 
 
 @dataclass(frozen=True, slots=True)
-class SetLamp(Effect):
+class SetLamp:
     """Show this pattern until another one is set."""
 
     pattern: LampPattern
 
 
 @dataclass(frozen=True, slots=True)
-class ShowLadder(Effect):
+class ShowLadder:
     """The call for help of ``input`` reached ``step`` for the first time; ``press`` is the event that calls."""
 
     at: float
@@ -42,7 +38,7 @@ class ShowLadder(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class SampleAt(Effect):
+class SampleAt:
     """Read every input at this instant, besides the sampler's regular reading."""
 
     at: float
@@ -52,13 +48,13 @@ class SampleAt(Effect):
 class LoggedEvent:
     """One numbered thing that happened, as it is stored and published on ``event``.
 
-    ``kind`` is one of PROTOCOL.md 6.3's kinds (messages.EventKind). ``at`` is monotonic; ``at_utc`` is seconds since
-    1970, a label. Fields that a kind doesn't use stay None (``ranges`` empty). An event with an ``incident`` is an
-    alarm event. So is a button's test, because its reaction time has to be that of an alarm.
+    ``at`` is monotonic; ``at_utc`` is seconds since 1970, a label. Fields that a kind doesn't use stay None (``ranges``
+    empty). An event with an ``incident`` is an alarm event. So is a button's test, because its reaction time has to be
+    that of an alarm.
     """
 
     key: Key
-    kind: str
+    kind: EventKind
     at: float
     at_utc: float
     synchronised: bool
@@ -79,11 +75,11 @@ class LoggedEvent:
     @property
     def is_alarm(self) -> bool:
         """Whether this event overtakes any backlog and is never evicted."""
-        return self.incident is not None or self.kind == "tested"
+        return self.incident is not None or self.kind is EventKind.TESTED
 
 
 @dataclass(frozen=True, slots=True)
-class Append(Effect):
+class Append:
     """Hand this event to the record, together with what a restart must know after it."""
 
     event: LoggedEvent
@@ -91,14 +87,14 @@ class Append(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class StoreSnapshot(Effect):
+class StoreSnapshot:
     """Store what a restart must know, when it changed without an event."""
 
     snapshot: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class MarkReceived(Effect):
+class MarkReceived:
     """Note in the record that ``by`` (a monitor's id, or BROKER) has this event; its payload may be dropped."""
 
     key: Key
@@ -106,41 +102,41 @@ class MarkReceived(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class Spill(Effect):
+class Spill:
     """The payload of this event may be dropped from memory: the record has it."""
 
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
-class ReadBacklog(Effect):
+class ReadBacklog:
     """Ask the record for unreceipted events that aren't among ``known``."""
 
     known: tuple[Key, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Begin(Effect):
+class Begin:
     """Start to read the inputs and to connect to every broker: the record has answered, or is late."""
 
 
 @dataclass(frozen=True, slots=True)
-class HurryLinks(Effect):
+class HurryLinks:
     """Somebody pressed: a link that waits before its next attempt to connect must try now."""
 
 
 @dataclass(frozen=True, slots=True)
-class CloseLinks(Effect):
+class CloseLinks:
     """Say goodbye on every link once the broker has answered all messages, or after 2 s; then end."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReadClock(Effect):
+class ReadClock:
     """Ask whether the wall clock is synchronised."""
 
 
 @dataclass(frozen=True, slots=True)
-class Send(Effect):
+class _Published:
     """The base of everything that is published: on this link, in this session only."""
 
     link: str
@@ -148,7 +144,7 @@ class Send(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class SendEvent(Send):
+class SendEvent(_Published):
     """Publish a stored or fresh event; ``alarm`` events overtake everything that waits on the link."""
 
     key: Key
@@ -156,7 +152,7 @@ class SendEvent(Send):
 
 
 @dataclass(frozen=True, slots=True)
-class SendAlarm(Send):
+class SendAlarm(_Published):
     """Publish the retained list of open incidents, worst first; empty means normal."""
 
     incidents: tuple[ListedIncident, ...]
@@ -166,7 +162,7 @@ class SendAlarm(Send):
 
 
 @dataclass(frozen=True, slots=True)
-class SendState(Send):
+class SendState(_Published):
     """Publish the birth or the goodbye."""
 
     state: Literal["online", "offline"]
@@ -178,7 +174,7 @@ class SendState(Send):
 
 
 @dataclass(frozen=True, slots=True)
-class SendCanary(Send):
+class SendCanary(_Published):
     """Publish a canary: a message of the node to itself."""
 
     seq: int
@@ -196,7 +192,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class SendReply(Send):
+class SendReply(_Published):
     """Publish the outcome of a command."""
 
     reply: Reply
@@ -218,14 +214,14 @@ class FaultReport:
 class InputReport:
     """An input as a heartbeat reports it.
 
-    ``kind``: button, door, tamper or reset. ``supervised``: the node can tell a cut or shorted wire from a press.
+    ``supervised``: the node can tell a cut or shorted wire from a press.
     ``inhibited_s``: the time until it is back in service, None when it is in service. ``alarm_class``: None if it never
     calls for help.
     """
 
     name: str
-    kind: str
-    state: str
+    kind: InputKind
+    state: ContactState
     supervised: bool
     inhibited_s: float | None
     alarm_class: AlarmClass | None = None
@@ -267,14 +263,36 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
-class SendHeartbeat(Send):
+class SendHeartbeat(_Published):
     """Publish a heartbeat."""
 
     heartbeat: Heartbeat
 
 
 @dataclass(frozen=True, slots=True)
-class WriteStatus(Effect):
+class WriteStatus:
     """Write the same heartbeat to the status file, for ``alarm-node check`` on this machine."""
 
     heartbeat: Heartbeat
+
+
+RecordEffect = Append | StoreSnapshot | MarkReceived | Spill | ReadBacklog
+"""What the record does."""
+
+Send = SendEvent | SendAlarm | SendState | SendCanary | SendReply | SendHeartbeat
+"""What a link publishes."""
+
+Effect = (
+    SetBuzzer
+    | SetLamp
+    | ShowLadder
+    | SampleAt
+    | Begin
+    | HurryLinks
+    | CloseLinks
+    | ReadClock
+    | WriteStatus
+    | RecordEffect
+    | Send
+)
+"""Each effect. Whoever performs effects matches all of them: the type check refuses one that nobody performs."""

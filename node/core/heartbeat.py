@@ -63,7 +63,7 @@ def _walk_test_s(state: State) -> float | None:
 
 
 def _input_report(state: State, settings: InputSettings, inhibited_s: float | None) -> InputReport:
-    known = state.contacts[settings.name].state.value
+    known = state.contacts[settings.name].state
     role = settings.role
     alarm_class = settings.alarm_class if role.raises_alarm else None
     return InputReport(settings.name, role.kind, known, settings.wiring.is_supervised, inhibited_s, alarm_class)

@@ -8,7 +8,7 @@ from node.core import alarm, inhibit
 from node.core.alarm import Happening
 from node.core.effects import HurryLinks
 from node.core.line import ContactState
-from node.core.model import Incident, Key, Step
+from node.core.model import EventKind, Incident, Key, Step
 from node.core.state import State
 from node.core.turn import Turn
 
@@ -29,14 +29,14 @@ def next_instant(state: State) -> float:
     return min((each for each in instants if each is not None), default=inf)
 
 
-def press(turn: Turn, name: str, at: float, kind: str) -> None:
+def press(turn: Turn, name: str, at: float, kind: EventKind) -> None:
     """A press of this input was decided at ``at``: begin an incident, or start the ladder of an open one again.
 
     ``kind`` is the kind of the event; for a door it isn't "pressed".
     """
     state = turn.state
     if inhibit.is_inhibited(state.inhibits, name):
-        turn.log("inhibited-press", at, input=name)
+        turn.log(EventKind.INHIBITED_PRESS, at, input=name)
         return
     settings = state.settings.input(name)
     before = state.incident_of(name)
@@ -80,7 +80,7 @@ def report_nobody(turn: Turn, incident: Incident, happening: Happening) -> None:
     if happening is Happening.UNHEARD:
         after = replace(after, press=turn.next_key(), marks=after.marks - {Step.NOBODY, Step.HELD, Step.TOLD})
     turn.put_incident(turn.show_step(after, Step.NOBODY))
-    turn.log_about("nobody", after, reason=happening.value)
+    turn.log_about(EventKind.NOBODY, after, reason=happening.value)
 
 
 def reset(turn: Turn, incident: Incident, by: str, reason: str | None = None) -> str | None:
@@ -90,7 +90,7 @@ def reset(turn: Turn, incident: Incident, by: str, reason: str | None = None) ->
         if state is not ContactState.NORMAL:
             return f"input-{state.value}"
     turn.close_incident(incident)
-    turn.log_about("reset", incident, by=by, reason=reason)
+    turn.log_about(EventKind.RESET, incident, by=by, reason=reason)
     return None
 
 
@@ -120,6 +120,6 @@ def _incident_due(turn: Turn, incident: Incident) -> None:
     if incident.sounding_until is not None and turn.now >= incident.sounding_until:
         incident = replace(incident, sounding_until=None)
         turn.put_incident(incident)
-        turn.log_about("sound-ended", incident)
+        turn.log_about(EventKind.SOUND_ENDED, incident)
     if incident.receipt_due is not None and turn.now >= incident.receipt_due:
         report_nobody(turn, incident, Happening.TIMED_OUT)

@@ -14,9 +14,10 @@ Rules:
 6. A chattering input reports only a press that begins an incident (chatter.py).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
+from typing import assert_never
 
 from node.core import chatter, contact, incident_events, inhibit, walk_test
 from node.core.chatter import Chatter
@@ -24,6 +25,7 @@ from node.core.contact import Contact
 from node.core.effects import SampleAt
 from node.core.events import EdgesDropped, EdgeSeen, LevelsRead
 from node.core.line import EDGE_GRACE_S, UNREADABLE_S, ContactState
+from node.core.model import EventKind
 from node.core.settings import InputSettings, Role
 from node.core.state import State
 from node.core.turn import Turn
@@ -98,10 +100,10 @@ def time_passed(turn: Turn) -> None:
         if calmed is not turn.state.chatters[name]:
             _end_chatter(turn, settings, calmed)
         if turn.now >= (due := turn.state.held_due.get(name, inf)):
-            _WAS_HELD[settings.role](turn, settings, due)
+            _act_on_held(turn, settings, due)
     for ended in inhibit.ended(turn.state.inhibits, turn.now):
         turn.change(inhibits=tuple(each for each in turn.state.inhibits if each is not ended))
-        turn.log("inhibit-ended", input=ended.input)
+        turn.log(EventKind.INHIBIT_ENDED, input=ended.input)
         if turn.state.contact_state(ended.input) is ContactState.ACTIVE:
             _found_active(turn, turn.state.settings.input(ended.input))
 
@@ -128,11 +130,18 @@ def conditions(state: State) -> Iterator[tuple[FaultKind, str, float]]:
             yield INPUT_CHATTERS, name, -inf
         if inhibit.is_inhibited(state.inhibits, name):
             continue
-        if settings.role is Role.TAMPER:
-            if chattering or known.state is ContactState.ACTIVE:
-                yield CASE_OPEN, name, -inf
-        elif known.state is ContactState.ACTIVE and settings.role in (Role.BUTTON, Role.RESET):
-            yield INPUT_STUCK, name, known.changed_at + state.settings.stuck_s
+        is_active = known.state is ContactState.ACTIVE
+        match settings.role:
+            case Role.TAMPER:
+                if chattering or is_active:
+                    yield CASE_OPEN, name, -inf
+            case Role.BUTTON | Role.RESET:
+                if is_active:
+                    yield INPUT_STUCK, name, known.changed_at + state.settings.stuck_s
+            case Role.DOOR_ALARM | Role.DOOR_HELD_OPEN | Role.DOOR_REPORT | Role.DOOR_INCIDENT_ONLY:
+                pass  # a door may stay open
+            case _:
+                assert_never(settings.role)
         if known.state is ContactState.FAULT and not chattering:
             yield WIRE_FAULTY, name, -inf
 
@@ -171,7 +180,7 @@ def _change_contact(turn: Turn, settings: InputSettings, after: Contact) -> None
         if settings.role is not Role.RESET or before.state is not ContactState.UNKNOWN:
             _became_active(turn, settings, after.changed_at)
     elif after.state is ContactState.NORMAL and _was_active(turn, name, before):
-        _BECAME_NORMAL.get(settings.role, _ignore)(turn, settings, after.changed_at)
+        _act_on_normal(turn, settings, after.changed_at)
 
 
 def _was_active(turn: Turn, name: str, before: Contact) -> bool:
@@ -190,23 +199,23 @@ def _end_chatter(turn: Turn, settings: InputSettings, calmed: Chatter) -> None:
         case ContactState.ACTIVE:
             _found_active(turn, settings)
         case ContactState.NORMAL:
-            _BECAME_NORMAL.get(settings.role, _ignore)(turn, settings, turn.now)
+            _act_on_normal(turn, settings, turn.now)
 
 
 def _is_withheld(turn: Turn, name: str) -> bool:
     """Whether the input's changes are withheld: it chatters, and its alarm (if it raises any) is already open."""
     if turn.state.chatters[name].until is None:
         return False
-    raises = turn.state.settings.input(name).role in (Role.BUTTON, Role.DOOR_ALARM)
-    return not raises or turn.state.incident_of(name) is not None
+    alarms_at_once = turn.state.settings.input(name).role.alarms_at_once
+    return not alarms_at_once or turn.state.incident_of(name) is not None
 
 
 def _became_active(turn: Turn, settings: InputSettings, at: float) -> None:
     if settings.role is not Role.TAMPER and inhibit.is_inhibited(turn.state.inhibits, settings.name):
         if settings.role.raises_alarm or settings.role is Role.RESET:
-            turn.log("inhibited-press", at, input=settings.name)
+            turn.log(EventKind.INHIBITED_PRESS, at, input=settings.name)
         return
-    _BECAME_ACTIVE.get(settings.role, _ignore)(turn, settings, at)
+    _act_on_active(turn, settings, at)
 
 
 def _found_active(turn: Turn, settings: InputSettings) -> None:
@@ -215,27 +224,59 @@ def _found_active(turn: Turn, settings: InputSettings) -> None:
         _became_active(turn, settings, turn.now)
 
 
-def _ignore(_turn: Turn, _settings: InputSettings, _at: float) -> None:
-    """Nothing follows from this change."""
+def _act_on_active(turn: Turn, settings: InputSettings, at: float) -> None:
+    match settings.role:
+        case Role.BUTTON:
+            _press_button(turn, settings, at)
+        case Role.DOOR_ALARM:
+            incident_events.press(turn, settings.name, at, EventKind.OPENED)
+        case Role.DOOR_HELD_OPEN:
+            _start_hold_time(turn, settings, at)
+        case Role.DOOR_REPORT:
+            _report(turn, settings, at, EventKind.OPENED)
+        case Role.DOOR_INCIDENT_ONLY:
+            _report_in_incident(turn, settings, at, EventKind.OPENED)
+        case Role.TAMPER:
+            pass  # a fault for as long as it is active: conditions
+        case Role.RESET:
+            _turn_key(turn, settings, at)
+        case _:
+            assert_never(settings.role)
+
+
+def _act_on_normal(turn: Turn, settings: InputSettings, at: float) -> None:
+    match settings.role:
+        case Role.BUTTON:
+            _release_button(turn, settings, at)
+        case Role.DOOR_ALARM | Role.DOOR_HELD_OPEN:
+            _close_alarming_door(turn, settings, at)
+        case Role.DOOR_REPORT:
+            _report(turn, settings, at, EventKind.CLOSED)
+        case Role.DOOR_INCIDENT_ONLY:
+            _report_in_incident(turn, settings, at, EventKind.CLOSED)
+        case Role.TAMPER | Role.RESET:
+            pass
+        case _:
+            assert_never(settings.role)
+
+
+def _act_on_held(turn: Turn, settings: InputSettings, at: float) -> None:
+    """The hold time is over. Only a button's test and a ``DOOR_HELD_OPEN`` have one."""
+    if settings.role is Role.BUTTON:
+        _press_button(turn, settings, at)
+    else:
+        _cancel_hold_time(turn, settings.name)
+        incident_events.press(turn, settings.name, at, EventKind.HELD_OPEN)
 
 
 def _press_button(turn: Turn, settings: InputSettings, at: float) -> None:
     _cancel_hold_time(turn, settings.name)
     walk_test.note(turn, settings.name, at)
-    incident_events.press(turn, settings.name, at, "pressed")
-
-
-def _open_alarm_door(turn: Turn, settings: InputSettings, at: float) -> None:
-    incident_events.press(turn, settings.name, at, "opened")
+    incident_events.press(turn, settings.name, at, EventKind.PRESSED)
 
 
 def _start_hold_time(turn: Turn, settings: InputSettings, at: float) -> None:
     turn.change(held_due={**turn.state.held_due, settings.name: at + settings.held_open_s})
-
-
-def _hold_door_open(turn: Turn, settings: InputSettings, at: float) -> None:
-    _cancel_hold_time(turn, settings.name)
-    incident_events.press(turn, settings.name, at, "held-open")
 
 
 def _end_hold_time(turn: Turn, settings: InputSettings, after: Contact) -> None:
@@ -245,7 +286,7 @@ def _end_hold_time(turn: Turn, settings: InputSettings, after: Contact) -> None:
     """
     due = turn.state.held_due.get(settings.name, inf)
     if due <= after.changed_at:
-        _WAS_HELD[settings.role](turn, settings, due)
+        _act_on_held(turn, settings, due)
     elif settings.role is not Role.BUTTON or after.state is ContactState.NORMAL:
         _cancel_hold_time(turn, settings.name)
 
@@ -255,68 +296,37 @@ def _cancel_hold_time(turn: Turn, name: str) -> None:
         turn.change(held_due={other: due for other, due in turn.state.held_due.items() if other != name})
 
 
-def _report(kind: str) -> Callable[[Turn, InputSettings, float], None]:
-    def report(turn: Turn, settings: InputSettings, at: float) -> None:
-        if not inhibit.is_inhibited(turn.state.inhibits, settings.name):
-            turn.log(kind, at, input=settings.name)
-
-    return report
+def _report(turn: Turn, settings: InputSettings, at: float, kind: EventKind) -> None:
+    if not inhibit.is_inhibited(turn.state.inhibits, settings.name):
+        turn.log(kind, at, input=settings.name)
 
 
-def _report_in_incident(kind: str) -> Callable[[Turn, InputSettings, float], None]:
-    def report(turn: Turn, settings: InputSettings, at: float) -> None:
-        if turn.state.incidents and not inhibit.is_inhibited(turn.state.inhibits, settings.name):
-            newest = turn.state.incidents[-1]
-            turn.log(kind, at, input=settings.name, incident=newest.id, test=newest.test)
-
-    return report
+def _report_in_incident(turn: Turn, settings: InputSettings, at: float, kind: EventKind) -> None:
+    if turn.state.incidents and not inhibit.is_inhibited(turn.state.inhibits, settings.name):
+        newest = turn.state.incidents[-1]
+        turn.log(kind, at, input=settings.name, incident=newest.id, test=newest.test)
 
 
 def _turn_key(turn: Turn, settings: InputSettings, at: float) -> None:
-    turn.log("key-turned", at, input=settings.name)
+    turn.log(EventKind.KEY_TURNED, at, input=settings.name)
     for incident in turn.state.incidents:
         reason = incident_events.reset(turn, incident, by=KEY_SWITCH)
         if reason is not None:
-            turn.log_about("reset-refused", incident, by=KEY_SWITCH, reason=reason)
+            turn.log_about(EventKind.RESET_REFUSED, incident, by=KEY_SWITCH, reason=reason)
 
 
 def _release_button(turn: Turn, settings: InputSettings, at: float) -> None:
     incident = turn.state.incident_of(settings.name)
     if incident is None:
-        turn.log("restored", at, input=settings.name)
+        turn.log(EventKind.RESTORED, at, input=settings.name)
     else:
-        turn.log_about("restored", incident, at)
+        turn.log_about(EventKind.RESTORED, incident, at)
 
 
 def _close_alarming_door(turn: Turn, settings: InputSettings, at: float) -> None:
     incident = turn.state.incident_of(settings.name)
     if incident is not None:
-        turn.log_about("closed", incident, at)
-
-
-_Reaction = Callable[[Turn, InputSettings, float], None]
-
-_BECAME_ACTIVE: dict[Role, _Reaction] = {
-    Role.BUTTON: _press_button,
-    Role.DOOR_ALARM: _open_alarm_door,
-    Role.DOOR_HELD_OPEN: _start_hold_time,
-    Role.DOOR_REPORT: _report("opened"),
-    Role.DOOR_INCIDENT_ONLY: _report_in_incident("opened"),
-    Role.RESET: _turn_key,
-}
-
-_WAS_HELD: dict[Role, _Reaction] = {
-    Role.BUTTON: _press_button,
-    Role.DOOR_HELD_OPEN: _hold_door_open,
-}
-
-_BECAME_NORMAL: dict[Role, _Reaction] = {
-    Role.BUTTON: _release_button,
-    Role.DOOR_ALARM: _close_alarming_door,
-    Role.DOOR_HELD_OPEN: _close_alarming_door,
-    Role.DOOR_REPORT: _report("closed"),
-    Role.DOOR_INCIDENT_ONLY: _report_in_incident("closed"),
-}
+        turn.log_about(EventKind.CLOSED, incident, at)
 
 
 def _count_edges(turn: Turn, settings: InputSettings, count: int) -> None:

@@ -10,7 +10,7 @@ from node.core import alarm, delivery, heartbeat, incident_events, reconcile, su
 from node.core import events as ev
 from node.core.alarm import Happening
 from node.core.effects import MarkReceived, SendCanary, SendState
-from node.core.model import BROKER, Key, Step
+from node.core.model import BROKER, EventKind, Key, Step
 from node.core.settings import Receipts
 from node.core.state import State
 from node.core.supervision import LinkState
@@ -198,7 +198,7 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
         )
         others = (each for each in turn.state.incidents if each is not known)
         turn.change(incidents=(incident, *others))
-        turn.log_about("adopted", incident)
+        turn.log_about(EventKind.ADOPTED, incident)
     if event.retained:
         turn.change_link(replace(link, alarm_sent=None))
     elif event.boot != turn.state.boot or not reconcile.is_last_sent(link, event.incidents):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from node.core.settings import AlarmClass, Lamp
 
@@ -48,6 +48,44 @@ def ranges_of(keys: Iterable[Key], most: int) -> tuple[KeyRange, ...]:
         else:
             ranges.append(KeyRange(key.boot, key.seq, key.seq))
     return tuple(ranges)
+
+
+Phase = Literal["normal", "active", "received", "acknowledged"]
+"""How far a call has got, as the retained ``alarm`` shows it. ``received``: people were told."""
+
+
+class EventKind(StrEnum):
+    """The kinds of events that are stored and published (PROTOCOL.md 6.3). The protocol's messages use this list."""
+
+    STARTED = "started"
+    RECORD_LOADED = "record-loaded"
+    EVICTED = "evicted"
+    STOPPED = "stopped"
+    PRESSED = "pressed"
+    RESTORED = "restored"
+    OPENED = "opened"
+    HELD_OPEN = "held-open"
+    CLOSED = "closed"
+    NOBODY = "nobody"
+    ACKNOWLEDGED = "acknowledged"
+    SILENCED = "silenced"
+    SOUND_ENDED = "sound-ended"
+    RESET = "reset"
+    RESET_REFUSED = "reset-refused"
+    KEY_TURNED = "key-turned"
+    ADOPTED = "adopted"
+    IDENTIFIED = "identified"
+    INHIBITED = "inhibited"
+    INHIBIT_ENDED = "inhibit-ended"
+    INHIBITED_PRESS = "inhibited-press"
+    WALK_TEST_STARTED = "walk-test-started"
+    WALK_TEST_ENDED = "walk-test-ended"
+    TESTED = "tested"
+    TEST_CONFIRMED = "test-confirmed"
+    FAULT_RAISED = "fault-raised"
+    FAULT_CLEARED = "fault-cleared"
+    COMMAND_REFUSED = "command-refused"
+    UNEXPECTED = "unexpected"
 
 
 class Step(StrEnum):

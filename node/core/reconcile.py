@@ -20,7 +20,7 @@ from node.core.effects import (
     SetLamp,
     StoreSnapshot,
 )
-from node.core.model import Incident, Key, ListedIncident, Snapshot, Step
+from node.core.model import EventKind, Incident, Key, ListedIncident, Snapshot, Step
 from node.core.settings import Receipts
 from node.core.state import State
 from node.core.supervision import FaultId, LinkState
@@ -91,9 +91,9 @@ def _report_faults(turn: Turn) -> bool:
     raised = sorted(standing - state.faults.keys())
     turn.change(faults={**told, **dict.fromkeys(raised, now_utc)})
     for fault in raised:
-        turn.log("fault-raised", fault=fault.code, subject=fault.subject)
+        turn.log(EventKind.FAULT_RAISED, fault=fault.code, subject=fault.subject)
     for fault in sorted(state.faults.keys() - standing):
-        turn.log("fault-cleared", fault=fault.code, subject=fault.subject)
+        turn.log(EventKind.FAULT_CLEARED, fault=fault.code, subject=fault.subject)
     return True
 
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal, assert_never
+
+InputKind = Literal["button", "door", "tamper", "reset"]
 
 
 class Wiring(StrEnum):
@@ -71,14 +74,35 @@ class Role(StrEnum):
     RESET = "reset"
 
     @property
-    def kind(self) -> str:
-        """The thing on the wall: button, door, tamper or reset."""
-        return self.value.partition("-")[0]
+    def kind(self) -> InputKind:
+        """The thing on the wall."""
+        match self:
+            case Role.BUTTON:
+                return "button"
+            case Role.DOOR_ALARM | Role.DOOR_HELD_OPEN | Role.DOOR_REPORT | Role.DOOR_INCIDENT_ONLY:
+                return "door"
+            case Role.TAMPER:
+                return "tamper"
+            case Role.RESET:
+                return "reset"
+            case _:
+                assert_never(self)
+
+    @property
+    def alarms_at_once(self) -> bool:
+        """Whether it begins an incident as soon as it becomes active."""
+        return self.raises_alarm and self is not Role.DOOR_HELD_OPEN
 
     @property
     def raises_alarm(self) -> bool:
         """Whether it can begin an incident."""
-        return self in (Role.BUTTON, Role.DOOR_ALARM, Role.DOOR_HELD_OPEN)
+        match self:
+            case Role.BUTTON | Role.DOOR_ALARM | Role.DOOR_HELD_OPEN:
+                return True
+            case Role.DOOR_REPORT | Role.DOOR_INCIDENT_ONLY | Role.TAMPER | Role.RESET:
+                return False
+            case _:
+                assert_never(self)
 
 
 class Receipts(StrEnum):

@@ -16,6 +16,7 @@ ISO 8201 reserves three pulses and a pause for *evacuate*: no pattern here may h
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import assert_never
 
 from node.core.model import Incident, Step
 from node.core.settings import Lamp
@@ -72,16 +73,6 @@ BUZZER_WAVES: dict[BuzzerPattern, Wave] = {
     BuzzerPattern.CHIRP: ((True, 0.1), (False, 4.9)),
 }
 
-_STEP_PATTERNS: dict[Step, LampPattern] = {
-    Step.PRESSED: LampPattern.CALLING,
-    Step.STORED: LampPattern.CALLING,
-    Step.ACCEPTED: LampPattern.CALLING,
-    Step.HELD: LampPattern.CALLING,
-    Step.TOLD: LampPattern.RECEIVED,
-    Step.ACKNOWLEDGED: LampPattern.ACKNOWLEDGED,
-    Step.NOBODY: LampPattern.NOBODY,
-}
-
 
 def lamp(
     incidents: Iterable[Incident], faulty: bool, *, walk_test: bool = False, confirmed: bool = False
@@ -99,7 +90,7 @@ def lamp(
         else:
             discreet = incident
     if shown is not None:
-        return _STEP_PATTERNS[shown.step]
+        return _pattern_of(shown.step)
     if confirmed:
         return LampPattern.RECEIVED
     if discreet is not None and discreet.step is Step.ACKNOWLEDGED:
@@ -119,3 +110,17 @@ def buzzer(incidents: Iterable[Incident], identifying: bool, *, chirping: bool =
     if identifying:
         return BuzzerPattern.IDENTIFY
     return BuzzerPattern.CHIRP if chirping else BuzzerPattern.OFF
+
+
+def _pattern_of(step: Step) -> LampPattern:
+    match step:
+        case Step.NORMAL | Step.PRESSED | Step.STORED | Step.ACCEPTED | Step.HELD:
+            return LampPattern.CALLING  # no open incident is normal
+        case Step.TOLD:
+            return LampPattern.RECEIVED
+        case Step.ACKNOWLEDGED:
+            return LampPattern.ACKNOWLEDGED
+        case Step.NOBODY:
+            return LampPattern.NOBODY
+        case _:
+            assert_never(step)

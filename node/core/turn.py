@@ -8,7 +8,7 @@ from typing import Any
 
 from node.core import delivery
 from node.core.effects import Effect, LoggedEvent, ShowLadder, Spill
-from node.core.model import Incident, Key, Step
+from node.core.model import EventKind, Incident, Key, Step
 from node.core.state import State
 from node.core.supervision import LinkState, with_link
 
@@ -52,7 +52,7 @@ class Turn:
         """The identity of the next event."""
         return Key(self.state.boot, self.state.seq + 1)
 
-    def log(self, kind: str, at: float | None = None, **fields: Any) -> Key:
+    def log(self, kind: EventKind, at: float | None = None, **fields: Any) -> Key:
         """Number an event, hand it to the record, and let it wait until a monitor holds it."""
         key = self.next_key()
         instant = self.now if at is None else at
@@ -74,7 +74,7 @@ class Turn:
             self.last.append(Spill(spilled))
         return key
 
-    def log_about(self, kind: str, incident: Incident, at: float | None = None, **fields: Any) -> Key:
+    def log_about(self, kind: EventKind, incident: Incident, at: float | None = None, **fields: Any) -> Key:
         """Log an event about an incident."""
         return self.log(
             kind,
@@ -103,7 +103,7 @@ class Turn:
     def refuse(self, what: str) -> None:
         """Record an unexpected event, which changed nothing."""
         if self.may_record_refusal():
-            self.log("unexpected", reason=what)
+            self.log(EventKind.UNEXPECTED, reason=what)
 
     def put_incident(self, incident: Incident) -> None:
         """Replace the incident of the same id, at its place."""

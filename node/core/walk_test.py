@@ -26,7 +26,7 @@ from math import inf
 from node.core import alarm, inhibit, signals
 from node.core.effects import HurryLinks
 from node.core.line import ContactState
-from node.core.model import Key
+from node.core.model import EventKind, Key
 from node.core.settings import InputSettings, Lamp, Role
 from node.core.signals import BuzzerPattern
 from node.core.state import AwaitedTest, State, WalkTest
@@ -58,13 +58,13 @@ def begin(turn: Turn, by: str, for_s: float) -> None:
     if state.walk_test is not None and state.in_walk_test:
         pressed |= state.walk_test.pressed
     turn.change(walk_test=WalkTest(turn.now, turn.now + for_s, by, frozenset(pressed)))
-    turn.log("walk-test-started", by=by, for_s=for_s)
+    turn.log(EventKind.WALK_TEST_STARTED, by=by, for_s=for_s)
 
 
 def end(turn: Turn, walk_test: WalkTest, reason: str, by: str | None = None) -> None:
     """Each press is real from now on, or from the walk test's end if that is earlier."""
     turn.change(walk_test=walk_test.ended(turn.now))
-    turn.log("walk-test-ended", by=by, reason=reason)
+    turn.log(EventKind.WALK_TEST_ENDED, by=by, reason=reason)
 
 
 def press(turn: Turn, settings: InputSettings, at: float, *, seen: bool) -> bool:
@@ -80,7 +80,7 @@ def press(turn: Turn, settings: InputSettings, at: float, *, seen: bool) -> bool
     inhibited = inhibit.is_inhibited(turn.state.inhibits, name)
     if not is_first or not seen or inhibited or turn.state.incident_of(name) is not None:
         return False
-    key = turn.log("tested", at, input=name, alarm_class=settings.alarm_class.value, test=True)
+    key = turn.log(EventKind.TESTED, at, input=name, alarm_class=settings.alarm_class.value, test=True)
     turn.change(
         held_due={**turn.state.held_due, name: at + HELD_REAL_S},
         awaited_tests={**turn.state.awaited_tests, name: AwaitedTest(key, at)},
@@ -104,7 +104,7 @@ def held(turn: Turn, key: Key) -> None:
         if awaited.key == key:
             others = {other: each for other, each in turn.state.awaited_tests.items() if other != name}
             turn.change(awaited_tests=others)
-            turn.log("test-confirmed", input=name, test=True, for_s=round(turn.now - awaited.at, 3))
+            turn.log(EventKind.TEST_CONFIRMED, input=name, test=True, for_s=round(turn.now - awaited.at, 3))
             _confirm(turn, turn.state.settings.input(name))
 
 

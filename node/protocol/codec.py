@@ -6,14 +6,14 @@ guessed.
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 import msgspec
 
 from node.core import alarm
 from node.core import events as ev
 from node.core.effects import Heartbeat, InputReport, LoggedEvent, Reply
-from node.core.model import Key, ListedIncident, Step
+from node.core.model import Key, ListedIncident, Phase, Step
 from node.core.settings import AlarmClass
 from node.errors.faults import FAULTS
 from node.protocol.messages import (
@@ -26,17 +26,14 @@ from node.protocol.messages import (
     Canary,
     Event,
     EventId,
-    EventKind,
     EventRange,
     Health,
     HeartbeatMessage,
     Id,
     InputHealth,
-    InputKind,
     InputState,
     LinkHealth,
     OpenIncident,
-    Phase,
     ReplyMessage,
     StandingFault,
     State,
@@ -122,14 +119,14 @@ class Wire:
         return _encode(Alarm(phase=phase, incidents=listed, **self._header(seq, at_utc, synchronised)))
 
     def event(self, logged: LoggedEvent) -> bytes:
-        """An event as it is stored: everything except its age. Raises msgspec.ValidationError for an unknown kind."""
+        """An event as it is stored: everything except its age."""
         fields: dict[str, Any] = {
             name: getattr(logged, name)
             for name in ("input", "incident", "presses", "by", "reason", "command", "fault", "subject", "for_s", "test")
         }
         header = self._header(logged.key.seq, logged.at_utc, logged.synchronised)
         message = Event(
-            kind=msgspec.convert(logged.kind, EventKind),
+            kind=logged.kind,
             alarm_class=None if logged.alarm_class is None else AlarmClass(logged.alarm_class),
             previous=None if logged.previous is None else EventId(*logged.previous),
             ranges=[EventRange(each.boot, each.first, each.last) for each in logged.ranges],
@@ -304,16 +301,13 @@ def _open_incident(listed: ListedIncident, now: float) -> OpenIncident:
         incident=listed.id,
         alarm_class=listed.alarm_class,
         input=listed.input,
-        phase=msgspec.convert(alarm.phase(listed.step), Phase),
+        phase=alarm.phase(listed.step),
         presses=listed.presses,
         since=rfc3339(listed.since_utc),
         press=EventId(*listed.press),
         sound_s=round(left, 3),
         test=listed.test,
     )
-
-
-_STEPS = {"received": Step.TOLD, "acknowledged": Step.ACKNOWLEDGED}
 
 
 def _listed(each: OpenIncident, at: float) -> ListedIncident:
@@ -325,7 +319,7 @@ def _listed(each: OpenIncident, at: float) -> ListedIncident:
         id=each.incident,
         input=each.input,
         alarm_class=each.alarm_class,
-        step=_STEPS.get(each.phase, Step.PRESSED),
+        step=_step_of(each.phase),
         presses=each.presses,
         since_utc=since,
         press=Key(each.press.boot, each.press.seq),
@@ -334,10 +328,22 @@ def _listed(each: OpenIncident, at: float) -> ListedIncident:
     )
 
 
+def _step_of(phase: Phase) -> Step:
+    match phase:
+        case "normal" | "active":
+            return Step.PRESSED
+        case "received":
+            return Step.TOLD
+        case "acknowledged":
+            return Step.ACKNOWLEDGED
+        case _:
+            assert_never(phase)
+
+
 def _input_health(report: InputReport) -> InputHealth:
     return InputHealth(
-        kind=msgspec.convert(report.kind, InputKind),
-        state=msgspec.convert(report.state, InputState),
+        kind=report.kind,
+        state=msgspec.convert(report.state.value, InputState),
         wire="supervised" if report.supervised else "unsupervised",
         alarm_class=report.alarm_class,
         inhibited_s=None if report.inhibited_s is None else round(report.inhibited_s, 3),

@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from node.core.settings import AlarmClass
+from node.core.model import EventKind, Phase
+from node.core.settings import AlarmClass, InputKind
 
 CANARY_EXPIRY_S = 60
 """A canary has an expiry, as a command has, so that it shows whether the broker forwards one."""
@@ -32,42 +33,9 @@ Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 AtUtc = Annotated[str, msgspec.Meta(pattern=r"^[0-9-]{10}T[0-9:]{8}\.[0-9]{3}Z\Z")]
 Clock = Literal["synchronised", "free"]
-Phase = Literal["normal", "active", "received", "acknowledged"]
-InputKind = Literal["button", "door", "tamper", "reset"]
 InputState = Literal["unknown", "normal", "active", "fault"]
 StartedBy = Literal["boot", "watchdog", "restart"]
 Throttle = Literal["capped", "throttled", "soft-limit"]
-EventKind = Literal[
-    "started",
-    "record-loaded",
-    "evicted",
-    "stopped",
-    "pressed",
-    "restored",
-    "opened",
-    "held-open",
-    "closed",
-    "nobody",
-    "acknowledged",
-    "silenced",
-    "sound-ended",
-    "reset",
-    "reset-refused",
-    "key-turned",
-    "adopted",
-    "identified",
-    "inhibited",
-    "inhibit-ended",
-    "inhibited-press",
-    "walk-test-started",
-    "walk-test-ended",
-    "tested",
-    "test-confirmed",
-    "fault-raised",
-    "fault-cleared",
-    "command-refused",
-    "unexpected",
-]
 
 
 class EventId(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from node.core.model import EventKind
 from node.protocol.messages import Alarm, Canary, Event, HeartbeatMessage, ReplyMessage, State
 from node.protocol.monitor_messages import Command, MonitorMessage, MonitorState, Receipt
 
@@ -25,6 +26,8 @@ MESSAGES: tuple[type[msgspec.Struct], ...] = (
 def schemas() -> dict[str, Any]:
     """A JSON Schema (2020-12) document with every message."""
     _, components = msgspec.json.schema_components(MESSAGES, ref_template="#/$defs/{name}")
+    kinds = components.pop(EventKind.__name__)
+    components[Event.__name__]["properties"]["kind"] = {"enum": kinds["enum"]}  # its only place, so it stands there
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "alarm-node protocol v1",

@@ -39,7 +39,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, assert_never
 
 from node import config
 from node.config.brokers import is_loopback
@@ -165,19 +165,6 @@ class Service:
         )
         now = self._clocks.monotonic()
         self._state = controller.start(settings.settings, self.boot, now, self._clocks.wall() - now)
-        self._actions: dict[type[effects.Effect], Callable[[Any], None]] = {
-            effects.SetBuzzer: lambda effect: self._panel.set_buzzer(effect.pattern),
-            effects.SetLamp: lambda effect: self._panel.set_lamp(effect.pattern),
-            effects.ShowLadder: self._show_ladder,
-            effects.SampleAt: lambda effect: self._panel.sample_at(effect.at),
-            **self._recorder.actions,
-            effects.Begin: self._begin,
-            effects.HurryLinks: self._hurry_links,
-            effects.CloseLinks: self._close_links,
-            effects.ReadClock: lambda _: self._queue.put(self._clock_read()),
-            **self._publisher.actions,
-            effects.WriteStatus: self._write_status,
-        }
 
     def stop(self, reason: str, back_in_s: float | None = None) -> None:
         """Ask the loop to end cleanly; any thread or signal handler may call it."""
@@ -279,21 +266,55 @@ class Service:
             self._perform(effect)
 
     def _perform(self, effect: effects.Effect) -> None:
-        action = self._actions.get(type(effect))
-        if action is None:
-            raise TypeError(f"nothing performs {type(effect).__name__}")
-        action(effect)
+        match effect:
+            case effects.SetBuzzer(pattern):
+                self._panel.set_buzzer(pattern)
+            case effects.SetLamp(pattern):
+                self._panel.set_lamp(pattern)
+            case effects.ShowLadder():
+                self._show_ladder(effect)
+            case effects.SampleAt(at):
+                self._panel.sample_at(at)
+            case (
+                effects.Append()
+                | effects.StoreSnapshot()
+                | effects.MarkReceived()
+                | effects.Spill()
+                | effects.ReadBacklog()
+            ):
+                self._recorder.perform(effect)
+            case effects.Begin():
+                self._begin()
+            case effects.HurryLinks():
+                self._hurry_links()
+            case effects.CloseLinks():
+                self._close_links()
+            case effects.ReadClock():
+                self._queue.put(self._clock_read())
+            case (
+                effects.SendEvent()
+                | effects.SendAlarm()
+                | effects.SendState()
+                | effects.SendCanary()
+                | effects.SendReply()
+                | effects.SendHeartbeat()
+            ):
+                self._publisher.send(effect)
+            case effects.WriteStatus():
+                self._write_status(effect)
+            case _:
+                assert_never(effect)
 
-    def _begin(self, _effect: effects.Begin) -> None:
+    def _begin(self) -> None:
         self._panel.start()
         for link in self._links.values():
             link.start()
 
-    def _hurry_links(self, _effect: effects.HurryLinks) -> None:
+    def _hurry_links(self) -> None:
         for link in self._links.values():
             link.hurry()
 
-    def _close_links(self, _effect: effects.CloseLinks) -> None:
+    def _close_links(self) -> None:
         self._notify_manager()
         for link in self._links.values():
             link.close(CLOSE_S)

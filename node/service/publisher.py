@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import assert_never
 
 from node.core import effects
 from node.core.model import Key
@@ -41,7 +41,25 @@ class Publisher:
         """The payload of a heartbeat, at most ``most`` bytes."""
         return self._wire.heartbeat(heartbeat, self._record.depth, self._health(), most)
 
-    def send_event(self, effect: effects.SendEvent) -> None:
+    def send(self, effect: effects.Send) -> None:
+        """Publish this on its link."""
+        match effect:
+            case effects.SendEvent():
+                self._send_event(effect)
+            case effects.SendAlarm():
+                self._send_alarm(effect)
+            case effects.SendState():
+                self._send_state(effect)
+            case effects.SendCanary():
+                self._send_canary(effect)
+            case effects.SendReply():
+                self._send_reply(effect)
+            case effects.SendHeartbeat():
+                self._send_heartbeat(effect)
+            case _:
+                assert_never(effect)
+
+    def _send_event(self, effect: effects.SendEvent) -> None:
         """Send an event; its age is computed at the moment of sending."""
         row = self._record.row(effect.key)
         if row is None:
@@ -50,13 +68,11 @@ class Publisher:
         priority = Priority.ALARM if effect.alarm else Priority.TELEMETRY
         self._hand_over(effect, self._wire.event_topic, partial(self._aged, row), priority, key=effect.key)
 
-    def send_alarm(self, effect: effects.SendAlarm) -> None:
-        """Send the retained list of open incidents."""
+    def _send_alarm(self, effect: effects.SendAlarm) -> None:
         payload = self._wire.alarm(effect.incidents, self._clock(), effect.seq, effect.at_utc, effect.synchronised)
         self._hand_over(effect, self._wire.alarm_topic, payload, Priority.ALARM, retain=True)
 
-    def send_state(self, effect: effects.SendState) -> None:
-        """Send a birth or a goodbye."""
+    def _send_state(self, effect: effects.SendState) -> None:
         payload = self._wire.state(
             effect.state,
             effect.session,
@@ -68,33 +84,18 @@ class Publisher:
         )
         self._hand_over(effect, self._wire.state_topic, payload, Priority.CONTROL, retain=True)
 
-    def send_canary(self, effect: effects.SendCanary) -> None:
-        """Send a canary: a message to ourselves."""
+    def _send_canary(self, effect: effects.SendCanary) -> None:
         payload = self._wire.canary(effect.session, effect.seq, effect.at_utc, effect.synchronised)
         self._hand_over(effect, self._wire.canary_topic, payload, Priority.CONTROL, expiry_s=CANARY_EXPIRY_S)
 
-    def send_reply(self, effect: effects.SendReply) -> None:
-        """Send the outcome of a command."""
+    def _send_reply(self, effect: effects.SendReply) -> None:
         payload = self._wire.reply(effect.reply, effect.seq, effect.at_utc, effect.synchronised)
         self._hand_over(effect, self._wire.reply_topic, payload, Priority.CONTROL)
 
-    def send_heartbeat(self, effect: effects.SendHeartbeat) -> None:
-        """Send a heartbeat."""
+    def _send_heartbeat(self, effect: effects.SendHeartbeat) -> None:
         payload = self.heartbeat(effect.heartbeat)
         shortened = partial(self.heartbeat, effect.heartbeat)
         self._hand_over(effect, self._wire.heartbeat_topic, payload, Priority.HEARTBEAT, shortened=shortened)
-
-    @property
-    def actions(self) -> dict[type[effects.Effect], Callable[[Any], None]]:
-        """The method for each effect."""
-        return {
-            effects.SendEvent: self.send_event,
-            effects.SendAlarm: self.send_alarm,
-            effects.SendState: self.send_state,
-            effects.SendCanary: self.send_canary,
-            effects.SendReply: self.send_reply,
-            effects.SendHeartbeat: self.send_heartbeat,
-        }
 
     def _aged(self, row: Row) -> bytes:
         known = row.kernel_boot == self._kernel_boot

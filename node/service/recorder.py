@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import assert_never
 
 from node.core import effects
+from node.core.model import EventKind
 from node.io.record.record import Record, Row
 from node.protocol import codec, record_codec
 from node.service import status_text
@@ -24,10 +25,26 @@ class Recorder:
         self._kernel_boot = kernel_boot
         self._wall = wall
 
-    def append(self, effect: effects.Append) -> None:
+    def perform(self, effect: effects.RecordEffect) -> None:
+        """Pass this on to the record."""
+        match effect:
+            case effects.Append():
+                self._append(effect)
+            case effects.StoreSnapshot(snapshot):
+                self._record.remember(record_codec.encode_snapshot(snapshot))
+            case effects.MarkReceived(key, by):
+                self._record.mark_received(key, by, self._wall())
+            case effects.Spill(key):
+                self._record.spill(key)
+            case effects.ReadBacklog(known):
+                self._record.read_backlog(known)
+            case _:
+                assert_never(effect)
+
+    def _append(self, effect: effects.Append) -> None:
         """Store an event with what a restart must know after it, and log the event."""
         event = effect.event
-        level = logging.WARNING if event.kind == "fault-raised" else logging.INFO
+        level = logging.WARNING if event.kind is EventKind.FAULT_RAISED else logging.INFO
         log.log(level, "%s", status_text.sentence(event), extra=status_text.fields(event))
         row = Row(
             key=event.key,
@@ -35,18 +52,7 @@ class Recorder:
             at=event.at,
             kernel_boot=self._kernel_boot,
             body=self._wire.event(event),
-            closes=event.incident if event.kind == "reset" else None,
+            closes=event.incident if event.kind is EventKind.RESET else None,
             evicts=event.ranges,
         )
         self._record.append(row, record_codec.encode_snapshot(effect.snapshot))
-
-    @property
-    def actions(self) -> dict[type[effects.Effect], Callable[[Any], None]]:
-        """The method for each effect."""
-        return {
-            effects.Append: self.append,
-            effects.StoreSnapshot: lambda effect: self._record.remember(record_codec.encode_snapshot(effect.snapshot)),
-            effects.MarkReceived: lambda effect: self._record.mark_received(effect.key, effect.by, self._wall()),
-            effects.Spill: lambda effect: self._record.spill(effect.key),
-            effects.ReadBacklog: lambda effect: self._record.read_backlog(effect.known),
-        }

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from node.core import alarm, effects
 from node.core.line import ContactState
-from node.core.model import ListedIncident, Step
+from node.core.model import EventKind, ListedIncident, Step
 from node.core.state import State
 from node.core.supervision import FaultId
 from node.errors.faults import FAULTS, INPUT_UNREADABLE, RECORD_FAILED
@@ -28,10 +28,10 @@ FAULTS_SHOWN = 5
 _STEP_WORDS = {Step.NOBODY: "nobody has it"}
 
 _MEANINGS = {
-    "restored": "it was let go",
-    "adopted": "the broker knew this alarm, the record didn't",
-    "evicted": "the record had no room for these",
-    "record-loaded": "the record answered late",
+    EventKind.RESTORED: "it was let go",
+    EventKind.ADOPTED: "the broker knew this alarm, the record didn't",
+    EventKind.EVICTED: "the record had no room for these",
+    EventKind.RECORD_LOADED: "the record answered late",
 }
 """Words for events whose kind alone doesn't explain them."""
 
@@ -59,7 +59,7 @@ def fields(event: effects.LoggedEvent) -> dict[str, str]:
 
 def sentence(event: effects.LoggedEvent) -> str:
     """An event on one line: a fault with its text and next step, any other event in a few words."""
-    if event.kind == "fault-raised":
+    if event.kind is EventKind.FAULT_RAISED:
         kind = FAULTS[str(event.fault)]
         about = f" ({event.subject})" if event.subject else ""
         return f"{kind.code}{about} {kind.text}. Next: {kind.next_step}."

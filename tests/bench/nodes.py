@@ -20,6 +20,7 @@ from typing import Any, Self
 
 import msgspec
 
+from node.core.model import EventKind
 from node.monitor.core.model import NodeKey
 from node.protocol.codec import rfc3339
 from node.protocol.messages import (
@@ -122,7 +123,7 @@ class Node:
     def event(self) -> bytes:
         """The next event; the heartbeats name it from now on."""
         self.seq += 1
-        said = self._packet("event", Event(kind="identified", by="bench", age_ms=0, **self._header()))
+        said = self._packet("event", Event(kind=EventKind.IDENTIFIED, by="bench", age_ms=0, **self._header()))
         self.heartbeat(self.period_s)
         return said
 

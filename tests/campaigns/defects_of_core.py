@@ -5,7 +5,7 @@ from typing import Any
 
 from node.core import delivery, incident_events, link_events, reconcile
 from node.core.alarm import Happening
-from node.core.model import Key, Step
+from node.core.model import EventKind, Key, Step
 from node.core.turn import Turn
 
 
@@ -38,7 +38,7 @@ def further_press_unsent() -> None:
     """A press during an open incident is shown and stored, and never sent."""
     press = incident_events.press
 
-    def once(turn: Turn, name: str, at: float, kind: str) -> None:
+    def once(turn: Turn, name: str, at: float, kind: EventKind) -> None:
         known = turn.state.incident_of(name) is not None
         key = turn.next_key()
         press(turn, name, at, kind)

@@ -13,7 +13,7 @@ from typing import Any
 
 from node.core.disk_stall import CALM_S
 from node.core.effects import LoggedEvent
-from node.core.model import Key
+from node.core.model import EventKind, Key
 from node.io.record.record import FILE_NAME, Row
 from node.io.record.record_file import File
 from node.protocol.codec import Wire
@@ -142,7 +142,9 @@ def _fill(state: Path) -> None:
     """A record with a past, so that there are pages to garble: half of it received."""
     state.mkdir()
     wire = Wire("alarm/v1", SITE, NODE, OLD_BOOT)
-    events = [LoggedEvent(Key(OLD_BOOT, seq), "restored", 1.0, 1e9, False, "button") for seq in range(1, OLD_EVENTS)]
+    events = [
+        LoggedEvent(Key(OLD_BOOT, seq), EventKind.RESTORED, 1.0, 1e9, False, "button") for seq in range(1, OLD_EVENTS)
+    ]
     rows = [Row(event.key, False, event.at, "an earlier one", wire.event(event)) for event in events]
     file = File(state / FILE_NAME, 64 * 2**20)
     file.commit(rows, {row.key: ("guard-desk", 1e9) for row in rows[::2]}, {}, None, "an earlier one")

@@ -15,7 +15,7 @@ from itertools import count
 from random import Random
 
 from node.core import supervision
-from node.core.effects import Effect, ReadBacklog, ShowLadder
+from node.core.effects import ReadBacklog, ShowLadder
 from node.core.events import BacklogRead
 from node.core.model import Key, Step
 from node.core.settings import Receipts, Settings
@@ -153,7 +153,7 @@ class World:
             if event.kind == "reset" and event.incident is not None:
                 self._reset.add(event.incident)
         self._noted = len(self.play.logged)
-        for effect in self.play.take(Effect):
+        for effect in self.play.take(object):
             match effect:
                 case ShowLadder(at, name, Step.PRESSED):
                     self._calling[name] = at

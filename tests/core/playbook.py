@@ -68,7 +68,7 @@ HEARTBEAT_TOPIC = f"{BRANCH}/heartbeat"
 Stage = Callable[..., "Playbook"]
 """The fixture ``stage`` (conftest.py): begins a play."""
 
-_E = TypeVar("_E", bound=Effect)
+_E = TypeVar("_E")
 
 
 class Playbook:
@@ -144,7 +144,7 @@ class Playbook:
 
     def take(self, kind: type[_E]) -> list[_E]:
         """The effects of this type since the last look; the others count as looked at."""
-        found = [effect for effect in self._effects if isinstance(effect, kind)]
+        found: list[_E] = [effect for effect in self._effects if isinstance(effect, kind)]
         self.skip()
         return found
 

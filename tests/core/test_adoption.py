@@ -16,7 +16,7 @@ from node.core.effects import (
 from node.core.events import (
     AlarmHeard,
 )
-from node.core.model import Key, ListedIncident, Step
+from node.core.model import EventKind, Key, ListedIncident, Step
 from node.core.settings import AlarmClass, Lamp
 from node.core.signals import BuzzerPattern, LampPattern
 from node.protocol.codec import Wire
@@ -138,7 +138,7 @@ def test_an_incident_is_adopted_once(stage: Stage) -> None:
 
     play = deleted(before).begin().connect("a").connect("b")
 
-    assert [event.kind for event in play.logged].count("adopted") == 1
+    assert [event.kind for event in play.logged].count(EventKind.ADOPTED) == 1
     assert len(play.state.incidents) == 1
     play.skip()
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from node.core.contact import read
 from node.core.events import EdgeSeen, LevelsRead
 from node.core.line import ContactState
+from node.core.model import EventKind
 from node.core.settings import Role, Wiring
 from tests.core.house import button, make_settings, switch
 from tests.core.playbook import START, Playbook, Stage
@@ -130,15 +131,15 @@ def test_a_press_is_one_press_however_its_contacts_follow_each_other(
     play_lines(play, toggles, phase_s=phase_s, lost=lost)
 
     kinds = [event.kind for event in play.logged]
-    assert kinds.count("pressed") == 1
-    assert kinds.count("restored") == 1
+    assert kinds.count(EventKind.PRESSED) == 1
+    assert kinds.count(EventKind.RESTORED) == 1
     pressed = next(event for event in play.logged if event.kind == "pressed")
     assert START + down <= pressed.at - DEBOUNCE_S + 1e-6 <= START + down + (UNSEEN_S if lost else 1e-6)
     apart = (abs(opens - closes), abs(back - shut))
     if not lost and max(apart) < DEBOUNCE_S - SURELY_S:
         assert "fault-raised" not in kinds
     if not lost:
-        assert kinds.count("fault-raised") >= (max(apart) > DEBOUNCE_S + SURELY_S)
+        assert kinds.count(EventKind.FAULT_RAISED) >= (max(apart) > DEBOUNCE_S + SURELY_S)
 
 
 @given(

@@ -10,7 +10,7 @@ from node.core.effects import (
     SetLamp,
     ShowLadder,
 )
-from node.core.model import Key, Step
+from node.core.model import EventKind, Key, Step
 from node.core.settings import AlarmClass
 from node.core.signals import BuzzerPattern, LampPattern
 from tests.core.house import button
@@ -30,7 +30,9 @@ def test_a_press_sounds_first_and_waits_for_nothing(stage: Stage) -> None:
     play.press()
 
     (told,) = play.disk.snapshot.incidents if play.disk.snapshot else ()
-    event = LoggedEvent(key, "pressed", at, at + UTC_OFFSET, False, "button", "threat", incident=str(key), presses=1)
+    event = LoggedEvent(
+        key, EventKind.PRESSED, at, at + UTC_OFFSET, False, "button", "threat", incident=str(key), presses=1
+    )
     assert (told.step, told.sounding_until, told.receipt_due) == (Step.PRESSED, at + 900.0, at + 10.0)
     assert play.logged[-1] == event
     play << [

@@ -19,6 +19,7 @@ from node.core.events import (
     MessagesDropped,
     OutputFailed,
 )
+from node.core.line import ContactState
 from node.core.model import Key
 from node.core.settings import AlarmClass, Receipts
 from node.core.signals import LampPattern
@@ -61,7 +62,9 @@ def test_a_heartbeat_says_how_the_node_is(stage: Stage) -> None:
         synchronised=False,
         uptime_s=13.0,
         inputs=(
-            InputReport("button", "button", "active", False, START + 0.020 + 60.0 - (START + 13.0), AlarmClass.THREAT),
+            InputReport(
+                "button", "button", ContactState.ACTIVE, False, START + 0.020 + 60.0 - (START + 13.0), AlarmClass.THREAT
+            ),
         ),
         faults=(
             FaultReport("F040", "button", START + 0.020 + UTC_OFFSET),

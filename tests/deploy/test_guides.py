@@ -3,10 +3,10 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
+from node.core.model import EventKind
 from node.errors import AlarmNodeError
 from node.errors.faults import FAULTS
 from node.monitor.cli import main  # noqa: F401 - so that all its errors are known, too
@@ -14,7 +14,6 @@ from node.monitor.cli.api_client import name_lookup  # noqa: F401 - so that all 
 from node.monitor.config.init_files import ExampleError  # noqa: F401 - as above
 from node.monitor.core.findings.catalogue import FINDINGS
 from node.monitor.service import assembly  # noqa: F401 - so that all its errors are known, too
-from node.protocol.messages import EventKind
 from node.service import status_text
 from node.service.loop import Service  # noqa: F401 - so that every error that the service may end with is known
 from tests.campaigns.all import CAMPAIGNS
@@ -114,7 +113,7 @@ def test_no_code_has_two_meanings() -> None:
 
 def test_every_event_is_there_and_no_other() -> None:
     """The list of events is the protocol's."""
-    assert first_column("Events") == list(get_args(EventKind))
+    assert first_column("Events") == list(EventKind)
 
 
 def test_every_field_is_there_and_no_other() -> None:

@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from node.core import effects as ef
-from node.core.model import Key, KeyRange, ListedIncident, Step
+from node.core.line import ContactState
+from node.core.model import EventKind, Key, KeyRange, ListedIncident, Step
 from node.core.settings import AlarmClass
 from node.protocol.codec import Wire
 from node.protocol.messages import DiskHealth, Health, MemoryHealth, NetworkHealth, Throttling, UnderVoltage
@@ -42,7 +43,7 @@ def listed(number: int = 5, **changed: Any) -> ListedIncident:
 
 def event(kind: str, number: int = 7, **fields: Any) -> bytes:
     """A stored event."""
-    return WIRE.event(ef.LoggedEvent(Key(BOOT, number), kind, NOW, NOON, True, **fields))
+    return WIRE.event(ef.LoggedEvent(Key(BOOT, number), EventKind(kind), NOW, NOON, True, **fields))
 
 
 def alarm_event(kind: str, **fields: Any) -> bytes:
@@ -58,8 +59,8 @@ HEARTBEAT = ef.Heartbeat(
     synchronised=True,
     uptime_s=3600.0004,
     inputs=(
-        ef.InputReport("desk", "button", "active", True, None, AlarmClass.THREAT),
-        ef.InputReport("door", "door", "unknown", False, 59.9996),
+        ef.InputReport("desk", "button", ContactState.ACTIVE, True, None, AlarmClass.THREAT),
+        ef.InputReport("door", "door", ContactState.UNKNOWN, False, 59.9996),
     ),
     faults=(
         ef.FaultReport("F011", f"{BRANCH}/event on 10.0.0.2:1883", NOON - 5.0),

@@ -13,9 +13,10 @@ from node import core
 from node.core import controller
 from node.core import effects as ef
 from node.core import events as ev
-from node.core.model import Restored
+from node.core.line import ContactState
+from node.core.model import EventKind, Restored
 from node.core.settings import Settings
-from node.protocol.messages import EventKind
+from node.protocol.messages import InputState
 from node.protocol.monitor_messages import ARGUMENTS, LIMITS_S, Command
 from node.protocol.schema import schemas
 from tests.support.sayings import BOOT, HEARD, NOW, SAID
@@ -149,17 +150,22 @@ def test_patterns_are_those_of_json_schema() -> None:
     assert all(pattern.startswith("^") and pattern.endswith("$") for pattern in patterns)
 
 
-def test_the_core_logs_the_kinds_that_the_protocol_knows() -> None:
-    """Each kind of event is logged somewhere in the core, and the core logs no other."""
+def test_the_core_logs_each_kind() -> None:
+    """No kind stands in the list that no node ever says. That the core logs no other, the types say."""
     tellers = {"log", "log_about", "press", "_report", "_report_in_incident"}
     logged = set()
     for path in Path(core.__path__[0]).glob("*.py"):
         for part in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match part:
                 case ast.Call(func=ast.Attribute(attr=teller) | ast.Name(id=teller), args=args) if teller in tellers:
-                    logged |= {each.value for each in args if isinstance(each, ast.Constant)}
+                    logged |= {each.attr for each in args if isinstance(each, ast.Attribute)}
 
-    assert logged == set(get_args(EventKind))
+    assert logged >= set(EventKind.__members__)
+
+
+def test_every_state_of_an_input_can_be_said() -> None:
+    """A heartbeat says each state that the core knows, by the same word, and no other."""
+    assert set(get_args(InputState)) == set(ContactState)
 
 
 @pytest.mark.parametrize("action", ARGUMENTS)

@@ -10,7 +10,7 @@ from node.core import controller
 from node.core.contact import Contact, unread
 from node.core.effects import LoggedEvent
 from node.core.line import ContactState, Line
-from node.core.model import Incident, Key, Step
+from node.core.model import EventKind, Incident, Key, Step
 from node.core.settings import AlarmClass, InputSettings, Lamp, Settings, Sound, Wiring
 from node.core.state import State, WalkTest
 from node.core.supervision import FaultId
@@ -136,7 +136,7 @@ def test_the_journal_is_told_what_is_known_of_an_event() -> None:
     """Each field that the event has is one to search by; what it hasn't is no empty field."""
     event = LoggedEvent(
         key=Key(BOOT, 7),
-        kind="pressed",
+        kind=EventKind.PRESSED,
         at=0.0,
         at_utc=0.0,
         synchronised=True,
@@ -169,12 +169,15 @@ def test_the_journal_is_told_what_is_known_of_an_event() -> None:
 )
 def test_a_line_of_the_journal_says_what_happened(kind: str, line: str) -> None:
     """Its words are the event's, and what that means where they alone don't say it."""
-    assert sentence(LoggedEvent(Key(BOOT, 7), kind, 0.0, 0.0, True, input="button", incident=f"{BOOT}-7")) == line
+    assert (
+        sentence(LoggedEvent(Key(BOOT, 7), EventKind(kind), 0.0, 0.0, True, input="button", incident=f"{BOOT}-7"))
+        == line
+    )
 
 
 def test_a_fault_is_found_by_its_code() -> None:
     """What facilities look up is a field."""
-    event = LoggedEvent(Key(BOOT, 7), "fault-raised", 0.0, 0.0, True, fault="F010", subject="broker-b:8883")
+    event = LoggedEvent(Key(BOOT, 7), EventKind.FAULT_RAISED, 0.0, 0.0, True, fault="F010", subject="broker-b:8883")
 
     told = fields(event)
 

@@ -344,7 +344,7 @@ class Hub:
         private = event.kind in _DOORS and event.incident is None
         heard = HeardEvent(
             key=key,
-            kind=event.kind,
+            kind=event.kind.value,
             at_utc=event.at_utc,
             heard_utc=now.utc,
             urgent=event.incident is not None or event.test,

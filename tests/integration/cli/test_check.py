@@ -14,6 +14,7 @@ from gpiozero import DigitalOutputDevice
 from node.cli.check import broker_check, node_check, pin_check
 from node.cli.check.node_check import Finding, examine
 from node.core import effects as ef
+from node.core.line import ContactState
 from node.core.model import Step
 from node.core.settings import InputSettings, Wiring
 from node.errors import PanelError
@@ -367,7 +368,7 @@ def test_each_broker_is_looked_at(tmp_path: Path, broker: Broker) -> None:
 
 def test_a_running_service_is_asked(leave: Callable[..., Path]) -> None:
     """While the service runs its own words are told, and neither pins nor brokers are touched."""
-    config = leave(faults=(), inputs=(ef.InputReport("desk", "button", "normal", False, None),), incidents=0)
+    config = leave(faults=(), inputs=(ef.InputReport("desk", "button", ContactState.NORMAL, False, None),), incidents=0)
 
     found = list(examine(config, {}, lambda name: pytest.fail("the pins are the service's")))
 

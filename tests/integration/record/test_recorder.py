@@ -50,8 +50,8 @@ class Shelf:
         """End the record."""
         assert self._record.stop(PATIENCE_S)
 
-    def _perform(self, effect: effects.Effect) -> None:
-        self._recorder.actions[type(effect)](effect)
+    def _perform(self, effect: effects.RecordEffect) -> None:
+        self._recorder.perform(effect)
 
     def _wait_for(self, kind: type[Event]) -> None:
         while not isinstance(self._told.get(timeout=PATIENCE_S), kind):

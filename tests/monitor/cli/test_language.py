@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
-from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -14,13 +13,13 @@ from hypothesis import strategies as st
 
 import node.monitor
 from node.cli.main import parser as parser_of_node
+from node.core.model import EventKind
 from node.errors import ConfigError
 from node.monitor.cli import main
 from node.monitor.cli.output.replies import done, refused, words_of
 from node.monitor.cli.parser import parse, parser
 from node.monitor.config import init_files, monitor_file
 from node.monitor.locale.translation import SAID, catalog
-from node.protocol.messages import EventKind
 from tests.support.broker import free_port
 from tests.support.foreign import foreign
 from tests.support.monitor import alarm_monitor, write_monitor
@@ -138,7 +137,7 @@ def test_every_command_takes_a_language() -> None:
         assert parse(words).language is None
 
 
-@pytest.mark.parametrize("kind", get_args(EventKind))
+@pytest.mark.parametrize("kind", EventKind)
 def test_every_kind_of_event_has_a_german_name(kind: str) -> None:
     """In the history at a terminal; tools have the kind itself."""
     assert GERMAN.retold(kind) != kind

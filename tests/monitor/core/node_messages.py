@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from node.core.model import EventKind, Phase
 from node.core.settings import AlarmClass
 from node.monitor.core.decisions import Moment
 from node.monitor.core.model import NodeKey
@@ -11,12 +12,10 @@ from node.protocol.messages import (
     Alarm,
     Event,
     EventId,
-    EventKind,
     HeartbeatMessage,
     InputHealth,
     LinkHealth,
     OpenIncident,
-    Phase,
     ReplyMessage,
     StandingFault,
     State,
@@ -94,9 +93,9 @@ def goodbye(node: NodeKey = ROOM, boot: str = BOOT, back_in_s: float | None = No
     return State(state="offline", session=1, reason="sigterm", back_in_s=back_in_s, **_header(node, boot, 0))
 
 
-def event(seq: int, kind: EventKind, node: NodeKey = ROOM, boot: str = BOOT, **fields: Any) -> Event:
+def event(seq: int, kind: str, node: NodeKey = ROOM, boot: str = BOOT, **fields: Any) -> Event:
     """Something happened at a node."""
-    return Event(kind=kind, **_header(node, boot, seq), **fields)
+    return Event(kind=EventKind(kind), **_header(node, boot, seq), **fields)
 
 
 def press(seq: int, node: NodeKey = ROOM, boot: str = BOOT, incident: int | None = None, presses: int = 1) -> Event:
@@ -114,7 +113,7 @@ def press(seq: int, node: NodeKey = ROOM, boot: str = BOOT, incident: int | None
     )
 
 
-def about(seq: int, kind: EventKind, incident: int, node: NodeKey = ROOM, boot: str = BOOT, **fields: Any) -> Event:
+def about(seq: int, kind: str, incident: int, node: NodeKey = ROOM, boot: str = BOOT, **fields: Any) -> Event:
     """Something about an incident."""
     return event(
         seq,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec.structs import replace
 
+from node.core.model import Phase
 from node.monitor.core.batch import Batch
 from node.monitor.core.commands.requests import Acknowledge, PauseNode, Reset, Resume
 from node.monitor.core.decisions import Respond, SendCommand, SendReceipt
@@ -16,7 +17,7 @@ from node.monitor.core.findings.catalogue import OPEN_ALARM_UNSTORED, RESET_MISS
 from node.monitor.core.hub import TICK_S, Hub
 from node.monitor.core.model import EventKey, FindingKey, IncidentKey, IncidentRecord, Notice, NoticeKind, Status
 from node.monitor.core.monitor_settings import Target
-from node.protocol.messages import Alarm, Event, EventId, Phase, State
+from node.protocol.messages import Alarm, Event, EventId, State
 from tests.monitor.core.committed import Committed, batch_of
 from tests.monitor.core.node_messages import (
     BROKER,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as replaced
 
+from node.core.model import Phase
 from node.monitor.core.batch import Memory, Stored
 from node.monitor.core.commands.requests import Acknowledge, Reset
 from node.monitor.core.findings.catalogue import RESET_MISSING
@@ -12,7 +13,7 @@ from node.monitor.core.incidents.lifecycle import LISTED_S, NORMAL_S, OPEN_LIMIT
 from node.monitor.core.model import EventKey, IncidentKey, IncidentRecord, NodeKey, NoticeKind
 from node.monitor.core.monitor_settings import Target
 from node.monitor.core.nodes.receipts import STORING_S
-from node.protocol.messages import INCIDENTS_LIMIT, Alarm, Phase
+from node.protocol.messages import INCIDENTS_LIMIT, Alarm
 from tests.monitor.core.node_messages import (
     BOOT,
     ROOM,

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from node.core.model import EventKind
 from node.core.settings import AlarmClass
 from node.monitor.core.batch import Memory
 from node.monitor.core.commands.requests import Acknowledge
@@ -15,7 +16,7 @@ from node.monitor.core.incidents.lifecycle import LISTED_S, OPEN_LIMIT
 from node.monitor.core.model import NodeKey, NoticeKind, Tally
 from node.monitor.core.monitor_settings import Place
 from node.monitor.core.nodes.plausibility import KEPT, SHOWN_S
-from node.protocol.messages import INCIDENTS_LIMIT, Alarm, Event, EventId, EventKind, EventRange, OpenIncident
+from node.protocol.messages import INCIDENTS_LIMIT, Alarm, Event, EventId, EventRange, OpenIncident
 from tests.monitor.core.node_messages import (
     AT_UTC,
     BOOT,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from msgspec import Meta, Struct, field
 
+from node.core.model import EventKind
 from node.errors.faults import Severity
 from node.monitor.api.operations import representations
 from node.monitor.api.operations.history_access import Which
@@ -22,7 +23,7 @@ from node.monitor.core.view.view_types import (
     WalkTestView,
     incident_view,
 )
-from node.protocol.messages import EventKind, Id, IncidentId
+from node.protocol.messages import Id, IncidentId
 from node.sanitize import same
 
 T = TypeVar("T")
