@@ -12,13 +12,16 @@ Rules:
 5. *Told*, an acknowledgement, a further press or a reset ends *nobody*. In a building without a monitor
    (``receipts = "none"``) a broker that takes the call ends it, too, and the lamp calls again. Nothing else ends it.
 6. A transition that isn't in the table is refused: it changes nothing.
+7. No other code changes an incident's step (a test looks). An incident that a broker remembers begins as *adopted*; one
+   that the record remembers is *restored*. The record's snapshot and the published list are copies, and say less
+   (``for_snapshot``, ``as_readers_see``).
 
 README.md's diagram is drawn from ``TRANSITIONS``; a test keeps them equal.
 """
 
 from dataclasses import replace
 from enum import StrEnum
-from typing import assert_never
+from typing import Any, assert_never
 
 from node.core.model import Incident, Key, ListedIncident, Phase, Step
 from node.core.settings import AlarmClass, InputSettings, Lamp, Sound
@@ -44,12 +47,20 @@ class Happening(StrEnum):
     UNHEARD = "no monitor heard"
     ACKNOWLEDGED = "acknowledged"
     RESET = "reset"
+    ADOPTED = "adopted from a broker"
+    ADOPTED_ACKNOWLEDGED = "adopted, already acknowledged"
+    RESTORED = "restored from the record"
 
 
 TRANSITIONS: dict[tuple[Step, Happening], Step] = {
     (Step.NORMAL, Happening.PRESSED): Step.PRESSED,
+    (Step.NORMAL, Happening.ADOPTED): Step.PRESSED,
+    (Step.NORMAL, Happening.ADOPTED_ACKNOWLEDGED): Step.ACKNOWLEDGED,
     #
     (Step.PRESSED, Happening.PRESSED): Step.PRESSED,
+    (Step.PRESSED, Happening.ADOPTED): Step.PRESSED,
+    (Step.PRESSED, Happening.ADOPTED_ACKNOWLEDGED): Step.ACKNOWLEDGED,
+    (Step.PRESSED, Happening.RESTORED): Step.STORED,
     (Step.PRESSED, Happening.STORED): Step.STORED,
     (Step.PRESSED, Happening.ACCEPTED): Step.ACCEPTED,
     (Step.PRESSED, Happening.UNSUBSCRIBED): Step.NOBODY,
@@ -61,6 +72,8 @@ TRANSITIONS: dict[tuple[Step, Happening], Step] = {
     (Step.PRESSED, Happening.RESET): Step.NORMAL,
     #
     (Step.STORED, Happening.PRESSED): Step.PRESSED,
+    (Step.STORED, Happening.ADOPTED): Step.PRESSED,
+    (Step.STORED, Happening.ADOPTED_ACKNOWLEDGED): Step.ACKNOWLEDGED,
     (Step.STORED, Happening.ACCEPTED): Step.ACCEPTED,
     (Step.STORED, Happening.UNSUBSCRIBED): Step.NOBODY,
     (Step.STORED, Happening.TAKEN): Step.ACCEPTED,
@@ -71,6 +84,8 @@ TRANSITIONS: dict[tuple[Step, Happening], Step] = {
     (Step.STORED, Happening.RESET): Step.NORMAL,
     #
     (Step.ACCEPTED, Happening.PRESSED): Step.PRESSED,
+    (Step.ACCEPTED, Happening.ADOPTED): Step.PRESSED,
+    (Step.ACCEPTED, Happening.ADOPTED_ACKNOWLEDGED): Step.ACKNOWLEDGED,
     (Step.ACCEPTED, Happening.HELD): Step.HELD,
     (Step.ACCEPTED, Happening.TOLD): Step.TOLD,
     (Step.ACCEPTED, Happening.TIMED_OUT): Step.NOBODY,
@@ -78,6 +93,8 @@ TRANSITIONS: dict[tuple[Step, Happening], Step] = {
     (Step.ACCEPTED, Happening.RESET): Step.NORMAL,
     #
     (Step.HELD, Happening.PRESSED): Step.PRESSED,
+    (Step.HELD, Happening.ADOPTED): Step.PRESSED,
+    (Step.HELD, Happening.ADOPTED_ACKNOWLEDGED): Step.ACKNOWLEDGED,
     (Step.HELD, Happening.TOLD): Step.TOLD,
     (Step.HELD, Happening.TIMED_OUT): Step.NOBODY,
     (Step.HELD, Happening.UNHEARD): Step.NOBODY,
@@ -85,19 +102,28 @@ TRANSITIONS: dict[tuple[Step, Happening], Step] = {
     (Step.HELD, Happening.RESET): Step.NORMAL,
     #
     (Step.TOLD, Happening.PRESSED): Step.PRESSED,
+    (Step.TOLD, Happening.ADOPTED): Step.PRESSED,
+    (Step.TOLD, Happening.ADOPTED_ACKNOWLEDGED): Step.ACKNOWLEDGED,
     (Step.TOLD, Happening.UNHEARD): Step.NOBODY,
     (Step.TOLD, Happening.ACKNOWLEDGED): Step.ACKNOWLEDGED,
     (Step.TOLD, Happening.RESET): Step.NORMAL,
     #
     (Step.ACKNOWLEDGED, Happening.PRESSED): Step.PRESSED,
+    (Step.ACKNOWLEDGED, Happening.ADOPTED): Step.PRESSED,
+    (Step.ACKNOWLEDGED, Happening.ADOPTED_ACKNOWLEDGED): Step.ACKNOWLEDGED,
     (Step.ACKNOWLEDGED, Happening.RESET): Step.NORMAL,
     #
     (Step.NOBODY, Happening.PRESSED): Step.PRESSED,
+    (Step.NOBODY, Happening.ADOPTED): Step.PRESSED,
+    (Step.NOBODY, Happening.ADOPTED_ACKNOWLEDGED): Step.ACKNOWLEDGED,
     (Step.NOBODY, Happening.TAKEN): Step.ACCEPTED,
     (Step.NOBODY, Happening.TOLD): Step.TOLD,
     (Step.NOBODY, Happening.ACKNOWLEDGED): Step.ACKNOWLEDGED,
     (Step.NOBODY, Happening.RESET): Step.NORMAL,
 }
+
+
+_CALLING = (Step.PRESSED, Step.STORED, Step.ACCEPTED, Step.HELD)
 
 
 def follow(step: Step, happening: Happening) -> Step | None:
@@ -152,9 +178,9 @@ def press(
     sounding_until = incident.sounding_until
     if incident.loud and not muted:
         sounding_until = at + sound_limit_s
-    return replace(
+    return _moved(
         incident,
-        step=TRANSITIONS[incident.step, Happening.PRESSED],
+        Happening.PRESSED,
         press=key,
         presses=incident.presses + 1,
         marks=frozenset(),
@@ -170,6 +196,7 @@ def is_plausible(listed: ListedIncident) -> bool:
 
 
 def adopt(
+    known: Incident | None,
     listed: ListedIncident,
     settings: InputSettings | None,
     key: Key,
@@ -181,38 +208,60 @@ def adopt(
 ) -> Incident:
     """An incident that only the broker remembers; ``settings`` is None for an input that isn't configured any more.
 
-    ``key`` numbers the event that reports the adoption. That event is the call for help from now on, because this node
-    doesn't have the older event to send. A broker that was away can't know whether people were told of the newest
-    press: a monitor says so again.
+    ``known``: the incident as it was adopted before, with fewer presses. ``key`` numbers the event that reports the
+    adoption. That event is the call for help from now on, because this node doesn't have the older event to send. A
+    broker that was away can't know whether people were told of the newest press: a monitor says so again.
     """
-    step = Step.ACKNOWLEDGED if listed.step is Step.ACKNOWLEDGED else Step.PRESSED
     loud = settings is not None and settings.sound is Sound.LOUD
     sounds = listed.sounding_until is not None and loud and not muted
-    return Incident(
+    is_acknowledged = listed.step is Step.ACKNOWLEDGED
+    incident = Incident(
         id=listed.id,
         input=listed.input,
         alarm_class=listed.alarm_class,
         loud=loud,
         lamp=Lamp.SHOWN if settings is None else settings.lamp,
-        step=step,
+        step=Step.NORMAL if known is None else known.step,
         press=key,
         presses=listed.presses,
         since_utc=listed.since_utc,
         sounding_until=min(listed.sounding_until or at, at + sound_limit_s) if sounds else None,
-        receipt_due=at + receipt_s if step is Step.PRESSED else None,
+        receipt_due=None if is_acknowledged else at + receipt_s,
         adopted=True,
     )
+    return _moved(incident, Happening.ADOPTED_ACKNOWLEDGED if is_acknowledged else Happening.ADOPTED)
+
+
+def restore(incident: Incident, shift: float, *, muted: bool, told_due: float | None) -> Incident:
+    """An incident from the record, with instants on the present monotonic clock; its press is already stored.
+
+    ``muted``: a silent incident that was opened since then forbids that its sound starts again. ``told_due``: by when
+    people must be told of a call for which no *told* was awaited before; None if none is awaited now either.
+    """
+    restored = advance(incident, Happening.RESTORED) or incident
+    receipt_due = told_due if restored.step is Step.STORED else None
+    if incident.receipt_due is not None:
+        receipt_due = incident.receipt_due + shift
+    sounding_until = None
+    if incident.sounding_until is not None and not muted:
+        sounding_until = incident.sounding_until + shift
+    return replace(restored, marks=frozenset(), sounding_until=sounding_until, receipt_due=receipt_due)
 
 
 def advance(incident: Incident, happening: Happening) -> Incident | None:
-    """The incident after ``happening``; None if the table refuses it. Not for presses and resets."""
+    """The incident after ``happening``; None if the table refuses it. Not for presses and adoptions."""
     step = follow(incident.step, happening)
     if step is None:
         return None
     awaited = incident.receipt_due
     if happening is Happening.TAKEN or step in (Step.TOLD, Step.ACKNOWLEDGED, Step.NOBODY):
         awaited = None
-    return replace(incident, step=step, receipt_due=awaited)
+    return _moved(incident, happening, receipt_due=awaited)
+
+
+def reset(incident: Incident) -> Incident:
+    """The incident after its end; every open one can be reset."""
+    return _moved(incident, Happening.RESET)
 
 
 def muted(incidents: tuple[Incident, ...], alarm_class: AlarmClass) -> bool:
@@ -240,3 +289,18 @@ def listed(incidents: tuple[Incident, ...]) -> tuple[ListedIncident, ...]:
         )
         for incident in sorted(incidents, key=lambda each: (each.adopted, -each.alarm_class.rank))
     )
+
+
+def as_readers_see(incidents: tuple[ListedIncident, ...]) -> tuple[ListedIncident, ...]:
+    """The list as readers see it: steps that look the same to them aren't distinguished."""
+    return tuple(replace(each, step=Step.PRESSED) if each.step in _CALLING else each for each in incidents)
+
+
+def for_snapshot(incident: Incident) -> Incident:
+    """The incident as the record keeps it: that its call was stored or accepted is worth no write of its own."""
+    step = Step.PRESSED if incident.step in (Step.STORED, Step.ACCEPTED) else incident.step
+    return replace(incident, step=step, marks=frozenset())
+
+
+def _moved(incident: Incident, happening: Happening, **changes: Any) -> Incident:
+    return replace(incident, step=TRANSITIONS[incident.step, happening], **changes)

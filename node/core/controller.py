@@ -151,7 +151,7 @@ def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:
     settings = turn.state.settings
     told_due = turn.now + settings.receipt_s if settings.receipts is Receipts.REQUIRED else None
     incidents = tuple(
-        incident_events.restore(incident, shift, muted=alarm.muted(since, incident.alarm_class), told_due=told_due)
+        alarm.restore(incident, shift, muted=alarm.muted(since, incident.alarm_class), told_due=told_due)
         for incident in snapshot.incidents
         if incident.id not in known
     )

@@ -89,31 +89,9 @@ def reset(turn: Turn, incident: Incident, by: str, reason: str | None = None) ->
         state = turn.state.contact_state(incident.input)
         if state is not ContactState.NORMAL:
             return f"input-{state.value}"
-    turn.close_incident(incident)
+    turn.put_incident(alarm.reset(incident))
     turn.log_about(EventKind.RESET, incident, by=by, reason=reason)
     return None
-
-
-def restore(incident: Incident, shift: float, *, muted: bool, told_due: float | None) -> Incident:
-    """An incident from the record, with instants on the present monotonic clock; its press is already stored.
-
-    ``muted``: a silent incident that was opened since then forbids that its sound starts again. ``told_due``: by when
-    people must be told of a call for which no *told* was awaited before; None if none is awaited now either.
-    """
-    step = Step.STORED if incident.step is Step.PRESSED else incident.step
-    receipt_due = told_due if step is Step.STORED else None
-    if incident.receipt_due is not None:
-        receipt_due = incident.receipt_due + shift
-    sounding_until = None
-    if incident.sounding_until is not None and not muted:
-        sounding_until = incident.sounding_until + shift
-    return replace(
-        incident,
-        step=step,
-        marks=frozenset(),
-        sounding_until=sounding_until,
-        receipt_due=receipt_due,
-    )
 
 
 def _incident_due(turn: Turn, incident: Incident) -> None:

@@ -188,6 +188,7 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
             continue
         configured = next((each for each in settings.inputs if each.name == listed.input), None)
         incident = alarm.adopt(
+            known,
             listed,
             configured,
             turn.next_key(),

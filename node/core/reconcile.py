@@ -20,7 +20,7 @@ from node.core.effects import (
     SetLamp,
     StoreSnapshot,
 )
-from node.core.model import EventKind, Incident, Key, ListedIncident, Snapshot, Step
+from node.core.model import EventKind, Key, ListedIncident, Snapshot
 from node.core.settings import Receipts
 from node.core.state import State
 from node.core.supervision import FaultId, LinkState
@@ -29,8 +29,6 @@ from node.errors.faults import FaultKind
 
 REMEMBER_S = 60.0
 """How much longer an inhibit or a sound may last because of one power cut."""
-
-_CALLING = (Step.PRESSED, Step.STORED, Step.ACCEPTED, Step.HELD)
 
 
 def reconcile(turn: Turn) -> tuple[State, list[Effect]]:
@@ -122,7 +120,7 @@ def _send_retained_alarm(turn: Turn) -> list[Effect]:
     sends: list[Effect] = []
     for link in turn.state.supervision.links:
         readable = bool(wanted) or link.retained_read or link.alarm_sent is not None
-        told = link.alarm_sent is not None and _as_readers_see(link.alarm_sent) == _as_readers_see(wanted)
+        told = link.alarm_sent is not None and alarm.as_readers_see(link.alarm_sent) == alarm.as_readers_see(wanted)
         if link.up and readable and not told:
             sends.append(SendAlarm(link.name, link.session, wanted, *turn.stamp()))
             turn.change_link(replace(link, alarm_sent=wanted, alarm_due=None))
@@ -137,11 +135,6 @@ def is_last_sent(link: LinkState, heard: tuple[ListedIncident, ...]) -> bool:
 def _comparable(incidents: tuple[ListedIncident, ...]) -> list[tuple[str, str, int, Key]]:
     """The parts of a list that survive the way to the broker and back: instants are rounded, and sounds run out."""
     return [(each.id, alarm.phase(each.step), each.presses, each.press) for each in incidents]
-
-
-def _as_readers_see(incidents: tuple[ListedIncident, ...]) -> tuple[ListedIncident, ...]:
-    """The list as readers see it: steps that look the same to them aren't distinguished."""
-    return tuple(replace(each, step=Step.PRESSED) if each.step in _CALLING else each for each in incidents)
 
 
 def _send_fresh_alarms(turn: Turn) -> list[Effect]:
@@ -168,7 +161,7 @@ def _send_event(turn: Turn, link: LinkState, key: Key) -> Effect:
 def _record(turn: Turn) -> list[Effect]:
     snapshot = Snapshot(
         at=turn.now,
-        incidents=tuple(_without_progress(incident) for incident in turn.state.incidents),
+        incidents=tuple(alarm.for_snapshot(incident) for incident in turn.state.incidents),
         inhibits=turn.state.inhibits,
         pressed_at=tuple(turn.state.pressed_at.items()),
     )
@@ -195,8 +188,3 @@ def _is_outdated(snapshot: Snapshot, now: float) -> bool:
     """Whether a remaining time must be written again: else a daily power cut would make an inhibit last for ever."""
     running = snapshot.inhibits or any(incident.sounding_until is not None for incident in snapshot.incidents)
     return bool(running) and now >= snapshot.at + REMEMBER_S
-
-
-def _without_progress(incident: Incident) -> Incident:
-    step = Step.PRESSED if incident.step in (Step.STORED, Step.ACCEPTED) else incident.step
-    return replace(incident, step=step, marks=frozenset())

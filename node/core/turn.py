@@ -106,13 +106,12 @@ class Turn:
             self.log(EventKind.UNEXPECTED, reason=what)
 
     def put_incident(self, incident: Incident) -> None:
-        """Replace the incident of the same id, at its place."""
-        self.change(incidents=tuple(incident if each.id == incident.id else each for each in self.state.incidents))
-
-    def close_incident(self, incident: Incident) -> None:
-        """Remove an incident that was reset, and remember its id as closed."""
-        incidents = tuple(each for each in self.state.incidents if each.id != incident.id)
-        self.change(incidents=incidents, closed=(*self.state.closed, incident.id)[-CLOSED_KEPT:])
+        """Replace the incident of the same id, at its place; one that was reset goes, and its id is known as closed."""
+        if incident.step is Step.NORMAL:
+            incidents = tuple(each for each in self.state.incidents if each.id != incident.id)
+            self.change(incidents=incidents, closed=(*self.state.closed, incident.id)[-CLOSED_KEPT:])
+        else:
+            self.change(incidents=tuple(incident if each.id == incident.id else each for each in self.state.incidents))
 
     def show_step(self, incident: Incident, step: Step, at: float | None = None) -> Incident:
         """Show that this incident's call reached ``step``; each step is shown only once."""

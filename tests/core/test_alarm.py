@@ -1,10 +1,13 @@
 """The life of an incident, by its table."""
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from node import core
 from node.core import alarm
 from node.core.alarm import TRANSITIONS, Happening
 from node.core.model import Incident, Key, ListedIncident, Step
@@ -14,7 +17,7 @@ from tests.core.playbook import Playbook, Stage
 
 PRESS = Key("0000000a", 7)
 FURTHER = Key("0000000a", 9)
-BY_TIME_AND_HAND = {Happening.PRESSED, Happening.RESET}
+ADOPTIONS = {Happening.ADOPTED, Happening.ADOPTED_ACKNOWLEDGED}
 
 
 def incident(step: Step = Step.PRESSED, **changes: Any) -> Incident:
@@ -40,7 +43,7 @@ def test_only_what_the_table_says_leads_anywhere(step: Step, happening: Happenin
     assert alarm.follow(step, happening) is expected
 
 
-@pytest.mark.parametrize("happening", sorted(set(Happening) - BY_TIME_AND_HAND))
+@pytest.mark.parametrize("happening", sorted(set(Happening) - {Happening.PRESSED, Happening.RESET} - ADOPTIONS))
 @pytest.mark.parametrize("step", sorted(set(Step) - {Step.NORMAL}))
 def test_an_incident_moves_by_the_table_or_not_at_all(step: Step, happening: Happening) -> None:
     """Nothing but the step changes, and whether *told* is still awaited."""
@@ -75,15 +78,59 @@ def test_a_further_press_starts_the_ladder_anew(step: Step) -> None:
     )
 
 
+def step_changes(source: str) -> list[int]:
+    """The lines on which this source makes an incident, or gives something another step."""
+    calls = [part for part in ast.walk(ast.parse(source)) if isinstance(part, ast.Call)]
+    named = [(part, ast.unparse(part.func).rpartition(".")[2]) for part in calls]
+    return [
+        part.lineno
+        for part, name in named
+        if name == "Incident" or (name == "replace" and "step" in {each.arg for each in part.keywords})
+    ]
+
+
+@pytest.mark.parametrize("path", sorted(Path(core.__path__[0]).parent.rglob("*.py")), ids=lambda path: path.stem)
+def test_the_table_is_the_whole_truth(path: Path) -> None:
+    """No code but the table's own makes an incident or changes its step."""
+    if path.parts[-3:-1] == ("node", "core") and path.name == "alarm.py":
+        assert step_changes(path.read_text(encoding="utf-8"))
+    elif "monitor" not in path.parts:
+        assert step_changes(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("step", sorted(set(Step) - {Step.NORMAL}))
+def test_what_the_record_keeps_comes_back_by_the_table(step: Step) -> None:
+    """A press whose snapshot was read is stored; whatever else had been reached still is."""
+    stored = alarm.for_snapshot(incident(step))
+
+    restored = alarm.restore(stored, 0.0, muted=False, told_due=None)
+
+    assert restored.step is TRANSITIONS.get((stored.step, Happening.RESTORED), stored.step)
+
+
+@pytest.mark.parametrize("known", [None, *sorted(set(Step) - {Step.NORMAL})])
+@pytest.mark.parametrize("listed_step", [Step.PRESSED, Step.TOLD, Step.ACKNOWLEDGED])
+def test_what_a_broker_remembers_begins_by_the_table(known: Step | None, listed_step: Step) -> None:
+    """Acknowledged stays so; any other call begins anew."""
+    (listed,) = alarm.listed((incident(listed_step),))
+    before = None if known is None else incident(known, adopted=True)
+
+    adopted = alarm.adopt(before, listed, button(), FURTHER, at=200.0, muted=False, receipt_s=10.0, sound_limit_s=900.0)
+
+    happening = Happening.ADOPTED_ACKNOWLEDGED if listed_step is Step.ACKNOWLEDGED else Happening.ADOPTED
+    assert adopted.step is TRANSITIONS[known or Step.NORMAL, happening]
+    assert adopted.step is (Step.ACKNOWLEDGED if listed_step is Step.ACKNOWLEDGED else Step.PRESSED)
+
+
 @pytest.mark.parametrize("step", sorted(set(Step) - {Step.NORMAL}))
 def test_every_open_incident_can_be_reset(step: Step) -> None:
     """A person may end it, however far it has got."""
-    assert alarm.follow(step, Happening.RESET) is Step.NORMAL
+    assert alarm.reset(incident(step)).step is TRANSITIONS[step, Happening.RESET] is Step.NORMAL
 
 
-@pytest.mark.parametrize("happening", sorted(set(Happening) - {Happening.PRESSED}))
+@pytest.mark.parametrize("happening", sorted(set(Happening) - {Happening.PRESSED} - ADOPTIONS))
 def test_without_a_press_there_is_no_incident(happening: Happening) -> None:
-    """Only a press begins one."""
+    """Only a press begins one, or a broker that remembers a press."""
     assert alarm.follow(Step.NORMAL, happening) is None
 
 
@@ -100,6 +147,7 @@ def test_nobody_has_it_is_left_when_people_are_told_or_act_alone() -> None:
         Happening.PRESSED,
         Happening.RESET,
         Happening.TAKEN,
+        *ADOPTIONS,
     }
     assert TRANSITIONS[Step.NOBODY, Happening.TAKEN] is Step.ACCEPTED
 
