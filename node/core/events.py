@@ -265,7 +265,7 @@ class MonitorHeard(Event):
 class CommandHeard(Event):
     """A command as it arrived. ``expiry_s`` is MQTT's message expiry, None if it had none.
 
-    ``arguments`` holds what the action needs, already typed by codec.py; ``malformed`` says what is wrong with the
+    ``arguments`` holds what the action needs, already typed by decode.py; ``malformed`` says what is wrong with the
     command.
     """
 

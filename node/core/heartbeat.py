@@ -1,10 +1,11 @@
 """The node's heartbeat: on every link once a period, and at once when the faults change; also to the status file."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from node.core import inputs, supervision
+from node.core import supervision
 from node.core.effects import FaultReport, Heartbeat, InputReport, LinkReport, SendHeartbeat, WriteStatus
-from node.core.settings import InputSettings
+from node.core.settings import InputSettings, Role
 from node.core.state import State
 from node.core.turn import Turn
 
@@ -43,7 +44,7 @@ def _heartbeat(turn: Turn) -> Heartbeat:
         at_utc=at_utc,
         synchronised=synchronised,
         uptime_s=turn.now - state.started_at,
-        inputs=tuple(_input_report(state, each, ends.get(each.name)) for each in inputs.reported(state)),
+        inputs=tuple(_input_report(state, each, ends.get(each.name)) for each in _reported_inputs(state)),
         faults=tuple(FaultReport(fault.code, fault.subject, since) for fault, since in state.faults.items()),
         links=tuple(LinkReport(link.name, link.up, link.rtt_s) for link in state.supervision.links),
         monitors=tuple(sorted(state.supervision.monitors)),
@@ -67,3 +68,10 @@ def _input_report(state: State, settings: InputSettings, inhibited_s: float | No
     role = settings.role
     alarm_class = settings.alarm_class if role.raises_alarm else None
     return InputReport(settings.name, role.kind, known, settings.wiring.is_supervised, inhibited_s, alarm_class)
+
+
+def _reported_inputs(state: State) -> Iterator[InputSettings]:
+    """The inputs whose state may be reported now."""
+    for settings in state.settings.inputs:
+        if settings.role is not Role.DOOR_INCIDENT_ONLY or state.incidents:
+            yield settings

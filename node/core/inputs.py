@@ -146,13 +146,6 @@ def conditions(state: State) -> Iterator[tuple[FaultKind, str, float]]:
             yield WIRE_FAULTY, name, -inf
 
 
-def reported(state: State) -> Iterator[InputSettings]:
-    """The inputs whose state may be reported now."""
-    for settings in state.settings.inputs:
-        if settings.role is not Role.DOOR_INCIDENT_ONLY or state.incidents:
-            yield settings
-
-
 def _input_of(turn: Turn, name: str) -> tuple[InputSettings, int] | None:
     try:
         return turn.state.settings.line(name)

@@ -6,16 +6,17 @@ guessed.
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, Literal, assert_never
+from typing import Any, Literal
 
 import msgspec
 
 from node.core import alarm
 from node.core import events as ev
 from node.core.effects import Heartbeat, InputReport, LoggedEvent, Reply
-from node.core.model import Key, ListedIncident, Phase, Step
+from node.core.model import ListedIncident, Phase
 from node.core.settings import AlarmClass
 from node.errors.faults import FAULTS
+from node.protocol import decode
 from node.protocol.messages import (
     FAULTS_LIMIT,
     INCIDENTS_LIMIT,
@@ -29,7 +30,6 @@ from node.protocol.messages import (
     EventRange,
     Health,
     HeartbeatMessage,
-    Id,
     InputHealth,
     InputState,
     LinkHealth,
@@ -38,13 +38,6 @@ from node.protocol.messages import (
     StandingFault,
     State,
 )
-from node.protocol.monitor_messages import ARGUMENTS, IDENTIFY_S, LIMITS_S, Command, MonitorMessage, Receipt
-
-MALFORMED_LIMIT = 160
-
-UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
-"""What msgspec raises for a payload: not JSON or not as declared, not UTF-8, nested too deeply."""
-
 
 _LEFT_OUT: tuple[Callable[[HeartbeatMessage], dict[str, Any]], ...] = (
     lambda _: {"health": UNREAD},
@@ -54,10 +47,6 @@ _LEFT_OUT: tuple[Callable[[HeartbeatMessage], dict[str, Any]], ...] = (
     lambda _: {"links": {}, "inputs": {}},
 )
 """What is left out of a heartbeat, in this order, for a broker that takes only short messages."""
-
-
-class _CommandId(msgspec.Struct, frozen=True):
-    id: Id
 
 
 class Wire:
@@ -83,11 +72,11 @@ class Wire:
         self.monitor_topics = (f"{root}/{site}/monitor/+/state", f"{root}/{site}/monitor/+/heartbeat")
         self._monitors = f"{root}/{site}/monitor/"
         self._readers = {
-            self.state_topic: self._read_state,
-            self.alarm_topic: self._read_alarm,
-            self.canary_topic: self._read_canary,
-            self.receipt_topic: self._read_receipt,
-            self.command_topic: self._read_command,
+            self.state_topic: decode.read_state,
+            self.alarm_topic: decode.read_alarm,
+            self.canary_topic: decode.read_canary,
+            self.receipt_topic: decode.read_receipt,
+            self.command_topic: decode.read_command,
         }
 
     @property
@@ -207,76 +196,22 @@ class Wire:
             raise ValueError(f"more than {PAYLOAD_LIMIT} bytes")
         try:
             if topic == self.command_topic:
-                return self._read_command(link, payload, retained, at, expiry_s)
+                return decode.read_command(link, payload, retained, at, expiry_s)
             if topic == self.canary_topic:
-                return self._read_canary(link, payload, retained, at, expiry_s)
+                return decode.read_canary(link, payload, retained, at, expiry_s)
             if topic.startswith(self._monitors):
-                heard = self._read_monitor(link, topic, payload, at)
+                heard = decode.read_monitor(link, self._monitors, topic, payload, at)
                 return None if retained else heard
             reader = self._readers.get(topic)
             if reader is None:
                 raise ValueError("unknown topic")
             return reader(link, payload, retained, at)
-        except UNREADABLE as error:
+        except decode.UNREADABLE as error:
             raise ValueError(f"unreadable: {error}") from error
 
     def _header(self, seq: int, at_utc: float, synchronised: bool) -> dict[str, Any]:
         clock = "synchronised" if synchronised else "free"
         return {"v": 1, "node": self.node, "boot": self.boot, "seq": seq, "at_utc": rfc3339(at_utc), "clock": clock}
-
-    def _read_state(self, link: str, payload: bytes, retained: bool, at: float) -> ev.Event:
-        state = msgspec.json.decode(payload, type=State)
-        return ev.StateHeard(at, link, state.boot, state.session, state.state, retained)
-
-    def _read_alarm(self, link: str, payload: bytes, retained: bool, at: float) -> ev.Event:
-        message = msgspec.json.decode(payload, type=Alarm)
-        incidents = tuple(_listed(each, at) for each in message.incidents)
-        return ev.AlarmHeard(at, link, message.boot, incidents, retained)
-
-    def _read_canary(
-        self, link: str, payload: bytes, retained: bool, at: float, expiry_s: float | None = None
-    ) -> ev.Event:
-        canary = msgspec.json.decode(payload, type=Canary)
-        return ev.CanaryHeard(at, link, canary.boot, canary.session, expiring=expiry_s is not None)
-
-    def _read_receipt(self, link: str, payload: bytes, retained: bool, at: float) -> ev.Event:
-        receipt = msgspec.json.decode(payload, type=Receipt)
-        if retained:
-            raise ValueError("a receipt is never retained")
-        return ev.ReceiptHeard(at, link, receipt.monitor, Key(receipt.event.boot, receipt.event.seq), receipt.kind)
-
-    def _read_monitor(self, link: str, topic: str, payload: bytes, at: float) -> ev.Event:
-        monitor = msgspec.json.decode(payload, type=MonitorMessage)
-        name, _, kind = topic.removeprefix(self._monitors).partition("/")
-        if name != monitor.monitor or kind not in ("state", "heartbeat"):
-            raise ValueError("a monitor speaks on its own branch only")
-        alive = monitor.state == "online"
-        return ev.MonitorHeard(at, link, monitor.monitor, monitor.boot, alive, birth=alive and kind == "state")
-
-    def _read_command(
-        self, link: str, payload: bytes, retained: bool, at: float, expiry_s: float | None = None
-    ) -> ev.Event:
-        malformed = None
-        try:
-            command = msgspec.json.decode(payload, type=Command)
-            arguments, malformed = _arguments(command)
-        except UNREADABLE as error:
-            command_id = _command_id(payload)
-            malformed = f"malformed: {error}"[:MALFORMED_LIMIT]
-            return ev.CommandHeard(at, link, command_id, "", "", "", 0.0, expiry_s, retained, {}, malformed)
-        return ev.CommandHeard(
-            at,
-            link,
-            command.id,
-            command.boot,
-            command.action,
-            command.by,
-            command.ttl_s,
-            expiry_s,
-            retained,
-            arguments,
-            malformed,
-        )
 
 
 def rfc3339(utc: float) -> str:
@@ -310,36 +245,6 @@ def _open_incident(listed: ListedIncident, now: float) -> OpenIncident:
     )
 
 
-def _listed(each: OpenIncident, at: float) -> ListedIncident:
-    try:
-        since = datetime.fromisoformat(each.since).timestamp()
-    except ValueError as error:
-        raise ValueError(f"no such instant: {each.since}") from error
-    return ListedIncident(
-        id=each.incident,
-        input=each.input,
-        alarm_class=each.alarm_class,
-        step=_step_of(each.phase),
-        presses=each.presses,
-        since_utc=since,
-        press=Key(each.press.boot, each.press.seq),
-        sounding_until=at + each.sound_s if each.sound_s > 0 else None,
-        test=each.test,
-    )
-
-
-def _step_of(phase: Phase) -> Step:
-    match phase:
-        case "normal" | "active":
-            return Step.PRESSED
-        case "received":
-            return Step.TOLD
-        case "acknowledged":
-            return Step.ACKNOWLEDGED
-        case _:
-            assert_never(phase)
-
-
 def _input_health(report: InputReport) -> InputHealth:
     return InputHealth(
         kind=report.kind,
@@ -353,28 +258,3 @@ def _input_health(report: InputReport) -> InputHealth:
 def _standing(code: str, subject: str, since_utc: float) -> StandingFault:
     kind = FAULTS[code]
     return StandingFault(code=code, subject=subject, since=rfc3339(since_utc), text=kind.text, next=kind.next_step)
-
-
-def _command_id(payload: bytes) -> str:
-    try:
-        return msgspec.json.decode(payload, type=_CommandId).id
-    except UNREADABLE:
-        return ""
-
-
-def _arguments(command: Command) -> tuple[dict[str, Any], str | None]:
-    """The fields that the action needs, or what is wrong with them. The core refuses an unknown action."""
-    needed, optional = ARGUMENTS.get(command.action, ((), ()))
-    arguments: dict[str, Any] = {}
-    for name in (*needed, *optional):
-        value = getattr(command, name)
-        if value is not None:
-            arguments[name] = value
-        elif name in needed:
-            return {}, f"malformed: {name} is missing"
-    if command.action == "identify":
-        arguments.setdefault("for_s", IDENTIFY_S)
-    limit_s = LIMITS_S.get(command.action)
-    if limit_s is not None and arguments["for_s"] > limit_s:
-        return {}, f"malformed: for_s is at most {limit_s:g}"
-    return arguments, None

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from node.core.model import BROKER, Key, Snapshot
-from node.protocol.codec import UNREADABLE, in_ms, rfc3339
+from node.protocol.codec import in_ms, rfc3339
+from node.protocol.decode import UNREADABLE
 from node.protocol.messages import Event
 
 

@@ -39,7 +39,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, assert_never
+from typing import Any, assert_never
 
 from node import config
 from node.config.brokers import is_loopback
@@ -55,6 +55,7 @@ from node.protocol import codec, record_codec
 from node.service import status_file, status_text
 from node.service.publisher import Publisher
 from node.service.recorder import Recorder
+from node.service.watcher import LogWatcher, Watcher
 
 CLOCK_STEP_S = 0.5
 """How far the wall clock may drift from the monotonic one before the offset for labels is read again."""
@@ -75,28 +76,6 @@ class Clocks:
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
-
-
-class Watcher(Protocol):
-    """An observer: ``run`` uses the log, ``simulate`` writes JSON lines. Called on the loop's thread; must not wait."""
-
-    def ladder(self, at: float, name: str, step: Step) -> None:
-        """The call for help of this input reached a step."""
-
-    def lamp(self, at: float, pattern: object) -> None:
-        """The lamp was set to a pattern."""
-
-
-class LogWatcher:
-    """Writes the steps to the log."""
-
-    def ladder(self, at: float, name: str, step: Step) -> None:
-        """The call for help of this input reached a step."""
-        log.info("%s: %s", name, step.value, extra={"ALARM_INPUT": name, "ALARM_STEP": step.value})
-
-    def lamp(self, at: float, pattern: object) -> None:
-        """The lamp was set to a pattern."""
-        log.debug("lamp: %s", pattern)
 
 
 class Service:
@@ -286,7 +265,8 @@ class Service:
             case effects.Begin():
                 self._begin()
             case effects.HurryLinks():
-                self._hurry_links()
+                for link in self._links.values():
+                    link.hurry()
             case effects.CloseLinks():
                 self._close_links()
             case effects.ReadClock():
@@ -309,10 +289,6 @@ class Service:
         self._panel.start()
         for link in self._links.values():
             link.start()
-
-    def _hurry_links(self) -> None:
-        for link in self._links.values():
-            link.hurry()
 
     def _close_links(self) -> None:
         self._notify_manager()

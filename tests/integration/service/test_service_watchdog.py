@@ -15,7 +15,8 @@ from node import config
 from node.core.model import Step
 from node.io import systemd
 from node.io.systemd import notifying
-from node.service.loop import LogWatcher, Service
+from node.service.loop import Service
+from node.service.watcher import LogWatcher
 from node.simulate.wall import Wall
 from tests.support.broker import free_port
 from tests.support.manager import Manager, watchdog_usec
