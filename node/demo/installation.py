@@ -66,7 +66,9 @@ class Installation:
         return [f"{name}: {line}" for name, process in logs.items() for line in process.last_lines(count)]
 
     def close(self) -> None:
-        """End everything that runs: the nodes first, so that they can still say goodbye."""
+        """End everything that runs: the broker last, so that nodes and monitor can still say goodbye."""
+        for process in (*self.nodes.values(), self.monitor):
+            process.ask_to_end()
         with ExitStack() as ends:
             for end in (
                 self.broker.stop,

@@ -30,6 +30,11 @@ class ManagedProcess:
         """Whether its process lives."""
         return self._process is not None and self._process.poll() is None
 
+    def ask_to_end(self) -> None:
+        """Send SIGTERM and don't wait; ``stop`` has to follow. Nothing if it doesn't run."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+
     def stop(self) -> None:
         """End it as a service manager would: SIGTERM, and SIGKILL after ``STOP_S``. Nothing if it doesn't run."""
         if self._process is None:
