@@ -30,11 +30,12 @@ def keys(state: ScreenState) -> list[tuple[str, str]]:
 
 
 def draw(state: ScreenState, now: float, width: int, height: int) -> list[Line]:
-    """Exactly ``height`` lines, none longer than ``width``. The keys are never cut off by what is above them."""
-    foot = _key_lines(state, width)
-    above = max(0, height - len(foot))
+    """Exactly ``height`` lines, none longer than ``width``. What is above the keys is cut before they are."""
+    hint = _size_hint(width, height)
+    foot = _key_lines(state, width)[: max(0, height - len(hint))]
+    above = height - len(foot)
     head = [
-        *_size_hint(width, height),
+        *hint,
         *_title(state, now),
         [],
         *room_panel(state.room, now),
@@ -45,7 +46,7 @@ def draw(state: ScreenState, now: float, width: int, height: int) -> list[Line]:
     shown = [each for each in state.messages if each.node in ("", state.chosen)]
     messages = [_message(state, each) for each in shown][-(above - len(head)) :] if above > len(head) else []
     blank: list[Line] = [[] for _ in range(above - len(head) - len(messages))]
-    return [cut(line, width) for line in [*head, *messages, *blank, *foot[:height]]]
+    return [cut(line, width) for line in [*head, *messages, *blank, *foot]]
 
 
 def _size_hint(width: int, height: int) -> list[Line]:
