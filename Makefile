@@ -47,7 +47,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint types contracts search bench fleet faults endurance install uninstall install-monitor uninstall-monitor \
+.PHONY: help run test quick lint types contracts search mutants bench fleet faults endurance install uninstall install-monitor uninstall-monitor \
     packages lock clean
 
 help: ## this list
@@ -84,6 +84,13 @@ contracts: .venv/ready ## who may import whom
 
 search: .venv/ready ## the tests of properties, with other examples at every run than those of `make test`
 	$(BIN)/python -m pytest --numprocesses=auto -m hypothesis --hypothesis-profile=search
+
+# Which mutants: SEED, and SAMPLE of each core (a number, or all); ONLY, the beginning of a path.
+SEED ?= 1
+SAMPLE ?= 40
+ONLY ?=
+mutants: .venv/ready ## change both cores in one place at a time: does a test notice? (SEED=1 SAMPLE=40|all ONLY=node/core/alarm.py)
+	@$(BIN)/python -m tests.bench.mutants --seed '$(SEED)' --sample '$(SAMPLE)' --only '$(ONLY)'
 
 bench: .venv/ready ## how long a press takes: distributions over 200 taps
 	@$(BIN)/python -m tests.bench.press

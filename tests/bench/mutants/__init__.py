@@ -1,0 +1,1 @@
+"""`make mutants`: changes the pure cores in one place at a time, and looks whether a test fails."""
