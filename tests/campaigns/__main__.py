@@ -34,8 +34,8 @@ def main() -> int:
         TextColumn("{task.fields[broken]}"),
         console=console,
     )
-    with progress, ThreadPoolExecutor(parsed.together) as lanes:
-        results = list(lanes.map(lambda each: _with_progress(each, parsed, progress), chosen))
+    with progress, ThreadPoolExecutor(parsed.together) as pool:
+        results = list(pool.map(lambda each: _with_progress(each, parsed, progress), chosen))
     console.print(_table(results, parsed.seed))
     for result in results:
         for each in result.broken:

@@ -1,4 +1,4 @@
-"""Whoever listens to a monitor's link in a test."""
+"""A ``Listener`` of a monitor's link (node/monitor/service/links/broker_link.py) that keeps what it is told."""
 
 import threading
 
@@ -16,34 +16,34 @@ class Listening:
         self.files_seen: list[str] = []
 
     def up(self, broker: str) -> None:
-        """As link.Listener."""
+        """The broker is reached."""
         self.ups += 1
         self.ready.set()
 
     def down(self, broker: str, problem: str) -> None:
-        """As link.Listener."""
+        """The session is over, or could not begin."""
         self.complaints.append(problem)
 
     def files(self, broker: str, problem: str) -> None:
-        """As link.Listener."""
+        """What is wrong with the files of login and TLS; empty when nothing is."""
         self.files_seen.append(problem)
 
     def said(self, broker: str, heard: FromNode, *, retained: bool) -> None:
-        """As link.Listener."""
+        """A message of a node."""
         self.heard.append(heard)
 
     def stolen(self, broker: str) -> None:
-        """As link.Listener."""
+        """Another client uses the same client id."""
         self.complaints.append("stolen")
 
     def refused(self, broker: str, topic: str, code: int) -> None:
-        """As link.Listener."""
+        """The broker refused a publish or a subscription."""
         self.complaints.append(f"{topic} 0x{code:02X}")
 
     def malformed(self, broker: str, topic: str, reason: str) -> None:
-        """As link.Listener."""
+        """A message that could not be read."""
         self.complaints.append(reason)
 
     def dropped(self, broker: str, count: int) -> None:
-        """As link.Listener."""
+        """Messages for which there was no room."""
         self.complaints.append(f"{count} dropped")

@@ -19,7 +19,7 @@ AFTER = Snapshot(at=NOW)
 
 
 class Shelf:
-    """A keeper and its record; each effect that it performs is stored before it goes on."""
+    """A recorder and its record; each effect that it performs is stored before it goes on."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

@@ -60,7 +60,7 @@ def test_an_empty_building_has_metrics_too() -> None:
     ],
 )
 def test_a_node_is_up_down_or_unknown(status: Status, expected: list[str]) -> None:
-    """What isn't known, or nobody's business, has no sample: neither up nor down."""
+    """What isn't known, or isn't watched, has no sample: neither up nor down."""
     behind = Behind(view=building(nodes=(node("desk-1", status),)))
 
     found = text(behind)

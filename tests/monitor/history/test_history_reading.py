@@ -59,7 +59,7 @@ def test_only_what_is_asked_for_is_read(history: History, which: Which, seqs: li
 
 
 def test_an_event_without_content_is_not_kept(history: History) -> None:
-    """When somebody went through a door is nobody's business: it counts, and its receipt is due."""
+    """When somebody went through a door is private: the event isn't kept, but it counts, and its receipt is due."""
     door = event(2, kind="opened", input="door", body="")
 
     stored = history.store(Batch(events=(event(1), door)))
