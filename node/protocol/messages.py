@@ -26,6 +26,9 @@ MONITORS_LIMIT = 16
 RANGES_LIMIT = 100
 """How many ranges one event names, so that it fits into PAYLOAD_LIMIT."""
 
+Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,62}\Z")]
+"""A word of the protocol that a later version may add to. A receiver takes one that it doesn't know."""
+
 Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
 Boot = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}\Z")]
 IncidentId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[1-9][0-9]{0,15}\Z")]
@@ -36,6 +39,8 @@ Clock = Literal["synchronised", "free"]
 InputState = Literal["unknown", "normal", "active", "fault"]
 StartedBy = Literal["boot", "watchdog", "restart"]
 Throttle = Literal["capped", "throttled", "soft-limit"]
+
+KINDS: frozenset[str] = frozenset(EventKind)
 
 
 class EventId(msgspec.Struct, frozen=True):
@@ -97,11 +102,12 @@ class Alarm(Message, frozen=True, kw_only=True):
 class Event(Message, frozen=True, kw_only=True, omit_defaults=True):
     """One numbered thing that happened, on ``event``; fields that its kind doesn't use are left out.
 
-    Pressed, opened or held-open with ``presses`` is a call for help: it begins ``incident``, or calls once more.
-    ``age_ms`` is how long ago it happened when this copy was sent, null for one from before the kernel's boot.
+    ``kind`` is an ``EventKind``, or what a later version says. Pressed, opened or held-open with ``presses`` is a call
+    for help: it begins ``incident``, or calls once more. ``age_ms`` is how long ago it happened when this copy was
+    sent, null for one from before the kernel's boot.
     """
 
-    kind: EventKind
+    kind: Word
     input: Id | None = None
     alarm_class: AlarmClass | None = msgspec.field(default=None, name="class")
     incident: IncidentId | None = None

@@ -26,8 +26,8 @@ MESSAGES: tuple[type[msgspec.Struct], ...] = (
 def schemas() -> dict[str, Any]:
     """A JSON Schema (2020-12) document with every message."""
     _, components = msgspec.json.schema_components(MESSAGES, ref_template="#/$defs/{name}")
-    kinds = components.pop(EventKind.__name__)
-    components[Event.__name__]["properties"]["kind"] = {"enum": kinds["enum"]}  # its only place, so it stands there
+    # What this version says. A receiver takes other words, too (PROTOCOL.md 13).
+    components[Event.__name__]["properties"]["kind"] = {"enum": sorted(EventKind)}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "alarm-node protocol v1",

@@ -10,6 +10,7 @@
 4. A person's request is answered when the node has answered, or after ``ANSWER_S``.
 """
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
@@ -33,6 +34,7 @@ from node.monitor.core.findings.catalogue import (
 from node.monitor.core.findings.node_faults import NodeFaults
 from node.monitor.core.findings.self_check import SelfCheck
 from node.monitor.core.findings.target_coverage import TargetCoverage
+from node.monitor.core.findings.unknown_words import UnknownWords
 from node.monitor.core.incidents.lifecycle import CALLS, Incidents
 from node.monitor.core.incidents.reported import Reported
 from node.monitor.core.incidents.resync import Resync
@@ -46,7 +48,7 @@ from node.monitor.core.nodes.node_supervision import Fleet
 from node.monitor.core.nodes.receipts import Receipts
 from node.monitor.core.nodes.roster import NODES_LIMIT
 from node.monitor.core.view.view_types import Counters
-from node.protocol.messages import Alarm, Event, HeartbeatMessage, ReplyMessage, State
+from node.protocol.messages import KINDS, Alarm, Event, HeartbeatMessage, ReplyMessage, State
 
 TICK_S = 0.5
 """How often escalations, findings that need some time, and overdue answers are looked at."""
@@ -111,6 +113,7 @@ class Hub:
         )
         self._probes = Probes(self.ledger, self.fleet, self.self_check, self._dispatch.probe, f"{boot}-")
         self._duplicate_identity = DuplicateIdentity(self.ledger, now)
+        self._unknown_words = UnknownWords(self.ledger, now)
         self._kept: set[NodeKey] = set()  # nodes that aren't known here, but of which brokers retain something
         self._tick_at = now.at
         self._review_at = now.at + REVIEW_S
@@ -137,8 +140,9 @@ class Hub:
         message: State | Alarm | Event | HeartbeatMessage | ReplyMessage,
         *,
         retained: bool,
+        unknown: Collection[str] = (),
     ) -> None:
-        """Take a message of a node."""
+        """Take a message of a node. ``unknown``: its words that this version doesn't know."""
         if retained and node not in self.fleet.nodes and self._says_nothing(message):
             if len(self._kept) < NODES_LIMIT:
                 self._kept.add(node)
@@ -149,6 +153,8 @@ class Hub:
             self.counts.dropped += 1
             self.self_check.flooded(now, "strangers")
             return
+        if unknown:
+            self._unknown_words.heard(now, node, unknown)
         match message:
             case HeartbeatMessage():
                 if not retained:
@@ -223,6 +229,7 @@ class Hub:
         self._dispatch.time_passed(now)
         self._probes.time_passed(now)
         self.self_check.time_passed(now)
+        self._unknown_words.time_passed(now)
         before = self.targets.isolated
         if self.targets.time_passed(now):
             self._restored(now, before)
@@ -262,6 +269,7 @@ class Hub:
             self._reported,
             self._duplicate_identity,
             self._faults,
+            self._unknown_words,
         ):
             part.forget(node)
         self.ledger.out.says.append(ClearTopics(node))
@@ -341,10 +349,12 @@ class Hub:
 
     def _keep(self, now: Moment, key: EventKey, event: Event) -> None:
         # The time at which a door was opened says where people are. Outside an incident it isn't kept (README).
-        private = event.kind in _DOORS and event.incident is None
+        # What we don't know may tell the same.
+        of_door = event.kind in _DOORS or (event.kind not in KINDS and event.input is not None)
+        private = of_door and event.incident is None
         heard = HeardEvent(
             key=key,
-            kind=event.kind.value,
+            kind=str(event.kind),
             at_utc=event.at_utc,
             heard_utc=now.utc,
             urgent=event.incident is not None or event.test,

@@ -1,6 +1,10 @@
 """The monitor's side of the protocol: topics, and messages <-> types (node.protocol.messages, PROTOCOL.md).
 
-A message that can't be read is a ValueError with a reason. Nothing is guessed.
+A message that can't be read is a ValueError with a reason. Nothing is guessed, but for two words that a newer node may
+say. Its calls must not be lost because of them:
+
+1. A kind of event that this version doesn't know is read as it is. It is stored, and is never a call.
+2. An alarm class that this version doesn't know counts as ``UNKNOWN_CLASS``.
 """
 
 import re
@@ -8,10 +12,11 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from node.core.settings import AlarmClass
 from node.monitor.core.decisions import SendCommand
 from node.monitor.core.model import EventKey, NodeKey
 from node.protocol.codec import rfc3339
-from node.protocol.messages import PAYLOAD_LIMIT, Alarm, Event, EventId, HeartbeatMessage, ReplyMessage, State
+from node.protocol.messages import KINDS, PAYLOAD_LIMIT, Alarm, Event, EventId, HeartbeatMessage, ReplyMessage, State
 from node.protocol.monitor_messages import Command, MonitorMessage, MonitorSays, MonitorState, Receipt, ReceiptKind
 
 HEARTBEAT_S = 5.0
@@ -19,6 +24,10 @@ HEARTBEAT_S = 5.0
 
 TTL_S = 10
 """The expiry of a command."""
+
+UNKNOWN_CLASS = AlarmClass.THREAT
+"""As what an unknown class counts. Guards go there and look. *Amok* would make everybody hide from what may be a person
+who only needs help; *assist* would call nobody who is ready for a threat."""
 
 Heard = State | Alarm | Event | HeartbeatMessage | ReplyMessage
 
@@ -30,15 +39,18 @@ _TYPES: dict[str, type[Heard]] = {
     "reply": ReplyMessage,
 }
 _DECODERS = {kind: msgspec.json.Decoder(each) for kind, each in _TYPES.items()}
+_ANYTHING = msgspec.json.Decoder()
+_CLASSES = frozenset(AlarmClass)
 _OWN = msgspec.json.Decoder(MonitorMessage)
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 
 
 class FromNode(NamedTuple):
-    """A message of a node."""
+    """A message of a node. ``unknown``: its words that this version doesn't know, such as "kind shouted"."""
 
     node: NodeKey
     message: Heard
+    unknown: tuple[str, ...] = ()
 
 
 class FromMonitor(NamedTuple):
@@ -141,10 +153,10 @@ class MonitorWire:
         decoder = _DECODERS.get(parts[3])
         if decoder is None or not _ID.match(parts[2]):
             raise ValueError("unknown topic")
-        message = _decoded(decoder, payload)
+        message, unknown = _from_node(_TYPES[parts[3]], decoder, payload)
         if message.node != parts[2]:
             raise ValueError("a node speaks on its own branch only")
-        return FromNode(NodeKey(parts[0], parts[2]), message)
+        return FromNode(NodeKey(parts[0], parts[2]), message, unknown)
 
 
 def _encoded(message: MonitorSays) -> bytes:
@@ -155,6 +167,41 @@ def _encoded(message: MonitorSays) -> bytes:
 def event_body(event: Event) -> str:
     """An event as the history keeps it. Its age is left out: that belongs to one copy of the message."""
     return msgspec.json.encode(msgspec.structs.replace(event, age_ms=msgspec.UNSET)).decode()
+
+
+def _from_node(
+    kind: type[Heard], decoder: msgspec.json.Decoder[Heard], payload: bytes
+) -> tuple[Heard, tuple[str, ...]]:
+    """A node's message, and its words that this version doesn't know."""
+    unknown: list[str] = []
+    try:
+        message: Heard = _decoded(decoder, payload)
+    except ValueError:
+        raw = _decoded(_ANYTHING, payload)
+        for part in _parts_with_class(raw):
+            word = part["class"]
+            if isinstance(word, str) and _ID.match(word) and word not in _CLASSES:
+                unknown.append(f"class {word}")
+                part["class"] = UNKNOWN_CLASS
+        if not unknown:
+            raise
+        try:
+            message = msgspec.convert(raw, kind)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"unreadable: {error}") from error
+    if isinstance(message, Event) and message.kind not in KINDS:
+        unknown.append(f"kind {message.kind}")
+    return message, tuple(dict.fromkeys(unknown))
+
+
+def _parts_with_class(raw: Any) -> list[dict[str, Any]]:
+    """The parts of a message that have a class: an event itself, the incidents of a list, the inputs of a heartbeat."""
+    if not isinstance(raw, dict):
+        return []
+    incidents, inputs = raw.get("incidents"), raw.get("inputs")
+    parts = [raw, *(incidents if isinstance(incidents, list) else ())]
+    parts += inputs.values() if isinstance(inputs, dict) else ()
+    return [part for part in parts if isinstance(part, dict) and "class" in part]
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], payload: bytes) -> Any:

@@ -40,13 +40,14 @@ GATHER_S = 0.02
 
 
 class Said(NamedTuple):
-    """A node's message. ``at`` is when it came, by the monotonic clock."""
+    """A node's message. ``at`` is when it came, by the monotonic clock. ``unknown`` as in FromNode."""
 
     at: float
     broker: str
     node: NodeKey
     message: Heard
     retained: bool
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

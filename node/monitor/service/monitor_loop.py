@@ -32,19 +32,16 @@ from node.io.systemd import Feed, Notifier
 from node.monitor.core.batch import Batch, Memory, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.core.commands.requests import Answer, Request
 from node.monitor.core.decisions import Decisions, Moment, Respond, TellTest
-from node.monitor.core.findings.catalogue import kind_of
 from node.monitor.core.hub import Hub
-from node.monitor.core.model import FindingKey
 from node.monitor.core.monitor_codec import HEARTBEAT_S
 from node.monitor.core.monitor_settings import Settings
 from node.monitor.history.history import History
 from node.monitor.history.writer import Writer
-from node.monitor.locale.translation import one_line
 from node.monitor.notify.fallback import FallbackOutbox
 from node.monitor.notify.outbox_timeout import TimedOutbox
 from node.monitor.notify.teller import Accepted, Outcome, Pace, TargetFailed, TargetWorks, Teller, targets_of
-from node.monitor.notify.texts.vocabulary import DETAILS
 from node.monitor.service.current_view import CurrentView, status_line
+from node.monitor.service.finding_log import log_findings
 from node.monitor.service.inbox import Inbox, Said
 from node.monitor.service.links.all_links import AllLinks
 from node.monitor.service.links.link_reports import LinkReports
@@ -200,7 +197,8 @@ class Service:
 
     def _hear(self, said: Said, now: Moment) -> None:
         try:
-            self._hub.hear(_as_heard(said, now), said.broker, said.node, said.message, retained=said.retained)
+            at = _as_heard(said, now)
+            self._hub.hear(at, said.broker, said.node, said.message, retained=said.retained, unknown=said.unknown)
         except Exception:
             # A message that no test thought of must not end the monitor: the node would send it again after each start.
             log.exception("what %s said can't be taken: %s", said.node, said.message)
@@ -227,11 +225,7 @@ class Service:
             self._teller.isolate(self._hub.targets.isolated)
         if waiting and not self._hub.self_check.history_ok:
             self._requests.answer_unstored()
-        for finding in decisions.raised:
-            why = one_line(DETAILS.get(finding.detail, finding.detail))
-            log.warning("%s: %s%s", _named(finding.key), kind_of(finding.key.code).text, f" ({why})" if why else "")
-        for key, _ in decisions.cleared:
-            log.info("%s: over", _named(key))
+        log_findings(decisions)
 
     def _tried(self, target: str, outcome: Outcome) -> None:
         """Take the result of a test message; on a thread of the teller."""
@@ -334,11 +328,6 @@ class Service:
 
 def _now() -> Moment:
     return Moment(time.monotonic(), datetime.now(UTC))
-
-
-def _named(key: FindingKey) -> str:
-    """What a finding is about, in one line: parts of it may have come over the network."""
-    return one_line(f"{key.code} {'/'.join(filter(None, key[1:]))}")
 
 
 def _as_heard(said: Said, now: Moment) -> Moment:

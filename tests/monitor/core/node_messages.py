@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from node.core.model import EventKind, Phase
+from node.core.model import Phase
 from node.core.settings import AlarmClass
 from node.monitor.core.decisions import Moment
 from node.monitor.core.model import NodeKey
@@ -95,7 +95,7 @@ def goodbye(node: NodeKey = ROOM, boot: str = BOOT, back_in_s: float | None = No
 
 def event(seq: int, kind: str, node: NodeKey = ROOM, boot: str = BOOT, **fields: Any) -> Event:
     """Something happened at a node."""
-    return Event(kind=EventKind(kind), **_header(node, boot, seq), **fields)
+    return Event(kind=kind, **_header(node, boot, seq), **fields)
 
 
 def press(seq: int, node: NodeKey = ROOM, boot: str = BOOT, incident: int | None = None, presses: int = 1) -> Event:

@@ -1,5 +1,6 @@
 """A hub as the tests play it: in virtual time, with a history that stores at once or not at all."""
 
+from collections.abc import Collection
 from typing import Any
 
 from msgspec.structs import replace
@@ -46,14 +47,21 @@ class Play:
             self._settle(now)
 
     def hear(
-        self, at: float, message: Any, node: NodeKey = ROOM, *, broker: str = BROKER, retained: bool = False
+        self,
+        at: float,
+        message: Any,
+        node: NodeKey = ROOM,
+        *,
+        broker: str = BROKER,
+        retained: bool = False,
+        unknown: Collection[str] = (),
     ) -> None:
         """A node says something at ``at``; what it says again is older by then."""
         self.until(at)
         if isinstance(message, Event) and message.age_ms == 0:
             first = self.first.setdefault((node, message.boot, message.seq), at)
             message = replace(message, age_ms=round((at - first) * 1000))
-        self.hub.hear(moment(at), broker, node, message, retained=retained)
+        self.hub.hear(moment(at), broker, node, message, retained=retained, unknown=unknown)
         self._settle(moment(at))
 
     def ask(self, at: float, request: Request) -> int:

@@ -4,8 +4,10 @@ from typing import get_args
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from node.core.events import CommandHeard, MonitorHeard, ReceiptHeard
+from node.core.settings import AlarmClass
 from node.monitor.core.decisions import SendCommand
 from node.monitor.core.model import EventKey
 from node.monitor.core.monitor_codec import FromMonitor, FromNode, Heard, MonitorWire, event_body
@@ -95,16 +97,65 @@ def test_a_topic_of_nobody_is_refused(topic: str) -> None:
         (b"{", "unreadable"),
         (b"\xff\xfe", "unreadable"),
         (b"[" * 5_000, "unreadable"),
+        (b"[]", "unreadable"),
         (b'{"v":2}', "unreadable"),
         (msgspec.json.encode(press(1)).replace(b'"v":1', b'"v":2'), "unreadable"),
         (msgspec.json.encode(press(1)).replace(ROOM.node.encode(), b"room-999"), "own branch"),
         (b" " * (PAYLOAD_LIMIT + 1), "more than"),
     ],
-    ids=["nothing", "half", "no text", "too deep", "no message", "another version", "another node", "too long"],
+    ids=["nothing", "half", "no text", "too deep", "list", "no message", "another version", "another node", "too long"],
 )
 def test_a_payload_that_means_nothing_is_refused_with_a_reason(payload: bytes, reason: str) -> None:
     """Never a guess."""
     with pytest.raises(ValueError, match=reason):
+        wire().read(f"{BRANCH}/event", payload)
+
+
+def with_class(message: Heard, word: str) -> bytes:
+    """This message with another class than *threat*."""
+    return msgspec.json.encode(message).replace(b'"threat"', f'"{word}"'.encode())
+
+
+def test_an_event_of_a_kind_that_isnt_known_is_read_as_it_is() -> None:
+    """A newer node says it; its number must not be missing for ever."""
+    heard = wire().read(f"{BRANCH}/event", msgspec.json.encode(press(1)).replace(b'"pressed"', b'"shouted"'))
+
+    assert heard == FromNode(ROOM, replace(press(1), kind="shouted"), ("kind shouted",))
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("event", press(1)),
+        ("alarm", alarm((1, "active"), (2, "active"))),
+        ("heartbeat", heartbeat(alarm_class=AlarmClass.THREAT)),
+    ],
+    ids=["event", "alarm", "heartbeat"],
+)
+def test_a_class_that_isnt_known_counts_as_a_threat(kind: str, message: Heard) -> None:
+    """A call is a call, and a node whose buttons have a newer class isn't silent."""
+    payload = with_class(message, "medical")
+    assert b'"medical"' in payload
+
+    heard = wire().read(f"{BRANCH}/{kind}", payload)
+
+    assert heard == FromNode(ROOM, message, ("class medical",))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        with_class(press(1), "Not a word"),
+        with_class(press(1), "medical").replace(b'"presses":1', b'"presses":-1'),
+        msgspec.json.encode(press(1)).replace(b'"threat"', b"7"),
+        msgspec.json.encode(press(1)).replace(b'"pressed"', b'"Not a word"'),
+        msgspec.json.encode(press(1)).replace(b'"pressed"', b"7"),
+    ],
+    ids=["class no word", "more is wrong", "class a number", "kind no word", "kind a number"],
+)
+def test_only_words_may_be_unknown(payload: bytes) -> None:
+    """Whatever else is wrong with a message makes it unreadable, as before."""
+    with pytest.raises(ValueError, match="unreadable"):
         wire().read(f"{BRANCH}/event", payload)
 
 

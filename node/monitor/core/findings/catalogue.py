@@ -156,7 +156,7 @@ UNTOLD = FindingKind(
 UNKNOWN_FAULTS = FindingKind(
     "M023",
     Severity.WARNING,
-    "a node reports faults that this monitor doesn't know: one of them may mean that a press raises no alarm",
+    "a node reports faults, events or alarm classes that this monitor doesn't know: a press may raise no alarm",
     "read them at the node: alarm-node check; then upgrade the monitor to the node's version",
 )
 IMPLAUSIBLE = FindingKind(

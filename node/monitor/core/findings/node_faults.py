@@ -46,7 +46,7 @@ class NodeFaults:
         self._ledger = ledger
         self._of: dict[NodeKey, _Said] = {}
         for key in ledger.open:
-            if key.code.startswith("F") or key.code == UNKNOWN_FAULTS.code:
+            if key.code.startswith("F") or (key.code, key.subject) == (UNKNOWN_FAULTS.code, ""):
                 said = self._of.setdefault(key.of, _Said())
                 said.reported |= {key}
 

@@ -36,7 +36,7 @@ class LinkReports:
 
     def said(self, broker: str, heard: FromNode, *, retained: bool) -> None:
         """See broker_link.Listener."""
-        self._inbox.put(Said(time.monotonic(), broker, heard.node, heard.message, retained))
+        self._inbox.put(Said(time.monotonic(), broker, heard.node, heard.message, retained, heard.unknown))
 
     def stolen(self, broker: str) -> None:
         """See broker_link.Listener."""
