@@ -18,10 +18,10 @@ KEPT: list[bytes] = []
 def fixed_deadline() -> None:
     """However slow the path is, the broker has to answer within 3 s."""
 
-    def stay(_patience: answer_timeout.Patience) -> None:
+    def stay(_timeouts: answer_timeout.AnswerTimeouts) -> None:
         """No deadline grows."""
 
-    _put(answer_timeout.Patience, "overrun", stay)
+    _put(answer_timeout.AnswerTimeouts, "lengthen", stay)
 
 
 def wall_deadlines() -> None:

@@ -11,7 +11,7 @@ ANSWER_S = 3.0
 ANSWER_MAX_S = 24.0
 
 
-class Patience:
+class AnswerTimeouts:
     """How long each kind of answer may take, in seconds; kept across sessions."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Patience:
         if after_s <= ANSWER_S:
             self._limits[kind] = ANSWER_S
 
-    def overrun(self) -> None:
+    def lengthen(self) -> None:
         """Double all deadlines: a path that is slow for one kind of answer is slow for every kind."""
         answer = BackOff(ANSWER_S, ANSWER_MAX_S)
         self._limits = {kind: answer.longer_s(limit_s) for kind, limit_s in self._limits.items()}

@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 
 from node.config import Login, Tls
 from node.core.events import Event, LinkDown
-from node.io.mqtt.answer_timeout import Patience
+from node.io.mqtt.answer_timeout import AnswerTimeouts
 from node.io.mqtt.link_queue import Kind, LinkQueue
 from node.io.mqtt.link_types import NODE_BOUNDS, Bounds, Incoming, Outgoing, Priority, Subscription, Terms
 from node.io.mqtt.login.credentials import Credentials
@@ -79,7 +79,7 @@ class Link:
         )
         self._clock = clock
         self._queue = LinkQueue(name, put, clock, bounds)
-        self._patience = Patience()
+        self._timeouts = AnswerTimeouts()
         self._sessions = 0
         self._told: dict[str, float] = {}
         self._is_silent = False
@@ -125,7 +125,7 @@ class Link:
             while self._queue.closing_at is None:
                 try:
                     self._attempt()
-                    self._queue.rest()
+                    self._queue.back_off()
                 except Exception:
                     # If the thread ended here, the path would be dead, and nobody would notice.
                     log.exception("link %s: its thread met something unexpected, and goes on", self.name)
@@ -133,7 +133,7 @@ class Link:
 
     def _attempt(self) -> None:
         """Connect, run the session until it ends, and report its end."""
-        session = Session(self._terms, self._queue, self._patience, self._sessions + 1)
+        session = Session(self._terms, self._queue, self._timeouts, self._sessions + 1)
         session.told_at = logging.DEBUG if self._is_silent else logging.INFO
         try:
             session.run()

@@ -90,7 +90,7 @@ class LinkQueue:
                 self._wake()
 
     def hurry(self) -> None:
-        """End the rest before the next attempt, and make the following rests short."""
+        """End the wait before the next attempt, and make the following waits short."""
         with self._lock:
             self._attempts = 0
             self._hurried = True
@@ -145,17 +145,17 @@ class LinkQueue:
                 readiness = mask
         return readiness
 
-    def rest(self) -> None:
+    def back_off(self) -> None:
         """Wait before the next attempt: with full jitter, and until there is room for its LinkUp and LinkDown."""
         with self._lock:
             self._attempts += 1
             until = self._clock() + jitter(0.0, RECONNECT.wait_s(self._attempts))
             self._hurried = False
         while self.closing_at is None:
-            rested = self._hurried or self._clock() >= until
-            if rested and self._room[Kind.SESSION] == _SESSION_ROOM:
+            waited = self._hurried or self._clock() >= until
+            if waited and self._room[Kind.SESSION] == _SESSION_ROOM:
                 return
-            self.wait(self._clock() + TICK_S if rested else until)
+            self.wait(self._clock() + TICK_S if waited else until)
 
     def open_session(self, number: int) -> None:
         """From now on messages of this session are accepted."""
@@ -163,7 +163,7 @@ class LinkQueue:
             self._session = number
 
     def end_session(self, *, lasting: bool) -> None:
-        """Drop the messages that weren't sent. After a lasting session the rests are short again."""
+        """Drop the messages that weren't sent. After a lasting session the waits are short again."""
         with self._lock:
             self._session = None
             self._outbox.clear()

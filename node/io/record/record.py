@@ -211,7 +211,7 @@ class Record:
         """Hold and report intact events, so that the next file has them, too; then DamagedError if one isn't intact."""
         rows, more = read_unreceipted(connection, known)
         whole = [row for row in rows if is_whole(row, self._is_event)]
-        self._put(BacklogRead(self._clock(), self._queue.hold(whole), more))
+        self._put(BacklogRead(self._clock(), self._queue.keep_to_send(whole), more))
         if len(whole) < len(rows):
             raise DamagedError(f"holds {len(rows) - len(whole)} events that were never written so")
 

@@ -150,7 +150,7 @@ class WriteQueue:
             self._queued, self._writing = self._writing.then(self._queued), Batch()
             self._shorten()
 
-    def hold(self, rows: Sequence[Row]) -> tuple[tuple[Key, bool], ...]:
+    def keep_to_send(self, rows: Sequence[Row]) -> tuple[tuple[Key, bool], ...]:
         """Hold these events, except those received meanwhile; returns their keys, and whether each is an alarm."""
         with self._lock:
             held = [row for row in rows if row.key not in self._queued.receipts]

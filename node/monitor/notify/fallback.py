@@ -3,7 +3,7 @@
 Rules:
 
 1. What is handed over to be stored is held here until it is known to be stored. It is told from here only if the
-   database doesn't answer or takes nothing (``failing``), and then after ``SPARE_S``. It is better that something is
+   database doesn't answer or takes nothing (``failing``), and then after ``FALLBACK_S``. It is better that something is
    told without a claim, and perhaps by two monitors, than by nobody.
 2. A delivery that ended here (sent, left out or given up) is settled with that outcome once the database is back, and
    this process doesn't tell it again. After a crash in between it is told again: somebody then hears of an alarm twice.
@@ -27,9 +27,9 @@ from node.monitor.core.deliveries import Claim, Delivery, Outbox, Settled, Waiti
 from node.monitor.core.findings.catalogue import HISTORY_FAILS
 from node.monitor.core.model import Notice
 
-SPARE_S = 3.0
+FALLBACK_S = 3.0
 HELD_LIMIT = 1_000
-_PREFIX = "spare-"
+_PREFIX = "memory-"
 
 
 class _Held(NamedTuple):
@@ -50,12 +50,12 @@ class FallbackOutbox:
         outbox: Outbox,
         targets_of: Callable[[Notice], Iterable[str]],
         *,
-        spare_s: float = SPARE_S,
+        after_s: float = FALLBACK_S,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._outbox = outbox
         self._targets_of = targets_of
-        self._spare_s = spare_s
+        self._after_s = after_s
         self._clock = clock
         self.failing = False
         self._lock = threading.Lock()
@@ -100,10 +100,10 @@ class FallbackOutbox:
         try:
             claim = self._database().claim(target, monitor, gather=gather, limit=limit)
         except AlarmNodeError:
-            spare = None if gather else self._claim_spare(target, limit)
-            if spare is None:
+            from_memory = None if gather else self._claim_from_memory(target, limit)
+            if from_memory is None:
                 raise
-            return spare
+            return from_memory
         return None if claim is None else self._without_ended(claim)
 
     def renew(self, claim: str) -> bool:
@@ -171,7 +171,7 @@ class FallbackOutbox:
         return [
             held.notice
             for held in self._waits(target)
-            if now - held.since >= self._spare_s and self._attempts.get((target, held.notice.key), (0, 0.0))[1] <= now
+            if now - held.since >= self._after_s and self._attempts.get((target, held.notice.key), (0, 0.0))[1] <= now
         ]
 
     def _least(self) -> str:
@@ -181,7 +181,7 @@ class FallbackOutbox:
         theirs = [held.notice for held in self._held.values() if (held.notice.site, held.notice.node) == noisy]
         return max(theirs, key=urgency).key
 
-    def _claim_spare(self, target: str, limit: int) -> Claim | None:
+    def _claim_from_memory(self, target: str, limit: int) -> Claim | None:
         with self._lock:
             due = self._due(target)
             if not due:

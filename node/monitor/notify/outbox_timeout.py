@@ -1,4 +1,4 @@
-"""An outbox whose database may hang: each call is answered within ``PATIENT_S``, whatever the database does.
+"""An outbox whose database may hang: each call is answered within ``ANSWER_S``, whatever the database does.
 
 A commit may wait without end, and without an error, for a dead standby or for a disk that doesn't answer. No timeout of
 the server ends it (statement_timeout would report such a commit wrongly), and none of TCP does. So each call has a
@@ -19,16 +19,16 @@ from node.monitor.core.deliveries import Claim, Outbox, Settled, Waiting
 
 T = TypeVar("T")
 
-PATIENT_S = 6.0
+ANSWER_S = 6.0
 """Longer than one writer waits for another (connection.py BUSY_S): that wait ends by itself."""
 
 
 class TimedOutbox:
     """``outbox``, from any thread. Every method also raises AlarmNodeError while a call hangs."""
 
-    def __init__(self, outbox: Outbox, patient_s: float = PATIENT_S) -> None:
+    def __init__(self, outbox: Outbox, answer_s: float = ANSWER_S) -> None:
         self._outbox = outbox
-        self._patient_s = patient_s
+        self._answer_s = answer_s
         self._lock = Lock()
         self._hanging: list[Future[Any]] = []
 
@@ -67,7 +67,7 @@ class TimedOutbox:
                 raise _hangs()
         answer: Future[T] = Future()
         Thread(target=_ask, args=(call, answer), name="tell-history", daemon=True).start()
-        if not wait([answer], self._patient_s).done:
+        if not wait([answer], self._answer_s).done:
             with self._lock:
                 self._hanging.append(answer)
             raise _hangs()

@@ -12,7 +12,7 @@ from node.core.back_off import BackOff
 from node.core.events import Event, LinkDown, LinkUp, PublishAnswered
 from node.io.mqtt import link_queue
 from node.io.mqtt.addresses import Addresses
-from node.io.mqtt.answer_timeout import CONNECT, PUBLISH, Patience
+from node.io.mqtt.answer_timeout import CONNECT, PUBLISH, AnswerTimeouts
 from node.io.mqtt.link import Incoming, Outgoing, Priority, Subscription
 from tests.support.broker import Broker, free_port
 from tests.support.loop import (
@@ -489,14 +489,14 @@ def test_a_slow_name_server_takes_no_time_from_the_brokers_answer(
 
 def test_only_a_quick_answer_makes_a_deadline_short_again() -> None:
     """A slow one keeps it, another kind's leaves it alone, and 24 s is the longest."""
-    patience = Patience()
+    timeouts = AnswerTimeouts()
     seen = []
 
     for _ in range(4):
-        patience.overrun()
-        seen.append(patience.limit_s(PUBLISH))
-    patience.answered(PUBLISH, 3.5)
-    patience.answered(CONNECT, 0.1)
+        timeouts.lengthen()
+        seen.append(timeouts.limit_s(PUBLISH))
+    timeouts.answered(PUBLISH, 3.5)
+    timeouts.answered(CONNECT, 0.1)
 
     assert seen == [6.0, 12.0, 24.0, 24.0]
-    assert (patience.limit_s(PUBLISH), patience.limit_s(CONNECT)) == (24.0, 3.0)
+    assert (timeouts.limit_s(PUBLISH), timeouts.limit_s(CONNECT)) == (24.0, 3.0)

@@ -271,10 +271,10 @@ def test_a_file_is_read_again_when_it_has_or_may_have_changed(
     monkeypatch.setattr("node.config.files._stamp", lambda _path: (0, changed_ns))
     credentials = Credentials("the-broker", Tls(Authority(tmp_path / "ca.pem", days=10).file))
     credentials.look()
-    credentials.news()
+    credentials.changes()
 
     Authority(tmp_path / "ca.pem", days=20)
     credentials.look()
-    news = credentials.news()
+    changes = credentials.changes()
 
-    assert (news is not None) is taken
+    assert (changes is not None) is taken

@@ -12,7 +12,7 @@ from node.monitor.core.deliveries import Outbox, urgency
 from node.monitor.core.model import Notice, NoticeKind
 from node.monitor.core.monitor_settings import Target
 from node.monitor.history.history import Batch, History
-from node.monitor.notify.fallback import HELD_LIMIT, SPARE_S, FallbackOutbox
+from node.monitor.notify.fallback import FALLBACK_S, HELD_LIMIT, FallbackOutbox
 from node.monitor.notify.teller import Pace, Teller
 from tests.support.notices import alarm
 from tests.support.outbox import MemoryOutbox
@@ -141,7 +141,7 @@ def test_what_was_told_as_the_database_went_away_is_recorded_once_it_is_back(rec
     with Postgres() as postgres, postgres.database() as name:
         history = History(postgres.url(name), lambda _notice: ("desk",))
         history.upgrade()
-        outbox = FallbackOutbox(history.outbox, lambda _notice: ("desk",), spare_s=0.0)
+        outbox = FallbackOutbox(history.outbox, lambda _notice: ("desk",), after_s=0.0)
         receiver.behaviour = "slow"
         history.store(Batch(notices=(alarm("room-1"),)))
         with telling(outbox, receiver):
@@ -201,7 +201,7 @@ def test_nodes_take_turns_and_each_says_all_that_it_has(history_url: str) -> Non
 def test_who_says_too_much_to_be_held_in_memory_goes_short_itself() -> None:
     """The call of another room stays, and of the loud node what was called rather than what was reset."""
     behind = MemoryOutbox()
-    outbox = FallbackOutbox(behind, lambda _notice: ("desk",), clock=iter([0.0, *[SPARE_S] * 9_999]).__next__)
+    outbox = FallbackOutbox(behind, lambda _notice: ("desk",), clock=iter([0.0, *[FALLBACK_S] * 9_999]).__next__)
     behind.away = True
 
     outbox.keep_until_stored([alarm(ROOM)])

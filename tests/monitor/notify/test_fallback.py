@@ -6,7 +6,7 @@ from node.errors import AlarmNodeError
 from node.monitor.core.deliveries import Settled
 from node.monitor.core.findings.catalogue import HISTORY_FAILS
 from node.monitor.core.model import NoticeKind
-from node.monitor.notify.fallback import SPARE_S, FallbackOutbox
+from node.monitor.notify.fallback import FALLBACK_S, FallbackOutbox
 from tests.support.notices import alarm, finding
 from tests.support.outbox import MemoryOutbox
 
@@ -57,11 +57,11 @@ def test_a_call_is_told_from_here_once_the_database_is_away_for_a_while(
     """Not before: a restart of the database takes a second or two."""
     behind.away = True
     spare.keep_until_stored([alarm()])
-    time.at = SPARE_S - 0.1
+    time.at = FALLBACK_S - 0.1
     with pytest.raises(AlarmNodeError):
         spare.waiting("mail")
 
-    time.at = SPARE_S
+    time.at = FALLBACK_S
     claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
 
     assert spare.waiting("mail").alone == 1
@@ -73,7 +73,7 @@ def test_a_database_that_takes_nothing_is_as_good_as_away(spare: FallbackOutbox,
     """A full disk can still be read."""
     spare.failing = True
     spare.keep_until_stored([alarm()])
-    time.at = SPARE_S
+    time.at = FALLBACK_S
 
     assert spare.waiting("mail").alone == 1
     assert spare.claim("mail", "guard-desk", gather=False, limit=1) is not None
@@ -83,7 +83,7 @@ def test_each_target_is_told_once(spare: FallbackOutbox, behind: MemoryOutbox, t
     """From here, and when the database is back by nobody again."""
     behind.away = True
     spare.keep_until_stored([alarm()])
-    time.at = SPARE_S
+    time.at = FALLBACK_S
     for target in TARGETS:
         claim = spare.claim(target, "guard-desk", gather=False, limit=1)
         assert claim is not None
@@ -108,7 +108,7 @@ def test_what_ended_from_here_ends_as_that_in_the_history(
     """What an isolated target was spared, or what was given up, is never kept as sent: the lamp would say told."""
     behind.away = True
     spare.keep_until_stored([alarm()])
-    time.at = SPARE_S
+    time.at = FALLBACK_S
     claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
     assert claim is not None
     spare.settle(claim.id, outcome)
@@ -125,7 +125,7 @@ def test_a_try_that_fails_is_made_again_when_it_is_due(spare: FallbackOutbox, be
     """As with the database's own."""
     behind.away = True
     spare.keep_until_stored([alarm()])
-    time.at = SPARE_S
+    time.at = FALLBACK_S
     claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
     assert claim is not None
     spare.fail(claim.id, "no route", 2.0, uncertain=False)
@@ -147,7 +147,7 @@ def test_what_is_told_from_here_needs_no_renewal_and_what_is_told_from_there_doe
     stored = spare.claim("mail", "guard-desk", gather=False, limit=1)
     behind.away = True
     spare.keep_until_stored([alarm()])
-    time.at = SPARE_S
+    time.at = FALLBACK_S
     claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
     assert stored is not None
     assert claim is not None
@@ -187,7 +187,7 @@ def test_of_what_is_gone_nothing_is_kept(spare: FallbackOutbox, behind: MemoryOu
     """What was stored, or refused, isn't told in a later outage, nor does its failed try wait for ever."""
     behind.away = True
     spare.keep_until_stored([alarm()])
-    time.at = SPARE_S
+    time.at = FALLBACK_S
     for _ in range(2):
         claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
         assert claim is not None
@@ -198,7 +198,7 @@ def test_of_what_is_gone_nothing_is_kept(spare: FallbackOutbox, behind: MemoryOu
     spare.fail(last.id, "no route", 0.0, uncertain=False)
 
     spare.keep_until_stored([alarm()])
-    time.at += SPARE_S
+    time.at += FALLBACK_S
     anew = spare.claim("mail", "guard-desk", gather=False, limit=1)
 
     assert anew is not None
@@ -209,7 +209,7 @@ def test_that_the_history_fails_is_told_from_here(spare: FallbackOutbox, behind:
     """Nobody would hear of it before it is over."""
     behind.away = True
     spare.keep_until_stored([finding(code=HISTORY_FAILS.code)])
-    time.at = SPARE_S
+    time.at = FALLBACK_S
 
     claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
 

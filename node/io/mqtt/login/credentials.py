@@ -78,11 +78,11 @@ class Credentials:
         elif before and not self.problem:
             log.info("link %s: credentials can be used again", self._name)
 
-    def meet(self, certificate: Mapping[str, Any]) -> None:
+    def broker_showed(self, certificate: Mapping[str, Any]) -> None:
         """The broker has shown this certificate, as ``getpeercert`` returns it, and it was accepted."""
         self._broker = certificate
 
-    def equip(self, client: Client, handshake_s: float) -> None:
+    def apply_to(self, client: Client, handshake_s: float) -> None:
         """Let this client, not yet connected, use what was read last; ``handshake_s`` limits the TLS handshake."""
         proof = self._kept.value
         if proof is None:
@@ -93,7 +93,7 @@ class Credentials:
         if self._username is not None:
             client.username_pw_set(self._username, proof.password)  # type: ignore[arg-type] # it takes bytes as they are
 
-    def news(self) -> Seen | None:
+    def changes(self) -> Seen | None:
         """What is known now, if it differs from what the last call returned; otherwise None."""
         proof = self._kept.value
         own_ends = None if proof is None else proof.own_ends

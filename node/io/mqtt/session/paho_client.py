@@ -49,7 +49,7 @@ class PahoClient(Client):
         ``session``: its number, for the will. ``handshake_s``: how long the TLS handshake may take.
         """
         terms = self._terms
-        terms.credentials.equip(self, handshake_s)
+        terms.credentials.apply_to(self, handshake_s)
         if terms.will is not None:
             topic, payload = terms.will(session)
             self.will_set(topic, payload, qos=1, retain=True)

@@ -16,7 +16,7 @@ from paho.mqtt.properties import Properties
 
 from node.core.events import PublishAnswered
 from node.errors.faults import TOO_LARGE
-from node.io.mqtt.answer_timeout import PUBLISH, Patience
+from node.io.mqtt.answer_timeout import PUBLISH, AnswerTimeouts
 from node.io.mqtt.link_queue import Kind, LinkQueue
 from node.io.mqtt.link_types import Outgoing, Terms
 from node.io.mqtt.session.paho_client import LARGEST_PACKET
@@ -39,11 +39,13 @@ class _Sent(NamedTuple):
 class Publishing:
     """Sends from the queue to ``client`` and brings answers back, for the session ``number`` and on its thread."""
 
-    def __init__(self, terms: Terms, link_queue: LinkQueue, patience: Patience, number: int, client: Client) -> None:
+    def __init__(
+        self, terms: Terms, link_queue: LinkQueue, timeouts: AnswerTimeouts, number: int, client: Client
+    ) -> None:
         self._name = terms.name
         self._clock = terms.clock
         self._queue = link_queue
-        self._patience = patience
+        self._timeouts = timeouts
         self._number = number
         self._client = client
         self._window = terms.bounds.window
@@ -86,7 +88,7 @@ class Publishing:
     def answered(self, mid: int, code: int) -> None:
         """The broker answered the packet ``mid``."""
         sent = self._in_flight.pop(mid)
-        self._patience.answered(PUBLISH, self._clock() - sent.at)
+        self._timeouts.answered(PUBLISH, self._clock() - sent.at)
         if code == TOO_LARGE:
             self._shorten_to = min(self._shorten_to, sent.size / 2)
             self._say_too_large(sent.message, sent.size)

@@ -18,7 +18,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from node.core.events import CredentialsSeen, LinkUp
 from node.errors.faults import BROKER_TOO_OLD, CREDENTIALS_UNUSABLE, FaultKind
-from node.io.mqtt.answer_timeout import CONNECT, HANDSHAKE, PUBLISH, SUBSCRIBE, Patience
+from node.io.mqtt.answer_timeout import CONNECT, HANDSHAKE, PUBLISH, SUBSCRIBE, AnswerTimeouts
 from node.io.mqtt.link_queue import Kind, LinkQueue
 from node.io.mqtt.link_types import Terms
 from node.io.mqtt.login import connect_errors
@@ -47,7 +47,7 @@ class Session:
     log level at which "the session is up" is logged.
     """
 
-    def __init__(self, terms: Terms, link_queue: LinkQueue, patience: Patience, number: int) -> None:
+    def __init__(self, terms: Terms, link_queue: LinkQueue, timeouts: AnswerTimeouts, number: int) -> None:
         self.name = terms.name
         self.number = number
         self.reason = ""
@@ -61,7 +61,7 @@ class Session:
         self.up_at: float | None = None
         self._terms = terms
         self._queue = link_queue
-        self._patience = patience
+        self._timeouts = timeouts
         self._clock = terms.clock
         self._awaited: str | None = CONNECT
         self._asked_at = terms.clock()
@@ -69,7 +69,7 @@ class Session:
         self._socket = BrokerSocket(link_queue.selector)
         self._client = self._new_client()
         self._receiving = Receiving(terms, link_queue)
-        self._publishing = Publishing(terms, link_queue, patience, number, self._client)
+        self._publishing = Publishing(terms, link_queue, timeouts, number, self._client)
 
     def run(self) -> None:
         """Connect, and return when the session has ended."""
@@ -78,10 +78,10 @@ class Session:
             self.end(f"its files here can't be used: {self._terms.credentials.problem}", CREDENTIALS_UNUSABLE)
             return
         try:
-            self._client.dial(self.number, self._patience.limit_s(HANDSHAKE))
+            self._client.dial(self.number, self._timeouts.limit_s(HANDSHAKE))
         except (OSError, UnicodeError) as failure:
             if isinstance(failure, HandshakeSilentError):
-                self._patience.overrun()
+                self._timeouts.lengthen()
             self.end(*connect_errors.told(failure))
         self._asked_at = self._clock()
         while not self.reason:
@@ -121,9 +121,9 @@ class Session:
 
     def _tell_credentials(self) -> None:
         if self._queue.room(Kind.HEARD) > 0:
-            news = self._terms.credentials.news()
-            if news is not None:
-                self._queue.put(Kind.HEARD, CredentialsSeen(self._clock(), self.name, *news))
+            changes = self._terms.credentials.changes()
+            if changes is not None:
+                self._queue.put(Kind.HEARD, CredentialsSeen(self._clock(), self.name, *changes))
 
     def _wait(self) -> int:
         """How the socket is ready; at once if TLS has already read more than was asked for: no selector sees that."""
@@ -169,16 +169,16 @@ class Session:
 
     def _wake_at(self) -> float:
         question = self._oldest_question()
-        silent_at = math.inf if question is None else question[1] + self._patience.limit_s(question[0])
+        silent_at = math.inf if question is None else question[1] + self._timeouts.limit_s(question[0])
         return silent_at if self._queue.closing_at is None else min(silent_at, self._queue.closing_at)
 
     def _mind_silence(self) -> None:
         question = self._oldest_question()
         if question is not None:
             kind, since = question
-            limit_s = self._patience.limit_s(kind)
+            limit_s = self._timeouts.limit_s(kind)
             if self._clock() - since >= limit_s:
-                self._patience.overrun()
+                self._timeouts.lengthen()
                 self.end(f"no answer to {kind} within {limit_s:g} s")
 
     def _may_leave(self) -> bool:
@@ -194,8 +194,8 @@ class Session:
         self._socket.open(cast(socket.socket, opened))
         tls = self._socket.tls
         if tls is not None:
-            self._patience.answered(HANDSHAKE, tls.handshake_took_s)
-            self._terms.credentials.meet(cast(dict[str, object], tls.getpeercert()))
+            self._timeouts.answered(HANDSHAKE, tls.handshake_took_s)
+            self._terms.credentials.broker_showed(cast(dict[str, object], tls.getpeercert()))
             self._tell_credentials()
 
     @guarded
@@ -219,7 +219,7 @@ class Session:
             self.end(*connect_errors.refused(code))
             return
         now = self._clock()
-        self._patience.answered(CONNECT, now - self._asked_at)
+        self._timeouts.answered(CONNECT, now - self._asked_at)
         self._publishing.limit(properties)
         self._awaited, self._asked_at = SUBSCRIBE, now
         self._client.subscribe_all()
@@ -229,7 +229,7 @@ class Session:
         self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
         now = self._clock()
-        self._patience.answered(SUBSCRIBE, now - self._asked_at)
+        self._timeouts.answered(SUBSCRIBE, now - self._asked_at)
         answers = zip(self._terms.subscriptions, codes, strict=False)
         refused = {subscription.topic: code for subscription, code in answers if code.is_failure}
         for topic, code in refused.items():

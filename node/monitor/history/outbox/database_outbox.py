@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Update, and_, case, distinct, 
 from node.monitor.core.deliveries import DOWN_CODES, LEASE_S, RETRY_MAX_S, TEST, Claim, Delivery, Settled, Waiting
 from node.monitor.core.model import Notice, NoticeKind
 from node.monitor.history.database.connection import Database
-from node.monitor.history.outbox.retry_times import Patience, Retries
+from node.monitor.history.outbox.retry_times import RetryTimes, Takeover
 from node.monitor.history.schema.tables import deliveries, notices
 from node.monitor.history.store.store_incidents import tell
 
@@ -38,8 +38,8 @@ class StoredOutbox:
         self._database = database
         self._now: Callable[[Connection], datetime] = database.now if clock is None else lambda _: clock()
         self._steady = steady
-        self._patience = Patience()
-        self._retries = Retries()
+        self._takeover = Takeover()
+        self._retries = RetryTimes()
 
     def waiting(self, target: str) -> Waiting:
         """As Outbox."""
@@ -98,7 +98,7 @@ class StoredOutbox:
         """As Outbox."""
         with self._database.writing() as connection:
             now = self._now(connection)
-            self._patience.heard(now, self._steady())
+            self._takeover.answered(now, self._steady())
             return connection.execute(_held_by(claim).values(claimed_utc=now)).rowcount > 0
 
     def settle(self, claim: str, outcome: Settled, reason: str = "", only: Collection[int] | None = None) -> None:
@@ -161,7 +161,7 @@ class StoredOutbox:
     def _ready(self, target: str, now: datetime) -> ColumnElement[bool]:
         """What is due and can be taken: it isn't claimed, or its claim is void and may be taken over."""
         at = self._steady()
-        may_take_over = self._patience.heard(now, at)
+        may_take_over = self._takeover.answered(now, at)
         past, future = self._retries.at(target, at)
         next_try = deliveries.c.next_try_utc
         is_due = or_(next_try.in_(past), next_try.not_in(future) & _is_due(now), next_try.is_(None))

@@ -26,8 +26,8 @@ _MISSED = timedelta(seconds=LEASE_S / 2)
 _NOT_AGAIN_S = 2 * LEASE_S
 
 
-class Patience:
-    """One monitor's patience, for all its threads. At start, expired claims may be taken over at once."""
+class Takeover:
+    """When one monitor may take over expired claims, for all its threads. At its start it may at once."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -35,7 +35,7 @@ class Patience:
         self._heard_at = 0.0
         self._since: float | None = None
 
-    def heard(self, now: datetime, at: float) -> bool:
+    def answered(self, now: datetime, at: float) -> bool:
         """The database answers, and its clock says ``now``. Returns whether expired claims may be taken over."""
         with self._lock:
             away = at - self._heard_at > _MISSED.total_seconds()
@@ -46,7 +46,7 @@ class Patience:
             return self._since is None or at - self._since > LEASE_S
 
 
-class Retries:
+class RetryTimes:
     """When this process retries what failed here. A failure is known by its stamp in the database.
 
     If another process fails after us, or makes everything due, it writes another stamp. Ours then means nothing any

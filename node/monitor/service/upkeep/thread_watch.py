@@ -7,7 +7,7 @@ people must hear of a call all the same.
 
     history  ___works___x                          ___works___
     log                 |critical
-    told                |from memory (SPARE_S)     |
+    told                |from memory (FALLBACK_S)     |
     watchdog |||||||||||                           |||||||||||
                         |_________ LAST_S _________|end, exit code 1, restart
 """
