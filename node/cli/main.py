@@ -1,45 +1,33 @@
-"""The commands of alarm-node. Only this module prints; logs go to standard error.
-
-Exit codes: 0 done, 1 findings (check) or a failure that the last line explains, 2 can't be told, or wrong usage, 141
-the reader of the output has gone (as after ``| head``).
-"""
+"""The commands of alarm-node. Logs go to standard error; exit codes are those of node/io/terminal/command_end.py."""
 
 import argparse
 import logging
 import os
-import signal
 import sys
-import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from node import __version__, config
 from node.config.declarations import meaning
-from node.core.model import Key, KeyRange
-from node.errors import AlarmNodeError
 from node.io import systemd
-from node.io.terminal_output import READER_GONE, Parser, ReaderGoneError, as_utf8, direct, explain, printing
-from node.sanitize import as_json, plain
+from node.io.terminal.argument_parser import Parser
+from node.io.terminal.check_result import print_results
+from node.io.terminal.command_end import run_to_end, stop_on_signals
+from node.io.terminal.output import direct
 
-FOLLOW_S = 0.5
 DEFAULT_CONFIG = Path("/etc/alarm-node/node.toml")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    try:
-        with printing():
-            parsed = parser().parse_args(arguments)
-            command: Callable[[argparse.Namespace], int] = parsed.command
-            with systemd.logging_to(logging.DEBUG if parsed.verbose else logging.INFO, os.environ):
-                return command(parsed)
-    except AlarmNodeError as error:
-        explain(*error.problems, str(error))
-    except ReaderGoneError:
-        return READER_GONE
-    return 1
+
+    def run() -> int:
+        parsed = parser().parse_args(arguments)
+        command: Callable[[argparse.Namespace], int] = parsed.command
+        with systemd.logging_to(logging.DEBUG if parsed.verbose else logging.INFO, os.environ):
+            return command(parsed)
+
+    return run_to_end(run)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -118,7 +106,7 @@ def _run(parsed: argparse.Namespace) -> int:
         factory = open_factory(settings.pin_factory)
         directory = config.state_directory(settings, os.environ)
         service = Service(settings, factory, directory, environ=os.environ, notifier=notifier)
-        _stop_on_signals(service)
+        stop_on_signals(service.stop)
         try:
             service.run()
         finally:
@@ -126,80 +114,18 @@ def _run(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _stop_on_signals(service: Any) -> None:
-    def ask(number: int, _frame: object) -> None:
-        service.stop(signal.Signals(number).name.lower())
-
-    signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, ask)
-
-
 def _check(parsed: argparse.Namespace) -> int:
     from node.cli.check.node_check import examine  # noqa: PLC0415
 
     logging.getLogger("node").setLevel(logging.ERROR)
-    outcomes = set()
-    for finding in examine(parsed.config, os.environ):
-        print(finding, flush=True)
-        outcomes.add(finding.ok)
-    return 1 if False in outcomes else 2 if None in outcomes else 0
+    return print_results(examine(parsed.config, os.environ))
 
 
 def _log(parsed: argparse.Namespace) -> int:
-    from node.io.record.record import read_log  # noqa: PLC0415
-    from node.protocol.record_codec import describe, is_event  # noqa: PLC0415
+    from node.cli import event_log  # noqa: PLC0415
 
     directory = config.state_directory(config.load(parsed.config), os.environ)
-    wait = partial(time.sleep, FOLLOW_S) if parsed.follow else None
-    if parsed.json:
-        as_utf8()
-    try:
-        for row in read_log(directory, wait):
-            if is_event(row.key, row.body):
-                told = describe(row.body, row.received_by, row.received_at_utc, row.steps)
-            else:
-                told = _unreadable(row.key)
-            print(as_json(told) if parsed.json else plain(_line(told, parsed.follow)), flush=parsed.follow)
-    except KeyboardInterrupt:
-        return 0
-    return 0
-
-
-def _unreadable(key: Key) -> dict[str, Any]:
-    """What can still be said of an event that a bad card has garbled."""
-    known = {"at_utc": "-" * 24, "boot": str(key.boot), "seq": str(key.seq), "kind": "unreadable"}
-    return {**known, "held_by": None, "held_at_utc": None, "accepted_at_utc": None, "steps_ms": {}}
-
-
-def _line(told: dict[str, Any], following: bool) -> str:
-    shown = ("input", "class", "incident", "presses", "fault", "subject", "command", "reason", "by", "for_s")
-    details = "  ".join(f"{name}={told[name]}" for name in shown if told.get(name) is not None)
-    details += "  ".join(_range(each) for each in told.get("ranges", ()))
-    if told["held_by"]:
-        holder = f"  [held by {told['held_by']}]"
-    elif told["accepted_at_utc"]:
-        holder = "  [accepted by the broker]"
-    else:
-        # A follower reads an event as soon as it is stored, when nobody can hold it yet: "not held" would mislead.
-        holder = "" if following else "  [not held]"
-    details += _steps(told["steps_ms"])
-    return f"{told['at_utc']}  {told['boot']}-{told['seq']:<5}  {told['kind']:<17}  {details}{holder}"
-
-
-def _range(told: dict[str, Any]) -> str:
-    return str(KeyRange(**told))
-
-
-def _steps(steps_ms: dict[str, float | None]) -> str:
-    """How long the call took to reach each step: ``stored 4 ms, held 31 ms, told 60 ms``."""
-    reached = [f"{step} {_after(ms)}" for step, ms in steps_ms.items()]
-    return f"  {', '.join(reached)}" if reached else ""
-
-
-def _after(ms: float | None) -> str:
-    if ms is None:
-        return "after a restart of the machine"
-    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+    return event_log.show(directory, follow=parsed.follow, as_lines_of_json=parsed.json)
 
 
 def _simulate(parsed: argparse.Namespace) -> int:
@@ -215,7 +141,7 @@ def _simulate(parsed: argparse.Namespace) -> int:
             os.environ,
             held=parsed.held,
             notifier=notifier,
-            on_service=_stop_on_signals,
+            on_service=lambda service: stop_on_signals(service.stop),
         )
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.cli.check import node_check
-from node.cli.main import _line
+from node.cli.event_log import line_of
 from node.io.systemd import Notifier, journal_fields, logging_to
+from node.io.terminal.check_result import CheckResult
 from node.sanitize import as_json, plain, same
 from tests.support.foreign import ODD, foreign, steering, written
 
@@ -64,7 +64,7 @@ def test_a_line_of_the_record_is_one_line(text: str) -> None:
     """As alarm-node log prints it."""
     told = {"at_utc": "-", "boot": "0badcafe", "seq": 1, "kind": "reset", "reason": text, "by": text}
 
-    line = plain(_line({**told, "held_by": text, "accepted_at_utc": None, "steps_ms": {}}, following=False))
+    line = plain(line_of({**told, "held_by": text, "accepted_at_utc": None, "steps_ms": {}}, following=False))
 
     assert steering(line) == []
     assert "\n" not in line
@@ -74,7 +74,7 @@ def test_a_line_of_the_record_is_one_line(text: str) -> None:
 @given(foreign)
 def test_a_line_of_the_doctor_is_one_line(text: str) -> None:
     """Whatever a path or a subject is called."""
-    line = str(node_check.Finding(False, text, text))
+    line = str(CheckResult(False, text, text))
 
     assert steering(line) == []
     assert written(text) in written(line)

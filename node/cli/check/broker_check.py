@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from node import config
-from node.cli.check.check_result import Finding
 from node.core import events as ev
 from node.errors.faults import BROKER_UNREACHABLE, CANARY_SILENT, CERTIFICATE_EXPIRES, EXPIRY_LOST, FAULTS, PLAIN_TEXT
 from node.io.mqtt.link import Incoming, Link, Outgoing, Priority, Subscription
+from node.io.terminal.check_result import CheckResult
 from node.protocol import codec
 from node.protocol.messages import CANARY_EXPIRY_S
 
@@ -20,10 +20,10 @@ EXPIRES_DAYS = 30
 DAY_S = 86_400.0
 
 
-def try_broker(settings: config.Config, broker: config.Broker) -> Iterator[Finding]:
+def try_broker(settings: config.Config, broker: config.Broker) -> Iterator[CheckResult]:
     """Connect as the node, whose service must not run now, and wait for a canary of our own."""
     if broker.insecure:
-        yield Finding(False, f"broker {broker.name}: {PLAIN_TEXT.code} {PLAIN_TEXT.text}", PLAIN_TEXT.next_step)
+        yield CheckResult(False, f"broker {broker.name}: {PLAIN_TEXT.code} {PLAIN_TEXT.text}", PLAIN_TEXT.next_step)
     boot = secrets.token_hex(4)
     messages = codec.Wire(settings.root, settings.site, settings.node, boot)
     heard: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
@@ -68,7 +68,7 @@ def _listen(
     messages: codec.Wire,
     heard: "queue.SimpleQueue[ev.Event]",
     clock: Callable[[], float],
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     until = clock() + ANSWER_S
     kind = BROKER_UNREACHABLE
     reason, sent_at, found = "no answer", None, None
@@ -98,21 +98,21 @@ def _listen(
             )
         if isinstance(event, ev.CanaryHeard) and sent_at is not None:
             rtt_ms = (clock() - sent_at) * 1000
-            found = Finding(True, f"broker {name} answers; a canary came back in {rtt_ms:.1f} ms")
+            found = CheckResult(True, f"broker {name} answers; a canary came back in {rtt_ms:.1f} ms")
             if not event.expiring:
                 kind, reason = EXPIRY_LOST, "a canary came back without its expiry"
                 found = None
             break
-    yield found or Finding(False, f"broker {name}: {reason}: {kind.code} {kind.text}", kind.next_step)
+    yield found or CheckResult(False, f"broker {name}: {reason}: {kind.code} {kind.text}", kind.next_step)
     for whose, end_utc in sorted(ends_utc.items()):
         yield _how_long(f"broker {name}: the {whose} certificate", end_utc)
 
 
-def _how_long(certificate: str, end_utc: float) -> Finding:
+def _how_long(certificate: str, end_utc: float) -> CheckResult:
     day = time.strftime("%Y-%m-%d", time.gmtime(end_utc))
     days = (end_utc - time.time()) / DAY_S
     if days > EXPIRES_DAYS:
-        return Finding(True, f"{certificate} is good until {day}")
+        return CheckResult(True, f"{certificate} is good until {day}")
     when = f"expires in {days:.0f} days, on {day}" if days > 0 else f"expired on {day}"
     text = f"{certificate} {when}: {CERTIFICATE_EXPIRES.code} {CERTIFICATE_EXPIRES.text}"
-    return Finding(False, text, CERTIFICATE_EXPIRES.next_step)
+    return CheckResult(False, text, CERTIFICATE_EXPIRES.next_step)

@@ -15,8 +15,7 @@ from typing import Any
 
 from node import config
 from node.cli.check.broker_check import try_broker
-from node.cli.check.check_result import Finding, called
-from node.cli.check.pin_check import try_pins
+from node.cli.check.pin_check import called, try_pins
 from node.config.brokers import files, why_unusable
 from node.core.model import Step
 from node.errors import ConfigError
@@ -24,9 +23,8 @@ from node.errors.faults import BROKER_UNREACHABLE, CREDENTIALS_UNUSABLE, RECORD_
 from node.io import health
 from node.io.mqtt.login.credentials import Credentials
 from node.io.panel.pin_factory import open_factory
+from node.io.terminal.check_result import CheckResult
 from node.service import status_file
-
-__all__ = ["Finding", "examine"]
 
 SERVICE_DIRECTORY = Path("/run/alarm-node")
 """Where the service writes its status under systemd: RuntimeDirectory= of deploy/systemd/alarm-node.service."""
@@ -47,26 +45,26 @@ _SECRETS = ("key_file", "password_file")
 
 def examine(
     path: Path, environ: Mapping[str, str], make_factory: Callable[[str], Any] = open_factory
-) -> Iterator[Finding]:
+) -> Iterator[CheckResult]:
     """Every finding about the node that this file describes, each as soon as it is known."""
     try:
         settings = config.load(path, environ)
     except ConfigError as error:
         for problem in error.problems:
-            yield Finding(False, problem, "mend this line")
+            yield CheckResult(False, problem, "mend this line")
         return
-    yield Finding(True, f"{path} is complete and consistent")
+    yield CheckResult(True, f"{path} is complete and consistent")
     directory = config.state_directory(settings, environ)
     try:
         running = status_file.is_running(directory)
     except OSError as error:
-        yield Finding(None, f"{directory}: {error.strerror}", "run this as root or as the service's user")
+        yield CheckResult(None, f"{directory}: {error.strerror}", "run this as root or as the service's user")
         return
     if running:
         yield from _ask_service(settings, status_file.directory(directory, environ))
         yield from _look_at_rights(settings)
         return
-    yield Finding(False, "the service doesn't run: a press does nothing", "start it: systemctl start alarm-node")
+    yield CheckResult(False, "the service doesn't run: a press does nothing", "start it: systemctl start alarm-node")
     yield _try_directory(directory)
     yield from try_pins(settings, make_factory)
     yield from _look_at_files(settings)
@@ -76,10 +74,10 @@ def examine(
             yield from try_broker(settings, broker)
 
 
-def _ask_service(settings: config.Config, where: Path) -> Iterator[Finding]:
+def _ask_service(settings: config.Config, where: Path) -> Iterator[CheckResult]:
     found = _word(settings, where)
     if found is None:
-        yield Finding(
+        yield CheckResult(
             None,
             f"the service runs, but left no findings in {where} or {SERVICE_DIRECTORY}",
             "wait 10 s and try again, as root",
@@ -87,47 +85,49 @@ def _ask_service(settings: config.Config, where: Path) -> Iterator[Finding]:
         return
     limit_s = STALE_BEATS * settings.settings.heartbeat_s
     if found.age_s > limit_s:
-        yield Finding(
+        yield CheckResult(
             False,
             f"the service has said nothing for {found.age_s:.0f} s",
             "restart it, and look at its log: journalctl -u alarm-node",
         )
         return
-    yield Finding(True, f"the service runs, its last word is {found.age_s:.0f} s old")
+    yield CheckResult(True, f"the service runs, its last word is {found.age_s:.0f} s old")
     told = {(fault["code"], fault["subject"]) for fault in found.heartbeat["faults"]}
     for name, link in sorted(found.heartbeat["links"].items()):
         if link["connected"] and (BROKER_UNREACHABLE.code, name) not in told:
             rtt = "" if link["rtt_ms"] is None else f", answers in {link['rtt_ms']:.1f} ms"
-            yield Finding(True, f"broker {name} is connected{rtt}")
+            yield CheckResult(True, f"broker {name} is connected{rtt}")
         elif name not in {subject for _, subject in told}:
-            yield Finding(None, f"broker {name} isn't connected at the moment", "wait 10 s and try again")
+            yield CheckResult(None, f"broker {name} isn't connected at the moment", "wait 10 s and try again")
     for name, each in sorted(found.heartbeat["inputs"].items()):
         is_known = each["state"] not in ("unknown", "fault")
-        yield Finding(is_known, f"{called(each['kind'], name)} is {each['state']}, its wire is {each['wire']}")
+        yield CheckResult(is_known, f"{called(each['kind'], name)} is {each['state']}, its wire is {each['wire']}")
     for fault in found.heartbeat["faults"]:
         about = f" ({fault['subject']})" if fault["subject"] else ""
-        yield Finding(False, f"{fault['code']}{about} {fault['text']}", fault["next"])
+        yield CheckResult(False, f"{fault['code']}{about} {fault['text']}", fault["next"])
         if fault["code"] == CREDENTIALS_UNUSABLE.code:
             yield from _name_file(settings, fault["subject"])
     yield from map(_about_call, found.calls)
 
 
-def _about_call(call: status_file.Call) -> Finding:
+def _about_call(call: status_file.Call) -> CheckResult:
     """An open call is in order only if people are known to have been told of it; a test is told to nobody."""
     if call.test:
-        return Finding(True, f"TEST {call.incident} of {call.input}: {call.step.value}")
+        return CheckResult(True, f"TEST {call.incident} of {call.input}: {call.step.value}")
     ok, how_far, next_step = _CALLS.get(call.step, _NOT_TOLD)
-    return Finding(ok, f"ALARM {call.incident} of {call.input}: {how_far}", next_step)
+    return CheckResult(ok, f"ALARM {call.incident} of {call.input}: {how_far}", next_step)
 
 
-def _name_file(settings: config.Config, name: str) -> Iterator[Finding]:
+def _name_file(settings: config.Config, name: str) -> Iterator[CheckResult]:
     """Which file of this broker can't be used; files that systemd passes to the service can't be checked from here."""
     for broker in settings.brokers:
         if broker.name == name and all(path.is_absolute() for path in files(broker).values()):
             credentials = Credentials(name, broker.tls, broker.login)
             credentials.look()
             if credentials.problem:
-                yield Finding(False, f"broker {name}: {credentials.problem}", "mend it: it is taken within a minute")
+                yield CheckResult(
+                    False, f"broker {name}: {credentials.problem}", "mend it: it is taken within a minute"
+                )
 
 
 def _word(settings: config.Config, where: Path) -> status_file.Status | None:
@@ -141,7 +141,7 @@ def _word(settings: config.Config, where: Path) -> status_file.Status | None:
     return found
 
 
-def _try_directory(directory: Path) -> Finding:
+def _try_directory(directory: Path) -> CheckResult:
     """If it is missing, try its parent: a directory made by the doctor wouldn't belong to the service."""
     try:
         nearest = next(each for each in (directory, *directory.parents) if each.exists())
@@ -150,23 +150,23 @@ def _try_directory(directory: Path) -> Finding:
         probe.unlink()
     except OSError as error:
         reason = f"{error.strerror}: {RECORD_FAILED.text}"
-        return Finding(False, f"{directory}: {reason}", RECORD_FAILED.next_step)
-    return Finding(True, f"{directory} can be written")
+        return CheckResult(False, f"{directory}: {reason}", RECORD_FAILED.next_step)
+    return CheckResult(True, f"{directory} can be written")
 
 
-def _look_at_files(settings: config.Config) -> Iterator[Finding]:
+def _look_at_files(settings: config.Config) -> Iterator[CheckResult]:
     """Whether the files that brokers name can be read; errors in their content show when the broker is tried."""
     for broker in settings.brokers:
         for key, path in files(broker).items():
             about = f"broker {broker.name}: {key}"
             if not path.is_absolute():
                 text = f"{about} is a bare name: systemd hands the file to the service, and to nobody else"
-                yield Finding(None, text, "start the service, then check again: it says itself what it can't use")
+                yield CheckResult(None, text, "start the service, then check again: it says itself what it can't use")
             elif problem := why_unusable(key, path):
-                yield Finding(False, f"{about} {problem}", "mend it, or run this as root or as the service's user")
+                yield CheckResult(False, f"{about} {problem}", "mend it, or run this as root or as the service's user")
 
 
-def _look_at_rights(settings: config.Config) -> Iterator[Finding]:
+def _look_at_rights(settings: config.Config) -> Iterator[CheckResult]:
     """Who else may read files that only the node may read."""
     for broker in settings.brokers:
         for key, path in files(broker).items():
@@ -175,4 +175,4 @@ def _look_at_rights(settings: config.Config) -> Iterator[Finding]:
             with suppress(OSError):
                 if path.stat().st_mode & stat.S_IROTH:
                     text = f"broker {broker.name}: every account of this machine may read {key} {path}"
-                    yield Finding(False, text, f"take that right away: chmod o-rwx {path}")
+                    yield CheckResult(False, text, f"take that right away: chmod o-rwx {path}")

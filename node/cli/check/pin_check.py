@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from node import config
-from node.cli.check.check_result import Finding, called
 from node.core import contact
 from node.core import events as ev
 from node.core.line import ContactState
@@ -14,11 +13,12 @@ from node.core.settings import InputSettings, Role
 from node.errors import AlarmNodeError
 from node.errors.faults import INPUT_UNREADABLE, WIRE_FAULTY
 from node.io.panel import Panel
+from node.io.terminal.check_result import CheckResult
 
 LEVELS_S = 2.0
 
 
-def try_pins(settings: config.Config, make_factory: Callable[[str], Any]) -> Iterator[Finding]:
+def try_pins(settings: config.Config, make_factory: Callable[[str], Any]) -> Iterator[CheckResult]:
     """Claim every pin as the service would, read the inputs once, and release all pins."""
     heard: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
     try:
@@ -28,27 +28,32 @@ def try_pins(settings: config.Config, make_factory: Callable[[str], Any]) -> Ite
         finally:
             factory.close()
     except AlarmNodeError as error:
-        yield Finding(False, error.text, error.next_step)
+        yield CheckResult(False, error.text, error.next_step)
         return
     for each in settings.settings.inputs:
         yield _look_at_input(each, settings.line_pins, levels)
 
 
-def _look_at_input(each: InputSettings, line_pins: Mapping[str, int], levels: Mapping[str, bool | None]) -> Finding:
+def called(kind: str, name: str) -> str:
+    """An input as people call it: an input without a name of its own is called by its kind."""
+    return kind if name == kind else f"{kind} {name}"
+
+
+def _look_at_input(each: InputSettings, line_pins: Mapping[str, int], levels: Mapping[str, bool | None]) -> CheckResult:
     pins = " and ".join(str(line_pins[line]) for line in each.lines)
     about = f"{called(each.role.kind, each.name)} (pin {pins})"
     wire = "" if each.wiring.is_supervised else ", its wire is unsupervised"
     state = contact.read(each.wiring, [levels.get(line) for line in each.lines])
     match state:
         case ContactState.UNKNOWN:
-            return Finding(False, f"{about}: {INPUT_UNREADABLE.text}", INPUT_UNREADABLE.next_step)
+            return CheckResult(False, f"{about}: {INPUT_UNREADABLE.text}", INPUT_UNREADABLE.next_step)
         case ContactState.FAULT:
-            return Finding(False, f"{about}: {WIRE_FAULTY.code} {WIRE_FAULTY.text}", WIRE_FAULTY.next_step)
+            return CheckResult(False, f"{about}: {WIRE_FAULTY.code} {WIRE_FAULTY.text}", WIRE_FAULTY.next_step)
         case ContactState.ACTIVE:
             what, next_step = _ACTIVE[each.role]
-            return Finding(not next_step, f"{about} is active: {what}{wire}", next_step.format(each.wiring.value))
+            return CheckResult(not next_step, f"{about} is active: {what}{wire}", next_step.format(each.wiring.value))
         case ContactState.NORMAL:
-            return Finding(True, f"{about} is normal{wire}")
+            return CheckResult(True, f"{about} is normal{wire}")
 
 
 _CLOSE = "close the door, or check the wire and wiring = '{}'"

@@ -1,6 +1,6 @@
 """The commands' names and flags, and what may be given to them; the shells' completion is drawn from it.
 
-What each command does is in cli/main.py.
+What each command does is in cli/commands/.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from node import __version__
-from node.io.terminal_output import Parser
+from node.io.terminal.argument_parser import Parser
 from node.monitor.cli.api_client.http_client import address
 
 DEFAULT_CONFIG = Path("/etc/alarm-monitor/monitor.toml")

@@ -12,7 +12,7 @@ import pytest
 from gpiozero import DigitalOutputDevice
 
 from node.cli.check import broker_check, node_check, pin_check
-from node.cli.check.node_check import Finding, examine
+from node.cli.check.node_check import examine
 from node.core import effects as ef
 from node.core.line import ContactState
 from node.core.model import Step
@@ -20,6 +20,7 @@ from node.core.settings import InputSettings, Wiring
 from node.errors import PanelError
 from node.errors.faults import WIRE_FAULTY
 from node.io import health
+from node.io.terminal.check_result import CheckResult
 from node.service import status_file
 from node.simulate.wall import Wall, Wire
 from tests.support.broker import Broker, free_port
@@ -42,13 +43,13 @@ def wall(wiring: Wiring = Wiring.NORMALLY_OPEN) -> Wall:
     return wall_of({"button": (BUTTON, wiring)})
 
 
-def findings(config: Path, factory: Any = None, environ: dict[str, str] | None = None) -> list[Finding]:
+def findings(config: Path, factory: Any = None, environ: dict[str, str] | None = None) -> list[CheckResult]:
     """All that the doctor says of a node with this wall."""
     pins = wall().factory if factory is None else factory
     return list(examine(config, environ or {}, lambda name: pins))
 
 
-def about(found: list[Finding], subject: str) -> Finding:
+def about(found: list[CheckResult], subject: str) -> CheckResult:
     """The one finding whose text has this in it."""
     (one,) = (each for each in found if subject in each.text)
     return one
@@ -99,12 +100,12 @@ def leave(tmp_path: Path) -> Iterator[Callable[..., Path]]:
 @pytest.mark.parametrize(
     ("finding", "line"),
     [
-        (Finding(True, "all is well"), "ok      all is well"),
-        (Finding(False, "it is broken", "mend it"), "FINDING it is broken. Next: mend it."),
-        (Finding(None, "who knows", "look again"), "UNKNOWN who knows. Next: look again."),
+        (CheckResult(True, "all is well"), "ok      all is well"),
+        (CheckResult(False, "it is broken", "mend it"), "FINDING it is broken. Next: mend it."),
+        (CheckResult(None, "who knows", "look again"), "UNKNOWN who knows. Next: look again."),
     ],
 )
-def test_a_finding_is_one_line(finding: Finding, line: str) -> None:
+def test_a_finding_is_one_line(finding: CheckResult, line: str) -> None:
     """A line begins with its mark and ends with the next step, where there is one."""
     assert str(finding) == line
 
@@ -282,7 +283,7 @@ def test_a_machine_without_pins_is_a_finding(tmp_path: Path) -> None:
 
     found = list(examine(write_config(tmp_path, free_port()), {}, make_factory))
 
-    assert about(found, "no GPIO") == Finding(False, "this machine has no GPIO", "run it on a Raspberry Pi")
+    assert about(found, "no GPIO") == CheckResult(False, "this machine has no GPIO", "run it on a Raspberry Pi")
     assert asked == ["lgpio"]
 
 
@@ -417,7 +418,7 @@ def test_a_test_that_is_open_alarms_nobody(leave: Callable[..., Path]) -> None:
     """What a walk test opened is named a test, whoever was told of it."""
     found = findings(leave(calls=[status_file.Call("0badcafe-5", "desk", Step.HELD, test=True)]))
 
-    assert about(found, "0badcafe-5") == Finding(True, "TEST 0badcafe-5 of desk: held")
+    assert about(found, "0badcafe-5") == CheckResult(True, "TEST 0badcafe-5 of desk: held")
 
 
 def test_a_service_that_fell_silent_is_a_finding(leave: Callable[..., Path]) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from node.cli.check import broker_check, pin_check
-from node.cli.check.node_check import Finding, examine
+from node.cli.check.node_check import examine
 from node.core import effects as ef
 from node.core.settings import Wiring
 from node.io import health
+from node.io.terminal.check_result import CheckResult
 from node.service import status_file
 from tests.support.broker import Broker
 from tests.support.certificates import Authority, Pair
@@ -32,7 +33,7 @@ def in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pin_check, "LEVELS_S", PATIENCE_S)
 
 
-def findings(tmp_path: Path, keys: Mapping[str, object], environ: Mapping[str, str] | None = None) -> list[Finding]:
+def findings(tmp_path: Path, keys: Mapping[str, object], environ: Mapping[str, str] | None = None) -> list[CheckResult]:
     """What the doctor says of a broker with these keys."""
     config = write_config(tmp_path, brokers=[{"host": LOOPBACK, **keys}])
     pins = wall_of({"button": (17, Wiring.NORMALLY_OPEN)}).factory
@@ -154,7 +155,9 @@ def test_what_everybody_may_read_is_a_finding_where_it_is_secret(
 
     name = f"broker {LOOPBACK}:{secure.tls_port}"
     expected = [
-        Finding(False, f"{name}: every account of this machine may read {key} {path}", f"take that right away: {step}")
+        CheckResult(
+            False, f"{name}: every account of this machine may read {key} {path}", f"take that right away: {step}"
+        )
         for key, path in (("key_file", pair.key), ("password_file", password))
         for step in [f"chmod o-rwx {path}"]
     ]

@@ -31,7 +31,7 @@ EXAMPLE = PROGRAM.parent / "deploy" / "monitor.example.toml"
 NAMES = ("monitor.toml", "nodes.toml")
 
 TELLING = {
-    "Finding": (1, 2),
+    "CheckResult": (1, 2),
     "ExampleError": (0, 1),
     "MonitorDirectoryError": (0, 1),
     "MonitorRunningError": (0, 1),

@@ -399,7 +399,7 @@ def texts_of_the_code() -> set[str]:
 def texts_of_errors(folder: Path) -> set[str]:
     """What a command ends with that the monitor refuses, or that can't ask it: text and next step."""
     places = (
-        ("cli/main.py", {"ApiError": (1, 2)}),
+        ("cli/commands/*.py", {"ApiError": (1, 2)}),
         ("calls.py", {"ApiError": (1, 2)}),
         ("which_monitor.py", {"ApiError": (1, 2)}),
         ("name_lookup.py", {"ApiError": (1, 2), "SeveralError": (1,)}),

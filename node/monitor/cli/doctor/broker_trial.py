@@ -15,6 +15,7 @@ from node.core.events import Event, LinkDown, LinkUp
 from node.errors.faults import CREDENTIALS_UNUSABLE, FAULTS
 from node.io.mqtt.link import Incoming, Outgoing, Priority, Subscription
 from node.io.mqtt.link import Link as BrokerLink
+from node.io.terminal.check_result import CheckResult
 from node.monitor.core.decisions import SendCommand
 from node.monitor.core.findings.catalogue import (
     BROKER_AWAY,
@@ -40,9 +41,6 @@ MOST = 20
 
 NAMED = 3
 
-Outcome = tuple[bool | None, str, str]
-"""Whether that is well, in words, and the next step."""
-
 
 @dataclass(slots=True)
 class _Heard:
@@ -50,7 +48,7 @@ class _Heard:
     replies: dict[str, ReplyMessage] = field(default_factory=dict)
 
 
-def try_broker(settings: Settings, broker: Broker) -> Iterator[Outcome]:
+def try_broker(settings: Settings, broker: Broker) -> Iterator[CheckResult]:
     """What is found there."""
     wire = MonitorWire(settings.root, settings.sites, settings.monitor, secrets.token_hex(4))
     events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -95,14 +93,15 @@ def try_broker(settings: Settings, broker: Broker) -> Iterator[Outcome]:
 
 def _listen(
     name: str, wire: MonitorWire, link: BrokerLink, events: "queue.SimpleQueue[Event | None]", heard: _Heard
-) -> Iterator[Outcome]:
+) -> Iterator[CheckResult]:
     first = _first(events)
     if not isinstance(first, LinkUp):
         yield _why_not(name, first)
         return
-    yield True, f"broker {name} lets the monitor in, and grants what it listens to", ""
+    yield CheckResult(True, f"broker {name} lets the monitor in, and grants what it listens to")
     for topic, code in first.refused.items():
-        yield False, f"broker {name}: {topic} (0x{code:02X}): {REFUSED.code} {REFUSED.text}", REFUSED.next_step
+        text = f"broker {name}: {topic} (0x{code:02X}): {REFUSED.code} {REFUSED.text}"
+        yield CheckResult(False, text, REFUSED.next_step)
     while _next(events, SETTLE_S) is not _SILENCE:
         pass
     asked: dict[str, NodeKey] = {}
@@ -142,18 +141,18 @@ def _next(events: "queue.SimpleQueue[Event | None]", timeout_s: float) -> Event 
         return _SILENCE
 
 
-def _why_not(name: str, down: LinkDown | None) -> Outcome:
+def _why_not(name: str, down: LinkDown | None) -> CheckResult:
     if down is None or down.problem is None:
         reason = "no answer" if down is None else down.reason
-        return False, f"broker {name}: {reason}: {BROKER_AWAY.code}", BROKER_AWAY.next_step
+        return CheckResult(False, f"broker {name}: {reason}: {BROKER_AWAY.code}", BROKER_AWAY.next_step)
     fault = FAULTS[down.problem]
     if fault is CREDENTIALS_UNUSABLE:
-        return False, f"broker {name}: {down.reason}: {FILE_UNUSABLE.code}", FILE_UNUSABLE.next_step
+        return CheckResult(False, f"broker {name}: {down.reason}: {FILE_UNUSABLE.code}", FILE_UNUSABLE.next_step)
     told = f"{BROKER_PROBLEMS.get(fault.code, fault.text)} ({fault.code} {down.reason})"
-    return False, f"broker {name}: {told}: {BROKER_AWAY.code}", fault.next_step
+    return CheckResult(False, f"broker {name}: {told}: {BROKER_AWAY.code}", fault.next_step)
 
 
-def _answers(name: str, asked: dict[str, NodeKey], heard: _Heard) -> Iterator[Outcome]:
+def _answers(name: str, asked: dict[str, NodeKey], heard: _Heard) -> Iterator[CheckResult]:
     if not asked:
         return
     expired = [node for number, node in asked.items() if _refused(heard.replies.get(number)) == "no-expiry"]
@@ -164,14 +163,15 @@ def _answers(name: str, asked: dict[str, NodeKey], heard: _Heard) -> Iterator[Ou
         yield _found(name, COMMANDS_UNHEARD, unheard)
     reached = len(asked) - len(expired) - len(unheard)
     if reached:
-        yield True, f"broker {name}: a command reached {reached} of {len(asked)} nodes that are online", ""
+        yield CheckResult(True, f"broker {name}: a command reached {reached} of {len(asked)} nodes that are online")
 
 
 def _refused(reply: ReplyMessage | None) -> str | None:
     return None if reply is None else reply.reason
 
 
-def _found(name: str, kind: FindingKind, nodes: list[NodeKey]) -> Outcome:
+def _found(name: str, kind: FindingKind, nodes: list[NodeKey]) -> CheckResult:
     named = ", ".join(f"{each.site}/{each.node}" for each in nodes[:NAMED])
     more = f" and {len(nodes) - NAMED} more" if len(nodes) > NAMED else ""
-    return False, f"broker {name}: {kind.code} {named}{more}: {kind.text}", kind.next_step
+    text = f"broker {name}: {kind.code} {named}{more}: {kind.text}"
+    return CheckResult(False, text, kind.next_step)

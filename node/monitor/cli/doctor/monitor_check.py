@@ -6,11 +6,11 @@ it doesn't, each broker is tried, and each node that is online there is asked by
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from node.errors import AlarmNodeError
+from node.io.terminal.check_result import CheckResult
 from node.monitor.cli.api_client.calls import ApiError, Commands, on_this_machine
 from node.monitor.cli.doctor.broker_trial import try_broker
 from node.monitor.config import monitor_file
@@ -20,30 +20,16 @@ from node.monitor.core.monitor_settings import Settings
 from node.monitor.errors import HistoryOlderError
 from node.monitor.notify.teller import problem_of
 from node.monitor.service.assembly import is_in_memory, open_history
-from node.sanitize import plain
 
 ANSWER_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the answer. ``ok`` None: it can't be told. ``next_step`` is empty where nothing has to be done."""
-
-    ok: bool | None
-    text: str
-    next_step: str = ""
-
-    def __str__(self) -> str:
-        mark = {True: "ok     ", False: "FINDING", None: "UNKNOWN"}[self.ok]
-        return plain(f"{mark} {self.text}" + (f". Next: {self.next_step}." if self.next_step else ""))
-
-
-def examine(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
+def examine(path: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     """All findings, in the order in which they are found. Raises ConfigError where there is nothing to examine."""
     settings = monitor_file.load(path, environ)
-    yield Finding(True, f"{path}: monitor {settings.monitor} hears {', '.join(settings.sites)}")
+    yield CheckResult(True, f"{path}: monitor {settings.monitor} hears {', '.join(settings.sites)}")
     for text, next_step in monitor_file.outdated(path):
-        yield Finding(True, f"{path}: {text}", next_step)
+        yield CheckResult(True, f"{path}: {text}", next_step)
     yield from _roster(settings)
     yield from _targets(settings)
     yield from _history(settings, environ)
@@ -51,46 +37,48 @@ def examine(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
         yield from _running(Commands(on_this_machine(directory)), settings)
     except ApiError:
-        yield Finding(None, "the service isn't running, or not for this account", "systemctl start alarm-monitor")
+        yield CheckResult(None, "the service isn't running, or not for this account", "systemctl start alarm-monitor")
         yield from _coverage(settings)
         for broker in settings.brokers:
-            yield from (Finding(*outcome) for outcome in try_broker(settings, broker))
+            yield from try_broker(settings, broker)
 
 
-def _roster(settings: Settings) -> Iterator[Finding]:
+def _roster(settings: Settings) -> Iterator[CheckResult]:
     for problem in settings.roster_problems:
-        yield Finding(False, f"{problem}: {ROSTER_UNUSABLE.code}", "mend this line")
+        yield CheckResult(False, f"{problem}: {ROSTER_UNUSABLE.code}", "mend this line")
     if settings.roster_problems:
         return
     if settings.roster is None:
-        yield Finding(
+        yield CheckResult(
             None,
             "there is no roster: a node that was never heard is missed by nobody",
             "list the nodes in nodes.toml, and name it in monitor.toml: roster",
         )
     else:
         count = len(settings.roster)
-        yield Finding(True, f"the roster lists {count} {'node' if count == 1 else 'nodes'}")
+        yield CheckResult(True, f"the roster lists {count} {'node' if count == 1 else 'nodes'}")
 
 
-def _targets(settings: Settings) -> Iterator[Finding]:
+def _targets(settings: Settings) -> Iterator[CheckResult]:
     if not settings.targets:
-        yield Finding(False, "nobody is told of an alarm", "write a [[target]] into monitor.toml")
+        yield CheckResult(False, "nobody is told of an alarm", "write a [[target]] into monitor.toml")
     for target in settings.targets:
         problem = target.problem or problem_of(target.url)
         if problem is None:
-            yield Finding(True, f"target {target.name}: its URL can be used (nothing was sent)")
+            yield CheckResult(True, f"target {target.name}: its URL can be used (nothing was sent)")
         else:
-            yield Finding(False, f"target {target.name}: {problem}", "write a URL as Apprise has it, and check again")
+            yield CheckResult(
+                False, f"target {target.name}: {problem}", "write a URL as Apprise has it, and check again"
+            )
 
 
-def _coverage(settings: Settings) -> Iterator[Finding]:
+def _coverage(settings: Settings) -> Iterator[CheckResult]:
     """What the running service finds by itself, as far as the files say it."""
     for each in unreached(settings.sites, of_roster(settings.roster or ()), settings.targets):
-        yield Finding(False, f"{UNREACHED.code} {each}: {UNREACHED.text}", UNREACHED.next_step)
+        yield CheckResult(False, f"{UNREACHED.code} {each}: {UNREACHED.text}", UNREACHED.next_step)
 
 
-def _history(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _history(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     try:
         history = open_history(settings, environ)
         try:
@@ -98,41 +86,41 @@ def _history(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding
         finally:
             history.close()
     except HistoryOlderError:
-        yield Finding(True, "the history is empty or of an older version: the next start makes it new")
+        yield CheckResult(True, "the history is empty or of an older version: the next start makes it new")
     except AlarmNodeError as problem:
-        yield Finding(False, f"{problem.code} {problem.text}", problem.next_step)
+        yield CheckResult(False, f"{problem.code} {problem.text}", problem.next_step)
     else:
-        yield Finding(True, "the history can be read")
+        yield CheckResult(True, "the history can be read")
     directory = monitor_file.state_directory(settings, environ)
     if not settings.history_url and not settings.history_problem and is_in_memory(directory):
         kind = HISTORY_IN_MEMORY
-        yield Finding(False, f"{kind.code} {directory}: {kind.text}", kind.next_step)
+        yield CheckResult(False, f"{kind.code} {directory}: {kind.text}", kind.next_step)
 
 
-def _running(commands: Commands, settings: Settings) -> Iterator[Finding]:
+def _running(commands: Commands, settings: Settings) -> Iterator[CheckResult]:
     fleet = commands.get("fleet")
-    yield Finding(True, f"the service runs, version {fleet['version']}, for {fleet['uptime_s']:.0f} s")
+    yield CheckResult(True, f"the service runs, version {fleet['version']}, for {fleet['uptime_s']:.0f} s")
     for path in filter(None, (settings.path, settings.roster_path)):
         if 0 <= time.time() - path.stat().st_mtime < fleet["uptime_s"]:
             text = f"{path} was changed after the service had read it"
-            yield Finding(False, text, "systemctl restart alarm-monitor")
+            yield CheckResult(False, text, "systemctl restart alarm-monitor")
     for broker in fleet["brokers"]:
         if broker["connected"]:
-            yield Finding(True, f"broker {broker['name']} is connected")
+            yield CheckResult(True, f"broker {broker['name']} is connected")
     for target in fleet["targets"]:
         yield _tested(target)
     for each in commands.items("findings"):
         about = "/".join(filter(None, (each["site"], each["node"], each["subject"])))
         detail = f" ({each['detail']})" if each["detail"] else ""
-        yield Finding(False, f"{each['code']} {about or 'monitor'}: {each['text']}{detail}", each["next"])
+        yield CheckResult(False, f"{each['code']} {about or 'monitor'}: {each['text']}{detail}", each["next"])
 
 
-def _tested(target: Mapping[str, Any]) -> Finding:
+def _tested(target: Mapping[str, Any]) -> CheckResult:
     name, tested = target["name"], target["tested"]
     if tested is None:
-        return Finding(None, f"target {name} was never tested", f"alarm-monitor tell --test {name}")
+        return CheckResult(None, f"target {name} was never tested", f"alarm-monitor tell --test {name}")
     if target["test_passed"]:
-        return Finding(True, f"target {name} took a test message, {tested}")
-    return Finding(
+        return CheckResult(True, f"target {name} took a test message, {tested}")
+    return CheckResult(
         False, f"target {name} didn't take the last test message, {tested}", f"alarm-monitor tell --test {name}"
     )

@@ -3,13 +3,14 @@
 Tools get the names and values of the API, and times in UTC.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from babel.dates import LOCALTZ
 
 from node.core.settings import AlarmClass
+from node.monitor.cli.export.csv_cells import Sheet, csv_lines
 from node.monitor.cli.output.replies import STATES
 from node.monitor.locale.translation import Words, local, mark
 from node.monitor.notify.texts.vocabulary import CLASSES, DETAILS, REASONS, detail_of
@@ -101,6 +102,13 @@ def headings(names: Iterable[str], words: Words) -> list[str]:
 def for_people(item: Mapping[str, Any], words: Words) -> dict[str, Any]:
     """One record under people's headings, its times as datetimes of this machine's zone."""
     return {heading(name, words): _value(name, value, words) for name, value in item.items()}
+
+
+def csv_of(items: Iterable[Mapping[str, Any]], names: Sequence[str], sheet: Sheet, words: Words) -> Iterator[str]:
+    """The lines of a CSV with these columns: for tools as the API has them, for Excel under people's headings."""
+    if sheet.excel:
+        return csv_lines((for_people(item, words) for item in items), headings(names, words), sheet)
+    return csv_lines(items, names, sheet)
 
 
 def _value(name: str, value: Any, words: Words) -> Any:

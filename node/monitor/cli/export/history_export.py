@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from node.core.settings import AlarmClass
 from node.monitor.cli.api_client.calls import ApiError
-from node.monitor.cli.export.columns import for_people, headings
-from node.monitor.cli.export.csv_cells import PLAIN, Sheet, csv_lines
+from node.monitor.cli.export.columns import csv_of, headings
+from node.monitor.cli.export.csv_cells import PLAIN, Sheet
 from node.monitor.cli.output.replies import STATES
 from node.monitor.locale.translation import Words, local, mark
 from node.monitor.notify.texts.vocabulary import CLASSES, DETAILS, REASONS, calls_of
@@ -59,10 +59,8 @@ def show(
     """
     found = islice(items, most)
     lines: Iterable[str]
-    if sheet.excel:
-        lines = csv_lines((for_people(item, words) for item in found), headings(COLUMNS[what], words), sheet)
-    elif form == "csv":
-        lines = csv_lines(found, COLUMNS[what], sheet)
+    if form == "csv":
+        lines = csv_of(found, COLUMNS[what], sheet, words)
     elif form == "json":
         lines = (f"{as_json(item)}\n" for item in found)
     else:

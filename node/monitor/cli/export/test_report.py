@@ -10,8 +10,8 @@ from typing import Any
 
 from babel.dates import LOCALTZ
 
-from node.monitor.cli.export.columns import for_people, headings, zone
-from node.monitor.cli.export.csv_cells import Sheet, csv_lines
+from node.monitor.cli.export.columns import csv_of, zone
+from node.monitor.cli.export.csv_cells import Sheet
 from node.monitor.core.monitor_settings import Language
 from node.monitor.locale.translation import Words, mark
 from node.sanitize import plain
@@ -71,9 +71,7 @@ def tests_csv(
         told["result"] = "never heard" if button["due"] is None else None
         rows.append({"kind": mark("button"), "at": button["last_test"], **_names(button), **told})
     whole = [{name: row.get(name) for name in _SHEET_COLUMNS} for row in rows]
-    if sheet.excel:
-        return "".join(csv_lines((for_people(row, words) for row in whole), headings(_SHEET_COLUMNS, words), sheet))
-    return "".join(csv_lines(whole, _SHEET_COLUMNS, sheet))
+    return "".join(csv_of(whole, _SHEET_COLUMNS, sheet, words))
 
 
 def _names(what: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from node import __version__
 from node.config.files import FileError
-from node.io.terminal_output import OutputError, ReaderGoneError, printing
+from node.io.terminal.output import OutputError, ReaderGoneError, printing
 from node.monitor.cli.api_client.http_client import Api, AskError, NothingError, address, read_token
 from node.monitor.cli.nagios.plugin import Measure, Range, Report, State, threshold
 from node.sanitize import plain

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from babel.dates import LOCALTZ
 
 from node.errors import AlarmNodeError
+from node.io.terminal.check_result import CheckResult
 from node.monitor.cli.api_client.calls import ApiError
 from node.monitor.core.monitor_settings import Language
 from node.monitor.locale.translation import SYSTEM, Words, mark
@@ -84,22 +85,6 @@ _NAMED = {
 _MARKS = {True: mark("ok"), False: mark("FINDING"), None: mark("UNKNOWN")}
 
 
-class Finding(Protocol):
-    """As the doctor finds it."""
-
-    @property
-    def ok(self) -> bool | None:
-        """None: it can't be told."""
-
-    @property
-    def text(self) -> str:
-        """What is found."""
-
-    @property
-    def next_step(self) -> str:
-        """Empty where nothing has to be done."""
-
-
 def words_of(language: Language) -> Words:
     """The words of this language, with the times of this machine's zone."""
     return Words(language, LOCALTZ, {})
@@ -135,12 +120,12 @@ def done(action: str, made: Mapping[str, Any], words: Words, **values: object) -
     return "\n".join(lines)
 
 
-def found(finding: Finding, words: Words) -> str:
+def found(result: CheckResult, words: Words) -> str:
     """A line of the doctor."""
-    text = f"{words.translate(_MARKS[finding.ok]):7} {words.retold(finding.text)}"
-    if not finding.next_step:
+    text = f"{words.translate(_MARKS[result.ok]):7} {words.retold(result.text)}"
+    if not result.next_step:
         return text
-    return words.translate(mark("{text}. Next: {step}.")).format(text=text, step=words.retold(finding.next_step))
+    return words.translate(mark("{text}. Next: {step}.")).format(text=text, step=words.retold(result.next_step))
 
 
 def refused(error: AlarmNodeError, words: Words) -> str:

@@ -6,21 +6,16 @@
 3. An export is UTF-8 in any locale: its own text says so, and tools read it so.
 """
 
-import argparse
 import errno
 import io
 import os
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, TextIO, cast
 
 from node.errors import AlarmNodeError
 from node.sanitize import plain
-
-READER_GONE = 141
-"""The exit code of a command whose reader has gone: 128 plus the number of SIGPIPE, as shells report it."""
 
 
 class OutputError(AlarmNodeError):
@@ -67,39 +62,6 @@ def explain(*lines: str) -> None:
     """Print on standard error why a command ends."""
     with suppress(OSError, AttributeError):  # if nobody can be told, the exit code is left
         sys.stderr.write("".join(f"{plain(line)}\n" for line in lines))
-
-
-class Parser(argparse.ArgumentParser):
-    """Shows usage in people's own language by ``say``. Text that people typed can't control the terminal."""
-
-    def __init__(self, *arguments: Any, say: Callable[[str], str] = str, **more: Any) -> None:
-        self._say = say
-        super().__init__(*arguments, **more)
-
-    def add_argument(self, *names: Any, **more: Any) -> argparse.Action:
-        """As argparse."""
-        if isinstance(more.get("help"), str):
-            more["help"] = self._say(more["help"])
-        return super().add_argument(*names, **more)
-
-    def format_usage(self) -> str:
-        """As argparse."""
-        return self._headed(super().format_usage())
-
-    def format_help(self) -> str:
-        """As argparse."""
-        return self._headed(super().format_help())
-
-    def error(self, message: str) -> NoReturn:
-        """As argparse."""
-        self.print_usage(sys.stderr)
-        said = self._say(f"{self.prog}: error: {message}")
-        self.exit(2, f"{plain(said)}\n")
-
-    def _headed(self, text: str) -> str:
-        for heading in ("usage:", "positional arguments:", "options:"):
-            text = re.sub(rf"^{heading}", self._say(heading), text, count=1, flags=re.MULTILINE)
-        return text
 
 
 def as_utf8() -> None:

@@ -1,0 +1,1 @@
+"""What both programs' commands print, and how they end."""

@@ -1,0 +1,28 @@
+"""What the doctor of either program found, one line each."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from node.sanitize import plain
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One line of the answer. ``ok`` is None if it can't be told; ``next_step`` is empty if there is nothing to do."""
+
+    ok: bool | None
+    text: str
+    next_step: str = ""
+
+    def __str__(self) -> str:
+        mark = {True: "ok     ", False: "FINDING", None: "UNKNOWN"}[self.ok]
+        return plain(f"{mark} {self.text}" + (f". Next: {self.next_step}." if self.next_step else ""))
+
+
+def print_results(results: Iterable[CheckResult], shown: Callable[[CheckResult], str] = str) -> int:
+    """Print each result as soon as it is known; the exit code: 0 all is well, 1 a finding, 2 it can't be told."""
+    outcomes = set()
+    for result in results:
+        print(plain(shown(result)), flush=True)
+        outcomes.add(result.ok)
+    return 1 if False in outcomes else 2 if None in outcomes else 0
