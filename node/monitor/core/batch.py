@@ -32,10 +32,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     - ``tallies``: joined with the ranges that are already there. A tally without ranges asks which ranges there are.
     - ``nodes``: of a known node only boot and period change. Its status changes by a flip only.
     - ``flips``: a flip counts if the node still has the status ``before``. Otherwise another monitor told it first.
-    - ``incidents``: values that are already there stay, and empty ones are filled in. ``presses`` and ``told_level``
-      only grow, and so does ``answered``, together with its acknowledgement. A record with more presses than an
-      incident's end counted reopens the incident, and the presses that the end counted count as answered. An end that
-      counted fewer presses than are stored doesn't end the incident.
+    - ``incidents``: merged with those that are already there (incidents/merge.py).
     - ``raised``: counts if no finding with this key is open. ``cleared``: counts if one is.
     - ``tests``: the reaction is filled in once. ``buttons``: only the newest test changes.
     - ``targets``: the newest record replaces the one before, whichever monitor wrote it.

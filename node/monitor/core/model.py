@@ -152,8 +152,8 @@ class IncidentRecord(Struct, frozen=True, kw_only=True):
 
     ``held_utc``: when the event that calls for help was first stored. ``told_presses``: how many presses were named by
     the newest message about it that a channel took; ``told_utc``: when it took that. ``answered``: how many of its
-    presses the newest acknowledgement knew of, or an end after which it turned out not to be over. ``beyond``: how many
-    more presses it has here than its node counts.
+    presses the newest acknowledgement knew of, or an end after which it turned out not to be over. ``ended``: how many
+    presses the newest such end counted. ``beyond``: how many more presses it has here than its node counts.
     """
 
     key: IncidentKey
@@ -173,6 +173,7 @@ class IncidentRecord(Struct, frozen=True, kw_only=True):
     reset_reason: str | None = None
     told_level: int = 0
     beyond: int = 0
+    ended: int = 0
 
     @property
     def is_answered(self) -> bool:

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from node.monitor.core.batch import Batch, Memory, Stored
 from node.monitor.core.decisions import STORED, Decisions
+from node.monitor.core.incidents.merge import merge
 from node.monitor.core.model import (
     Button,
     EventKey,
@@ -50,7 +51,7 @@ class Committed:
             self.nodes[flip.node] = replace(self.nodes[flip.node], status=flip.after, reason=flip.reason)
         for record in batch.incidents:
             there_is = self.incidents.get(record.key)
-            self.incidents[record.key] = record if there_is is None else _filled(there_is, record)
+            self.incidents[record.key] = record if there_is is None else merge(there_is, record)
         lost = {(NoticeKind.FINDING, each.key) for each in batch.raised if each.key in self.findings}
         self.findings.update({each.key: each for each in batch.raised if each.key not in self.findings})
         for key, _ in batch.cleared:
@@ -120,22 +121,3 @@ class Committed:
 def batch_of(decisions: Decisions) -> Batch:
     """What of these decisions is to be committed."""
     return Batch(**{name: tuple(getattr(decisions, name)) for name in STORED})
-
-
-def _filled(there: IncidentRecord, new: IncidentRecord) -> IncidentRecord:
-    if there.reset_utc is not None and new.reset_utc is None and new.presses > there.presses:
-        taken_back = dict.fromkeys(("reset_utc", "reset_by", "reset_reason", "acknowledged_utc", "acknowledged_by"))
-        there = replace(there, answered=there.presses, told_level=0, **taken_back)
-    changes: dict[str, object] = {
-        "presses": max(there.presses, new.presses),
-        "told_level": max(there.told_level, new.told_level),
-        "beyond": max(there.beyond, new.beyond),
-        "held_utc": there.held_utc or new.held_utc,
-    }
-    if new.told_presses > there.told_presses:
-        changes |= {name: getattr(new, name) for name in ("told_presses", "told_utc")}
-    if new.answered > there.answered:
-        changes |= {name: getattr(new, name) for name in ("answered", "acknowledged_utc", "acknowledged_by")}
-    if there.reset_utc is None and new.presses >= there.presses:
-        changes |= {"reset_utc": new.reset_utc, "reset_by": new.reset_by, "reset_reason": new.reset_reason}
-    return replace(there, **changes)

@@ -28,7 +28,12 @@ _INCIDENT = (
     " told_presses, beyond, acknowledged_utc, acknowledged_by) VALUES ('mitte', 'room-214', '0000b007-1', 'button',"
     " 'threat', '2026-11-25 08:00:00', 3, FALSE, 1, 0, 0, '2026-11-25 08:00:10', 'guard-desk')"
 )
-SAMPLES = {"base": "SELECT 1", "0001": _INCIDENT, "0002": _INCIDENT}
+SAMPLES = {
+    "base": "SELECT 1",
+    "0001": _INCIDENT,
+    "0002": _INCIDENT,
+    "0003": _INCIDENT.replace("told_steps", "told_level"),
+}
 """By the revision that a migration starts from: a statement that stores an open incident, as it did then."""
 
 

@@ -214,7 +214,7 @@ def test_an_incident_is_filled_in_and_never_emptied(history: History) -> None:
     history.store(Batch(incidents=(incident(presses=2, told_level=1, **_acknowledged("first", 2, 5)),)))
 
     history.store(Batch(incidents=(incident(presses=1, held_utc=at(1)),)))
-    history.store(Batch(incidents=(incident(presses=3, told_level=2, test=True, **_acknowledged("second", 2, 4)),)))
+    history.store(Batch(incidents=(incident(presses=3, told_level=2, test=True, **_acknowledged("second", 2, 6)),)))
 
     (kept,) = history.remember(NOW).incidents
     assert kept == incident(

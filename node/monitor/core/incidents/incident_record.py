@@ -39,5 +39,11 @@ def answered(record: IncidentRecord, at_utc: datetime, by: str | None, presses: 
     known = presses or record.presses
     if record.answered and known <= record.answered:
         return record
-    counted = max(record.presses, known)
-    return replace(record, presses=counted, acknowledged_utc=at_utc, acknowledged_by=by, answered=known)
+    return replace(
+        record,
+        presses=max(record.presses, known),
+        acknowledged_utc=at_utc,
+        acknowledged_by=by,
+        answered=known,
+        ended=record.ended if record.acknowledged_utc is not None else record.answered,
+    )

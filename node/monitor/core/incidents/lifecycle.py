@@ -39,6 +39,7 @@ from node.monitor.core.findings.catalogue import FLOOD, OPEN_ALARM_UNSTORED, RES
 from node.monitor.core.incidents.escalation import Escalation, Open
 from node.monitor.core.incidents.false_alarms import FalseAlarms
 from node.monitor.core.incidents.incident_record import answered, from_event, from_list
+from node.monitor.core.incidents.merge import merge
 from node.monitor.core.model import FindingKey, IncidentKey, IncidentRecord, NodeKey
 from node.monitor.core.nodes.plausibility import TOLD_ANEW, Plausibility, happened_after
 from node.protocol.messages import INCIDENTS_LIMIT, Alarm, Event, OpenIncident
@@ -234,33 +235,26 @@ class Incidents:
                 self._reopen(there.key)  # whoever ended it here knew of fewer presses
                 self._resume(now, there)
             return
-        record = opened.record
-        if there.told_presses > record.told_presses:
-            record = replace(record, told_presses=there.told_presses, told_utc=there.told_utc)
-            opened.record = record
-        if there.presses < record.presses:
+        record, merged = opened.record, merge(opened.record, there)
+        if there.presses < record.presses:  # our newest press is still to be stored: its answer says the rest
+            opened.record = replace(record, told_presses=merged.told_presses, told_utc=merged.told_utc)
             return
-        if there.reset_utc is not None:
+        if merged.reset_utc is not None:
             self._take(now, there.key)
-            self._close(now, there.key, there.presses)
+            self._close(now, there.key, merged.presses)
             return
-        held = record.held_utc or there.held_utc
-        if held is None:
+        if merged.held_utc is None:
             self._ledger.find(now, _call_missing(there.key))
         else:
             self._ledger.clear(now, _call_missing(there.key))
-        opened.record = replace(record, held_utc=held, beyond=max(record.beyond, there.beyond))
-        self._count(now, opened, there.presses)
-        if there.answered > record.answered:
+        if merged.presses > record.presses:
+            opened.counted_at = now.at
+        # The input is that of the newest call. The level is that of the last group that was called from here.
+        opened.record = replace(merged, input=record.input, told_level=record.told_level)
+        if merged.answered > record.answered:
             opened.answered_since = None
-            opened.record = replace(
-                opened.record,
-                answered=there.answered,
-                acknowledged_utc=there.acknowledged_utc,
-                acknowledged_by=there.acknowledged_by,
-            )
             self._escalation.wait(now, opened)
-        if not opened.record.is_answered and (record.is_answered or there.answered > record.answered):
+        if not merged.is_answered and (record.is_answered or merged.answered > record.answered):
             self._escalation.begin(now, opened)
 
     def acknowledge_here(self, now: Moment, key: IncidentKey, by: str) -> None:

@@ -161,6 +161,7 @@ incidents = Table(
     _later("reset_reason"),
     Column("told_level", Integer, nullable=False),
     Column("beyond", BigInteger, nullable=False),
+    Column("ended", BigInteger, nullable=False),
     UniqueConstraint("site", "node", "incident"),
     Index(None, "raised_utc"),
     Index("ix_incidents_open", "id", **_where("reset_utc IS NULL")),

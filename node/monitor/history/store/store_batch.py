@@ -57,14 +57,14 @@ def store(connection: Connection, batches: Sequence[Batch], targets_of: TargetsO
         connection,
         walk_tests,
         [flat(test) for batch in batches for test in batch.walk_tests],
-        once=(("ended_utc",),),
+        keep_first=("ended_utc",),
     )
-    fill(connection, tests, [flat(test) for batch in batches for test in batch.tests], once=(("reaction_s",),))
+    fill(connection, tests, [flat(test) for batch in batches for test in batch.tests], keep_first=("reaction_s",))
     fill(
         connection,
         buttons,
         [flat(button) for batch in batches for button in batch.buttons],
-        grows=("last_test_utc",),
+        keep_greatest=("last_test_utc",),
     )
     _forget(connection, batches)
     upsert(

@@ -1,30 +1,34 @@
-"""Stores incidents. Whichever monitors write them in whatever order, the result is what all of them know together."""
+"""Stores incidents. Whichever monitors write them in whatever order, the result is what all of them know together.
 
-from collections.abc import Iterable, Iterator, Sequence
+What is there is read, merged (merge.py) and written back. Only one transaction writes at a time, on both databases
+(connection.py), so nothing is lost in between.
+"""
+
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, update
 
+from node.monitor.core.incidents.merge import merge
 from node.monitor.core.model import IncidentKey, IncidentRecord, Notice, NoticeKind
-from node.monitor.history.schema.rows import flat, made
+from node.monitor.history.schema.rows import columns_of, flat, made
 from node.monitor.history.schema.tables import incidents
-from node.monitor.history.store.upserts import among, chunks, fill
+from node.monitor.history.store.upserts import among, chunks
 
 
 def keep(connection: Connection, records: Sequence[IncidentRecord]) -> dict[IncidentKey, IncidentRecord]:
-    """Store these records in their order. Returns each incident as it is then."""
-    for group in _up_to_ends(records):
-        _reopen(connection, group)
-        fill(
-            connection,
-            incidents,
-            [flat(incident) for incident in group],
-            grows=("presses", "told_level", "beyond"),
-            once=(("held_utc",),),
-            newest=(("answered", "acknowledged_utc", "acknowledged_by"), ("told_presses", "told_utc")),
-            whole=("presses", "reset_utc", "reset_by", "reset_reason"),
-        )
-    return _as_they_are(connection, [each.key for each in records])
+    """Merge these records with those that are there. Returns each incident as it is then."""
+    there = _stored(connection, [each.key for each in records])
+    known = dict(there)
+    for record in records:
+        known[record.key] = merge(known[record.key], record) if record.key in known else record
+    new = [flat(record) for key, record in known.items() if key not in there]
+    if new:
+        connection.execute(incidents.insert(), new)
+    changed = [record for key, record in known.items() if key in there and record != there[key]]
+    if changed:
+        connection.execute(_CHANGE, [{f"new_{name}": value for name, value in flat(each).items()} for each in changed])
+    return known
 
 
 def tell(connection: Connection, calls: Iterable[Notice], at_utc: datetime) -> None:
@@ -69,55 +73,15 @@ def needless(connection: Connection, notices: Sequence[Notice]) -> set[str]:
     }
 
 
-def _up_to_ends(records: Iterable[IncidentRecord]) -> Iterator[list[IncidentRecord]]:
-    """The records in their order, in groups. A new group begins where an ended incident is called again.
-
-    Only the stored rows show whether the incident really was over, so its end must be stored first. After an outage of
-    the database everything that waited is one transaction: the end at the desk and the next press may both be in it.
-    """
-    group: list[IncidentRecord] = []
-    ended: set[IncidentKey] = set()
-    for record in records:
-        if record.key in ended and record.reset_utc is None:
-            yield group
-            group, ended = [], set()
-        group.append(record)
-        if record.reset_utc is not None:
-            ended.add(record.key)
-    yield group
+_KEY = ("site", "node", "incident")
+_CHANGE = (
+    update(incidents)
+    .where(*(incidents.c[name] == bindparam(f"new_{name}") for name in _KEY))
+    .values({name: bindparam(f"new_{name}") for name in columns_of(IncidentRecord) if name not in _KEY})
+)
 
 
-def _reopen(connection: Connection, records: Sequence[IncidentRecord]) -> None:
-    """Reopen ended incidents that were called more often than their end counted: they weren't over."""
-    calls = [
-        {"of_site": each.key.site, "of_node": each.key.node, "of_incident": each.key.incident, "counted": each.presses}
-        for each in records
-        if each.reset_utc is None
-    ]
-    if calls:
-        statement = (
-            update(incidents)
-            .where(
-                incidents.c.site == bindparam("of_site"),
-                incidents.c.node == bindparam("of_node"),
-                incidents.c.incident == bindparam("of_incident"),
-                incidents.c.reset_utc.is_not(None),
-                incidents.c.presses < bindparam("counted"),
-            )
-            .values(
-                reset_utc=None,
-                reset_by=None,
-                reset_reason=None,
-                acknowledged_utc=None,
-                acknowledged_by=None,
-                answered=incidents.c.presses,
-                told_level=0,
-            )
-        )
-        connection.execute(statement, calls)
-
-
-def _as_they_are(connection: Connection, keys: Iterable[IncidentKey]) -> dict[IncidentKey, IncidentRecord]:
+def _stored(connection: Connection, keys: Iterable[IncidentKey]) -> dict[IncidentKey, IncidentRecord]:
     found: dict[IncidentKey, IncidentRecord] = {}
     for chunk in chunks(keys):
         is_one = among((incidents.c.site, incidents.c.node, incidents.c.incident), chunk)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, UniqueConstraint, and_, case, or_
+from sqlalchemy import Column, ColumnElement, Connection, Table, UniqueConstraint, and_, case, func, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 _AT_ONCE = 1_000  # keys in one query: SQLite takes 32,766 values, PostgreSQL 65,535
@@ -45,16 +45,12 @@ def fill(
     table: Table,
     rows: Sequence[dict[str, Any]],
     *,
-    grows: Iterable[str] = (),
-    once: Iterable[tuple[str, ...]] = (),
-    newest: Iterable[tuple[str, ...]] = (),
-    whole: tuple[str, ...] = (),
+    keep_greatest: Iterable[str] = (),
+    keep_first: Iterable[str] = (),
 ) -> None:
-    """Add these rows. In rows that are there already, columns change by these rules.
+    """Add these rows. In rows that are there already, these columns are filled in.
 
-    ``grows``: the greater value is taken. ``once``: a group is filled if its first column is still empty. ``newest``: a
-    group is taken as a whole if its first column is greater than the stored one. ``whole``: the columns after the first
-    are filled once, and only if the first column isn't less than the stored one.
+    ``keep_greatest``: the greater value is kept. ``keep_first``: a value that is there already is kept.
     """
     if not rows:
         return
@@ -62,17 +58,9 @@ def fill(
     new, there = statement.excluded, table.c
     changes: dict[str, ColumnElement[Any]] = {
         name: case((or_(there[name].is_(None), new[name] > there[name]), new[name]), else_=there[name])
-        for name in grows
+        for name in keep_greatest
     }
-    for group in once:
-        for name in group:
-            changes[name] = case((there[group[0]].is_(None), new[name]), else_=there[name])
-    for group in newest:
-        for name in group:
-            changes[name] = case((new[group[0]] > there[group[0]], new[name]), else_=there[name])
-    for name in whole[1:]:
-        fills = and_(there[whole[1]].is_(None), new[whole[0]] >= there[whole[0]])
-        changes[name] = case((fills, new[name]), else_=there[name])
+    changes |= {name: func.coalesce(there[name], new[name]) for name in keep_first}
     connection.execute(statement.on_conflict_do_update(index_elements=_identity(table), set_=changes), rows)
 
 
