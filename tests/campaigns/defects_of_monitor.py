@@ -48,9 +48,9 @@ def _tell_before_the_claim() -> None:
 
 def _memory_not_loaded() -> None:
     """A start knows nothing of what was open before."""
-    from node.monitor.history.history import History, Memory  # noqa: PLC0415
+    from node.monitor.history.history import History, Remembered  # noqa: PLC0415
 
-    History.remember = lambda self, at_utc: Memory()  # type: ignore[method-assign]
+    History.remember = lambda self, at_utc: Remembered()  # type: ignore[method-assign]
 
 
 def _told_when_held() -> None:

@@ -29,10 +29,10 @@ def room(number: int) -> NodeKey:
 def batch(number: int) -> Batch:
     """An event, and all that hangs on it."""
     return Batch(
-        events=(event(number, urgent=True, incident=f"{BOOT}-{number}"),),
-        tallies=(Tally(node=ROOM, boot=BOOT, ranges=((1, number),)),),
-        incidents=(incident(number),),
-        notices=(alarm(f"alarm:{number}"),),
+        events=[event(number, urgent=True, incident=f"{BOOT}-{number}")],
+        tallies=[Tally(node=ROOM, boot=BOOT, ranges=((1, number),))],
+        incidents=[incident(number)],
+        notices=[alarm(f"alarm:{number}")],
     )
 
 
@@ -59,9 +59,9 @@ def compete(history: History, monitor: str, count: int) -> None:
         found = finding(node=room(number))
         stored = history.store(
             Batch(
-                flips=(flip(Status.UP, Status.DOWN, room(number)),),
-                raised=(found,),
-                notices=(told(found, key=f"{monitor}:{number}"), alarm(f"alarm:{number}")),
+                flips=[flip(Status.UP, Status.DOWN, room(number))],
+                raised=[found],
+                notices=[told(found, key=f"{monitor}:{number}"), alarm(f"alarm:{number}")],
             )
         )
         won["flips"] += [str(each.node) for each in stored.flips]
@@ -69,7 +69,7 @@ def compete(history: History, monitor: str, count: int) -> None:
         won["notices"] += [key.removeprefix(f"{monitor}:") for key in stored.notices]
     wait()
     for number in range(count):
-        stored = history.store(Batch(cleared=((finding(node=room(number)).key, at(9)),)))
+        stored = history.store(Batch(cleared=[(finding(node=room(number)).key, at(9))]))
         won["cleared"] += [str(each.of) for each in stored.cleared]
     for gather in (True, False):
         while claim := history.outbox.claim(TARGET, monitor, gather=gather, limit=1):

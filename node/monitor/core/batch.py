@@ -24,8 +24,10 @@ from node.monitor.core.model import (
 )
 
 
-class Batch(Struct, frozen=True, kw_only=True):
+class Batch(Struct, kw_only=True):
     """Decisions that the history commits as a whole or not at all. It takes the fields in the order given here.
+
+    This is the only list of what there is to store: the core adds to it (decisions.py), and the store takes it.
 
     - ``events``: an event that is already there counts as stored. Of an event without a body only the number is kept,
       by a tally.
@@ -42,27 +44,27 @@ class Batch(Struct, frozen=True, kw_only=True):
       ended the incident. One about the end of an incident is told only if the incident is ended.
     """
 
-    events: tuple[HeardEvent, ...] = ()
-    tallies: tuple[Tally, ...] = ()
-    nodes: tuple[NodeRecord, ...] = ()
-    flips: tuple[Flip, ...] = ()
-    incidents: tuple[IncidentRecord, ...] = ()
-    raised: tuple[Finding, ...] = ()
-    cleared: tuple[tuple[FindingKey, datetime], ...] = ()
-    pauses: tuple[Pause, ...] = ()
-    pause_ends: tuple[tuple[NodeKey, datetime], ...] = ()
-    walk_tests: tuple[WalkTest, ...] = ()
-    tests: tuple[ButtonTest, ...] = ()
-    buttons: tuple[Button, ...] = ()
-    targets: tuple[TargetRecord, ...] = ()
-    forgotten: tuple[NodeKey, ...] = ()
-    notices: tuple[Notice, ...] = ()
+    events: list[HeardEvent] = []
+    tallies: list[Tally] = []
+    nodes: list[NodeRecord] = []
+    flips: list[Flip] = []
+    incidents: list[IncidentRecord] = []
+    raised: list[Finding] = []
+    cleared: list[tuple[FindingKey, datetime]] = []
+    pauses: list[Pause] = []
+    pause_ends: list[tuple[NodeKey, datetime]] = []
+    walk_tests: list[WalkTest] = []
+    tests: list[ButtonTest] = []
+    buttons: list[Button] = []
+    targets: list[TargetRecord] = []
+    forgotten: list[NodeKey] = []
+    notices: list[Notice] = []
 
     @property
     def may_be_refused(self) -> bool:
         """Whether this is telemetry only: its nodes send all of it again, and nobody waits for it."""
-        telemetry = Batch(events=self.events, tallies=self.tallies, nodes=self.nodes)
-        return bool(self.events) and self == telemetry and not any(event.urgent for event in self.events)
+        others = (getattr(self, name) for name in Batch.__struct_fields__ if name not in ("events", "tallies", "nodes"))
+        return bool(self.events) and not any(others) and not any(event.urgent for event in self.events)
 
 
 class Stored(Struct, frozen=True, kw_only=True):
@@ -106,7 +108,7 @@ class StoreRecovered(Struct, frozen=True, kw_only=True):
     at: float
 
 
-class Memory(Struct, frozen=True, kw_only=True):
+class Remembered(Struct, frozen=True, kw_only=True):
     """What a start must know: everything that is open, and the newest of the rest.
 
     ``closed``: the incidents that were reset last, oldest first, each with its number of presses. ``mistaken``: the

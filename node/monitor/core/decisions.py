@@ -5,32 +5,23 @@ none is told twice.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from msgspec import field
 from msgspec.structs import replace
 
 from node.errors.faults import Severity
+from node.monitor.core.batch import Batch
 from node.monitor.core.commands.requests import Answer
 from node.monitor.core.findings.catalogue import SUPERVISION, kind_of
 from node.monitor.core.model import (
-    Button,
-    ButtonTest,
     EventKey,
     Finding,
     FindingKey,
-    Flip,
-    HeardEvent,
-    IncidentRecord,
     NodeKey,
-    NodeRecord,
     Notice,
     NoticeKind,
-    Pause,
-    Tally,
-    TargetRecord,
-    WalkTest,
 )
 from node.protocol.monitor_messages import ReceiptKind
 from node.sanitize import plain as shown
@@ -102,51 +93,15 @@ class Respond(NamedTuple):
 Say = SendReceipt | SendCommand | ClearTopics | TellTest | Respond
 
 
-@dataclass(slots=True)
-class Decisions:
-    """``says`` go out at once. All other fields are committed together, and what depends on them follows after that."""
+class Decisions(Batch, kw_only=True):
+    """``says`` go out at once. The batch is committed as a whole, and what depends on it follows after that."""
 
     says: list[Say] = field(default_factory=list)
-    events: list[HeardEvent] = field(default_factory=list)
-    tallies: list[Tally] = field(default_factory=list)
-    nodes: list[NodeRecord] = field(default_factory=list)
-    flips: list[Flip] = field(default_factory=list)
-    incidents: list[IncidentRecord] = field(default_factory=list)
-    raised: list[Finding] = field(default_factory=list)
-    cleared: list[tuple[FindingKey, datetime]] = field(default_factory=list)
-    pauses: list[Pause] = field(default_factory=list)
-    pause_ends: list[tuple[NodeKey, datetime]] = field(default_factory=list)
-    walk_tests: list[WalkTest] = field(default_factory=list)
-    tests: list[ButtonTest] = field(default_factory=list)
-    buttons: list[Button] = field(default_factory=list)
-    targets: list[TargetRecord] = field(default_factory=list)
-    forgotten: list[NodeKey] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
 
     @property
     def to_store(self) -> bool:
         """Whether there is anything for the history."""
-        return any(getattr(self, name) for name in STORED)
-
-
-STORED = (
-    "events",
-    "tallies",
-    "nodes",
-    "flips",
-    "incidents",
-    "raised",
-    "cleared",
-    "pauses",
-    "pause_ends",
-    "walk_tests",
-    "tests",
-    "buttons",
-    "targets",
-    "forgotten",
-    "notices",
-)
-"""The fields of Decisions that the history commits."""
+        return any(getattr(self, name) for name in Batch.__struct_fields__)
 
 
 def plain(text: str | None, length: int = 63) -> str:
@@ -169,7 +124,7 @@ class Ledger:
         self.open: dict[FindingKey, Finding] = {each.key: each for each in known}
         self.out = Decisions()
 
-    def find(
+    def raise_finding(
         self,
         now: Moment,
         key: FindingKey,

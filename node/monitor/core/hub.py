@@ -14,7 +14,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
-from node.monitor.core.batch import Memory, Stored
+from node.monitor.core.batch import Remembered, Stored
 from node.monitor.core.commands.button_tests import ButtonTests
 from node.monitor.core.commands.dispatch import Dispatch
 from node.monitor.core.commands.probes import Probes
@@ -61,7 +61,7 @@ _DOORS = ("opened", "closed")
 class Hub:
     """The deciding part of a monitor. ``take`` returns what was decided since the last call."""
 
-    def __init__(self, settings: Settings, now: Moment, memory: Memory, boot: str) -> None:
+    def __init__(self, settings: Settings, now: Moment, memory: Remembered, boot: str) -> None:
         self.settings = settings
         self.started = now
         self.ledger = Ledger(memory.findings)

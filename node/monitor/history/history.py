@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from time import monotonic
 
-from node.monitor.core.batch import Batch, Memory, Refused, Stored, StoreFailed, StoreRecovered
+from node.monitor.core.batch import Batch, Refused, Remembered, Stored, StoreFailed, StoreRecovered
 from node.monitor.core.monitor_settings import Retention
 from node.monitor.errors import HistoryUrlError
 from node.monitor.history.database.connection import Database
@@ -15,7 +15,7 @@ from node.monitor.history.store.startup import remember
 from node.monitor.history.store.store_batch import TargetsOf, store
 from node.monitor.history.tokens import StoredTokens
 
-__all__ = ["Batch", "History", "Memory", "Refused", "StoreFailed", "StoreRecovered", "Stored"]
+__all__ = ["Batch", "History", "Refused", "Remembered", "StoreFailed", "StoreRecovered", "Stored"]
 
 
 class History:
@@ -49,7 +49,7 @@ class History:
         """Check the version for a program that only reads. Raises HistoryOlderError and HistoryNewerError."""
         self._database.check()
 
-    def remember(self, at_utc: datetime) -> Memory:
+    def remember(self, at_utc: datetime) -> Remembered:
         """Everything that a start at ``at_utc`` must know."""
         with self._database.reading() as connection:
             return remember(connection, at_utc)

@@ -29,7 +29,7 @@ from functools import partial
 
 from node.config.reader import first_problem
 from node.io.systemd import Feed, Notifier
-from node.monitor.core.batch import Batch, Memory, Refused, Stored, StoreFailed, StoreRecovered
+from node.monitor.core.batch import Refused, Remembered, Stored, StoreFailed, StoreRecovered
 from node.monitor.core.commands.requests import Answer, Request
 from node.monitor.core.decisions import Decisions, Moment, Respond, TellTest
 from node.monitor.core.hub import Hub
@@ -210,7 +210,7 @@ class Service:
         if decisions.to_store:
             self._outbox.keep_until_stored(decisions.notices)
             self._requests.await_store(waiting, time.monotonic())
-            self._writer.store(_batch(decisions), partial(self._committed, waiting))
+            self._writer.store(decisions, partial(self._committed, waiting))
         if responds and len(self._hub.fleet.nodes) <= AT_ONCE_NODES:
             # Somebody who does something and looks at the view at once sees its effect.
             self._make_view(_now(), at_once=True)
@@ -268,7 +268,7 @@ class Service:
             self._remembers = True
             self._inbox.call_soon(partial(self._begin_anew, memory))
 
-    def _begin_anew(self, memory: Memory) -> None:
+    def _begin_anew(self, memory: Remembered) -> None:
         """Go on as after a restart, with all that the history knows. What was decided without it is stored before."""
         log.info("what the history knows is used from now on")
         self._act(self._hub.take())
@@ -333,7 +333,3 @@ def _now() -> Moment:
 def _as_heard(said: Said, now: Moment) -> Moment:
     """When a message came: the time that it waited in the inbox counts, too."""
     return Moment(min(said.at, now.at), now.utc)
-
-
-def _batch(decisions: Decisions) -> Batch:
-    return Batch(**{name: tuple(getattr(decisions, name)) for name in Batch.__struct_fields__})

@@ -10,7 +10,7 @@ import logging
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.decisions import Moment
 from node.monitor.errors import HistoryError
 from node.monitor.history.history import History
@@ -22,24 +22,24 @@ REMEMBER_S = 15.0
 log = logging.getLogger(__name__)
 
 
-def remembered(history: History, now: Moment) -> tuple[Memory, str]:
+def remembered(history: History, now: Moment) -> tuple[Remembered, str]:
     """What the history knows and "", or nothing and the reason why it can't be used."""
     try:
         history.upgrade()
         return history.remember(now.utc), ""
     except HistoryError as problem:
-        return Memory(), f"{problem.code} {problem.text}"
+        return Remembered(), f"{problem.code} {problem.text}"
     except Exception as problem:
         # Without the history's knowledge the monitor still tells people, and the history's thread lives on.
         log.exception("the history can't be used")
-        return Memory(), f"the history can't be used: {type(problem).__name__}"
+        return Remembered(), f"the history can't be used: {type(problem).__name__}"
 
 
-def remembered_soon(history: History, now: Moment, within_s: float = REMEMBER_S) -> tuple[Memory, str]:
+def remembered_soon(history: History, now: Moment, within_s: float = REMEMBER_S) -> tuple[Remembered, str]:
     """The same as ``remembered``; nothing and HANGS if that takes longer than ``within_s``."""
-    answers: SimpleQueue[tuple[Memory, str]] = SimpleQueue()
+    answers: SimpleQueue[tuple[Remembered, str]] = SimpleQueue()
     Thread(target=lambda: answers.put(remembered(history, now)), name="remember", daemon=True).start()
     try:
         return answers.get(timeout=within_s)
     except Empty:
-        return Memory(), HANGS
+        return Remembered(), HANGS

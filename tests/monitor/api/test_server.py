@@ -152,7 +152,7 @@ def test_a_client_that_gets_answers_stays(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_head_without_an_end_is_refused() -> None:
-    """Memory for it is bounded."""
+    """Remembered for it is bounded."""
     with serving(Behind()) as site, connected(site) as client:
         client.sendall(b"GET / HTTP/1.1\r\nX: " + b"a" * 40_000)
         answer = heard(client)

@@ -86,7 +86,7 @@ def asked(directory: Path, reading: Reading, *arguments: str) -> subprocess.Comp
 @pytest.fixture
 def events(history: History) -> History:
     """A history of more events than two pages hold."""
-    history.store(Batch(events=tuple(event(seq) for seq in range(1, MANY + 1))))
+    history.store(Batch(events=[event(seq) for seq in range(1, MANY + 1)]))
     return history
 
 
@@ -131,7 +131,7 @@ def test_what_is_left_out_is_said(events: History, tmp_path: Path, arguments: tu
 @pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)], ids=str)
 def test_nothing_is_said_where_nothing_is_left_out(history: History, tmp_path: Path, form: tuple[str, ...]) -> None:
     """As many as may be are not one too many."""
-    history.store(Batch(events=(event(1), event(2))))
+    history.store(Batch(events=[event(1), event(2)]))
 
     told = asked(tmp_path, history.reading, "events", "--most", "2", *form)
 
@@ -239,9 +239,9 @@ def test_past_findings_can_be_looked_up(
     """By node, site and time; an instant without a zone is this machine's, and so they are shown, in summer too."""
     first, own = finding(since_utc=at(10)), finding("M008", NodeKey("", ""), subject="broker:8883", since_utc=at(20))
     again = finding(since_utc=at(40))
-    history.store(Batch(raised=(first, own)))
-    history.store(Batch(cleared=((first.key, at(15 + 150 * 86400)),)))
-    history.store(Batch(raised=(again,)))
+    history.store(Batch(raised=[first, own]))
+    history.store(Batch(cleared=[(first.key, at(15 + 150 * 86400))]))
+    history.store(Batch(raised=[again]))
 
     shown = asked(tmp_path, history.reading, "findings", *arguments)
     told = asked(tmp_path, history.reading, "findings", "--json", *arguments)
@@ -332,7 +332,7 @@ def test_a_node_of_which_there_is_nothing_yet_is_not_refused(
 
 def test_a_site_that_is_no_more_is_in_the_history_all_the_same(history: History, tmp_path: Path) -> None:
     """Its nodes were taken out of the roster."""
-    history.store(Batch(events=(event(key=EventKey("gone", "room-1", "0badcafe", 1)),)))
+    history.store(Batch(events=[event(key=EventKey("gone", "room-1", "0badcafe", 1))]))
 
     told = asked(tmp_path, history.reading, "events", "--site", "gone")
 

@@ -2,8 +2,7 @@
 
 from msgspec.structs import replace
 
-from node.monitor.core.batch import Batch, Memory, Stored
-from node.monitor.core.decisions import STORED, Decisions
+from node.monitor.core.batch import Batch, Remembered, Stored
 from node.monitor.core.incidents.merge import merge
 from node.monitor.core.model import (
     Button,
@@ -104,10 +103,10 @@ class Committed:
         if there is not None and notice.presses > there.told_presses:
             self.incidents[key] = replace(there, told_presses=notice.presses, told_utc=notice.at_utc)
 
-    def remember(self) -> Memory:
+    def remember(self) -> Remembered:
         """As History.remember."""
         records = self.incidents.values()
-        return Memory(
+        return Remembered(
             nodes=tuple(self.nodes.values()),
             incidents=tuple(each for each in records if each.reset_utc is None),
             closed=tuple((each.key, each.presses) for each in records if each.reset_utc is not None),
@@ -116,8 +115,3 @@ class Committed:
             buttons=tuple(self.buttons.values()),
             pauses=tuple(self.pauses.values()),
         )
-
-
-def batch_of(decisions: Decisions) -> Batch:
-    """What of these decisions is to be committed."""
-    return Batch(**{name: tuple(getattr(decisions, name)) for name in STORED})

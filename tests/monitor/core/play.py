@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from node.core.settings import AlarmClass
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import Answer, Request
 from node.monitor.core.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
 from node.monitor.core.hub import Hub
@@ -29,8 +29,8 @@ class Play:
     ``has``: what the history has of a boot, whoever stored it.
     """
 
-    def __init__(self, memory: Memory | None = None, **changes: Any) -> None:
-        self.hub = Hub(settings_of(**changes), moment(0.0), memory or Memory(), "0000cafe")
+    def __init__(self, memory: Remembered | None = None, **changes: Any) -> None:
+        self.hub = Hub(settings_of(**changes), moment(0.0), memory or Remembered(), "0000cafe")
         self.store = self.tell = self.obey = True
         self.first: dict[tuple[NodeKey, str, int], float] = {}
         self.has: dict[tuple[NodeKey, str], list[tuple[int, int]]] = {}
@@ -110,7 +110,7 @@ class Play:
 
     def _settle(self, now: Moment) -> None:
         decisions = self.hub.take()
-        for name in Decisions.__dataclass_fields__:
+        for name in Decisions.__struct_fields__:
             getattr(self.all, name).extend(getattr(decisions, name))
         if self.store and (decisions.events or decisions.tallies):
             for tally in decisions.tallies:

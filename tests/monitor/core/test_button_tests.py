@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import EndWalkTest, StartWalkTest
 from node.monitor.core.decisions import Moment
 from node.monitor.core.hub import REVIEW_S
@@ -31,7 +31,7 @@ def walk(left_s: float, name: str = "walk-1") -> WalkTest:
 @pytest.mark.parametrize(("days", "found"), [(30.9, []), (31.0, ["M006"])])
 def test_a_button_is_overdue_by_the_calendar(days: float, found: list[str]) -> None:
     """Also what was tested before a restart."""
-    play = Play(Memory(buttons=(button(days),)))
+    play = Play(Remembered(buttons=(button(days),)))
     play.hear(0.5, heartbeat())
 
     play.hub.button_tests.review(moment(1.0))
@@ -59,7 +59,7 @@ def test_a_date_of_a_clock_that_was_not_set_counts_from_when_it_is() -> None:
 
 def test_a_test_of_a_clock_that_was_ahead_is_counted_from_when_that_is_found() -> None:
     """Else a button that was tested by a clock of 2030 would be due in 2030."""
-    play = Play(Memory(buttons=(button(-1500.0),)))
+    play = Play(Remembered(buttons=(button(-1500.0),)))
     play.hear(0.5, heartbeat())
 
     play.hub.button_tests.review(moment(1.0))
@@ -71,7 +71,7 @@ def test_a_test_of_a_clock_that_was_ahead_is_counted_from_when_that_is_found() -
 
 def test_a_start_without_a_set_clock_takes_no_date_for_a_wrong_one() -> None:
     """A machine without a battery begins in 1970, and knows better some seconds later: what was tested stays so."""
-    play = Play(Memory(buttons=(button(40.0),)))
+    play = Play(Remembered(buttons=(button(40.0),)))
     play.hear(0.5, heartbeat())
 
     play.hub.button_tests.review(Moment(1.0, UNSET))
@@ -85,7 +85,7 @@ def test_a_start_without_a_set_clock_takes_no_date_for_a_wrong_one() -> None:
 def test_mistaken_calls_of_a_wrong_clock_count_as_of_now(days: float) -> None:
     """For twelve months, and not for ever."""
     calls = tuple((ROOM, "button", START - timedelta(days=days)) for _ in range(2))
-    play = Play(Memory(mistaken=calls))
+    play = Play(Remembered(mistaken=calls))
     before = play.found()
 
     play.hub.incidents.false_alarms.review(moment(366 * DAY_S))
@@ -97,7 +97,7 @@ def test_a_pause_of_a_clock_that_was_not_set_has_its_whole_time_after_a_restart(
     """It began in 1970 for an hour, and the clock was set meanwhile."""
     pause = Pause(node=ROOM, by="desk", reason="works", since_utc=UNSET, until_utc=UNSET + timedelta(hours=1))
     record = NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=BOOT, period_s=10.0)
-    play = Play(Memory(nodes=(record,), pauses=(pause,)))
+    play = Play(Remembered(nodes=(record,), pauses=(pause,)))
 
     shown = next(each for each in view(play.hub, moment(1.0), "1", {}).nodes)
     play.until(3590.0)
@@ -110,7 +110,7 @@ def test_a_pause_of_a_clock_that_was_not_set_has_its_whole_time_after_a_restart(
 
 def test_a_test_ends_the_finding() -> None:
     """At once."""
-    play = Play(Memory(buttons=(button(40.0),)))
+    play = Play(Remembered(buttons=(button(40.0),)))
     play.hear(0.5, heartbeat())
     play.hub.button_tests.review(moment(1.0))
     overdue = play.found()
@@ -123,9 +123,9 @@ def test_a_test_ends_the_finding() -> None:
 
 def test_a_test_whose_confirmation_comes_after_a_restart_counts() -> None:
     """The history has the one, and the node says the other."""
-    before = Play(Memory(buttons=(button(40.0),)))
+    before = Play(Remembered(buttons=(button(40.0),)))
     before.hear(1.0, event(1, "tested", input="button", test=True))
-    play = Play(Memory(buttons=(button(40.0),), unconfirmed=tuple(before.all.tests)))
+    play = Play(Remembered(buttons=(button(40.0),), unconfirmed=tuple(before.all.tests)))
 
     play.hear(1.0, event(2, "test-confirmed", input="button", test=True, for_s=0.1))
 
@@ -137,7 +137,7 @@ def test_a_test_of_a_button_that_found_no_room_is_confirmed_to_nobody() -> None:
     """It was noted before the restart all the same."""
     before = Play()
     before.hear(1.0, event(1, "tested", input="button", test=True))
-    play = Play(Memory(unconfirmed=tuple(before.all.tests)))
+    play = Play(Remembered(unconfirmed=tuple(before.all.tests)))
 
     play.hear(1.0, event(2, "test-confirmed", input="button", test=True, for_s=0.1))
 
@@ -146,7 +146,7 @@ def test_a_test_of_a_button_that_found_no_room_is_confirmed_to_nobody() -> None:
 
 def test_an_older_test_that_comes_late_takes_no_newer_ones_place() -> None:
     """A backlog may be of last week."""
-    play = Play(Memory(buttons=(button(1.0),)))
+    play = Play(Remembered(buttons=(button(1.0),)))
     late = event(1, "tested", input="button", test=True, age_ms=int(5 * DAY_S * 1000))
 
     play.hear(1.0, late)
@@ -157,7 +157,7 @@ def test_an_older_test_that_comes_late_takes_no_newer_ones_place() -> None:
 
 def test_a_clock_that_was_wrong_ends_the_finding_by_itself() -> None:
     """It said a date a month too late."""
-    play = Play(Memory(buttons=(button(1.0),)))
+    play = Play(Remembered(buttons=(button(1.0),)))
     play.hear(0.5, heartbeat())
     play.hub.button_tests.review(moment(40 * DAY_S))
     overdue = play.found()
@@ -169,7 +169,7 @@ def test_a_clock_that_was_wrong_ends_the_finding_by_itself() -> None:
 
 def test_a_button_that_was_taken_off_the_wall_is_nobodys_business() -> None:
     """Its node no longer names it."""
-    play = Play(Memory(buttons=(button(40.0), button(40.0, "other"))))
+    play = Play(Remembered(buttons=(button(40.0), button(40.0, "other"))))
     play.hear(0.5, heartbeat(buttons=("button", "other")))
     play.hub.button_tests.review(moment(1.0))
     both = play.found()
@@ -212,7 +212,7 @@ def test_a_confirmation_is_of_the_walk_test_of_its_test(ended: bool) -> None:
 )
 def test_a_walk_test_goes_on_after_a_restart_until_its_end(left_s: float, ends: float) -> None:
     """And never for more than an hour."""
-    play = Play(Memory(walk_tests=(walk(left_s),)))
+    play = Play(Remembered(walk_tests=(walk(left_s),)))
 
     play.until(ends - 0.1)
     held = bool(play.hub.button_tests.walks)
@@ -224,7 +224,7 @@ def test_a_walk_test_goes_on_after_a_restart_until_its_end(left_s: float, ends: 
 
 def test_a_node_that_is_gone_is_not_told_of_an_end() -> None:
     """The roster lost it, or it was never heard since."""
-    play = Play(Memory(walk_tests=(walk(300.0),)))
+    play = Play(Remembered(walk_tests=(walk(300.0),)))
     play.hear(0.5, will(), retained=True)
     play.hub.fleet.nodes[ROOM].boot = ""
 

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.incidents.call_rate import ANOTHER_S, CALL, CALLS, FURTHER_PRESS, SHOWN_S
 from node.monitor.core.model import NodeKey, NodeRecord, Notice, NoticeKind, Status
 from node.monitor.core.monitor_settings import Target
@@ -99,7 +99,7 @@ def test_after_a_restart_the_finding_ends_by_itself() -> None:
     known = tuple(play.hub.ledger.open.values())
 
     node = NodeRecord(node=ROOM, status=Status.UP, since_utc=START)
-    again = Play(Memory(findings=known, nodes=(node,)))
+    again = Play(Remembered(findings=known, nodes=(node,)))
     before = again.found()
     again.until(SHOWN_S + 1.0)
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.dispatch import ANSWER_S, PENDING_LIMIT
 from node.monitor.core.commands.requests import (
     Acknowledge,
@@ -104,7 +104,7 @@ def test_an_acknowledgement_whose_incident_ended_meanwhile_changes_nothing() -> 
 )
 def test_a_node_that_is_away_is_not_waited_for(known: bool, request_: Request, answer: Answer) -> None:
     """What can be done here is."""
-    play = called() if known else Play(Memory(incidents=(record(),)))
+    play = called() if known else Play(Remembered(incidents=(record(),)))
     if known:
         play.hear(2.0, goodbye())
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from node.errors.faults import Severity
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.model import Finding, FindingKey, NodeRecord, Status
 from node.monitor.core.nodes.duplicate_identity import MARGIN_S, SHOWN_S
 from node.protocol.messages import HeartbeatMessage
@@ -79,7 +79,7 @@ def test_a_restart_of_the_monitor_keeps_it_until_the_second_one_is_silent() -> N
     """Nobody is told of it anew, nor that it is over."""
     known = Finding(key=DOUBLED, severity=Severity.CRITICAL, since_utc=START)
     node = NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=LATER_BOOT)
-    play = Play(Memory(findings=(known,), nodes=(node,)))
+    play = Play(Remembered(findings=(known,), nodes=(node,)))
 
     play.hear(1.0, beat(BOOT, 100.0))
     before = is_doubled(play)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.model import EventKey, NodeKey, NoticeKind
 from node.monitor.core.nodes.receipts import CALLS_ROOM, ROOM, STORING_S
 from node.protocol.messages import Event
@@ -121,7 +121,7 @@ def test_a_flood_of_before_a_restart_is_over() -> None:
         play.hear(1.0, event(seq, "restored", input="button"))
     before = flooding(play)
 
-    play = Play(Memory(findings=tuple(play.hub.ledger.open.values())))
+    play = Play(Remembered(findings=tuple(play.hub.ledger.open.values())))
     play.hear(0.5, event(1, "restored", input="button"))
     play.until(2.0)
 

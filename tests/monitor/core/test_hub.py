@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace as replaced
 
-from node.monitor.core.batch import Memory, Stored
+from node.monitor.core.batch import Remembered, Stored
 from node.monitor.core.commands.requests import (
     Acknowledge,
     Answer,
@@ -81,7 +81,7 @@ def test_a_repeated_event_whose_store_is_under_way_gets_none() -> None:
 def test_what_the_history_knows_of_before_a_restart_is_held() -> None:
     """A copy of it gets a receipt; what is new is stored first."""
     tally = Tally(node=ROOM, boot=BOOT, ranges=((1, 4),))
-    play = Play(Memory(tallies=(tally,), closed=((INCIDENT, 2),)))
+    play = Play(Remembered(tallies=(tally,), closed=((INCIDENT, 2),)))
     play.store = False
 
     play.hear(1.0, press(4, incident=1, presses=2))
@@ -152,7 +152,7 @@ def test_an_unacknowledged_incident_is_not_forgotten_by_a_restart() -> None:
     """The next group is told a minute after it; what was told isn't again."""
     before = Play(targets=(Target("t0", "json://x"), Target("t1", "json://x", level=1)))
     before.hear(1.0, press(1))
-    play = Play(Memory(incidents=(before.record(),)), targets=before.hub.settings.targets)
+    play = Play(Remembered(incidents=(before.record(),)), targets=before.hub.settings.targets)
 
     play.until(ESCALATE_S + 0.5)
 
@@ -175,7 +175,7 @@ def test_a_press_before_the_acknowledgement_is_not_told_after_it() -> None:
     """Both were said while nobody heard them: the retained list comes first, with all presses that it answers."""
     before = Play()
     before.hear(1.0, press(1))
-    play = Play(Memory(incidents=(before.record(),)))
+    play = Play(Remembered(incidents=(before.record(),)))
     listed = alarm((1, "acknowledged"))
     answered = replaced(listed.incidents[0], presses=2)
 

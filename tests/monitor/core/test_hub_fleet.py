@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import PauseNode, Resume
 from node.monitor.core.model import NodeRecord, NoticeKind, Pause, Status
 from node.monitor.core.monitor_settings import Place
@@ -91,7 +91,7 @@ def test_a_goodbye_of_an_older_boot_says_nothing_of_the_one_that_speaks() -> Non
 def test_a_planned_end_is_known_again_after_a_restart() -> None:
     """The broker kept it."""
     record = NodeRecord(node=ROOM, status=Status.DOWN, since_utc=START, boot=BOOT, reason="goodbye")
-    play = Play(Memory(nodes=(record,)))
+    play = Play(Remembered(nodes=(record,)))
 
     play.hear(1.0, goodbye(back_in_s=600.0), retained=True)
     play.until(600.9)
@@ -108,7 +108,7 @@ def test_a_pause_outlives_no_clock(clock_off: float, left_s: float) -> None:
     pause = Pause(node=ROOM, by="x", reason="paint", since_utc=since, until_utc=since + timedelta(seconds=600))
     record = NodeRecord(node=ROOM, status=Status.PAUSED, since_utc=START, boot=BOOT)
 
-    play = Play(Memory(nodes=(record,), pauses=(pause,)))
+    play = Play(Remembered(nodes=(record,), pauses=(pause,)))
 
     ends = play.hub.fleet.nodes[ROOM].pause_ends
     assert ends == pytest.approx(left_s) or (left_s == 0.0 and status(play) is Status.LATE)
@@ -125,7 +125,7 @@ def test_what_came_before_the_last_sign_of_life_says_nothing_new() -> None:
     play.hub.hear(moment(9.9), BROKER, ROOM, heartbeat(period_s=60.0), retained=False)
 
     tracked = play.hub.fleet.nodes[ROOM]
-    assert (tracked.boot, tracked.heard, tracked.period_s) == (LATER_BOOT, 10.0, 10.0)
+    assert (tracked.boot, tracked.heard_at, tracked.period_s) == (LATER_BOOT, 10.0, 10.0)
 
 
 def test_a_way_is_known_by_what_came_late() -> None:
@@ -146,7 +146,7 @@ def test_a_node_that_was_taken_out_of_the_roster_is_forgotten() -> None:
     record = NodeRecord(node=ROOM, status=Status.PAUSED, since_utc=START, boot=BOOT)
     pause = Pause(node=ROOM, by="x", reason="paint", since_utc=START, until_utc=START + timedelta(seconds=600))
 
-    play = Play(Memory(nodes=(record,), pauses=(pause,)), roster=())
+    play = Play(Remembered(nodes=(record,), pauses=(pause,)), roster=())
 
     assert play.hub.fleet.nodes == {}
 
@@ -155,7 +155,7 @@ def test_a_node_of_the_roster_is_as_it_was_before_a_restart() -> None:
     """With its place, and once."""
     record = NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=BOOT, period_s=30.0)
 
-    play = Play(Memory(nodes=(record,)), roster=(Place(ROOM, "2"),))
+    play = Play(Remembered(nodes=(record,)), roster=(Place(ROOM, "2"),))
 
     tracked = play.hub.fleet.nodes[ROOM]
     assert (tracked.status, tracked.boot, tracked.period_s, len(play.hub.fleet.nodes)) == (Status.UP, BOOT, 30.0, 1)
@@ -164,7 +164,7 @@ def test_a_node_of_the_roster_is_as_it_was_before_a_restart() -> None:
 def test_after_a_restart_a_node_is_shown_as_up_once_it_is_heard() -> None:
     """It may have died meanwhile; nobody is told so before its time is over."""
     record = NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=BOOT)
-    play = Play(Memory(nodes=(record,)))
+    play = Play(Remembered(nodes=(record,)))
 
     play.until(5.0)
     before = view(play.hub, moment(5.0), "1", {}).nodes[0].status

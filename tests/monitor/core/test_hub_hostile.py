@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as replaced
 
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.button_tests import NODE_BUTTONS_LIMIT
 from node.monitor.core.hub import FIRST_UTC, REVIEW_S
 from node.monitor.core.model import NodeKey, Tally
@@ -76,7 +76,7 @@ def test_what_a_node_says_of_numbers_hides_no_call() -> None:
 
 def test_what_was_evicted_before_a_restart_hides_no_call() -> None:
     """Nor does what the history holds of numbers."""
-    play = Play(Memory(tallies=(Tally(node=ROOM, boot=BOOT, ranges=((1, 2**53),)),)))
+    play = Play(Remembered(tallies=(Tally(node=ROOM, boot=BOOT, ranges=((1, 2**53),)),)))
     play.store = False
 
     play.hear(2.0, press(2))
@@ -95,7 +95,7 @@ def test_what_was_evicted_before_a_restart_hides_no_call() -> None:
 )
 def test_what_was_evicted_before_a_restart_hides_no_further_call(known: dict[str, Any]) -> None:
     """Whoever was told of the first press took it for answered."""
-    play = Play(Memory(tallies=(Tally(node=ROOM, boot=BOOT, ranges=((1, 2**53),)),), **known))
+    play = Play(Remembered(tallies=(Tally(node=ROOM, boot=BOOT, ranges=((1, 2**53),)),), **known))
     play.store = False
 
     play.hear(2.0, press(2, incident=1, presses=2))

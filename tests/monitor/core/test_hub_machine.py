@@ -18,7 +18,7 @@ from node.monitor.core.hub import TICK_S, Hub
 from node.monitor.core.model import EventKey, FindingKey, IncidentKey, IncidentRecord, Notice, NoticeKind, Status
 from node.monitor.core.monitor_settings import Target
 from node.protocol.messages import Alarm, Event, EventId, State
-from tests.monitor.core.committed import Committed, batch_of
+from tests.monitor.core.committed import Committed
 from tests.monitor.core.node_messages import (
     BROKER,
     ROOM,
@@ -411,7 +411,7 @@ class Building(RuleBasedStateMachine):
                 desk.ended[record.key] = max(record.presses, desk.ended.get(record.key, 0))
         desk.calls.update({each.key: each for each in decisions.notices if each.is_call})
         if decisions.to_store:
-            desk.queue.append(batch_of(decisions))
+            desk.queue.append(decisions)
         for say in decisions.says:
             if isinstance(say, SendReceipt):
                 self.is_said(desk, say)

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from node.errors.faults import Severity
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.findings.self_check import SHOWN_S
 from node.monitor.core.model import Finding, FindingKey, IncidentKey, NodeKey, NodeRecord, Status
 from node.monitor.core.monitor_settings import Place
@@ -24,7 +24,7 @@ def found(code: str, node: NodeKey = ROOM, subject: str = "") -> Finding:
 
 def restarted(*findings: Finding) -> Play:
     """A start with these findings, and with ROOM alone in the roster."""
-    return Play(Memory(findings=findings), roster=(Place(ROOM),))
+    return Play(Remembered(findings=findings), roster=(Place(ROOM),))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_an_open_alarms_event_that_came_meanwhile_is_missed_no_longer(
     incident = record_of(INCIDENT, held_utc=received)
     missing = found("M015", ROOM, INCIDENT.incident)
 
-    play = Play(Memory(incidents=(incident,), findings=(missing,)), roster=(Place(ROOM),))
+    play = Play(Remembered(incidents=(incident,), findings=(missing,)), roster=(Place(ROOM),))
 
     assert play.found() == codes
 
@@ -87,7 +87,7 @@ def test_what_another_monitor_found_about_itself_is_its_own_business() -> None:
 
 def test_a_broker_that_was_away_before_a_restart_is_told_as_back_once_it_is() -> None:
     """And not as away once more."""
-    play = Play(Memory(findings=(found("M008", OWN, f"guard-desk/{OTHER_BROKER}"),)), brokers=TWO_BROKERS)
+    play = Play(Remembered(findings=(found("M008", OWN, f"guard-desk/{OTHER_BROKER}"),)), brokers=TWO_BROKERS)
     play.until(60.0)
     while_away = play.found(), list(play.all.notices)
 
@@ -102,7 +102,7 @@ def test_a_broker_that_was_away_before_a_restart_is_told_as_back_once_it_is() ->
 @pytest.mark.parametrize("code", ["M012", "M013", "M014"])
 def test_what_was_shown_before_a_restart_goes_after_its_minute(code: str) -> None:
     """Unless it is seen again."""
-    play = Play(Memory(findings=(found(code, OWN, f"guard-desk/{BROKER}"),)))
+    play = Play(Remembered(findings=(found(code, OWN, f"guard-desk/{BROKER}"),)))
     play.until(SHOWN_S - 1.0)
     before = play.found()
 
@@ -131,7 +131,7 @@ def test_what_was_found_of_a_stranger_stays_with_it() -> None:
 
 def test_the_finding_of_an_open_incident_stays() -> None:
     """It still misses its end."""
-    memory = Memory(incidents=(record_of(INCIDENT),), findings=(found("M009", ROOM, INCIDENT.incident),))
+    memory = Remembered(incidents=(record_of(INCIDENT),), findings=(found("M009", ROOM, INCIDENT.incident),))
 
     play = Play(memory)
 
@@ -140,7 +140,7 @@ def test_the_finding_of_an_open_incident_stays() -> None:
 
 def test_faults_of_before_a_restart_go_with_the_first_heartbeat_without_them() -> None:
     """What the history had open is compared as well."""
-    play = Play(Memory(findings=(found("F020", ROOM, "record"), found("F032", ROOM, "cpu"))))
+    play = Play(Remembered(findings=(found("F020", ROOM, "record"), found("F032", ROOM, "cpu"))))
 
     play.hear(1.0, heartbeat(faults=(("F032", "cpu"),)))
 
@@ -150,7 +150,7 @@ def test_faults_of_before_a_restart_go_with_the_first_heartbeat_without_them() -
 def test_a_node_that_said_goodbye_and_was_found_overdue_is_told_once() -> None:
     """The finding stands."""
     record = NodeRecord(node=ROOM, status=Status.DOWN, since_utc=START, boot=BOOT, reason="goodbye")
-    play = Play(Memory(nodes=(record,), findings=(found("M002"),)))
+    play = Play(Remembered(nodes=(record,), findings=(found("M002"),)))
 
     play.until(500.0)
 
@@ -163,7 +163,7 @@ def test_an_acknowledged_incident_wakes_nobody_after_a_restart() -> None:
     record = record_of(INCIDENT, acknowledged_utc=moment(1.0).utc, acknowledged_by="guard-desk", answered=1)
     other = record_of(IncidentKey(*ROOM, f"{BOOT}-2"))
 
-    play = Play(Memory(incidents=(record, other)))
+    play = Play(Remembered(incidents=(record, other)))
     play.until(200.0)
 
     assert play.told() == []

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from node.core.model import Phase
-from node.monitor.core.batch import Memory, Stored
+from node.monitor.core.batch import Remembered, Stored
 from node.monitor.core.commands.requests import Acknowledge, Reset
 from node.monitor.core.findings.catalogue import RESET_MISSING
 from node.monitor.core.incidents.lifecycle import LISTED_S, NORMAL_S, OPEN_LIMIT
@@ -39,9 +39,9 @@ def ended_here(play: Play) -> None:
     play.ask(60.0, Reset(INCIDENT, "guard-desk", "real"))
 
 
-def again(of: IncidentRecord) -> Memory:
+def again(of: IncidentRecord) -> Remembered:
     """What a history knows of an incident that was ended."""
-    return Memory(closed=((of.key, of.presses),))
+    return Remembered(closed=((of.key, of.presses),))
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["as it is", "after a restart"])
@@ -212,7 +212,7 @@ def test_a_press_after_an_acknowledgement_calls_until_somebody_comes_again(resta
     play.hear(300.0, press(3, incident=1, presses=2))
     shown = play.record().is_answered
     if restart:
-        play = Play(Memory(incidents=(play.record(),)), targets=TWO_GROUPS)
+        play = Play(Remembered(incidents=(play.record(),)), targets=TWO_GROUPS)
     begun = 0.0 if restart else 300.0  # a restart's time begins with it
     play.until(begun + ESCALATE_S - 1.0)
     early = play.told()
@@ -237,7 +237,7 @@ def test_a_restart_says_again_what_another_monitor_may_have_told_nobody() -> Non
     called.hear(100.0, about(2, "acknowledged", 1, by="guard-desk"))
     called.hear(200.0, press(3, incident=1, presses=2))
 
-    play = Play(Memory(incidents=(called.record(),)), targets=TWO_GROUPS)
+    play = Play(Remembered(incidents=(called.record(),)), targets=TWO_GROUPS)
 
     assert [each.key for each in play.all.notices] == [f"alarm:{INCIDENT}:again:2:{level}" for level in (0, 1)]
     assert [each.key for each in called.all.notices[-2:]] == [each.key for each in play.all.notices]
@@ -248,7 +248,7 @@ def test_a_restart_says_nothing_again_of_what_is_answered() -> None:
     called = Play()
     called.hear(1.0, press(1))
     called.hear(2.0, about(2, "acknowledged", 1, by="guard-desk"))
-    play = Play(Memory(incidents=(called.record(),)))
+    play = Play(Remembered(incidents=(called.record(),)))
     at_once = play.told()
 
     play.hear(3.0, press(1))
@@ -259,7 +259,7 @@ def test_a_restart_says_nothing_again_of_what_is_answered() -> None:
 
 def test_a_press_right_after_a_restart_is_told_where_all_were_told_before() -> None:
     """When that was nobody knows: who is called once too often is better than nobody."""
-    play = Play(Memory(incidents=(record_of(INCIDENT, told_level=1),)), targets=TWO_GROUPS)
+    play = Play(Remembered(incidents=(record_of(INCIDENT, told_level=1),)), targets=TWO_GROUPS)
 
     play.hear(1.0, press(2, incident=1, presses=2))
 
@@ -582,7 +582,7 @@ def test_mistaken_calls_are_forgotten_after_a_year() -> None:
     """Those that the history remembers, too."""
     day = 86400.0
     mistaken = tuple((ROOM, "button", moment(-days * day).utc) for days in (364, 300))
-    play = Play(Memory(mistaken=mistaken))
+    play = Play(Remembered(mistaken=mistaken))
     found = play.found()
 
     play.hub.time_passed(moment(2 * day))
@@ -592,7 +592,7 @@ def test_mistaken_calls_are_forgotten_after_a_year() -> None:
 
 def test_a_mistaken_call_of_more_than_a_year_ago_is_forgotten() -> None:
     """With its button: it may be gone."""
-    play = Play(Memory(mistaken=((ROOM, "button", moment(-364 * 86400.0).utc),)))
+    play = Play(Remembered(mistaken=((ROOM, "button", moment(-364 * 86400.0).utc),)))
     before = play.hub.incidents.false_alarms.count(ROOM, "button")
 
     play.hub.time_passed(moment(2 * 86400.0))
@@ -677,7 +677,7 @@ def test_an_acknowledgement_of_a_call_that_another_monitor_took_is_noted() -> No
 def test_an_acknowledgement_shows_that_an_end_was_none(full: bool, known: bool) -> None:
     """It knew of a further press, whose event comes late: somebody is coming, and nobody is called."""
     others = [record_of(IncidentKey(*ROOM, f"{BOOT}-{seq}")) for seq in range(100, 100 + INCIDENTS_LIMIT * full)]
-    play = Play(Memory(closed=((INCIDENT, 1),), incidents=tuple(others)), targets=TWO_GROUPS)
+    play = Play(Remembered(closed=((INCIDENT, 1),), incidents=tuple(others)), targets=TWO_GROUPS)
 
     play.hear(1.0, replaced(about(3, "acknowledged", 1, by="key"), presses=2))
     shown = INCIDENT in play.hub.incidents.open
@@ -710,7 +710,7 @@ def test_an_acknowledgement_that_comes_after_the_end_is_stored_and_not_told(rest
     """The node sends both again, in any order. Nobody is told that somebody is coming to what is over."""
     play = Play()
     if restart:
-        play = Play(Memory(closed=((INCIDENT, 2),)))
+        play = Play(Remembered(closed=((INCIDENT, 2),)))
     else:
         play.hear(1.0, replaced(about(3, "reset", 1, by="key", reason="real"), presses=2))
     told = play.told()
@@ -796,7 +796,7 @@ def test_what_the_history_said_before_a_press_is_old() -> None:
 @pytest.mark.parametrize("asked_at", [2.0, 1.0 + NORMAL_S], ids=["before", "when somebody is to ask"])
 def test_an_end_that_another_monitor_stored_is_one(asked_at: float) -> None:
     """Ours was started just then, and the node has its receipt: the history is asked when the list says normal."""
-    play = Play(Memory(incidents=(record_of(INCIDENT, told_presses=1),)))
+    play = Play(Remembered(incidents=(record_of(INCIDENT, told_presses=1),)))
     for at in (1.0, 1.5):
         play.hear(at, alarm(), retained=True)
     play.until(asked_at)

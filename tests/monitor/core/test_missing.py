@@ -12,7 +12,7 @@ from node.monitor.core.findings.catalogue import EVENTS_MISSING
 from node.monitor.core.hub import Hub
 from node.monitor.core.model import EventKey
 from node.protocol.messages import Event, EventId, State
-from tests.monitor.core.committed import Committed, batch_of
+from tests.monitor.core.committed import Committed
 from tests.monitor.core.node_messages import BOOT, BROKER, ROOM, birth, event, heartbeat, moment
 from tests.monitor.core.play import Play
 from tests.monitor.core.settings import settings_of
@@ -33,7 +33,7 @@ def test_a_record_with_many_earlier_boots_misses_nothing_over_a_restart() -> Non
             play.hear(1.0, event(seq, "identified", boot="000000ff"))
         for boot in range(6 if start == 0 else 0):
             play.hear(2.0, event(1, "started", boot=f"{boot:08x}"))
-        disk.store(batch_of(play.all))
+        disk.store(play.all)
 
     play = Play(disk.remember())
     play.hear(0.0, birth(boot="000000ff", seq=15))
@@ -206,7 +206,7 @@ class Numbers(RuleBasedStateMachine):
         hub, queue = self.desks[which]
         decisions = hub.take()
         if decisions.to_store:
-            queue.append(batch_of(decisions))
+            queue.append(decisions)
 
     def _started(self) -> tuple[Hub, deque[Batch]]:
         self.starts += 1

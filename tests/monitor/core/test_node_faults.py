@@ -1,6 +1,6 @@
 """What nodes say of their faults: each a finding, within what a building can have."""
 
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.findings.node_faults import REFILL_S, ROOM, SHOWN_S
 from node.monitor.core.model import FindingKey, NodeKey
 from node.monitor.core.monitor_settings import Place
@@ -96,7 +96,7 @@ def test_faults_of_before_a_restart_are_known() -> None:
     """What stands is told to nobody once more, and what doesn't is over."""
     before = Play()
     before.hear(0.0, heartbeat(faults=(("F001", "button"), ("F020", "record"), ("F999", ""))))
-    play = Play(Memory(findings=tuple(before.hub.ledger.open.values())), roster=(Place(NODE),))
+    play = Play(Remembered(findings=tuple(before.hub.ledger.open.values())), roster=(Place(NODE),))
 
     play.hear(1.0, heartbeat(faults=(("F001", "button"),)))
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from node.core.model import EventKind
 from node.core.settings import AlarmClass
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import Acknowledge
 from node.monitor.core.incidents.lifecycle import LISTED_S, OPEN_LIMIT
 from node.monitor.core.model import NodeKey, NoticeKind, Tally
@@ -127,7 +127,7 @@ def test_a_contradiction_is_shown_for_a_while() -> None:
     """Also after a restart; a node that is forgotten has none."""
     play = Play()
     play.hear(1.0, press(2, presses=2**53))
-    play = Play(Memory(findings=tuple(play.hub.ledger.open.values())), roster=(Place(ROOM),))
+    play = Play(Remembered(findings=tuple(play.hub.ledger.open.values())), roster=(Place(ROOM),))
     play.until(SHOWN_S - 1.0)
     before = play.found()
 
@@ -192,7 +192,7 @@ def test_a_press_after_an_end_that_somebody_invented_is_told(presses: int, resta
     play = Play()
     play.hear(1.0, replace(about(600, "reset", 500, by="x"), presses=presses))
     if restart:
-        play = Play(Memory(closed=((replace_key(500), presses),)))
+        play = Play(Remembered(closed=((replace_key(500), presses),)))
 
     play.hear(100.0, real(500))
 
@@ -208,7 +208,7 @@ def test_a_press_while_a_monitor_starts_is_told_though_more_were_counted_before(
     play.hear(20.0, real(1))
     play.hear(30.0, replace(about(2, "acknowledged", 1, by="desk"), at_utc=LATER))
     assert play.record().is_answered
-    play = Play(Memory(incidents=(play.record(),), tallies=tuple(play.all.tallies)))
+    play = Play(Remembered(incidents=(play.record(),), tallies=tuple(play.all.tallies)))
     play.hear(0.2, heartbeat(seq=3))
 
     play.hear(0.5, listing(entry(1, presses=2)))
@@ -227,7 +227,7 @@ def test_a_nodes_acknowledgement_after_a_restart_answers_all_its_presses() -> No
     play = Play()
     play.hear(1.0, press(1))
     play.hear(20.0, real(1))
-    play = Play(Memory(incidents=(play.record(),), tallies=tuple(play.all.tallies)))
+    play = Play(Remembered(incidents=(play.record(),), tallies=tuple(play.all.tallies)))
 
     play.hear(10.0, replace(about(8, "acknowledged", 1, by="desk"), at_utc=LATER))
 
@@ -249,7 +249,7 @@ def test_a_press_whose_number_somebody_has_used_is_told_and_is_not_held(ended: b
         play.hear(2.0, about(501, "reset", 500, by="x"))
     if restart:
         known = {"closed": ((replace_key(500), 1),)} if ended else {"incidents": (play.record(),)}
-        play = Play(Memory(tallies=tuple(play.all.tallies), **known))
+        play = Play(Remembered(tallies=tuple(play.all.tallies), **known))
     receipts, said = play.receipts(), len(play.all.notices)
 
     for at in (100.0, 110.0, 130.0):
@@ -366,7 +366,7 @@ def test_a_start_resumes_no_more_than_a_node_may_have() -> None:
     tests = [record_of(replace_key(number), test=True) for number in range(1, INCIDENTS_LIMIT + 1)]
     call = record_of(replace_key(900), held_utc=record_of(INCIDENT).raised_utc)
 
-    play = Play(Memory(incidents=(*tests, call)))
+    play = Play(Remembered(incidents=(*tests, call)))
 
     assert len(play.hub.incidents.open) == INCIDENTS_LIMIT < OPEN_LIMIT
     assert replace_key(900) in play.hub.incidents.open

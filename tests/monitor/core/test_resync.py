@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from node.errors.faults import Severity
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.dispatch import AGAIN_S, PENDING_LIMIT
 from node.monitor.core.commands.requests import Acknowledge, Answer, Identify, Request, Reset, Silence
 from node.monitor.core.incidents.lifecycle import LISTED_S, NORMAL_S
@@ -121,7 +121,7 @@ def test_a_press_that_nobody_knew_of_is_answered_by_nothing_that_was_decided_bef
 
 def test_an_alarm_that_is_over_here_and_open_at_the_wall_is_found() -> None:
     """After a restart nobody knows who ended it; it goes with the wall's."""
-    play = Play(Memory(closed=((INCIDENT, 1),)))
+    play = Play(Remembered(closed=((INCIDENT, 1),)))
     back(play)
     lives(play, BACK, BACK + NORMAL_S - 0.5)
     early = play.found()
@@ -144,7 +144,7 @@ def test_what_was_found_at_the_wall_stays_through_a_restart_until_the_node_says_
     """And isn't told once more."""
     key = FindingKey("M016", *ROOM, INCIDENT.incident)
     found = Finding(key=key, severity=Severity.WARNING, since_utc=START)
-    play = Play(Memory(closed=closed, findings=(found,)))
+    play = Play(Remembered(closed=closed, findings=(found,)))
     play.until(60.0)
     before = play.found()
 
@@ -166,7 +166,7 @@ def test_what_was_found_at_the_wall_stays_through_a_restart_until_the_node_says_
 )
 def test_an_alarm_at_the_wall_that_is_over_here_can_be_ended_there(request_: Request, action: str) -> None:
     """Whoever reads the finding does what it says."""
-    play = Play(Memory(closed=((INCIDENT, 1),)))
+    play = Play(Remembered(closed=((INCIDENT, 1),)))
     back(play)
 
     number = play.ask(BACK + 1.0, request_)
@@ -179,7 +179,7 @@ def test_an_alarm_at_the_wall_that_is_over_here_can_be_ended_there(request_: Req
 
 def test_an_alarm_at_the_wall_of_a_node_that_is_gone_again_waits_for_it() -> None:
     """Here there is nothing to end."""
-    play = Play(Memory(closed=((INCIDENT, 1),)))
+    play = Play(Remembered(closed=((INCIDENT, 1),)))
     back(play)
     play.hear(BACK + 1.0, goodbye(boot=LATER_BOOT))
 
@@ -230,7 +230,7 @@ def test_invented_lists_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_older_list_of_a_boot_takes_no_newer_ones_place() -> None:
     """A broker that the node doesn't reach any more may have kept it."""
-    play = Play(Memory(closed=((INCIDENT, 1),)))
+    play = Play(Remembered(closed=((INCIDENT, 1),)))
     newest, older = alarm(boot=LATER_BOOT), replaced(alarm((1, "active")), boot=LATER_BOOT)
     play.hear(BACK, heartbeat(boot=LATER_BOOT))
     play.hear(BACK, replaced(newest, seq=7))
@@ -244,7 +244,7 @@ def test_an_older_list_of_a_boot_takes_no_newer_ones_place() -> None:
 def test_who_said_to_be_coming_without_a_name_is_nobody_to_ask_in_the_name_of() -> None:
     """An acknowledgement that was only listed has no name."""
     record = record_of(INCIDENT, acknowledged_utc=START, acknowledged_by="", answered=1)
-    play = Play(Memory(incidents=(record,)))
+    play = Play(Remembered(incidents=(record,)))
     back(play)
     lives(play, BACK, BACK + 60.0)
 

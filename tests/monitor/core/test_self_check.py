@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import StartWalkTest
 from node.monitor.core.decisions import Moment
 from node.monitor.core.findings.self_check import BROKER_GRACE_S, SHORT_S, SHOWN_S, THROWS_S, SelfCheck
@@ -225,7 +225,7 @@ def test_a_throw_of_before_a_restart_stands_until_a_session_has_lasted() -> None
     before = Play()
     for at in (10.0, 15.0, 20.0):
         fall(before, at, 2.0)
-    play = Play(Memory(findings=tuple(before.hub.ledger.open.values())))
+    play = Play(Remembered(findings=tuple(before.hub.ledger.open.values())))
     found = play.found()
 
     play.hub.link_up(moment(1.0), BROKER)
@@ -245,7 +245,7 @@ def test_what_a_broker_kept_is_no_sign_of_life(message: Any) -> None:
 
     play.hear(1.0, message, retained=True)
 
-    assert play.hub.fleet.nodes[ROOM].heard is None
+    assert play.hub.fleet.nodes[ROOM].heard_at is None
     assert (play.receipts(), play.all.events) == ([], [])
 
 
@@ -390,7 +390,7 @@ def test_a_file_that_cannot_be_used_is_found_until_it_can(
     play = Play(targets=(target,))
     see(play.hub.self_check, moment(1.0), "/etc/file is empty")
     finding = play.hub.ledger.open[FindingKey(code, "", "", subject)]
-    again = Play(Memory(findings=(finding,)), targets=(target,))
+    again = Play(Remembered(findings=(finding,)), targets=(target,))
     see(again.hub.self_check, moment(2.0), "/etc/file is empty")
     again.until(2.0)
     standing = again.found()
@@ -407,7 +407,7 @@ def test_an_address_that_cannot_be_served_is_found_until_it_can_also_over_a_rest
     play.hub.self_check.address_failed(moment(1.0), "api", "127.0.0.1 port 8780: Address already in use")
     (found,) = play.hub.ledger.open.values()
 
-    restarted = Play(Memory(findings=(found,)))
+    restarted = Play(Remembered(findings=(found,)))
     before = restarted.found()
     restarted.hub.self_check.address_works(moment(1.0), "api")
 
@@ -424,7 +424,7 @@ def test_what_was_found_before_the_history_could_be_read_stands_on() -> None:
     before.hub.self_check.address_failed(moment(1.0), "api", "taken")
     before.hub.self_check.target_failed(moment(1.0), "guards", "HTTP 500")
     before.hub.self_check.history_failed(moment(1.0), "E027 no history")
-    before.hub.ledger.find(moment(1.0), FindingKey("M001", *ROOM, ""))
+    before.hub.ledger.raise_finding(moment(1.0), FindingKey("M001", *ROOM, ""))
     after = Play()
 
     after.hub.self_check.go_on(moment(2.0), before.hub.self_check.targets, before.hub.ledger.open.values())
@@ -439,7 +439,7 @@ def test_a_history_in_memory_is_found_anew_after_each_start() -> None:
     play.hub.self_check.history_in_memory(moment(1.0), "/run/alarm-monitor")
     (found,) = play.hub.ledger.open.values()
 
-    restarted = Play(Memory(findings=(found,)))
+    restarted = Play(Remembered(findings=(found,)))
 
     assert (found.key, found.detail) == (FindingKey("M041", "", "", "guard-desk"), "/run/alarm-monitor")
     assert restarted.found() == []

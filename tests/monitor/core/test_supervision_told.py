@@ -6,7 +6,7 @@ import pytest
 
 from node.errors.faults import Severity
 from node.monitor.cli.output.replies import words_of
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import EndWalkTest, PauseNode, Resume, StartWalkTest
 from node.monitor.core.decisions import lasting
 from node.monitor.core.deliveries import Delivery
@@ -158,8 +158,8 @@ def test_after_a_restart_what_is_over_is_none_any_more() -> None:
     known = tuple(first.hub.ledger.open.values())
     node = NodeRecord(node=ROOM, status=Status.UP, since_utc=START)
 
-    goes_on = Play(Memory(findings=known, nodes=(node,), pauses=tuple(first.all.pauses)))
-    over = Play(Memory(findings=known, nodes=(node,)))
+    goes_on = Play(Remembered(findings=known, nodes=(node,), pauses=tuple(first.all.pauses)))
+    over = Play(Remembered(findings=known, nodes=(node,)))
 
     assert (goes_on.found(), over.found()) == (["M019"], [])
 
@@ -169,7 +169,7 @@ def test_a_pause_of_a_node_that_nobody_knows_any_more_is_over() -> None:
     first = heard(0.0)
     first.ask(1.0, PauseNode(NodeKey(*ROOM), "facilities", "new cable", 7200.0))
 
-    assert Play(Memory(findings=tuple(first.hub.ledger.open.values())), roster=()).found() == []
+    assert Play(Remembered(findings=tuple(first.hub.ledger.open.values())), roster=()).found() == []
 
 
 @pytest.mark.parametrize(
@@ -185,4 +185,4 @@ def test_a_start_forgets_a_walk_test_that_has_ended_meanwhile() -> None:
     key = FindingKey("M019", SITE, "", "walk-1")
     known = Finding(key=key, severity=Severity.NOTICE, since_utc=START)
 
-    assert Play(Memory(findings=(known,))).found() == []
+    assert Play(Remembered(findings=(known,))).found() == []

@@ -1,7 +1,7 @@
 """A call that no first-level target takes is found before anybody calls."""
 
 from node.core.settings import AlarmClass
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import IsolateTarget, RestoreTarget
 from node.monitor.core.decisions import Moment
 from node.monitor.core.findings.catalogue import UNREACHED, next_step
@@ -106,7 +106,7 @@ def test_what_was_found_before_a_restart_stands_until_the_nodes_were_heard() -> 
     beating(first, HEARD_S + 61.0, AlarmClass.ASSIST)
     (known,) = [each for each in first.hub.ledger.open.values() if each.key.code == UNREACHED.code]
 
-    again = Play(Memory(findings=(known,)), targets=(GUARDS,))
+    again = Play(Remembered(findings=(known,)), targets=(GUARDS,))
     at_first = about(again)
     beating(again, HEARD_S + 61.0, AlarmClass.THREAT)
 
@@ -119,7 +119,7 @@ def test_another_monitors_finding_is_its_own() -> None:
     """It may hear the same sites, with other targets."""
     play = Play()
     theirs = FindingKey(UNREACHED.code, "", "", f"other-desk/{SITE}")
-    play.hub.ledger.find(Moment(0.0, play.hub.started.utc), theirs)
+    play.hub.ledger.raise_finding(Moment(0.0, play.hub.started.utc), theirs)
 
     play.until(HEARD_S + 61.0)
 

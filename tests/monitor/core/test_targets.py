@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import Answer, IsolateTarget, Replaced, RestoreTarget, TryTarget
 from node.monitor.core.decisions import TellTest
 from node.monitor.core.model import IncidentKey, NoticeKind, TargetRecord
@@ -118,10 +118,10 @@ def test_a_restart_knows_what_is_isolated_and_for_how_long() -> None:
     over = TargetRecord(name="mail", isolated_by="facilities", isolated_until_utc=START - timedelta(seconds=1))
     gone = TargetRecord(name="no-more", isolated_until_utc=START + timedelta(days=1))
 
-    goes_on = Play(Memory(findings=known, targets=(kept, gone)), targets=TWO)
-    is_over = Play(Memory(findings=known, targets=(over,)), targets=TWO)
+    goes_on = Play(Remembered(findings=known, targets=(kept, gone)), targets=TWO)
+    is_over = Play(Remembered(findings=known, targets=(over,)), targets=TWO)
     is_over.until(1.0)
-    unknown = Play(Memory(findings=known), targets=TWO)
+    unknown = Play(Remembered(findings=known), targets=TWO)
 
     assert (goes_on.found(), goes_on.hub.targets.isolated) == (["M022"], frozenset({"mail"}))
     assert (is_over.found(), is_over.hub.targets.isolated) == ([], frozenset())
@@ -198,8 +198,8 @@ def test_a_start_calls_for_what_waits_for_no_target() -> None:
     waits, is_lost, is_told = (IncidentKey(*ROOM, f"{BOOT}-{number}") for number in (1, 2, 3))
     known = (record_of(waits), record_of(is_lost), record_of(is_told, told_presses=1))
 
-    play = Play(Memory(incidents=known, uncalled=(is_lost, is_told)), targets=TWO)
-    again = Play(Memory(incidents=known, uncalled=(is_lost, is_told)), targets=TWO)
+    play = Play(Remembered(incidents=known, uncalled=(is_lost, is_told)), targets=TWO)
+    again = Play(Remembered(incidents=known, uncalled=(is_lost, is_told)), targets=TWO)
 
     assert [each.incident for each in play.all.notices if each.kind is NoticeKind.ALARM] == [is_lost.incident]
     assert calls(play) == calls(again)  # two monitors with one history call once

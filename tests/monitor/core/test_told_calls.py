@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace as replaced
 
-from node.monitor.core.batch import Memory, Stored
+from node.monitor.core.batch import Remembered, Stored
 from node.monitor.core.incidents.told_calls import AGAIN_S, ASK_S, ASK_SELDOM_S, ASKED, AT_ONCE, SELDOM_S, UNTOLD_S
 from node.monitor.core.model import IncidentKey, NodeKey, Tally
 from node.protocol.messages import EventId, OpenIncident
@@ -25,7 +25,7 @@ from tests.monitor.core.play import INCIDENT, Play, record_of
 FIRST = (BOOT, 1)
 
 
-def untold(memory: Memory | None = None) -> Play:
+def untold(memory: Remembered | None = None) -> Play:
     """A building whose targets take nothing by themselves."""
     play = Play(memory)
     play.tell = False
@@ -180,7 +180,7 @@ def test_a_press_that_only_a_list_has_isnt_told_by_what_the_history_says() -> No
 def test_a_press_that_was_held_before_a_restart_is_told_after_it() -> None:
     """Its receipt may not have gone out; the history has its event."""
     record = record_of(INCIDENT, presses=2, told_presses=1, told_utc=START, held_utc=START)
-    play = untold(Memory(incidents=(record,), tallies=(Tally(node=ROOM, boot=BOOT, ranges=((1, 2),)),)))
+    play = untold(Remembered(incidents=(record,), tallies=(Tally(node=ROOM, boot=BOOT, ranges=((1, 2),)),)))
 
     play.hear(1.0, replaced(alarm((1, "active"), presses=2), incidents=[listed(2, presses=2)]), retained=True)
 
@@ -338,7 +338,7 @@ def test_an_alarm_that_was_told_to_nobody_is_a_finding() -> None:
     before = play.found()
     play.until(2.0 + UNTOLD_S)
     found = play.found()
-    memory = Memory(incidents=(play.record(),), findings=tuple(play.hub.ledger.open.values()))
+    memory = Remembered(incidents=(play.record(),), findings=tuple(play.hub.ledger.open.values()))
     again = untold(memory)
     again.until(5.0)
     stands = again.found()
@@ -358,7 +358,7 @@ def test_an_alarm_that_is_over_was_told_to_nobody_no_more() -> None:
     play.until(22.0)
 
     assert play.found() == []
-    assert untold(Memory(findings=findings)).found() == []
+    assert untold(Remembered(findings=findings)).found() == []
 
 
 def test_who_is_coming_needs_no_telling() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.findings import unknown_words
 from node.monitor.core.findings.unknown_words import NAMED
 from node.monitor.core.incidents.lifecycle import LISTED_S
@@ -98,7 +98,7 @@ def test_neither_a_heartbeat_nor_a_restart_ends_it() -> None:
     play.hear(1.0, event(1, "shouted"), unknown=KIND)
     play.hear(2.0, heartbeat())
     restarted = Play(
-        Memory(
+        Remembered(
             findings=tuple(play.hub.ledger.open.values()),
             nodes=(NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=BOOT),),
         )

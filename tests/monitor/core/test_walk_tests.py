@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from node.core.model import EventKind
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import Answer, EndWalkTest, StartWalkTest
 from node.monitor.core.commands.walk_tests import NAMED, NODES_LIMIT, TOLD_AGAIN_S
 from node.monitor.core.decisions import SendCommand
@@ -118,7 +118,7 @@ def test_an_end_names_no_node_that_the_roster_lost() -> None:
     """Of a walk test of before a restart."""
     until = START + timedelta(seconds=600)
     walk = WalkTest(id="walk-1", site=SITE, nodes=("gone",), by="x", started_utc=START, until_utc=until)
-    play = Play(Memory(walk_tests=(walk,)))
+    play = Play(Remembered(walk_tests=(walk,)))
 
     number = play.ask(1.0, EndWalkTest("walk-1", DESK))
 
@@ -204,7 +204,7 @@ def test_nobody_is_told_anew_of_a_walk_test_of_before_a_restart() -> None:
     """Who had been told, and has tested buttons, isn't known any more."""
     until = START + timedelta(seconds=600)
     walk = WalkTest(id="walk-1", site=SITE, nodes=(ROOM.node,), by="x", started_utc=START, until_utc=until)
-    play = Play(Memory(walk_tests=(walk,)))
+    play = Play(Remembered(walk_tests=(walk,)))
 
     play.hear(20.0, heartbeat())
     before = not_testing(play)
@@ -278,7 +278,7 @@ def test_a_walk_test_of_before_a_restart_is_ended_for_good_too() -> None:
     """Where its node was away."""
     until = START + timedelta(seconds=600)
     walk = WalkTest(id="walk-1", site=SITE, nodes=(ROOM.node,), by="x", started_utc=START, until_utc=until)
-    play = Play(Memory(walk_tests=(walk,)))
+    play = Play(Remembered(walk_tests=(walk,)))
     play.hear(10.0, heartbeat())
 
     ended(play)
@@ -318,7 +318,7 @@ def test_a_node_that_was_not_known_when_a_walk_test_was_ended_is_told_once_it_is
     """Nothing was known of it after a restart."""
     until = START + timedelta(seconds=600)
     walk = WalkTest(id="walk-1", site=SITE, nodes=(ROOM.node,), by="x", started_utc=START, until_utc=until)
-    play = Play(Memory(walk_tests=(walk,)))
+    play = Play(Remembered(walk_tests=(walk,)))
     play.ask(1.0, EndWalkTest("walk-1", DESK))
 
     play.hear(10.0, heartbeat(walk_test_s=590.0))

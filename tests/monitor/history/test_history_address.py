@@ -58,7 +58,7 @@ def test_a_password_of_any_characters_opens_the_database(postgres: Postgres, pas
                 f"postgresql+psycopg://{name}@127.0.0.1:{postgres.port}/{database}?password={encoded}",
             ):
                 history = History(url)
-                history.store(Batch(events=(event(),)))
+                history.store(Batch(events=[event()]))
                 history.close()
     finally:
         postgres.run(f"DROP ROLE {name}")
@@ -115,7 +115,7 @@ def test_an_address_may_name_several_hosts(postgres: Postgres) -> None:
     dead = free_port()
     with postgres.database(TEMPLATE) as name:
         both = History(f"postgresql://postgres:{PASSWORD}@127.0.0.1:{dead},127.0.0.1:{postgres.port}/{name}")
-        both.store(Batch(events=(event(),)))
+        both.store(Batch(events=[event()]))
         both.close()
     none = problem_of(f"postgresql://desk:{PASSWORD}@127.0.0.1:{dead},127.0.0.1:{free_port()}/name")
 
@@ -147,7 +147,7 @@ def test_a_pool_that_gives_each_transaction_another_session_will_do(postgres: Po
 
         def store(first: int) -> None:
             for seq in range(first, first + 25):
-                history.store(Batch(events=(event(seq),)))
+                history.store(Batch(events=[event(seq)]))
                 history.remember(at())
 
         with ThreadPoolExecutor(4) as monitors:
@@ -179,7 +179,7 @@ def test_what_root_makes_belongs_to_the_account_of_the_directory(tmp_path: Path)
     history = History(f"sqlite:///{tmp_path}/history.db")
 
     history.upgrade()
-    history.store(Batch(events=(event(),)))
+    history.store(Batch(events=[event()]))
     owners = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in tmp_path.iterdir()}
     history.close()
 

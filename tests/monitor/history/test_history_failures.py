@@ -112,7 +112,7 @@ def test_a_database_that_takes_nothing_is_told(postgres: Postgres) -> None:
     """A standby, or one that was set read-only: it can still be read."""
     with postgres.database(TEMPLATE) as name:
         postgres.run(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-        failure = failure_of(postgres.url(name), lambda history: history.store(Batch(incidents=(incident(),))))
+        failure = failure_of(postgres.url(name), lambda history: history.store(Batch(incidents=[incident()])))
 
     assert isinstance(failure, HistoryReadOnlyError)
     assert str(failure).startswith("E024 ")
@@ -160,7 +160,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize(
     "act",
-    [History.upgrade, lambda history: history.store(Batch(events=(event(1),)))],
+    [History.upgrade, lambda history: history.store(Batch(events=[event(1)]))],
     ids=["a start", "an event"],
 )
 @pytest.mark.parametrize("is_there", [True, False], ids=["old", "new"])
@@ -189,7 +189,7 @@ def test_a_disk_that_can_be_written_again_is(disk: Path, told: SimpleQueue[objec
     make_read_only(disk)
     writer = Writer(history, told.put, retry_s=0.2)
     writer.start()
-    writer.store(Batch(events=(event(1),)))
+    writer.store(Batch(events=[event(1)]))
     failed = told.get(timeout=TIMEOUT_S)
 
     make_writable(disk)
@@ -227,7 +227,7 @@ def test_a_row_that_was_never_written_so_is_told(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     history = History(f"sqlite:///{path}")
     history.upgrade()
-    history.store(Batch(incidents=(incident(),)))
+    history.store(Batch(incidents=[incident()]))
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE incidents SET alarm_class = 'mild'")
     connection.close()
@@ -257,11 +257,11 @@ def test_a_server_that_restarts_costs_nothing(own_postgres: Postgres, told: Simp
     history.upgrade()
     writer = Writer(history, told.put, retry_s=0.2)
     writer.start()
-    writer.store(Batch(events=(event(1),)))
+    writer.store(Batch(events=[event(1)]))
     answers = [told.get(timeout=TIMEOUT_S)]
 
     own_postgres.stop()
-    writer.store(Batch(events=(event(2),)))
+    writer.store(Batch(events=[event(2)]))
     answers.append(told.get(timeout=TIMEOUT_S))
     own_postgres.start()
     answers += [told.get(timeout=TIMEOUT_S) for _ in range(2)]
@@ -278,10 +278,10 @@ def test_a_connection_that_was_cut_costs_nothing(postgres: Postgres) -> None:
     """By an administrator, or a firewall that forgot it."""
     with postgres.database(TEMPLATE) as name:
         history = History(postgres.url(name))
-        history.store(Batch(events=(event(1),)))
+        history.store(Batch(events=[event(1)]))
         postgres.cut(name)
 
-        stored = history.store(Batch(events=(event(2),)))
+        stored = history.store(Batch(events=[event(2)]))
 
         history.close()
     assert stored == Stored(events=(event(2).key,))
@@ -309,7 +309,7 @@ def test_a_monitor_that_hangs_while_it_writes_is_thrown_out(
         thread.start()
         assert holds.wait(TIMEOUT_S)
 
-        stored = history.store(Batch(events=(event(1),)))
+        stored = history.store(Batch(events=[event(1)]))
 
         ends.set()
         thread.join()
@@ -330,7 +330,7 @@ def test_a_file_that_was_deleted_is_made_anew(tmp_path: Path, told: SimpleQueue[
     for each in tmp_path.iterdir():
         each.unlink()
 
-    writer.store(Batch(incidents=(incident(),)))
+    writer.store(Batch(incidents=[incident()]))
 
     answers = [told.get(timeout=TIMEOUT_S) for _ in range(3)]
     assert writer.stop(TIMEOUT_S)

@@ -14,13 +14,13 @@ def test_a_history_forgets_it_for_the_next_start(history: History) -> None:
     kept = NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=BOOT)
     history.store(
         Batch(
-            nodes=(record, kept),
-            buttons=tuple(Button(node=node, input="button", since_utc=START) for node in (OLD, ROOM)),
-            tallies=tuple(Tally(node=node, boot=BOOT, ranges=((1, 1), (5, 9))) for node in (OLD, ROOM)),
+            nodes=[record, kept],
+            buttons=[Button(node=node, input="button", since_utc=START) for node in (OLD, ROOM)],
+            tallies=[Tally(node=node, boot=BOOT, ranges=((1, 1), (5, 9))) for node in (OLD, ROOM)],
         )
     )
 
-    history.store(Batch(forgotten=(OLD,)))
+    history.store(Batch(forgotten=[OLD]))
 
     memory = history.remember(START)
     remembered = ([each.node for each in memory.nodes], [each.node for each in memory.buttons])
@@ -31,6 +31,6 @@ def test_who_is_heard_again_within_one_commit_stays(history: History) -> None:
     """The batches of one transaction end as one after the other would."""
     record = NodeRecord(node=OLD, status=Status.UP, since_utc=START, boot=BOOT)
 
-    history.store_all((Batch(nodes=(record,)), Batch(forgotten=(OLD,)), Batch(nodes=(record,))))
+    history.store_all((Batch(nodes=[record]), Batch(forgotten=[OLD]), Batch(nodes=[record])))
 
     assert [each.node for each in history.remember(START).nodes] == [OLD]

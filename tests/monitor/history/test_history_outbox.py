@@ -65,8 +65,8 @@ def uncertain(claim: Claim | None) -> list[bool]:
 
 def test_each_target_is_owed_each_notice_once(history: History, outbox: Outbox) -> None:
     """A delivery for each target that wants it, in the transaction of the notice; a second notice adds none."""
-    history.store(Batch(notices=(alarm(),)))
-    history.store(Batch(notices=(alarm(),)))
+    history.store(Batch(notices=[alarm()]))
+    history.store(Batch(notices=[alarm()]))
 
     mail, sms = claimed(outbox), claimed(outbox, target=SMS)
 
@@ -78,7 +78,7 @@ def test_each_target_is_owed_each_notice_once(history: History, outbox: Outbox) 
 
 def test_what_one_has_claimed_is_no_others(history: History, outbox: Outbox, other: Outbox) -> None:
     """Not even the claimer's own a second time."""
-    history.store(Batch(notices=(alarm(),)))
+    history.store(Batch(notices=[alarm()]))
 
     first = claimed(outbox, A)
 
@@ -90,7 +90,7 @@ def test_the_claim_of_one_that_died_is_taken_over(
     history: History, outbox: Outbox, other: Outbox, clock: TurnedClock
 ) -> None:
     """After the lease, and perhaps it was told before; what its claimer says afterwards counts for nothing."""
-    history.store(Batch(notices=(alarm(),)))
+    history.store(Batch(notices=[alarm()]))
     dead = claimed(outbox, A)
     assert dead is not None
 
@@ -111,7 +111,7 @@ def test_the_claim_of_one_that_died_is_taken_over(
 
 def test_a_claim_that_is_renewed_is_kept(history: History, outbox: Outbox, other: Outbox, clock: TurnedClock) -> None:
     """However long its try takes."""
-    history.store(Batch(notices=(alarm(),)))
+    history.store(Batch(notices=[alarm()]))
     claim = claimed(outbox, A)
     assert claim is not None
 
@@ -129,9 +129,9 @@ def test_a_clock_that_is_set_takes_nothing_from_the_living_and_gives_nothing_to_
     history: History, outbox: Outbox, other: Outbox, clock: TurnedClock, jump_s: float
 ) -> None:
     """Whoever lives renews its claim by the new time; a dead one's is taken over soon by the new time."""
-    history.store(Batch(notices=(alarm("alarm:1"),)))
+    history.store(Batch(notices=[alarm("alarm:1")]))
     living = claimed(outbox, A)
-    history.store(Batch(notices=(alarm("alarm:2"),)))
+    history.store(Batch(notices=[alarm("alarm:2")]))
     claimed(outbox, "one that dies")
     other.waiting(MAIL)
 
@@ -154,7 +154,7 @@ def test_after_the_database_was_away_the_living_have_time_to_say_so(
     history: History, outbox: Outbox, other: Outbox, clock: TurnedClock
 ) -> None:
     """Nobody could renew meanwhile. A process that begins just then knows nothing of it: what is void is void."""
-    history.store(Batch(notices=(alarm(),)))
+    history.store(Batch(notices=[alarm()]))
     claim = claimed(outbox, A)
     assert claim is not None
     other.waiting(MAIL)
@@ -175,7 +175,7 @@ def test_a_database_that_is_away_again_and_again_holds_no_alarm_of_the_dead_for_
     history: History, outbox: Outbox, other: Outbox, clock: TurnedClock
 ) -> None:
     """It answers once in ten seconds: the alarm is taken over within two leases more."""
-    history.store(Batch(notices=(alarm(),)))
+    history.store(Batch(notices=[alarm()]))
     claimed(outbox, A)
     other.waiting(MAIL)
 
@@ -191,7 +191,7 @@ def test_a_database_that_is_away_again_and_again_holds_no_alarm_of_the_dead_for_
 def test_by_the_databases_own_clock_a_claim_is_kept_and_what_failed_is_due_later(history_url: str) -> None:
     """Whatever the zone in which this machine or the server lives."""
     history = History(history_url, targets)
-    history.store(Batch(notices=(alarm("alarm:1"), alarm("alarm:2"))))
+    history.store(Batch(notices=[alarm("alarm:1"), alarm("alarm:2")]))
     first = history.outbox.claim(MAIL, A, gather=False, limit=1)
     assert first is not None
     history.outbox.fail(first.id, "refused", RETRY_MAX_S / 2, uncertain=False)
@@ -207,9 +207,9 @@ def test_by_the_databases_own_clock_a_claim_is_kept_and_what_failed_is_due_later
 
 def test_a_restarted_monitor_takes_its_own_claims_back(history: History, outbox: Outbox) -> None:
     """At once, and uncertain; another's stay."""
-    history.store(Batch(notices=(alarm("alarm:1"),)))
+    history.store(Batch(notices=[alarm("alarm:1")]))
     claimed(outbox, A)
-    history.store(Batch(notices=(alarm("alarm:2"),)))
+    history.store(Batch(notices=[alarm("alarm:2")]))
     claimed(outbox, B)
 
     outbox.release(A)
@@ -222,7 +222,7 @@ def test_a_restarted_monitor_takes_its_own_claims_back(history: History, outbox:
 @pytest.mark.parametrize("outcome", list(Settled))
 def test_what_is_settled_is_over(history: History, outbox: Outbox, clock: TurnedClock, outcome: Settled) -> None:
     """Whatever became of it; the other target's is still owed."""
-    history.store(Batch(notices=(alarm(),)))
+    history.store(Batch(notices=[alarm()]))
     claim = claimed(outbox)
     assert claim is not None
 
@@ -236,7 +236,7 @@ def test_what_is_settled_is_over(history: History, outbox: Outbox, clock: Turned
 
 def test_part_of_a_claim_can_be_settled(history: History, outbox: Outbox) -> None:
     """The rest is still held."""
-    history.store(Batch(notices=tuple(alarm(f"alarm:{number}") for number in range(3))))
+    history.store(Batch(notices=[alarm(f"alarm:{number}") for number in range(3)]))
     claim = claimed(outbox)
     assert claim is not None
 
@@ -250,7 +250,7 @@ def test_part_of_a_claim_can_be_settled(history: History, outbox: Outbox) -> Non
 
 def test_what_fails_is_due_again_later(history: History, outbox: Outbox, clock: TurnedClock) -> None:
     """With one attempt more; once it may have been told it stays uncertain."""
-    history.store(Batch(notices=(alarm(),)))
+    history.store(Batch(notices=[alarm()]))
     first = claimed(outbox)
     assert first is not None
 
@@ -273,7 +273,7 @@ def test_a_clock_that_is_set_neither_holds_a_retry_back_nor_hurries_it(
     history: History, outbox: Outbox, clock: TurnedClock, jump_s: float
 ) -> None:
     """What failed here waits by this process's own clock; another monitor and the next call go by it as well."""
-    history.store(Batch(notices=(alarm(),)))
+    history.store(Batch(notices=[alarm()]))
     for wait_s in (2.0, 4.0):
         claim = claimed(outbox)
         assert claim is not None
@@ -292,7 +292,7 @@ def test_what_another_monitor_has_tried_since_waits_by_its_try(
     history: History, outbox: Outbox, other: Outbox, clock: TurnedClock
 ) -> None:
     """What this process knows of the try before it says nothing any more."""
-    history.store(Batch(notices=(alarm(),)))
+    history.store(Batch(notices=[alarm()]))
     first = claimed(outbox, A)
     assert first is not None
     outbox.fail(first.id, "refused", 2.0, uncertain=False)
@@ -313,7 +313,7 @@ def test_what_a_dead_monitor_was_trying_again_is_due_at_once(
     history: History, outbox: Outbox, other: Outbox, clock: TurnedClock
 ) -> None:
     """The wait before its last try is over, whatever the clock says of it since."""
-    history.store(Batch(notices=(alarm(),)))
+    history.store(Batch(notices=[alarm()]))
     first = claimed(outbox, A)
     assert first is not None
     outbox.fail(first.id, "refused", 60.0, uncertain=False)
@@ -328,7 +328,7 @@ def test_what_a_dead_monitor_was_trying_again_is_due_at_once(
 
 def test_a_try_that_lies_too_far_ahead_is_due(history: History, outbox: Outbox, other: Outbox) -> None:
     """The clock was wrong when another monitor wrote it."""
-    history.store(Batch(notices=(alarm(),)))
+    history.store(Batch(notices=[alarm()]))
     claim = claimed(outbox)
     assert claim is not None
 
@@ -339,7 +339,7 @@ def test_a_try_that_lies_too_far_ahead_is_due(history: History, outbox: Outbox, 
 
 def test_a_target_that_works_again_is_told_at_once(history: History, outbox: Outbox) -> None:
     """Whatever waits for it is due; for others nothing changes."""
-    history.store(Batch(notices=(alarm(),)))
+    history.store(Batch(notices=[alarm()]))
     for target in (MAIL, SMS):
         claim = claimed(outbox, target=target)
         assert claim is not None
@@ -353,11 +353,11 @@ def test_a_target_that_works_again_is_told_at_once(history: History, outbox: Out
 
 def test_what_was_never_tried_comes_first(history: History, outbox: Outbox) -> None:
     """An alarm doesn't stand behind what fails again and again."""
-    history.store(Batch(notices=(alarm("alarm:old"),)))
+    history.store(Batch(notices=[alarm("alarm:old")]))
     claim = claimed(outbox)
     assert claim is not None
     outbox.fail(claim.id, "refused", 0.0, uncertain=False)
-    history.store(Batch(notices=(alarm("alarm:new"),)))
+    history.store(Batch(notices=[alarm("alarm:new")]))
 
     first = outbox.claim(MAIL, A, gather=False, limit=1)
 
@@ -369,7 +369,7 @@ def test_what_waits_is_counted(history: History, outbox: Outbox) -> None:
     """One by one, to be gathered, the nodes that are down, and all that is owed."""
     hall = NodeKey("nord", "hall")
     found = [finding("M001"), finding("M002"), finding("M001", hall), finding("M006", hall)]
-    history.store(Batch(notices=(alarm(), *(told(each) for each in found), told(found[3], NoticeKind.CLEARED))))
+    history.store(Batch(notices=[alarm(), *(told(each) for each in found), told(found[3], NoticeKind.CLEARED)]))
 
     before = outbox.waiting(MAIL)
     claim = claimed(outbox, gather=True)
@@ -384,7 +384,7 @@ def test_what_waits_is_counted(history: History, outbox: Outbox) -> None:
 def test_a_claim_takes_as_many_as_are_there(history: History, outbox: Outbox) -> None:
     """Ten thousand nodes that go at once are one claim."""
     lost = [finding(node=NodeKey("mitte", f"room-{number}")) for number in range(10_000)]
-    history.store(Batch(notices=tuple(told(each) for each in lost)))
+    history.store(Batch(notices=[told(each) for each in lost]))
 
     claim = outbox.claim(MAIL, A, gather=True, limit=20_000)
 
@@ -397,7 +397,7 @@ def test_a_claim_takes_as_many_as_are_there(history: History, outbox: Outbox) ->
 
 def test_what_is_sent_is_told_in_the_same_transaction(history: History, outbox: Outbox) -> None:
     """A start, and whoever shares the database, knows it; and how many presses the newest message named."""
-    history.store(Batch(incidents=(incident(presses=3),), notices=(alarm("a", presses=1), alarm("b", presses=3))))
+    history.store(Batch(incidents=[incident(presses=3)], notices=[alarm("a", presses=1), alarm("b", presses=3)]))
     before = history.remember(at()).incidents[0]
     claim = claimed(outbox)
     assert claim is not None
@@ -417,7 +417,7 @@ def test_what_no_channel_took_is_told_to_nobody(history: History, outbox: Outbox
     """Nor does a test or an end that was sent make a call told."""
     kind = NoticeKind.RESET if how == "an end" else NoticeKind.ALARM
     call = alarm(kind=kind, presses=1, test=how == "a test")
-    history.store(Batch(incidents=(incident(reset_utc=at() if how == "an end" else None),), notices=(call,)))
+    history.store(Batch(incidents=[incident(reset_utc=at() if how == "an end" else None)], notices=[call]))
     claim = claimed(outbox)
     assert claim is not None
 
@@ -428,7 +428,7 @@ def test_what_no_channel_took_is_told_to_nobody(history: History, outbox: Outbox
     else:
         outbox.settle(claim.id, how if isinstance(how, Settled) else Settled.SENT)
 
-    (kept,) = history.store(Batch(incidents=(incident(),))).incidents
+    (kept,) = history.store(Batch(incidents=[incident()])).incidents
     assert (kept.told_presses, kept.told_utc) == (0, None)
 
 
@@ -436,7 +436,7 @@ def test_a_claim_that_was_taken_over_tells_nothing(
     history: History, outbox: Outbox, other: Outbox, clock: TurnedClock
 ) -> None:
     """Its holder says so itself, to its own hub; the outbox goes by what the claim holds."""
-    history.store(Batch(incidents=(incident(),), notices=(alarm(presses=1),)))
+    history.store(Batch(incidents=[incident()], notices=[alarm(presses=1)]))
     late = claimed(outbox)
     assert late is not None
     looking(other, clock, LEASE_S + 1.0)
@@ -454,9 +454,9 @@ def test_a_start_knows_which_calls_wait_for_no_target(history: History, outbox: 
     """Those that no target was there for, and those that were left out: nobody is told of them any more."""
     record = incident()
     key = record.key
-    history.store(Batch(incidents=(record,)))
+    history.store(Batch(incidents=[record]))
     alone = history.remember(at(0)).uncalled
-    history.store(Batch(notices=(alarm(),)))
+    history.store(Batch(notices=[alarm()]))
     waits = history.remember(at(0)).uncalled
     for target in (MAIL, SMS):
         claim = claimed(outbox, target=target)

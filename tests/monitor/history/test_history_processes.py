@@ -67,7 +67,7 @@ def test_what_was_told_as_stored_outlives_a_kill(history_url: str, kill: int) ->
 def test_of_two_monitors_one_wins_each_claim(history_url: str) -> None:
     """Flips, findings, notices and deliveries: each exactly once, and nothing falls between the two."""
     history = History(history_url, targets)
-    history.store(Batch(nodes=tuple(record(room(number)) for number in range(TRIES))))
+    history.store(Batch(nodes=[record(room(number)) for number in range(TRIES)]))
     monitors = ("guard-desk", "control-room")
 
     with (

@@ -15,10 +15,10 @@ HALL = NodeKey("nord", "hall")
 
 def test_pages_follow_each_other_newest_first(history: History) -> None:
     """What is stored while somebody reads doesn't move the pages that follow."""
-    history.store(Batch(events=tuple(event(seq) for seq in range(1, 6))))
+    history.store(Batch(events=[event(seq) for seq in range(1, 6)]))
 
     first, cursor = history.reading.events(Which(), 2)
-    history.store(Batch(events=(event(6),)))
+    history.store(Batch(events=[event(6)]))
     second, cursor = history.reading.events(Which(), 2, cursor)
     third, end = history.reading.events(Which(), 2, cursor)
 
@@ -43,13 +43,13 @@ def test_only_what_is_asked_for_is_read(history: History, which: Which, seqs: li
     """By everything an event has; the end of the time is not in it."""
     history.store(
         Batch(
-            events=(
+            events=[
                 event(1, heard_utc=at(10)),
                 event(2, heard_utc=at(20), kind="opened", input="door"),
                 event(3, heard_utc=at(30), incident="0a1b2c3d-3"),
                 event(4, heard_utc=at(40)),
                 event(5, heard_utc=at(50), node=HALL),
-            )
+            ]
         )
     )
 
@@ -62,7 +62,7 @@ def test_an_event_without_content_is_not_kept(history: History) -> None:
     """When somebody went through a door is private: the event isn't kept, but it counts, and its receipt is due."""
     door = event(2, kind="opened", input="door", body="")
 
-    stored = history.store(Batch(events=(event(1), door)))
+    stored = history.store(Batch(events=[event(1), door]))
 
     assert stored.events == (event(1).key, door.key)
     assert history.reading.events(Which(), 10) == ((event(1),), None)
@@ -74,9 +74,9 @@ def test_every_kind_of_record_is_read_as_it_was_stored(history: History) -> None
     test = ButtonTest(event=event(7).key, input="button", at_utc=at(), walk_test="w1", reaction_s=0.31)
     change = flip(Status.NEW, Status.UP, reason="")
     found = finding(count=2, detail="x")
-    history.store(Batch(incidents=(closed, incident(2)), flips=(change,), tests=(test,), raised=(found,)))
-    history.store(Batch(cleared=((found.key, at(8)),)))
-    history.store(Batch(raised=(structs.replace(found, since_utc=at(9)),)))
+    history.store(Batch(incidents=[closed, incident(2)], flips=[change], tests=[test], raised=[found]))
+    history.store(Batch(cleared=[(found.key, at(8))]))
+    history.store(Batch(raised=[structs.replace(found, since_utc=at(9))]))
     reading = history.reading
 
     assert reading.incidents(Which(), 10) == ((incident(2), closed), None)
@@ -108,15 +108,15 @@ def test_a_cursor_that_nobody_gave_is_refused(history: History, cursor: str) -> 
 )
 def test_findings_are_found_when_they_are_over(history: History, which: Which, subjects: list[str]) -> None:
     """By code, node, site and when they were raised; whether they are over or not, on one page or on several."""
-    raised = (
+    raised = [
         finding(subject="a", since_utc=at(10)),
         finding("F001", subject="b", since_utc=at(20)),
         finding(subject="c", since_utc=at(30)),
         finding("M008", NodeKey("mitte", ""), subject="d", since_utc=at(40)),
         finding(subject="e", since_utc=at(50), node=HALL),
-    )
+    ]
     history.store(Batch(raised=raised))
-    history.store(Batch(cleared=tuple((each.key, at(60)) for each in raised[::2])))
+    history.store(Batch(cleared=[(each.key, at(60)) for each in raised[::2]]))
 
     first, cursor = history.reading.findings(which, 1)
     others, end = history.reading.findings(which, 10, cursor) if cursor else ((), None)
@@ -134,8 +134,8 @@ def test_what_began_by_a_clock_that_was_not_set_is_found_by_what_came_of_it(hist
     ended = structs.replace(incident(2), raised_utc=unset, reset_utc=at(60), reset_by="desk", reset_reason="real")
     held = structs.replace(incident(3), raised_utc=unset, held_utc=at(50))
     cleared = finding(subject="a", since_utc=unset)
-    history.store(Batch(incidents=(old, ended, held), raised=(cleared, finding(subject="b", since_utc=unset))))
-    history.store(Batch(cleared=((cleared.key, at(60)),)))
+    history.store(Batch(incidents=[old, ended, held], raised=[cleared, finding(subject="b", since_utc=unset)]))
+    history.store(Batch(cleared=[(cleared.key, at(60))]))
 
     since = Which(since_utc=at(0))
     incidents, _ = history.reading.incidents(since, 10)
@@ -156,8 +156,8 @@ def test_what_has_only_labels_of_a_clock_that_was_not_set_is_found_by_when_it_wa
     ]
     heard = [event(10 + seq, heard_utc=at(seq), incident=f"{BOOT}-{seq}", kind="reset") for seq in (1, 2)]
     others = event(20, heard_utc=at(5), incident=f"{BOOT}-3", node=HALL)
-    tests = (test, structs.replace(test, event=event(6).key))
-    history.store(Batch(events=(*heard, others, event(7, heard_utc=at(2))), incidents=tuple(closed), tests=tests))
+    tests = [test, structs.replace(test, event=event(6).key)]
+    history.store(Batch(events=[*heard, others, event(7, heard_utc=at(2))], incidents=closed, tests=tests))
 
     since = Which(since_utc=at(2))
     incidents, _ = history.reading.incidents(since, 10)

@@ -35,7 +35,7 @@ def closed(seq: int, days: float) -> IncidentRecord:
 
 def of(seq: int, days: float = 0.0) -> Batch:
     """An event of the incident of this number."""
-    return Batch(events=(event(seq, incident=f"{BOOT}-{seq}", heard_utc=at(days=days)),))
+    return Batch(events=[event(seq, incident=f"{BOOT}-{seq}", heard_utc=at(days=days))])
 
 
 def fill(history: History) -> None:
@@ -43,20 +43,20 @@ def fill(history: History) -> None:
     found = finding()
     history.store(
         Batch(
-            events=(event(1),),
-            incidents=(closed(2, 0),),
-            flips=(flip(Status.NEW, Status.UP),),
-            raised=(found,),
-            pauses=(Pause(node=ROOM, by="desk", reason="", since_utc=at(), until_utc=at(60)),),
-            walk_tests=(
+            events=[event(1)],
+            incidents=[closed(2, 0)],
+            flips=[flip(Status.NEW, Status.UP)],
+            raised=[found],
+            pauses=[Pause(node=ROOM, by="desk", reason="", since_utc=at(), until_utc=at(60))],
+            walk_tests=[
                 WalkTest(id="w", site="mitte", nodes=(), by="desk", started_utc=at(), until_utc=at(1), ended_utc=at(1)),
-            ),
-            tests=(ButtonTest(event=event(3).key, input="button", at_utc=at()),),
-            notices=(told(found), alarm(incident=f"{BOOT}-2")),
+            ],
+            tests=[ButtonTest(event=event(3).key, input="button", at_utc=at())],
+            notices=[told(found), alarm(incident=f"{BOOT}-2")],
         )
     )
     history.store(of(2))
-    history.store(Batch(cleared=((found.key, at(1)),), pause_ends=((ROOM, at(1)),)))
+    history.store(Batch(cleared=[(found.key, at(1))], pause_ends=[(ROOM, at(1))]))
 
 
 def test_nothing_goes_before_its_time(history: History) -> None:
@@ -85,19 +85,19 @@ def test_each_kind_goes_in_its_time(history: History) -> None:
 
 def test_an_open_incident_stays_with_all_that_belongs_to_it(history: History) -> None:
     """However old it is: its events, and what people were told, so that nobody tells it again."""
-    history.store(Batch(incidents=(incident(1),), notices=(alarm(),), raised=(finding(),)))
+    history.store(Batch(incidents=[incident(1)], notices=[alarm()], raised=[finding()]))
     history.store(of(1))
 
     gone = history.prune(at(days=3650), RETENTION)
 
     assert sum(gone.values()) == 0
-    assert history.store(Batch(notices=(alarm(),))).notices == ()
+    assert history.store(Batch(notices=[alarm()])).notices == ()
 
 
 def test_what_people_were_told_goes_with_its_deliveries(history_url: str) -> None:
     """Nothing is left that says to whom."""
     history = History(history_url, lambda _notice: ("mail", "sms"))
-    history.store(Batch(notices=(alarm("alarm:old"), alarm("alarm:new", at_utc=at(days=5)))))
+    history.store(Batch(notices=[alarm("alarm:old"), alarm("alarm:new", at_utc=at(days=5))]))
 
     history.prune(at(days=11), RETENTION)
 
@@ -111,7 +111,7 @@ def test_what_people_were_told_goes_with_its_deliveries(history_url: str) -> Non
 
 def test_an_incident_is_kept_from_its_end_on(history: History) -> None:
     """One that was open for long isn't old when it is reset; nor are its first events."""
-    history.store(Batch(incidents=(closed(1, days=90),)))
+    history.store(Batch(incidents=[closed(1, days=90)]))
     history.store(of(1))
 
     kept = history.prune(at(days=150), RETENTION)
@@ -124,7 +124,7 @@ def test_an_incident_is_kept_from_its_end_on(history: History) -> None:
 def test_a_clock_that_is_years_ahead_deletes_nothing(history: History) -> None:
     """Where nothing was heard for months, the clock is wrong, and not the building silent."""
     before = history.may_prune(at(days=3650))
-    history.store(Batch(events=(event(1, heard_utc=at()),)))
+    history.store(Batch(events=[event(1, heard_utc=at())]))
 
     assert before
     assert history.may_prune(at(days=93))
@@ -133,7 +133,7 @@ def test_a_clock_that_is_years_ahead_deletes_nothing(history: History) -> None:
 
 def test_many_rows_go_in_small_transactions(history: History) -> None:
     """More than one of them holds."""
-    history.store(Batch(events=tuple(event(seq) for seq in range(1, 2_502))))
+    history.store(Batch(events=[event(seq) for seq in range(1, 2_502)]))
 
     gone = history.prune(at(days=11), RETENTION)
 
@@ -146,7 +146,7 @@ def test_tallies_of_old_boots_go(history: History) -> None:
     boots = [f"{number:08x}" for number in range(BOOTS_KEPT + 3)]
     tally = Tally(node=ROOM, boot="", ranges=((1, 2),))
     node = NodeRecord(node=ROOM, status=Status.UP, since_utc=at(), boot=boots[0])
-    history.store(Batch(nodes=(node,), tallies=tuple(structs.replace(tally, boot=boot) for boot in boots)))
+    history.store(Batch(nodes=[node], tallies=[structs.replace(tally, boot=boot) for boot in boots]))
     before = history.remember(at())
 
     gone = history.prune(at(), RETENTION)

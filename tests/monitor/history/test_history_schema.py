@@ -118,13 +118,13 @@ def test_every_migration_has_a_sample() -> None:
 
 def test_an_upgrade_of_what_is_up_to_date_changes_nothing(history: History) -> None:
     """Every start upgrades; what was stored stays."""
-    history.store(Batch(events=(event(),), incidents=(incident(),), notices=(alarm(),)))
+    history.store(Batch(events=[event()], incidents=[incident()], notices=[alarm()]))
     before = history.remember(at())
 
     history.upgrade()
 
     assert history.remember(at()) == before
-    assert history.store(Batch(notices=(alarm(),))).notices == ()
+    assert history.store(Batch(notices=[alarm()])).notices == ()
 
 
 def test_monitors_that_start_at_once_do_not_collide(empty_url: str) -> None:
@@ -137,7 +137,7 @@ def test_monitors_that_start_at_once_do_not_collide(empty_url: str) -> None:
         together.wait()
         try:
             history.upgrade()
-            history.store(Batch(incidents=(incident(),)))
+            history.store(Batch(incidents=[incident()]))
         except Exception as problem:  # noqa: BLE001 - the test shows whatever it was
             problems.append(problem)
 
@@ -180,6 +180,6 @@ def test_a_file_of_sqlite_is_its_owners_alone(tmp_path: Path) -> None:
 
     history.upgrade()
 
-    history.store(Batch(events=(event(),)))
+    history.store(Batch(events=[event()]))
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
     history.close()

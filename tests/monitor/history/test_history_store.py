@@ -21,7 +21,7 @@ from node.monitor.core.model import (
 )
 from node.monitor.core.nodes.sequence import BOOTS_KEPT, RANGES_KEPT
 from node.monitor.errors import UnstorableError
-from node.monitor.history.history import Batch, History, Memory, Stored
+from node.monitor.history.history import Batch, History, Remembered, Stored
 from node.monitor.history.queries import Which
 from tests.support.history import BOOT, ROOM, alarm, at, event, finding, flip, incident, record, told
 
@@ -38,7 +38,7 @@ WALK = WalkTest(
 
 def test_an_empty_history_remembers_nothing(history: History) -> None:
     """Where nothing was stored there is nothing to know."""
-    assert history.remember(NOW) == Memory()
+    assert history.remember(NOW) == Remembered()
 
 
 def test_everything_stored_is_remembered_as_it_was(history: History) -> None:
@@ -57,17 +57,17 @@ def test_everything_stored_is_remembered_as_it_was(history: History) -> None:
 
     history.store(
         Batch(
-            tallies=(TALLY,),
-            nodes=(record(reason="silent", period_s=2.5),),
-            incidents=(open_incident,),
-            raised=(found,),
-            pauses=(PAUSE,),
-            walk_tests=(WALK,),
-            buttons=(BUTTON,),
+            tallies=[TALLY],
+            nodes=[record(reason="silent", period_s=2.5)],
+            incidents=[open_incident],
+            raised=[found],
+            pauses=[PAUSE],
+            walk_tests=[WALK],
+            buttons=[BUTTON],
         )
     )
 
-    assert history.remember(NOW) == Memory(
+    assert history.remember(NOW) == Remembered(
         nodes=(record(reason="silent", period_s=2.5),),
         incidents=(open_incident,),
         findings=(found,),
@@ -82,34 +82,34 @@ def test_everything_stored_is_remembered_as_it_was(history: History) -> None:
 def test_what_has_ended_is_not_remembered(history: History) -> None:
     """Cleared findings, ended pauses and walk tests aren't a start's business; of a reset incident only its name is."""
     closed = incident(reset_utc=at(9), reset_by="guard-desk", reset_reason="real")
-    history.store(Batch(incidents=(closed,), raised=(finding(),), pauses=(PAUSE,), walk_tests=(WALK,)))
+    history.store(Batch(incidents=[closed], raised=[finding()], pauses=[PAUSE], walk_tests=[WALK]))
 
     history.store(
         Batch(
-            cleared=((finding().key, at(5)),),
-            pause_ends=((ROOM, at(5)),),
-            walk_tests=(structs.replace(WALK, ended_utc=at(5)),),
+            cleared=[(finding().key, at(5))],
+            pause_ends=[(ROOM, at(5))],
+            walk_tests=[structs.replace(WALK, ended_utc=at(5))],
         )
     )
 
-    assert history.remember(NOW) == Memory(closed=((closed.key, closed.presses),))
+    assert history.remember(NOW) == Remembered(closed=((closed.key, closed.presses),))
 
 
 def test_an_event_that_comes_again_counts_as_stored(history: History) -> None:
     """A node that sends an event again gets its receipt again."""
-    history.store(Batch(events=(event(1),)))
+    history.store(Batch(events=[event(1)]))
 
-    again = history.store(Batch(events=(event(1), event(2))))
+    again = history.store(Batch(events=[event(1), event(2)]))
 
     assert again == Stored(events=(event(1).key, event(2).key))
 
 
 def test_tallies_are_joined(history: History) -> None:
     """What two monitors have heard of one boot is the union of both; and a monitor that forgot takes nothing away."""
-    history.store(Batch(tallies=(structs.replace(TALLY, ranges=((1, 3), (7, 9))),)))
+    history.store(Batch(tallies=[structs.replace(TALLY, ranges=((1, 3), (7, 9)))]))
 
     history.store(
-        Batch(tallies=(structs.replace(TALLY, ranges=((4, 5),)), structs.replace(TALLY, ranges=((8, 12), (20, 20)))))
+        Batch(tallies=[structs.replace(TALLY, ranges=((4, 5),)), structs.replace(TALLY, ranges=((8, 12), (20, 20)))])
     )
 
     (tally,) = history.remember(NOW).tallies
@@ -120,7 +120,7 @@ def test_a_tally_stays_bounded(history: History) -> None:
     """Whoever invents numbers doesn't fill the disk: the oldest ranges go."""
     ranges = tuple((4 * number, 4 * number) for number in range(RANGES_KEPT + 10))
 
-    history.store(Batch(tallies=(structs.replace(TALLY, ranges=ranges),)))
+    history.store(Batch(tallies=[structs.replace(TALLY, ranges=ranges)]))
 
     (tally,) = history.remember(NOW).tallies
     assert tally.ranges == ranges[10:]
@@ -129,7 +129,7 @@ def test_a_tally_stays_bounded(history: History) -> None:
 def test_only_the_newest_boots_are_remembered(history: History) -> None:
     """Of each node the newest boots, oldest first; last the one that it has now, though many were heard after it."""
     boots = [f"{number:08x}" for number in range(BOOTS_KEPT + 3)]
-    history.store(Batch(nodes=(record(boot=boots[0]),), tallies=tuple(structs.replace(TALLY, boot=b) for b in boots)))
+    history.store(Batch(nodes=[record(boot=boots[0])], tallies=[structs.replace(TALLY, boot=b) for b in boots]))
 
     remembered = history.remember(NOW)
 
@@ -150,9 +150,9 @@ def test_only_the_newest_boots_are_remembered(history: History) -> None:
 )
 def test_a_flip_holds_only_for_who_comes_first(history: History, status: Status, change: Any, holds: bool) -> None:
     """A node's status changes where it still has the one before; a start took a late one for one that is up."""
-    history.store(Batch(nodes=(record(status=status),)))
+    history.store(Batch(nodes=[record(status=status)]))
 
-    stored = history.store(Batch(flips=(change,), nodes=(record(status=change.after, boot="99999999"),)))
+    stored = history.store(Batch(flips=[change], nodes=[record(status=change.after, boot="99999999")]))
 
     assert stored.flips == ((change,) if holds else ())
     (node,) = history.remember(NOW).nodes
@@ -163,10 +163,10 @@ def test_the_first_flip_of_a_node_holds(history: History) -> None:
     """A node that is new to the history is stored with its flip, whatever it flips to."""
     first = flip(Status.NEW, Status.UP, at_utc=at(3))
 
-    stored = history.store(Batch(nodes=(record(status=Status.UP, since_utc=at(3)),), flips=(first,)))
+    stored = history.store(Batch(nodes=[record(status=Status.UP, since_utc=at(3))], flips=[first]))
 
     assert stored.flips == (first,)
-    assert history.store(Batch(flips=(first,))).flips == ()
+    assert history.store(Batch(flips=[first])).flips == ()
     assert history.remember(NOW).nodes == (record(status=Status.UP, since_utc=at(3)),)
 
 
@@ -174,14 +174,14 @@ def test_batches_at_once_end_as_one_after_the_other(history: History) -> None:
     """Flips, and findings that come and go, hold in their order within one transaction."""
     down, up = flip(Status.UP, Status.DOWN), flip(Status.DOWN, Status.UP)
     first, second = finding(since_utc=at(1)), finding(since_utc=at(3))
-    history.store(Batch(nodes=(record(),)))
+    history.store(Batch(nodes=[record()]))
 
     stored = history.store_all(
         (
-            Batch(flips=(down,), raised=(first,), notices=(told(first),)),
-            Batch(flips=(down,), raised=(first,), notices=(told(first, key="another"),)),
-            Batch(flips=(up,), cleared=((first.key, at(2)),)),
-            Batch(flips=(down,), raised=(second,)),
+            Batch(flips=[down], raised=[first], notices=[told(first)]),
+            Batch(flips=[down], raised=[first], notices=[told(first, key="another")]),
+            Batch(flips=[up], cleared=[(first.key, at(2))]),
+            Batch(flips=[down], raised=[second]),
         )
     )
 
@@ -198,10 +198,10 @@ def test_batches_at_once_end_as_one_after_the_other(history: History) -> None:
 
 def test_of_an_incident_all_is_told_that_the_history_has_of_it(history: History) -> None:
     """Another monitor was told who is coming; each batch of a transaction hears of its own incidents."""
-    history.store(Batch(incidents=(incident(presses=2, **_acknowledged("desk", 2, 5)), incident(3))))
+    history.store(Batch(incidents=[incident(presses=2, **_acknowledged("desk", 2, 5)), incident(3)]))
 
     first, second, third = history.store_all(
-        (Batch(incidents=(incident(told_level=1), incident())), Batch(incidents=(incident(2),)), Batch())
+        (Batch(incidents=[incident(told_level=1), incident()]), Batch(incidents=[incident(2)]), Batch())
     )
 
     assert first.incidents == (incident(presses=2, told_level=1, **_acknowledged("desk", 2, 5)),)
@@ -211,10 +211,10 @@ def test_of_an_incident_all_is_told_that_the_history_has_of_it(history: History)
 
 def test_an_incident_is_filled_in_and_never_emptied(history: History) -> None:
     """Who raised and reset it first stays, and who acknowledged so many presses; presses and told levels only grow."""
-    history.store(Batch(incidents=(incident(presses=2, told_level=1, **_acknowledged("first", 2, 5)),)))
+    history.store(Batch(incidents=[incident(presses=2, told_level=1, **_acknowledged("first", 2, 5))]))
 
-    history.store(Batch(incidents=(incident(presses=1, held_utc=at(1)),)))
-    history.store(Batch(incidents=(incident(presses=3, told_level=2, test=True, **_acknowledged("second", 2, 6)),)))
+    history.store(Batch(incidents=[incident(presses=1, held_utc=at(1))]))
+    history.store(Batch(incidents=[incident(presses=3, told_level=2, test=True, **_acknowledged("second", 2, 6))]))
 
     (kept,) = history.remember(NOW).incidents
     assert kept == incident(
@@ -231,7 +231,7 @@ def test_an_acknowledgement_that_knows_of_more_presses_takes_the_place_of_one(hi
     second = incident(presses=3, **_acknowledged("second", 2, 2))
 
     for each in (first, second, first):
-        history.store(Batch(incidents=(each,)))
+        history.store(Batch(incidents=[each]))
 
     (kept,) = history.remember(NOW).incidents
     assert (kept.acknowledged_by, kept.answered, kept.presses, kept.is_answered) == ("second", 2, 3, False)
@@ -242,8 +242,8 @@ def test_what_people_were_told_only_grows(history: History) -> None:
     newest = incident(presses=3, told_presses=2, told_utc=at(2))
 
     for each in (incident(presses=1, told_presses=1, told_utc=at(1)), newest, incident(presses=3)):
-        history.store(Batch(incidents=(each,)))
-    (kept,) = history.store(Batch(incidents=(incident(presses=3, told_presses=2, told_utc=at(9)),))).incidents
+        history.store(Batch(incidents=[each]))
+    (kept,) = history.store(Batch(incidents=[incident(presses=3, told_presses=2, told_utc=at(9))])).incidents
 
     assert kept == newest
 
@@ -251,9 +251,9 @@ def test_what_people_were_told_only_grows(history: History) -> None:
 def test_a_late_record_of_an_incident_does_not_open_it_again(history: History) -> None:
     """A monitor that doesn't know of the reset can't undo it."""
     ended = incident(presses=4, reset_utc=at(9), reset_by="desk", reset_reason="real")
-    history.store(Batch(incidents=(ended,)))
+    history.store(Batch(incidents=[ended]))
 
-    history.store(Batch(incidents=(incident(presses=4),)))
+    history.store(Batch(incidents=[incident(presses=4)]))
 
     assert history.remember(NOW).incidents == ()
 
@@ -262,7 +262,7 @@ def test_a_late_record_of_an_incident_does_not_open_it_again(history: History) -
 def test_an_acknowledgement_that_is_stored_after_the_end_is_kept_with_it(history: History, together: bool) -> None:
     """The end stays as it is, and the incident stays ended."""
     end: dict[str, Any] = {"reset_utc": at(9), "reset_by": "desk", "reset_reason": "real"}
-    batches = [Batch(incidents=(each,)) for each in (incident(**end), incident(**_acknowledged("guard-desk", 1, 5)))]
+    batches = [Batch(incidents=[each]) for each in (incident(**end), incident(**_acknowledged("guard-desk", 1, 5)))]
 
     stored = history.store_all(batches) if together else [history.store(each) for each in batches]
 
@@ -278,13 +278,13 @@ def test_the_calls_of_a_year_that_were_mistaken_are_remembered(history: History)
 
     history.store(
         Batch(
-            incidents=(
+            incidents=[
                 ended(1, "mistaken", 0),
                 ended(2, "mistaken", 10),
                 ended(3, "real", 11),
                 ended(4, "mistaken", 12, test=True),
                 ended(5, "mistaken", 13, node=HALL),
-            )
+            ]
         )
     )
 
@@ -295,10 +295,10 @@ def test_the_calls_of_a_year_that_were_mistaken_are_remembered(history: History)
 
 def test_a_call_that_comes_after_an_end_opens_the_incident_again(history: History) -> None:
     """It wasn't over: a restart knows it as open, with nobody coming, and the next group may be called."""
-    history.store(Batch(incidents=(incident(presses=2, told_level=1, **_acknowledged("desk", 2, 1)),)))
-    history.store(Batch(incidents=(incident(presses=2, reset_utc=at(2), reset_by="desk", reset_reason="real"),)))
+    history.store(Batch(incidents=[incident(presses=2, told_level=1, **_acknowledged("desk", 2, 1))]))
+    history.store(Batch(incidents=[incident(presses=2, reset_utc=at(2), reset_by="desk", reset_reason="real")]))
 
-    history.store(Batch(incidents=(incident(presses=3),)))
+    history.store(Batch(incidents=[incident(presses=3)]))
 
     (found,) = history.remember(at()).incidents
     assert (found.presses, found.reset_utc, found.acknowledged_utc, found.told_level) == (3, None, None, 0)
@@ -311,11 +311,11 @@ def test_an_end_that_knew_of_fewer_presses_ends_nothing_in_whatever_order(
 ) -> None:
     """One monitor stores the further press, the other one the end at its desk and that it wasn't over."""
     batches = (
-        Batch(incidents=(incident(presses=1, reset_utc=at(2), reset_by="desk", reset_reason="real"),)),
-        Batch(incidents=(incident(presses=2),)),
-        Batch(incidents=(incident(presses=2, answered=1),)),
+        Batch(incidents=[incident(presses=1, reset_utc=at(2), reset_by="desk", reset_reason="real")]),
+        Batch(incidents=[incident(presses=2)]),
+        Batch(incidents=[incident(presses=2, answered=1)]),
     )
-    history.store(Batch(incidents=(incident(),)))
+    history.store(Batch(incidents=[incident()]))
 
     for number in order:
         history.store(batches[number])
@@ -329,11 +329,11 @@ def test_an_end_is_told_where_it_knew_of_all_presses(
     history: History, presses: int, told_keys: tuple[str, ...]
 ) -> None:
     """Whoever was called by another monitor for a further press isn't to take it for over."""
-    history.store(Batch(incidents=(incident(presses=presses),)))
+    history.store(Batch(incidents=[incident(presses=presses)]))
     ended = incident(presses=1, reset_utc=at(2), reset_by="desk", reset_reason="real")
     notice = structs.replace(alarm("reset:1", incident=ended.key.incident), kind=NoticeKind.RESET)
 
-    stored = history.store(Batch(incidents=(ended,), notices=(notice,)))
+    stored = history.store(Batch(incidents=[ended], notices=[notice]))
 
     assert (stored.notices, stored.settled) == (told_keys, ("reset:1",))
 
@@ -345,7 +345,7 @@ def test_a_call_that_waited_with_the_end_before_it_opens_the_incident_again(hist
     next_group = alarm("alarm:1", incident=called.key.incident, level=1, presses=2)
 
     *_, stored = history.store_all(
-        (Batch(incidents=(incident(),)), Batch(incidents=(ended,)), Batch(incidents=(called,), notices=(next_group,)))
+        (Batch(incidents=[incident()]), Batch(incidents=[ended]), Batch(incidents=[called], notices=[next_group]))
     )
 
     (found,) = history.remember(at()).incidents
@@ -356,7 +356,7 @@ def test_a_call_that_waited_with_the_end_before_it_opens_the_incident_again(hist
 def test_the_newest_closed_incidents_are_known_by_name_and_presses(history: History) -> None:
     """Oldest first, and no more than a monitor keeps."""
     closed = [incident(number, reset_utc=at(9)) for number in range(1, CLOSED_KEPT + 3)]
-    history.store(Batch(incidents=tuple(closed)))
+    history.store(Batch(incidents=closed))
 
     remembered = history.remember(NOW)
 
@@ -366,20 +366,20 @@ def test_the_newest_closed_incidents_are_known_by_name_and_presses(history: Hist
 def test_a_tests_reaction_is_filled_in_once(history: History) -> None:
     """The press comes first, its confirmation later; a second one changes nothing."""
     test = ButtonTest(event=event(4).key, input="button", at_utc=at(), walk_test="w1")
-    history.store(Batch(tests=(test,)))
+    history.store(Batch(tests=[test]))
 
-    history.store(Batch(tests=(structs.replace(test, reaction_s=0.25),)))
-    history.store(Batch(tests=(structs.replace(test, reaction_s=9.0),)))
+    history.store(Batch(tests=[structs.replace(test, reaction_s=0.25)]))
+    history.store(Batch(tests=[structs.replace(test, reaction_s=9.0)]))
 
     assert history.reading.tests(Which(), 10)[0] == (structs.replace(test, reaction_s=0.25),)
 
 
 def test_a_buttons_last_test_only_moves_on(history: History) -> None:
     """An older test that comes late isn't the last one; when it was seen first stays."""
-    history.store(Batch(buttons=(BUTTON,)))
-    history.store(Batch(buttons=(structs.replace(BUTTON, last_test_utc=at(9)),)))
+    history.store(Batch(buttons=[BUTTON]))
+    history.store(Batch(buttons=[structs.replace(BUTTON, last_test_utc=at(9))]))
 
-    history.store(Batch(buttons=(structs.replace(BUTTON, last_test_utc=at(5), since_utc=at(7)), BUTTON)))
+    history.store(Batch(buttons=[structs.replace(BUTTON, last_test_utc=at(5), since_utc=at(7)), BUTTON]))
 
     assert history.remember(NOW).buttons == (structs.replace(BUTTON, last_test_utc=at(9)),)
 
@@ -388,11 +388,11 @@ def test_a_finding_is_raised_and_cleared_once(history: History) -> None:
     """The second monitor to find it, or to find it gone, is told that it was known."""
     again = finding(since_utc=at(4))
 
-    first = history.store(Batch(raised=(finding(),)))
-    second = history.store(Batch(raised=(again,)))
-    gone = history.store(Batch(cleared=((finding().key, at(8)),)))
-    late = history.store(Batch(cleared=((finding().key, at(9)),)))
-    back = history.store(Batch(raised=(again,)))
+    first = history.store(Batch(raised=[finding()]))
+    second = history.store(Batch(raised=[again]))
+    gone = history.store(Batch(cleared=[(finding().key, at(8))]))
+    late = history.store(Batch(cleared=[(finding().key, at(9))]))
+    back = history.store(Batch(raised=[again]))
 
     assert [each.raised for each in (first, second, back)] == [(again.key,), (), (again.key,)]
     assert [each.cleared for each in (gone, late)] == [(again.key,), ()]
@@ -406,11 +406,11 @@ def test_what_another_monitor_has_told_is_not_told_again(history: History, kind:
     def batch(found: Finding) -> Batch:
         notice = told(found, kind, key=f"{kind}:{found.since_utc}")
         if kind is NoticeKind.FINDING:
-            return Batch(raised=(found,), notices=(notice,))
-        return Batch(cleared=((found.key, at(9)),), notices=(notice,))
+            return Batch(raised=[found], notices=[notice])
+        return Batch(cleared=[(found.key, at(9))], notices=[notice])
 
     if kind is NoticeKind.CLEARED:
-        history.store(Batch(raised=(finding(),)))
+        history.store(Batch(raised=[finding()]))
 
     first, second = history.store(batch(finding(since_utc=at(1)))), history.store(batch(finding(since_utc=at(2))))
 
@@ -419,7 +419,7 @@ def test_what_another_monitor_has_told_is_not_told_again(history: History, kind:
 
 def test_a_notice_is_told_once_by_its_key(history: History) -> None:
     """An alarm that two monitors hear is told by one of them."""
-    first, second = history.store(Batch(notices=(alarm(),))), history.store(Batch(notices=(alarm(), alarm("alarm:2"))))
+    first, second = history.store(Batch(notices=[alarm()])), history.store(Batch(notices=[alarm(), alarm("alarm:2")]))
 
     assert (first.notices, second.notices) == (("alarm:1",), ("alarm:2",))
 
@@ -431,21 +431,21 @@ def test_a_notice_is_told_once_by_its_key(history: History) -> None:
 )
 def test_the_next_group_is_not_told_of_what_another_monitor_was_told_of(history: History, answer: Any) -> None:
     """Of a dead node nobody else hears that somebody is coming, or that it is over; those told at once are told."""
-    history.store(Batch(incidents=(incident(**answer),)))
+    history.store(Batch(incidents=[incident(**answer)]))
     about = incident().key.incident
 
-    held = history.store(Batch(notices=(alarm("alarm:0", incident=about), alarm("alarm:1", incident=about, level=1))))
+    held = history.store(Batch(notices=[alarm("alarm:0", incident=about), alarm("alarm:1", incident=about, level=1)]))
 
     assert held.notices == ("alarm:0",)
 
 
 def test_the_next_group_is_told_of_a_press_that_nobody_has_answered(history: History) -> None:
     """Somebody is coming to the one before it."""
-    history.store(Batch(incidents=(incident(presses=1, **_acknowledged("desk", 1, 20)),)))
+    history.store(Batch(incidents=[incident(presses=1, **_acknowledged("desk", 1, 20))]))
     about = incident().key.incident
 
     held = history.store(
-        Batch(incidents=(incident(presses=2),), notices=(alarm("alarm:1", incident=about, level=1, presses=2),))
+        Batch(incidents=[incident(presses=2)], notices=[alarm("alarm:1", incident=about, level=1, presses=2)])
     )
 
     assert held.notices == ("alarm:1",)
@@ -454,23 +454,23 @@ def test_the_next_group_is_told_of_a_press_that_nobody_has_answered(history: His
 @pytest.mark.parametrize(
     "bad",
     [
-        Batch(events=(event(2**70),)),
-        Batch(incidents=(incident(raised_utc=at().replace(tzinfo=None)),)),
-        Batch(raised=(finding(detail="lone \ud800 surrogate"),)),
+        Batch(events=[event(2**70)]),
+        Batch(incidents=[incident(raised_utc=at().replace(tzinfo=None))]),
+        Batch(raised=[finding(detail="lone \ud800 surrogate")]),
     ],
     ids=["number", "no zone", "no text"],
 )
 def test_what_cannot_be_stored_is_told_as_such(history: History, bad: Batch) -> None:
     """No state of the database is at fault; nothing of the transaction stays."""
     with pytest.raises(UnstorableError, match=r"^E029 .*Next: "):
-        history.store_all((Batch(raised=(finding("M002"),)), bad))
+        history.store_all((Batch(raised=[finding("M002")]), bad))
 
-    assert history.remember(NOW) == Memory()
+    assert history.remember(NOW) == Remembered()
 
 
 def test_a_letter_that_postgresql_does_not_have_costs_nothing(history: History) -> None:
     """What a node says in a text can't keep its alarm from being stored."""
-    history.store(Batch(incidents=(incident(),), raised=(finding(detail="a\0b"),)))
+    history.store(Batch(incidents=[incident()], raised=[finding(detail="a\0b")]))
 
     remembered = history.remember(NOW)
 
@@ -485,10 +485,10 @@ def test_ten_thousand_nodes_that_go_at_once_are_stored_in_one_transaction(histor
 
     stored = history.store(
         Batch(
-            nodes=tuple(record(node) for node in lost),
-            flips=tuple(flip(Status.UP, Status.DOWN, node) for node in lost),
-            raised=tuple(down),
-            notices=tuple(told(each) for each in down),
+            nodes=[record(node) for node in lost],
+            flips=[flip(Status.UP, Status.DOWN, node) for node in lost],
+            raised=down,
+            notices=[told(each) for each in down],
         )
     )
 

@@ -78,7 +78,7 @@ def writing(history: Away | History, *, kept: int = 10_000, start: bool = True) 
 
 def one(seq: int, *, urgent: bool = False) -> Batch:
     """A batch of one event."""
-    return Batch(events=(event(seq, urgent=urgent),))
+    return Batch(events=[event(seq, urgent=urgent)])
 
 
 def test_what_is_stored_is_answered(history: History) -> None:
@@ -87,7 +87,7 @@ def test_what_is_stored_is_answered(history: History) -> None:
 
     with writing(history) as (writer, told):
         writer.store(one(1))
-        writer.store(Batch(flips=(change,)))
+        writer.store(Batch(flips=[change]))
         answers = told.take(2)
 
     assert answers == [Stored(events=(event(1).key,)), Stored(flips=(change,))]
@@ -147,7 +147,7 @@ def test_a_history_that_cannot_be_used_at_the_start_gets_its_tables_before_anyth
 def test_who_waits_for_a_batch_hears_whether_it_is_stored(history: History) -> None:
     """Of each by itself, once it is on the disk or never will be."""
     heard: SimpleQueue[tuple[str, bool]] = SimpleQueue()
-    impossible = Batch(events=(event(2**70),))
+    impossible = Batch(events=[event(2**70)])
 
     with writing(history) as (writer, _):
         writer.store(one(1), lambda stored: heard.put(("good", stored)))
@@ -162,8 +162,8 @@ def test_who_waits_for_a_batch_hears_whether_it_is_stored(history: History) -> N
     [
         (one(9), False),
         (one(9, urgent=True), True),
-        (Batch(events=(event(9),), raised=(finding(),)), True),
-        (Batch(incidents=(incident(),)), True),
+        (Batch(events=[event(9)], raised=[finding()]), True),
+        (Batch(incidents=[incident()]), True),
     ],
     ids=["telemetry", "alarm", "finding", "decision"],
 )
@@ -191,12 +191,12 @@ def test_in_an_outage_telemetry_alone_is_refused(batch: Batch, kept: bool) -> No
 
 def test_a_batch_that_cannot_be_stored_does_not_keep_the_others(history: History) -> None:
     """It gets no receipt; those before and behind it are stored."""
-    bad = Batch(events=(event(2**70),), incidents=(incident(2),))
+    bad = Batch(events=[event(2**70)], incidents=[incident(2)])
 
     with writing(history, start=False) as (writer, told):
         writer.store(one(1))
         writer.store(bad)
-        writer.store(Batch(incidents=(incident(3),)))
+        writer.store(Batch(incidents=[incident(3)]))
         writer.start()
         first, second, third = told.take(3)
 
@@ -303,7 +303,7 @@ def test_a_batch_that_is_refused_names_its_notices() -> None:
     history.bad = lambda _: True
 
     with writing(history) as (writer, told):
-        writer.store(Batch(events=(event(1),), notices=(alarm(),)))
+        writer.store(Batch(events=[event(1)], notices=[alarm()]))
         [refused] = told.take(1)
 
     assert refused == Refused(events=(event(1).key,), reason="RuntimeError", notices=(alarm().key,))

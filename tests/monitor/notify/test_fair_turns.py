@@ -67,11 +67,11 @@ def test_another_rooms_threat_is_told_within_seconds_beside_600_messages_of_one_
 ) -> None:
     """They waited before it, and their class is worse."""
     history = History(history_url, lambda _notice: ("desk",))
-    history.store(Batch(notices=tuple(mad(yields=False))))
+    history.store(Batch(notices=list(mad(yields=False))))
     with telling(history.outbox, receiver) as teller:
         receiver.asked.first(1)
         begun = time.monotonic()
-        history.store(Batch(notices=(alarm(ROOM),)))
+        history.store(Batch(notices=[alarm(ROOM)]))
         teller.wake()
 
         posted = call_of_room(receiver)
@@ -92,14 +92,14 @@ def test_a_node_that_never_stops_calling_stands_behind_every_other_one(
         while not ended.wait(NEEDS_S / 3):
             incident, number = f"0badcafe-{number}", number + 1
             call = alarm(MAD, alarm_class=AlarmClass.AMOK, incident=incident, yields=number > 5)
-            history.store(Batch(notices=(call,)))
+            history.store(Batch(notices=[call]))
 
     calling = threading.Thread(target=call_on)
     with telling(history.outbox, receiver) as teller:
         calling.start()
         receiver.asked.first(2)
         begun = time.monotonic()
-        history.store(Batch(notices=(alarm(ROOM),)))
+        history.store(Batch(notices=[alarm(ROOM)]))
         teller.wake()
         try:
             posted = call_of_room(receiver)
@@ -118,7 +118,7 @@ def test_another_rooms_threat_is_told_within_seconds_from_memory(receiver: HttpR
         history = History(postgres.url(name), lambda _notice: ("desk",))
         history.upgrade()
         outbox = FallbackOutbox(history.outbox, lambda _notice: ("desk",))
-        history.store(Batch(notices=(alarm("room-1"),)))
+        history.store(Batch(notices=[alarm("room-1")]))
         with telling(outbox, receiver) as teller:
             receiver.asked.first(1)
             postgres.stop()
@@ -143,7 +143,7 @@ def test_what_was_told_as_the_database_went_away_is_recorded_once_it_is_back(rec
         history.upgrade()
         outbox = FallbackOutbox(history.outbox, lambda _notice: ("desk",), after_s=0.0)
         receiver.behaviour = "slow"
-        history.store(Batch(notices=(alarm("room-1"),)))
+        history.store(Batch(notices=[alarm("room-1")]))
         with telling(outbox, receiver):
             receiver.asked.first(1)
             postgres.stop()
@@ -152,7 +152,7 @@ def test_what_was_told_as_the_database_went_away_is_recorded_once_it_is_back(rec
             outbox.keep_until_stored([alarm("room-2")])
             receiver.taken.first(2)
             postgres.start()
-            stored = history.store(Batch(notices=(alarm("room-2"), alarm("room-3"))))
+            stored = history.store(Batch(notices=[alarm("room-2"), alarm("room-3")]))
             outbox.drop(stored.settled)
             receiver.taken.first(3)
         history.close()
@@ -178,14 +178,14 @@ def test_who_is_told_of_first() -> None:
 def test_nodes_take_turns_and_each_says_all_that_it_has(history_url: str) -> None:
     """A node whose message goes out has its next turn after those that waited meanwhile."""
     history = History(history_url, lambda _notice: ("desk",))
-    history.store(Batch(notices=(*mad(4, yields=False), alarm("a"), alarm("b"), alarm("a", kind=NoticeKind.RESET))))
-    history.store(Batch(notices=(alarm(MAD, test=True, incident="test"), alarm("c", alarm_class=AlarmClass.ASSIST))))
+    history.store(Batch(notices=[*mad(4, yields=False), alarm("a"), alarm("b"), alarm("a", kind=NoticeKind.RESET)]))
+    history.store(Batch(notices=[alarm(MAD, test=True, incident="test"), alarm("c", alarm_class=AlarmClass.ASSIST)]))
 
     told = []
     while claim := history.outbox.claim("desk", "guard-desk", gather=False, limit=100):
         told.append([(each.notice.node, each.notice.kind.value) for each in claim.deliveries])
         if len(told) == 1:
-            history.store(Batch(notices=(alarm(MAD, incident="late"),)))
+            history.store(Batch(notices=[alarm(MAD, incident="late")]))
     history.close()
 
     assert told == [

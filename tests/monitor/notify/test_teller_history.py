@@ -31,7 +31,7 @@ def receiver() -> Iterator[HttpReceiver]:
 def stored(url: str, count: int) -> None:
     """Alarms in this history, each for one target."""
     history = History(url, lambda _notice: ("desk",))
-    history.store(Batch(notices=tuple(alarm(f"room-{number}") for number in range(count))))
+    history.store(Batch(notices=[alarm(f"room-{number}") for number in range(count)]))
     history.close()
 
 

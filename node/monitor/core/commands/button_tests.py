@@ -158,7 +158,7 @@ class ButtonTests:
         self.walks[walk.id] = started
         self._ledger.out.walk_tests.append(walk)
         detail = f"{walk.by}, {lasting(started.ends - now.at)}"
-        self._ledger.find(now, _running(walk), count=len(walk.nodes), detail=detail)
+        self._ledger.raise_finding(now, _running(walk), count=len(walk.nodes), detail=detail)
         return started
 
     def end(self, now: Moment, walk: Walk) -> None:
@@ -181,7 +181,7 @@ class ButtonTests:
             key = FindingKey(TEST_OVERDUE.code, *node, name)
             late = now.utc - self.due_utc(button)
             if late >= timedelta(0) and name in self._of_node.get(node, ()):
-                self._ledger.find(now, key, count=late.days)
+                self._ledger.raise_finding(now, key, count=late.days)
             elif key in self._ledger.open and late < timedelta(0):
                 self._ledger.clear(now, key)
 

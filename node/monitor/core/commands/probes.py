@@ -63,7 +63,7 @@ class Probes:
         self._probes[node] = _Way(now.at + PROBE_S)
         self._ledger.clear(now, self._key(COMMANDS_UNHEARD, node))
         if reply.outcome == "refused" and reply.reason == _NO_EXPIRY:
-            self._ledger.find(now, self._key(COMMANDS_EXPIRED, node))
+            self._ledger.raise_finding(now, self._key(COMMANDS_EXPIRED, node))
         else:
             self._ledger.clear(now, self._key(COMMANDS_EXPIRED, node))
 
@@ -80,7 +80,7 @@ class Probes:
             if way.due > now.at or sent >= AT_ONCE:
                 continue
             if way.unanswered >= TRIES:
-                self._ledger.find(now, self._key(COMMANDS_UNHEARD, node))
+                self._ledger.raise_finding(now, self._key(COMMANDS_UNHEARD, node))
             sent += 1
             self.probe(now, node, tracked.boot)
 

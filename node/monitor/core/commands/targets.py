@@ -87,7 +87,7 @@ class Targets:
         self._ends[request.name] = now.at + request.for_s
         self._put(replace(record, isolated_by=request.by, isolated_until_utc=until))
         detail = f"{request.by}, {lasting(request.for_s)}: {request.reason}"
-        self._ledger.find(now, self._key(request.name), detail=detail, anew=True)
+        self._ledger.raise_finding(now, self._key(request.name), detail=detail, anew=True)
         return Answer("done", until=until, replaces=replaces)
 
     def _restore(self, now: Moment, name: str) -> None:

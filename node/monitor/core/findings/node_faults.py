@@ -76,15 +76,15 @@ class NodeFaults:
         said.owes = len(taken) < len(fresh)
         if said.owes:
             said.left_out_until = now.at + SHOWN_S
-            self._ledger.find(now, _too_many(node))
+            self._ledger.raise_finding(now, _too_many(node))
         for key in sorted(said.reported - wanted):
             self._ledger.clear(now, key)
         said.reported = frozenset((said.reported & wanted) | {*taken})
         for key in sorted(said.reported):
             if key.code == UNKNOWN_FAULTS.code:
-                self._ledger.find(now, key, count=len(unknown), detail=", ".join(unknown[:NAMED]))
+                self._ledger.raise_finding(now, key, count=len(unknown), detail=", ".join(unknown[:NAMED]))
             else:
-                self._ledger.find(now, key)
+                self._ledger.raise_finding(now, key)
 
 
 def _too_many(node: NodeKey) -> FindingKey:

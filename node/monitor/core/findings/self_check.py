@@ -96,7 +96,7 @@ class SelfCheck:
         for finding in findings:
             key = finding.key
             if not key.site and not key.node and key.code != HISTORY_FAILS.code:
-                self._ledger.find(now, key, detail=finding.detail)
+                self._ledger.raise_finding(now, key, detail=finding.detail)
 
     def link_up(self, now: Moment, broker: str) -> None:
         """A broker is connected."""
@@ -110,7 +110,7 @@ class SelfCheck:
         if known.up and now.at - known.since.at < SHORT_S:
             thrown = (*(at for at in thrown if now.at - at < THROWS_S), now.at)[-THROWS:]
             if len(thrown) == THROWS:
-                self._ledger.find(now, self._key(THROWN_OFF, broker), detail=problem)
+                self._ledger.raise_finding(now, self._key(THROWN_OFF, broker), detail=problem)
         kind = _BY_FAULT.get(problem.split(" ", maxsplit=1)[0], BROKER_AWAY)
         self._clear_all_but(now, broker, kind)
         self.links[broker] = Link(broker, False, now if known.up else known.since, problem, kind, thrown)
@@ -144,7 +144,7 @@ class SelfCheck:
     def history_failed(self, now: Moment, reason: str) -> None:
         """The history can't be written."""
         self.history_ok = False
-        self._ledger.find(now, self._key(HISTORY_FAILS), detail=reason)
+        self._ledger.raise_finding(now, self._key(HISTORY_FAILS), detail=reason)
 
     def history_works(self, now: Moment) -> None:
         """The history can be written again."""
@@ -153,7 +153,7 @@ class SelfCheck:
 
     def address_failed(self, now: Moment, name: str, reason: str) -> None:
         """The API can't be served at one of our addresses."""
-        self._ledger.find(now, self._key(API_AWAY, name), detail=reason)
+        self._ledger.raise_finding(now, self._key(API_AWAY, name), detail=reason)
 
     def address_works(self, now: Moment, name: str) -> None:
         """The API is served at this address again."""
@@ -161,12 +161,12 @@ class SelfCheck:
 
     def history_in_memory(self, now: Moment, directory: str) -> None:
         """The history is in memory, not on a disk."""
-        self._ledger.find(now, self._key(HISTORY_IN_MEMORY), detail=directory)
+        self._ledger.raise_finding(now, self._key(HISTORY_IN_MEMORY), detail=directory)
 
     def target_failed(self, now: Moment, name: str, reason: str) -> None:
         """A target can't be told."""
         self.targets[name] = Target(failing=True, problem=reason)
-        self._ledger.find(now, self._key(TARGET_FAILS, name), detail=reason)
+        self._ledger.raise_finding(now, self._key(TARGET_FAILS, name), detail=reason)
 
     def target_works(self, now: Moment, name: str) -> None:
         """A target can be told again."""
@@ -178,7 +178,7 @@ class SelfCheck:
         for link in self.links.values():
             lasted_s = now.at - link.since.at
             if not link.up and lasted_s >= BROKER_GRACE_S:
-                self._ledger.find(now, self._key(link.kind, link.name), detail=link.problem)
+                self._ledger.raise_finding(now, self._key(link.kind, link.name), detail=link.problem)
             elif link.up and lasted_s >= SHORT_S:
                 link.thrown = ()
                 self._ledger.clear(now, self._key(THROWN_OFF, link.name))
@@ -209,7 +209,7 @@ class SelfCheck:
 
     def _stand(self, now: Moment, kind: FindingKind, problem: str, name: str = "") -> None:
         if problem:
-            self._ledger.find(now, self._key(kind, name), detail=problem)
+            self._ledger.raise_finding(now, self._key(kind, name), detail=problem)
         else:
             self._ledger.clear(now, self._key(kind, name))
 
@@ -226,7 +226,7 @@ class SelfCheck:
     def _show(self, now: Moment, kind: FindingKind, name: str, detail: str = "") -> None:
         key = self._key(kind, name)
         self._shown[key] = now.at + SHOWN_S
-        self._ledger.find(now, key, detail=detail)
+        self._ledger.raise_finding(now, key, detail=detail)
 
 
 _BY_FAULT = {

@@ -68,7 +68,7 @@ class TargetCoverage:
             if own_parts(key)[0] == settings.monitor and now.at >= self._heard_at:
                 self._ledger.clear(now, key)
         for key in sorted(keys):
-            self._ledger.find(now, key, detail=keys[key])
+            self._ledger.raise_finding(now, key, detail=keys[key])
 
     def _isolated(self, calls: str, absent: Collection[str]) -> str:
         """The detail that names the isolated targets which would take such calls; "" if there are none."""

@@ -36,7 +36,7 @@ class UnknownWords:
         named += [plain(word, 63) for word in words if plain(word, 63) not in named][: NAMED - len(named)]
         key = _key(node)
         self._until[key] = now.at + SHOWN_S
-        self._ledger.find(now, key, detail=", ".join(named))
+        self._ledger.raise_finding(now, key, detail=", ".join(named))
 
     def forget(self, node: NodeKey) -> None:
         """Drop what is kept of a node that was removed."""

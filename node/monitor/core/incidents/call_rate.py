@@ -37,7 +37,7 @@ class CallRate:
         self._left[node] = left, now.at
         key = FindingKey(MANY_CALLS.code, *node, "")
         self._shown[key] = now.at + SHOWN_S
-        self._ledger.find(now, key)
+        self._ledger.raise_finding(now, key)
         return True
 
     def time_passed(self, now: Moment) -> None:

@@ -50,6 +50,6 @@ class FalseAlarms:
             del self._of[node, name]
         key = FindingKey(MISTAKEN_CALLS.code, *node, name)
         if len(recent) >= MANY:
-            self._ledger.find(now, key, count=len(recent))
+            self._ledger.raise_finding(now, key, count=len(recent))
         else:
             self._ledger.clear(now, key)

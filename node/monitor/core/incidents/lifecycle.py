@@ -131,7 +131,7 @@ class Incidents:
         self._take(now, least.record.key)
         self._ledger.clear(now, _call_missing(least.record.key))
         self._ledger.clear(now, _reset_missing(least.record.key))
-        self._ledger.find(now, _too_many(node))
+        self._ledger.raise_finding(now, _too_many(node))
         return True
 
     def call_anew(self, now: Moment, node: NodeKey, event: Event, at_utc: datetime) -> None:
@@ -244,7 +244,7 @@ class Incidents:
             self._close(now, there.key, merged.presses)
             return
         if merged.held_utc is None:
-            self._ledger.find(now, _call_missing(there.key))
+            self._ledger.raise_finding(now, _call_missing(there.key))
         else:
             self._ledger.clear(now, _call_missing(there.key))
         if merged.presses > record.presses:
@@ -278,7 +278,7 @@ class Incidents:
             if opened.unlisted_since is not None and opened.unlisted_since + NORMAL_S <= now.at:
                 missing = _reset_missing(opened.record.key)
                 if missing not in self._ledger.open:
-                    self._ledger.find(now, missing)
+                    self._ledger.raise_finding(now, missing)
                     self._ledger.out.incidents.append(opened.record)
         for unheard in list(self._listed.values()):
             for key, (since, listed) in list(unheard.items()):
@@ -323,7 +323,7 @@ class Incidents:
         others = len(self._of_node.get(node, ()))
         is_full = bool(others) and (others >= INCIDENTS_LIMIT or len(self.open) >= OPEN_LIMIT)
         if is_full:
-            self._ledger.find(now, _too_many(node))
+            self._ledger.raise_finding(now, _too_many(node))
         return not is_full
 
     @staticmethod

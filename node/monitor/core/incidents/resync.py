@@ -78,7 +78,7 @@ class Resync:
         for key, since in self._since.items():
             if key not in self._incidents.open and since + NORMAL_S <= now.at:
                 self._found.add(key)
-                self._ledger.find(now, _at_the_wall(key))
+                self._ledger.raise_finding(now, _at_the_wall(key))
         for key in list(self._found):
             if key not in self._since and self._reported.has_said(key.of):
                 self._found.discard(key)

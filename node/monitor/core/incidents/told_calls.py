@@ -138,7 +138,7 @@ class ToldCalls:
         for key, opened in self._incidents.open.items():
             self._look(now, key, opened)
             if now.at - self._call(key).untold_at >= UNTOLD_S:
-                self._ledger.find(now, _untold(key))
+                self._ledger.raise_finding(now, _untold(key))
         self._ask(now)
 
     def _ask(self, now: Moment) -> None:

@@ -59,7 +59,7 @@ class DuplicateIdentity:
             del voices.lives[next(iter(voices.lives))]
         if not is_late and any(_overlaps(life, other, now.at) for other in voices.lives.values()):
             voices.until = now.at + SHOWN_S
-            self._ledger.find(now, _key(node))
+            self._ledger.raise_finding(now, _key(node))
         elif voices.until <= now.at:
             self._ledger.clear(now, _key(node))
 

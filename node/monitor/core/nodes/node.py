@@ -19,12 +19,14 @@ HEARD = (Status.UP, Status.LATE)
 
 @dataclass(slots=True)
 class Tracked:
-    """One node. Instants are monotonic. ``expected``: when its next sign of life is due; inf if none is awaited.
+    """One node. Instants are monotonic.
 
-    ``born``: the (boot, session) of the birth that each broker brought. ``ways``: when each broker brought the node
-    last; -inf if it only retained something of it. ``will_by``: the broker that sent its will, until the node is heard
-    or down. ``gone``: the boot that said goodbye; ``back_due``: when the node must be back from that. ``queued``: when
-    its entry in the heap of deadlines comes up. ``proven_at``: from then on it is one of ours if it is heard.
+    ``heard_at``: when it last said something. ``expected``: when its next sign of life is due; inf if none is awaited.
+    ``births``: the (boot, session) of the birth that each broker brought. ``brought_at``: when each broker brought the
+    node last; -inf if it only retained something of it. ``will_by``: the broker that sent its will, until the node is
+    heard or down. ``goodbye_boot``: the boot that said goodbye; ``back_due``: when the node must be back from that.
+    ``queued``: when its entry in the heap of deadlines comes up. ``proven_at``: from then on it is one of ours if it is
+    heard.
     """
 
     key: NodeKey
@@ -35,16 +37,16 @@ class Tracked:
     boot: str = ""
     reason: str = ""
     period_s: float = PERIOD_S
-    heard: float | None = None
+    heard_at: float | None = None
     expected: float = inf
     back_due: float | None = None
     will_by: str = ""
-    gone: str = ""
+    goodbye_boot: str = ""
     pause: Pause | None = None
     pause_ends: float = inf
     heartbeat: HeartbeatMessage | None = None
-    born: dict[str, tuple[str, int]] = field(default_factory=dict)
-    ways: dict[str, float] = field(default_factory=dict)
+    births: dict[str, tuple[str, int]] = field(default_factory=dict)
+    brought_at: dict[str, float] = field(default_factory=dict)
     queued: float = inf
     proven_at: float = inf
 
@@ -53,7 +55,7 @@ class Tracked:
         """Whether commands can reach it."""
         return self.status in HEARD and bool(self.boot)
 
-    def recent_ways(self) -> list[str]:
+    def recent_brokers(self) -> list[str]:
         """The brokers that brought it within ``PATH_S`` before it was last heard."""
-        latest = max(self.ways.values())
-        return [name for name, at in self.ways.items() if at >= latest - PATH_S]
+        latest = max(self.brought_at.values())
+        return [name for name, at in self.brought_at.items() if at >= latest - PATH_S]

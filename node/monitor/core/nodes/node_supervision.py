@@ -107,17 +107,17 @@ class Fleet:
 
     def heard(self, now: Moment, tracked: Tracked, broker: str, boot: str) -> None:
         """A message of this node that isn't retained came by this broker."""
-        if boot == tracked.gone:
+        if boot == tracked.goodbye_boot:
             return
-        if tracked.heard is not None and now.at < tracked.heard:
-            tracked.ways[broker] = max(now.at, tracked.ways.get(broker, now.at))
+        if tracked.heard_at is not None and now.at < tracked.heard_at:
+            tracked.brought_at[broker] = max(now.at, tracked.brought_at.get(broker, now.at))
             return
         if tracked.boot != boot:
             tracked.boot = boot
             self._ledger.out.nodes.append(_record(tracked))  # a restart may be too fast for a flip
-        tracked.gone = tracked.will_by = ""
-        tracked.heard = now.at
-        tracked.ways[broker] = now.at
+        tracked.goodbye_boot = tracked.will_by = ""
+        tracked.heard_at = now.at
+        tracked.brought_at[broker] = now.at
         tracked.back_due = None
         tracked.expected = now.at + tracked.period_s
         if tracked.status is not Status.UP:
@@ -127,7 +127,7 @@ class Fleet:
 
     def heartbeat(self, now: Moment, tracked: Tracked, broker: str, message: HeartbeatMessage) -> None:
         """Take a heartbeat: how the node is, and when the next one is due."""
-        if tracked.heard is None or tracked.heard <= now.at:
+        if tracked.heard_at is None or tracked.heard_at <= now.at:
             tracked.period_s = min(max(message.period_s, 1.0), PERIOD_LIMIT_S)
             tracked.heartbeat = message
         self.members.prove(now, tracked)
@@ -136,12 +136,12 @@ class Fleet:
     def state(self, now: Moment, tracked: Tracked, broker: str, message: State, *, retained: bool) -> None:
         """Take a birth, a goodbye or a will."""
         if message.state == "online":
-            tracked.born[broker] = (message.boot, message.session)
+            tracked.births[broker] = (message.boot, message.session)
             if retained:
                 self._kept_by(now, tracked, broker)
                 tracked.boot = tracked.boot or message.boot
             else:
-                tracked.gone = ""  # it answers a goodbye that wasn't its own (PROTOCOL.md 4.2)
+                tracked.goodbye_boot = ""  # it answers a goodbye that wasn't its own (PROTOCOL.md 4.2)
                 self.heard(now, tracked, broker, message.boot)
         elif message.state == "offline":
             self._goodbye(now, tracked, message)
@@ -165,7 +165,7 @@ class Fleet:
         """A broker isn't connected any more. The births that it brought may be long past when it is back."""
         self.brokers[broker] = False
         for tracked in self.nodes.values():
-            tracked.born.pop(broker, None)
+            tracked.births.pop(broker, None)
 
     def pause(self, now: Moment, tracked: Tracked, pause: Pause) -> None:
         """Don't report this node as down for a while."""
@@ -176,7 +176,7 @@ class Fleet:
             # If people were told that these findings are over, they would believe that the node is back.
             self._ledger.clear(now, FindingKey(kind.code, *tracked.key, ""), tell=False)
         detail = f"{pause.by}, {lasting(_left_s(pause, now))}: {pause.reason}"
-        self._ledger.find(now, _paused(tracked.key), detail=detail, anew=True)
+        self._ledger.raise_finding(now, _paused(tracked.key), detail=detail, anew=True)
         self._flip(now, tracked, Status.PAUSED, pause.reason)
         self._schedule(tracked)
 
@@ -191,7 +191,11 @@ class Fleet:
         """Whether the node lives as far as is known, paused or not."""
         if tracked.pause is None:
             return tracked.status in HEARD
-        return tracked.heard is not None and not tracked.gone and now.at < tracked.expected + self._grace_s < inf
+        return (
+            tracked.heard_at is not None
+            and not tracked.goodbye_boot
+            and now.at < tracked.expected + self._grace_s < inf
+        )
 
     def forget(self, now: Moment, tracked: Tracked) -> None:
         """Remove a node. Its entry in the heap is ignored from now on."""
@@ -222,9 +226,9 @@ class Fleet:
             return True
         if tracked.will_by:
             return not self.brokers.get(tracked.will_by, False)
-        if not tracked.ways:
+        if not tracked.brought_at:
             return not all(self.brokers.values())
-        return not any(self.brokers.get(name, False) for name in tracked.recent_ways())
+        return not any(self.brokers.get(name, False) for name in tracked.recent_brokers())
 
     def _remember(self, record: NodeRecord, now: Moment) -> None:
         """Restore a node from an earlier run. If it was there, it has its whole time to be heard."""
@@ -254,7 +258,7 @@ class Fleet:
     def _kept_by(self, now: Moment, tracked: Tracked, broker: str) -> None:
         """Note that this broker retained something of the node, of any time: it is one of the node's ways."""
         unseen = self.unseen(tracked)
-        tracked.ways.setdefault(broker, -inf)
+        tracked.brought_at.setdefault(broker, -inf)
         if unseen and tracked.expected < inf:
             tracked.expected = now.at + tracked.period_s
             self._schedule(tracked)
@@ -266,11 +270,11 @@ class Fleet:
             self._flip(now, tracked, Status.UP)
 
     def _goodbye(self, now: Moment, tracked: Tracked, message: State) -> None:
-        if tracked.heard is not None and tracked.boot != message.boot:
+        if tracked.heard_at is not None and tracked.boot != message.boot:
             return  # it is of an older boot than the present one
-        if tracked.gone == message.boot:
+        if tracked.goodbye_boot == message.boot:
             return
-        tracked.boot = tracked.gone = message.boot
+        tracked.boot = tracked.goodbye_boot = message.boot
         tracked.expected = inf
         wanted = message.back_in_s
         tracked.back_due = now.at + (wanted if wanted is not None and 0 <= wanted <= 30 * 86400 else GOODBYE_S)
@@ -279,16 +283,16 @@ class Fleet:
         self._schedule(tracked)
 
     def _will(self, now: Moment, tracked: Tracked, broker: str, message: State) -> None:
-        born = tracked.born.pop(broker, None)
+        born = tracked.births.pop(broker, None)
         if born is not None and born != (message.boot, message.session):
-            tracked.born[broker] = born
+            tracked.births[broker] = born
             return  # it is of an older connection than the present one
-        if born is None and tracked.heard is not None and tracked.boot != message.boot:
+        if born is None and tracked.heard_at is not None and tracked.boot != message.boot:
             return
-        if tracked.heard is not None and now.at < tracked.heard:
+        if tracked.heard_at is not None and now.at < tracked.heard_at:
             return  # the will waited in the inbox, and the node was back meanwhile
-        tracked.ways.pop(broker, None)
-        if tracked.gone == message.boot or self._lives_elsewhere(now, tracked):
+        tracked.brought_at.pop(broker, None)
+        if tracked.goodbye_boot == message.boot or self._lives_elsewhere(now, tracked):
             return
         tracked.boot = message.boot
         tracked.will_by = broker
@@ -297,20 +301,20 @@ class Fleet:
 
     def _lives_elsewhere(self, now: Moment, tracked: Tracked) -> bool:
         reach_s = tracked.period_s + self._grace_s
-        return any(self.brokers.get(name) and now.at - at < reach_s for name, at in tracked.ways.items())
+        return any(self.brokers.get(name) and now.at - at < reach_s for name, at in tracked.brought_at.items())
 
     def _lost(self, now: Moment, tracked: Tracked, reason: DownReason) -> None:
         tracked.expected, tracked.will_by = inf, ""
-        tracked.born.clear()
+        tracked.births.clear()
         if tracked.pause is not None:
             return
-        never = tracked.status is Status.NEW and tracked.heard is None and not tracked.boot
+        never = tracked.status is Status.NEW and tracked.heard_at is None and not tracked.boot
         if never:
             if tracked.place is not None:
-                self._ledger.find(now, FindingKey(NEVER_HEARD.code, *tracked.key, ""))
+                self._ledger.raise_finding(now, FindingKey(NEVER_HEARD.code, *tracked.key, ""))
             return
         self._flip(now, tracked, Status.DOWN, reason)
-        self._ledger.find(now, FindingKey(DOWN.code, *tracked.key, ""), detail=reason)
+        self._ledger.raise_finding(now, FindingKey(DOWN.code, *tracked.key, ""), detail=reason)
 
     def _decide(self, now: Moment, tracked: Tracked) -> None:
         """Decide what follows from a deadline of this node that has come."""
@@ -319,7 +323,7 @@ class Fleet:
         if tracked.back_due is not None and tracked.back_due <= now.at:
             tracked.back_due = None
             if tracked.pause is None:
-                self._ledger.find(now, FindingKey(OVERDUE_BACK.code, *tracked.key, ""))
+                self._ledger.raise_finding(now, FindingKey(OVERDUE_BACK.code, *tracked.key, ""))
         if tracked.expected == inf or self.unseen(tracked):
             return
         if tracked.expected + self._grace_s <= now.at:
@@ -331,12 +335,12 @@ class Fleet:
         tracked.pause, tracked.pause_ends = None, inf
         self._ledger.out.pause_ends.append((tracked.key, now.utc))
         self._ledger.clear(now, _paused(tracked.key))
-        if tracked.gone:
+        if tracked.goodbye_boot:
             self._flip(now, tracked, Status.DOWN, DownReason.GOODBYE)
             tracked.back_due = max(tracked.back_due or 0.0, now.at + GOODBYE_S)
             self._schedule(tracked)
             return
-        if tracked.heard is not None and now.at < tracked.expected + self._grace_s < inf:
+        if tracked.heard_at is not None and now.at < tracked.expected + self._grace_s < inf:
             self._flip(now, tracked, Status.UP)
             return
         # From now on its silence counts again, and it has its whole time to be heard.

@@ -48,7 +48,7 @@ class Plausibility:
         """Raise the finding that this node can't have sent something."""
         key = FindingKey(IMPLAUSIBLE.code, *node, "")
         self._until[key] = now.at + SHOWN_S
-        self._ledger.find(now, key, detail=detail)
+        self._ledger.raise_finding(now, key, detail=detail)
 
     def refuses(self, now: Moment, node: NodeKey, event: Event) -> bool:
         """Whether no real node sends such an event."""

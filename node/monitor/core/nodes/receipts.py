@@ -71,7 +71,7 @@ class Receipts:
         waiting = self._waiting[node]
         if waiting >= ROOM:
             self._full.add(node)
-            self._ledger.find(now, _too_many(node))
+            self._ledger.raise_finding(now, _too_many(node))
         return waiting < ROOM + (CALLS_ROOM if calls else 0)
 
     def take(self, now: Moment, key: EventKey, event: Event) -> None:
@@ -135,7 +135,7 @@ class Receipts:
         missing = self.missing(node, now.at)
         key = FindingKey(EVENTS_MISSING.code, *node, "")
         if missing:
-            self._ledger.find(now, key, count=missing)
+            self._ledger.raise_finding(now, key, count=missing)
         elif key in self._ledger.open:
             self._ledger.clear(now, key)
 

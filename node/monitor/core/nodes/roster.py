@@ -55,7 +55,7 @@ class Roster:
     def speaks(self, now: Moment, tracked: Tracked) -> None:
         """Find a stranger that speaks now. A retained message doesn't count: its node may not exist any more."""
         if not tracked.known:
-            self._ledger.find(now, FindingKey(NOT_OURS.code, *tracked.key, ""))
+            self._ledger.raise_finding(now, FindingKey(NOT_OURS.code, *tracked.key, ""))
 
     def forget(self, tracked: Tracked) -> None:
         """Remove a node."""

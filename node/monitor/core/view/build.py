@@ -81,7 +81,7 @@ def _node(hub: Hub, tracked: Tracked, now: Moment, incidents: int) -> NodeView:
     pause = tracked.pause
     links = [] if beat is None else [each.rtt_ms for each in beat.links.values() if each.rtt_ms is not None]
     unseen = hub.fleet.unseen(tracked)
-    remembered = tracked.status is Status.UP and tracked.heard is None  # it may have died while no monitor ran
+    remembered = tracked.status is Status.UP and tracked.heard_at is None  # it may have died while no monitor ran
     return NodeView(
         site=tracked.key.site,
         node=tracked.key.node,
@@ -91,7 +91,7 @@ def _node(hub: Hub, tracked: Tracked, now: Moment, incidents: int) -> NodeView:
         status=Status.NEW if remembered else tracked.status,
         reason="broker-away" if unseen and tracked.status in HEARD else tracked.reason,
         since=tracked.since.utc,
-        heard_s=None if tracked.heard is None else round(now.at - tracked.heard, 3),
+        heard_s=None if tracked.heard_at is None else round(now.at - tracked.heard_at, 3),
         due_s=None if unseen else _rounded(hub.fleet.due_s(tracked, now.at)),
         period_s=tracked.period_s,
         planned_s=None if tracked.back_due is None else round(tracked.back_due - now.at, 3),

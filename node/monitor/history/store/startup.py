@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Select, case, exists, func, or_, select
 
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.incidents.lifecycle import CLOSED_KEPT
 from node.monitor.core.model import (
     Button,
@@ -43,14 +43,14 @@ UNCONFIRMED = timedelta(hours=1)
 """For how long a test can still be confirmed: the longest walk test."""
 
 
-def remember(connection: Connection, at_utc: datetime) -> Memory:
+def remember(connection: Connection, at_utc: datetime) -> Remembered:
     """Everything that a start at ``at_utc`` must know."""
     open_findings = select(findings).where(findings.c.cleared_utc.is_(None)).order_by(findings.c.id)
     open_incidents = select(incidents).where(incidents.c.reset_utc.is_(None)).order_by(incidents.c.id)
     running = select(walk_tests).where(walk_tests.c.ended_utc.is_(None)).order_by(walk_tests.c.started_utc)
     unconfirmed = select(tests).where(tests.c.reaction_s.is_(None), tests.c.at_utc > at_utc - UNCONFIRMED)
     holding = select(pauses).where(pauses.c.ended_utc.is_(None)).order_by(pauses.c.id)
-    return Memory(
+    return Remembered(
         nodes=tuple(made(NodeRecord, row) for row in connection.execute(select(nodes)).mappings()),
         incidents=tuple(made(IncidentRecord, row) for row in connection.execute(open_incidents).mappings()),
         closed=_closed(connection),
