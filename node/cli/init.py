@@ -85,7 +85,9 @@ def run(path: Path, given: Mapping[str, str], ask: Ask | None, tell: Tell, *, fo
     missing = [question.by_flag for question in questions(answers)] if ask is None else []
     if wrong := (*missing, *_objections(answers)):
         count = "1 flag is" if len(wrong) == 1 else f"{len(wrong)} flags are"
-        raise InitError(f"{count} missing or wrong: nothing was written", "mend the lines above, then try again", wrong)
+        raise InitError(
+            f"{count} missing or wrong: nothing was written", "correct the lines above, then try again", wrong
+        )
     if ask is not None:
         tell(f"This writes {path}.\nEnter takes what stands in [brackets]. Ctrl-C ends it, and nothing is written.")
         try:

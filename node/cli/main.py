@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
 
     def add(name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
-        added.add_argument("--verbose", action="store_true", help="log more than what facilities need")
+        added.add_argument("--verbose", action="store_true", help="log more details")
         added.set_defaults(command=command)
         return added
 
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     with_config(init)
     _with_keys(init)
     with_config(add("run", _run, "be the node: the service"))
-    with_config(add("check", _check, "what doesn't work, one line per finding with its next step"))
+    with_config(add("check", _check, "find what doesn't work; one line for each finding, with what to do"))
     log = add("log", _log, "the record, newest last")
     with_config(log)
     log.add_argument("--json", action="store_true", help="one JSON object a line")

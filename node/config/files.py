@@ -69,7 +69,7 @@ def one_line(path: Path, what: str) -> bytes:
     """The only line of a file, as rule 2 says; ``what`` names it in errors."""
     line = content(path).removeprefix(_BYTE_ORDER_MARK).removesuffix(b"\n").removesuffix(b"\r")
     if b"\0" in line:
-        raise FileError(path, f"holds a NUL byte: write the {what} into it as plain text (UTF-8)")
+        raise FileError(path, f"contains a NUL byte: write the {what} into it as plain text (UTF-8)")
     if not line.strip():
         raise FileError(path, f"is empty: write the {what} into it, on one line")
     if b"\n" in line or b"\r" in line:

@@ -106,7 +106,7 @@ def parse(path: Path, program: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as failure:
         reason = str(failure).replace("end of document", f"the end, {_place(text)}")
-        advice = 'mend this place (every line is [table] or key = value, texts stand in "quotes"), then check again'
+        advice = 'correct this place (each line is [table] or key = value; texts are in "quotes"), then check again'
         raise refusal(path, f"isn't TOML: {reason}: {advice}", program=program) from failure
 
 
@@ -155,7 +155,7 @@ def _read_table(table: Table, document: Mapping[str, Any], problems: list[str]) 
         return []
     entries = found if table.most > 1 else [found]
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        problems.append(f"{table.name} has the wrong shape: write {table.heading}, and its keys on the lines below")
+        problems.append(f"{table.name} has the wrong form: write {table.heading}, and its keys on the lines below")
         return [Section(table.heading, {})]
     if len(entries) > table.most:
         problems.append(f"{table.heading} stands there {len(entries)} times: must be at most {table.most}")

@@ -37,7 +37,7 @@ class ConfigError(AlarmNodeError):
 
     def __init__(self, problems: tuple[str, ...], path: str, program: str = "alarm-node") -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(f"{path} has {count}", f"mend the lines above, then run: {program} check")
+        super().__init__(f"{path} has {count}", f"correct the lines above, then run: {program} check")
         self.problems = problems
 
 

@@ -85,7 +85,7 @@ class MonitorRunningError(AlarmNodeError):
     def __init__(self, directory: Path) -> None:
         super().__init__(
             f"another alarm-monitor runs with the state directory {directory}",
-            "ask that one: alarm-monitor status; or end it first: systemctl stop alarm-monitor",
+            "ask that one: alarm-monitor status; or stop it first: systemctl stop alarm-monitor",
         )
 
 
@@ -97,7 +97,7 @@ class ThreadDiedError(AlarmNodeError):
     def __init__(self, names: str) -> None:
         super().__init__(
             f"the monitor ends: a thread that it needs is dead ({names})",
-            "systemd starts it anew; please report what its log says of that thread",
+            "systemd restarts it; please report what its log says about that thread: journalctl -u alarm-monitor",
         )
 
 

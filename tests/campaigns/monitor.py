@@ -46,7 +46,7 @@ ARRIVES_S = 20.0
 AWAY_S = 15.0
 """Longer than it takes until people are told from memory: 3 s, once the database has been waited for, which is 5 s."""
 
-REMARK = "Perhaps you were told this before."
+REMARK = "You may have got this message before."
 
 _ACKNOWLEDGED_YOUNG_S = 5.0
 _CALLS = re.compile(r"^Called (\S+) times$", re.MULTILINE)

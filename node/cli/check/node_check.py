@@ -35,7 +35,7 @@ _SEE_WHY = "go there now; then see here and at the monitor why nobody was told: 
 _NOT_TOLD = (False, "nobody was told of it yet", _SEE_WHY)
 _CALLS: Mapping[Step, tuple[bool, str, str]] = {
     Step.NOBODY: (False, "nobody has it", _SEE_WHY),
-    Step.TOLD: (True, "people were told", "acknowledge it, go there, and reset it"),
+    Step.TOLD: (True, "people notified", "acknowledge it, go there, and reset it"),
     Step.ACKNOWLEDGED: (True, "somebody is coming", "reset it once all is well there"),
 }
 """The finding about an open call by its step, and what to do. At any other step nobody was told yet."""
@@ -51,7 +51,7 @@ def examine(
         settings = config.load(path, environ)
     except ConfigError as error:
         for problem in error.problems:
-            yield CheckResult(False, problem, "mend this line")
+            yield CheckResult(False, problem, "correct this line")
         return
     yield CheckResult(True, f"{path} is complete and consistent")
     directory = config.state_directory(settings, environ)
@@ -126,7 +126,9 @@ def _name_file(settings: config.Config, name: str) -> Iterator[CheckResult]:
             credentials.look()
             if credentials.problem:
                 yield CheckResult(
-                    False, f"broker {name}: {credentials.problem}", "mend it: it is taken within a minute"
+                    False,
+                    f"broker {name}: {credentials.problem}",
+                    "correct the file; the node reads it within a minute",
                 )
 
 
@@ -163,7 +165,9 @@ def _look_at_files(settings: config.Config) -> Iterator[CheckResult]:
                 text = f"{about} is a bare name: systemd hands the file to the service, and to nobody else"
                 yield CheckResult(None, text, "start the service, then check again: it says itself what it can't use")
             elif problem := why_unusable(key, path):
-                yield CheckResult(False, f"{about} {problem}", "mend it, or run this as root or as the service's user")
+                yield CheckResult(
+                    False, f"{about} {problem}", "correct it, or run this as root or as the service's user"
+                )
 
 
 def _look_at_rights(settings: config.Config) -> Iterator[CheckResult]:

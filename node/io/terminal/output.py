@@ -25,8 +25,8 @@ class OutputError(AlarmNodeError):
 
     def __init__(self, problem: OSError) -> None:
         super().__init__(
-            f"what was printed isn't all: standard output can't be written ({problem.strerror})",
-            "make room where it goes, or print it elsewhere, then run this again",
+            f"the output is incomplete: standard output can't be written ({problem.strerror})",
+            "make room there, or write to another place, then run this again",
         )
 
 

@@ -12,66 +12,82 @@ from node.monitor.api.operations.representations import Done
 from node.monitor.api.problems import ProblemError
 from node.monitor.core.commands.requests import Acknowledge, Answer, Request, Reset, TryTarget
 
-UNHEARD_OF = ("the node refuses for a reason that this monitor doesn't know", "see at the node why: alarm-node log")
-UNSAID = ("the node refuses, and says no reason", "see at the node why: alarm-node log")
+UNHEARD_OF = (
+    "the node refuses for a reason that this monitor doesn't know",
+    "look up the reason at the node: alarm-node log",
+)
+UNSAID = ("the node refuses and gives no reason", "look up the reason at the node: alarm-node log")
 
 REFUSALS = {
-    "input-active": ("the button is still pressed, or the door open", "see to it there, then reset again"),
-    "input-fault": ("a wire at the button is broken", "mend it, then reset again: alarm-node check at the node"),
+    "input-active": ("the button is still pressed, or the door open", "check it there, then reset again"),
+    "input-fault": (
+        "a wire at the button is broken",
+        "repair it (alarm-node check at the node shows it), then reset again",
+    ),
     "input-unknown": ("the node doesn't know yet whether the button is pressed", "wait some seconds, then reset again"),
-    "pressed-again": ("somebody has pressed once more meanwhile", "see what is open: alarm-monitor status"),
+    "pressed-again": ("somebody has pressed again in the meantime", "list what is open: alarm-monitor status"),
     "not-sounding": ("nothing sounds there", "nothing needs doing"),
     "no-buzzer": ("that node has no buzzer", "look for its lamp"),
-    "silent-incident-open": ("a silent alarm is open there, which no sound may betray", "end the alarm first"),
+    "silent-incident-open": ("a silent alarm is open there, and a sound would betray it", "end the alarm first"),
     "not-isolated": ("that target isn't isolated", "nothing needs doing"),
-    "being-tried": ("that target is being sent a test message already", "wait half a minute, then try again"),
+    "being-tried": ("a test message is already on its way to this target", "wait half a minute, then try again"),
     "not-paused": ("that node isn't paused", "nothing needs doing"),
     "in-the-roster": (
-        "nodes.toml lists that node",
-        "take it out there, then: systemctl restart alarm-monitor; and forget it after that",
+        "this node is still listed in nodes.toml",
+        "remove it there, then: systemctl restart alarm-monitor; then repeat this command",
     ),
     "still-speaks": (
-        "that node still speaks",
-        "switch it off, or give it its other name first; 20 s later it can be forgotten",
+        "this node still sends messages",
+        "switch it off or rename it, wait 20 s, then repeat this command",
     ),
     "alarm-open": ("an alarm of that node is open", "end it first: alarm-monitor reset"),
     "all-these-nodes-are-down": (
         "none of these nodes is heard now, or all are paused",
-        "see why: alarm-monitor status",
+        "look up the reason: alarm-monitor status",
     ),
     "too-many-nodes": (
-        "more nodes are meant than somebody can walk to",
-        "take a floor at a time: alarm-monitor walk-test start --site SITE --floor FLOOR",
+        "these are more nodes than one walk test may have",
+        "test one floor at a time: alarm-monitor walk-test start --site SITE --floor FLOOR",
     ),
-    "no-such-incident": ("the node doesn't know this alarm", "see what is open: alarm-monitor status"),
-    "unknown-action": ("the node is older than this command", "bring it to the monitor's version"),
+    "no-such-incident": ("the node doesn't know this alarm", "list what is open: alarm-monitor status"),
+    "unknown-action": ("the node is older than this command", "upgrade the node to the monitor's version"),
     "no-expiry": (
         "the command reached the node without its expiry",
-        "see what takes it off, a bridge between the brokers for one: M038 in OPERATIONS.md",
+        "find out what removes it, for example a bridge between the brokers: M038 in OPERATIONS.md",
     ),
     "expiry-too-long": (
         "the command reached the node with a wrong expiry",
-        "see what changes it: the broker, a bridge",
+        "find out what changes it: the broker or a bridge",
     ),
     "retained": (
-        "the command reached the node as one that a broker had kept",
-        "see what keeps it: the broker, a bridge between",
+        "the command reached the node as a retained message",
+        "find out what retains it: the broker or a bridge",
     ),
-    "other-boot": ("the node has started anew meanwhile", "see what is open, then try again: alarm-monitor status"),
-    "stopping": ("the node is being stopped", "ask whoever works on it"),
-    "too-many-requests": ("too much is asked at once", "wait some seconds, then try again"),
+    "other-boot": ("the node has restarted in the meantime", "list what is open, then try again: alarm-monitor status"),
+    "stopping": ("the node is being stopped", "ask the person who works on it"),
+    "too-many-requests": ("too many requests at once", "wait some seconds, then try again"),
 }
 """Why a node or the decider refuses, and what to do."""
 
 NOTES: dict[tuple[type[Request], str], str] = {
-    (Acknowledge, "already-acknowledged"): "somebody had said so before",
-    (Acknowledge, "only-here"): "noted here alone: the node doesn't know this alarm, and its lamp doesn't show it",
-    (Reset, "only-here"): "ended here alone: the node is told once it is back. Until then go there: it may be in alarm",
+    (Acknowledge, "already-acknowledged"): "somebody had already acknowledged it",
+    (
+        Acknowledge,
+        "only-here",
+    ): "this is noted at the monitor only: the node doesn't know this alarm, and its lamp doesn't show it",
+    (
+        Reset,
+        "only-here",
+    ): "this ends the alarm at the monitor only: the node may still be in alarm, so go there. The monitor tells "
+    "the node once it is back",
 }
 """What is done, and not as whoever asked would take it. Commands say it in people's own language (locale/)."""
 
 
-UNSTORED = "in memory alone, as the history can't be written now: if the monitor ends before it can, this is forgotten"
+UNSTORED = (
+    "this is only in memory, because the history can't be written: if the monitor ends before that works "
+    "again, it is lost"
+)
 """What is done, and not stored."""
 
 
@@ -85,7 +101,9 @@ def told(request: Request, answer: Answer) -> Done:
                 return made
             return replace(made, replaced_by=answer.replaces.by, replaced_until=answer.replaces.until)
         case "refused" if isinstance(request, TryTarget) and answer.reason not in REFUSALS:
-            raise ProblemError(HTTPStatus.BAD_GATEWAY, answer.reason, "mend its URL or its server, then test it again")
+            raise ProblemError(
+                HTTPStatus.BAD_GATEWAY, answer.reason, "correct its URL or repair its server, then test it again"
+            )
         case "refused":
             text, next_step = REFUSALS.get(answer.reason, UNHEARD_OF if answer.reason else UNSAID)
             detail = f"refused: {text} ({answer.reason})" if answer.reason else f"refused: {text}"
@@ -93,18 +111,21 @@ def told(request: Request, answer: Answer) -> Done:
         case "unanswered" if isinstance(request, Acknowledge):
             raise ProblemError(
                 HTTPStatus.GATEWAY_TIMEOUT,
-                "the node doesn't answer: it is noted here that somebody is coming; its lamp shows it once it is back",
-                "go there, as nobody else is called for it now",
+                "the node doesn't answer: the monitor has noted that somebody is coming, and the lamp shows it "
+                "once the node is back",
+                "go there: nobody else is notified of it now",
             )
         case "unanswered":
             raise ProblemError(
                 HTTPStatus.GATEWAY_TIMEOUT,
-                "the node was asked and doesn't answer; it may still be done",
+                "the node doesn't answer; it may still carry the command out",
                 "go there, or see whether the node is down: alarm-monitor status",
             )
         case "unknown":
             raise ProblemError(
-                HTTPStatus.NOT_FOUND, "there is no such node, incident or walk test", "look at what there is now"
+                HTTPStatus.NOT_FOUND,
+                "there is no such node, incident or walk test",
+                "check the present state: alarm-monitor status",
             )
         case _:
             assert_never(answer.outcome)

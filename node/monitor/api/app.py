@@ -138,7 +138,7 @@ def _path(told: Mapping[str, Any], kind: type[Struct]) -> Struct:
     try:
         return msgspec.convert(told, kind)
     except msgspec.ValidationError as error:
-        raise ProblemError(HTTPStatus.NOT_FOUND, f"there can't be such a thing: {error}", _API) from None
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"the request is invalid: {error}", _API) from None
 
 
 def _query(request: Request, kind: type[Struct]) -> Struct:
@@ -187,7 +187,9 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 async def _mistake(_request: Request, _error: Exception) -> Response:
     return ProblemError(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "a mistake in the monitor's program", "see its log, and report it"
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "a mistake in the monitor's program",
+        "look into its log, and report it: journalctl -u alarm-monitor",
     ).response()
 
 

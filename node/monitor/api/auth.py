@@ -91,8 +91,8 @@ class Door:
         if not token.role.may(needed):
             raise ProblemError(
                 HTTPStatus.FORBIDDEN,
-                f"this needs the role {needed}, and the token {token.name} has the role {token.role}",
-                "ask whoever runs the monitor for a token that may, and name it with --token-file: "
+                f"this needs the role {needed}, but the token {token.name} has the role {token.role}",
+                "ask the people who run the monitor for a token with that role, and name it with --token-file: "
                 f"alarm-monitor token create NAME --role {needed}",
             )
         _let_in(request)

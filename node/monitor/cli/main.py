@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         package = (missing.name or "").partition(".")[0]
         if package == "node":
             raise
-        text = f"alarm-monitor needs packages that aren't here ({package})"
+        text = f"alarm-monitor needs packages that aren't installed ({package})"
         explain(str(ToolMissingError(text, "pip install 'alarm-node[monitor]'")))
         return FAILED
 

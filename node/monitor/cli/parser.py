@@ -27,7 +27,11 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def parser(say: Callable[[str], str] = str) -> argparse.ArgumentParser:
     """The commands and their flags, in the language of ``say``; ``command`` is the name of what is asked for."""
-    made = Parser(prog="alarm-monitor", description=say("The building's side: hears every node."), say=say)
+    made = Parser(
+        prog="alarm-monitor",
+        description=say("Supervises the panic buttons of a building and notifies people of alarms."),
+        say=say,
+    )
     text = "show program's version number and exit"
     made.add_argument("--version", action="version", version=f"alarm-monitor {__version__}", help=text)
     _add_shared(made)
@@ -39,55 +43,67 @@ def parser(say: Callable[[str], str] = str) -> argparse.ArgumentParser:
         _add_shared(added, after=True, asks=name not in LOCAL)
         return added
 
-    add("run", "be the monitor: the service")
-    add("check", "what doesn't work, one line per finding with its next step")
-    _add_init(add("init", "write monitor.toml and nodes.toml, to be filled in"))
-    status = add("status", "the nodes, what needs somebody first")
-    status.add_argument("--json", action="store_true", help="as the API tells it")
-    status.add_argument("--watch", action="store_true", help="go on showing it, until Ctrl-C")
-    _add_history(add("history", "what happened, newest last; with --json, --csv or --excel all of it, newest first"))
-    for name, text in (
-        ("acknowledge", "somebody is coming: the lamp at the button shows it"),
-        ("silence", "end the sound of an alarm, which stays open"),
-    ):
-        text_of_id = "SITE/NODE/INCIDENT, or its room; not needed where one alarm is open"
-        add(name, text).add_argument("incident", nargs="?", help=text_of_id, metavar="INCIDENT")
-    reset = add("reset", "end an alarm, and say what it was")
-    reset.add_argument("incident", help="SITE/NODE/INCIDENT, or its room", metavar="INCIDENT")
-    reset.add_argument("--reason", required=True, choices=("real", "drill", "mistaken", "technical"))
-    identify = add("identify", "let a node sound, to find it")
-    identify.add_argument("node", help="room-214, or SITE/NODE", metavar="NODE")
-    text = "at most 60s (10s by default)"
-    identify.add_argument("--for", dest="for_s", type=_from("1s", "60s"), default=10.0, help=text, metavar="TIME")
-    pause = add("pause", "maintenance: don't report a node as down for a while")
-    pause.add_argument("node", help="room-214, or SITE/NODE", metavar="NODE")
-    text = "2h, 3d; at most 30d"
-    pause.add_argument("--for", dest="for_s", type=_from("1m", "30d"), required=True, help=text, metavar="TIME")
-    pause.add_argument("--reason", type=_reason, required=True, help="which work; no names", metavar="TEXT")
-    add("resume", "end a pause before its time").add_argument("node", help="room-214, or SITE/NODE", metavar="NODE")
-    forget = add(
-        "forget", "let a node go that was renamed or taken away: its findings, and what the brokers keep of it"
+    add("run", "run the monitor; systemd does this")
+    add("check", "find what doesn't work; one line for each finding, with what to do")
+    _add_init(add("init", "write monitor.toml and nodes.toml for you to fill in"))
+    status = add("status", "show alarms, findings and nodes; the most urgent first")
+    status.add_argument("--json", action="store_true", help="print JSON, as the API has it")
+    status.add_argument("--watch", action="store_true", help="refresh until Ctrl-C")
+    _add_history(
+        add("history", "show what happened, newest last; --json, --csv and --excel give everything, newest first")
     )
-    forget.add_argument("node", help="room-214, or SITE/NODE", metavar="NODE")
-    tell = add("tell", "try whether messages arrive: send a target one that is marked as a test")
-    tell.add_argument("--test", action="store_true", required=True, help="the only thing that can be told by hand")
-    tell.add_argument("target", nargs="?", help="as monitor.toml names it; all where none is named", metavar="TARGET")
-    isolate = add("isolate", "take a target out of service: it is told nothing for a while")
-    isolate.add_argument("target", help="as monitor.toml names it", metavar="TARGET")
-    text = "2h, 3d; at most 30d"
+    for name, text in (
+        ("acknowledge", "acknowledge an alarm: say that somebody is coming; the lamp at the button shows it"),
+        ("silence", "end the sound of an alarm; the alarm stays open"),
+    ):
+        text_of_id = "SITE/NODE/INCIDENT, or the room; not needed if only one alarm is open"
+        add(name, text).add_argument("incident", nargs="?", help=text_of_id, metavar="INCIDENT")
+    reset = add("reset", "end an alarm and give the reason")
+    reset.add_argument("incident", help="SITE/NODE/INCIDENT, or the room", metavar="INCIDENT")
+    reset.add_argument("--reason", required=True, choices=("real", "drill", "mistaken", "technical"))
+    identify = add("identify", "let a node sound or blink, to find it")
+    identify.add_argument("node", help="the node, as room-214 or SITE/NODE", metavar="NODE")
+    text = "how long; at most 60s (default: 10s)"
+    identify.add_argument("--for", dest="for_s", type=_from("1s", "60s"), default=10.0, help=text, metavar="TIME")
+    pause = add("pause", "begin maintenance of a node: for this time nobody is notified if it fails")
+    pause.add_argument("node", help="the node, as room-214 or SITE/NODE", metavar="NODE")
+    text = "how long, as 2h or 3d; at most 30d"
+    pause.add_argument("--for", dest="for_s", type=_from("1m", "30d"), required=True, help=text, metavar="TIME")
+    pause.add_argument(
+        "--reason", type=_reason, required=True, help="the reason, without names of persons", metavar="TEXT"
+    )
+    add("resume", "end the maintenance of a node early").add_argument(
+        "node", help="the node, as room-214 or SITE/NODE", metavar="NODE"
+    )
+    forget = add("forget", "remove a node that was renamed or dismounted, with its findings and its retained messages")
+    forget.add_argument("node", help="the node, as room-214 or SITE/NODE", metavar="NODE")
+    tell = add("tell", "send a target a message that is marked as a test")
+    tell.add_argument(
+        "--test", action="store_true", required=True, help="needed: only test messages can be sent by hand"
+    )
+    tell.add_argument(
+        "target", nargs="?", help="the target's name in monitor.toml; default: all targets", metavar="TARGET"
+    )
+    isolate = add("isolate", "take a target out of service: for this time it gets no messages")
+    isolate.add_argument("target", help="the target's name in monitor.toml", metavar="TARGET")
+    text = "how long, as 2h or 3d; at most 30d"
     isolate.add_argument("--for", dest="for_s", type=_from("1m", "30d"), required=True, help=text, metavar="TIME")
-    isolate.add_argument("--reason", type=_reason, required=True, help="what is done there; no names", metavar="TEXT")
-    restore = add("restore-target", "bring a target back before its time")
-    restore.add_argument("target", help="as monitor.toml names it", metavar="TARGET")
-    _add_walk_test(add("walk-test", "test buttons by pressing each once"))
-    report = add("report", "the record of tests, to be kept: no names")
+    isolate.add_argument(
+        "--reason", type=_reason, required=True, help="the reason, without names of persons", metavar="TEXT"
+    )
+    restore = add("restore-target", "put a target back into service early")
+    restore.add_argument("target", help="the target's name in monitor.toml", metavar="TARGET")
+    _add_walk_test(add("walk-test", "test buttons: the first press of each is its test"))
+    report = add("report", "print the report of all tests, for your files; it names no persons")
     report.add_argument("what", choices=("tests",))
-    report.add_argument("--site", help="of one site", metavar="SITE")
-    report.add_argument("--csv", action="store_true", help="as CSV instead of HTML")
-    report.add_argument("--excel", action="store_true", help="as CSV that Excel opens right")
-    token = add("token", "who may ask the API: made here, shown once, kept as a hash")
+    report.add_argument("--site", help="only this site", metavar="SITE")
+    report.add_argument("--csv", action="store_true", help="CSV instead of HTML")
+    report.add_argument("--excel", action="store_true", help="CSV for Excel")
+    token = add("token", "create, list and revoke the tokens that give access to the API")
     token.add_argument("what", choices=("create", "list", "revoke"))
-    token.add_argument("name", nargs="?", help="a desk's or a tool's, as it is shown; no person's", metavar="NAME")
+    token.add_argument(
+        "name", nargs="?", help="name of a desk or a tool, as it is shown to others; not of a person", metavar="NAME"
+    )
     token.add_argument("--role", choices=("viewer", "responder", "manager"), default="viewer")
     return made
 
@@ -97,7 +113,7 @@ def parse(given: Sequence[str], say: Callable[[str], str] = str) -> argparse.Nam
     made = parser(say)
     parsed = made.parse_args(given)
     if parsed.command in LOCAL and (parsed.url or parsed.token_file):
-        made.error(f"{parsed.command} works on the monitor's own machine: leave --url and --token-file out")
+        made.error(f"{parsed.command} works only on the monitor's own machine: leave --url and --token-file out")
     return parsed
 
 
@@ -124,14 +140,18 @@ def _add_shared(made: argparse.ArgumentParser, *, after: bool = False, asks: boo
     """The flags of every command, which may stand before its name or ``after`` it; where both do, the latter counts."""
     text = f"default: {DEFAULT_CONFIG}"
     of_all: tuple[tuple[str, Any, dict[str, Any]], ...] = (
-        ("--verbose", False, {"action": "store_true", "help": "log more than what facilities need"}),
+        ("--verbose", False, {"action": "store_true", "help": "log more details"}),
         ("--config", DEFAULT_CONFIG, {"type": Path, "help": text, "metavar": "FILE"}),
-        ("--language", None, {"choices": ("de", "en"), "help": "in which it answers; default: monitor.toml's"}),
+        (
+            "--language",
+            None,
+            {"choices": ("de", "en"), "help": "language of the answers; default: the one in monitor.toml"},
+        ),
     )
-    text = "of a monitor on another machine; default: the one here"
+    text = "address of a monitor on another machine; default: the monitor on this machine"
     of_asking: tuple[tuple[str, Any, dict[str, Any]], ...] = (
         ("--url", None, {"type": _url, "help": text, "metavar": "URL"}),
-        ("--token-file", None, {"type": Path, "help": "whose token it is asked with", "metavar": "FILE"}),
+        ("--token-file", None, {"type": Path, "help": "file with the token for the monitor", "metavar": "FILE"}),
     )
     hidden = {} if asks else {"help": argparse.SUPPRESS}
     for name, default, how in (*of_all, *((name, default, {**how, **hidden}) for name, default, how in of_asking)):
@@ -140,35 +160,46 @@ def _add_shared(made: argparse.ArgumentParser, *, after: bool = False, asks: boo
 
 def _add_init(init: argparse.ArgumentParser) -> None:
     """Each flag is --TABLE-KEY, as ``alarm-node init`` has them."""
-    init.add_argument("--monitor-id", default="guard-desk", help="the monitor's name (%(default)s)", metavar="ID")
-    text = "whose nodes it hears (mitte)"
+    init.add_argument(
+        "--monitor-id", default="guard-desk", help="the monitor's name (default: %(default)s)", metavar="ID"
+    )
+    text = "the sites whose nodes it supervises (default: mitte)"
     init.add_argument("--monitor-sites", nargs="+", default=["mitte"], help=text, metavar="SITE")
-    init.add_argument("--broker-host", default="127.0.0.1", help="the broker (%(default)s)", metavar="HOST")
-    init.add_argument("--broker-port", type=int, default=1883, help="its port (%(default)s)", metavar="PORT")
-    init.add_argument("--force", action="store_true", help="replace files that are there")
+    init.add_argument(
+        "--broker-host",
+        default="127.0.0.1",
+        help="the broker's host name or address (default: %(default)s)",
+        metavar="HOST",
+    )
+    init.add_argument(
+        "--broker-port", type=int, default=1883, help="the broker's port (default: %(default)s)", metavar="PORT"
+    )
+    init.add_argument("--force", action="store_true", help="replace existing files")
 
 
 def _add_history(history: argparse.ArgumentParser) -> None:
     kinds = ("events", "findings", "flips", "incidents", "tests")
     history.add_argument("what", nargs="?", choices=kinds, default="incidents")
-    history.add_argument("--site", help="of one site", metavar="SITE")
-    history.add_argument("--node", help="of one node", metavar="NODE")
-    history.add_argument("--since", type=_instant, help="from 2026-03-01 on, or 2026-03-01T07:30", metavar="WHEN")
-    history.add_argument("--until", type=_instant, help="before it", metavar="WHEN")
+    history.add_argument("--site", help="only this site", metavar="SITE")
+    history.add_argument("--node", help="only this node", metavar="NODE")
+    history.add_argument(
+        "--since", type=_instant, help="from this time on: 2026-03-01, or 2026-03-01T07:30", metavar="WHEN"
+    )
+    history.add_argument("--until", type=_instant, help="before this time", metavar="WHEN")
     text = f"how many at most ({SHOWN}; all with --json, --csv or --excel)"
     history.add_argument("--most", type=_count, help=text, metavar="N")
     history.add_argument("--json", action="store_true", help="one JSON object a line")
-    history.add_argument("--csv", action="store_true", help="for tools")
-    history.add_argument("--excel", action="store_true", help="CSV as Excel opens it right")
+    history.add_argument("--csv", action="store_true", help="CSV for other programs")
+    history.add_argument("--excel", action="store_true", help="CSV for Excel")
 
 
 def _add_walk_test(walk: argparse.ArgumentParser) -> None:
     walk.add_argument("what", choices=("start", "end", "list"))
-    walk.add_argument("id", nargs="?", help="which one ends; not needed where one holds", metavar="ID")
-    walk.add_argument("--site", help="where it is", metavar="SITE")
-    walk.add_argument("--floor", default="", help="of one floor, as nodes.toml has it", metavar="FLOOR")
-    walk.add_argument("--node", action="append", default=[], help="of this node (may be given again)", metavar="NODE")
-    text = "at most 60m (30m by default)"
+    walk.add_argument("id", nargs="?", help="the walk test to end; not needed if only one is running", metavar="ID")
+    walk.add_argument("--site", help="the site of the buttons", metavar="SITE")
+    walk.add_argument("--floor", default="", help="only this floor, as in nodes.toml", metavar="FLOOR")
+    walk.add_argument("--node", action="append", default=[], help="only this node; may be repeated", metavar="NODE")
+    text = "how long; at most 60m (default: 30m)"
     walk.add_argument("--for", dest="for_s", type=_from("1m", "60m"), default=1800.0, help=text, metavar="TIME")
 
 

@@ -11,12 +11,12 @@ from node.monitor.config.monitor_file import MONITOR_FILE
 from node.monitor.config.roster_file import ROSTER_TABLES
 
 _MONITOR_HEADER = (
-    "What the building's side has, for alarm-monitor. Change it, then try it: alarm-monitor check.",
-    "The service reads it when it starts: systemctl restart alarm-monitor.",
+    "Configuration of alarm-monitor. After a change, check it: alarm-monitor check",
+    "The service reads it when it starts: systemctl restart alarm-monitor",
 )
 _NODES_HEADER = (
-    "Every node of the building.",
-    "One that is listed and never heard is a finding; so is one that speaks and isn't listed.",
+    "All nodes of the building.",
+    "A node that is listed but never heard is a finding; so is one that is heard but not listed.",
 )
 _SHOWN_OF_A_NODE = ("id", "floor", "location")
 
@@ -67,7 +67,9 @@ def write(
     roster = path.with_name("nodes.toml")
     there = [str(each) for each in (path, roster) if each.exists()]
     if there and not force:
-        raise ExampleError(f"there already: {' and '.join(there)}", "change what is there, or replace it with --force")
+        raise ExampleError(
+            f"these files exist already: {' and '.join(there)}", "edit them, or replace them with --force"
+        )
     text = monitor_text(
         monitor=monitor,
         sites=sites,

@@ -180,7 +180,8 @@ def _levels_have_no_gap(sections: Sections) -> Iterator[str]:
     levels = {each.values.get("level", 0) for each in sections["target"]}
     for level in sorted(levels):
         if level > 0 and level - 1 not in levels:
-            yield f"[[target]] level = {level}: nobody is told at level {level - 1}: levels follow one another from 0"
+            yield f"[[target]] level = {level}: no target has level {level - 1}: levels must follow one another "
+            "from 0 on"
 
 
 def _targets_are_of_heard_sites(sections: Sections) -> Iterator[str]:

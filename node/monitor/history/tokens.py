@@ -48,7 +48,7 @@ class StoredTokens:
                 connection.execute(tokens.insert(), row)
             except IntegrityError:
                 raise TokenNameError(
-                    f"there is a token {name} already", f"take another name, or: alarm-monitor token revoke {name}"
+                    f"there is already a token {name}", f"take another name, or: alarm-monitor token revoke {name}"
                 ) from None
         return secret
 

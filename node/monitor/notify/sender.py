@@ -46,7 +46,7 @@ STRUCK_LENGTH = 3
 
 _TYPES = {Mood.ALARM: NotifyType.FAILURE, Mood.WARNING: NotifyType.WARNING, Mood.GOOD: NotifyType.SUCCESS}
 
-_UNUSABLE = "its url is none that Apprise understands"
+_UNUSABLE = "Apprise doesn't understand its url"
 
 _CAUSE = re.compile(
     r"\[Errno -?\d+\] [A-Za-z ]+|timed out|certificate verify failed: [A-Za-z -]+|\([45]\d\d, b'[^']{0,100}'"

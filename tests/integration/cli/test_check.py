@@ -160,7 +160,7 @@ def test_every_problem_of_the_config_is_a_finding(tmp_path: Path) -> None:
 
     assert all(each.ok is False for each in found)
     assert about(found, "[node] id").text.startswith(f'{config}: [node] id = "Room 214"')
-    assert about(found, "[[broker]] is missing").next_step == "mend this line"
+    assert about(found, "[[broker]] is missing").next_step == "correct this line"
 
 
 def test_a_missing_config_is_a_finding(tmp_path: Path) -> None:
@@ -402,7 +402,7 @@ def test_what_the_service_found_is_told(leave: Callable[..., Path]) -> None:
         (Step.PRESSED, False, "nobody was told of it yet"),
         (Step.HELD, False, "nobody was told of it yet"),
         (Step.NOBODY, False, "nobody has it"),
-        (Step.TOLD, True, "people were told"),
+        (Step.TOLD, True, "people notified"),
         (Step.ACKNOWLEDGED, True, "somebody is coming"),
     ],
 )

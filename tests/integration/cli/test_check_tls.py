@@ -228,5 +228,5 @@ def test_the_file_that_a_running_service_cannot_use_is_named(tmp_path: Path, wri
         found = [str(each) for each in examine(config, {}, lambda name: pytest.fail("the pins are the service's"))]
 
     named = [each for each in found if str(password) in each]
-    expected = f"FINDING broker {NAME}: {password} {told}. Next: mend it: it is taken within a minute."
+    expected = f"FINDING broker {NAME}: {password} {told}. Next: correct the file; the node reads it within a minute."
     assert named == ([] if told is None else [expected])

@@ -358,19 +358,19 @@ WRONG_FILES = {
     ),
     "single brackets": (
         changed(MINIMAL, "[[button]]", "[button]"),
-        "button has the wrong shape: write [[button]], and its keys on the lines below",
+        "button has the wrong form: write [[button]], and its keys on the lines below",
     ),
     "double brackets": (
         changed(MINIMAL, "[lamp]", "[[lamp]]"),
-        "lamp has the wrong shape: write [lamp], and its keys on the lines below",
+        "lamp has the wrong form: write [lamp], and its keys on the lines below",
     ),
     "array of something else": (
         "button = [17]\n" + changed(MINIMAL, BUTTON, ""),
-        "button has the wrong shape: write [[button]], and its keys on the lines below",
+        "button has the wrong form: write [[button]], and its keys on the lines below",
     ),
     "buzzer in the wrong shape": (
         "buzzer = 22\n" + changed(MINIMAL, 'sound = "silent"', 'sound = "loud"'),
-        "buzzer has the wrong shape: write [buzzer], and its keys on the lines below",
+        "buzzer has the wrong form: write [buzzer], and its keys on the lines below",
     ),
     "two inputs on one pin": (
         changed(FULL, "pin = 27", "pin = 17"),

@@ -177,7 +177,7 @@ WRONG = {
     ),
     "two keys": (
         [BUTTON, '[[reset]]\npin = 6\nwiring = "normally-open"\n'],
-        "reset has the wrong shape: write [reset], and its keys on the lines below",
+        "reset has the wrong form: write [reset], and its keys on the lines below",
     ),
     "too many doors": (
         [

@@ -40,8 +40,8 @@ def test_a_line_is_what_stands_between_mark_and_end(file: Path, before: bytes, b
         (b"one\ntwo\n", "holds several lines: leave one, the password"),
         (b"one\rtwo", "holds several lines: leave one, the password"),
         (b"one\n\n", "holds several lines: leave one, the password"),
-        (b"one\0", "holds a NUL byte: write the password into it as plain text (UTF-8)"),
-        ("one".encode("utf-16"), "holds a NUL byte: write the password into it as plain text (UTF-8)"),
+        (b"one\0", "contains a NUL byte: write the password into it as plain text (UTF-8)"),
+        ("one".encode("utf-16"), "contains a NUL byte: write the password into it as plain text (UTF-8)"),
         (b"x" * (LIMIT + 1), f"is larger than {LIMIT} bytes"),
     ],
 )

@@ -277,8 +277,8 @@ def test_a_walk_test_is_begun_and_ended(site: Site) -> None:
     ("answer", "status", "word"),
     [
         (Answer("refused", "reset already"), 409, "reset already"),
-        (Answer("refused", "pressed-again"), 409, "somebody has pressed once more meanwhile (pressed-again)"),
-        (Answer("unanswered"), 504, "noted here that somebody is coming; its lamp shows it once it is back"),
+        (Answer("refused", "pressed-again"), 409, "somebody has pressed again in the meantime (pressed-again)"),
+        (Answer("unanswered"), 504, "the monitor has noted that somebody is coming"),
         (Answer("unknown"), 404, "no such"),
     ],
 )
@@ -300,7 +300,8 @@ def test_an_end_that_the_node_does_not_know_of_says_so(site: Site) -> None:
 
     assert response.status_code == 200
     assert response.json()["note"] == (
-        "ended here alone: the node is told once it is back. Until then go there: it may be in alarm"
+        "this ends the alarm at the monitor only: the node may still be in alarm, so go there. The monitor "
+        "tells the node once it is back"
     )
 
 

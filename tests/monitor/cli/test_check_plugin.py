@@ -77,7 +77,7 @@ def test_all_is_well(site: Site, token: Path) -> None:
         (Status.NEW, UNKNOWN, "not heard"),
         (Status.UP, OK, "well"),
         (Status.LATE, WARNING, "late"),
-        (Status.DOWN, CRITICAL, "down (the broker lost its connection)"),
+        (Status.DOWN, CRITICAL, "down (the broker reports that the connection broke)"),
         (Status.PAUSED, OK, "paused"),
     ],
 )

@@ -63,8 +63,8 @@ def said(monitor: RunningMonitor, *arguments: str, code: int = 0) -> str:
 @pytest.mark.parametrize(
     ("language", "texts"),
     [
-        ("de", ["Was jemanden braucht", "M004", "Als Nächstes:", "noch nicht gehört", "3. OG, Zimmer 300"]),
-        ("en", ["What needs somebody", "M004", "Next:", "not heard yet", "3. OG, Zimmer 300"]),
+        ("de", ["Zu erledigen", "M004", "Zu tun:", "noch nicht gehört", "3. OG, Zimmer 300"]),
+        ("en", ["Needs attention", "M004", "Next:", "not heard yet", "3. OG, Zimmer 300"]),
     ],
 )
 def test_the_status_says_what_needs_somebody_with_its_next_step(
@@ -108,7 +108,7 @@ def test_a_walk_test_records_each_button_and_hides_no_alarm(monitor: RunningMoni
 
     assert "But: left out: " not in started
     assert "tested:   room-214/button" in listed
-    assert said(monitor, "walk-test", "list") == "no walk test holds: every press is real\n"
+    assert said(monitor, "walk-test", "list") == "no walk test is running: every press is real\n"
     assert "mitte/room-214  button  " in past
     assert f"{incident['id']}  button  threat  1x  told 20" in over
     assert "  over: it was a drill (by local-guard-desk)" in over
@@ -137,9 +137,9 @@ def test_people_are_answered_in_the_language_of_the_configuration(monitor: Runni
     refusal = alarm_monitor(config, "acknowledge", f"{SITE}/{NODE}/0badcafe-1")
 
     assert refusal.returncode == 1
-    assert refusal.stderr.startswith(f"E031 kein Alarm {SITE}/{NODE}/0badcafe-1 ist offen. Als Nächstes: nachsehen, ")
+    assert refusal.stderr.startswith(f"E031 kein Alarm {SITE}/{NODE}/0badcafe-1 ist offen. Zu tun: nachsehen, ")
     assert listed == "Kein Begehungstest läuft: Jeder Druck ist echt.\n"
-    assert nothing == "davon steht nichts in der Aufzeichnung\n"
+    assert nothing == "die Historie hat dazu keinen Eintrag\n"
     assert exported[0] == exported[1]
 
 
@@ -178,10 +178,10 @@ def test_a_pause_is_shown_with_its_reason_and_ends_by_command(monitor: RunningMo
     again = said(monitor, "pause", f"{SITE}/room-300", "--for", "3h", "--reason", "neues Kabel")
     ended = said(monitor, "resume", "room-300")
 
-    [end] = re.findall(rf"^{SITE}/room-300 is paused until (.+); that ends by itself", begun)
+    [end] = re.findall(rf"^{SITE}/room-300 is paused until (.+): until then nobody", begun)
     assert f"\nThis replaces the pause by local-guard-desk until {end}.\n" in again
     assert "replaces" not in begun
-    assert ended == f"{SITE}/room-300 is paused no more: its silence is reported again\n"
+    assert ended == f"{SITE}/room-300 is no longer paused: if it fails, that is reported again\n"
     assert "neues" in shown
     assert paused == ["M019"]
     assert (monitor.node("room-300") or {})["status"] == "new"
@@ -212,7 +212,7 @@ def test_a_finding_that_is_over_can_be_looked_up(monitor: RunningMonitor) -> Non
         (("identify", "mitte/nowhere"), "there is no node mitte/nowhere"),
         (("resume", "mitte/room-300"), "that node isn't paused"),
         (("walk-test", "end", "walk-1"), "no walk test walk-1 holds"),
-        (("walk-test", "end"), "no walk test holds"),
+        (("walk-test", "end"), "no walk test is running"),
         (("walk-test", "start", "--site", "mitte", "--floor", "9"), "no such node, floor or site"),
         (("walk-test", "start", "--site", "Mitte"), "no such node, floor or site"),
         (("walk-test", "start", "--site", "mitte", "--node", "nord/room-214"), "no such node, floor or site"),
@@ -270,7 +270,7 @@ def test_a_token_is_shown_once_and_can_be_taken_away(monitor: RunningMonitor, tm
     assert "board" in listed
     assert secret not in listed
     assert json.loads(looked)
-    assert refused.startswith("E031 this needs the role responder, and the token board has the role viewer. Next: ask ")
+    assert refused.startswith("E031 this needs the role responder, but the token board has the role viewer. Next: ask ")
     assert locked_out.startswith("E031 the monitor doesn't know this token, or it was revoked. Next: name a valid one ")
 
 
@@ -282,8 +282,8 @@ def test_a_token_that_opens_nothing_cannot_be_revoked(monitor: RunningMonitor) -
     revoked = said(monitor, "token", "revoke", "tablet")
     once_more = said(monitor, "token", "revoke", "tablet", code=1)
 
-    assert mistyped == "E031 there is no valid token tabelt. Next: see which there are: alarm-monitor token list.\n"
-    assert revoked == "the token tablet is revoked: it opens nothing any more\n"
+    assert mistyped == "E031 there is no valid token tabelt. Next: list them: alarm-monitor token list.\n"
+    assert revoked == "the token tablet is revoked: it no longer gives access\n"
     assert "there is no valid token tablet" in once_more
 
 
@@ -311,7 +311,7 @@ def test_the_doctor_says_what_the_service_has_not_read_yet(monitor: RunningMonit
     changed = alarm_monitor(monitor.config, "check").stdout
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
-    said = f"FINDING {file} was changed after the service had read it. Next: systemctl restart alarm-monitor.\n"
+    said = f"FINDING {file} was changed after the service read it. Next: systemctl restart alarm-monitor.\n"
     assert said in changed
     assert "was changed" not in unchanged
 
@@ -327,7 +327,7 @@ def test_the_doctor_finds_calls_that_nobody_is_told_of(tmp_path: Path, broker: B
 
     found = [line.partition(": ")[0] for line in before.stdout.splitlines() if "M018" in line]
     assert found == [f"FINDING M018 {name}" for name in (SITE, "nord/assist", "nord/amok")]
-    assert f"FINDING M018 other-desk/{SITE}: no target takes these calls" in running.stdout
+    assert f"FINDING M018 other-desk/{SITE}: no target for these alarms" in running.stdout
     assert (before.returncode, running.returncode) == (1, 1)
 
 
@@ -336,7 +336,7 @@ def test_the_doctor_counts_one_node_as_one(tmp_path: Path) -> None:
     told = alarm_monitor(write_monitor(tmp_path, free_port(), roster=ROSTER[:1], targets=()), "check")
 
     assert "the roster lists 1 node\n" in told.stdout
-    assert "FINDING nobody is told of an alarm" in told.stdout
+    assert "FINDING nobody is notified of alarms" in told.stdout
 
 
 def test_the_doctor_tries_the_broker_itself_where_no_service_runs(tmp_path: Path, broker: Broker) -> None:
@@ -344,7 +344,7 @@ def test_the_doctor_tries_the_broker_itself_where_no_service_runs(tmp_path: Path
     told = alarm_monitor(write_monitor(tmp_path, broker.port), "check")
 
     assert "UNKNOWN the service isn't running" in told.stdout
-    assert f"ok      broker 127.0.0.1:{broker.port} lets the monitor in" in told.stdout
+    assert f"ok      broker 127.0.0.1:{broker.port} accepts the monitor" in told.stdout
 
 
 def test_the_doctor_says_why_a_broker_can_not_be_reached(tmp_path: Path) -> None:
@@ -364,7 +364,10 @@ def test_a_broker_that_knows_another_password_is_not_looked_for_in_the_network(t
 
         told = alarm_monitor(write_monitor(tmp_path / "monitor", brokers=[keys]), "check")
 
-    assert "refused: unknown login, wrong password or certificate (F022 refused: not authorised (0x87))" in told.stdout
+    assert (
+        "the broker refuses the login: unknown name, wrong password or certificate (F022 refused: not "
+        "authorised (0x87))" in told.stdout
+    )
     assert "Next: compare username, password_file and certificate_file" in told.stdout
 
 

@@ -124,7 +124,7 @@ def test_what_is_left_out_is_said(events: History, tmp_path: Path, arguments: tu
     else:
         assert lines[0].split("  ") == ["Heard (Europe/Berlin)", "Node", "Number", "Kind", "About"]
         assert [int(line.split()[2].partition("-")[2]) for line in lines[1:]] == list(seqs)
-    assert told.stderr.startswith(f"these are the newest {len(seqs)}; there are others: --most N")
+    assert told.stderr.startswith(f"these are the newest {len(seqs)}; for others: --most N")
     assert told.returncode == 0
 
 
@@ -162,7 +162,7 @@ def test_an_export_that_ends_early_says_so(tmp_path: Path, failure: Exception, r
 
     said = told.stderr.splitlines()
     assert len(told.stdout.splitlines()) == http_client.PAGE
-    assert said[0] == "what was written isn't all"
+    assert said[0] == "the output is incomplete"
     assert reason in said[1]
     assert told.returncode == 1
 
@@ -190,7 +190,7 @@ def test_an_export_that_somebody_stops_is_not_done(tmp_path: Path) -> None:
         _, said = command.communicate(timeout=PATIENCE_S)
 
     assert len(file.read_text(encoding="utf-8").splitlines()) == http_client.PAGE
-    assert said.splitlines() == ["what was written isn't all", "stopped before its end"]
+    assert said.splitlines() == ["the output is incomplete", "stopped before its end"]
     assert command.returncode == 1
 
 
@@ -255,7 +255,7 @@ def test_past_findings_can_be_looked_up(
     assert [json.loads(line)["code"] for line in told.stdout.splitlines()] == codes
     assert [line.split("  ")[2] for line in shown.stdout.splitlines()[1:]] == codes[::-1]
     assert [line for line in shown.stdout.splitlines() if line not in lines] == []
-    assert shown.stderr == ("" if codes else "there is nothing of that in the history\n")
+    assert shown.stderr == ("" if codes else "the history has no such entry\n")
     assert told.stderr == ""
 
 
@@ -303,7 +303,7 @@ def test_a_spreadsheet_of_nothing_has_its_columns_all_the_same(history: History,
     [
         (("--site", "mite"), "there is no site mite; there are: mitte. Next: name one of these, or leave --site out."),
         (("--site", "Mitte"), "there is no site Mitte; there are: mitte."),
-        (("--site", "mitte", "--node", "desk-9"), "there is no node mitte/desk-9. Next: see which there are"),
+        (("--site", "mitte", "--node", "desk-9"), "there is no node mitte/desk-9. Next: list them"),
         (("--node", "desk-9"), "there is no node desk-9."),
         (("--node", "mitte/desk-9"), "there is no node mitte/desk-9."),
         (("--node", "mite/desk-1"), "there is no site mite; there are: mitte."),
@@ -327,7 +327,7 @@ def test_a_node_of_which_there_is_nothing_yet_is_not_refused(
     """It is there."""
     told = asked(tmp_path, history.reading, "events", *where)
 
-    assert (told.returncode, told.stderr) == (0, "there is nothing of that in the history\n")
+    assert (told.returncode, told.stderr) == (0, "the history has no such entry\n")
 
 
 def test_a_site_that_is_no_more_is_in_the_history_all_the_same(history: History, tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_why_a_file_is_refused_is_known_in_german() -> None:
         ("broker a: host is down: M008", "Broker a: das System meldet: „host is down“: M008"),
         (
             "the history /x can't be used: disk I/O error",
-            "die Aufzeichnung /x ist nicht zu gebrauchen: das System meldet: „disk I/O error“",
+            "die Historie /x ist unbrauchbar: das System meldet: „disk I/O error“",
         ),
         ("the body: Object missing required field `reason`", "der Inhalt: „Object missing required field `reason`“"),
     ],
@@ -216,8 +216,8 @@ def test_what_the_other_side_said_is_quoted() -> None:
     """The servers of targets speak English, or whatever they like."""
     said = done("tell", {}, GERMAN, name="sms", said="Sent 1 notification")
 
-    assert said == "sms: angenommen. Die Gegenseite sagt: „Sent 1 notification“"
-    assert done("tell", {}, ENGLISH, name="sms", said="Sent") == "sms: taken. Sent"
+    assert said == "sms: Die Probenachricht wurde angenommen. Die Gegenseite sagt: „Sent 1 notification“"
+    assert done("tell", {}, ENGLISH, name="sms", said="Sent") == "sms: the test message was accepted. Sent"
 
 
 SPARED = {r"\bZiel(?:e|en|s)?\b": "Empfänger", r"\bTests?\b": "Probe", r"\b[Gg]etestet": "geprüft"}
@@ -259,9 +259,9 @@ def test_german_has_one_word_for_one_thing(spared: str, word: str) -> None:
         (("init", "--broker-port", "x"), "alarm-monitor init: Fehler: --broker-port: 'x' geht nicht"),
         (
             ("--url", "http://x", "check"),
-            "alarm-monitor: Fehler: check wirkt auf dem Rechner des Monitors selbst: --url ",
+            "alarm-monitor: Fehler: check geht nur auf dem Rechner des Monitors: --url ",
         ),
-        (("token", "list", "--token-file", "x"), "alarm-monitor: Fehler: token wirkt auf dem Rechner des Monitors "),
+        (("token", "list", "--token-file", "x"), "alarm-monitor: Fehler: token geht nur auf dem Rechner des Monitors"),
         (("status", "--url", "ftp://x"), "alarm-monitor status: Fehler: --url: 'ftp://x' ist nicht wie https://"),
     ],
 )
@@ -286,7 +286,9 @@ def test_the_doctor_speaks_german(tmp_path: Path) -> None:
     english = alarm_monitor(written, "check", "--language", "en").stdout.splitlines()
 
     assert told[0] == f"ok      {written}: der Monitor guard-desk hört mitte"
-    assert "BEFUND  niemandem wird ein Alarm gemeldet. Als Nächstes: ein [[target]] in monitor.toml schreiben." in told
+    assert (
+        "BEFUND  bei einem Alarm wird niemand benachrichtigt. Zu tun: in monitor.toml ein [[target]] eintragen." in told
+    )
     assert any(line.startswith("UNKLAR  der Dienst läuft nicht") for line in told)
     assert [line for line in told if "Next:" in line or "FINDING" in line] == []
     assert len(english) == len(told)
@@ -297,7 +299,7 @@ def test_the_doctor_speaks_german(tmp_path: Path) -> None:
     ("language", "hint"),
     [
         ("en", "[[target]] 1 step is called level now. Next: write level instead of step."),
-        ("de", "[[target]] 1 step heißt jetzt level. Als Nächstes: level statt step schreiben."),
+        ("de", "[[target]] 1 step heißt jetzt level. Zu tun: level statt step schreiben."),
     ],
 )
 def test_the_doctor_says_what_a_key_is_called_now(tmp_path: Path, language: str, hint: str) -> None:
@@ -320,8 +322,7 @@ def test_a_wrong_configuration_is_told_in_german(tmp_path: Path) -> None:
         f'{written}: [api] port = "x": muss sein: eine ganze Zahl von 1 bis 65535, zum Beispiel port = 8780',
     ]
     assert told[-1] == (
-        f"E001 {written} hat 2 Fehler. Als Nächstes: die Zeilen darüber richtigstellen, dann aufrufen: "
-        "alarm-monitor check."
+        f"E001 {written} hat 2 Fehler. Zu tun: die Zeilen darüber korrigieren, dann aufrufen: alarm-monitor check."
     )
 
 
@@ -417,7 +418,7 @@ def test_an_error_that_is_not_known_stays_as_it_is() -> None:
 
     assert refused(error, ENGLISH) == str(error)
     assert GERMAN.retold(error.problems[0]) == error.problems[0]
-    assert refused(error, GERMAN).startswith("E001 x hat 1 Fehler. Als Nächstes: ")
+    assert refused(error, GERMAN).startswith("E001 x hat 1 Fehler. Zu tun: ")
 
 
 @given(foreign | st.text(max_size=200))

@@ -110,7 +110,7 @@ def test_a_full_disk_is_an_error_with_a_next_step(config: Path, token: Path, com
 
     assert told.returncode == 1
     assert "E051 " in told.stderr
-    assert " Next: " in told.stderr or " Als Nächstes: " in told.stderr
+    assert " Next: " in told.stderr or " Zu tun: " in told.stderr
     assert "Traceback" not in told.stderr
     assert "Exception ignored" not in told.stderr
 
@@ -245,7 +245,7 @@ def test_excel_gets_the_words_of_a_language_and_tools_those_of_the_api() -> None
     told = for_people(item, words_of("de"))
 
     assert list(told.values()) == [
-        *("jemand kommt", "Bedrohung", "nein", "kritisch", "der Broker hat die Verbindung verloren"),
+        *("jemand kommt", "Bedrohung", "nein", "kritisch", "der Broker meldet, dass die Verbindung abgerissen ist"),
         *("Ernstfall", "gedrückt", {"v": 1}, 3, None, "x"),
     ]
 

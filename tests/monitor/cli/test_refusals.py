@@ -49,7 +49,7 @@ def test_https_to_a_port_that_speaks_http_is_said() -> None:
     assert english.startswith(
         f"E031 {address} speaks http, and is asked by https. Next: begin the address with http://"
     )
-    assert german.startswith(f"E031 {address} spricht http und wird über https gefragt. Als Nächstes: die Adresse mit ")
+    assert german.startswith(f"E031 {address} spricht http und wird über https gefragt. Zu tun: die Adresse mit ")
 
 
 @pytest.mark.parametrize("says_so", [False, True], ids=["breaks off", "says 400"])
@@ -61,7 +61,7 @@ def test_http_to_a_port_that_speaks_tls_is_said(pair: Pair, says_so: bool) -> No
     address = f"127.0.0.1:{port}"
     assert english == f"E031 {address} speaks https, and is asked by http. Next: begin the address with https://."
     assert german == (
-        f"E031 {address} spricht https und wird über http gefragt. Als Nächstes: die Adresse mit https:// beginnen."
+        f"E031 {address} spricht https und wird über http gefragt. Zu tun: die Adresse mit https:// beginnen."
     )
 
 
@@ -112,12 +112,13 @@ def test_a_role_that_may_not_is_told_which_one_may(role: Role) -> None:
         english, german = said(site.url, SECRETS[role], post=True)
 
     assert english == (
-        f"E031 this needs the role manager, and the token desk-{role} has the role {role}. Next: ask whoever runs the "
-        "monitor for a token that may, and name it with --token-file: alarm-monitor token create NAME --role manager."
+        f"E031 this needs the role manager, but the token desk-{role} has the role {role}. Next: ask the "
+        "people who run the monitor for a token with that role, and name it with --token-file: "
+        "alarm-monitor token create NAME --role manager."
     )
     assert german == (
-        f"E031 das verlangt die Rolle manager, und das Token desk-{role} hat die Rolle {role}. Als Nächstes: bei "
-        "denen, die den Monitor betreiben, ein Token erbitten, das es darf, und es mit --token-file nennen: "
+        f"E031 das verlangt die Rolle manager, aber das Token desk-{role} hat die Rolle {role}. Zu tun: bei der "
+        "Verwaltung des Monitors ein Token mit dieser Rolle erbitten und es mit --token-file nennen: "
         "alarm-monitor token create NAME --role manager."
     )
 
@@ -130,7 +131,7 @@ def test_a_refusal_is_a_sentence(reason: str) -> None:
 
     text, step = REFUSALS.get(reason, UNHEARD_OF if reason else UNSAID)
     assert english == f"E031 {text}. Next: {step}."
-    assert german == f"E031 {GERMAN.translate(text)}. Als Nächstes: {GERMAN.translate(step)}."
+    assert german == f"E031 {GERMAN.translate(text)}. Zu tun: {GERMAN.translate(step)}."
     assert GERMAN.translate(text) != text
     assert GERMAN.translate(step) != step
 
@@ -169,9 +170,9 @@ def test_a_pc_without_a_monitor_is_told_how_to_name_one(
 
     english, german = str(caught.value), refused(caught.value, GERMAN)
     assert (
-        "Next: name its address with --url or ALARM_MONITOR_URL, and a token with --token-file" in english
+        "Next: give its address with --url or ALARM_MONITOR_URL, and a token with --token-file" in english
     ) is is_told
-    assert ("seine Adresse mit --url oder ALARM_MONITOR_URL nennen, und ein Token mit " in german) is is_told
+    assert ("seine Adresse mit --url oder ALARM_MONITOR_URL angeben, und ein Token mit " in german) is is_told
     assert ("systemctl" in english) is not is_told
 
 
@@ -189,7 +190,7 @@ def test_who_asks_a_monitor_elsewhere_is_sent_to_whoever_runs_it(tmp_path: Path)
             reach(parsed, environ, 5.0).get("fleet")
         told.append(str(caught.value))
 
-    assert "Next: check the address (--url or ALARM_MONITOR_URL); or ask whoever runs the monitor" in told[0]
+    assert "Next: check the address (--url or ALARM_MONITOR_URL), or ask the people who run the monitor" in told[0]
     assert "Next: start it: systemctl start alarm-monitor" in told[1]
-    assert str(explained(TimeoutError(), "elsewhere")).endswith("to see its log: journalctl -u alarm-monitor.")
-    assert str(explained(TimeoutError(), "here")).endswith("Next: see its log: journalctl -u alarm-monitor.")
+    assert str(explained(TimeoutError(), "elsewhere")).endswith("to look into its log: journalctl -u alarm-monitor.")
+    assert str(explained(TimeoutError(), "here")).endswith("Next: look into its log: journalctl -u alarm-monitor.")

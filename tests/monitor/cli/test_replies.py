@@ -22,8 +22,8 @@ from tests.monitor.core.play import Play
 GERMAN, ENGLISH = words_of("de"), words_of("en")
 AT = "2026-03-01T08:00:00Z"
 PRESSED = (
-    "pressed a moment ago or in another walk test, so their presses are real",
-    "eben erst oder in einem anderen Begehungstest gedrückt, ein Druck ist also echt",
+    "pressed a moment ago or in another walk test, so their next press raises an alarm",
+    "eben erst oder in einem anderen Begehungstest gedrückt, der nächste Druck löst also Alarm aus",
 )
 UNTIL = datetime(2026, 3, 1, 10, 30, tzinfo=UTC)
 WHERE: dict[str, Any] = {"site": "mitte", "node": "desk-1"}
@@ -77,11 +77,11 @@ def test_what_takes_the_place_of_another_says_so(action: str, line: str) -> None
 
 def test_what_is_not_as_it_seems_is_said_in_german_too() -> None:
     """By whatever monitor answers; what one says that is newer is quoted."""
-    known = done("acknowledge", {"note": "somebody had said so before"}, GERMAN)
+    known = done("acknowledge", {"note": "somebody had already acknowledged it"}, GERMAN)
     newer = done("acknowledge", {"note": "{nobody} knows"}, GERMAN)
 
-    assert known == "bestätigt\nAber: das hatte schon jemand gesagt."
-    assert newer == "bestätigt\nAber: der Monitor meldet: „{nobody} knows“."
+    assert known == "quittiert\nHinweis: jemand hatte ihn schon quittiert."
+    assert newer == "quittiert\nHinweis: der Monitor meldet: „{nobody} knows“."
 
 
 @pytest.mark.parametrize(
@@ -89,14 +89,14 @@ def test_what_is_not_as_it_seems_is_said_in_german_too() -> None:
     [
         (
             *(409, "refused: that node isn't paused (not-paused)", "nothing needs doing"),
-            "dieses Gerät ist nicht pausiert. Als Nächstes: nichts zu tun.",
+            "dieses Gerät ist nicht in Wartung. Zu tun: nichts.",
         ),
-        (409, "refused: {for_s} is new (new-code)", "{x}", "der Monitor meldet: „{for_s} is new“. Als Nächstes: {x}."),
+        (409, "refused: {for_s} is new (new-code)", "{x}", "der Monitor meldet: „{for_s} is new“. Zu tun: {x}."),
         (
             503,
             "the {history} is away",
             "start it",
-            "der Monitor meldet: „the {history} is away“. Als Nächstes: start it.",
+            "der Monitor meldet: „the {history} is away“. Zu tun: start it.",
         ),
     ],
     ids=["known", "a newer reason", "in its own words"],
@@ -112,8 +112,8 @@ def test_what_a_monitor_refuses_is_said_in_german(status: int, detail: str, step
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        (Answer("unanswered"), "das Gerät antwortet nicht: Hier ist vermerkt, dass jemand kommt"),
-        (Answer("refused", "pressed-again"), "E031 inzwischen hat jemand noch einmal gedrückt. Als Nächstes: "),
+        (Answer("unanswered"), "das Gerät antwortet nicht: Der Monitor hat vermerkt, dass jemand kommt"),
+        (Answer("refused", "pressed-again"), "E031 inzwischen hat jemand noch einmal gedrückt. Zu tun: "),
         (Answer("refused", "all-these-nodes-are-down"), "E031 keines dieser Geräte ist jetzt zu hören"),
     ],
 )
@@ -150,7 +150,7 @@ def test_whom_a_walk_test_leaves_out_is_said_in_german(count: int, note: str) ->
     said = done("walk-test", {"id": made.id, "note": made.note}, GERMAN, id=made.id, until=UNTIL)
 
     assert said.startswith(
-        f"{made.id} gilt bis {GERMAN.time(UNTIL)}, an jedem Gerät, sobald dessen Lampe jede Sekunde blinkt."
+        f"{made.id} läuft bis {GERMAN.time(UNTIL)}. Warten Sie an jedem Gerät, bis die Lampe jede Sekunde blinkt, "
     )
     assert said.endswith(note)
     assert said.count("(ausgefallen)") == min(count, 10)
@@ -160,8 +160,11 @@ def test_whom_a_walk_test_leaves_out_is_said_in_german(count: int, note: str) ->
     ("note", "said"),
     [
         (
-            "pressed a moment ago or in another walk test, so their presses are real: desk-1/button",
-            "eben erst oder in einem anderen Begehungstest gedrückt, ein Druck ist also echt: desk-1/button.",
+            "pressed a moment ago or in another walk test, so their next press raises an alarm: desk-1/button",
+            (
+                "eben erst oder in einem anderen Begehungstest gedrückt, der nächste Druck löst also Alarm aus: "
+                "desk-1/button."
+            ),
         ),
         (
             f"left out: desk-2 (down); {PRESSED[0]}: desk-1/a and 7 more",
@@ -172,7 +175,7 @@ def test_whom_a_walk_test_leaves_out_is_said_in_german(count: int, note: str) ->
 )
 def test_the_buttons_whose_presses_stay_real_are_named_in_german(note: str, said: str) -> None:
     """Whoever tests them would call people."""
-    assert done("walk-test", {"note": note}, GERMAN, id="walk-1", until=UNTIL).endswith(f"Aber: {said}")
+    assert done("walk-test", {"note": note}, GERMAN, id="walk-1", until=UNTIL).endswith(f"Hinweis: {said}")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +193,7 @@ def test_the_buttons_whose_presses_stay_real_are_named_in_german(note: str, said
                     "phase": "reset",
                 },
             ),
-            "mitte/desk-1/0badcafe-7  button  Bedrohung  2x  niemand verständigt  beendet: Übung (von desk)",
+            "mitte/desk-1/0badcafe-7  button  Bedrohung  2x  niemand benachrichtigt  beendet: Übung (von desk)",
         ),
         (
             "incidents",
@@ -198,7 +201,7 @@ def test_the_buttons_whose_presses_stay_real_are_named_in_german(note: str, said
                 "assist",
                 {"presses": 1, "told": AT, "reset": AT, "reset_reason": None, "reset_by": None, "phase": "reset"},
             ),
-            "mitte/desk-1/0badcafe-7  button  Kollegin oder Kollege braucht Hilfe  1x  verständigt 2026-",
+            "mitte/desk-1/0badcafe-7  button  Kollegin oder Kollege braucht Hilfe  1x  benachrichtigt 2026-",
         ),
         (
             "incidents",
@@ -208,17 +211,17 @@ def test_the_buttons_whose_presses_stay_real_are_named_in_german(note: str, said
         (
             "incidents",
             incident("amok", {"presses": 1, "reset": None, "phase": "held"}),
-            "mitte/desk-1/0badcafe-7  button  Amok  1x  niemand verständigt",
+            "mitte/desk-1/0badcafe-7  button  Amok  1x  niemand benachrichtigt",
         ),
         (
             "flips",
             {"at": AT, "before": "up", "after": "down", "reason": "will"},
-            "mitte/desk-1  da -> ausgefallen  der Broker hat die Verbindung verloren",
+            "mitte/desk-1  in Betrieb -> ausgefallen  der Broker meldet, dass die Verbindung abgerissen ist",
         ),
         (
             "flips",
             {"at": AT, "before": "up", "after": "paused", "reason": "Maler"},
-            "mitte/desk-1  da -> pausiert  Maler",
+            "mitte/desk-1  in Betrieb -> in Wartung  Maler",
         ),
         (
             "tests",
@@ -296,8 +299,8 @@ def test_walk_tests_are_listed_in_german(capsys: pytest.CaptureFixture[str]) -> 
         "walk-1  mitte  noch 10 min  von desk",
         "  geprüft:       -",
         "  nicht geprüft: desk-1/button",
-        "  eben erst oder in einem anderen Begehungstest gedrückt, ein Druck ist also echt: desk-1/x",
-        "  echt ist ein Druck an: desk-1",
+        "  eben erst oder in einem anderen Begehungstest gedrückt, der nächste Druck löst also Alarm aus: desk-1/x",
+        "  ein Druck löst Alarm aus an: desk-1",
         "walk-2  mitte  noch 10 min  von desk",
         "  geprüft:       -",
         "  nicht geprüft: desk-1/button",

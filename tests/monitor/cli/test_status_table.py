@@ -65,8 +65,8 @@ def test_a_building_in_which_nothing_is_wrong_says_so() -> None:
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (told(quiet(blind=True)), "No broker is reached"),
-        (told(quiet(), age_s=12.0), "The monitor stands still: this is how it was 12 s ago."),
+        (told(quiet(blind=True)), "No broker can be reached"),
+        (told(quiet(), age_s=12.0), "The monitor doesn't respond: this is the state of 12 s ago."),
         (told(quiet(nodes=(node("desk-1", reason="broker-away"),))), ""),
         (told(quiet(nodes=(node("desk-1", Status.NEW, reason="broker-away", heard_s=None),))), ""),
     ],
@@ -115,8 +115,8 @@ def test_who_is_down_or_paused_stays_so_while_nothing_is_heard() -> None:
 @pytest.mark.parametrize(
     ("phase", "next_step"),
     [
-        ("open", "Whoever goes there says so: alarm-monitor acknowledge mitte/desk-1/0badcafe-7"),
-        ("held", "Whoever goes there says so: alarm-monitor acknowledge mitte/desk-1/0badcafe-7"),
+        ("open", "If you go there, acknowledge: alarm-monitor acknowledge mitte/desk-1/0badcafe-7"),
+        ("held", "If you go there, acknowledge: alarm-monitor acknowledge mitte/desk-1/0badcafe-7"),
         ("acknowledged", "To end it: alarm-monitor reset mitte/desk-1/0badcafe-7 --reason …"),
     ],
 )
@@ -127,7 +127,7 @@ def test_an_alarm_comes_first_with_the_command_that_is_next(phase: str, next_ste
     first, second = (line.strip() for line in lines(answer)[:2])
 
     assert first.startswith("ALARM  Room desk-1  button  threat")
-    assert first.endswith("Called 2 times")
+    assert first.endswith("Pressed 2 times")
     assert second == next_step
 
 
@@ -139,8 +139,8 @@ def test_an_alarm_of_which_nobody_was_told_stands_out() -> None:
 
     english, german = ("\n".join(lines(answer, language)) for language in ("en", "de"))
 
-    assert english.count("NOBODY WAS TOLD YET") == german.count("NOCH NIEMAND VERSTÄNDIGT") == 2
-    assert english.count("people were told") == 1
+    assert english.count("NOBODY NOTIFIED YET") == german.count("NOCH NIEMAND BENACHRICHTIGT") == 2
+    assert english.count("people notified") == 1
 
 
 def test_a_finding_says_why() -> None:
@@ -153,9 +153,10 @@ def test_a_finding_says_why() -> None:
 
     printed = "\n".join(lines(told(quiet(findings=findings)), "de", width=200))
 
-    assert "Näheres: der Broker hat die Verbindung verloren" in printed
+    assert "Näheres: der Broker meldet, dass die Verbindung abgerissen ist" in printed
     assert (
-        "Näheres: abgewiesen: unbekannte Anmeldung, falsches Passwort oder Zertifikat (F022 „refused: not authorised "
+        "Näheres: der Broker weist die Anmeldung ab: unbekannter Name, falsches Passwort oder Zertifikat (F022 "
+        "„refused: not authorised "
         "(0x87)“)"
     ) in printed
     assert "Näheres: „no such host“" in printed
@@ -170,7 +171,7 @@ def test_a_finding_says_why() -> None:
             "mitte: colleague needs help (assist)",
             "mitte: Kollegin oder Kollege braucht Hilfe (assist)",
         ),
-        ("guard-desk/mitte", "mitte: all calls", "mitte: alle Rufe"),
+        ("guard-desk/mitte", "mitte: all alarms", "mitte: alle Alarme"),
         ("guard-desk/mitte/new-class", "mitte: new-class", "mitte: new-class"),
     ],
 )

@@ -68,8 +68,8 @@ def test_a_test_message_says_what_the_other_side_answers(
     assert "error=503" in both.stdout
     assert both.stdout.count("\n") == 2
     assert "there is no target fax" in nobody.stdout
-    assert "ok      target mail took a test message, 20" in check.stdout
-    assert "FINDING target sms didn't take the last test message, 20" in check.stdout
+    assert "ok      target mail accepted a test message, 20" in check.stdout
+    assert "FINDING target sms didn't accept the last test message, 20" in check.stdout
     posted: list[Posted] = mail.taken.items
     assert [each.title for each in posted] == ["PROBE / TEST: guard-desk"] * 2
     assert "Dies ist eine Probe. Niemand ist in Gefahr." in posted[0].body
@@ -113,8 +113,8 @@ def test_an_isolated_target_is_told_nothing_and_the_others_are_also_over_a_resta
     [begun] = [each["isolated_until"] for each in fleet["targets"] if each["name"] == "mail"]
     with_zone = datetime.fromisoformat(begun).astimezone(ZoneInfo("Europe/Berlin"))
     assert isolated.stdout.startswith("mail is isolated until ")
-    assert f"{with_zone:%H:%M:%S}: it is told nothing, and comes back by itself." in isolated.stdout
-    assert restored.stdout == "mail is back: it is told again\n"
+    assert f"{with_zone:%H:%M:%S}: until then it gets no messages." in isolated.stdout
+    assert restored.stdout == "mail is restored: it gets messages again\n"
     assert titles(mail) == ["ALARM, Bedrohung: mitte/wall-3"]
     assert sum("a target is isolated" in each for each in titles(sms)) == 2
     assert [(each["name"], each["isolated_by"] != "") for each in fleet["targets"]] == [("mail", True), ("sms", False)]

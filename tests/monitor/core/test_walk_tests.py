@@ -372,7 +372,7 @@ def test_an_end_by_somebody_leaves_the_others_walk_test(second_s: float, told: l
     sent = [(each.action, each.arguments) for each in play.all.says[before:] if isinstance(each, SendCommand)]
     assert sent == told
     assert answer == Answer(
-        "done", f"part of another walk test, so a first press is a test there until that ends: {ROOM.node}"
+        "done", f"also in another walk test, so a first press there is a test until that one ends: {ROOM.node}"
     )
     assert list(play.hub.button_tests.walks) == [second]
 
@@ -394,7 +394,9 @@ def test_a_start_names_the_buttons_that_were_pressed_a_moment_ago(kind: EventKin
 
     assert answer is not None
     named = (
-        "pressed a moment ago or in another walk test, so their presses are real: room-214/button" if is_named else ""
+        "pressed a moment ago or in another walk test, so their next press raises an alarm: room-214/button"
+        if is_named
+        else ""
     )
     assert answer.reason == named
     assert real(play, at) == [("room-214/button",) if is_named else ()]

@@ -136,7 +136,7 @@ def test_a_database_that_cannot_keep_every_name_is_refused(postgres: Postgres, e
 
     assert isinstance(problem, HistoryEncodingError)
     assert str(problem).startswith(f"E043 the database {name} has the encoding {encoding}, ")
-    assert "Next: make another one and name that: createdb --encoding=UTF8" in str(problem)
+    assert "Next: create another database and name that one: createdb --encoding=UTF8" in str(problem)
 
 
 def test_a_pool_that_gives_each_transaction_another_session_will_do(postgres: Postgres) -> None:

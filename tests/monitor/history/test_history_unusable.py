@@ -149,7 +149,10 @@ def test_a_pause_that_is_not_stored_is_said_to_be_in_memory_alone(tmp_path: Path
             second = alarm_monitor(config, "pause", f"{SITE}/{NODE}", "--for", "1h", "--reason", "works")
         postgres.start()
 
-    note = "in memory alone, as the history can't be written now: if the monitor ends before it can, this is forgotten"
+    note = (
+        "this is only in memory, because the history can't be written: if the monitor ends before that works "
+        "again, it is lost"
+    )
     assert [each.returncode for each in (before, first, second)] == [0, 0, 0]
     assert note not in before.stdout
     assert note in first.stdout

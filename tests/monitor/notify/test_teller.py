@@ -303,7 +303,7 @@ def test_what_an_earlier_process_had_claimed_is_told_as_perhaps_told(
     with telling(outbox, desk(receiver)):
         [posted] = receiver.taken.first(1)
 
-    assert "Vielleicht ist diese Nachricht schon einmal gekommen." in posted.body
+    assert "Vielleicht haben Sie diese Nachricht schon bekommen." in posted.body
 
 
 @pytest.mark.parametrize("ago_s", [LEASE_S + 1, -3600.0])

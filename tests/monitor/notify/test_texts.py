@@ -46,9 +46,9 @@ def test_an_alarm_says_class_place_time_and_what_to_do_in_german() -> None:
         "ALARM, Bedrohung: 2. OG, Zimmer 214",
         "Wo: 2. OG, Zimmer 214 (Etage 2, mitte/room-214)\n"
         "Was: Bedrohung, ausgelöst an button, 25.11.2026, 14:03:12\n"
-        "2 mal gerufen\n"
+        "2 mal gedrückt\n"
         "Wachdienst: nach Dienstanweisung hingehen. Alle anderen: fernbleiben.\n"
-        "Wer hingeht, sagt das: alarm-monitor acknowledge mitte/room-214/0a1b2c3d-7",
+        "Wenn Sie hingehen, quittieren Sie: alarm-monitor acknowledge mitte/room-214/0a1b2c3d-7",
         Mood.ALARM,
     )
 
@@ -60,7 +60,7 @@ def test_an_alarm_says_class_place_time_and_what_to_do_in_english() -> None:
         "Where: 2. OG, Zimmer 214 (floor 2, mitte/room-214)\n"
         "What: threat, raised by button, 25 Nov 2026, 14:03:12\n"
         "Guards: go there as your instructions say. Everybody else: stay away.\n"
-        "Whoever goes there says so: alarm-monitor acknowledge mitte/room-214/0a1b2c3d-7",
+        "If you go there, acknowledge: alarm-monitor acknowledge mitte/room-214/0a1b2c3d-7",
         Mood.ALARM,
     )
 
@@ -70,7 +70,7 @@ def test_the_next_group_reads_first_that_nobody_comes_yet() -> None:
     later = told(alarm(level=1))
 
     assert later.title.startswith("NOCH KOMMT NIEMAND! ALARM, Bedrohung: 2. OG")
-    assert "jetzt sind Sie gefragt" in later.body
+    assert "noch niemand quittiert" in later.body
 
 
 @pytest.mark.parametrize("kind", [NoticeKind.ALARM, NoticeKind.ACKNOWLEDGED, NoticeKind.RESET])
@@ -100,9 +100,9 @@ def test_who_comes_and_how_it_ended_are_told() -> None:
     over = told(alarm(kind=NoticeKind.RESET, by="guard-desk", reason="mistaken"))
 
     assert coming.title == "Es kommt jemand: 2. OG, Zimmer 214"
-    assert "guard-desk hat es gesagt, 25.11.2026, 14:03:12" in coming.body
-    assert over.title == "Alarm beendet, versehentlich gerufen: 2. OG, Zimmer 214"
-    assert "guard-desk hat ihn beendet" in over.body
+    assert "quittiert von guard-desk, 25.11.2026, 14:03:12" in coming.body
+    assert over.title == "Alarm beendet, versehentlich gedrückt: 2. OG, Zimmer 214"
+    assert "beendet von guard-desk" in over.body
 
 
 def test_what_waits_of_one_node_is_one_message_with_its_worst_open_call_on_top() -> None:
@@ -116,10 +116,10 @@ def test_what_waits_of_one_node_is_one_message_with_its_worst_open_call_on_top()
 
     assert made.title == "ALARM, Bedrohung: 2. OG, Zimmer 214"
     assert made.body.endswith(
-        "Wer hingeht, sagt das: alarm-monitor acknowledge mitte/room-214/0a1b2c3d-1\n"
+        "Wenn Sie hingehen, quittieren Sie: alarm-monitor acknowledge mitte/room-214/0a1b2c3d-1\n"
         "Von dort außerdem:\n"
         "- ALARM, Amok: 2. OG, Zimmer 214, 25.11.2026, 14:03:12 (0a1b2c3d-2)\n"
-        "- Alarm beendet, versehentlich gerufen: 2. OG, Zimmer 214, 25.11.2026, 14:03:12\n"
+        "- Alarm beendet, versehentlich gedrückt: 2. OG, Zimmer 214, 25.11.2026, 14:03:12\n"
         "- ALARM, Kollegin oder Kollege braucht Hilfe: 2. OG, Zimmer 2…, 25.11.2026, 14:03:12 (0a1b2c3d-3)"
     )
     assert made.mood is Mood.ALARM
@@ -130,14 +130,14 @@ def test_a_call_that_waits_with_its_further_presses_is_said_once() -> None:
     made = told(alarm(), alarm(presses=2), alarm(presses=3))
 
     assert "Von dort" not in made.body
-    assert "3 mal gerufen" in made.body
+    assert "3 mal gedrückt" in made.body
 
 
 def test_calls_of_one_node_that_are_all_over_say_so_first() -> None:
     """That there were any stands below."""
     made = told(alarm(), alarm(kind=NoticeKind.RESET, reason="mistaken"))
 
-    assert made.title == "Alarm beendet, versehentlich gerufen: 2. OG, Zimmer 214"
+    assert made.title == "Alarm beendet, versehentlich gedrückt: 2. OG, Zimmer 214"
     assert "- ALARM, Bedrohung: 2. OG, Zimmer 214" in made.body
 
 
@@ -156,7 +156,7 @@ def test_a_finding_says_what_it_means_and_what_to_do_next() -> None:
         "2. OG, Zimmer 214: ein Gerät ist ausgefallen",
         "Wo: 2. OG, Zimmer 214 (Etage 2, mitte/room-214)\n"
         "M001: ein Gerät ist ausgefallen: von einem Druck dort erfährt hier niemand\n"
-        "Näheres: sein Lebenszeichen bleibt aus\n"
+        "Näheres: es kommt kein Lebenszeichen\n"
         "Seit: 25.11.2026, 14:03:12\n"
         "Zu tun: den Personen dort Bescheid geben und ihnen ein Telefon geben; dann Strom, Kabel und Lampe prüfen",
         Mood.ALARM,
@@ -199,7 +199,7 @@ def test_calls_that_nobody_takes_are_told_by_site_and_class() -> None:
     assert "alarm-monitor restore-target sms" in alone.body
     assert "guard-desk" not in alone.body
     assert "- mitte: Bedrohung (threat), " in many.body
-    assert "- nord: alle Rufe, " in many.body
+    assert "- nord: alle Alarme, " in many.body
     assert "alarm-monitor restore-target NAME" in many.body
 
 
@@ -214,7 +214,7 @@ def test_a_name_is_not_translated(name: str) -> None:
     [
         ("M003", "1 Ereignis", "4 Ereignisse"),
         ("M006", "1 Tag", "4 Tage"),
-        ("M007", "1 Ruf", "4 Rufe"),
+        ("M007", "1 Alarm", "4 Alarme"),
         ("M019", "1 Gerät", "4 Geräte"),
         ("M023", "1 Störung", "4 Störungen"),
         ("M999", "1", "4"),
@@ -317,7 +317,7 @@ def test_another_notice_that_cannot_be_put_into_words_is_set_aside() -> None:
 
 def test_what_was_perhaps_told_before_says_so() -> None:
     """Its monitor died while it told it."""
-    assert told(alarm(), uncertain=True).body.endswith("Vielleicht ist diese Nachricht schon einmal gekommen.")
+    assert told(alarm(), uncertain=True).body.endswith("Vielleicht haben Sie diese Nachricht schon bekommen.")
 
 
 def test_what_comes_over_the_network_stays_on_its_line() -> None:

@@ -86,7 +86,7 @@ def test_a_target_is_chosen_for_classes_and_sites(tmp_path: Path) -> None:
         ('[[target]]\nname = "a"\n', "[[target]] 1 url is missing: write url or url_file, an Apprise URL"),
         ('[[target]]\nname = "a"\nurl = "x"\n', "[[target]] 1 url: must be an Apprise URL"),
         ('[[target]]\nname = "a"\nurl = "json://x"\nurl_file = "/x"\n', "leave one of them out"),
-        ('[[target]]\nname = "a"\nurl = "json://x"\nlevel = 2\n', "nobody is told at level 1"),
+        ('[[target]]\nname = "a"\nurl = "json://x"\nlevel = 2\n', "no target has level 1"),
         ('[[target]]\nname = "a"\nurl = "json://x"\nstep = 10\n', "[[target]] 1 step = 10: must be from 0 to 9"),
         (
             '[[target]]\nname = "a"\nurl = "json://x"\nstep = 0\nlevel = 0\n',

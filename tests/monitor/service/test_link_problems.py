@@ -109,8 +109,8 @@ def test_a_reason_that_is_told_has_a_page(code: str) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (WAYS["no certificate of ours"][0], "unknown login, wrong password or certificate (F022 "),
-        (WAYS["an unknown authority"][0], "is by an authority that ca_file doesn't hold (F017 "),
+        (WAYS["no certificate of ours"][0], "unknown name, wrong password or certificate (F022 "),
+        (WAYS["an unknown authority"][0], "the authority that signed the broker's certificate (F017 "),
     ],
 )
 def test_the_doctor_says_the_same(tmp_path: Path, make: Make, words: str) -> None:

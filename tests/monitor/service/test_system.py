@@ -108,7 +108,7 @@ def test_a_press_that_no_target_takes_is_told_once_one_does(
             monitor.wait(lambda: monitor.codes() == [], 30.0, "nothing found")
 
     assert before == []
-    assert "NOBODY WAS TOLD YET" in shown
+    assert "NOBODY NOTIFIED YET" in shown
     assert "nobody was notified of an alarm" in shown
 
 
@@ -274,7 +274,7 @@ def test_a_walk_test_that_began_while_the_broker_was_away_is_held_once_it_is_bac
     node.expect(since=mark, output="lamp", pattern="received")
     monitor.wait(lambda: monitor.items("/walk-tests")[0]["tested"] == [f"{NODE}/button"], what="a tested button")
     assert started.returncode == 0, started.stderr
-    assert f"a press is real at: {NODE}\n" in alone
+    assert f"a press raises an alarm at: {NODE}\n" in alone
     assert monitor.items("/incidents") == []
 
 

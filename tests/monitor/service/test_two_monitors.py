@@ -19,8 +19,8 @@ from tests.support.standins import StandIns, names
 Pair = Sequence[RunningMonitor]
 Start = Callable[..., Pair]
 
-REMARK = "Perhaps you were told this before."
-_FURTHER = "Called 2 times"
+REMARK = "You may have got this message before."
+_FURTHER = "Pressed 2 times"
 NAMES = ("desk-a", "desk-b")
 
 
@@ -169,8 +169,8 @@ def test_one_is_killed_and_the_other_goes_on(
     assert _titles(receiver) == [
         f"ALARM, threat: {SITE}/wall-after",
         f"ALARM, threat: {SITE}/wall-before",
-        f"NOBODY COMES YET! ALARM, threat: {SITE}/wall-after",
-        f"NOBODY COMES YET! ALARM, threat: {SITE}/wall-before",
+        f"NOT ACKNOWLEDGED! ALARM, threat: {SITE}/wall-after",
+        f"NOT ACKNOWLEDGED! ALARM, threat: {SITE}/wall-before",
     ]
 
 

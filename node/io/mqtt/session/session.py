@@ -75,7 +75,7 @@ class Session:
         """Connect, and return when the session has ended."""
         self._look()
         if not self._terms.credentials.ready:
-            self.end(f"its files here can't be used: {self._terms.credentials.problem}", CREDENTIALS_UNUSABLE)
+            self.end(f"a file for it can't be used: {self._terms.credentials.problem}", CREDENTIALS_UNUSABLE)
             return
         try:
             self._client.dial(self.number, self._timeouts.limit_s(HANDSHAKE))

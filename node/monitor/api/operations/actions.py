@@ -138,8 +138,8 @@ async def _ask(sources: Sources, request: requests.Request) -> Done:
     if not done:
         raise ProblemError(
             HTTPStatus.GATEWAY_TIMEOUT,
-            f"the monitor didn't answer within {ANSWER_S:.0f} s; it may still be done",
-            "look whether it was done, and at the monitor: alarm-monitor status",
+            f"the monitor didn't answer within {ANSWER_S:.0f} s; it may still carry the command out",
+            "check whether it was done, and how the monitor is: alarm-monitor status",
         )
     return told(request, asked.result())
 

@@ -25,14 +25,15 @@ Where = Literal["here", "elsewhere", "nowhere"]
 
 _AWAY: Mapping[Where, str] = {
     "here": "start it: systemctl start alarm-monitor; or name its configuration with --config",
-    "elsewhere": "check the address (--url or ALARM_MONITOR_URL); or ask whoever runs the monitor whether it runs",
-    "nowhere": "name its address with --url or ALARM_MONITOR_URL, and a token with --token-file or in "
-    "~/.config/alarm-monitor/token; where this is the monitor's own machine: alarm-monitor init",
+    "elsewhere": "check the address (--url or ALARM_MONITOR_URL), "
+    "or ask the people who run the monitor whether it is running",
+    "nowhere": "give its address with --url or ALARM_MONITOR_URL, and a token with --token-file or in "
+    "~/.config/alarm-monitor/token; on the monitor's own machine: alarm-monitor init",
 }
 _LOG: Mapping[Where, str] = {
-    "here": "see its log: journalctl -u alarm-monitor",
-    "elsewhere": "ask whoever runs the monitor to see its log: journalctl -u alarm-monitor",
-    "nowhere": "see its log: journalctl -u alarm-monitor",
+    "here": "look into its log: journalctl -u alarm-monitor",
+    "elsewhere": "ask the people who run the monitor to look into its log: journalctl -u alarm-monitor",
+    "nowhere": "look into its log: journalctl -u alarm-monitor",
 }
 
 _REFUSED = re.compile(r"refused: (?P<why>.+?)(?: \([a-z-]+\))?")
@@ -72,7 +73,7 @@ class Commands:
             yield from self._api.items(*path, **wanted)
         except NothingError:
             raise ApiError(
-                "the running monitor has no such list", "start it anew if it is older than this command"
+                "the running monitor has no such list", "restart the monitor if it is older than this command"
             ) from None
         except (AskError, TimeoutError) as problem:
             raise explained(problem, self._where) from problem
@@ -128,20 +129,20 @@ def _nothing(path: tuple[str, ...]) -> ApiError:
         case ("incidents", site, node, incident, *_):
             return ApiError(
                 "no alarm {incident} is open",
-                "see what is open: alarm-monitor status; and what is over: alarm-monitor history",
+                "list what is open: alarm-monitor status; and what is over: alarm-monitor history",
                 incident=f"{site}/{node}/{incident}",
             )
         case ("nodes", *names):
             name = "/".join(names[:2])
-            return ApiError("there is no node {node}", "see which there are: alarm-monitor status", node=name)
+            return ApiError("there is no node {node}", "list them: alarm-monitor status", node=name)
         case ("targets", name, *_):
-            return ApiError("there is no target {name}", "see which there are: alarm-monitor check", name=name)
+            return ApiError("there is no target {name}", "list the targets: alarm-monitor check", name=name)
         case ("walk-tests", name):
-            return ApiError("no walk test {id} holds", "see which do: alarm-monitor walk-test list", id=name)
+            return ApiError("there is no running walk test {id}", "list them: alarm-monitor walk-test list", id=name)
         case ("walk-tests",):
-            return ApiError("there is no such node, floor or site", "see which nodes there are: alarm-monitor status")
+            return ApiError("there is no such node, floor or site", "list the nodes: alarm-monitor status")
         case _:
-            return ApiError("there is no such thing", "look at what there is: alarm-monitor status")
+            return ApiError("there is no such thing", "list what there is: alarm-monitor status")
 
 
 def explained(problem: AskError | TimeoutError, where: Where) -> ApiError:
@@ -149,9 +150,7 @@ def explained(problem: AskError | TimeoutError, where: Where) -> ApiError:
     if isinstance(problem, TimeoutError):
         return ApiError("the monitor doesn't answer in time", _LOG[where])
     if problem.away and where == "nowhere":
-        return ApiError(
-            "no monitor is set up on this machine, and the address of another one isn't named", _AWAY[where]
-        )
+        return ApiError("no monitor is set up on this machine, and no address of another one is given", _AWAY[where])
     if problem.away:
         return ApiError(problem.text, _AWAY[where], **problem.values)
     if problem.denied:
@@ -163,7 +162,8 @@ def explained(problem: AskError | TimeoutError, where: Where) -> ApiError:
     if problem.status == 401:
         return ApiError(
             "the monitor doesn't know this token, or it was revoked",
-            "name a valid one with --token-file; or ask whoever runs the monitor for one: alarm-monitor token create",
+            "name a valid one with --token-file, or ask the people who run the monitor for one: alarm-monitor "
+            "token create",
         )
     values = dict(problem.values)
     refused = _REFUSED.fullmatch(str(values.get("detail", "")))

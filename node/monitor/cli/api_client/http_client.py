@@ -154,8 +154,8 @@ class Api:
         if isinstance(reason, ssl.SSLCertVerificationError):
             return AskError(
                 "the certificate of {url} isn't accepted: {why}",
-                next_step="name the host as its certificate does; "
-                "or the file with the authority that signed it: SSL_CERT_FILE=FILE",
+                next_step="use the host name that is in its certificate, "
+                "or set the file with the authority that signed it: SSL_CERT_FILE=FILE",
                 url=self._url,
                 why=reason.verify_message,
             )
@@ -179,7 +179,7 @@ class Api:
             return None
         return AskError(
             "{address} speaks {other}, and is asked by {scheme}",
-            next_step="begin the address with http://; or ask whoever runs the monitor for one with https://"
+            next_step="begin the address with http://, or ask the people who run the monitor for one with https://"
             if other == "http"
             else "begin the address with https://",
             address=found.netloc,

@@ -40,7 +40,7 @@ def incident(commands: Commands, action: str, given: str | None, words: Words) -
     if not found:
         if not given:
             raise ApiError("no alarm is open", "nothing needs doing")
-        step = mark("see what is open: alarm-monitor status; and what is over: alarm-monitor history")
+        step = mark("list what is open: alarm-monitor status; and what is over: alarm-monitor history")
         raise ApiError("no alarm {incident} is open", step, incident=given)
     if len(found) > 1:
         lines = [f"alarm-monitor {action} {_line(each, words)}" for each in found]
@@ -79,7 +79,7 @@ def node(commands: Commands, given: str, site: str | None = None) -> tuple[str, 
         raise ApiError("{given!r} isn't SITE/NODE", "copy it from alarm-monitor status", given=given)
     sites = sites_of(commands, given, site)
     if not sites:
-        raise ApiError("there is no node {node}", "see which there are: alarm-monitor status", node=given)
+        raise ApiError("there is no node {node}", "list them: alarm-monitor status", node=given)
     return one_of(given, sites), given
 
 
@@ -101,8 +101,8 @@ def walk_test(commands: Commands) -> str:
     """The id of the only walk test that holds."""
     walks = list(commands.items("walk-tests"))
     if not walks:
-        raise ApiError("no walk test holds", "nothing needs doing")
+        raise ApiError("no walk test is running", "nothing needs doing")
     if len(walks) > 1:
         lines = [f"alarm-monitor walk-test end {each['id']}  {each['site']}" for each in walks]
-        raise SeveralError("{count} walk tests hold", lines, count=len(walks))
+        raise SeveralError("{count} walk tests are running", lines, count=len(walks))
     return str(walks[0]["id"])

@@ -110,11 +110,13 @@ def _with_token(url: str, token: str, answer_s: float) -> Api:
     try:
         whole = address(url)
     except ValueError:
-        raise ApiError("{url} is no address of a monitor", "write it like https://guards.example", url=url) from None
+        raise ApiError(
+            "{url} isn't the address of a monitor", "write it like https://guards.example", url=url
+        ) from None
     if not token:
         raise ApiError(
-            "no token is there for {url}",
-            "put one into ~/.config/alarm-monitor/token; a manager makes it: alarm-monitor token create",
+            "there is no token for {url}",
+            "ask a manager for one (alarm-monitor token create), and save it in ~/.config/alarm-monitor/token",
             url=whole,
         )
     return Api(whole, token, answer_s)
@@ -142,7 +144,7 @@ def _read(file: Path) -> str:
     except FileError as problem:
         raise ApiError(
             "the token in {file} can't be read ({why})",
-            "name a file that this account may read; a manager makes a token: alarm-monitor token create",
+            "name a file that this account may read, or ask a manager for a token: alarm-monitor token create",
             file=file,
             why=problem.reason,
         ) from problem

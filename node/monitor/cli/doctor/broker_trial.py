@@ -98,7 +98,7 @@ def _listen(
     if not isinstance(first, LinkUp):
         yield _why_not(name, first)
         return
-    yield CheckResult(True, f"broker {name} lets the monitor in, and grants what it listens to")
+    yield CheckResult(True, f"broker {name} accepts the monitor and grants its subscriptions")
     for topic, code in first.refused.items():
         text = f"broker {name}: {topic} (0x{code:02X}): {REFUSED.code} {REFUSED.text}"
         yield CheckResult(False, text, REFUSED.next_step)

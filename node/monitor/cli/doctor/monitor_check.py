@@ -37,7 +37,9 @@ def examine(path: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     try:
         yield from _running(Commands(on_this_machine(directory)), settings)
     except ApiError:
-        yield CheckResult(None, "the service isn't running, or not for this account", "systemctl start alarm-monitor")
+        yield CheckResult(
+            None, "the service isn't running, or this account may not ask it", "systemctl start alarm-monitor"
+        )
         yield from _coverage(settings)
         for broker in settings.brokers:
             yield from try_broker(settings, broker)
@@ -45,14 +47,14 @@ def examine(path: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]:
 
 def _roster(settings: Settings) -> Iterator[CheckResult]:
     for problem in settings.roster_problems:
-        yield CheckResult(False, f"{problem}: {ROSTER_UNUSABLE.code}", "mend this line")
+        yield CheckResult(False, f"{problem}: {ROSTER_UNUSABLE.code}", "correct this line")
     if settings.roster_problems:
         return
     if settings.roster is None:
         yield CheckResult(
             None,
-            "there is no roster: a node that was never heard is missed by nobody",
-            "list the nodes in nodes.toml, and name it in monitor.toml: roster",
+            "there is no roster: the monitor doesn't notice a node that was never heard",
+            "list the nodes in nodes.toml, and name that file as roster in monitor.toml",
         )
     else:
         count = len(settings.roster)
@@ -61,15 +63,13 @@ def _roster(settings: Settings) -> Iterator[CheckResult]:
 
 def _targets(settings: Settings) -> Iterator[CheckResult]:
     if not settings.targets:
-        yield CheckResult(False, "nobody is told of an alarm", "write a [[target]] into monitor.toml")
+        yield CheckResult(False, "nobody is notified of alarms", "add a [[target]] to monitor.toml")
     for target in settings.targets:
         problem = target.problem or problem_of(target.url)
         if problem is None:
             yield CheckResult(True, f"target {target.name}: its URL can be used (nothing was sent)")
         else:
-            yield CheckResult(
-                False, f"target {target.name}: {problem}", "write a URL as Apprise has it, and check again"
-            )
+            yield CheckResult(False, f"target {target.name}: {problem}", "write a URL of Apprise, then check again")
 
 
 def _coverage(settings: Settings) -> Iterator[CheckResult]:
@@ -86,7 +86,7 @@ def _history(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckRe
         finally:
             history.close()
     except HistoryOlderError:
-        yield CheckResult(True, "the history is empty or of an older version: the next start makes it new")
+        yield CheckResult(True, "the history is empty or of an older version: the next start of the monitor updates it")
     except AlarmNodeError as problem:
         yield CheckResult(False, f"{problem.code} {problem.text}", problem.next_step)
     else:
@@ -102,7 +102,7 @@ def _running(commands: Commands, settings: Settings) -> Iterator[CheckResult]:
     yield CheckResult(True, f"the service runs, version {fleet['version']}, for {fleet['uptime_s']:.0f} s")
     for path in filter(None, (settings.path, settings.roster_path)):
         if 0 <= time.time() - path.stat().st_mtime < fleet["uptime_s"]:
-            text = f"{path} was changed after the service had read it"
+            text = f"{path} was changed after the service read it"
             yield CheckResult(False, text, "systemctl restart alarm-monitor")
     for broker in fleet["brokers"]:
         if broker["connected"]:
@@ -120,7 +120,7 @@ def _tested(target: Mapping[str, Any]) -> CheckResult:
     if tested is None:
         return CheckResult(None, f"target {name} was never tested", f"alarm-monitor tell --test {name}")
     if target["test_passed"]:
-        return CheckResult(True, f"target {name} took a test message, {tested}")
+        return CheckResult(True, f"target {name} accepted a test message, {tested}")
     return CheckResult(
-        False, f"target {name} didn't take the last test message, {tested}", f"alarm-monitor tell --test {name}"
+        False, f"target {name} didn't accept the last test message, {tested}", f"alarm-monitor tell --test {name}"
     )

@@ -59,8 +59,8 @@ HEADINGS = {
     "subject": mark("Subject"),
     "test": mark("Test"),
     "text": mark("What"),
-    "told": mark("Told"),
-    "told_steps": mark("Groups told"),
+    "told": mark("Notified"),
+    "told_steps": mark("Groups notified"),
     "until": mark("Until"),
     "walk_test": mark("Walk test"),
 }

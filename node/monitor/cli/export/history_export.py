@@ -75,13 +75,13 @@ def show(
         is_more = next(items, None) is not None
     except (ApiError, KeyboardInterrupt):
         if line:  # a file with some of it looks like one with all
-            sys.stderr.write(words.say("what was written isn't all") + "\n")
+            sys.stderr.write(words.say("the output is incomplete") + "\n")
         raise
     if form == "table" and not line:
-        sys.stderr.write(words.say("there is nothing of that in the history") + "\n")
+        sys.stderr.write(words.say("the history has no such entry") + "\n")
     if is_more:
         rest = mark("--most N for more, --json or --csv for all") if form == "table" else mark("--most N for more")
-        text = words.say("these are the newest {count}; there are others: {how}", count=most, how=words.translate(rest))
+        text = words.say("these are the newest {count}; for others: {how}", count=most, how=words.translate(rest))
         sys.stderr.write(text + "\n")
 
 
@@ -123,8 +123,8 @@ def _fitted(line: str) -> str:
 
 def _told(incident: Mapping[str, Any], words: Words) -> str:
     if incident["told"]:
-        return words.say("told {time}", time=_local(incident["told"]))
-    return "" if incident["test"] else words.say("nobody was told")
+        return words.say("notified {time}", time=_local(incident["told"]))
+    return "" if incident["test"] else words.say("nobody notified")
 
 
 def _end(incident: Mapping[str, Any], words: Words) -> str:

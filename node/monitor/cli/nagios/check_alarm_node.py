@@ -35,8 +35,8 @@ _UNTOLD = {"open", "held"}
 """The phases of an alarm of which nobody was told."""
 
 _REASONS = {
-    "silent": "its heartbeat stays away",
-    "will": "the broker lost its connection",
+    "silent": "no heartbeat arrives",
+    "will": "the broker reports that the connection broke",
     "goodbye": "it was stopped",
 }
 """Why a node is down, as people are told it."""

@@ -19,37 +19,38 @@ STATES = {
     "late": mark("late"),
     "down": mark("down"),
     "paused": mark("paused"),
-    "open": mark("NOBODY WAS TOLD YET"),
-    "held": mark("NOBODY WAS TOLD YET"),
-    "told": mark("people were told"),
+    "open": mark("NOBODY NOTIFIED YET"),
+    "held": mark("NOBODY NOTIFIED YET"),
+    "told": mark("people notified"),
     "acknowledged": mark("somebody is coming"),
     "reset": mark("over"),
 }
 """A node's status and an incident's phase, in people's words."""
 
 DONE = {
-    "acknowledge": mark("acknowledge: done"),
-    "silence": mark("silence: done"),
-    "reset": mark("reset: done"),
-    "identify": mark("{node} shows for {seconds} s where it is"),
-    "pause": mark("{node} is paused until {until}; that ends by itself. Its alarms stay alarms."),
-    "resume": mark("{node} is paused no more: its silence is reported again"),
+    "acknowledge": mark("acknowledged"),
+    "silence": mark("the sound is off; the alarm stays open"),
+    "reset": mark("the alarm is ended"),
+    "identify": mark("{node} signals for {seconds} s"),
+    "pause": mark("{node} is paused until {until}: until then nobody is notified if it fails. Its alarms still count."),
+    "resume": mark("{node} is no longer paused: if it fails, that is reported again"),
     "forget": mark(
-        "{node} is forgotten: nothing of it stands any more. Where a second monitor hears it, say it there, too."
+        "{node} is removed from this monitor and from its brokers. If there is a second monitor, run this "
+        "command there, too."
     ),
-    "tell": mark("{name}: taken. {said}"),
+    "tell": mark("{name}: the test message was accepted. {said}"),
     "isolate": mark(
-        "{target} is isolated until {until}: it is told nothing, and comes back by itself. "
-        "Where no other target takes these calls, that is M018."
+        "{target} is isolated until {until}: until then it gets no messages. "
+        "If no other target gets these alarms, M018 reports that."
     ),
-    "restore-target": mark("{target} is back: it is told again"),
+    "restore-target": mark("{target} is restored: it gets messages again"),
     "walk-test": mark(
-        "{id} holds until {until}, at each node once its lamp flashes every second. "
-        "Press each button there once, for less than 2 s."
+        "{id} runs until {until}. At each node, wait until its lamp flashes every second, "
+        "then press each button once, for less than 2 s."
     ),
-    "walk-test-end": mark("{id} is ended"),
-    "token": mark("This is shown once. It may do what a {role} may."),
-    "token-revoke": mark("the token {name} is revoked: it opens nothing any more"),
+    "walk-test-end": mark("{id} is ended: every press is real again"),
+    "token": mark("Copy this token now: it isn't shown again. Its role is {role}."),
+    "token-revoke": mark("the token {name} is revoked: it no longer gives access"),
 }
 """Of each action that is done."""
 
@@ -65,19 +66,24 @@ _REPLACES = {
     "isolate": mark("This replaces the isolation by {desk} until {until}."),
 }
 
-_BUT = mark("But: {note}.")
+_BUT = mark("Note: {note}.")
 _NAMES = re.compile(r"(?P<what>[^:]+): (?P<names>.+?)(?: and (?P<count>\d+) more)?")
 """How walk_tests.py names the nodes that a walk test leaves out, and the buttons that it doesn't test."""
 
 _NAMED = {
     "left out": (mark("left out: {names}"), mark("left out: {names} and {count} more")),
-    "pressed a moment ago or in another walk test, so their presses are real": (
-        mark("pressed a moment ago or in another walk test, so their presses are real: {names}"),
-        mark("pressed a moment ago or in another walk test, so their presses are real: {names} and {count} more"),
+    "pressed a moment ago or in another walk test, so their next press raises an alarm": (
+        mark("pressed a moment ago or in another walk test, so their next press raises an alarm: {names}"),
+        mark(
+            "pressed a moment ago or in another walk test, so their next press raises an alarm: {names} and "
+            "{count} more"
+        ),
     ),
-    "part of another walk test, so a first press is a test there until that ends": (
-        mark("part of another walk test, so a first press is a test there until that ends: {names}"),
-        mark("part of another walk test, so a first press is a test there until that ends: {names} and {count} more"),
+    "also in another walk test, so a first press there is a test until that one ends": (
+        mark("also in another walk test, so a first press there is a test until that one ends: {names}"),
+        mark(
+            "also in another walk test, so a first press there is a test until that one ends: {names} and {count} more"
+        ),
     ),
 }
 

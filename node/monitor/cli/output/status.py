@@ -38,7 +38,7 @@ WHERE_WIDTH = 24
 WHAT_WIDTH = 30
 """What that needs; where there is less, all stands in lines."""
 
-_FINDING_COLUMNS = (mark("Code"), mark("Where"), mark("Since"), mark("What, and what to do next"))
+_FINDING_COLUMNS = (mark("Code"), mark("Where"), mark("Since"), mark("What, and what to do"))
 _NODE_COLUMNS = (mark("Node"), mark("Where"), mark("Status"), mark("Heard"), mark("Alarms"), mark("Findings"))
 _TOKEN_COLUMNS = (mark("Name"), mark("Role"), mark("Created"), mark("Last used"), mark("Revoked"))
 
@@ -90,7 +90,7 @@ def _dated(shown: RenderableType, language: Language) -> RenderableType:
 def _unknown(problem: ApiError, language: Language) -> RenderableType:
     """Where the monitor can't be asked: what was shown before is no longer so."""
     words = words_of(language)
-    text = words.say("The monitor doesn't answer: nothing is known of the nodes and alarms.")
+    text = words.say("The monitor doesn't answer: the state of nodes and alarms isn't known.")
     return Group(Text(text, style="bold red"), Text(plain(refused(problem, words))))
 
 
@@ -106,10 +106,14 @@ def status(told: Mapping[str, Any], language: Language, most: int | None = None)
     fleet = told["fleet"]
     stale = fleet["age_s"] > STALE_S
     if stale:
-        text = say("The monitor stands still: this is how it was {seconds} s ago.", seconds=f"{fleet['age_s']:.0f}")
+        text = say(
+            "The monitor doesn't respond: this is the state of {seconds} s ago.", seconds=f"{fleet['age_s']:.0f}"
+        )
         parts.append(Text(text, style="bold red"))
     if fleet["blind"]:
-        parts.append(Text(say("No broker is reached: nothing here says how the nodes are now."), style="bold red"))
+        parts.append(
+            Text(say("No broker can be reached: the present state of the nodes isn't known."), style="bold red")
+        )
     total = _count(told)
     most = total if most is None else most
     alarms = sorted(told["incidents"], key=_urgent_first)[:most]
@@ -155,18 +159,21 @@ def _alarm(incident: Mapping[str, Any], words: Words) -> Text:
         since(incident["raised"]),
     ]
     if incident["presses"] > 1:
-        told.append(words.say("Called {count} times", count=words.number(incident["presses"])))
+        told.append(words.say("Pressed {count} times", count=words.number(incident["presses"])))
     if incident["phase"] == "acknowledged":
         told += [incident["acknowledged_by"]] if incident["acknowledged_by"] else []
         style, next_step = "black on green", mark("To end it: alarm-monitor reset {incident} --reason …")
     else:
-        style, next_step = "bold white on red", mark("Whoever goes there says so: alarm-monitor acknowledge {incident}")
+        style, next_step = (
+            "bold white on red",
+            mark("If you go there, acknowledge: alarm-monitor acknowledge {incident}"),
+        )
     return Text(plain("  ".join(told)), style=style).append("\n" + words.say(next_step, incident=incident["id"]))
 
 
 def _findings(findings: Iterable[Mapping[str, Any]], words: Words) -> Listed:
     """What each kind means and what to do is said once: many nodes with one fault are many lines, not many pages."""
-    table = Listed([*map(words.translate, _FINDING_COLUMNS)], words.say("What needs somebody"), expand=True)
+    table = Listed([*map(words.translate, _FINDING_COLUMNS)], words.say("Needs attention"), expand=True)
     table.widest, table.least = {1: WHERE_WIDTH}, WHAT_WIDTH
     by_code: dict[str, list[Mapping[str, Any]]] = {}
     for each in findings:
@@ -191,7 +198,7 @@ def _what(finding: Mapping[str, Any], words: Words, step: str, *, is_first: bool
     what = Text(plain(f"{text} ({count})" if count else text), style=_STYLES[finding["severity"]])
     detail = detail_of(finding["detail"], words)
     if detail:
-        what.append("\n" + words.say("More: {about}", about=detail), style="not bold default")
+        what.append("\n" + words.say("Details: {about}", about=detail), style="not bold default")
     if step:
         what.append("\n" + words.say("Next: {step}", step=words.retold(step)), style="not bold default")
     return what
@@ -236,7 +243,7 @@ def _status_of(node: Mapping[str, Any], words: Words) -> str:
     text = words.translate(STATES[node["status"]])
     if node["status"] == "down" and node["reason"] == "goodbye":
         planned = node["planned_s"] is not None and node["planned_s"] > 0
-        text = words.say("offline, planned") if planned else words.say("offline")
+        text = words.say("stopped as planned") if planned else words.say("stopped")
     if node["status"] == "paused":
         if node["paused_until"] is not None:
             text = words.say("paused until {time}", time=words.time(datetime.fromisoformat(node["paused_until"])))
@@ -250,7 +257,7 @@ def show_walk_tests(walks: Iterable[Mapping[str, Any]], words: Words) -> None:
     """Print the walk tests that hold: what was tested, and what still waits."""
     walks = list(walks)
     if not walks:
-        print_line(words.say("no walk test holds: every press is real"))
+        print_line(words.say("no walk test is running: every press is real"))
     tested, untested = words.say("tested"), words.say("untested")
     width = max(len(tested), len(untested)) + 1
     for walk in walks:
@@ -260,8 +267,11 @@ def show_walk_tests(walks: Iterable[Mapping[str, Any]], words: Words) -> None:
         print_line(f"  {untested + ':':{width}} {', '.join(walk['untested']) or '-'}")
         # A monitor that was started before this command was installed has none of these.
         for names, real_at in (
-            (walk.get("real"), mark("pressed a moment ago or in another walk test, so their presses are real")),
-            (walk.get("not_testing"), mark("a press is real at")),
+            (
+                walk.get("real"),
+                mark("pressed a moment ago or in another walk test, so their next press raises an alarm"),
+            ),
+            (walk.get("not_testing"), mark("a press raises an alarm at")),
         ):
             if names:
                 print_line(f"  {words.translate(real_at)}: {', '.join(names)}")

@@ -130,7 +130,7 @@ def _left_out(chosen: list[Tracked]) -> str:
 def _spent(walk: Walk) -> str:
     """The buttons whose presses are real during the walk test: testing one would call people."""
     return _named(
-        "pressed a moment ago or in another walk test, so their presses are real",
+        "pressed a moment ago or in another walk test, so their next press raises an alarm",
         [f"{node.node}/{name}" for node, name in sorted(walk.spent)],
     )
 
@@ -138,7 +138,7 @@ def _spent(walk: Walk) -> str:
 def _still_tested(button_tests: ButtonTests, ended: Walk) -> str:
     """The nodes where a press isn't real yet although this walk test is over."""
     names = [node.node for node in ended.nodes() if button_tests.last_end(node) > -inf]
-    return _named("part of another walk test, so a first press is a test there until that ends", names)
+    return _named("also in another walk test, so a first press there is a test until that one ends", names)
 
 
 def _named(what: str, names: list[str]) -> str:

@@ -145,8 +145,8 @@ class Database:
 
     def _older(self) -> HistoryOlderError:
         return HistoryOlderError(
-            f"the history {self.name} isn't one of this version yet",
-            "start the monitor, which changes that: systemctl start alarm-monitor",
+            f"the history {self.name} is of an older version",
+            "start the monitor, which updates it: systemctl start alarm-monitor",
         )
 
     def _is_behind(self, connection: Connection) -> bool:
@@ -284,8 +284,8 @@ def _open_postgresql(connection: psycopg.Connection, _record: Any) -> None:
         name = connection.info.dbname
         connection.close()
         raise HistoryEncodingError(
-            f"the database {name} has the encoding {encoding}, in which not every name can be kept",
-            "make another one and name that: createdb --encoding=UTF8 --template=template0 NAME",
+            f"the database {name} has the encoding {encoding}, which can't store every name",
+            "create another database and name that one: createdb --encoding=UTF8 --template=template0 NAME",
         )
 
 

@@ -20,12 +20,15 @@ from node.monitor.errors import (
 )
 
 _NEXT: dict[type[HistoryError], str] = {
-    HistoryError: "see what the database says in its own log; the monitor goes on trying by itself",
-    HistoryUnreachableError: "check that the database runs and is reached from here, or that the file's directory is",
+    HistoryError: "look into the database's own log; the monitor retries by itself",
+    HistoryUnreachableError: "check that the database runs and can be reached from here, or that the directory "
+    "of the file exists",
     HistoryRefusedError: "compare user, password and database in history in monitor.toml with what the database knows",
-    HistoryFullError: "make room on the disk of the database; the monitor goes on by itself",
-    HistoryReadOnlyError: "make its disk and directory writable for the monitor's account; it goes on by itself",
-    HistoryDamagedError: "move the file away and restore it from a backup; without one the monitor begins anew",
+    HistoryFullError: "make room on the disk of the database; the monitor retries by itself",
+    HistoryReadOnlyError: "make its disk and directory writable for the monitor's account; the monitor retries "
+    "by itself",
+    HistoryDamagedError: "move the file away and restore it from a backup; without a backup the monitor begins "
+    "a new one",
     UnstorableError: "nothing needs doing: it is left out, and the node says what comes of it",
 }
 

@@ -63,9 +63,9 @@ def told_finding(notice: Notice, words: Words) -> Message:
         f"{code}: {words.translate(kind_of(code).text)}",
     ]
     if about:
-        lines.append(words.say("More: {about}", about=about))
+        lines.append(words.say("Details: {about}", about=about))
     if over:
-        lines.append(words.say("This is over since {time}", time=words.time(notice.at_utc)))
+        lines.append(words.say("Over since {time}", time=words.time(notice.at_utc)))
         return Message(title, "\n".join(lines), Mood.GOOD)
     lines.append(words.say("Since: {time}", time=words.time(notice.at_utc)))
     lines.append(words.say("Next: {next}", next=_step([notice], words)))

@@ -21,9 +21,9 @@ def bare_call(calls: Sequence[Notice], words: Words) -> Message:
     incidents = [str(IncidentKey(each.site, each.node, each.incident)) for each in calls]
     lines = [
         words.say("Where: {where}", where=where),
-        words.say("The rest of this message can't be put into words: look at alarm-monitor status."),
+        words.say("The rest of this message can't be shown here. Run: alarm-monitor status"),
         *(
-            words.say("Whoever goes there says so: alarm-monitor acknowledge {incident}", incident=each)
+            words.say("If you go there, acknowledge: alarm-monitor acknowledge {incident}", incident=each)
             for each in incidents
         ),
     ]
@@ -73,26 +73,26 @@ def _alarm(notice: Notice, words: Words) -> tuple[str, list[str], Mood]:
     where = words.place(notice.site, notice.node)
     what = words.translate(CLASSES[notice.alarm_class]) if notice.alarm_class else words.say("of an unknown kind")
     if notice.level:
-        title = words.title("NOBODY COMES YET! ALARM, {what}: {where}", what=what, where=where)
+        title = words.title("NOT ACKNOWLEDGED! ALARM, {what}: {where}", what=what, where=where)
     else:
         title = words.title("ALARM, {what}: {where}", what=what, where=where)
     lines = [words.say("What: {what}, raised by {input}, {time}", what=what, **_when(notice, words))]
     if notice.presses > 1:
-        lines.append(words.say("Called {count} times", count=words.number(notice.presses)))
+        lines.append(words.say("Pressed {count} times", count=words.number(notice.presses)))
     if notice.level:
-        lines.append(words.say("Nobody has said yet that they are coming: now you are asked."))
+        lines.append(words.say("Nobody has acknowledged this alarm yet. Please respond."))
     if notice.alarm_class:
         lines.append(words.translate(TO_DO[notice.alarm_class]))
     key = IncidentKey(notice.site, notice.node, notice.incident)
-    lines.append(words.say("Whoever goes there says so: alarm-monitor acknowledge {incident}", incident=key))
+    lines.append(words.say("If you go there, acknowledge: alarm-monitor acknowledge {incident}", incident=key))
     return title, lines, Mood.ALARM
 
 
 def _acknowledged(notice: Notice, words: Words) -> tuple[str, list[str], Mood]:
     title = words.title("Somebody is coming: {where}", where=words.place(notice.site, notice.node))
     if notice.by:
-        return title, [words.say("{by} has said so, {time}", by=notice.by, **_when(notice, words))], Mood.GOOD
-    return title, [words.say("Said at {time}", **_when(notice, words))], Mood.GOOD
+        return title, [words.say("acknowledged by {by}, {time}", by=notice.by, **_when(notice, words))], Mood.GOOD
+    return title, [words.say("Acknowledged at {time}", **_when(notice, words))], Mood.GOOD
 
 
 def _reset(notice: Notice, words: Words) -> tuple[str, list[str], Mood]:
@@ -104,7 +104,7 @@ def _reset(notice: Notice, words: Words) -> tuple[str, list[str], Mood]:
         title = words.title("Alarm is over: {where}", where=where)
     lines = [words.say("Why: {why}", why=why)] if why else []
     if notice.by:
-        return title, [*lines, words.say("{by} has ended it, {time}", by=notice.by, **_when(notice, words))], Mood.GOOD
+        return title, [*lines, words.say("ended by {by}, {time}", by=notice.by, **_when(notice, words))], Mood.GOOD
     return title, [*lines, words.say("Ended at {time}", **_when(notice, words))], Mood.GOOD
 
 

@@ -18,40 +18,40 @@ TO_DO = {
 REASONS = {
     "real": mark("it was real"),
     "drill": mark("it was a drill"),
-    "mistaken": mark("called by mistake"),
+    "mistaken": mark("pressed by mistake"),
     "technical": mark("technical cause"),
 }
 DETAILS = {
     "pause": mark("pause"),
-    "silent": mark("its heartbeat stays away"),
-    "will": mark("the broker lost its connection"),
+    "silent": mark("no heartbeat arrives"),
+    "will": mark("the broker reports that the connection broke"),
     "goodbye": mark("it was stopped"),
-    "refused": mark("what no node says was refused"),
+    "refused": mark("the monitor refused a message that no node sends"),
     "hangs": mark("its database or disk doesn't answer"),
-    "told-anew": mark("a call that doesn't fit what was heard before was told as a new one"),
+    "told-anew": mark("an alarm that contradicts earlier messages was reported as a new one"),
 }
 COUNTED = {
     "M003": (mark("1 event"), mark("{count} events")),
     "M006": (mark("1 day"), mark("{count} days")),
-    "M007": (mark("1 call"), mark("{count} calls")),
+    "M007": (mark("1 alarm"), mark("{count} alarms")),
     "M019": (mark("1 node"), mark("{count} nodes")),
     "M023": (mark("1 fault"), mark("{count} faults")),
 }
 """The unit of a finding's count, by its code: for one, and for any other number."""
 BROKER_PROBLEMS = {
-    "F015": mark("the name of the broker isn't found"),
-    "F016": mark("no way leads to the broker"),
-    "F017": mark("the certificate of the broker is by an authority that ca_file doesn't hold"),
-    "F018": mark("the certificate of the broker, or of its authority, has expired"),
-    "F019": mark("the certificate of the broker, or of its authority, isn't valid yet"),
-    "F021": mark("the certificate of the broker is for another host name"),
-    "F022": mark("refused: unknown login, wrong password or certificate"),
-    "F023": mark("the broker breaks off TLS: this port speaks none, or nothing as new as TLS 1.2"),
-    "F050": mark("it doesn't speak MQTT 5"),
-    "F051": mark("it forbids retained messages or QoS 1"),
-    "F052": mark("it takes only short messages"),
-    "F053": mark("it refuses by a limit or rule of its own"),
-    "F026": mark("our own certificate, key, authority or password for it can't be used"),
+    "F015": mark("the broker's host name can't be resolved"),
+    "F016": mark("there is no network route to the broker"),
+    "F017": mark("ca_file lacks the authority that signed the broker's certificate"),
+    "F018": mark("the broker's certificate, or its authority's, has expired"),
+    "F019": mark("the broker's certificate, or its authority's, isn't valid yet"),
+    "F021": mark("the broker's certificate is for another host name"),
+    "F022": mark("the broker refuses the login: unknown name, wrong password or certificate"),
+    "F023": mark("TLS fails: this port has no TLS, or none as new as TLS 1.2"),
+    "F050": mark("it doesn't support MQTT 5"),
+    "F051": mark("it doesn't allow retained messages or QoS 1"),
+    "F052": mark("it accepts only short messages"),
+    "F053": mark("it refuses because of a limit"),
+    "F026": mark("a certificate, key or password file for it can't be used"),
 }
 """Why a monitor can't connect to a broker, by the code from connect_errors.py. The texts of these faults themselves
 speak of a node."""
@@ -84,6 +84,6 @@ def calls_of(code: str, subject: str, words: Words) -> str:
         return ""
     site, _, name = own_parts(FindingKey(code, "", "", subject))[1].partition("/")
     if not name:
-        return words.say("{site}: all calls", site=site)
+        return words.say("{site}: all alarms", site=site)
     known = next((words.translate(CLASSES[each]) for each in AlarmClass if each == name), name)
     return f"{site}: {known}" if known == name else f"{site}: {known} ({name})"

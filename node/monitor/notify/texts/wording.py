@@ -23,7 +23,7 @@ def message(deliveries: Sequence[Delivery], words: Words) -> Message:
     else:
         made = told_finding(notices[0], words)
     if any(each.uncertain for each in deliveries):
-        made = made._replace(body=made.body + "\n" + words.say("Perhaps you were told this before."))
+        made = made._replace(body=made.body + "\n" + words.say("You may have got this message before."))
     return made
 
 
@@ -65,5 +65,5 @@ def trial(monitor: str, at_utc: datetime, languages: Sequence[Words]) -> Message
     for words in languages:
         lines.append(words.say("This is a test. Nobody is in danger."))
         time = words.time(at_utc)
-        lines.append(words.say("{monitor} tries whether its messages arrive here, {time}", monitor=monitor, time=time))
+        lines.append(words.say("{monitor} tests whether its messages arrive here, {time}", monitor=monitor, time=time))
     return Message(languages[0].title("TEST / PROBE: {monitor}", monitor=monitor), "\n".join(lines), Mood.GOOD)
