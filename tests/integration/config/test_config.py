@@ -103,7 +103,7 @@ BROKER = MINIMAL[MINIMAL.index("[[broker]]") :]
 ID = "1 to 63 lower-case letters, digits and hyphens that begin with a letter or digit"
 PIN = "a BCM number from 0 to 27 (GPIO17 is 17, whatever its place on the header)"
 WRITE = "write, each on a line of its own,"
-MEND = 'mend this place (every line is [table] or key = value, texts stand in "quotes"), then check again'
+MEND = 'correct this place (each line is [table] or key = value; texts are in "quotes"), then check again'
 
 
 @pytest.fixture(autouse=True)

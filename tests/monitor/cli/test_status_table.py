@@ -93,7 +93,7 @@ def test_a_pause_is_shown_with_its_end() -> None:
     """Until then nobody is told that the node is silent."""
     printed = "\n".join(lines(told(building()), "de", width=240))
 
-    assert f"pausiert bis {words_of('de').time(NOW)}: painting (facilities)" in printed
+    assert f"in Wartung bis {words_of('de').time(NOW)}: painting (facilities)" in printed
 
 
 def test_where_no_node_is_known_all_is_not_well() -> None:
@@ -190,7 +190,7 @@ def test_calls_that_nobody_takes_are_shown_by_site_and_class(subject: str, engli
 
     assert [where(each) for each in shown] == [each.replace(" ", "") for each in (english, german)]
     assert "the monitor guard-desk" not in shown[0]
-    assert "More: isolated: sms" in shown[0]
+    assert "Details: isolated: sms" in shown[0]
     assert "Näheres: abgeschaltet: sms" in shown[1]
     assert [each.count("alarm-monitor restore-target sms") for each in shown] == [1, 1]
     assert "wieder einschalten" in shown[1]

@@ -180,7 +180,7 @@ def test_what_init_writes_can_be_read(tmp_path: Path) -> None:
 
     assert len(written) == 2
     assert settings.roster is not None
-    with pytest.raises(ExampleError, match=r"^E033 there already: .*monitor\.toml"):
+    with pytest.raises(ExampleError, match=r"^E033 these files exist already: .*monitor\.toml"):
         write(path, str, monitor="x", sites=["mitte"], host="127.0.0.1", port=18830, language="de", force=False)
 
 
