@@ -133,7 +133,7 @@ def test_a_token_that_nobody_has_seen_opens_nothing(tmp_path: Path, goes: str) -
 
     assert told.returncode == {"disk": 1, "pipe": 141}[goes]
     assert ("E051 " in told.stderr and " Next: " in told.stderr) is (goes == "disk")
-    assert "This is shown once" not in told.stderr
+    assert "Copy this token now" not in told.stderr
     assert [(each.name, each.revoked_utc is not None) for each in left] == [("desk", True)]
     assert again.returncode == 0
 
