@@ -35,7 +35,7 @@ _SEE_WHY = "go there now; then see here and at the monitor why nobody was told: 
 _NOT_TOLD = (False, "nobody was told of it yet", _SEE_WHY)
 _CALLS: Mapping[Step, tuple[bool, str, str]] = {
     Step.NOBODY: (False, "nobody has it", _SEE_WHY),
-    Step.TOLD: (True, "people notified", "acknowledge it, go there, and reset it"),
+    Step.TOLD: (True, "people were told", "acknowledge it, go there, and reset it"),
     Step.ACKNOWLEDGED: (True, "somebody is coming", "reset it once all is well there"),
 }
 """The finding about an open call by its step, and what to do. At any other step nobody was told yet."""
