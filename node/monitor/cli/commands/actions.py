@@ -60,7 +60,7 @@ def tell(line: CommandLine) -> int:
     client = line.client()
     names = [line.parsed.target] if line.parsed.target else [each["name"] for each in client.get("fleet")["targets"]]
     if not names:
-        raise ApiError("there is no target", "write a [[target]] into monitor.toml, and restart the monitor")
+        raise ApiError("there is no target", "add a [[target]] to monitor.toml, and restart the monitor")
     failed = False
     for name in names:
         try:

@@ -60,7 +60,7 @@ def init(line: CommandLine) -> int:
         force=parsed.force,
     )
     config = "" if parsed.config == DEFAULT_CONFIG else f" --config {parsed.config}"
-    following = words.retold("Next: list your nodes in nodes.toml, say in monitor.toml who is told, then:")
+    following = words.retold("Next: list your nodes in nodes.toml, say in monitor.toml who is notified, then:")
     why = chosen(parsed.language, before.language if before else None, words)
     lines = (*map(words.retold, written), why, "", following, f"  alarm-monitor check{config}")
     print(*map(plain, lines), sep="\n")
@@ -94,7 +94,5 @@ def token(line: CommandLine) -> int:
     elif history.tokens.revoke(parsed.name):
         line.print_done("token-revoke", {}, name=parsed.name)
     else:
-        raise ApiError(
-            "there is no valid token {name}", "see which there are: alarm-monitor token list", name=parsed.name
-        )
+        raise ApiError("there is no valid token {name}", "list them: alarm-monitor token list", name=parsed.name)
     return 0
