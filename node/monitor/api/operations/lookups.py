@@ -11,10 +11,10 @@ from node.core.model import EventKind
 from node.errors.faults import Severity
 from node.monitor.api.operations import representations
 from node.monitor.api.operations.history_access import Which
-from node.monitor.api.operations.operation import Call, Nothing, Sources
+from node.monitor.api.operations.operation import Call, Nothing, Sources, operation
 from node.monitor.api.operations.paging import Cursor, Limit, Page, page_of
 from node.monitor.api.problems import ProblemError
-from node.monitor.core.model import NodeKey, Status
+from node.monitor.core.model import NodeKey, Role, Status
 from node.monitor.core.view.view_types import (
     ButtonView,
     FindingView,
@@ -25,6 +25,8 @@ from node.monitor.core.view.view_types import (
 )
 from node.protocol.messages import Id, IncidentId
 from node.sanitize import same
+
+NODE = "/nodes/{site}/{node}"
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -94,11 +96,13 @@ class EventsPart(InputsPart, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     incident: IncidentId | None = None
 
 
+@operation("GET", "/fleet", Role.VIEWER)
 async def fleet(sources: Sources, _call: Call[Nothing, Nothing, Nothing]) -> representations.FleetView:
     """The building in numbers."""
     return representations.fleet(sources.view(), sources.age_s())
 
 
+@operation("GET", "/nodes", Role.VIEWER)
 async def nodes(sources: Sources, call: Call[Nothing, NodesPart, Nothing]) -> Page[NodeView]:
     """The nodes, by site."""
     wanted = call.query
@@ -112,8 +116,9 @@ async def nodes(sources: Sources, call: Call[Nothing, NodesPart, Nothing]) -> Pa
     return _page(found, lambda node: (node.site, node.node), wanted)
 
 
+@operation("GET", NODE, Role.VIEWER)
 async def node(sources: Sources, call: Call[NodePath, Nothing, Nothing]) -> representations.NodeDetail:
-    """One node, and all that is about it."""
+    """One node, with its incidents, findings and buttons."""
     key = NodeKey(call.path.site, call.path.node)
     found = representations.detail(sources.view(), sources.age_s(), key)
     if found is None:
@@ -123,6 +128,7 @@ async def node(sources: Sources, call: Call[NodePath, Nothing, Nothing]) -> repr
     return found
 
 
+@operation("GET", "/findings", Role.VIEWER)
 async def findings(sources: Sources, call: Call[Nothing, FindingsPart, Nothing]) -> Page[FindingView]:
     """What needs somebody, the worst first."""
     wanted = call.query
@@ -134,6 +140,7 @@ async def findings(sources: Sources, call: Call[Nothing, FindingsPart, Nothing])
     return _page(found, lambda each: (str(each.severity.rank), each.code, each.site, each.node, each.subject), wanted)
 
 
+@operation("GET", "/incidents", Role.VIEWER)
 async def incidents(sources: Sources, call: Call[Nothing, NodePart, Nothing]) -> Page[IncidentView]:
     """The open incidents, by site."""
     wanted = call.query
@@ -141,13 +148,15 @@ async def incidents(sources: Sources, call: Call[Nothing, NodePart, Nothing]) ->
     return _page(found, lambda each: (each.site, each.node, each.incident), wanted)
 
 
+@operation("GET", "/buttons", Role.VIEWER)
 async def buttons(sources: Sources, call: Call[Nothing, NodePart, Nothing]) -> Page[ButtonView]:
-    """The buttons and their tests, by site."""
+    """The buttons: when each was tested, and when it is due."""
     wanted = call.query
     found = (each for each in sources.view().buttons if _is_at(wanted, each.site, each.node))
     return _page(found, lambda each: (each.site, each.node, each.input), wanted)
 
 
+@operation("GET", "/walk-tests", Role.VIEWER)
 async def walk_tests(sources: Sources, call: Call[Nothing, Part, Nothing]) -> Page[WalkTestView]:
     """The walk tests that hold."""
     wanted = call.query
@@ -155,34 +164,39 @@ async def walk_tests(sources: Sources, call: Call[Nothing, Part, Nothing]) -> Pa
     return _page(found, lambda each: (each.site, each.id), wanted)
 
 
+@operation("GET", "/events", Role.VIEWER)
 async def events(sources: Sources, call: Call[Nothing, EventsPart, Nothing]) -> Page[representations.EventShown]:
-    """The events that the history keeps."""
+    """The events that the history keeps, the newest first."""
     return await _past(call, sources.history.events, representations.event)
 
 
+@operation("GET", "/incidents/past", Role.VIEWER)
 async def past_incidents(sources: Sources, call: Call[Nothing, InputsPart, Nothing]) -> Page[IncidentView]:
-    """All incidents that the history keeps."""
+    """All incidents that the history keeps, the newest first."""
     places = _places(sources)
     return await _past(call, sources.history.incidents, lambda each: incident_view(each, places.get(each.key.of, "")))
 
 
+@operation("GET", "/findings/past", Role.VIEWER)
 async def past_findings(
     sources: Sources, call: Call[Nothing, PastFindingsPart, Nothing]
 ) -> Page[representations.PastFindingShown]:
-    """All findings that the history keeps."""
+    """All findings that the history keeps, the newest first."""
     places = _places(sources)
     return await _past(
         call, sources.history.findings, lambda each: representations.past_finding(each, places.get(each.key.of, ""))
     )
 
 
+@operation("GET", "/flips", Role.VIEWER)
 async def flips(sources: Sources, call: Call[Nothing, PastPart, Nothing]) -> Page[representations.FlipShown]:
-    """When nodes changed their status."""
+    """When nodes changed their status, the newest first."""
     return await _past(call, sources.history.flips, representations.flip)
 
 
+@operation("GET", "/tests", Role.VIEWER)
 async def tests(sources: Sources, call: Call[Nothing, InputsPart, Nothing]) -> Page[representations.ButtonTestShown]:
-    """The tests of buttons that the history keeps."""
+    """The tests of buttons, the newest first."""
     return await _past(call, sources.history.tests, representations.button_test)
 
 

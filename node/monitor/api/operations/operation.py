@@ -8,7 +8,7 @@ from functools import partial
 from http import HTTPStatus
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Generic, Literal, ParamSpec, TypeVar
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, get_args, get_type_hints
 
 from msgspec import Struct
 
@@ -120,23 +120,56 @@ class Call(Generic[P, Q, B]):
     read: Reader
 
 
+Handler = Callable[[Sources, Call[Any, Any, Any]], Awaitable[Struct]]
+Method = Literal["GET", "POST", "DELETE"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One operation of the API; its route, its checks and its description are all made of this.
 
     ``path``, ``query`` and ``body`` are the types that a request must agree with; ``answers`` is the type of what
-    ``handle`` returns. ``changes`` marks those that a node, or the monitor, may refuse.
+    ``handle`` returns.
     """
 
     name: str
-    method: Literal["GET", "POST", "DELETE"]
+    method: Method
     route: str
     role: Role
     summary: str
     answers: Any
-    handle: Callable[[Sources, Call[Any, Any, Any]], Awaitable[Struct]]
-    path: type[Struct] = Nothing
-    query: type[Struct] = Nothing
-    body: type[Struct] = Nothing
-    status: HTTPStatus = HTTPStatus.OK
-    changes: bool = False
+    handle: Handler
+    path: type[Struct]
+    query: type[Struct]
+    body: type[Struct]
+    status: HTTPStatus
+
+    @property
+    def changes(self) -> bool:
+        """Whether it asks for something that a node, or the monitor, may refuse."""
+        return self.method != "GET"
+
+
+def operation(
+    method: Method, route: str, role: Role, *, status: HTTPStatus = HTTPStatus.OK
+) -> Callable[[Callable[[Sources, Call[P, Q, B]], Awaitable[Struct]]], Operation]:
+    """Declare the operation that a function handles: its name, summary and types are the function's own."""
+
+    def declare(handle: Callable[[Sources, Call[P, Q, B]], Awaitable[Struct]]) -> Operation:
+        *_, call, answers = get_type_hints(handle, include_extras=True).values()
+        path, query, body = get_args(call)
+        return Operation(
+            name=handle.__name__.replace("_", "-"),
+            method=method,
+            route=route,
+            role=role,
+            summary=str(handle.__doc__).removesuffix("."),
+            answers=answers,
+            handle=handle,
+            path=path,
+            query=query,
+            body=body,
+            status=status,
+        )
+
+    return declare
