@@ -27,7 +27,7 @@ ALARM_TRIED_S = 24 * 3600.0
 FINDING_TRIED_S = 6 * 3600.0
 
 
-class Window:
+class GatherWindow:
     """How long one target's message waits for more to join it."""
 
     def __init__(self, gather_s: float, many_s: float = MANY_S) -> None:

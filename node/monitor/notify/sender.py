@@ -120,7 +120,7 @@ class Sender:
         self._unusable = problem or _UNUSABLE
         self.hanging: list[Thread] = []
 
-    def take(self, url: str) -> None:
+    def use_url(self, url: str) -> None:
         """Use this URL from the next try on; from any thread."""
         self._url, self._unusable = url, _UNUSABLE
 

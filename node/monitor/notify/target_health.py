@@ -36,7 +36,7 @@ class Accepted(NamedTuple):
     presses: int
 
 
-class Health:
+class TargetHealth:
     """The state of one target. ``told``: messages since the start. ``waiting``: the notices that it hasn't got yet.
 
     ``isolated``: it is told nothing now.

@@ -33,7 +33,7 @@ from node.monitor.core.monitor_settings import Language, Place, Target
 from node.monitor.locale.translation import Words
 from node.monitor.notify.routing import targets_of
 from node.monitor.notify.sender import Outcome, Sender, problem_of
-from node.monitor.notify.target_health import FAILURES, Accepted, Health, TargetFailed, TargetWorks
+from node.monitor.notify.target_health import FAILURES, Accepted, TargetFailed, TargetHealth, TargetWorks
 from node.monitor.notify.texts.wording import trial
 from node.monitor.notify.worker import Pace, Worker
 
@@ -88,7 +88,7 @@ class Teller:
         self._outbox = outbox
         self._zone = zone
         self._testers = {target.name: Sender(target.name, target.url, TEST_S, target.problem) for target in targets}
-        self._targets = [(target, Health(target.name, put)) for target in targets]
+        self._targets = [(target, TargetHealth(target.name, put)) for target in targets]
         self._workers = [
             Worker(monitor, outbox, target, health, Words(target.language, zone, places), pace, gather=gather)
             for target, health in self._targets
@@ -119,7 +119,7 @@ class Teller:
             if not worker.gather:
                 worker.wake()
 
-    def take(self, name: str, url: str) -> None:
+    def use_url(self, name: str, url: str) -> None:
         """Use this URL for this target from now on, and try at once what waits for it."""
         problem = problem_of(url)
         for target, health in self._targets:
@@ -130,8 +130,8 @@ class Teller:
             else:
                 health.failed(problem, FAILURES)
         for worker in self._workers:
-            worker.take(name, url)
-        self._testers[name].take(url)
+            worker.use_url(name, url)
+        self._testers[name].use_url(url)
         with suppress(AlarmNodeError):  # then it is tried when it is due
             self._outbox.hurry(name)
         self.wake()

@@ -13,9 +13,9 @@ from node.errors import AlarmNodeError
 from node.monitor.core.deliveries import RENEW_S, Claim, Delivery, Outbox, Settled
 from node.monitor.core.monitor_settings import Target
 from node.monitor.locale.translation import Words
-from node.monitor.notify.grouping import MANY_S, RETRY, Window, is_given_up, left_out
+from node.monitor.notify.grouping import MANY_S, RETRY, GatherWindow, is_given_up, left_out
 from node.monitor.notify.sender import SEND_S, Outcome, Sender
-from node.monitor.notify.target_health import Health
+from node.monitor.notify.target_health import TargetHealth
 from node.monitor.notify.texts.wording import worded
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Worker:
         monitor: str,
         outbox: Outbox,
         target: Target,
-        health: Health,
+        health: TargetHealth,
         words: Words,
         pace: Pace,
         *,
@@ -87,16 +87,16 @@ class Worker:
         self._words = words
         self._pace = pace
         self._sender = Sender(target.name, target.url, pace.send_s, target.problem)
-        self._window = Window(pace.gather_s, pace.many_s)
+        self._window = GatherWindow(pace.gather_s, pace.many_s)
         self._resync: deque[Callable[[], None]] = deque()
         self._woken = Event()
         self._stopped = Event()
         self.thread = Thread(target=self._run, name=f"tell-{target.name}-{'gather' if gather else 'now'}", daemon=True)
 
-    def take(self, name: str, url: str) -> None:
+    def use_url(self, name: str, url: str) -> None:
         """Use this URL from now on, if the name is that of this worker's target."""
         if name == self._name:
-            self._sender.take(url)
+            self._sender.use_url(url)
 
     def wake(self) -> None:
         """Look into the outbox at once."""

@@ -100,7 +100,7 @@ class Service:
             roster=settings.roster or (),
             pace=Pace(gather_s=settings.gather_s),
         )
-        self._files = FileWatch(settings, self._teller.take, self._file_seen)
+        self._files = FileWatch(settings, self._teller.use_url, self._file_seen)
         self._pruning = Pruning(history, settings.retention)
         self._teller.isolate(self._hub.targets.isolated)
         self._hub.self_check.roster_seen(now, first_problem(lambda: settings.roster_problems))

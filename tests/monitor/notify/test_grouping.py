@@ -9,7 +9,7 @@ from node.core.settings import AlarmClass
 from node.monitor.core.deliveries import Delivery, Waiting
 from node.monitor.core.model import Notice, NoticeKind
 from node.monitor.core.monitor_settings import Target
-from node.monitor.notify.grouping import ALARM_TRIES, FINDING_TRIES, RETRY, Window, is_given_up, left_out
+from node.monitor.notify.grouping import ALARM_TRIES, FINDING_TRIES, RETRY, GatherWindow, is_given_up, left_out
 from node.monitor.notify.routing import targets_of
 from tests.support.notices import alarm, finding
 
@@ -21,7 +21,7 @@ def delivery(number: int, notice: Notice, attempts: int = 0, *, uncertain: bool 
 
 def test_few_findings_are_one_message_five_seconds_after_the_first() -> None:
     """What comes later joins, and doesn't begin the wait anew."""
-    window = Window(5.0)
+    window = GatherWindow(5.0)
 
     assert window.left(100.0, Waiting(gathered=1, down=1)) == 5.0
     assert window.left(104.0, Waiting(gathered=3, down=3)) == 1.0
@@ -30,7 +30,7 @@ def test_few_findings_are_one_message_five_seconds_after_the_first() -> None:
 
 def test_more_than_three_nodes_down_wait_for_those_that_went_with_them() -> None:
     """Until 25 s after the first."""
-    window = Window(5.0)
+    window = GatherWindow(5.0)
 
     assert window.left(100.0, Waiting(gathered=1, down=1)) == 5.0
     assert window.left(105.0, Waiting(gathered=4, down=4)) == 20.0
@@ -39,7 +39,7 @@ def test_more_than_three_nodes_down_wait_for_those_that_went_with_them() -> None
 
 def test_many_findings_that_are_no_lost_nodes_do_not_wait_longer() -> None:
     """Only a node's deadline makes the longer wait worth it."""
-    window = Window(5.0)
+    window = GatherWindow(5.0)
     window.left(100.0, Waiting(gathered=1))
 
     assert window.left(105.0, Waiting(gathered=500, down=3)) == 0.0
@@ -47,7 +47,7 @@ def test_many_findings_that_are_no_lost_nodes_do_not_wait_longer() -> None:
 
 def test_a_window_begins_anew_with_the_next_message() -> None:
     """After it was sent, and where another monitor sent it."""
-    window = Window(5.0)
+    window = GatherWindow(5.0)
     window.left(100.0, Waiting(gathered=1))
 
     assert window.left(105.0, Waiting(gathered=1)) == 0.0

@@ -550,7 +550,7 @@ def test_a_target_whose_url_could_not_be_read_is_told_once_it_has_one(
         teller.wake()
         outbox.wait_for(lambda rows: rows[0].attempts == 1)
 
-        teller.take("desk", receiver.url)
+        teller.use_url("desk", receiver.url)
         [posted] = receiver.taken.first(1)
 
         assert posted.title == "ALARM, Bedrohung: mitte/room-214"
@@ -566,7 +566,7 @@ def test_a_target_is_told_by_its_newest_url(outbox: MemoryOutbox, receiver: Http
         outbox.add("desk", [alarm()])
         receiver.taken.first(1)
 
-        teller.take("desk", other.url)
+        teller.use_url("desk", other.url)
         outbox.add("desk", [alarm(level=1)])
         outbox.add("guards", [alarm(level=1)])
         other.taken.first(1)
@@ -579,7 +579,7 @@ def test_a_target_is_told_by_its_newest_url(outbox: MemoryOutbox, receiver: Http
 def test_a_new_url_that_is_none_is_told(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
     """As it is at a start."""
     with telling(outbox, desk(receiver)) as (teller, put):
-        teller.take("desk", "nothing://hunter2")
+        teller.use_url("desk", "nothing://hunter2")
         failed = put.first(1)[0]
 
     assert isinstance(failed, TargetFailed)
