@@ -35,7 +35,8 @@ from node.monitor.core.findings.node_faults import NodeFaults
 from node.monitor.core.findings.self_check import SelfCheck
 from node.monitor.core.findings.target_coverage import TargetCoverage
 from node.monitor.core.findings.unknown_words import UnknownWords
-from node.monitor.core.incidents.lifecycle import CALLS, Incidents
+from node.monitor.core.incidents.incident_record import CALLS
+from node.monitor.core.incidents.lifecycle import Incidents
 from node.monitor.core.incidents.reported import Reported
 from node.monitor.core.incidents.resync import Resync
 from node.monitor.core.incidents.told_calls import ToldCalls

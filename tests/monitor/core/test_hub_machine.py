@@ -451,7 +451,7 @@ class Building(RuleBasedStateMachine):
         for disk, desks in self.groups():
             known: set[IncidentKey] = set()
             for desk in desks:
-                known |= desk.hub.incidents.open.keys() | desk.hub.incidents._listed.get(ROOM, {}).keys()  # noqa: SLF001
+                known |= desk.hub.incidents.open.keys() | desk.hub.incidents.unheard.of(ROOM)
             for event_key, (incident, presses) in self.pressed.items():
                 if event_key not in disk.events or incident in known:
                     continue

@@ -9,7 +9,10 @@ from node.core.model import Phase
 from node.monitor.core.batch import Remembered, Stored
 from node.monitor.core.commands.requests import Acknowledge, Reset
 from node.monitor.core.findings.catalogue import RESET_MISSING
-from node.monitor.core.incidents.lifecycle import LISTED_S, NORMAL_S, OPEN_LIMIT
+from node.monitor.core.incidents import ended_incidents
+from node.monitor.core.incidents.lifecycle import NORMAL_S
+from node.monitor.core.incidents.open_incidents import OPEN_LIMIT
+from node.monitor.core.incidents.unheard_incidents import LISTED_S
 from node.monitor.core.model import EventKey, IncidentKey, IncidentRecord, NodeKey, NoticeKind
 from node.monitor.core.monitor_settings import Target
 from node.monitor.core.nodes.receipts import STORING_S
@@ -628,14 +631,14 @@ def test_a_listed_incident_that_finds_no_room_is_no_finding_of_its_own() -> None
 
 def test_the_newest_ends_alone_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever invents ends fills no memory."""
-    monkeypatch.setattr("node.monitor.core.incidents.lifecycle.CLOSED_KEPT", 2)
+    monkeypatch.setattr(ended_incidents, "CLOSED_KEPT", 2)
     play = Play()
 
     for seq in range(1, 6):
         play.hear(float(seq), about(10 + seq, "reset", seq, by="guard-desk", reason="real"))
 
-    closed = play.hub.incidents._closed  # noqa: SLF001
-    assert list(closed) == [IncidentKey(*ROOM, f"{BOOT}-{seq}") for seq in (4, 5)]
+    ended = [play.hub.incidents.ended(IncidentKey(*ROOM, f"{BOOT}-{seq}")) for seq in range(1, 6)]
+    assert ended == [None, None, None, 1, 1]
 
 
 def test_what_is_not_about_a_call_changes_no_incident() -> None:

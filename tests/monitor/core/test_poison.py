@@ -12,7 +12,8 @@ from node.core.model import EventKind
 from node.core.settings import AlarmClass
 from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import Acknowledge
-from node.monitor.core.incidents.lifecycle import LISTED_S, OPEN_LIMIT
+from node.monitor.core.incidents.open_incidents import OPEN_LIMIT
+from node.monitor.core.incidents.unheard_incidents import LISTED_S
 from node.monitor.core.model import NodeKey, NoticeKind, Tally
 from node.monitor.core.monitor_settings import Place
 from node.monitor.core.nodes.plausibility import KEPT, SHOWN_S

@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from node.core.settings import AlarmClass
-from node.monitor.core.incidents.lifecycle import CLOSED_KEPT
+from node.monitor.core.incidents.ended_incidents import CLOSED_KEPT
 from node.monitor.core.model import (
     Button,
     ButtonTest,

@@ -45,6 +45,12 @@ class Open:
     yields: bool = False
     counted_at: float = -inf
 
+    def count(self, now: Moment, presses: int) -> None:
+        """Set the number of presses; it never shrinks."""
+        if presses > self.record.presses:
+            self.counted_at = now.at
+        self.record = replace(self.record, presses=presses)
+
 
 class Escalation:
     """Calls the groups. ``levels``: how many groups there are after the one that is told at once."""

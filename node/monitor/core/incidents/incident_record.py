@@ -1,12 +1,19 @@
-"""Makes the record of an incident: from an event, from its node's list, or from an acknowledgement. Pure."""
+"""Makes the record of an incident from an event, its node's list or an acknowledgement, and compares them. Pure."""
 
 from datetime import datetime
 
 from msgspec.structs import replace
 
+from node.core.model import EventKind
 from node.core.settings import AlarmClass
+from node.monitor.core.decisions import Moment
 from node.monitor.core.model import IncidentKey, IncidentRecord
+from node.monitor.core.nodes.plausibility import happened_after
 from node.protocol.messages import Event, OpenIncident
+
+PRESSES = (EventKind.PRESSED, EventKind.OPENED, EventKind.HELD_OPEN)
+CALLS = (*PRESSES, EventKind.ADOPTED)
+"""Kinds of event that call for help."""
 
 
 def from_event(key: IncidentKey, event: Event, at_utc: datetime) -> IncidentRecord:
@@ -46,4 +53,26 @@ def answered(record: IncidentRecord, at_utc: datetime, by: str | None, presses: 
         acknowledged_by=by,
         answered=known,
         ended=record.ended if record.acknowledged_utc is not None else record.answered,
+    )
+
+
+def is_other(record: IncidentRecord, event: Event) -> bool:
+    """Whether a call differs from what was told: it is no test but was told as one, or has another input or class."""
+    told = (record.test and not event.test, record.input, record.alarm_class)
+    return told != (False, event.input or "", event.alarm_class or record.alarm_class)
+
+
+def is_uncounted(now: Moment, event: Event, since: float) -> bool:
+    """Whether this press happened after that instant (monotonic), and so wasn't counted then."""
+    return event.kind in PRESSES and happened_after(now, event, since)
+
+
+def contradicted(known: IncidentRecord, call: IncidentRecord) -> IncidentRecord:
+    """The record after a call that contradicts it. It counts as one more press, and the worst of both is true."""
+    return replace(
+        known,
+        input=call.input,
+        alarm_class=max(known.alarm_class, call.alarm_class, key=lambda each: each.rank),
+        test=known.test and call.test,
+        presses=max(known.presses + 1, call.presses),
     )

@@ -20,7 +20,8 @@ from node.monitor.core.decisions import Ledger, Moment
 from node.monitor.core.findings.catalogue import UNTOLD
 from node.monitor.core.findings.self_check import SelfCheck
 from node.monitor.core.incidents.escalation import Open
-from node.monitor.core.incidents.lifecycle import CALLS, Incidents
+from node.monitor.core.incidents.incident_record import CALLS
+from node.monitor.core.incidents.lifecycle import Incidents
 from node.monitor.core.incidents.reported import Reported
 from node.monitor.core.model import EventKey, FindingKey, IncidentKey, IncidentRecord, NodeKey
 from node.monitor.core.nodes.receipts import Receipts

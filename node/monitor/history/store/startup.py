@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Select, case, exists, func, or_, select
 
 from node.monitor.core.batch import Remembered
-from node.monitor.core.incidents.lifecycle import CLOSED_KEPT
+from node.monitor.core.incidents.ended_incidents import CLOSED_KEPT
 from node.monitor.core.model import (
     Button,
     ButtonTest,
