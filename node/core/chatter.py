@@ -10,7 +10,6 @@ Rules:
 """
 
 from dataclasses import dataclass, replace
-from typing import assert_never
 
 from node.core.settings import Role
 
@@ -44,13 +43,7 @@ class Chatter:
 
 def allowance(role: Role, chatter_presses: float) -> float:
     """How many decided changes an input of this role may have in ``WINDOW_S``."""
-    match role:
-        case Role.BUTTON | Role.DOOR_ALARM | Role.TAMPER | Role.RESET:
-            return chatter_presses
-        case Role.DOOR_HELD_OPEN | Role.DOOR_REPORT | Role.DOOR_INCIDENT_ONLY:
-            return chatter_presses * WALKED_THROUGH
-        case _:
-            assert_never(role)
+    return chatter_presses * (WALKED_THROUGH if role.traits.is_doorway else 1)
 
 
 def state_changed(chatter: Chatter, at: float, allowed: float) -> Chatter:

@@ -199,7 +199,7 @@ def _is_withheld(turn: Turn, name: str) -> bool:
     """Whether the input's changes are withheld: it chatters, and its alarm (if it raises any) is already open."""
     if turn.state.chatters[name].until is None:
         return False
-    alarms_at_once = turn.state.settings.input(name).role.alarms_at_once
+    alarms_at_once = turn.state.settings.input(name).role.traits.alarms_at_once
     return not alarms_at_once or turn.state.incident_of(name) is not None
 
 

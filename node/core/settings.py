@@ -62,6 +62,20 @@ class Lamp(StrEnum):
     DISCREET = "discreet"
 
 
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What is common to all inputs of one role.
+
+    ``raises_alarm``: it can begin an incident; ``alarms_at_once``: it does so as soon as it becomes active.
+    ``is_doorway``: people walk through it every day, so it may move more often (chatter.py).
+    """
+
+    kind: InputKind
+    raises_alarm: bool = False
+    alarms_at_once: bool = False
+    is_doorway: bool = False
+
+
 class Role(StrEnum):
     """What an input is for, which decides what follows when it becomes active (core/inputs.py)."""
 
@@ -74,35 +88,33 @@ class Role(StrEnum):
     RESET = "reset"
 
     @property
-    def kind(self) -> InputKind:
-        """The thing on the wall."""
+    def traits(self) -> Traits:
+        """What is common to all inputs of this role."""
         match self:
             case Role.BUTTON:
-                return "button"
-            case Role.DOOR_ALARM | Role.DOOR_HELD_OPEN | Role.DOOR_REPORT | Role.DOOR_INCIDENT_ONLY:
-                return "door"
+                return Traits("button", raises_alarm=True, alarms_at_once=True)
+            case Role.DOOR_ALARM:
+                return Traits("door", raises_alarm=True, alarms_at_once=True)
+            case Role.DOOR_HELD_OPEN:
+                return Traits("door", raises_alarm=True, is_doorway=True)
+            case Role.DOOR_REPORT | Role.DOOR_INCIDENT_ONLY:
+                return Traits("door", is_doorway=True)
             case Role.TAMPER:
-                return "tamper"
+                return Traits("tamper")
             case Role.RESET:
-                return "reset"
+                return Traits("reset")
             case _:
                 assert_never(self)
 
     @property
-    def alarms_at_once(self) -> bool:
-        """Whether it begins an incident as soon as it becomes active."""
-        return self.raises_alarm and self is not Role.DOOR_HELD_OPEN
+    def kind(self) -> InputKind:
+        """The thing on the wall."""
+        return self.traits.kind
 
     @property
     def raises_alarm(self) -> bool:
         """Whether it can begin an incident."""
-        match self:
-            case Role.BUTTON | Role.DOOR_ALARM | Role.DOOR_HELD_OPEN:
-                return True
-            case Role.DOOR_REPORT | Role.DOOR_INCIDENT_ONLY | Role.TAMPER | Role.RESET:
-                return False
-            case _:
-                assert_never(self)
+        return self.traits.raises_alarm
 
 
 class Receipts(StrEnum):

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never, get_args
 
+from node.core.settings import InputKind
 from node.simulate.wall import TURN_MS, Wall, Wire
 
 MS_MAX = 60_000
@@ -30,13 +32,22 @@ class Action(StrEnum):
 _CABLE = (Action.CUT, Action.SHORT, Action.MEND)
 _TIMED = (Action.TAP, Action.BOUNCE)
 
-ACTIONS: Mapping[str, tuple[Action, ...]] = {
-    "button": (Action.PRESS, Action.RELEASE, Action.TAP, Action.BOUNCE, *_CABLE),
-    "door": (Action.OPEN, Action.CLOSE, *_CABLE),
-    "tamper": (Action.OPEN, Action.CLOSE, *_CABLE),
-    "reset": (Action.TURN, *_CABLE),
-}
-"""What can be done to a thing of each kind."""
+
+def moves(kind: InputKind) -> tuple[str, tuple[Action, ...]]:
+    """The word that reports a moved contact of this kind, and what moves it."""
+    match kind:
+        case "button":
+            return "pressed", (Action.PRESS, Action.RELEASE, Action.TAP, Action.BOUNCE)
+        case "door" | "tamper":
+            return "open", (Action.OPEN, Action.CLOSE)
+        case "reset":
+            return "turned", (Action.TURN,)
+        case _:
+            assert_never(kind)
+
+
+ACTIONS: Mapping[str, tuple[Action, ...]] = {kind: (*moves(kind)[1], *_CABLE) for kind in get_args(InputKind)}
+"""What can be done to a thing of each kind, and to its cable."""
 
 _ALLOWED = ", ".join(
     [f"{kind} {action}" + (" MS" if action in _TIMED else "") for kind in ACTIONS for action in ACTIONS[kind]]

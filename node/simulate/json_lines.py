@@ -13,12 +13,10 @@ from typing import TextIO
 
 from node import config
 from node.core.model import Step
+from node.simulate.instructions import moves
 from node.simulate.wall import Wire
 
 log = logging.getLogger(__name__)
-
-_MOVES = {"button": "pressed", "door": "open", "tamper": "open", "reset": "turned"}
-"""The word that reports a moved contact, by kind of input."""
 
 
 class JsonLines:
@@ -58,7 +56,7 @@ class ChangeReport:
     def __init__(self, lines: JsonLines, settings: config.Config) -> None:
         self._lines = lines
         self._buzzer_pin = settings.buzzer_pin
-        self._moves = {each.name: _MOVES[each.role.kind] for each in settings.settings.inputs}
+        self._moves = {each.name: moves(each.role.kind)[0] for each in settings.settings.inputs}
 
     def ladder(self, at: float, name: str, step: Step) -> None:
         """The newest press of this input reached a step."""

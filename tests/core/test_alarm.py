@@ -169,6 +169,7 @@ def test_nothing_but_told_makes_a_call_received() -> None:
 @pytest.mark.parametrize(
     ("step", "phase"),
     [
+        (Step.NORMAL, "normal"),
         (Step.PRESSED, "active"),
         (Step.STORED, "active"),
         (Step.ACCEPTED, "active"),

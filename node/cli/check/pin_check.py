@@ -3,7 +3,7 @@
 import queue
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from node import config
 from node.core import contact
@@ -50,26 +50,30 @@ def _look_at_input(each: InputSettings, line_pins: Mapping[str, int], levels: Ma
         case ContactState.FAULT:
             return CheckResult(False, f"{about}: {WIRE_FAULTY.code} {WIRE_FAULTY.text}", WIRE_FAULTY.next_step)
         case ContactState.ACTIVE:
-            what, next_step = _ACTIVE[each.role]
+            what, next_step = _active(each.role)
             return CheckResult(not next_step, f"{about} is active: {what}{wire}", next_step.format(each.wiring.value))
         case ContactState.NORMAL:
             return CheckResult(True, f"{about} is normal{wire}")
 
 
 _CLOSE = "close the door, or check the wire and wiring = '{}'"
-_ACTIVE = {
-    Role.BUTTON: (
-        "pressed, cut, or wired the other way round",
-        "release it, or check the wire and wiring = '{}'",
-    ),
-    Role.DOOR_ALARM: ("open, cut, or wired the other way round", _CLOSE),
-    Role.DOOR_HELD_OPEN: ("the door is open", ""),
-    Role.DOOR_REPORT: ("the door is open", ""),
-    Role.DOOR_INCIDENT_ONLY: ("the door is open", ""),
-    Role.TAMPER: ("the case is open", "close the case, or check the switch and wiring = '{}'"),
-    Role.RESET: ("the key is turned", "turn it back, or check the switch and wiring = '{}'"),
-}
-"""What it means that an input of this role is active, and what to do if it shouldn't be."""
+
+
+def _active(role: Role) -> tuple[str, str]:
+    """What it means that an input of this role is active, and what to do if it shouldn't be."""
+    match role:
+        case Role.BUTTON:
+            return "pressed, cut, or wired the other way round", "release it, or check the wire and wiring = '{}'"
+        case Role.DOOR_ALARM:
+            return "open, cut, or wired the other way round", _CLOSE
+        case Role.DOOR_HELD_OPEN | Role.DOOR_REPORT | Role.DOOR_INCIDENT_ONLY:
+            return "the door is open", ""
+        case Role.TAMPER:
+            return "the case is open", "close the case, or check the switch and wiring = '{}'"
+        case Role.RESET:
+            return "the key is turned", "turn it back, or check the switch and wiring = '{}'"
+        case _:
+            assert_never(role)
 
 
 def _read_levels(
