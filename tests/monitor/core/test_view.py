@@ -1,0 +1,85 @@
+"""The numbers of the view: how long, how many, and how long still."""
+
+from datetime import timedelta
+
+from node.monitor.core.batch import Memory
+from node.monitor.core.commands.requests import PauseNode
+from node.monitor.core.hub import Hub
+from node.monitor.core.model import NodeKey
+from node.monitor.core.view.build import view
+from node.monitor.core.view.view_types import NodeView, View
+from tests.monitor.core.node_messages import ROOM, SITE, START, goodbye, heartbeat, moment, press
+from tests.monitor.core.play import Play
+from tests.monitor.core.settings import settings_of
+
+QUIET = NodeKey(SITE, "room-215")
+
+
+def test_the_monitor_runs_since_its_own_start() -> None:
+    """The clock that counts seconds began long before."""
+    hub = Hub(settings_of(), moment(100.0), Memory(), "0000cafe")
+
+    assert view(hub, moment(160.5), "1", {}).uptime_s == 60.5
+
+
+def test_each_node_has_its_own_open_incidents() -> None:
+    """Two here, none there."""
+    play = Play()
+    play.hear(1.0, heartbeat(QUIET), QUIET)
+    play.hear(1.0, heartbeat())
+    play.hear(2.0, press(1))
+    play.hear(3.0, press(2))
+
+    assert {each.node: each.incidents for each in _view(play, 4.0).nodes} == {ROOM.node: 2, QUIET.node: 0}
+
+
+def test_a_node_is_due_after_its_period_and_the_grace() -> None:
+    """10 s and 9 s after it was heard; half a second has gone."""
+    play = Play()
+    play.hear(20.0, heartbeat())
+
+    shown = _node(play, 20.5)
+
+    assert (shown.heard_s, shown.due_s, shown.planned_s, shown.rtt_ms) == (0.5, 18.5, None, 1.0)
+
+
+def test_a_clean_stop_is_planned_for_as_long_as_the_node_says() -> None:
+    """And below 0 past that: it is overdue."""
+    play = Play()
+    play.hear(20.0, heartbeat())
+    play.hear(21.0, goodbye(back_in_s=60.0))
+
+    assert _node(play, 22.0).planned_s == 59.0
+    assert _node(play, 22.0).due_s is None
+
+
+def test_a_pause_says_until_when_by_whom_and_why() -> None:
+    """What a guard asks first."""
+    play = Play()
+    play.hear(20.0, heartbeat())
+    play.ask(21.0, PauseNode(ROOM, "facilities", "paint", 600.0))
+
+    shown = _node(play, 22.0)
+
+    assert (shown.paused_by, shown.pause_reason) == ("facilities", "paint")
+    assert shown.paused_until == START + timedelta(seconds=621)
+
+
+def test_each_target_has_its_own_messages() -> None:
+    """How many wait, and how many were told; a target without any has none."""
+    play = Play()
+
+    counted = view(play.hub, moment(1.0), "1", {"telephone": (3, 5)}).targets[0]
+    uncounted = view(play.hub, moment(1.0), "1", {}).targets[0]
+
+    assert (counted.waiting, counted.told) == (3, 5)
+    assert (uncounted.waiting, uncounted.told) == (0, 0)
+
+
+def _view(play: Play, at: float) -> View:
+    play.until(at)
+    return view(play.hub, moment(at), "1", {})
+
+
+def _node(play: Play, at: float) -> NodeView:
+    return _view(play, at).nodes[0]
