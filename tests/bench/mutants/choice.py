@@ -21,28 +21,28 @@ PROPERTY_S = 120.0
 class Tests:
     """What is known of the tests of one core.
 
-    ``reached``: for each file and each line of it (as text) the tests that reach it; "" is what its import reaches.
-    ``seconds``: how long each took. ``properties``: the tests of properties.
+    ``names`` and ``seconds``: each test, and how long it took. ``reached``: for each line (as text) of each file the
+    numbers of the tests that reach it. ``properties``: the tests of properties.
     """
 
-    reached: Mapping[str, Mapping[str, list[str]]]
-    seconds: Mapping[str, float]
+    names: list[str]
+    seconds: list[float]
+    reached: Mapping[str, Mapping[str, list[int]]]
     properties: list[str]
 
     def of(self, mutant: Mutant) -> dict[str, float]:
         """The tests for this mutant in their order, with the seconds that each may take.
 
-        Where no test reaches a line it is reached by the import alone. Then everything may depend on it.
+        Where no test reaches a line, the import alone does. Then everything may depend on it.
         """
         lines = self.reached.get(mutant.path, {})
         first, last = mutant.lines
-        direct = {test for line in range(first, last + 1) for test in lines.get(str(line), ()) if test}
-        near = {test for tests in lines.values() for test in tests if test}
-        chosen = [direct] if direct else [near, self.seconds.keys() - near]
+        direct = {test for line in range(first, last + 1) for test in lines.get(str(line), ())}
+        near = {test for tests in lines.values() for test in tests}
+        chosen = [direct] if direct else [near, set(range(len(self.names))) - near]
         ordered = [test for tests in chosen for test in sorted(tests, key=lambda each: (self.seconds[each], each))]
-        return {test: LEAST_S + TIMES * self.seconds[test] for test in ordered} | dict.fromkeys(
-            self.properties, PROPERTY_S
-        )
+        allowed = {self.names[test]: LEAST_S + TIMES * self.seconds[test] for test in ordered}
+        return allowed | dict.fromkeys(self.properties, PROPERTY_S)
 
 
 def read(file: Path) -> Tests:

@@ -64,11 +64,16 @@ class _Map:
     def pytest_sessionfinish(self) -> None:
         self._coverage.stop()
         data = self._coverage.get_data()
+        names = sorted(self._seconds)
+        numbers = {name: number for number, name in enumerate(names)}
         reached = {
-            Path(file).relative_to(Path.cwd()).as_posix(): data.contexts_by_lineno(file)
+            Path(file).relative_to(Path.cwd()).as_posix(): {
+                line: [numbers[test] for test in tests if test] for line, tests in data.contexts_by_lineno(file).items()
+            }
             for file in data.measured_files()
         }
-        found = {"reached": reached, "seconds": self._seconds, "properties": self._properties}
+        seconds = [self._seconds[name] for name in names]
+        found = {"names": names, "seconds": seconds, "reached": reached, "properties": self._properties}
         self._path.write_text(json.dumps(found), "utf-8")
 
 
