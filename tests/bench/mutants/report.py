@@ -86,8 +86,8 @@ class Report:
 
     def _table(self) -> Table:
         table = Table()
-        for heading in ("folder", "mutants", "killed", "timed out", "survived", "of these accepted", "rate"):
-            table.add_column(heading, justify="left" if heading == "folder" else "right")
+        for heading in ("folder", "mutants", "killed", "timed out", "survived", "accepted", "rate"):
+            table.add_column(heading, justify="left" if heading == "folder" else "right", no_wrap=True)
         for core, rate in self._rates():
             outcomes = [what for _, what in self.results[core]]
             fine = [each for each, what in self.results[core] if what is Outcome.SURVIVED and each.key in self.reasons]
