@@ -3,7 +3,7 @@
 import pytest
 
 from node.errors.faults import Severity
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.model import Finding, FindingKey, NodeRecord, Status
 from node.monitor.core.nodes.node_supervision import GOODBYE_S
 from node.monitor.core.view.build import view
@@ -29,7 +29,7 @@ def test_a_node_may_stay_away_for_up_to_a_month(said: float | None, waits_s: flo
 
 def test_after_a_restart_a_node_that_was_stopped_has_two_minutes() -> None:
     """The monitor doesn't know for how long it wanted to be away."""
-    play = Play(Memory(nodes=(_stopped(),)))
+    play = Play(Remembered(nodes=(_stopped(),)))
 
     play.until(GOODBYE_S - 0.1)
     before = play.found()
@@ -41,7 +41,7 @@ def test_after_a_restart_a_node_that_was_stopped_has_two_minutes() -> None:
 def test_after_a_restart_a_node_that_was_overdue_is_found_no_second_time() -> None:
     """People were told once."""
     known = Finding(key=FindingKey(OVERDUE, *ROOM, ""), severity=Severity.WARNING, since_utc=START)
-    play = Play(Memory(nodes=(_stopped(),), findings=(known,)))
+    play = Play(Remembered(nodes=(_stopped(),), findings=(known,)))
 
     play.until(2 * GOODBYE_S)
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from node.monitor.core.batch import Memory
+from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import PauseNode
 from node.monitor.core.hub import Hub
 from node.monitor.core.model import NodeKey
@@ -17,7 +17,7 @@ QUIET = NodeKey(SITE, "room-215")
 
 def test_the_monitor_runs_since_its_own_start() -> None:
     """The clock that counts seconds began long before."""
-    hub = Hub(settings_of(), moment(100.0), Memory(), "0000cafe")
+    hub = Hub(settings_of(), moment(100.0), Remembered(), "0000cafe")
 
     assert view(hub, moment(160.5), "1", {}).uptime_s == 60.5
 
