@@ -40,12 +40,6 @@ BARE = (
 )
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work in an empty directory, so that a path can be given as a person gives it."""
-    monkeypatch.chdir(tmp_path)
-
-
 def read(broker: str, environ: dict[str, str] | None = None) -> Config:
     """The configuration of a node with these lines in [[broker]]."""
     path = Path("node.toml")
