@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their flags; the shells' completion is generated from it (tests/support/completion.py)."""
-    made = Parser(prog="alarm-node", description="A panic button that is never silently dead.")
+    made = Parser(
+        prog="alarm-node", description="A panic button: it raises alarms, and reports what of it doesn't work."
+    )
     made.add_argument("--version", action="version", version=f"alarm-node {__version__}")
     commands = made.add_subparsers(required=True, metavar="COMMAND")
 
@@ -45,30 +47,30 @@ def parser() -> argparse.ArgumentParser:
     def with_config(added: argparse.ArgumentParser) -> None:
         added.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s", metavar="FILE")
 
-    init = add("init", _init, "write node.toml: asks at a terminal, and takes flags anywhere")
+    init = add(
+        "init", _init, "write node.toml; at a terminal it asks for the settings, elsewhere it takes them from flags"
+    )
     with_config(init)
     _with_keys(init)
-    with_config(add("run", _run, "be the node: the service"))
+    with_config(add("run", _run, "run the node; systemd does this"))
     with_config(add("check", _check, "find what doesn't work; one line for each finding, with what to do"))
-    log = add("log", _log, "the record, newest last")
+    log = add("log", _log, "show the recorded events, newest last")
     with_config(log)
-    log.add_argument("--json", action="store_true", help="one JSON object a line")
-    log.add_argument("--follow", action="store_true", help="go on with what comes, until Ctrl-C")
-    simulate = add("simulate", _simulate, "the same service on simulated pins: text in, JSON lines out")
+    log.add_argument("--json", action="store_true", help="print one JSON object per line")
+    log.add_argument("--follow", action="store_true", help="show new events as they come, until Ctrl-C")
+    simulate = add("simulate", _simulate, "run the node on simulated pins: reads instructions, prints JSON lines")
     with_config(simulate)
     simulate.add_argument(
-        "--held", action="append", default=[], metavar="NAME", help="a button that is pressed before the start"
+        "--held", action="append", default=[], metavar="NAME", help="a button that is already pressed at the start"
     )
-    demo = add(
-        "demo", _demo, "a private broker, simulated nodes and their monitor on this machine: press one and watch"
-    )
-    demo.add_argument("--headless", action="store_true", help="play the whole story without a person")
+    demo = add("demo", _demo, "try the system on this machine: a private broker, simulated nodes and a monitor")
+    demo.add_argument("--headless", action="store_true", help="play a whole story without input")
     return made
 
 
 def _with_keys(init: argparse.ArgumentParser) -> None:
     init.usage = "%(prog)s [-h] [--config FILE] [--force] [--TABLE-KEY VALUE ...]"
-    init.add_argument("--force", action="store_true", help="replace a file that is there")
+    init.add_argument("--force", action="store_true", help="replace an existing file")
     for table in config.NODE_FILE.tables:
         group = init.add_argument_group(table.heading)
         for key in table.declared:

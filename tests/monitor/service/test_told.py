@@ -94,8 +94,8 @@ def test_who_is_next_is_told_level_by_level_until_somebody_comes(
 
     assert [each.title.partition("!")[0] for each in told] == [
         "ALARM, threat: mitte/wall",
-        "NOBODY COMES YET",
-        "NOBODY COMES YET",
+        "NOT ACKNOWLEDGED",
+        "NOT ACKNOWLEDGED",
     ]
     waits = [later.at - sooner.at for sooner, later in pairwise(told)]
     assert all(ESCALATE_S - 0.5 <= wait < 2 * ESCALATE_S for wait in waits), waits
