@@ -11,7 +11,6 @@
 """
 
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 from node.monitor.core.batch import Remembered, Stored
@@ -22,15 +21,7 @@ from node.monitor.core.commands.requests import Answer, IsolateTarget, Request, 
 from node.monitor.core.commands.targets import Targets
 from node.monitor.core.commands.walk_tests import WalkTests
 from node.monitor.core.decisions import ClearTopics, Decisions, Ledger, Moment
-from node.monitor.core.findings.catalogue import (
-    MISTAKEN_CALLS,
-    NOT_OURS,
-    OPEN_ALARM_UNSTORED,
-    OPEN_AT_THE_WALL,
-    REDUCED,
-    RESET_MISSING,
-    UNTOLD,
-)
+from node.monitor.core.findings.leftovers import clear_leftovers
 from node.monitor.core.findings.node_faults import NodeFaults
 from node.monitor.core.findings.self_check import SelfCheck
 from node.monitor.core.findings.target_coverage import TargetCoverage
@@ -40,23 +31,21 @@ from node.monitor.core.incidents.lifecycle import Incidents
 from node.monitor.core.incidents.reported import Reported
 from node.monitor.core.incidents.resync import Resync
 from node.monitor.core.incidents.told_calls import ToldCalls
-from node.monitor.core.model import EventKey, FindingKey, HeardEvent, IncidentKey, NodeKey
-from node.monitor.core.monitor_codec import event_body
+from node.monitor.core.model import EventKey, IncidentKey, NodeKey
 from node.monitor.core.monitor_settings import Settings
 from node.monitor.core.nodes.duplicate_identity import DuplicateIdentity
+from node.monitor.core.nodes.heard_events import happened_utc, heard_event
 from node.monitor.core.nodes.node import Tracked
 from node.monitor.core.nodes.node_supervision import Fleet
 from node.monitor.core.nodes.receipts import Receipts
 from node.monitor.core.nodes.roster import NODES_LIMIT
 from node.monitor.core.view.view_types import Counters
-from node.protocol.messages import KINDS, Alarm, Event, HeartbeatMessage, ReplyMessage, State
+from node.protocol.messages import Alarm, Event, HeartbeatMessage, ReplyMessage, State
 
 TICK_S = 0.5
 """How often escalations, findings that need some time, and overdue answers are looked at."""
 
 REVIEW_S = 60.0
-
-_DOORS = ("opened", "closed")
 
 
 class Hub:
@@ -118,7 +107,7 @@ class Hub:
         self._kept: set[NodeKey] = set()  # nodes that aren't known here, but of which brokers retain something
         self._tick_at = now.at
         self._review_at = now.at + REVIEW_S
-        self._restore(now)
+        clear_leftovers(self.ledger, now, self.incidents, self.fleet, self.button_tests)
         self._faults = NodeFaults(self.ledger)
         self._review_reach(now)
         # The name is the same at each start with these targets, so that two monitors with one history call only once.
@@ -319,7 +308,7 @@ class Hub:
         key = EventKey(*tracked.key, event.boot, event.seq)
         is_call = event.kind in CALLS and bool(event.presses) and event.incident is not None
         if is_call and self.receipts.is_known(key) and self.incidents.plausibility.contradicts(now, key, event):
-            self.incidents.call_anew(now, tracked.key, event, _when(now, event))
+            self.incidents.call_anew(now, tracked.key, event, happened_utc(now, event))
             self._told.heard(now, tracked.key, event)
             return  # the history has another event under this number, so this one isn't held
         if self.receipts.is_held(key) and not self.incidents.lacks(tracked.key, event):
@@ -338,8 +327,8 @@ class Hub:
         if is_call:
             self.incidents.plausibility.came(now, key, event)
         self.receipts.take(now, key, event)
-        at_utc = _when(now, event)
-        self._keep(now, key, event)
+        at_utc = happened_utc(now, event)
+        self.ledger.out.events.append(heard_event(now, key, event))
         opened = len(self.incidents.open)
         self.incidents.event(now, tracked.key, event, at_utc)
         later = self._reported.after(tracked.key, event) if len(self.incidents.open) > opened else None
@@ -347,43 +336,6 @@ class Hub:
             self.incidents.alarm(now, tracked.key, later)
         self.button_tests.event(now, key, event, at_utc)
         self._told.heard(now, tracked.key, event)
-
-    def _keep(self, now: Moment, key: EventKey, event: Event) -> None:
-        # The time at which a door was opened says where people are. Outside an incident it isn't kept (README).
-        # What we don't know may tell the same.
-        of_door = event.kind in _DOORS or (event.kind not in KINDS and event.input is not None)
-        private = of_door and event.incident is None
-        heard = HeardEvent(
-            key=key,
-            kind=str(event.kind),
-            at_utc=event.at_utc,
-            heard_utc=now.utc,
-            urgent=event.incident is not None or event.test,
-            incident=event.incident,
-            input=None if private else event.input,
-            body="" if private else event_body(event),
-        )
-        self.ledger.out.events.append(heard)
-
-    def _is_over(self, key: FindingKey) -> bool:
-        """Whether this finding of an earlier run would never be cleared otherwise."""
-        if key.code in _OF_INCIDENTS:
-            opened = self.incidents.open.get(IncidentKey(*key.of, key.subject))
-            came = opened is not None and opened.record.held_utc is not None
-            return opened is None or (key.code == OPEN_ALARM_UNSTORED.code and came)
-        if key.code == OPEN_AT_THE_WALL.code:
-            return self.incidents.ended(IncidentKey(*key.of, key.subject)) is None
-        if key.code == MISTAKEN_CALLS.code:
-            return self.incidents.false_alarms.count(key.of, key.subject) < 2
-        if key.code == REDUCED.code and not key.node:
-            return key.subject not in self.button_tests.walks
-        tracked = self.fleet.nodes.get(key.of)
-        if key.code == REDUCED.code:
-            return tracked is None or tracked.pause is None
-        not_ours = FindingKey(NOT_OURS.code, *key.of, "")
-        if key == not_ours:
-            return tracked is not None and tracked.known
-        return bool(key.node) and tracked is None and not_ours not in self.ledger.open
 
     def _restored(self, now: Moment, before: frozenset[str]) -> None:
         """Call for open incidents that nobody was told of, now that an isolated target may be back."""
@@ -393,31 +345,3 @@ class Hub:
 
     def _review_reach(self, now: Moment) -> None:
         self.reach.review(now, self.fleet.nodes.values(), self.targets.isolated)
-
-    def _restore(self, now: Moment) -> None:
-        for key in list(self.ledger.open):
-            if self._is_over(key):
-                del self.ledger.open[key]
-                self.ledger.out.cleared.append((key, now.utc))
-
-
-_OF_INCIDENTS = frozenset({RESET_MISSING.code, OPEN_ALARM_UNSTORED.code, UNTOLD.code})
-
-FIRST_UTC = datetime(1970, 1, 1, tzinfo=UTC)
-"""The time that a clock shows that nobody has set."""
-
-
-def _when(now: Moment, event: Event) -> datetime:
-    """When the event happened: by our clock if the node says how long ago that was, else by the node's clock.
-
-    It is never later than now, and never before FIRST_UTC: not every time zone can show a date of the year 1.
-    """
-    if isinstance(event.age_ms, int):
-        try:
-            return max(now.utc - timedelta(milliseconds=event.age_ms), FIRST_UTC)
-        except OverflowError:
-            pass
-    try:
-        return max(min(datetime.fromisoformat(event.at_utc), now.utc), FIRST_UTC)
-    except ValueError:
-        return now.utc

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from node.monitor.core.decisions import Ledger
 from node.monitor.core.model import FindingKey, NodeKey, NodeRecord, Pause, Status
 from node.monitor.core.monitor_settings import Place
-from node.monitor.core.nodes.node_supervision import GOODBYE_S, Fleet
+from node.monitor.core.nodes.node_supervision import Fleet
+from node.monitor.core.nodes.restored_nodes import GOODBYE_S
 from node.monitor.core.nodes.roster import PROVEN_S, STRANGERS_LIMIT
 from node.protocol.messages import HeartbeatMessage, State
 from tests.monitor.core.node_messages import (
@@ -548,7 +549,7 @@ def test_a_heartbeat_costs_the_same_in_a_large_fleet() -> None:
         for node in nodes:
             play.say(float(at), heartbeat(node=node), node=node)
 
-    assert len(play.fleet._heap) <= 2 * len(nodes)  # noqa: SLF001
+    assert len(play.fleet.deadlines) <= 2 * len(nodes)
     assert {play.status(node) for node in nodes} == {Status.UP}
 
 

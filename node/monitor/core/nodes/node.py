@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from node.monitor.core.decisions import Moment
-from node.monitor.core.model import NodeKey, Pause, Status
+from node.monitor.core.model import NodeKey, NodeRecord, Pause, Status
 from node.monitor.core.monitor_settings import Place
 from node.protocol.messages import HeartbeatMessage
 
@@ -54,6 +54,22 @@ class Tracked:
     def is_reached(self) -> bool:
         """Whether commands can reach it."""
         return self.status in HEARD and bool(self.boot)
+
+    @property
+    def may_be_late(self) -> bool:
+        """Whether silence makes it late before it is down."""
+        return self.status is Status.UP and not self.will_by
+
+    def record(self) -> NodeRecord:
+        """What a restart must know of it."""
+        return NodeRecord(
+            node=self.key,
+            status=self.status,
+            since_utc=self.since.utc,
+            boot=self.boot,
+            period_s=self.period_s,
+            reason=self.reason,
+        )
 
     def recent_brokers(self) -> list[str]:
         """The brokers that brought it within ``PATH_S`` before it was last heard."""

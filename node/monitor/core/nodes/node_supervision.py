@@ -19,8 +19,6 @@ Rules:
 5. Paused means maintenance: don't report the node as down until the pause ends by itself. A pause hides no alarm and no
    fault. A node that was stopped meanwhile has ``GOODBYE_S`` from the end of the pause to be back. When a node that is
    down is paused, people aren't told that it is back.
-6. Deadlines are in a heap with one entry for each node, which is examined when it comes up. A heartbeat only moves the
-   node's own deadline, so its cost doesn't grow with the fleet.
 
     heartbeat  |_________|_________|
     late       __________________________________|‾‾‾‾
@@ -29,16 +27,15 @@ Rules:
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
-from heapq import heappop, heappush
-from itertools import count
 from math import inf
 
-from node.monitor.core.decisions import Ledger, Moment, counted_from, lasting
+from node.monitor.core.decisions import Ledger, Moment, lasting
 from node.monitor.core.findings.catalogue import DOWN, NEVER_HEARD, OVERDUE_BACK, REDUCED
 from node.monitor.core.model import DownReason, FindingKey, Flip, NodeKey, NodeRecord, Pause, Status
 from node.monitor.core.monitor_settings import Place
+from node.monitor.core.nodes.deadlines import Deadlines
 from node.monitor.core.nodes.node import HEARD, Tracked
+from node.monitor.core.nodes.restored_nodes import GOODBYE_S, left_s, restore_nodes, restore_pauses
 from node.monitor.core.nodes.roster import Roster
 from node.protocol.messages import HeartbeatMessage, State
 
@@ -47,9 +44,6 @@ PERIOD_LIMIT_S = 60.0
 
 PAUSE = "pause"
 """The subject of the finding about a paused node."""
-
-GOODBYE_S = 120.0
-"""How long a clean stop without a planned end may take."""
 
 WILL_S = 1.0
 """How long the broker that sent a will must stay connected for the will to count."""
@@ -74,12 +68,11 @@ class Fleet:
         self.brokers: dict[str, bool] = dict.fromkeys(brokers, False)
         self._ledger = ledger
         self._grace_s = grace_s
-        self._heap: list[tuple[float, int, Tracked]] = []
-        self._numbers = count()
-        for record in known:
-            self._remember(record, now)
-        for pause in pauses:
-            self._restore_pause(pause, now)
+        self.deadlines = Deadlines()
+        restore_nodes(self.members, ledger, now, known)
+        restore_pauses(self.members, now, pauses)
+        for tracked in self.nodes.values():
+            self._schedule(tracked)
 
     @property
     def blind(self) -> bool:
@@ -89,7 +82,7 @@ class Fleet:
     @property
     def next_due(self) -> float:
         """When ``time_passed`` must be called next; inf if nothing is due."""
-        return self._heap[0][0] if self._heap else inf
+        return self.deadlines.next_due
 
     def find(self, key: NodeKey, now: Moment, *, speaks: bool = True) -> Tracked | None:
         """The node with this key; makes it known if it wasn't. None if too many strangers are known already.
@@ -114,7 +107,7 @@ class Fleet:
             return
         if tracked.boot != boot:
             tracked.boot = boot
-            self._ledger.out.nodes.append(_record(tracked))  # a restart may be too fast for a flip
+            self._ledger.out.nodes.append(tracked.record())  # a restart may be too fast for a flip
         tracked.goodbye_boot = tracked.will_by = ""
         tracked.heard_at = now.at
         tracked.brought_at[broker] = now.at
@@ -170,12 +163,12 @@ class Fleet:
     def pause(self, now: Moment, tracked: Tracked, pause: Pause) -> None:
         """Don't report this node as down for a while."""
         tracked.pause = pause
-        tracked.pause_ends = now.at + _left_s(pause, now)
+        tracked.pause_ends = now.at + left_s(pause, now)
         self._ledger.out.pauses.append(pause)
         for kind in (DOWN, OVERDUE_BACK, NEVER_HEARD):
             # If people were told that these findings are over, they would believe that the node is back.
             self._ledger.clear(now, FindingKey(kind.code, *tracked.key, ""), tell=False)
-        detail = f"{pause.by}, {lasting(_left_s(pause, now))}: {pause.reason}"
+        detail = f"{pause.by}, {lasting(left_s(pause, now))}: {pause.reason}"
         self._ledger.raise_finding(now, _paused(tracked.key), detail=detail, anew=True)
         self._flip(now, tracked, Status.PAUSED, pause.reason)
         self._schedule(tracked)
@@ -207,11 +200,7 @@ class Fleet:
 
     def time_passed(self, now: Moment) -> None:
         """Decide everything that is due by now."""
-        while self._heap and self._heap[0][0] <= now.at:
-            due, _, tracked = heappop(self._heap)
-            if due != tracked.queued:
-                continue  # an earlier entry took its place
-            tracked.queued = inf
+        for tracked in self.deadlines.passed(now.at):
             if self._due(tracked) <= now.at:
                 self._decide(now, tracked)
             self._schedule(tracked)
@@ -229,31 +218,6 @@ class Fleet:
         if not tracked.brought_at:
             return not all(self.brokers.values())
         return not any(self.brokers.get(name, False) for name in tracked.recent_brokers())
-
-    def _remember(self, record: NodeRecord, now: Moment) -> None:
-        """Restore a node from an earlier run. If it was there, it has its whole time to be heard."""
-        tracked = self.members.remember(now, record.node)
-        if tracked is None:
-            return
-        tracked.status = Status.UP if record.status is Status.LATE else record.status
-        tracked.since = Moment(now.at, record.since_utc)
-        tracked.reason = record.reason
-        tracked.boot = record.boot
-        tracked.period_s = record.period_s
-        tracked.expected = now.at + record.period_s
-        if tracked.status is Status.DOWN:
-            tracked.expected = inf
-            if tracked.reason == DownReason.GOODBYE and not self._is_found(tracked, OVERDUE_BACK.code):
-                tracked.back_due = now.at + GOODBYE_S
-        self._schedule(tracked)
-
-    def _restore_pause(self, pause: Pause, now: Moment) -> None:
-        tracked = self.nodes.get(pause.node)
-        if tracked is not None:
-            tracked.pause = pause
-            tracked.status = Status.PAUSED
-            tracked.pause_ends = now.at + _left_s(pause, now)
-            self._schedule(tracked)
 
     def _kept_by(self, now: Moment, tracked: Tracked, broker: str) -> None:
         """Note that this broker retained something of the node, of any time: it is one of the node's ways."""
@@ -328,7 +292,7 @@ class Fleet:
             return
         if tracked.expected + self._grace_s <= now.at:
             self._lost(now, tracked, DownReason.WILL if tracked.will_by else DownReason.SILENT)
-        elif tracked.expected + self._grace_s / 2 <= now.at and _may_be_late(tracked):
+        elif tracked.expected + self._grace_s / 2 <= now.at and tracked.may_be_late:
             self._flip(now, tracked, Status.LATE)
 
     def _end_pause(self, now: Moment, tracked: Tracked) -> None:
@@ -353,49 +317,19 @@ class Fleet:
             return
         flip = Flip(node=tracked.key, before=tracked.status, after=after, at_utc=now.utc, reason=str(reason))
         # The record as it was before the flip. The history compares it with what another monitor told meanwhile.
-        self._ledger.out.nodes.append(_record(tracked))
+        self._ledger.out.nodes.append(tracked.record())
         self._ledger.out.flips.append(flip)
         tracked.status, tracked.since, tracked.reason = after, now, str(reason)
-
-    def _is_found(self, tracked: Tracked, code: str) -> bool:
-        return FindingKey(code, *tracked.key, "") in self._ledger.open
 
     def _due(self, tracked: Tracked) -> float:
         due = min(tracked.pause_ends, inf if tracked.back_due is None else tracked.back_due)
         if tracked.expected < inf and not self.unseen(tracked):
-            due = min(due, tracked.expected + self._grace_s / (2 if _may_be_late(tracked) else 1))
+            due = min(due, tracked.expected + self._grace_s / (2 if tracked.may_be_late else 1))
         return due
 
     def _schedule(self, tracked: Tracked) -> None:
-        """Have an entry in the heap no later than the next deadline. If that moved to later, the old entry stays."""
-        due = self._due(tracked)
-        if due < tracked.queued:
-            tracked.queued = due
-            heappush(self._heap, (due, next(self._numbers), tracked))
-
-
-def _record(tracked: Tracked) -> NodeRecord:
-    return NodeRecord(
-        node=tracked.key,
-        status=tracked.status,
-        since_utc=tracked.since.utc,
-        boot=tracked.boot,
-        period_s=tracked.period_s,
-        reason=tracked.reason,
-    )
+        self.deadlines.schedule(tracked, self._due(tracked))
 
 
 def _paused(node: NodeKey) -> FindingKey:
     return FindingKey(REDUCED.code, *node, PAUSE)
-
-
-def _left_s(pause: Pause, now: Moment) -> float:
-    """How long a pause still lasts: never longer than it was made for, whatever the clock showed at a start."""
-    made_for = pause.until_utc - pause.since_utc
-    if counted_from(now, pause.since_utc) != pause.since_utc:
-        return made_for.total_seconds()
-    return min(max(pause.until_utc - now.utc, timedelta(0)), made_for).total_seconds()
-
-
-def _may_be_late(tracked: Tracked) -> bool:
-    return tracked.status is Status.UP and not tracked.will_by
