@@ -6,7 +6,7 @@ from typing import Any
 
 def _receipt_before_the_store() -> None:
     """A receipt goes out as soon as an event is heard."""
-    from node.monitor.core.nodes.receipts import Receipts  # noqa: PLC0415
+    from node.monitor.core.nodes.events.receipts import Receipts  # noqa: PLC0415
 
     take = Receipts.take
 
@@ -55,7 +55,7 @@ def _memory_not_loaded() -> None:
 
 def _told_when_held() -> None:
     """A call that is stored is told, whether anybody has taken a message about it or not."""
-    from node.monitor.core.nodes.receipts import Receipts  # noqa: PLC0415
+    from node.monitor.core.nodes.events.receipts import Receipts  # noqa: PLC0415
 
     say = Receipts.say
 

@@ -1,4 +1,4 @@
-"""An outbox in memory, with the rules of node.monitor.core.deliveries but the fourth, by one clock; it can be away."""
+"""An outbox in memory, with the rules of core/exchange/deliveries.py but the fourth, by one clock; it can be away."""
 
 import copy
 import threading
@@ -10,7 +10,16 @@ from itertools import count
 from typing import Self
 
 from node.errors import AlarmNodeError
-from node.monitor.core.deliveries import DOWN_CODES, LEASE_S, RETRY_MAX_S, Claim, Delivery, Settled, Waiting, urgency
+from node.monitor.core.exchange.deliveries import (
+    DOWN_CODES,
+    LEASE_S,
+    RETRY_MAX_S,
+    Claim,
+    Delivery,
+    Settled,
+    Waiting,
+    urgency,
+)
 from node.monitor.core.model import Notice, NoticeKind
 from tests.support.receivers import TIMEOUT_S
 

@@ -12,8 +12,8 @@ from msgspec import field
 from msgspec.structs import replace
 
 from node.errors.faults import Severity
-from node.monitor.core.batch import Batch
 from node.monitor.core.commands.requests import Answer
+from node.monitor.core.exchange.batch import Batch
 from node.monitor.core.findings.catalogue import SUPERVISION, kind_of
 from node.monitor.core.model import (
     EventKey,

@@ -13,7 +13,6 @@
 from collections.abc import Collection
 from typing import assert_never
 
-from node.monitor.core.batch import Remembered, Stored
 from node.monitor.core.commands.button_tests import ButtonTests
 from node.monitor.core.commands.dispatch import Dispatch
 from node.monitor.core.commands.probes import Probes
@@ -21,23 +20,24 @@ from node.monitor.core.commands.requests import Answer, IsolateTarget, Request, 
 from node.monitor.core.commands.targets import Targets
 from node.monitor.core.commands.walk_tests import WalkTests
 from node.monitor.core.decisions import ClearTopics, Decisions, Ledger, Moment
+from node.monitor.core.exchange.batch import Remembered, Stored
+from node.monitor.core.exchange.monitor_settings import Settings
 from node.monitor.core.findings.leftovers import clear_leftovers
 from node.monitor.core.findings.node_faults import NodeFaults
 from node.monitor.core.findings.self_check import SelfCheck
 from node.monitor.core.findings.target_coverage import TargetCoverage
 from node.monitor.core.findings.unknown_words import UnknownWords
-from node.monitor.core.incidents.incident_record import CALLS
+from node.monitor.core.incidents.known.incident_record import CALLS
+from node.monitor.core.incidents.known.reported import Reported
 from node.monitor.core.incidents.lifecycle import Incidents
-from node.monitor.core.incidents.reported import Reported
 from node.monitor.core.incidents.resync import Resync
 from node.monitor.core.incidents.told_calls import ToldCalls
 from node.monitor.core.model import EventKey, IncidentKey, NodeKey
-from node.monitor.core.monitor_settings import Settings
 from node.monitor.core.nodes.duplicate_identity import DuplicateIdentity
-from node.monitor.core.nodes.heard_events import happened_utc, heard_event
+from node.monitor.core.nodes.events.heard_events import happened_utc, heard_event
+from node.monitor.core.nodes.events.receipts import Receipts
 from node.monitor.core.nodes.node import Tracked
 from node.monitor.core.nodes.node_supervision import Fleet
-from node.monitor.core.nodes.receipts import Receipts
 from node.monitor.core.nodes.roster import NODES_LIMIT
 from node.monitor.core.view.view_types import Counters
 from node.protocol.messages import Alarm, Event, HeartbeatMessage, ReplyMessage, State

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from math import inf
 
 from node.core.back_off import BackOff
-from node.monitor.core.deliveries import RETRY_MAX_S, Delivery, Waiting
+from node.monitor.core.exchange.deliveries import RETRY_MAX_S, Delivery, Waiting
 from node.monitor.core.model import FindingKey, NoticeKind
 
 FEW = 3

@@ -22,7 +22,8 @@ from node.errors.faults import Severity
 from node.monitor.api.metrics import Metrics
 from node.monitor.cli import main
 from node.monitor.cli.nagios.plugin import Report, State
-from node.monitor.core.deliveries import Delivery
+from node.monitor.core.exchange.deliveries import Delivery
+from node.monitor.core.exchange.monitor_settings import Language, Place
 from node.monitor.core.model import (
     ButtonTest,
     EventKey,
@@ -37,7 +38,6 @@ from node.monitor.core.model import (
     Role,
     Status,
 )
-from node.monitor.core.monitor_settings import Language, Place
 from node.monitor.core.view.view_types import BrokerView, TargetView
 from node.monitor.locale.translation import Words
 from node.monitor.notify.texts.wording import message

@@ -22,8 +22,8 @@ from node.monitor.cli.api_client.calls import ApiError
 from node.monitor.cli.api_client.which_monitor import Local, language_of, look, reach
 from node.monitor.cli.output.replies import STATES
 from node.monitor.core.commands.requests import Acknowledge, EndWalkTest, Identify, Reset, StartWalkTest
+from node.monitor.core.exchange.monitor_settings import SOCKET
 from node.monitor.core.model import Role
-from node.monitor.core.monitor_settings import SOCKET
 from tests.support.broker import Broker
 from tests.support.building import building, incident, node
 from tests.support.monitor import RunningMonitor, alarm_monitor, write_monitor

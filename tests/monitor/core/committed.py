@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from node.monitor.core.batch import Batch, Remembered, Stored
-from node.monitor.core.incidents.merge import merge
+from node.monitor.core.exchange.batch import Batch, Remembered, Stored
+from node.monitor.core.incidents.known.merge import merge
 from node.monitor.core.model import (
     Button,
     EventKey,
@@ -19,7 +19,7 @@ from node.monitor.core.model import (
     Pause,
     Tally,
 )
-from node.monitor.core.nodes.sequence import BOOTS_KEPT, merged
+from node.monitor.core.nodes.events.sequence import BOOTS_KEPT, merged
 
 
 class Committed:

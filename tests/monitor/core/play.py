@@ -6,12 +6,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from node.core.settings import AlarmClass
-from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import Answer, Request
 from node.monitor.core.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
+from node.monitor.core.exchange.batch import Remembered
 from node.monitor.core.hub import Hub
 from node.monitor.core.model import IncidentKey, IncidentRecord, NodeKey, Tally
-from node.monitor.core.nodes.sequence import merged
+from node.monitor.core.nodes.events.sequence import merged
 from node.protocol.messages import Event
 from node.protocol.monitor_messages import ReceiptKind
 from tests.monitor.core.node_messages import BOOT, BROKER, ROOM, START, moment, reply

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import EndWalkTest, StartWalkTest
 from node.monitor.core.decisions import Moment
+from node.monitor.core.exchange.batch import Remembered
 from node.monitor.core.hub import REVIEW_S
 from node.monitor.core.model import Button, NodeRecord, Pause, Status, WalkTest
 from node.monitor.core.view.build import view

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.dispatch import ANSWER_S, PENDING_LIMIT
 from node.monitor.core.commands.requests import (
     Acknowledge,
@@ -19,8 +18,9 @@ from node.monitor.core.commands.requests import (
     must_be_stored,
 )
 from node.monitor.core.decisions import Moment, Respond
+from node.monitor.core.exchange.batch import Remembered
+from node.monitor.core.exchange.monitor_settings import Target
 from node.monitor.core.model import IncidentRecord, NodeKey
-from node.monitor.core.monitor_settings import Target
 from tests.monitor.core.node_messages import ROOM, SITE, about, goodbye, heartbeat, moment, press, reply
 from tests.monitor.core.play import INCIDENT, Play
 

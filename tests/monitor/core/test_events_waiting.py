@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from node.monitor.core.batch import Remembered
+from node.monitor.core.exchange.batch import Remembered
 from node.monitor.core.model import EventKey, NodeKey, NoticeKind
-from node.monitor.core.nodes.receipts import CALLS_ROOM, ROOM, STORING_S
+from node.monitor.core.nodes.events.receipts import CALLS_ROOM, ROOM, STORING_S
 from node.protocol.messages import Event
 from tests.monitor.core.node_messages import BOOT, SITE, about, event, moment, press
 from tests.monitor.core.node_messages import ROOM as NODE

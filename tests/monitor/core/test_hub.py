@@ -3,7 +3,6 @@
 import pytest
 from msgspec.structs import replace as replaced
 
-from node.monitor.core.batch import Remembered, Stored
 from node.monitor.core.commands.requests import (
     Acknowledge,
     Answer,
@@ -14,9 +13,10 @@ from node.monitor.core.commands.requests import (
     Reset,
     StartWalkTest,
 )
+from node.monitor.core.exchange.batch import Remembered, Stored
+from node.monitor.core.exchange.monitor_settings import Place, Target
 from node.monitor.core.hub import REVIEW_S
 from node.monitor.core.model import EventKey, FindingKey, NodeKey, NoticeKind, Tally
-from node.monitor.core.monitor_settings import Place, Target
 from node.monitor.core.view.build import view
 from node.protocol.messages import EventId, EventRange
 from tests.monitor.core.node_messages import (

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as replaced
 
-from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.button_tests import NODE_BUTTONS_LIMIT
+from node.monitor.core.exchange.batch import Remembered
 from node.monitor.core.hub import REVIEW_S
 from node.monitor.core.model import NodeKey, Tally
-from node.monitor.core.nodes.heard_events import FIRST_UTC
+from node.monitor.core.nodes.events.heard_events import FIRST_UTC
 from node.monitor.core.view.build import view
 from node.protocol.messages import FAULTS_LIMIT, EventRange
 from tests.monitor.core.node_messages import BOOT, ROOM, SITE, START, about, birth, event, heartbeat, moment, press

@@ -10,13 +10,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from msgspec.structs import replace
 
 from node.core.model import Phase
-from node.monitor.core.batch import Batch
 from node.monitor.core.commands.requests import Acknowledge, PauseNode, Reset, Resume
 from node.monitor.core.decisions import Respond, SendCommand, SendReceipt
+from node.monitor.core.exchange.batch import Batch
+from node.monitor.core.exchange.monitor_settings import Target
 from node.monitor.core.findings.catalogue import OPEN_ALARM_UNSTORED, RESET_MISSING, UNTOLD
 from node.monitor.core.hub import TICK_S, Hub
 from node.monitor.core.model import EventKey, FindingKey, IncidentKey, IncidentRecord, Notice, NoticeKind, Status
-from node.monitor.core.monitor_settings import Target
 from node.protocol.messages import Alarm, Event, EventId, State
 from tests.monitor.core.committed import Committed
 from tests.monitor.core.node_messages import (

@@ -6,16 +6,16 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from node.core.model import Phase
-from node.monitor.core.batch import Remembered, Stored
 from node.monitor.core.commands.requests import Acknowledge, Reset
+from node.monitor.core.exchange.batch import Remembered, Stored
+from node.monitor.core.exchange.monitor_settings import Target
 from node.monitor.core.findings.catalogue import RESET_MISSING
-from node.monitor.core.incidents import ended_incidents
+from node.monitor.core.incidents.known import ended_incidents
+from node.monitor.core.incidents.known.open_incidents import OPEN_LIMIT
+from node.monitor.core.incidents.known.unheard_incidents import LISTED_S
 from node.monitor.core.incidents.lifecycle import NORMAL_S
-from node.monitor.core.incidents.open_incidents import OPEN_LIMIT
-from node.monitor.core.incidents.unheard_incidents import LISTED_S
 from node.monitor.core.model import EventKey, IncidentKey, IncidentRecord, NodeKey, NoticeKind
-from node.monitor.core.monitor_settings import Target
-from node.monitor.core.nodes.receipts import STORING_S
+from node.monitor.core.nodes.events.receipts import STORING_S
 from node.protocol.messages import INCIDENTS_LIMIT, Alarm
 from tests.monitor.core.node_messages import (
     BOOT,

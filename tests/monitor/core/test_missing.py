@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from node.monitor.core.batch import Batch
+from node.monitor.core.exchange.batch import Batch
 from node.monitor.core.findings.catalogue import EVENTS_MISSING
 from node.monitor.core.hub import Hub
 from node.monitor.core.model import EventKey

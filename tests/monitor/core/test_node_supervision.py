@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.monitor.core.decisions import Ledger
+from node.monitor.core.exchange.monitor_settings import Place
 from node.monitor.core.model import FindingKey, NodeKey, NodeRecord, Pause, Status
-from node.monitor.core.monitor_settings import Place
 from node.monitor.core.nodes.node_supervision import Fleet
 from node.monitor.core.nodes.restored_nodes import GOODBYE_S
 from node.monitor.core.nodes.roster import PROVEN_S, STRANGERS_LIMIT

@@ -3,7 +3,7 @@
 import pytest
 
 from node.errors.faults import Severity
-from node.monitor.core.batch import Remembered
+from node.monitor.core.exchange.batch import Remembered
 from node.monitor.core.model import Finding, FindingKey, NodeRecord, Status
 from node.monitor.core.nodes.restored_nodes import GOODBYE_S
 from node.monitor.core.view.build import view

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from node.core.model import EventKind
 from node.core.settings import AlarmClass
-from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import Acknowledge
-from node.monitor.core.incidents.open_incidents import OPEN_LIMIT
-from node.monitor.core.incidents.unheard_incidents import LISTED_S
+from node.monitor.core.exchange.batch import Remembered
+from node.monitor.core.exchange.monitor_settings import Place
+from node.monitor.core.incidents.known.open_incidents import OPEN_LIMIT
+from node.monitor.core.incidents.known.unheard_incidents import LISTED_S
 from node.monitor.core.model import NodeKey, NoticeKind, Tally
-from node.monitor.core.monitor_settings import Place
-from node.monitor.core.nodes.plausibility import KEPT, SHOWN_S
+from node.monitor.core.nodes.events.plausibility import KEPT, SHOWN_S
 from node.protocol.messages import INCIDENTS_LIMIT, Alarm, Event, EventId, EventRange, OpenIncident
 from tests.monitor.core.node_messages import (
     AT_UTC,

@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from node.errors.faults import Severity
-from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.dispatch import AGAIN_S, PENDING_LIMIT
 from node.monitor.core.commands.requests import Acknowledge, Answer, Identify, Request, Reset, Silence
+from node.monitor.core.exchange.batch import Remembered
+from node.monitor.core.incidents.known.reported import Reported
+from node.monitor.core.incidents.known.unheard_incidents import LISTED_S
 from node.monitor.core.incidents.lifecycle import NORMAL_S
-from node.monitor.core.incidents.reported import Reported
-from node.monitor.core.incidents.unheard_incidents import LISTED_S
 from node.monitor.core.model import Finding, FindingKey, NodeKey
 from tests.monitor.core.node_messages import LATER_BOOT, ROOM, SITE, START, alarm, goodbye, heartbeat, press, reply
 from tests.monitor.core.play import INCIDENT, Play, record_of
@@ -218,7 +218,7 @@ def test_where_too_much_is_asked_at_once_the_node_is_asked_later() -> None:
 
 def test_invented_lists_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that were said last are kept."""
-    monkeypatch.setattr("node.monitor.core.incidents.reported.KEPT", 50)
+    monkeypatch.setattr("node.monitor.core.incidents.known.reported.KEPT", 50)
     lists = Reported()
     nodes = [NodeKey(SITE, f"n-{number}") for number in range(1, 30)]
     for _ in range(2):

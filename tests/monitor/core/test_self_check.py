@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import StartWalkTest
 from node.monitor.core.decisions import Moment
+from node.monitor.core.exchange.batch import Remembered
+from node.monitor.core.exchange.monitor_settings import Place, Target
 from node.monitor.core.findings.self_check import BROKER_GRACE_S, SHORT_S, SHOWN_S, THROWS_S, SelfCheck
 from node.monitor.core.model import EventKey, FindingKey, NodeKey, Status
-from node.monitor.core.monitor_settings import Place, Target
-from node.monitor.core.nodes.receipts import STORING_S
+from node.monitor.core.nodes.events.receipts import STORING_S
 from node.monitor.core.nodes.roster import STRANGERS_LIMIT
 from node.monitor.core.view.build import view
 from tests.monitor.core.node_messages import (

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.monitor.core.nodes.sequence import BOOTS_KEPT, GIVEN_UP_S, RANGES_KEPT, Account
+from node.monitor.core.nodes.events.sequence import BOOTS_KEPT, GIVEN_UP_S, RANGES_KEPT, Account
 
 MISSING_S = 60.0
 

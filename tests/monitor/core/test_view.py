@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from node.monitor.core.batch import Remembered
 from node.monitor.core.commands.requests import PauseNode
+from node.monitor.core.exchange.batch import Remembered
 from node.monitor.core.hub import Hub
 from node.monitor.core.model import NodeKey
 from node.monitor.core.view.build import view

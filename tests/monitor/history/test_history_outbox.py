@@ -4,7 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from node.monitor.core.deliveries import LEASE_S, RENEW_S, RETRY_MAX_S, Claim, Delivery, Outbox, Settled, Waiting
+from node.monitor.core.exchange.deliveries import (
+    LEASE_S,
+    RENEW_S,
+    RETRY_MAX_S,
+    Claim,
+    Delivery,
+    Outbox,
+    Settled,
+    Waiting,
+)
 from node.monitor.core.model import NodeKey, Notice, NoticeKind
 from node.monitor.history.history import Batch, History
 from tests.support.history import TurnedClock, alarm, at, finding, incident, told

@@ -3,9 +3,9 @@
 from msgspec import structs
 from sqlalchemy import select
 
+from node.monitor.core.exchange.monitor_settings import Retention
 from node.monitor.core.model import ButtonTest, IncidentRecord, NodeRecord, Pause, Status, Tally, WalkTest
-from node.monitor.core.monitor_settings import Retention
-from node.monitor.core.nodes.sequence import BOOTS_KEPT
+from node.monitor.core.nodes.events.sequence import BOOTS_KEPT
 from node.monitor.history.database.connection import Database
 from node.monitor.history.history import Batch, History
 from node.monitor.history.queries import Which

@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from node.core.settings import AlarmClass
-from node.monitor.core.incidents.ended_incidents import CLOSED_KEPT
+from node.monitor.core.incidents.known.ended_incidents import CLOSED_KEPT
 from node.monitor.core.model import (
     Button,
     ButtonTest,
@@ -19,7 +19,7 @@ from node.monitor.core.model import (
     Tally,
     WalkTest,
 )
-from node.monitor.core.nodes.sequence import BOOTS_KEPT, RANGES_KEPT
+from node.monitor.core.nodes.events.sequence import BOOTS_KEPT, RANGES_KEPT
 from node.monitor.errors import UnstorableError
 from node.monitor.history.history import Batch, History, Remembered, Stored
 from node.monitor.history.queries import Which

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from node.monitor.core.batch import Batch
+from node.monitor.core.exchange.batch import Batch
 from node.monitor.core.model import Button, ButtonTest, Pause, Status, Tally, TargetRecord, WalkTest
 from node.monitor.history.history import History
 from node.monitor.history.schema.tables import metadata

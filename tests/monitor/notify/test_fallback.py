@@ -3,7 +3,7 @@
 import pytest
 
 from node.errors import AlarmNodeError
-from node.monitor.core.deliveries import Settled
+from node.monitor.core.exchange.deliveries import Settled
 from node.monitor.core.findings.catalogue import HISTORY_FAILS
 from node.monitor.core.model import NoticeKind
 from node.monitor.notify.fallback import FALLBACK_S, FallbackOutbox

@@ -4,7 +4,7 @@ import json
 from contextlib import ExitStack
 from pathlib import Path
 
-from node.monitor.core.nodes.plausibility import LATE_S
+from node.monitor.core.nodes.events.plausibility import LATE_S
 from tests.monitor.core.node_messages import AT_UTC
 from tests.support.broker import Broker
 from tests.support.monitor import RunningMonitor, write_monitor

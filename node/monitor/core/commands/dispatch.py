@@ -33,8 +33,8 @@ from node.monitor.core.commands.requests import (
 )
 from node.monitor.core.commands.walk_tests import WalkTests
 from node.monitor.core.decisions import Ledger, Moment, Respond, SendCommand, ends_utc
+from node.monitor.core.incidents.known.reported import Reported
 from node.monitor.core.incidents.lifecycle import Incidents
-from node.monitor.core.incidents.reported import Reported
 from node.monitor.core.incidents.resync import Resync
 from node.monitor.core.model import IncidentKey, NodeKey, Pause, Status
 from node.monitor.core.nodes.node import Tracked

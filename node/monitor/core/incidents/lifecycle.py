@@ -37,10 +37,10 @@ from node.core.model import EventKind
 from node.monitor.core.decisions import Ledger, Moment, plain
 from node.monitor.core.findings.catalogue import OPEN_ALARM_UNSTORED, RESET_MISSING, FindingKind
 from node.monitor.core.incidents.acknowledgements import Acknowledgements
-from node.monitor.core.incidents.ended_incidents import EndedIncidents
 from node.monitor.core.incidents.escalation import Escalation, Open
 from node.monitor.core.incidents.false_alarms import FalseAlarms
-from node.monitor.core.incidents.incident_record import (
+from node.monitor.core.incidents.known.ended_incidents import EndedIncidents
+from node.monitor.core.incidents.known.incident_record import (
     CALLS,
     contradicted,
     from_event,
@@ -48,11 +48,11 @@ from node.monitor.core.incidents.incident_record import (
     is_other,
     is_uncounted,
 )
-from node.monitor.core.incidents.merge import merge
-from node.monitor.core.incidents.open_incidents import OpenIncidents
-from node.monitor.core.incidents.unheard_incidents import LISTED_S, UnheardIncidents
+from node.monitor.core.incidents.known.merge import merge
+from node.monitor.core.incidents.known.open_incidents import OpenIncidents
+from node.monitor.core.incidents.known.unheard_incidents import LISTED_S, UnheardIncidents
 from node.monitor.core.model import FindingKey, IncidentKey, IncidentRecord, NodeKey
-from node.monitor.core.nodes.plausibility import TOLD_ANEW, Plausibility
+from node.monitor.core.nodes.events.plausibility import TOLD_ANEW, Plausibility
 from node.protocol.messages import Alarm, Event, OpenIncident
 
 NORMAL_S = 30.0

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from math import inf
 
 from node.monitor.core.decisions import Moment
+from node.monitor.core.exchange.monitor_settings import Place
 from node.monitor.core.model import NodeKey, NodeRecord, Pause, Status
-from node.monitor.core.monitor_settings import Place
 from node.protocol.messages import HeartbeatMessage
 
 PERIOD_S = 10.0

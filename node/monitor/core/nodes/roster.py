@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from math import inf
 
 from node.monitor.core.decisions import Ledger, Moment
+from node.monitor.core.exchange.monitor_settings import Place
 from node.monitor.core.findings.catalogue import NOT_OURS
 from node.monitor.core.model import FindingKey, NodeKey, Status
-from node.monitor.core.monitor_settings import Place
 from node.monitor.core.nodes.node import PERIOD_S, Tracked
 
 NODES_LIMIT = 20_000

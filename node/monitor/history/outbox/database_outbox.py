@@ -1,4 +1,4 @@
-"""The deliveries in the history's database: an ``Outbox`` by the rules of node.monitor.core.deliveries."""
+"""The deliveries in the history's database: an ``Outbox`` by the rules of node.monitor.core.exchange.deliveries."""
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
@@ -9,7 +9,16 @@ from uuid import uuid4
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Update, and_, case, distinct, false, func, or_, select, true, update
 
-from node.monitor.core.deliveries import DOWN_CODES, LEASE_S, RETRY_MAX_S, TEST, Claim, Delivery, Settled, Waiting
+from node.monitor.core.exchange.deliveries import (
+    DOWN_CODES,
+    LEASE_S,
+    RETRY_MAX_S,
+    TEST,
+    Claim,
+    Delivery,
+    Settled,
+    Waiting,
+)
 from node.monitor.core.model import Notice, NoticeKind
 from node.monitor.history.database.connection import Database
 from node.monitor.history.outbox.retry_times import RetryTimes, Takeover

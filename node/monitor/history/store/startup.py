@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Select, case, exists, func, or_, select
 
-from node.monitor.core.batch import Remembered
-from node.monitor.core.incidents.ended_incidents import CLOSED_KEPT
+from node.monitor.core.exchange.batch import Remembered
+from node.monitor.core.incidents.known.ended_incidents import CLOSED_KEPT
 from node.monitor.core.model import (
     Button,
     ButtonTest,
@@ -20,7 +20,7 @@ from node.monitor.core.model import (
     TargetRecord,
     WalkTest,
 )
-from node.monitor.core.nodes.sequence import BOOTS_KEPT
+from node.monitor.core.nodes.events.sequence import BOOTS_KEPT
 from node.monitor.history.schema.rows import columns_of, made
 from node.monitor.history.schema.tables import (
     buttons,

@@ -7,7 +7,7 @@
 
 from collections.abc import Sequence
 
-from node.monitor.core.deliveries import urgency
+from node.monitor.core.exchange.deliveries import urgency
 from node.monitor.core.model import IncidentKey, NodeKey, Notice, NoticeKind
 from node.monitor.locale.translation import Words, one_line
 from node.monitor.notify.texts.message import NAMED, Message, Mood, rest_of

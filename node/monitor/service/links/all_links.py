@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from threading import Thread
 
 from node.monitor.core.decisions import ClearTopics, SendCommand, SendReceipt
-from node.monitor.core.monitor_codec import MonitorWire
-from node.monitor.core.monitor_settings import Settings
+from node.monitor.core.exchange.monitor_codec import MonitorWire
+from node.monitor.core.exchange.monitor_settings import Settings
 from node.monitor.service.links.broker_link import Link, Listener
 
 

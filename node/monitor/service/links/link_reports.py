@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 
 from node.monitor.core.decisions import Moment
+from node.monitor.core.exchange.monitor_codec import FromNode
 from node.monitor.core.hub import Hub
-from node.monitor.core.monitor_codec import FromNode
 from node.monitor.service.inbox import Inbox, Said
 
 TellHub = Callable[[Callable[[Hub, Moment], None]], None]

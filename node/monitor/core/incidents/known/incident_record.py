@@ -8,7 +8,7 @@ from node.core.model import EventKind
 from node.core.settings import AlarmClass
 from node.monitor.core.decisions import Moment
 from node.monitor.core.model import IncidentKey, IncidentRecord
-from node.monitor.core.nodes.plausibility import happened_after
+from node.monitor.core.nodes.events.plausibility import happened_after
 from node.protocol.messages import Event, OpenIncident
 
 PRESSES = (EventKind.PRESSED, EventKind.OPENED, EventKind.HELD_OPEN)

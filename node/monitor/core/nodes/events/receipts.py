@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from node.monitor.core.decisions import Ledger, Moment, SendReceipt
 from node.monitor.core.findings.catalogue import EVENTS_MISSING, FLOOD
 from node.monitor.core.model import EventKey, FindingKey, NodeKey, Tally
-from node.monitor.core.nodes.sequence import Account
+from node.monitor.core.nodes.events.sequence import Account
 from node.monitor.core.view.view_types import Counters
 from node.protocol.messages import Event
 from node.protocol.monitor_messages import ReceiptKind

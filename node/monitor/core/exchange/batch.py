@@ -34,7 +34,7 @@ class Batch(Struct, kw_only=True):
     - ``tallies``: joined with the ranges that are already there. A tally without ranges asks which ranges there are.
     - ``nodes``: of a known node only boot and period change. Its status changes by a flip only.
     - ``flips``: a flip counts if the node still has the status ``before``. Otherwise another monitor told it first.
-    - ``incidents``: merged with those that are already there (incidents/merge.py).
+    - ``incidents``: merged with those that are already there (incidents/known/merge.py).
     - ``raised``: counts if no finding with this key is open. ``cleared``: counts if one is.
     - ``tests``: the reaction is filled in once. ``buttons``: only the newest test changes.
     - ``targets``: the newest record replaces the one before, whichever monitor wrote it.
