@@ -6,19 +6,21 @@ from typing import Any
 from msgspec.structs import replace
 
 from node.core.settings import AlarmClass
-from node.monitor.core.commands.requests import Answer, Request
+from node.monitor.core.commands.requests import Answer, Request, Reset
 from node.monitor.core.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
 from node.monitor.core.exchange.batch import Remembered
+from node.monitor.core.exchange.monitor_settings import Target
 from node.monitor.core.hub import Hub
 from node.monitor.core.model import IncidentKey, IncidentRecord, NodeKey, Tally
 from node.monitor.core.nodes.events.sequence import merged
 from node.protocol.messages import Event
 from node.protocol.monitor_messages import ReceiptKind
-from tests.monitor.core.node_messages import BOOT, BROKER, ROOM, START, moment, reply
+from tests.monitor.core.node_messages import BOOT, BROKER, ROOM, START, heartbeat, moment, press, reply
 from tests.monitor.core.settings import settings_of
 
 INCIDENT = IncidentKey(*ROOM, f"{BOOT}-1")
 ESCALATE_S = 60.0
+TWO_GROUPS = (Target("t0", "json://x"), Target("t1", "json://x", level=1))
 
 
 class Play:
@@ -143,3 +145,15 @@ def record_of(key: IncidentKey, **fields: Any) -> IncidentRecord:
     """An incident as a history has it."""
     made: dict[str, Any] = {"input": "button", "alarm_class": AlarmClass.THREAT, "raised_utc": START, **fields}
     return IncidentRecord(key=key, **made)
+
+
+def ended_here(play: Play) -> None:
+    """A node is cut off with an open incident, which a person then ends at the desk alone."""
+    play.hear(0.0, heartbeat())
+    play.hear(1.0, press(1))
+    play.ask(60.0, Reset(INCIDENT, "guard-desk", "real"))
+
+
+def again(of: IncidentRecord) -> Remembered:
+    """What a history knows of an incident that was ended."""
+    return Remembered(closed=((of.key, of.presses),))

@@ -13,16 +13,15 @@ from node.core.settings import AlarmClass
 from node.monitor.core.commands.requests import Acknowledge
 from node.monitor.core.exchange.batch import Remembered
 from node.monitor.core.exchange.monitor_settings import Place
-from node.monitor.core.incidents.known.open_incidents import OPEN_LIMIT
 from node.monitor.core.incidents.known.unheard_incidents import LISTED_S
-from node.monitor.core.model import NodeKey, NoticeKind, Tally
-from node.monitor.core.nodes.events.plausibility import KEPT, SHOWN_S
-from node.protocol.messages import INCIDENTS_LIMIT, Alarm, Event, EventId, EventRange, OpenIncident
+from node.monitor.core.model import NoticeKind
+from node.monitor.core.nodes.events.plausibility import SHOWN_S
+from node.protocol.messages import Alarm, Event, EventId, EventRange, OpenIncident
+from tests.monitor.core.invented import LATER, calls, entry, listing, real, replace_key
 from tests.monitor.core.node_messages import (
     AT_UTC,
     BOOT,
     ROOM,
-    SITE,
     about,
     alarm,
     birth,
@@ -32,35 +31,8 @@ from tests.monitor.core.node_messages import (
     press,
     will,
 )
-from tests.monitor.core.play import ESCALATE_S, INCIDENT, Play, record_of
+from tests.monitor.core.play import ESCALATE_S, INCIDENT, Play
 from tests.support.examples import examples
-
-LATER = "2026-11-25T09:00:00.000Z"
-
-
-def real(seq: int, presses: int = 1, incident: int | None = None, **fields: Any) -> Event:
-    """The node's own event for a press that happens now; no label is the same as what was written before."""
-    return replace(press(seq, incident=incident, presses=presses), **{"at_utc": LATER, "age_ms": 1, **fields})
-
-
-def calls(play: Play, since: int = 0) -> list[tuple[str, bool]]:
-    """Incident and whether it is a test of each call that people were told, each key once."""
-    return [
-        (each.incident, each.test)
-        for each in {each.key: each for each in play.all.notices[since:]}.values()
-        if each.kind is NoticeKind.ALARM
-    ]
-
-
-def listing(*incidents: OpenIncident, seq: int = 1_000) -> Alarm:
-    """A list with these."""
-    return replace(alarm((1, "active")), seq=seq, incidents=list(incidents))
-
-
-def entry(number: int, boot: str = BOOT, **fields: Any) -> OpenIncident:
-    """One of a list."""
-    (made,) = alarm((number, "active"), boot=boot).incidents
-    return replace(made, **fields)
 
 
 @pytest.mark.parametrize("age_ms", [1, 300])
@@ -235,11 +207,6 @@ def test_a_nodes_acknowledgement_after_a_restart_answers_all_its_presses() -> No
     assert play.record().is_answered
 
 
-def replace_key(number: int) -> Any:
-    """The incident of this number."""
-    return INCIDENT._replace(incident=f"{BOOT}-{number}")
-
-
 @pytest.mark.parametrize("restart", [False, True], ids=["as it is", "after a restart"])
 @pytest.mark.parametrize("ended", [False, True])
 def test_a_press_whose_number_somebody_has_used_is_told_and_is_not_held(ended: bool, restart: bool) -> None:
@@ -300,106 +267,18 @@ def test_a_press_of_a_worse_class_or_another_button_is_told() -> None:
     assert play.all.notices[-1].input == "button"
 
 
-@pytest.mark.parametrize(
-    "poison",
-    [
-        [replace(press(10 + seq), test=True) for seq in range(INCIDENTS_LIMIT)],
-        [listing(*(entry(10 + number) for number in range(INCIDENTS_LIMIT)))],
-        [each for seq in range(10, 106, 2) for each in (press(seq), about(seq + 1, "acknowledged", seq, by="x"))],
-    ],
-    ids=["tests", "listed alone", "answered"],
-)
-def test_open_alarms_that_somebody_invents_take_no_calls_room(poison: list[Any]) -> None:
-    """The real one is told, and goes on to the next group."""
-    play = Play()
-    for message in poison:
-        play.hear(1.0, message)
-    play.until(2.0 + LISTED_S)
-    assert len(play.hub.incidents.open) == INCIDENTS_LIMIT
-
-    play.hear(20.0, real(900))
-
-    assert (f"{BOOT}-900", False) in calls(play)
-    assert replace_key(900) in play.hub.incidents.open
-    assert len(play.hub.incidents.open) == INCIDENTS_LIMIT
-    assert (BOOT, 900) in play.receipts()
-    assert "M012" in play.found()
-
-
-def test_a_call_that_finds_no_room_has_no_receipt() -> None:
-    """People run there already, for all the others; the lamp says that nobody has this one."""
-    play = Play()
-    for seq in range(1, INCIDENTS_LIMIT + 1):
-        play.hear(1.0, press(seq))
-
-    play.hear(20.0, real(900))
-
-    assert (BOOT, 900) not in play.receipts()
-    assert "M012" in play.found()
-
-
-def test_a_press_whose_number_was_used_is_told_though_there_is_no_room() -> None:
-    """It isn't kept open, and has no receipt."""
-    play = Play()
-    play.hear(1.0, press(900))
-    play.hear(2.0, about(901, "reset", 900, by="x"))
-    for seq in range(1, INCIDENTS_LIMIT + 1):
-        play.hear(3.0, press(seq))
-    receipts, said = play.receipts(), len(play.all.notices)
-
-    play.hear(20.0, real(900))
-
-    assert calls(play, said) == [(f"{BOOT}-900", False)]
-    assert play.receipts() == receipts
-    assert replace_key(900) not in play.hub.incidents.open
-
-
-def test_the_history_answers_for_a_boot_that_was_forgotten_meanwhile() -> None:
-    """It was asked, and other boots were named since."""
-    play = Play()
-    play.hub.receipts.counted([Tally(node=ROOM, boot="0000dead", ranges=((1, 2),))])
-
-    assert play.hub.receipts.missing(ROOM, 1_000.0) == 0
-
-
-def test_a_start_resumes_no_more_than_a_node_may_have() -> None:
-    """What calls comes first."""
-    tests = [record_of(replace_key(number), test=True) for number in range(1, INCIDENTS_LIMIT + 1)]
-    call = record_of(replace_key(900), held_utc=record_of(INCIDENT).raised_utc)
-
-    play = Play(Remembered(incidents=(*tests, call)))
-
-    assert len(play.hub.incidents.open) == INCIDENTS_LIMIT < OPEN_LIMIT
-    assert replace_key(900) in play.hub.incidents.open
-
-
-def test_what_is_known_of_calls_is_bounded() -> None:
-    """Who invents calls makes no repeated one of another node a contradiction; and none of its own a held one."""
-    other = NodeKey(SITE, "room-215")
-    play = Play()
-    play.hear(1.0, press(1, node=other), other)
-    play.hear(1.0, press(1))
-    for seq in range(2, 3 * KEPT):
-        play.hear(50.0, press(seq, incident=1, presses=seq))
-    said = len(calls(play))
-
-    play.hear(60.0, press(1, node=other), other)
-    play.hear(60.0, press(1))
-    play.hear(200.0, real(1))
-
-    plausibility = play.hub.incidents.plausibility
-    assert all(len(each) <= KEPT for each in plausibility._calls.values())  # noqa: SLF001
-    assert [each[0] for each in calls(play)[said:]] == [f"{BOOT}-1"]
-    plausibility.forget(ROOM)
-    assert ROOM not in plausibility._calls  # noqa: SLF001
-
-
-# Whatever is written, in any order.
-
 NUMBERS = st.sampled_from([0, 1, 2, 5, 9, 10, 11, 12, 500, 100_000, 100_001, 2**53])
+
+
 BOOTS = st.sampled_from([BOOT, "0000beef"])
+
+
 INPUTS = st.sampled_from(["button", "other"])
+
+
 CLASSES = st.sampled_from(list(AlarmClass))
+
+
 KINDS: st.SearchStrategy[EventKind] = st.sampled_from(
     ["pressed", "opened", "held-open", "adopted", "acknowledged", "reset", "nobody", "tested", "restored", "identified"]
 )
