@@ -131,7 +131,7 @@ complete -c alarm-monitor -n '_shtab_alarm_monitor_using reset' -l config -xka "
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using reset' -l language -xka "de en" -d 'language of the answers; default: the one in monitor.toml'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using reset' -l url -x -d 'address of a monitor on another machine; default: the monitor on this machine'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using reset' -l token-file -xka "(__fish_complete_path (commandline -ct))" -d 'file with the token for the monitor'
-complete -c alarm-monitor -n '_shtab_alarm_monitor_using reset' -l reason -xka "real drill mistaken technical" -d reason
+complete -c alarm-monitor -n '_shtab_alarm_monitor_using reset' -l reason -xka "real drill mistaken technical" -d 'real: emergency; drill: exercise; mistaken: pressed by mistake; technical: technical cause'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using reset; and test $_shtab_alarm_monitor_npos -eq 0' -ka "(alarm-monitor complete incidents (commandline -opc) 2>/dev/null)" -d 'SITE/NODE/INCIDENT, or the room'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using; and test $_shtab_alarm_monitor_npos -eq 0' -a identify -d 'let a node sound or blink, to find it'
 complete -c alarm-monitor -n '_shtab_alarm_monitor_using identify' -s h -l help -d 'show this help message and exit'

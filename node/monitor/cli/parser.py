@@ -60,7 +60,8 @@ def parser(say: Callable[[str], str] = str) -> argparse.ArgumentParser:
         add(name, text).add_argument("incident", nargs="?", help=text_of_id, metavar="INCIDENT")
     reset = add("reset", "end an alarm and give the reason")
     reset.add_argument("incident", help="SITE/NODE/INCIDENT, or the room", metavar="INCIDENT")
-    reset.add_argument("--reason", required=True, choices=("real", "drill", "mistaken", "technical"))
+    text = "real: emergency; drill: exercise; mistaken: pressed by mistake; technical: technical cause"
+    reset.add_argument("--reason", required=True, choices=("real", "drill", "mistaken", "technical"), help=text)
     identify = add("identify", "let a node sound or blink, to find it")
     identify.add_argument("node", help="the node, as room-214 or SITE/NODE", metavar="NODE")
     text = "how long; at most 60s (default: 10s)"

@@ -61,12 +61,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The modes and flags; the short ones are those that the guidelines reserve."""
-    made = _Parser(prog="check_alarm_node", description="One node, a site, or the monitor itself.")
+    made = _Parser(
+        prog="check_alarm_node",
+        description="Check one node, all nodes of a site, or the monitor itself, for Nagios, Icinga and Checkmk.",
+    )
     made.add_argument("-V", "--version", action="version", version=f"check_alarm_node {__version__}")
     made.add_argument("-H", "--url", type=_url, default=DEFAULT_URL, help="of the monitor (default: %(default)s)")
-    made.add_argument("--token-file", type=Path, help="holds a viewer's token, on one line", metavar="FILE")
+    made.add_argument("--token-file", type=Path, help="file with a viewer's token, on one line", metavar="FILE")
     made.add_argument("-t", "--timeout", type=_seconds, default=TIMEOUT_S, help="seconds (default: %(default)s)")
-    judged = "node: seconds since heard; site: nodes down; monitor: age of its look"
+    judged = "node: seconds since heard; site: nodes down; monitor: seconds since it updated its data"
     made.add_argument("-w", "--warning", type=_range, help=judged, metavar="RANGE")
     made.add_argument("-c", "--critical", type=_range, help="as -w; 20, 5:20, @5:20", metavar="RANGE")
     made.add_argument("-v", "--verbose", action="count", default=0, help="each finding with its next step")
