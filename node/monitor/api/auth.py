@@ -1,9 +1,10 @@
-"""Who may come in: bearer tokens, compared by their hash alone, and the slowness that meets wrong ones.
+"""Authenticates requests: bearer tokens, compared by their hash, and a delay for wrong ones.
 
-1. A wrong token waits, and while many of one sender do, no other unknown one of that sender is looked at. Nobody else
-   is held up by it; nor is a token of that sender that was right lately, since a proxy's address stands for many desks.
-2. A token that was right lately is let in while the history can't be read: guards look most when something is broken.
-   One that was revoked is refused as soon as the history says so.
+1. The answer to a wrong token is delayed. While many of one sender are delayed, no other unknown token of that sender
+   is checked. Other senders aren't delayed, and neither is a token of that sender that was valid lately, because many
+   desks may share a proxy's address.
+2. A token that was valid lately is accepted while the history can't be read: guards need the view most during an
+   outage. A revoked token is refused as soon as the history shows that.
 """
 
 import asyncio

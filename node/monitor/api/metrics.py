@@ -1,8 +1,8 @@
 """GET /metrics: the view as Prometheus reads it, by its conventions for names, units and labels.
 
-1. Labels are bounded by what the monitor itself is bounded by: sites, nodes, codes, brokers, targets.
+1. Labels have only values that the monitor limits: sites, nodes, codes, brokers, targets.
 2. What isn't known has no sample ("no data" isn't "failed"): a node that wasn't heard since the start, or is paused,
-   has no ``alarm_node_up``, and none has while the monitor is blind or stands still.
+   has no ``alarm_node_up``. No node has it while the monitor reaches no broker or its loop hangs.
 """
 
 from collections import Counter

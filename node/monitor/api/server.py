@@ -3,11 +3,11 @@
 Whatever comes over the network, the monitor's other threads keep their files and their memory: connections, heads and
 bodies are bounded, and a connection that gets nothing done ends.
 
-1. At most ``CONNECTIONS`` are open. Beyond that one ends that hasn't brought a right token yet: the oldest of the
-   sender that has most of these. So whoever opens a thousand ends its own, and desks with a token get in.
-2. Without a right token a connection has ``UNKNOWN_S`` for each request, and ``SLOWEST_S`` from then on.
-3. An address that can't be used is tried again every ``RETRY_S``: the monitor hears and tells without it. So is one
-   whose server died, whatever it died of: nobody who asks the API may end the monitor.
+1. At most ``CONNECTIONS`` are open. For a further one, a connection without a valid token ends: the oldest of the
+   sender that has most of these. So a sender that opens a thousand loses its own, and desks with a token get in.
+2. Without a valid token a connection has ``UNKNOWN_S`` for each request, and ``SLOWEST_S`` from then on.
+3. An address that can't be used is tried again every ``RETRY_S``: the monitor works without it. So is an
+   address whose server died: no request to the API may end the monitor.
 
 Threads: ``api`` is uvicorn's event loop for the network, ``commands`` that for the socket of this machine's commands,
 so that neither waits for the other; a few workers of each read the history.

@@ -2,9 +2,9 @@
 
 1. OK 0, WARNING 1, CRITICAL 2, UNKNOWN 3; the worst of all that is found counts. Wrong usage, --help and --version are
    UNKNOWN.
-2. What isn't known is UNKNOWN, never OK: where the monitor is blind or stands still, it says nothing about a node.
+2. What isn't known is UNKNOWN, never OK: a monitor that reaches no broker, or whose loop hangs, knows no node's state.
 3. A monitor that can't be asked is CRITICAL for the mode ``monitor`` alone. For a node or a site it is UNKNOWN: one
-   broken thing isn't a thousand broken nodes.
+   failed monitor must not look like a thousand failed nodes.
 """
 
 import argparse
