@@ -40,8 +40,13 @@ def citations(text: str) -> list[tuple[str, str]]:
 
 def first_column(page: str, number: str) -> list[str]:
     """What the table is about that stands below the heading with this number."""
+    return re.findall(r"^\| ([\w-]+) \|", section(page, number), re.MULTILINE)[2:]
+
+
+def section(page: str, number: str) -> str:
+    """What stands below the heading with this number, to the next heading."""
     below = re.split(rf"^#+ {re.escape(number)} .*$", page, maxsplit=1, flags=re.MULTILINE)[1]
-    return re.findall(r"^\| ([\w-]+) \|", re.split(r"^#", below, maxsplit=1, flags=re.MULTILINE)[0], re.MULTILINE)[2:]
+    return re.split(r"^#", below, maxsplit=1, flags=re.MULTILINE)[0]
 
 
 @cache
@@ -172,6 +177,17 @@ def test_every_message_has_an_example() -> None:
 def test_every_kind_of_event_is_in_the_protocol() -> None:
     """None is missing, and none is there that no node says."""
     assert sorted(first_column(PROTOCOL, "6.3")) == sorted(EventKind)
+
+
+def test_every_field_of_a_heartbeat_is_in_the_protocol() -> None:
+    """None is missing, and none is there that no heartbeat has; those of the header have a table of their own."""
+    header, fields = (
+        {field.encode_name for field in msgspec.structs.fields(kind)}
+        for kind in (messages.Message, messages.HeartbeatMessage)
+    )
+    cells = re.findall(r"^\| (`[^|]*`) \|", section(PROTOCOL, "4.3"), re.MULTILINE)
+
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == fields - header
 
 
 def test_every_action_is_in_the_protocol() -> None:
