@@ -27,6 +27,7 @@ from math import inf
 
 from msgspec.structs import replace
 
+from node.core.model import EventKind
 from node.core.walk_test import RECENT_S
 from node.monitor.core.decisions import CLOCK_SET, Ledger, Moment, counted_from, lasting, plain
 from node.monitor.core.findings.catalogue import REDUCED, TEST_OVERDUE
@@ -34,7 +35,7 @@ from node.monitor.core.model import Button, ButtonTest, EventKey, FindingKey, No
 from node.protocol.messages import Event, HeartbeatMessage
 
 WALK_TEST_S = (60.0, 3600.0)
-_PRESSES = ("pressed", "tested", "inhibited-press")
+_PRESSES = (EventKind.PRESSED, EventKind.TESTED, EventKind.INHIBITED_PRESS)
 BUTTONS_LIMIT = 50_000
 NODE_BUTTONS_LIMIT = 64
 """More than a node has pins. A sender that invents buttons can't use up the room of other nodes."""
@@ -119,13 +120,13 @@ class ButtonTests:
         name = (key.of, event.input or "")
         if event.kind in _PRESSES and name in self.buttons:
             self._spend(now, name, event.age_ms)
-        if event.kind == "tested":
+        if event.kind == EventKind.TESTED:
             walk = next((each for each in self.walks.values() if each.covers(key.of)), None)
             test = ButtonTest(event=key, input=name[1], at_utc=at_utc, walk_test=walk.record.id if walk else "")
             if self._knows(now, *name):
                 self._pending[name] = test
             self._ledger.out.tests.append(test)
-        elif event.kind == "test-confirmed":
+        elif event.kind == EventKind.TEST_CONFIRMED:
             pending = self._pending.pop(name, None)
             if pending is not None:
                 self._confirmed(now, name, replace(pending, reaction_s=event.for_s))

@@ -160,7 +160,11 @@ class Escalation:
 
 
 def _name(record: IncidentRecord) -> str:
-    """Names the call for the newest press: "" for the first one, and a new name after each answer or further press."""
+    """Names the call for the newest press: "" for the first one, and a new name after each answer or further press.
+
+    Also "" for an answered incident: nobody is called for it. If its press is heard again, its notice has the key of
+    the first call, so the history tells it to nobody.
+    """
     if record.is_answered:
         return ""
     again = f"again:{record.answered + 1}:" if record.answered else ""

@@ -14,8 +14,12 @@ from node.monitor.core.model import FindingKey, NodeKey
 from node.protocol.messages import HeartbeatMessage
 
 MARGIN_S = 5.0
-"""How much later than the newest boot an older one must speak to count, and how late a heartbeat may come. The last
-messages of a node that was restarted can't come later: a link gives a connection up sooner (answer_timeout.py)."""
+"""How much later than the newest boot an older one must speak to count, and how late a heartbeat may come.
+
+The last messages of a node that was restarted come within the round trip of its broker. A link gives up an unanswered
+connection after 3 to 24 s (node/io/mqtt/answer_timeout.py), so on a very slow network a message may come later than
+``MARGIN_S``. Then a restarted node is taken for two for ``SHOWN_S``, and nobody is called for it.
+"""
 
 SHOWN_S = 120.0
 """How long the finding stays after the last sign of it: twice the longest period of a node."""

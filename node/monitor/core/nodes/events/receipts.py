@@ -10,6 +10,7 @@ receipt, and its node sends it again.
 from collections import Counter
 from collections.abc import Iterable
 
+from node.core.model import EventKind
 from node.monitor.core.decisions import Ledger, Moment, SendReceipt
 from node.monitor.core.findings.catalogue import EVENTS_MISSING, FLOOD
 from node.monitor.core.model import EventKey, FindingKey, NodeKey, Tally
@@ -81,8 +82,8 @@ class Receipts:
         self._waiting[key.of] += 1
         self._ledger.out.tallies.append(Tally(node=key.of, boot=key.boot, ranges=((key.seq, key.seq),)))
         account = self._account(key.of)
-        account.expect(event.boot, event.seq, whole=event.kind == "started" and event.boot == account.now)
-        if event.kind == "evicted":
+        account.expect(event.boot, event.seq, whole=event.kind == EventKind.STARTED and event.boot == account.now)
+        if event.kind == EventKind.EVICTED:
             for each in event.ranges:
                 account.evict(each.boot, each.first, each.last)
                 tally = Tally(node=key.of, boot=each.boot, ranges=((each.first, each.last),))
