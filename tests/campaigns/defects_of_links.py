@@ -43,9 +43,9 @@ def fifo_backlog() -> None:
 
     def oldest_first(_sendable: object, waiting: WaitingEvents, link: str) -> list[Key]:
         events = waiting.events
-        flying = sum(link in entry.in_flight for entry in events.values())
+        in_flight = sum(link in entry.in_flight for entry in events.values())
         ready = [key for key, entry in events.items() if link not in entry.in_flight | entry.set_aside]
-        return sorted(ready, key=lambda key: events[key].order)[: max(0, delivery.WINDOW - flying)]
+        return sorted(ready, key=lambda key: events[key].order)[: max(0, delivery.WINDOW - in_flight)]
 
     def no_hurry(_send_fresh_alarms: object, _turn: Turn) -> list[Effect]:
         return []

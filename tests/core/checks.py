@@ -57,7 +57,7 @@ class Checks:
         self._check_numbers(before, state, effects)
         self._check_signals(state, effects)
         self._check_sends(state, effects)
-        self._check_outbox(state, effects)
+        self._check_waiting(state, effects)
         self._check_told(event, before, state)
         self._check_latched(event, before, state, effects)
         self._check_pressed(state, effects)
@@ -131,17 +131,17 @@ class Checks:
                 assert not late, "nobody was told in time, and the lamp goes on calling"
 
     @staticmethod
-    def _check_outbox(state: State, effects: list[Effect]) -> None:
+    def _check_waiting(state: State, effects: list[Effect]) -> None:
         waiting = state.waiting.events
         fresh = {each.event.key for each in effects if isinstance(each, Append)}
         assert len(waiting) <= delivery.KEPT
         for link in state.supervision.links:
-            flying = [entry.alarm for entry in waiting.values() if link.name in entry.in_flight]
+            in_flight = [entry.alarm for entry in waiting.values() if link.name in entry.in_flight]
             sent = [each for each in effects if isinstance(each, SendEvent) and each.link == link.name]
-            assert link.up or not flying, "in flight on a link that is down"
-            if len(flying) > delivery.WINDOW:
+            assert link.up or not in_flight, "in flight on a link that is down"
+            if len(in_flight) > delivery.WINDOW:
                 assert all(each.alarm for each in sent), "telemetry overfills the window"
-            if sum(flying) > delivery.WINDOW:
+            if sum(in_flight) > delivery.WINDOW:
                 assert all(each.key in fresh for each in sent), "only fresh alarms may overfill the window"
         assert sum(isinstance(each, SampleAt) for each in effects) <= 1
 

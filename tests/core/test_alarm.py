@@ -207,7 +207,7 @@ def test_a_first_press_raises_an_incident_named_after_its_event() -> None:
 
 
 @pytest.mark.parametrize("sounding_until", [None, 150.0])
-def test_a_hushed_press_starts_no_sound_and_ends_none(sounding_until: float | None) -> None:
+def test_a_muted_press_starts_no_sound_and_ends_none(sounding_until: float | None) -> None:
     """What already sounds goes on: that it ended would betray somebody too."""
     before = incident(sounding_until=sounding_until)
 

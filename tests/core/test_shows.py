@@ -51,7 +51,7 @@ def test_while_a_silent_incident_is_open_its_class_and_below_start_no_sound(
     play.only(SetBuzzer) << ([SetBuzzer(BuzzerPattern.ALARM)] if sounds else [])
 
 
-def test_a_hushed_incident_does_not_begin_to_sound_when_the_silent_one_is_reset(stage: Stage) -> None:
+def test_a_muted_incident_does_not_begin_to_sound_when_the_silent_one_is_reset(stage: Stage) -> None:
     """A sound is started by a press, and by nothing else."""
     play = stage(SILENT, ASSIST)
     play.press("silent").press("assist").release("silent").skip()
