@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from node.config.brokers import is_loopback
-from node.monitor.api.auth import SLOW_S, Admits, Door
+from node.monitor.api.auth import SLOW_S, Authentication, TokenAuthentication
 from node.monitor.api.metrics import Metrics
 from node.monitor.api.openapi import document
 from node.monitor.api.operations.operation import STALLED_S, Call, Nothing, Operation, Reader, Sources
@@ -45,17 +45,21 @@ _INT = frozenset({"limit"})
 
 
 def create_app(
-    sources: Sources, *, door: Admits | None = None, open_metrics: bool = False, slow_s: float = SLOW_S
+    sources: Sources,
+    *,
+    authentication: Authentication | None = None,
+    open_metrics: bool = False,
+    slow_s: float = SLOW_S,
 ) -> Starlette:
-    """The application. ``door`` None: a Door for the tokens of ``sources``.
+    """The application. ``authentication`` None: a TokenAuthentication for the tokens of ``sources``.
 
     ``open_metrics``: who asks on this machine needs no token for /metrics; for a server that listens on loopback only.
     """
     read = Reader(threads=4, within_s=READING_S)
     # One at a time: ten thousand nodes are a second's work, which nobody else's reading should wait for.
     collect = Reader(threads=1, within_s=READING_S)
-    tokens = Door(sources.tokens, slow_s)
-    door = door or tokens
+    tokens = TokenAuthentication(sources.tokens, slow_s)
+    authentication = authentication or tokens
     metrics = Metrics(sources, lambda: tokens.refused)
 
     async def healthz(_request: Request) -> Response:
@@ -64,12 +68,12 @@ def create_app(
 
     async def show_metrics(request: Request) -> Response:
         if not (open_metrics and _asks_for_this_machine(request)):
-            await door.admit(request, Role.VIEWER)
+            await authentication.admit(request, Role.VIEWER)
         content, media_type = await collect(metrics.text, request.headers.get("accept", ""))
         return Response(content, media_type=media_type)
 
     async def show_document(request: Request) -> Response:
-        await door.admit(request, Role.VIEWER)
+        await authentication.admit(request, Role.VIEWER)
         return Response(document(sources.view().version), media_type="application/json")
 
     app = Starlette(
@@ -77,7 +81,7 @@ def create_app(
             Route("/healthz", healthz),
             Route("/metrics", show_metrics),
             Route(f"{PREFIX}/openapi.json", show_document),
-            *_routes(sources, door, read),
+            *_routes(sources, authentication, read),
         ],
         middleware=[Middleware(_Headers)],
         exception_handlers={ProblemError: _problem, HTTPException: _refused, Exception: _mistake},
@@ -105,22 +109,22 @@ def _asks_for_this_machine(request: Request) -> bool:
         return False
 
 
-def _routes(sources: Sources, door: Admits, read: Reader) -> list[Route]:
+def _routes(sources: Sources, authentication: Authentication, read: Reader) -> list[Route]:
     by_route: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         by_route.setdefault(operation.route, {})[operation.method] = operation
     return [
-        Route(f"{PREFIX}{route}", _endpoint(sources, door, read, operations), methods=list(operations))
+        Route(f"{PREFIX}{route}", _endpoint(sources, authentication, read, operations), methods=list(operations))
         for route, operations in by_route.items()
     ]
 
 
 def _endpoint(
-    sources: Sources, door: Admits, read: Reader, operations: Mapping[str, Operation]
+    sources: Sources, authentication: Authentication, read: Reader, operations: Mapping[str, Operation]
 ) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         operation = operations["GET" if request.method == "HEAD" else request.method]
-        token = await door.admit(request, operation.role)
+        token = await authentication.admit(request, operation.role)
         call = Call(
             path=_path(request.path_params, operation.path),
             query=_query(request, operation.query),

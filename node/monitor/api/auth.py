@@ -44,7 +44,7 @@ _HOW = "send Authorization: Bearer SECRET; a manager of the monitor makes one: a
 log = logging.getLogger(__name__)
 
 
-class Admits(Protocol):
+class Authentication(Protocol):
     """Lets in who may."""
 
     async def admit(self, request: Request, needed: Role) -> Token:
@@ -52,19 +52,19 @@ class Admits(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ThisMachine:
+class LocalAuthentication:
     """Lets everybody in, as the manager of this name: for a socket that only root and the monitor's account reach."""
 
     name: str
     role: Role = Role.MANAGER
 
     async def admit(self, request: Request, needed: Role) -> Token:
-        """As Admits."""
+        """As Authentication."""
         _let_in(request)
         return self
 
 
-class Door:
+class TokenAuthentication:
     """Lets in who has a token. ``refused`` counts wrong ones since the start."""
 
     def __init__(self, tokens: Tokens, slow_s: float = SLOW_S, clock: Callable[[], float] = time.monotonic) -> None:

@@ -66,7 +66,7 @@ class Server:
         self._stopping = threading.Event()
         self._config = uvicorn.Config(
             app,
-            http=_Bounded,
+            http=_LimitedProtocol,
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -186,7 +186,7 @@ def _listening(path: Path, name: str) -> socket.socket:
     return listening
 
 
-class _Bounded(H11Protocol):
+class _LimitedProtocol(H11Protocol):
     """uvicorn's HTTP on one connection, with an end for those that are too many, and for those that are too slow."""
 
     _end: asyncio.TimerHandle | None = None
@@ -220,7 +220,9 @@ class _Bounded(H11Protocol):
         self._end = self.loop.call_later(seconds, self.transport.abort)
 
     def _make_room(self) -> None:
-        opened = [each for each in self.connections if isinstance(each, _Bounded) and not each.transport.is_closing()]
+        opened = [
+            each for each in self.connections if isinstance(each, _LimitedProtocol) and not each.transport.is_closing()
+        ]
         if len(opened) > CONNECTIONS:
             unknown = [each for each in opened if not each._is_known]  # noqa: SLF001 - its own class
             count = Counter(each._sender for each in unknown)  # noqa: SLF001

@@ -10,7 +10,7 @@ from pathlib import Path
 from node.config.brokers import is_loopback
 from node.io.systemd import Notifier
 from node.monitor.api.app import create_app
-from node.monitor.api.auth import ThisMachine
+from node.monitor.api.auth import LocalAuthentication
 from node.monitor.api.operations.operation import Sources
 from node.monitor.api.server import Server, on_network, on_this_machine
 from node.monitor.config import monitor_file, roster_file
@@ -111,8 +111,8 @@ def is_in_memory(directory: Path) -> bool:
 def _servers(settings: Settings, directory: Path, sources: Sources, service: Service) -> tuple[Server, Server]:
     """A server for desks and tools on the network, with tokens, and one for the commands on this machine."""
     by_network = create_app(sources, open_metrics=is_loopback(settings.api_host))
-    local = ThisMachine(OWN_NAME.format(monitor=settings.monitor)[:ID_LENGTH])
-    by_socket = create_app(sources, door=local)
+    local = LocalAuthentication(OWN_NAME.format(monitor=settings.monitor)[:ID_LENGTH])
+    by_socket = create_app(sources, authentication=local)
     path = directory / SOCKET
     address = f"{settings.api_host} port {settings.api_port}"
     return (

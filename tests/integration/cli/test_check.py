@@ -402,7 +402,7 @@ def test_what_the_service_found_is_told(leave: Callable[..., Path]) -> None:
         (Step.PRESSED, False, "nobody was told of it yet"),
         (Step.HELD, False, "nobody was told of it yet"),
         (Step.NOBODY, False, "nobody has it"),
-        (Step.TOLD, True, "people notified"),
+        (Step.TOLD, True, "people were told"),
         (Step.ACKNOWLEDGED, True, "somebody is coming"),
     ],
 )

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from node.errors import AlarmNodeError
 from node.monitor.api import auth
-from node.monitor.api.auth import ADMITTED, Door, sender_of
+from node.monitor.api.auth import ADMITTED, TokenAuthentication, sender_of
 from node.monitor.api.operations.operation_table import OPERATIONS, PREFIX
 from node.monitor.api.problems import ProblemError
 from node.monitor.core.model import Role
@@ -218,7 +218,7 @@ def test_a_token_that_was_right_long_ago_is_not_let_in_by_that() -> None:
     request = Request({"type": "http", "headers": headers, "client": None, "state": {ADMITTED: lambda: None}})
 
     async def try_it() -> list[bool]:
-        tried = Door(tokens, clock=lambda: now[0])
+        tried = TokenAuthentication(tokens, clock=lambda: now[0])
         came_in = []
         for at, tokens.failing in ((0.0, None), (auth.LATELY_S, AWAY), (auth.LATELY_S + 1.0, AWAY)):
             now[0] = at

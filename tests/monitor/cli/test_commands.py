@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from node.monitor.cli.api_client.calls import ApiError, Commands, on_this_machine
+from node.monitor.cli.api_client.monitor_client import ApiError, MonitorClient, on_this_machine
 from node.monitor.cli.export.csv_cells import csv_lines
 from node.monitor.cli.main import COMMANDS
 from node.monitor.cli.parser import parser
@@ -400,7 +400,7 @@ def test_another_account_asks_nothing_without_a_token(monitor: RunningMonitor) -
         with pytest.raises(
             ApiError, match=r"E031 this account may not ask the monitor at unix:.* Next: run this as root"
         ):
-            Commands(on_this_machine(directory)).get("fleet")
+            MonitorClient(on_this_machine(directory)).get("fleet")
     finally:
         os.seteuid(0)
 
@@ -437,5 +437,5 @@ def test_without_its_packages_a_command_says_what_to_install(tmp_path: Path) -> 
     done = subprocess.run(command, capture_output=True, text=True, timeout=60.0, check=False)
 
     assert done.returncode == 1
-    assert "E005 alarm-monitor needs packages that aren't here (rich)" in done.stderr
+    assert "E005 alarm-monitor needs packages that aren't installed (rich)" in done.stderr
     assert "Next: pip install 'alarm-node[monitor]'" in done.stderr

@@ -18,7 +18,7 @@ import pytest
 from node.errors import ConfigError
 from node.monitor.cli import parser
 from node.monitor.cli.api_client import which_monitor
-from node.monitor.cli.api_client.calls import ApiError
+from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.api_client.which_monitor import Local, language_of, look, reach
 from node.monitor.cli.output.replies import STATES
 from node.monitor.core.commands.requests import Acknowledge, EndWalkTest, Identify, Reset, StartWalkTest

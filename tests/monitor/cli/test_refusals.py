@@ -10,8 +10,8 @@ import pytest
 from node.core import commands
 from node.monitor.api.answers import REFUSALS, UNHEARD_OF, UNSAID
 from node.monitor.cli.api_client import which_monitor
-from node.monitor.cli.api_client.calls import ApiError, Commands, Where, explained
 from node.monitor.cli.api_client.http_client import Api
+from node.monitor.cli.api_client.monitor_client import ApiError, MonitorClient, Where, explained
 from node.monitor.cli.api_client.which_monitor import reach
 from node.monitor.cli.output.replies import refused, words_of
 from node.monitor.core.commands.requests import Answer
@@ -28,7 +28,7 @@ TOKEN = SECRETS[Role.MANAGER]
 
 def said(url: str, token: str = TOKEN, where: Where = "elsewhere", *, post: bool = False) -> tuple[str, str]:
     """What somebody is told who asks there, in English and in German."""
-    asked = Commands(Api(url, token, 5.0), where)
+    asked = MonitorClient(Api(url, token, 5.0), where)
     with pytest.raises(ApiError) as caught:
         asked.post("nodes", "mitte", "desk-1", "resume") if post else asked.get("fleet")
     return str(caught.value), refused(caught.value, GERMAN)

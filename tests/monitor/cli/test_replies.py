@@ -8,8 +8,8 @@ import pytest
 
 from node.monitor.api.answers import told
 from node.monitor.api.problems import ProblemError
-from node.monitor.cli.api_client.calls import explained
 from node.monitor.cli.api_client.http_client import AskError
+from node.monitor.cli.api_client.monitor_client import explained
 from node.monitor.cli.export.history_export import line_of
 from node.monitor.cli.output.replies import DONE, done, refused, words_of
 from node.monitor.cli.output.status import show_walk_tests

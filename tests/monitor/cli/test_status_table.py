@@ -13,7 +13,7 @@ from rich.text import Text
 
 from node.errors.faults import Severity
 from node.monitor.api.operations import representations
-from node.monitor.cli.api_client.calls import ApiError
+from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.output import status
 from node.monitor.cli.output.replies import words_of
 from node.monitor.core.exchange.monitor_settings import Language

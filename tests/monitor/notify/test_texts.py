@@ -400,7 +400,7 @@ def texts_of_errors(folder: Path) -> set[str]:
     """What a command ends with that the monitor refuses, or that can't ask it: text and next step."""
     places = (
         ("cli/commands/*.py", {"ApiError": (1, 2)}),
-        ("calls.py", {"ApiError": (1, 2)}),
+        ("monitor_client.py", {"ApiError": (1, 2)}),
         ("which_monitor.py", {"ApiError": (1, 2)}),
         ("name_lookup.py", {"ApiError": (1, 2), "SeveralError": (1,)}),
         ("http_client.py", {"AskError": (1,)}),

@@ -43,7 +43,7 @@ class NodePath(Struct, frozen=True):
     node: Id
 
 
-class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PageQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A page, of one site or of all."""
 
     limit: Limit = 100
@@ -51,45 +51,45 @@ class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     site: Id | None = None
 
 
-class NodesPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NodesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of the nodes: on one floor, of one status."""
 
     floor: Floor | None = None
     status: Status | None = None
 
 
-class NodePart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NodeQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of one node, where it is named."""
 
     node: Id | None = None
 
 
-class FindingsPart(NodePart, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FindingsQuery(NodeQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of the findings: those that matter so much."""
 
     severity: Severity | None = None
 
 
-class PastPart(NodePart, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PastQuery(NodeQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of the history: from ``since`` on, before ``until``."""
 
     since: Moment | None = None
     until: Moment | None = None
 
 
-class PastFindingsPart(PastPart, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PastFindingsQuery(PastQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of the findings of the history: those of one code."""
 
     kind: Code | None = field(default=None, name="code")
 
 
-class InputsPart(PastPart, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class InputsQuery(PastQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of the history of one input."""
 
     input: Id | None = None
 
 
-class EventsPart(InputsPart, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EventsQuery(InputsQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of the events: of one kind, of one incident."""
 
     kind: EventKind | None = None
@@ -103,7 +103,7 @@ async def fleet(sources: Sources, _call: Call[Nothing, Nothing, Nothing]) -> rep
 
 
 @operation("GET", "/nodes", Role.VIEWER)
-async def nodes(sources: Sources, call: Call[Nothing, NodesPart, Nothing]) -> Page[NodeView]:
+async def nodes(sources: Sources, call: Call[Nothing, NodesQuery, Nothing]) -> Page[NodeView]:
     """The nodes, by site."""
     wanted = call.query
     found = (
@@ -129,7 +129,7 @@ async def node(sources: Sources, call: Call[NodePath, Nothing, Nothing]) -> repr
 
 
 @operation("GET", "/findings", Role.VIEWER)
-async def findings(sources: Sources, call: Call[Nothing, FindingsPart, Nothing]) -> Page[FindingView]:
+async def findings(sources: Sources, call: Call[Nothing, FindingsQuery, Nothing]) -> Page[FindingView]:
     """What needs somebody, the worst first."""
     wanted = call.query
     found = (
@@ -141,7 +141,7 @@ async def findings(sources: Sources, call: Call[Nothing, FindingsPart, Nothing])
 
 
 @operation("GET", "/incidents", Role.VIEWER)
-async def incidents(sources: Sources, call: Call[Nothing, NodePart, Nothing]) -> Page[IncidentView]:
+async def incidents(sources: Sources, call: Call[Nothing, NodeQuery, Nothing]) -> Page[IncidentView]:
     """The open incidents, by site."""
     wanted = call.query
     found = (each for each in sources.view().incidents if _is_at(wanted, each.site, each.node))
@@ -149,7 +149,7 @@ async def incidents(sources: Sources, call: Call[Nothing, NodePart, Nothing]) ->
 
 
 @operation("GET", "/buttons", Role.VIEWER)
-async def buttons(sources: Sources, call: Call[Nothing, NodePart, Nothing]) -> Page[ButtonView]:
+async def buttons(sources: Sources, call: Call[Nothing, NodeQuery, Nothing]) -> Page[ButtonView]:
     """The buttons: when each was tested, and when it is due."""
     wanted = call.query
     found = (each for each in sources.view().buttons if _is_at(wanted, each.site, each.node))
@@ -157,7 +157,7 @@ async def buttons(sources: Sources, call: Call[Nothing, NodePart, Nothing]) -> P
 
 
 @operation("GET", "/walk-tests", Role.VIEWER)
-async def walk_tests(sources: Sources, call: Call[Nothing, Part, Nothing]) -> Page[WalkTestView]:
+async def walk_tests(sources: Sources, call: Call[Nothing, PageQuery, Nothing]) -> Page[WalkTestView]:
     """The walk tests that hold."""
     wanted = call.query
     found = (each for each in sources.view().walk_tests if wanted.site in {None, each.site})
@@ -165,13 +165,13 @@ async def walk_tests(sources: Sources, call: Call[Nothing, Part, Nothing]) -> Pa
 
 
 @operation("GET", "/events", Role.VIEWER)
-async def events(sources: Sources, call: Call[Nothing, EventsPart, Nothing]) -> Page[representations.EventShown]:
+async def events(sources: Sources, call: Call[Nothing, EventsQuery, Nothing]) -> Page[representations.EventShown]:
     """The events that the history keeps, the newest first."""
     return await _past(call, sources.history.events, representations.event)
 
 
 @operation("GET", "/incidents/past", Role.VIEWER)
-async def past_incidents(sources: Sources, call: Call[Nothing, InputsPart, Nothing]) -> Page[IncidentView]:
+async def past_incidents(sources: Sources, call: Call[Nothing, InputsQuery, Nothing]) -> Page[IncidentView]:
     """All incidents that the history keeps, the newest first."""
     places = _places(sources)
     return await _past(call, sources.history.incidents, lambda each: incident_view(each, places.get(each.key.of, "")))
@@ -179,7 +179,7 @@ async def past_incidents(sources: Sources, call: Call[Nothing, InputsPart, Nothi
 
 @operation("GET", "/findings/past", Role.VIEWER)
 async def past_findings(
-    sources: Sources, call: Call[Nothing, PastFindingsPart, Nothing]
+    sources: Sources, call: Call[Nothing, PastFindingsQuery, Nothing]
 ) -> Page[representations.PastFindingShown]:
     """All findings that the history keeps, the newest first."""
     places = _places(sources)
@@ -189,13 +189,13 @@ async def past_findings(
 
 
 @operation("GET", "/flips", Role.VIEWER)
-async def flips(sources: Sources, call: Call[Nothing, PastPart, Nothing]) -> Page[representations.FlipShown]:
+async def flips(sources: Sources, call: Call[Nothing, PastQuery, Nothing]) -> Page[representations.FlipShown]:
     """When nodes changed their status, the newest first."""
     return await _past(call, sources.history.flips, representations.flip)
 
 
 @operation("GET", "/tests", Role.VIEWER)
-async def tests(sources: Sources, call: Call[Nothing, InputsPart, Nothing]) -> Page[representations.ButtonTestShown]:
+async def tests(sources: Sources, call: Call[Nothing, InputsQuery, Nothing]) -> Page[representations.ButtonTestShown]:
     """The tests of buttons, the newest first."""
     return await _past(call, sources.history.tests, representations.button_test)
 
@@ -220,7 +220,7 @@ def _places(sources: Sources) -> dict[tuple[str, str], str]:
     return {(each.site, each.node): each.place for each in sources.view().nodes}
 
 
-def _page(found: Iterable[T], key: Callable[[T], tuple[str, ...]], wanted: Part) -> Page[T]:
+def _page(found: Iterable[T], key: Callable[[T], tuple[str, ...]], wanted: PageQuery) -> Page[T]:
     try:
         return page_of(found, key, wanted.limit, wanted.cursor)
     except ValueError:
@@ -231,5 +231,5 @@ def _unknown_cursor() -> ProblemError:
     return ProblemError(HTTPStatus.NOT_FOUND, "this cursor was never given out", "begin anew, without a cursor")
 
 
-def _is_at(wanted: NodePart, site: str, node: str) -> bool:
+def _is_at(wanted: NodeQuery, site: str, node: str) -> bool:
     return wanted.site in {None, site} and wanted.node in {None, node}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from node.core.settings import AlarmClass
-from node.monitor.cli.api_client.calls import ApiError, Commands
+from node.monitor.cli.api_client.monitor_client import ApiError, MonitorClient
 from node.monitor.cli.output.replies import STATES
 from node.monitor.locale.translation import Words, mark
 from node.monitor.notify.texts.vocabulary import CLASSES
@@ -23,7 +23,7 @@ class SeveralError(ApiError):
         self.problems = tuple(choices)
 
 
-def incident(commands: Commands, action: str, given: str | None, words: Words) -> tuple[tuple[str, str, str], str]:
+def incident(commands: MonitorClient, action: str, given: str | None, words: Words) -> tuple[tuple[str, str, str], str]:
     """The open alarm that is meant, and a line that says which; "" where it was typed whole.
 
     A real one is meant before a test, and one that nobody answered before others where somebody comes.
@@ -70,7 +70,7 @@ def _line(incident: Mapping[str, Any], words: Words) -> str:
     return "  ".join(filter(None, (*told, words.say("TEST") if incident["test"] else "")))
 
 
-def node(commands: Commands, given: str, site: str | None = None) -> tuple[str, str]:
+def node(commands: MonitorClient, given: str, site: str | None = None) -> tuple[str, str]:
     """The site and the node that are meant by ``room-214`` or ``mitte/room-214``."""
     parts = given.split("/")
     if len(parts) == 2:
@@ -83,7 +83,7 @@ def node(commands: Commands, given: str, site: str | None = None) -> tuple[str, 
     return one_of(given, sites), given
 
 
-def sites_of(commands: Commands, name: str, site: str | None = None) -> Sequence[str]:
+def sites_of(commands: MonitorClient, name: str, site: str | None = None) -> Sequence[str]:
     """The sites that have a node of this name."""
     return [each["site"] for each in commands.items("nodes", site=site) if each["node"] == name]
 
@@ -97,7 +97,7 @@ def one_of(name: str, sites: Sequence[str]) -> str:
     return sites[0]
 
 
-def walk_test(commands: Commands) -> str:
+def walk_test(commands: MonitorClient) -> str:
     """The id of the only walk test that holds."""
     walks = list(commands.items("walk-tests"))
     if not walks:

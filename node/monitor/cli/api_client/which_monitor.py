@@ -18,8 +18,8 @@ from typing import Literal, NamedTuple
 
 from node.config.files import FileError
 from node.errors import ConfigError
-from node.monitor.cli.api_client.calls import ApiError, Commands, Where, on_this_machine
 from node.monitor.cli.api_client.http_client import Api, address, read_token
+from node.monitor.cli.api_client.monitor_client import ApiError, MonitorClient, Where, on_this_machine
 from node.monitor.cli.parser import DEFAULT_CONFIG
 from node.monitor.core.exchange.monitor_settings import SOCKET
 
@@ -67,22 +67,22 @@ def known(path: Path, environ: Mapping[str, str]) -> Local | None:
         return None
 
 
-def reach(parsed: argparse.Namespace, environ: Mapping[str, str], answer_s: float) -> Commands:
+def reach(parsed: argparse.Namespace, environ: Mapping[str, str], answer_s: float) -> MonitorClient:
     """The monitor that these flags and this environment mean. Raises ApiError and ConfigError."""
     url = parsed.url or environ.get(URL)
     named = _named_token(parsed.token_file, environ)
     if url:
-        return Commands(_with_token(url, named or _own_token(environ), answer_s), "elsewhere")
+        return MonitorClient(_with_token(url, named or _own_token(environ), answer_s), "elsewhere")
     local = look(parsed.config, environ)
     socket = local.directory / SOCKET
     where: Where = "nowhere" if _is_missing(parsed.config) and _is_missing(socket) else "here"
     if named:
-        return Commands(_with_token(local.url, named, answer_s), where)
+        return MonitorClient(_with_token(local.url, named, answer_s), where)
     if not os.access(socket, os.W_OK):
         own = _own_token(environ)
         if own:
-            return Commands(_with_token(local.url, own, answer_s), where)
-    return Commands(on_this_machine(local.directory, answer_s), where)
+            return MonitorClient(_with_token(local.url, own, answer_s), where)
+    return MonitorClient(on_this_machine(local.directory, answer_s), where)
 
 
 def language_of(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from node.monitor.cli.api_client.calls import ApiError
+from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.commands.command_line import CommandLine
 from node.sanitize import plain
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from node.errors import AlarmNodeError
 from node.io.terminal.command_end import in_english
-from node.monitor.cli.api_client.calls import ANSWER_S, Commands
+from node.monitor.cli.api_client.monitor_client import ANSWER_S, MonitorClient
 from node.sanitize import plain
 
 if TYPE_CHECKING:
@@ -66,13 +66,13 @@ class CommandLine:
 
         return for_excel(self.language) if self.parsed.excel else PLAIN
 
-    def client(self, answer_s: float = ANSWER_S) -> Commands:
+    def client(self, answer_s: float = ANSWER_S) -> MonitorClient:
         """The monitor that is asked. Raises ApiError and ConfigError."""
         from node.monitor.cli.api_client import which_monitor
 
         return which_monitor.reach(self.parsed, os.environ, answer_s)
 
-    def node(self, client: Commands) -> tuple[str, str]:
+    def node(self, client: MonitorClient) -> tuple[str, str]:
         """Site and name of the node that was named. Raises ApiError where it isn't one."""
         from node.monitor.cli.api_client import name_lookup
 

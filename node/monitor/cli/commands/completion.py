@@ -5,7 +5,7 @@ from collections import Counter
 from contextlib import suppress
 
 from node.errors import AlarmNodeError
-from node.monitor.cli.api_client.calls import COMPLETE_S, Commands
+from node.monitor.cli.api_client.monitor_client import COMPLETE_S, MonitorClient
 from node.monitor.cli.commands.command_line import CommandLine
 from node.monitor.cli.parser import parser_of_line
 
@@ -18,7 +18,7 @@ def complete(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _names(client: Commands, what: str) -> list[str]:
+def _names(client: MonitorClient, what: str) -> list[str]:
     if what in {"incidents", "walk-tests"}:
         return [each["id"] for each in client.items(what)]
     if what == "targets":

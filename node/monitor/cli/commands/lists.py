@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from node.io.terminal.output import as_utf8
-from node.monitor.cli.api_client.calls import LOOK_S
+from node.monitor.cli.api_client.monitor_client import LOOK_S
 from node.monitor.cli.commands.command_line import CommandLine
 from node.monitor.cli.parser import SHOWN
 from node.sanitize import as_json

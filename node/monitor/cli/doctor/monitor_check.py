@@ -11,7 +11,7 @@ from typing import Any
 
 from node.errors import AlarmNodeError
 from node.io.terminal.check_result import CheckResult
-from node.monitor.cli.api_client.calls import ApiError, Commands, on_this_machine
+from node.monitor.cli.api_client.monitor_client import ApiError, MonitorClient, on_this_machine
 from node.monitor.cli.doctor.broker_trial import try_broker
 from node.monitor.config import monitor_file
 from node.monitor.core.exchange.monitor_settings import Settings
@@ -35,7 +35,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     yield from _history(settings, environ)
     directory = monitor_file.state_directory(settings, environ)
     try:
-        yield from _running(Commands(on_this_machine(directory)), settings)
+        yield from _running(MonitorClient(on_this_machine(directory)), settings)
     except ApiError:
         yield CheckResult(
             None, "the service isn't running, or this account may not ask it", "systemctl start alarm-monitor"
@@ -97,7 +97,7 @@ def _history(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckRe
         yield CheckResult(False, f"{kind.code} {directory}: {kind.text}", kind.next_step)
 
 
-def _running(commands: Commands, settings: Settings) -> Iterator[CheckResult]:
+def _running(commands: MonitorClient, settings: Settings) -> Iterator[CheckResult]:
     fleet = commands.get("fleet")
     yield CheckResult(True, f"the service runs, version {fleet['version']}, for {fleet['uptime_s']:.0f} s")
     for path in filter(None, (settings.path, settings.roster_path)):

@@ -9,7 +9,7 @@ from shutil import get_terminal_size
 from typing import Any, Literal
 
 from node.core.settings import AlarmClass
-from node.monitor.cli.api_client.calls import ApiError
+from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.export.columns import csv_of, headings
 from node.monitor.cli.export.csv_cells import PLAIN, Sheet
 from node.monitor.cli.output.replies import STATES

@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.text import Text
 
 from node.core.settings import AlarmClass
-from node.monitor.cli.api_client.calls import ApiError
+from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.output.replies import STATES, refused, words_of
 from node.monitor.cli.output.table import Listed
 from node.monitor.core.exchange.monitor_settings import Language

@@ -55,7 +55,7 @@ def on_this_machine(directory: Path, answer_s: float = ANSWER_S) -> Api:
     return Api(f"{UNIX}{directory / SOCKET}", "", answer_s)
 
 
-class Commands:
+class MonitorClient:
     """The monitor that is asked by ``api``. Every method raises ApiError, whose next step is one for ``where``."""
 
     def __init__(self, api: Api, where: Where = "here") -> None:
