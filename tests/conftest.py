@@ -12,6 +12,38 @@ from tests.support.inherited import forget_inherited
 forget_inherited()
 register_profiles()
 
+# The files that take longest. They begin first: a long one that began last would run alone, beside an idle processor.
+LONGEST = (
+    "deploy/test_booted.py",
+    "system/test_taps.py",
+    "monitor/service/test_system.py",
+    "monitor/core/test_hub_machine.py",
+    "core/test_properties.py",
+    "system/test_rubbish.py",
+    "campaigns/test_short.py",
+    "monitor/service/test_told.py",
+    "monitor/service/test_two_monitors.py",
+    "monitor/service/test_hostile.py",
+    "monitor/history/test_history_lookup.py",
+    "monitor/api/test_openapi.py",
+    "system/test_damaged_starts.py",
+    "system/test_demo.py",
+    "system/test_demo_terminal.py",
+    "system/test_two_brokers.py",
+    "system/test_bridges.py",
+    "monitor/core/test_poison.py",
+    "monitor/core/test_missing.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files of LONGEST first, in their order; all others stay in the random one."""
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(LONGEST)}
+    assert [path for path in places if not path.exists()] == [], "LONGEST names files that aren't there"
+    items.sort(key=lambda each: places.get(each.path, len(places)))
+
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:

@@ -1,6 +1,7 @@
 """What a broker forbids or limits: each is told as what it is, with its reason code, and no message ends a session."""
 
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -197,6 +198,7 @@ def flapping() -> Iterator[int]:
             yield listening.getsockname()[1]
         finally:
             ended.set()
+            listening.shutdown(socket.SHUT_RDWR)  # to close it alone wouldn't end the thread's accept()
             listening.close()
             thread.join(TIMEOUT_S)
 
