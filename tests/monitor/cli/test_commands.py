@@ -110,7 +110,7 @@ def test_a_walk_test_records_each_button_and_hides_no_alarm(monitor: RunningMoni
     assert "tested:   room-214/button" in listed
     assert said(monitor, "walk-test", "list") == "no walk test is running: every press is real\n"
     assert "mitte/room-214  button  " in past
-    assert f"{incident['id']}  button  threat  1x  told 20" in over
+    assert f"{incident['id']}  button  threat  1x  notified 20" in over
     assert "  over: it was a drill (by local-guard-desk)" in over
     assert no_alarm == []
     assert not incident["test"]
