@@ -14,6 +14,8 @@ import pytest
 from node.config import Login, Tls
 from node.config.brokers import Broker as Reached
 from node.core.events import CredentialsSeen, Event, LinkDown, LinkUp
+from node.io.mqtt import link_queue
+from node.io.mqtt.session import session
 from node.monitor.core.exchange.monitor_codec import MonitorWire
 from node.monitor.service.links.broker_link import Link
 from tests.support.broker import Broker
@@ -179,8 +181,8 @@ def files(tmp_path: Path, authority: Authority) -> Files:
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are looked at without waiting for a minute."""
-    monkeypatch.setattr("node.io.mqtt.session.session._LOOK_S", 0.05)
-    monkeypatch.setattr("node.io.mqtt.link_queue.TICK_S", 0.05)
+    monkeypatch.setattr(session, "_LOOK_S", 0.05)
+    monkeypatch.setattr(link_queue, "TICK_S", 0.05)
 
 
 @pytest.mark.parametrize("side", SIDES)

@@ -7,6 +7,7 @@ import pytest
 
 from node.core.events import LinkDown, LinkUp
 from node.io.mqtt.addresses import Addresses
+from node.io.mqtt.login import connect_errors
 from tests.support.broker import Broker, free_port
 from tests.support.loop import (
     Loop,
@@ -23,7 +24,7 @@ def have_addresses(monkeypatch: pytest.MonkeyPatch, *addresses: object) -> None:
 
 def test_a_host_that_swallows_everything_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A TCP connect has a deadline of its own."""
-    monkeypatch.setattr("node.io.mqtt.login.connect_errors.TCP_CONNECT_S", 0.2)
+    monkeypatch.setattr(connect_errors, "TCP_CONNECT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
         with socket.create_connection(address), running(Loop(address[1])) as loop:
@@ -34,7 +35,7 @@ def test_a_host_that_swallows_everything_is_given_up(monkeypatch: pytest.MonkeyP
 
 def test_an_address_that_hangs_does_not_hide_the_next_one(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker's name may have several: each has a time of its own, and the link is up at its first attempt."""
-    monkeypatch.setattr("node.io.mqtt.login.connect_errors.TCP_CONNECT_S", 0.2)
+    monkeypatch.setattr(connect_errors, "TCP_CONNECT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.create_connection(full.getsockname()):
         have_addresses(monkeypatch, full.getsockname(), ("127.0.0.1", broker.port))
         with running(Loop(broker.port, host="broker.example")) as loop:

@@ -9,7 +9,7 @@ import pytest
 
 from node.core.events import Event, LinkUp, MessagesDropped, PublishAnswered
 from node.core.model import Key
-from node.io.mqtt import link_queue
+from node.io.mqtt import answer_timeout, link_queue
 from node.io.mqtt.link import UNSENDABLE, Priority, Subscription
 from node.io.mqtt.link_types import NODE_BOUNDS
 from tests.support.broker import Broker
@@ -119,7 +119,7 @@ def test_a_publish_is_answered_with_the_brokers_reason(tmp_path: Path, topic: st
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A link that waits a minute for an answer: a broker may stay frozen for as long as a slow machine needs."""
-    monkeypatch.setattr("node.io.mqtt.answer_timeout.ANSWER_S", 60.0)
+    monkeypatch.setattr(answer_timeout, "ANSWER_S", 60.0)
 
 
 @pytest.mark.usefixtures("patient")

@@ -11,6 +11,7 @@ import pytest
 
 from node.core.events import LinkDown, LinkUp, PublishAnswered
 from node.errors.faults import FAULTS
+from node.io.mqtt import link, link_queue
 from node.io.mqtt.link import Outgoing, Priority
 from tests.support.broker import Broker
 from tests.support.loop import CONNACK, SUBACK, TIMEOUT_S, Loop, listener, running, strange_broker
@@ -208,7 +209,7 @@ def test_a_broker_that_throws_us_off_again_and_again_fills_no_log(
 ) -> None:
     """The same reason is told once in ten minutes."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr("node.io.mqtt.link_queue.jitter", lambda _low, _high: 0.0)
+    monkeypatch.setattr(link_queue, "jitter", lambda _low, _high: 0.0)
     with flapping() as port, running(Loop(port)) as loop:
         for _ in range(10):
             loop.expect(LinkUp)
@@ -223,7 +224,7 @@ def test_the_end_of_a_long_session_is_always_told(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What broke off today and breaks off in five minutes is two losses."""
-    monkeypatch.setattr("node.io.mqtt.link._LONG_S", 0.0)
+    monkeypatch.setattr(link, "_LONG_S", 0.0)
     with running(Loop(broker.port)) as loop:
         for _ in range(2):
             loop.expect(LinkUp)

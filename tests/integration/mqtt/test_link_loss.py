@@ -8,7 +8,7 @@ import pytest
 
 from node.core.back_off import BackOff
 from node.core.events import Event, LinkDown, LinkUp, PublishAnswered
-from node.io.mqtt import link_queue
+from node.io.mqtt import answer_timeout, link, link_queue
 from node.io.mqtt.answer_timeout import CONNECT, PUBLISH, AnswerTimeouts
 from node.io.mqtt.link import Incoming, Outgoing, Priority, Subscription
 from tests.support.broker import Broker, free_port
@@ -129,7 +129,7 @@ def test_the_waits_are_short_again_after_a_session_that_lasted(
     monkeypatch: pytest.MonkeyPatch, ceilings: list[float], broker: Broker, lasting_s: float, ceiling_s: float
 ) -> None:
     """A broker that accepts and drops over and over is left alone for longer and longer, one that was there isn't."""
-    monkeypatch.setattr("node.io.mqtt.link._LASTING_S", lasting_s)
+    monkeypatch.setattr(link, "_LASTING_S", lasting_s)
     broker.kill()
     with running(Loop(broker.port)) as loop:
         for _ in range(8):
@@ -374,7 +374,7 @@ def test_something_unexpected_between_two_sessions_costs_a_moment_and_not_the_th
         return 0.0
 
     monkeypatch.setattr(link_queue, "jitter", jitter)
-    monkeypatch.setattr("node.io.mqtt.link._STUMBLE_S", 0.0)
+    monkeypatch.setattr(link, "_STUMBLE_S", 0.0)
     with running(Loop(free_port())) as loop:
         downs = [loop.expect(LinkDown) for _ in range(3)]
 
@@ -385,7 +385,7 @@ def test_a_callback_that_fails_ends_in_silence_and_not_in_paho(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A filter that paho refuses raises inside its callback: that is logged, and the session runs into its deadline."""
-    monkeypatch.setattr("node.io.mqtt.answer_timeout.ANSWER_S", 0.5)
+    monkeypatch.setattr(answer_timeout, "ANSWER_S", 0.5)
     with running(Loop(broker.port, Subscription("node/#/command"))) as loop:
         down = loop.expect(LinkDown, lambda down: "SUBSCRIBE" in down.reason)
 

@@ -13,6 +13,7 @@ import pytest
 
 from node.config import Login
 from node.core.events import CredentialsSeen, Event, LinkDown, LinkUp, PublishAnswered
+from node.io.mqtt import answer_timeout
 from node.io.mqtt.link import Incoming, Priority, Subscription
 from node.io.mqtt.login.tls import TlsContext, TlsSocket
 from tests.support.broker import Broker, free_port
@@ -231,7 +232,7 @@ def test_a_broker_that_is_silent_in_the_handshake_gets_more_time(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twice as much after each drop, or a slow path would never come up; and no more than silence is claimed."""
-    monkeypatch.setattr("node.io.mqtt.answer_timeout.ANSWER_S", 0.2)
+    monkeypatch.setattr(answer_timeout, "ANSWER_S", 0.2)
     with listener() as listening, running(Loop(listening.getsockname()[1], tls=tls_of(authority))) as loop:
         downs = [loop.expect(LinkDown) for _ in range(2)]
 
@@ -243,7 +244,7 @@ def test_a_broker_that_is_silent_in_the_handshake_gets_more_time(
 
 def test_a_slow_path_comes_up_in_the_end(secure: Broker, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a fixed deadline would end every handshake."""
-    monkeypatch.setattr("node.io.mqtt.answer_timeout.ANSWER_S", 0.3)
+    monkeypatch.setattr(answer_timeout, "ANSWER_S", 0.3)
     with Proxy(secure.tls_port, delay_s=0.3) as proxy, running(Loop(proxy.port, tls=tls_of(authority))) as loop:
         up = loop.expect(LinkUp)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from node.monitor.config import monitor_file
+from node.monitor.service.upkeep import file_watch
 from node.monitor.service.upkeep.file_watch import FileWatch
 from tests.monitor.service.test_config import MINIMAL
 from tests.support.damage import DAMAGES, HALF, Damage, mend
@@ -113,7 +114,7 @@ def test_a_configuration_that_the_next_start_could_not_read_is_told(
 
 def test_it_looks_by_itself_and_goes_on_whatever_happens(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that ended here would never see a mended file."""
-    monkeypatch.setattr("node.monitor.service.upkeep.file_watch.LOOK_S", 0.01)
+    monkeypatch.setattr(file_watch, "LOOK_S", 0.01)
     calls: list[tuple[str, str]] = []
 
     def tell(name: str, problem: str) -> None:
