@@ -32,7 +32,7 @@ from urllib.parse import urlencode
 from rich.console import Console
 from rich.table import Table
 
-from node.monitor.core.model import NodeKey
+from node.monitor.core.model.records import NodeKey
 from tests.bench.nodes import Crowd
 from tests.support.broker import Broker
 from tests.support.monitor import RunningMonitor, write_monitor

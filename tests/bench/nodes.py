@@ -21,7 +21,7 @@ from typing import Any, Self
 import msgspec
 
 from node.core.model import EventKind
-from node.monitor.core.model import NodeKey
+from node.monitor.core.model.records import NodeKey
 from node.protocol.codec import rfc3339
 from node.protocol.messages import (
     DiskHealth,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from node.errors.faults import FAULTS
-from node.monitor.core.findings.catalogue import FINDINGS
+from node.monitor.core.model.catalogue import FINDINGS
 from node.monitor.locale.translation import catalog
 from tests.deploy.test_guides import GUIDES, spelt
 

@@ -12,7 +12,7 @@ from node.errors.faults import FAULTS
 from node.monitor.cli import main  # noqa: F401 - so that all its errors are known, too
 from node.monitor.cli.api_client import name_lookup  # noqa: F401 - so that all its errors are known, too
 from node.monitor.config.init_files import ExampleError  # noqa: F401 - as above
-from node.monitor.core.findings.catalogue import FINDINGS
+from node.monitor.core.model.catalogue import FINDINGS
 from node.monitor.service import assembly  # noqa: F401 - so that all its errors are known, too
 from node.service import status_text
 from node.service.loop import Service  # noqa: F401 - so that every error that the service may end with is known

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.monitor.api.metrics import Metrics
-from node.monitor.core.findings.catalogue import FINDINGS, general_step
+from node.monitor.core.model.catalogue import FINDINGS, general_step
 from tests.support.web import Behind
 
 HERE = Path(__file__).parents[2] / "deploy" / "prometheus"

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 
 from node.errors.faults import Severity
-from node.monitor.core.model import Status
+from node.monitor.core.model.counters import Counters
+from node.monitor.core.model.records import Status
 from node.monitor.core.view.view_types import (
     BrokerView,
     ButtonView,
-    Counters,
     FindingView,
     IncidentView,
     NodeView,

@@ -21,8 +21,8 @@ from node.core.model import Incident, Key, Step
 from node.core.settings import AlarmClass, Lamp
 from node.core.signals import LampPattern
 from node.monitor.config.init_files import monitor_text
-from node.monitor.core.exchange.monitor_settings import Language
-from node.monitor.core.findings.catalogue import general_step, kind_of
+from node.monitor.core.model.catalogue import general_step, kind_of
+from node.monitor.core.model.monitor_settings import Language
 from node.monitor.locale.translation import Words
 from node.protocol.schema import schemas
 from tests.support.completion import PROGRAMS, script

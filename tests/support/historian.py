@@ -9,7 +9,7 @@ import itertools
 import json
 import sys
 
-from node.monitor.core.model import NodeKey, Notice, Status, Tally
+from node.monitor.core.model.records import NodeKey, Notice, Status, Tally
 from node.monitor.history.history import Batch, History
 from tests.support.history import BOOT, ROOM, alarm, at, event, finding, flip, incident, told
 

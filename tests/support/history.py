@@ -5,7 +5,7 @@ from typing import Any
 
 from node.core.settings import AlarmClass
 from node.errors.faults import Severity
-from node.monitor.core.model import (
+from node.monitor.core.model.records import (
     EventKey,
     Finding,
     FindingKey,

@@ -2,7 +2,7 @@
 
 import threading
 
-from node.monitor.core.exchange.monitor_codec import FromNode
+from node.monitor.core.decisions.monitor_codec import FromNode
 
 
 class Listening:

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from node.core.settings import AlarmClass
-from node.monitor.core.findings.catalogue import DOWN, kind_of
-from node.monitor.core.model import FindingKey, Notice, NoticeKind
+from node.monitor.core.model.catalogue import DOWN, kind_of
+from node.monitor.core.model.records import FindingKey, Notice, NoticeKind
 
 AT = datetime(2026, 11, 25, 13, 3, 12, tzinfo=UTC)
 

@@ -1,4 +1,4 @@
-"""An outbox in memory, with the rules of core/exchange/deliveries.py but the fourth, by one clock; it can be away."""
+"""An outbox in memory, with the rules of core/decisions/deliveries.py but the fourth, by one clock; it can be away."""
 
 import copy
 import threading
@@ -10,7 +10,7 @@ from itertools import count
 from typing import Self
 
 from node.errors import AlarmNodeError
-from node.monitor.core.exchange.deliveries import (
+from node.monitor.core.decisions.deliveries import (
     DOWN_CODES,
     LEASE_S,
     RETRY_MAX_S,
@@ -20,7 +20,7 @@ from node.monitor.core.exchange.deliveries import (
     Waiting,
     urgency,
 )
-from node.monitor.core.model import Notice, NoticeKind
+from node.monitor.core.model.records import Notice, NoticeKind
 from tests.support.receivers import TIMEOUT_S
 
 

@@ -3,7 +3,7 @@
 import sys
 import threading
 
-from node.monitor.core.exchange.monitor_settings import Target
+from node.monitor.core.model.monitor_settings import Target
 from node.monitor.history.history import History
 from node.monitor.notify.teller import Teller
 

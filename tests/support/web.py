@@ -18,8 +18,8 @@ from node.monitor.api.app import create_app
 from node.monitor.api.operations.history_access import Reading, Which
 from node.monitor.api.operations.operation import Sources
 from node.monitor.api.server import Server, on_network
-from node.monitor.core.commands import requests
-from node.monitor.core.model import (
+from node.monitor.core.model import requests
+from node.monitor.core.model.records import (
     ButtonTest,
     EventKey,
     FindingKey,

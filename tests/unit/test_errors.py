@@ -4,7 +4,7 @@ import pytest
 
 from node.errors import ERRORS, AlarmNodeError, ConfigError
 from node.errors.faults import FAULTS
-from node.monitor.core.findings.catalogue import FINDINGS
+from node.monitor.core.model.catalogue import FINDINGS
 
 
 @pytest.mark.parametrize("fields", [{}, {"code": ConfigError.code}])

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from node.monitor.api.operations.representations import Done
 from node.monitor.api.problems import ProblemError
-from node.monitor.core.commands.requests import Acknowledge, Answer, Request, Reset, TryTarget
+from node.monitor.core.model.requests import Acknowledge, Answer, Request, Reset, TryTarget
 
 UNHEARD_OF = (
     "the node refuses for a reason that this monitor doesn't know",

@@ -24,7 +24,7 @@ from node.monitor.api.openapi import document
 from node.monitor.api.operations.operation import STALLED_S, Call, Nothing, Operation, Reader, Sources
 from node.monitor.api.operations.operation_table import OPERATIONS, PREFIX
 from node.monitor.api.problems import ProblemError
-from node.monitor.core.model import Role
+from node.monitor.core.model.records import Role
 
 BODY_LIMIT = 16 * 1024
 QUERY_LIMIT = 4 * 1024

@@ -24,7 +24,7 @@ from starlette.requests import Request
 from node.monitor.api.operations.history_access import Token, Tokens
 from node.monitor.api.operations.operation import Reader
 from node.monitor.api.problems import ProblemError
-from node.monitor.core.model import Role
+from node.monitor.core.model.records import Role
 
 SLOW_S = 1.0
 """How long a wrong token waits for its refusal."""

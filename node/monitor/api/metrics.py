@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from node.core.settings import AlarmClass
 from node.monitor.api.operations.operation import STALLED_S, Sources
-from node.monitor.core.model import Status
+from node.monitor.core.model.records import Status
 from node.monitor.core.view.view_types import Phase, View
 from node.sanitize import plain
 

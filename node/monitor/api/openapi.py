@@ -12,7 +12,7 @@ from msgspec.structs import fields
 from node.monitor.api.operations.operation import Nothing, Operation
 from node.monitor.api.operations.operation_table import OPERATIONS, PREFIX
 from node.monitor.api.problems import MEDIA_TYPE, Problem
-from node.monitor.core.model import Role
+from node.monitor.core.model.records import Role
 
 _TEMPLATE = "#/components/schemas/{name}"
 

@@ -22,7 +22,7 @@ from node.core.settings import AlarmClass
 from node.errors import ConfigError
 from node.monitor.config import roster_file
 from node.monitor.config.secret_urls import read_url
-from node.monitor.core.exchange.monitor_settings import Place, Retention, Settings, Target
+from node.monitor.core.model.monitor_settings import Place, Retention, Settings, Target
 
 DEFAULT_STATE_DIRECTORY = Path("/var/lib/alarm-monitor")
 DATABASE = "history.db"

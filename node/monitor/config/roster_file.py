@@ -15,8 +15,8 @@ from node.config.reader import FileFormat, Section, Sections, repeated
 from node.config.values import ID, LOCATION, Id, Location
 from node.core.settings import AlarmClass
 from node.errors import ConfigError
-from node.monitor.core.exchange.monitor_settings import Place, Settings
-from node.monitor.core.model import NodeKey
+from node.monitor.core.model.monitor_settings import Place, Settings
+from node.monitor.core.model.records import NodeKey
 
 ROSTER_COPY = "roster.copy"
 """In the state directory: the last roster that was in order."""

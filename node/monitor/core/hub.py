@@ -16,13 +16,10 @@ from typing import assert_never
 from node.monitor.core.commands.button_tests import ButtonTests
 from node.monitor.core.commands.dispatch import Dispatch
 from node.monitor.core.commands.probes import Probes
-from node.monitor.core.commands.requests import Answer, IsolateTarget, Request, RestoreTarget, TryTarget
 from node.monitor.core.commands.targets import Targets
 from node.monitor.core.commands.walk_tests import WalkTests
-from node.monitor.core.decisions import ClearTopics, Decisions, Ledger, Moment
-from node.monitor.core.exchange.batch import Remembered, Stored
-from node.monitor.core.exchange.monitor_settings import Settings
-from node.monitor.core.findings.leftovers import clear_leftovers
+from node.monitor.core.decisions.batch import Remembered, Stored
+from node.monitor.core.decisions.ledger import ClearTopics, Decisions, Ledger, Moment
 from node.monitor.core.findings.node_faults import NodeFaults
 from node.monitor.core.findings.self_check import SelfCheck
 from node.monitor.core.findings.target_coverage import TargetCoverage
@@ -32,14 +29,17 @@ from node.monitor.core.incidents.known.reported import Reported
 from node.monitor.core.incidents.lifecycle import Incidents
 from node.monitor.core.incidents.resync import Resync
 from node.monitor.core.incidents.told_calls import ToldCalls
-from node.monitor.core.model import EventKey, IncidentKey, NodeKey
+from node.monitor.core.leftovers import clear_leftovers
+from node.monitor.core.model.counters import Counters
+from node.monitor.core.model.monitor_settings import Settings
+from node.monitor.core.model.records import EventKey, IncidentKey, NodeKey
+from node.monitor.core.model.requests import Answer, IsolateTarget, Request, RestoreTarget, TryTarget
 from node.monitor.core.nodes.duplicate_identity import DuplicateIdentity
 from node.monitor.core.nodes.events.heard_events import happened_utc, heard_event
 from node.monitor.core.nodes.events.receipts import Receipts
 from node.monitor.core.nodes.node import Tracked
 from node.monitor.core.nodes.node_supervision import Fleet
 from node.monitor.core.nodes.roster import NODES_LIMIT
-from node.monitor.core.view.view_types import Counters
 from node.protocol.messages import Alarm, Event, HeartbeatMessage, ReplyMessage, State
 
 TICK_S = 0.5

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from time import monotonic
 
-from node.monitor.core.exchange.batch import Batch, Refused, Remembered, Stored, StoreFailed, StoreRecovered
-from node.monitor.core.exchange.monitor_settings import Retention
+from node.monitor.core.decisions.batch import Batch, Refused, Remembered, Stored, StoreFailed, StoreRecovered
+from node.monitor.core.model.monitor_settings import Retention
 from node.monitor.errors import HistoryUrlError
 from node.monitor.history.database.connection import Database
 from node.monitor.history.outbox.database_outbox import StoredOutbox

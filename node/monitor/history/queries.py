@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from msgspec import Struct
 from sqlalchemy import Column, Select, Table, exists, or_, select
 
-from node.monitor.core.model import ButtonTest, Flip, HeardEvent, IncidentRecord, PastFinding
+from node.monitor.core.model.records import ButtonTest, Flip, HeardEvent, IncidentRecord, PastFinding
 from node.monitor.history.database.connection import Database
 from node.monitor.history.schema.rows import made
 from node.monitor.history.schema.tables import events, findings, flips, incidents, tests

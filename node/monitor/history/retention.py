@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, or_, select
 
-from node.monitor.core.exchange.monitor_settings import Retention
+from node.monitor.core.model.monitor_settings import Retention
 from node.monitor.history.database.connection import Database
 from node.monitor.history.schema.tables import (
     events,

@@ -14,7 +14,7 @@ from msgspec import Struct
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from node.monitor.core.model import Role
+from node.monitor.core.model.records import Role
 from node.monitor.errors import HistoryError, TokenNameError
 from node.monitor.history.database.connection import Database
 from node.monitor.history.schema.rows import made

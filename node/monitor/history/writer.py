@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from node.core.back_off import BackOff
-from node.monitor.core.exchange.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
+from node.monitor.core.decisions.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.errors import HistoryError, UnstorableError
 
 _AT_ONCE = 1_000  # batches in one transaction: an alarm waits for one such transaction at most

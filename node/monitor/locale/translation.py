@@ -18,9 +18,9 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
 from node.errors.faults import FAULTS
-from node.monitor.core.exchange.monitor_settings import Language, Place
-from node.monitor.core.findings.catalogue import FINDINGS
-from node.monitor.core.model import NodeKey
+from node.monitor.core.model.catalogue import FINDINGS
+from node.monitor.core.model.monitor_settings import Language, Place
+from node.monitor.core.model.records import NodeKey
 from node.sanitize import plain
 
 TITLE_LENGTH = 60

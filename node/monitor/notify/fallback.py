@@ -9,7 +9,7 @@ Rules:
    this process doesn't tell it again. After a crash in between it is told again: somebody then hears of an alarm twice.
    While the database takes nothing and something is held here, the database isn't asked: it may take seconds to say
    that it is away.
-3. The order is that of core/exchange/deliveries.py. If too much is held, the node with the most notices loses some.
+3. The order is that of core/decisions/deliveries.py. If too much is held, the node with the most notices loses some.
 4. Notices that are gathered wait for the database: a finding wakes nobody at night, a call for help does. One finding
    is told from here, that the history fails: the database can't hold that one.
 """
@@ -23,9 +23,9 @@ from time import monotonic
 from typing import NamedTuple
 
 from node.errors import AlarmNodeError
-from node.monitor.core.exchange.deliveries import Claim, Delivery, Outbox, Settled, Waiting, urgency
-from node.monitor.core.findings.catalogue import HISTORY_FAILS
-from node.monitor.core.model import Notice
+from node.monitor.core.decisions.deliveries import Claim, Delivery, Outbox, Settled, Waiting, urgency
+from node.monitor.core.model.catalogue import HISTORY_FAILS
+from node.monitor.core.model.records import Notice
 
 FALLBACK_S = 3.0
 HELD_LIMIT = 1_000

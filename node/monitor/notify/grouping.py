@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from math import inf
 
 from node.core.back_off import BackOff
-from node.monitor.core.exchange.deliveries import RETRY_MAX_S, Delivery, Waiting
-from node.monitor.core.model import FindingKey, NoticeKind
+from node.monitor.core.decisions.deliveries import RETRY_MAX_S, Delivery, Waiting
+from node.monitor.core.model.records import FindingKey, NoticeKind
 
 FEW = 3
 """If more nodes than these go down at the same time, that is no coincidence."""

@@ -4,7 +4,7 @@ A commit may wait without end, and without an error, for a dead standby or for a
 the server ends it (statement_timeout would report such a commit wrongly), and none of TCP does. So each call has a
 thread of its own, which is left alone if it hangs for so long. While one hangs, no further call is made.
 
-A call that was left alone may still take effect later. The rules of core/exchange/deliveries.py allow for that: a
+A call that was left alone may still take effect later. The rules of core/decisions/deliveries.py allow for that: a
 claim that nobody renews is void after LEASE_S, and what was settled is settled only once.
 """
 
@@ -15,7 +15,7 @@ from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from node.errors import AlarmNodeError
-from node.monitor.core.exchange.deliveries import Claim, Outbox, Settled, Waiting
+from node.monitor.core.decisions.deliveries import Claim, Outbox, Settled, Waiting
 
 T = TypeVar("T")
 

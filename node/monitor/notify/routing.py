@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from node.errors.faults import Severity
-from node.monitor.core.exchange.monitor_settings import Target
-from node.monitor.core.findings.catalogue import ISOLATED, SUPERVISION, TARGET_FAILS, own_parts
-from node.monitor.core.model import Notice, NoticeKind
+from node.monitor.core.model.catalogue import ISOLATED, SUPERVISION, TARGET_FAILS, own_parts
+from node.monitor.core.model.monitor_settings import Target
+from node.monitor.core.model.records import Notice, NoticeKind
 
 
 def targets_of(notice: Notice, targets: Iterable[Target]) -> tuple[str, ...]:

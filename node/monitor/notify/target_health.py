@@ -6,7 +6,7 @@ from threading import Lock
 from time import monotonic
 from typing import NamedTuple
 
-from node.monitor.core.model import IncidentKey, Notice
+from node.monitor.core.model.records import IncidentKey, Notice
 
 log = logging.getLogger(__name__)
 

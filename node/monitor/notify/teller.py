@@ -7,9 +7,9 @@ Rules:
 
 1. Claim, then act. A claim is renewed while its try hangs, and settled before the thread claims again. If the database
    is away, the claim is settled as soon as it is back, and meanwhile calls are told from memory (fallback.py). What a
-   dead process had claimed is told again, as "perhaps told before" (core/exchange/deliveries.py). A thread whose claim
+   dead process had claimed is told again, as "perhaps told before" (core/decisions/deliveries.py). A thread whose claim
    was taken over can't take its message back. It settles nothing, because the claim is another monitor's now.
-2. The order is that of core/exchange/deliveries.py: the worst calls first, and one node's notices as one message.
+2. The order is that of core/decisions/deliveries.py: the worst calls first, and one node's notices as one message.
 3. A failed try is repeated 2 s later, doubling to five minutes.
 4. Two failures in a row are a problem (``TargetFailed``), until the next success (``TargetWorks``), which makes
    everything due that waits for this target. After a single failure only that message waits: a message that the target
@@ -28,8 +28,8 @@ from typing import NamedTuple
 from babel.dates import LOCALTZ
 
 from node.errors import AlarmNodeError
-from node.monitor.core.exchange.deliveries import Outbox
-from node.monitor.core.exchange.monitor_settings import Language, Place, Target
+from node.monitor.core.decisions.deliveries import Outbox
+from node.monitor.core.model.monitor_settings import Language, Place, Target
 from node.monitor.locale.translation import Words
 from node.monitor.notify.routing import targets_of
 from node.monitor.notify.sender import Outcome, Sender, problem_of

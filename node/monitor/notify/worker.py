@@ -10,8 +10,8 @@ from threading import Event, Thread
 from time import monotonic
 
 from node.errors import AlarmNodeError
-from node.monitor.core.exchange.deliveries import RENEW_S, Claim, Delivery, Outbox, Settled
-from node.monitor.core.exchange.monitor_settings import Target
+from node.monitor.core.decisions.deliveries import RENEW_S, Claim, Delivery, Outbox, Settled
+from node.monitor.core.model.monitor_settings import Target
 from node.monitor.locale.translation import Words
 from node.monitor.notify.grouping import MANY_S, RETRY, GatherWindow, is_given_up, left_out
 from node.monitor.notify.sender import SEND_S, Outcome, Sender

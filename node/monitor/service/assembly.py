@@ -14,7 +14,7 @@ from node.monitor.api.auth import LocalAuthentication
 from node.monitor.api.operations.operation import Sources
 from node.monitor.api.server import Server, on_network, on_this_machine
 from node.monitor.config import monitor_file, roster_file
-from node.monitor.core.exchange.monitor_settings import SOCKET, Settings
+from node.monitor.core.model.monitor_settings import SOCKET, Settings
 from node.monitor.errors import HistoryUrlError, MonitorDirectoryError, MonitorRunningError
 from node.monitor.history.history import History
 from node.monitor.notify.teller import targets_of

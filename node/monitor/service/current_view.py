@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 
 from node import __version__
-from node.monitor.core.decisions import Moment
-from node.monitor.core.findings.catalogue import API_AWAY
+from node.monitor.core.decisions.ledger import Moment
 from node.monitor.core.hub import Hub
+from node.monitor.core.model.catalogue import API_AWAY
 from node.monitor.core.view.build import view
 from node.monitor.core.view.view_types import View
 

@@ -2,9 +2,9 @@
 
 import logging
 
-from node.monitor.core.decisions import Decisions
-from node.monitor.core.findings.catalogue import kind_of
-from node.monitor.core.model import FindingKey
+from node.monitor.core.decisions.ledger import Decisions
+from node.monitor.core.model.catalogue import kind_of
+from node.monitor.core.model.records import FindingKey
 from node.monitor.locale.translation import one_line
 from node.monitor.notify.texts.vocabulary import DETAILS
 

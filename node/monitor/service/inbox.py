@@ -21,8 +21,8 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from node.monitor.core.exchange.monitor_codec import Heard
-from node.monitor.core.model import NodeKey
+from node.monitor.core.decisions.monitor_codec import Heard
+from node.monitor.core.model.records import NodeKey
 from node.protocol.messages import HeartbeatMessage
 
 NODE_ROOM = 256

@@ -29,12 +29,12 @@ from functools import partial
 
 from node.config.reader import first_problem
 from node.io.systemd import Feed, Notifier
-from node.monitor.core.commands.requests import Answer, Request
-from node.monitor.core.decisions import Decisions, Moment, Respond, TellTest
-from node.monitor.core.exchange.batch import Refused, Remembered, Stored, StoreFailed, StoreRecovered
-from node.monitor.core.exchange.monitor_codec import HEARTBEAT_S
-from node.monitor.core.exchange.monitor_settings import Settings
+from node.monitor.core.decisions.batch import Refused, Remembered, Stored, StoreFailed, StoreRecovered
+from node.monitor.core.decisions.ledger import Decisions, Moment, Respond, TellTest
+from node.monitor.core.decisions.monitor_codec import HEARTBEAT_S
 from node.monitor.core.hub import Hub
+from node.monitor.core.model.monitor_settings import Settings
+from node.monitor.core.model.requests import Answer, Request
 from node.monitor.history.history import History
 from node.monitor.history.writer import Writer
 from node.monitor.notify.fallback import FallbackOutbox

@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from dataclasses import replace
 from itertools import count
 
-from node.monitor.core.commands.requests import Answer, Request, must_be_stored
-from node.monitor.core.decisions import Respond
+from node.monitor.core.decisions.ledger import Respond
+from node.monitor.core.model.requests import Answer, Request, must_be_stored
 
 STORED_S = 5.0
 """How long an answer waits until its decision is stored. After that it says that it isn't stored."""

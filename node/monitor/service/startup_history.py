@@ -10,8 +10,8 @@ import logging
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from node.monitor.core.decisions import Moment
-from node.monitor.core.exchange.batch import Remembered
+from node.monitor.core.decisions.batch import Remembered
+from node.monitor.core.decisions.ledger import Moment
 from node.monitor.errors import HistoryError
 from node.monitor.history.history import History
 from node.monitor.history.writer import HANGS

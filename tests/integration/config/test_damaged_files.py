@@ -16,7 +16,7 @@ from node.config.brokers import Broker as Reached
 from node.core.events import CredentialsSeen, Event, LinkDown, LinkUp
 from node.io.mqtt import link_queue
 from node.io.mqtt.session import session
-from node.monitor.core.exchange.monitor_codec import MonitorWire
+from node.monitor.core.decisions.monitor_codec import MonitorWire
 from node.monitor.service.links.broker_link import Link
 from tests.support.broker import Broker
 from tests.support.certificates import Authority

@@ -9,10 +9,10 @@ import pytest
 from node.errors import AlarmNodeError
 from node.monitor.api.operations import actions
 from node.monitor.api.operations.history_access import Which
-from node.monitor.core.commands import requests
-from node.monitor.core.commands.requests import Answer
-from node.monitor.core.findings.catalogue import DOWN
-from node.monitor.core.model import IncidentKey, NodeKey, Role
+from node.monitor.core.model import requests
+from node.monitor.core.model.catalogue import DOWN
+from node.monitor.core.model.records import IncidentKey, NodeKey, Role
+from node.monitor.core.model.requests import Answer
 from tests.support.building import INCIDENT, building, node
 from tests.support.web import Behind, Site, serving
 

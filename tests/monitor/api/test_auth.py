@@ -16,7 +16,7 @@ from node.monitor.api import auth
 from node.monitor.api.auth import ADMITTED, TokenAuthentication, sender_of
 from node.monitor.api.operations.operation_table import OPERATIONS, PREFIX
 from node.monitor.api.problems import ProblemError
-from node.monitor.core.model import Role
+from node.monitor.core.model.records import Role
 from tests.support.building import INCIDENT
 from tests.support.node import wait_until
 from tests.support.web import REVOKED, SECRETS, Behind, Site, TokenList, bearer, serving

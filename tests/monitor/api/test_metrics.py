@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from node.monitor.api.metrics import Metrics
-from node.monitor.core.model import Status
+from node.monitor.core.model.records import Status
 from node.monitor.core.view.view_types import BrokerView
 from tests.support.building import NOW, building, node
 from tests.support.web import Behind

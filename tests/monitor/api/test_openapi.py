@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from node.monitor.api.operations.operation_table import OPERATIONS, PREFIX
-from node.monitor.core.commands.requests import Answer
-from node.monitor.core.model import Role
+from node.monitor.core.model.records import Role
+from node.monitor.core.model.requests import Answer
 from tests.support.web import SECRETS, Behind, serving
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")

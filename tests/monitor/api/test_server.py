@@ -20,7 +20,7 @@ from node.monitor.api import server as web_server
 from node.monitor.api.app import create_app
 from node.monitor.api.operations.operation_table import PREFIX
 from node.monitor.api.server import Server, on_network, on_this_machine
-from node.monitor.core.model import Role
+from node.monitor.core.model.records import Role
 from tests.support.building import building, node
 from tests.support.web import SECRETS, Behind, Site, server_of, serving
 

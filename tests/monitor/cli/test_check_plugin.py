@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from node.errors.faults import Severity
 from node.monitor.cli.nagios.plugin import State
-from node.monitor.core.model import Role, Status
+from node.monitor.core.model.records import Role, Status
 from tests.support.building import building, finding, incident, node
 from tests.support.plugin import LINE, run
 from tests.support.web import SECRETS, Behind, Site, serving

@@ -22,9 +22,9 @@ from node.errors.faults import Severity
 from node.monitor.api.metrics import Metrics
 from node.monitor.cli import main
 from node.monitor.cli.nagios.plugin import Report, State
-from node.monitor.core.exchange.deliveries import Delivery
-from node.monitor.core.exchange.monitor_settings import Language, Place
-from node.monitor.core.model import (
+from node.monitor.core.decisions.deliveries import Delivery
+from node.monitor.core.model.monitor_settings import Language, Place
+from node.monitor.core.model.records import (
     ButtonTest,
     EventKey,
     FindingKey,

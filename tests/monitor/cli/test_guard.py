@@ -21,9 +21,9 @@ from node.monitor.cli.api_client import which_monitor
 from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.api_client.which_monitor import Local, language_of, look, reach
 from node.monitor.cli.output.replies import STATES
-from node.monitor.core.commands.requests import Acknowledge, EndWalkTest, Identify, Reset, StartWalkTest
-from node.monitor.core.exchange.monitor_settings import SOCKET
-from node.monitor.core.model import Role
+from node.monitor.core.model.monitor_settings import SOCKET
+from node.monitor.core.model.records import Role
+from node.monitor.core.model.requests import Acknowledge, EndWalkTest, Identify, Reset, StartWalkTest
 from tests.support.broker import Broker
 from tests.support.building import building, incident, node
 from tests.support.monitor import RunningMonitor, alarm_monitor, write_monitor

@@ -22,8 +22,8 @@ from node.monitor.cli.api_client import http_client
 from node.monitor.cli.export import history_export
 from node.monitor.cli.export.columns import zone
 from node.monitor.cli.output.replies import words_of
-from node.monitor.core.findings.catalogue import BROKER_AWAY, DOWN
-from node.monitor.core.model import EventKey, HeardEvent, NodeKey, Role
+from node.monitor.core.model.catalogue import BROKER_AWAY, DOWN
+from node.monitor.core.model.records import EventKey, HeardEvent, NodeKey, Role
 from node.monitor.history.history import Batch, History
 from node.protocol.messages import PAYLOAD_LIMIT
 from tests.support.history import at, event, finding

@@ -20,7 +20,7 @@ from node.monitor.cli.export import history_export, test_report
 from node.monitor.cli.export.columns import for_people, headings
 from node.monitor.cli.export.csv_cells import PLAIN, csv_lines, for_excel
 from node.monitor.cli.output.replies import words_of
-from node.monitor.core.model import Role
+from node.monitor.core.model.records import Role
 from node.monitor.history.history import History
 from tests.support.building import building, finding, node
 from tests.support.monitor import alarm_monitor, write_monitor

@@ -14,8 +14,8 @@ from node.monitor.cli.api_client.http_client import Api
 from node.monitor.cli.api_client.monitor_client import ApiError, MonitorClient, Where, explained
 from node.monitor.cli.api_client.which_monitor import reach
 from node.monitor.cli.output.replies import refused, words_of
-from node.monitor.core.commands.requests import Answer
-from node.monitor.core.model import Role
+from node.monitor.core.model.records import Role
+from node.monitor.core.model.requests import Answer
 from tests.support.broker import free_port
 from tests.support.certificates import Authority, Pair
 from tests.support.monitor import write_monitor

@@ -13,9 +13,9 @@ from node.monitor.cli.api_client.monitor_client import explained
 from node.monitor.cli.export.history_export import line_of
 from node.monitor.cli.output.replies import DONE, done, refused, words_of
 from node.monitor.cli.output.status import show_walk_tests
-from node.monitor.core.commands.requests import Acknowledge, Answer, StartWalkTest
-from node.monitor.core.findings.catalogue import UNREACHED
-from node.monitor.core.model import IncidentKey, NodeKey
+from node.monitor.core.model.catalogue import UNREACHED
+from node.monitor.core.model.records import IncidentKey, NodeKey
+from node.monitor.core.model.requests import Acknowledge, Answer, StartWalkTest
 from tests.monitor.core.node_messages import SITE, goodbye, heartbeat
 from tests.monitor.core.play import Play
 

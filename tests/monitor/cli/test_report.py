@@ -8,7 +8,7 @@ from node.monitor.cli.export import test_report
 from node.monitor.cli.export.columns import zone
 from node.monitor.cli.export.csv_cells import PLAIN
 from node.monitor.cli.output.replies import words_of
-from node.monitor.core.exchange.monitor_settings import Language
+from node.monitor.core.model.monitor_settings import Language
 
 
 def button(node: str, *, overdue: bool) -> dict[str, Any]:

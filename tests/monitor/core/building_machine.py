@@ -8,12 +8,12 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from msgspec.structs import replace
 
 from node.core.model import Phase
-from node.monitor.core.commands.requests import Acknowledge, PauseNode, Reset, Resume
-from node.monitor.core.decisions import Respond, SendCommand, SendReceipt
-from node.monitor.core.exchange.batch import Batch
-from node.monitor.core.exchange.monitor_settings import Target
+from node.monitor.core.decisions.batch import Batch
+from node.monitor.core.decisions.ledger import Respond, SendCommand, SendReceipt
 from node.monitor.core.hub import Hub
-from node.monitor.core.model import EventKey, IncidentKey, Notice
+from node.monitor.core.model.monitor_settings import Target
+from node.monitor.core.model.records import EventKey, IncidentKey, Notice
+from node.monitor.core.model.requests import Acknowledge, PauseNode, Reset, Resume
 from node.protocol.messages import Alarm, Event, EventId, State
 from tests.monitor.core.committed import Committed
 from tests.monitor.core.node_messages import (

@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
-from node.monitor.core.exchange.batch import Batch, Remembered, Stored
+from node.monitor.core.decisions.batch import Batch, Remembered, Stored
 from node.monitor.core.incidents.known.merge import merge
-from node.monitor.core.model import (
+from node.monitor.core.model.records import (
     Button,
     EventKey,
     Finding,

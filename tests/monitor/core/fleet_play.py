@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from node.monitor.core.decisions import Ledger
-from node.monitor.core.exchange.monitor_settings import Place
-from node.monitor.core.model import NodeKey, NodeRecord, Pause, Status
+from node.monitor.core.decisions.ledger import Ledger
+from node.monitor.core.model.monitor_settings import Place
+from node.monitor.core.model.records import NodeKey, NodeRecord, Pause, Status
 from node.monitor.core.nodes.node_supervision import Fleet
 from node.protocol.messages import HeartbeatMessage, State
 from tests.monitor.core.node_messages import (

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from node.monitor.core.model import NoticeKind
+from node.monitor.core.model.records import NoticeKind
 from node.protocol.messages import Alarm, Event, OpenIncident
 from tests.monitor.core.node_messages import (
     BOOT,

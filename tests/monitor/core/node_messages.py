@@ -5,8 +5,8 @@ from typing import Any
 
 from node.core.model import Phase
 from node.core.settings import AlarmClass
-from node.monitor.core.decisions import Moment
-from node.monitor.core.model import NodeKey
+from node.monitor.core.decisions.ledger import Moment
+from node.monitor.core.model.records import NodeKey
 from node.protocol.messages import (
     UNREAD,
     Alarm,

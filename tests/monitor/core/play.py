@@ -6,12 +6,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from node.core.settings import AlarmClass
-from node.monitor.core.commands.requests import Answer, Request, Reset
-from node.monitor.core.decisions import Decisions, Moment, Respond, SendCommand, SendReceipt
-from node.monitor.core.exchange.batch import Remembered
-from node.monitor.core.exchange.monitor_settings import Target
+from node.monitor.core.decisions.batch import Remembered
+from node.monitor.core.decisions.ledger import Decisions, Moment, Respond, SendCommand, SendReceipt
 from node.monitor.core.hub import Hub
-from node.monitor.core.model import IncidentKey, IncidentRecord, NodeKey, Tally
+from node.monitor.core.model.monitor_settings import Target
+from node.monitor.core.model.records import IncidentKey, IncidentRecord, NodeKey, Tally
+from node.monitor.core.model.requests import Answer, Request, Reset
 from node.monitor.core.nodes.events.sequence import merged
 from node.protocol.messages import Event
 from node.protocol.monitor_messages import ReceiptKind

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from node.config.brokers import Broker
-from node.monitor.core.exchange.monitor_settings import Settings, Target
+from node.monitor.core.model.monitor_settings import Settings, Target
 from tests.monitor.core.node_messages import BROKER, OTHER_BROKER, SITE
 
 TWO_BROKERS = (Broker(BROKER, "127.0.0.1", 1), Broker(OTHER_BROKER, "127.0.0.1", 2))

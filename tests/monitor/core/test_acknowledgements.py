@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as replaced
 
-from node.monitor.core.commands.requests import Acknowledge, Reset
-from node.monitor.core.exchange.batch import Remembered, Stored
+from node.monitor.core.decisions.batch import Remembered, Stored
 from node.monitor.core.incidents.known.unheard_incidents import LISTED_S
-from node.monitor.core.model import EventKey, IncidentKey, IncidentRecord, NoticeKind
+from node.monitor.core.model.records import EventKey, IncidentKey, IncidentRecord, NoticeKind
+from node.monitor.core.model.requests import Acknowledge, Reset
 from node.protocol.messages import INCIDENTS_LIMIT
 from tests.monitor.core.node_messages import (
     BOOT,

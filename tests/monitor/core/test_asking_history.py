@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from node.monitor.core.exchange.batch import Stored
+from node.monitor.core.decisions.batch import Stored
 from tests.monitor.core.node_messages import BOOT, event, heartbeat, moment, press
 from tests.monitor.core.play import INCIDENT, Play
 

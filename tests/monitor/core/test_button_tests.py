@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from node.monitor.core.commands.requests import EndWalkTest, StartWalkTest
-from node.monitor.core.decisions import Moment
-from node.monitor.core.exchange.batch import Remembered
+from node.monitor.core.decisions.batch import Remembered
+from node.monitor.core.decisions.ledger import Moment
 from node.monitor.core.hub import REVIEW_S
-from node.monitor.core.model import Button, NodeRecord, Pause, Status, WalkTest
+from node.monitor.core.model.records import Button, NodeRecord, Pause, Status, WalkTest
+from node.monitor.core.model.requests import EndWalkTest, StartWalkTest
 from node.monitor.core.view.build import view
 from tests.monitor.core.node_messages import BOOT, ROOM, SITE, START, event, heartbeat, moment, will
 from tests.monitor.core.play import Play

@@ -2,10 +2,10 @@
 
 from msgspec.structs import replace
 
-from node.monitor.core.exchange.batch import Remembered
-from node.monitor.core.exchange.monitor_settings import Target
+from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.incidents.call_rate import ANOTHER_S, CALL, CALLS, FURTHER_PRESS, SHOWN_S
-from node.monitor.core.model import NodeKey, NodeRecord, Notice, NoticeKind, Status
+from node.monitor.core.model.monitor_settings import Target
+from node.monitor.core.model.records import NodeKey, NodeRecord, Notice, NoticeKind, Status
 from tests.monitor.core.node_messages import ROOM, SITE, START, about, press
 from tests.monitor.core.play import ESCALATE_S, Play
 

@@ -5,7 +5,11 @@ from datetime import timedelta
 import pytest
 
 from node.monitor.core.commands.dispatch import ANSWER_S, PENDING_LIMIT
-from node.monitor.core.commands.requests import (
+from node.monitor.core.decisions.batch import Remembered
+from node.monitor.core.decisions.ledger import Moment, Respond
+from node.monitor.core.model.monitor_settings import Target
+from node.monitor.core.model.records import IncidentRecord, NodeKey
+from node.monitor.core.model.requests import (
     Acknowledge,
     Answer,
     Identify,
@@ -17,10 +21,6 @@ from node.monitor.core.commands.requests import (
     Silence,
     must_be_stored,
 )
-from node.monitor.core.decisions import Moment, Respond
-from node.monitor.core.exchange.batch import Remembered
-from node.monitor.core.exchange.monitor_settings import Target
-from node.monitor.core.model import IncidentRecord, NodeKey
 from tests.monitor.core.node_messages import ROOM, SITE, about, goodbye, heartbeat, moment, press, reply
 from tests.monitor.core.play import INCIDENT, Play
 

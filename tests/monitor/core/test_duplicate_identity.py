@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from node.errors.faults import Severity
-from node.monitor.core.exchange.batch import Remembered
-from node.monitor.core.model import Finding, FindingKey, NodeRecord, Status
+from node.monitor.core.decisions.batch import Remembered
+from node.monitor.core.model.records import Finding, FindingKey, NodeRecord, Status
 from node.monitor.core.nodes.duplicate_identity import MARGIN_S, SHOWN_S
 from node.protocol.messages import HeartbeatMessage
 from tests.monitor.core.node_messages import BOOT, LATER_BOOT, ROOM, START, heartbeat

@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from node.monitor.core.exchange.monitor_settings import Target
-from node.monitor.core.model import NoticeKind
+from node.monitor.core.model.monitor_settings import Target
+from node.monitor.core.model.records import NoticeKind
 from tests.monitor.core.node_messages import press
 from tests.monitor.core.play import ESCALATE_S, Play
 

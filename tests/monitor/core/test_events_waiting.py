@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from node.monitor.core.exchange.batch import Remembered
-from node.monitor.core.model import EventKey, NodeKey, NoticeKind
+from node.monitor.core.decisions.batch import Remembered
+from node.monitor.core.model.records import EventKey, NodeKey, NoticeKind
 from node.monitor.core.nodes.events.receipts import CALLS_ROOM, ROOM, STORING_S
 from node.protocol.messages import Event
 from tests.monitor.core.node_messages import BOOT, SITE, about, event, moment, press

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from node.core.walk_test import RECENT_S
-from node.monitor.core.commands.requests import StartWalkTest
-from node.monitor.core.exchange.batch import Remembered
-from node.monitor.core.exchange.monitor_settings import Place
+from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.hub import Hub
-from node.monitor.core.model import NodeKey, Pause, Status
+from node.monitor.core.model.monitor_settings import Place
+from node.monitor.core.model.records import NodeKey, Pause, Status
+from node.monitor.core.model.requests import StartWalkTest
 from node.monitor.core.view.build import view
 from tests.monitor.core.fleet_play import DOWN_S, LATE_S
 from tests.monitor.core.fleet_play import Play as FleetPlay

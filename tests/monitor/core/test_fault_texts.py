@@ -1,6 +1,6 @@
 """What a node says of its faults is cut to what a history holds and a table shows."""
 
-from node.monitor.core.model import FindingKey
+from node.monitor.core.model.records import FindingKey
 from tests.monitor.core.node_messages import ROOM, heartbeat
 from tests.monitor.core.play import Play
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from node.monitor.core.commands.requests import Answer, Forget, PauseNode, Reset
-from node.monitor.core.decisions import ClearTopics
-from node.monitor.core.exchange.monitor_settings import Place
-from node.monitor.core.model import NodeKey, NoticeKind
+from node.monitor.core.decisions.ledger import ClearTopics
+from node.monitor.core.model.monitor_settings import Place
+from node.monitor.core.model.records import NodeKey, NoticeKind
+from node.monitor.core.model.requests import Answer, Forget, PauseNode, Reset
 from tests.monitor.core.node_messages import ROOM, SITE, alarm, birth, goodbye, heartbeat, press, will
 from tests.monitor.core.play import INCIDENT, Play
 

@@ -1,7 +1,7 @@
 """What is kept of a node beside its findings: who counts as ours, and which incidents are its own."""
 
-from node.monitor.core.commands.requests import Answer, Forget, Reset
-from node.monitor.core.model import NodeKey
+from node.monitor.core.model.records import NodeKey
+from node.monitor.core.model.requests import Answer, Forget, Reset
 from node.monitor.core.nodes.roster import PROVEN_S
 from tests.monitor.core.node_messages import ROOM, SITE, goodbye, heartbeat, press
 from tests.monitor.core.play import INCIDENT, Play

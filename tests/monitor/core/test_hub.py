@@ -2,13 +2,13 @@
 
 from msgspec.structs import replace as replaced
 
-from node.monitor.core.commands.requests import (
+from node.monitor.core.decisions.batch import Remembered, Stored
+from node.monitor.core.model.monitor_settings import Target
+from node.monitor.core.model.records import EventKey, FindingKey, NodeKey, NoticeKind, Tally
+from node.monitor.core.model.requests import (
     Answer,
     Reset,
 )
-from node.monitor.core.exchange.batch import Remembered, Stored
-from node.monitor.core.exchange.monitor_settings import Target
-from node.monitor.core.model import EventKey, FindingKey, NodeKey, NoticeKind, Tally
 from node.monitor.core.view.build import view
 from node.protocol.messages import EventId, EventRange
 from tests.monitor.core.node_messages import (

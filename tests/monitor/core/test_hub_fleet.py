@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from node.monitor.core.commands.requests import PauseNode, Resume
-from node.monitor.core.exchange.batch import Remembered
-from node.monitor.core.exchange.monitor_settings import Place
-from node.monitor.core.model import NodeRecord, NoticeKind, Pause, Status
+from node.monitor.core.decisions.batch import Remembered
+from node.monitor.core.model.monitor_settings import Place
+from node.monitor.core.model.records import NodeRecord, NoticeKind, Pause, Status
+from node.monitor.core.model.requests import PauseNode, Resume
 from node.monitor.core.nodes.restored_nodes import GOODBYE_S
 from node.monitor.core.view.build import view
 from tests.monitor.core.node_messages import (

@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from node.monitor.core.commands.button_tests import NODE_BUTTONS_LIMIT
-from node.monitor.core.exchange.batch import Remembered
+from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.hub import REVIEW_S
-from node.monitor.core.model import NodeKey, Tally
+from node.monitor.core.model.records import NodeKey, Tally
 from node.monitor.core.nodes.events.heard_events import FIRST_UTC
 from node.monitor.core.view.build import view
 from node.protocol.messages import FAULTS_LIMIT, EventRange

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import invariant
 
-from node.monitor.core.findings.catalogue import OPEN_ALARM_UNSTORED, RESET_MISSING, UNTOLD
 from node.monitor.core.hub import TICK_S
-from node.monitor.core.model import FindingKey, IncidentKey, IncidentRecord, NoticeKind, Status
+from node.monitor.core.model.catalogue import OPEN_ALARM_UNSTORED, RESET_MISSING, UNTOLD
+from node.monitor.core.model.records import FindingKey, IncidentKey, IncidentRecord, NoticeKind, Status
 from tests.monitor.core.building_machine import (
     GROUPS,
     KNOWN_WITHIN_S,

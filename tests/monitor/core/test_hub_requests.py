@@ -2,7 +2,10 @@
 
 import pytest
 
-from node.monitor.core.commands.requests import (
+from node.monitor.core.hub import REVIEW_S
+from node.monitor.core.model.monitor_settings import Place, Target
+from node.monitor.core.model.records import NodeKey
+from node.monitor.core.model.requests import (
     Acknowledge,
     Answer,
     EndWalkTest,
@@ -12,9 +15,6 @@ from node.monitor.core.commands.requests import (
     Reset,
     StartWalkTest,
 )
-from node.monitor.core.exchange.monitor_settings import Place, Target
-from node.monitor.core.hub import REVIEW_S
-from node.monitor.core.model import NodeKey
 from node.monitor.core.view.build import view
 from tests.monitor.core.node_messages import (
     ROOM,

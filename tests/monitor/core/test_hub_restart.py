@@ -5,10 +5,10 @@ from datetime import datetime
 import pytest
 
 from node.errors.faults import Severity
-from node.monitor.core.exchange.batch import Remembered
-from node.monitor.core.exchange.monitor_settings import Place
+from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.findings.self_check import SHOWN_S
-from node.monitor.core.model import Finding, FindingKey, IncidentKey, NodeKey, NodeRecord, Status
+from node.monitor.core.model.monitor_settings import Place
+from node.monitor.core.model.records import Finding, FindingKey, IncidentKey, NodeKey, NodeRecord, Status
 from tests.monitor.core.node_messages import BOOT, BROKER, OTHER_BROKER, ROOM, SITE, START, heartbeat, moment
 from tests.monitor.core.play import INCIDENT, Play, record_of
 from tests.monitor.core.settings import TWO_BROKERS

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as replaced
 
-from node.monitor.core.exchange.batch import Remembered, Stored
-from node.monitor.core.exchange.monitor_settings import Target
+from node.monitor.core.decisions.batch import Remembered, Stored
 from node.monitor.core.incidents.known import ended_incidents
 from node.monitor.core.incidents.known.open_incidents import OPEN_LIMIT
 from node.monitor.core.incidents.lifecycle import NORMAL_S
-from node.monitor.core.model import EventKey, IncidentKey, NodeKey
+from node.monitor.core.model.monitor_settings import Target
+from node.monitor.core.model.records import EventKey, IncidentKey, NodeKey
 from node.monitor.core.nodes.events.receipts import STORING_S
 from node.protocol.messages import INCIDENTS_LIMIT
 from tests.monitor.core.node_messages import (

@@ -4,10 +4,10 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from node.core.model import Phase
-from node.monitor.core.commands.requests import Acknowledge
-from node.monitor.core.findings.catalogue import RESET_MISSING
 from node.monitor.core.incidents.known.unheard_incidents import LISTED_S
 from node.monitor.core.incidents.lifecycle import NORMAL_S
+from node.monitor.core.model.catalogue import RESET_MISSING
+from node.monitor.core.model.requests import Acknowledge
 from node.protocol.messages import INCIDENTS_LIMIT, Alarm
 from tests.monitor.core.node_messages import (
     BOOT,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from node.core.settings import AlarmClass
 from node.monitor.core.incidents.known.merge import merge
-from node.monitor.core.model import IncidentRecord
+from node.monitor.core.model.records import IncidentRecord
 from tests.monitor.core.node_messages import START
 from tests.monitor.core.play import INCIDENT, record_of
 

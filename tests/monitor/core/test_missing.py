@@ -7,10 +7,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from node.monitor.core.exchange.batch import Batch
-from node.monitor.core.findings.catalogue import EVENTS_MISSING
+from node.monitor.core.decisions.batch import Batch
 from node.monitor.core.hub import Hub
-from node.monitor.core.model import EventKey
+from node.monitor.core.model.catalogue import EVENTS_MISSING
+from node.monitor.core.model.records import EventKey
 from node.protocol.messages import Event, EventId, State
 from tests.monitor.core.committed import Committed
 from tests.monitor.core.node_messages import BOOT, BROKER, ROOM, birth, event, heartbeat, moment

@@ -1,9 +1,9 @@
 """What nodes say of their faults: each a finding, within what a building can have."""
 
-from node.monitor.core.exchange.batch import Remembered
-from node.monitor.core.exchange.monitor_settings import Place
+from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.findings.node_faults import REFILL_S, ROOM, SHOWN_S
-from node.monitor.core.model import FindingKey, NodeKey
+from node.monitor.core.model.monitor_settings import Place
+from node.monitor.core.model.records import FindingKey, NodeKey
 from node.protocol.messages import FAULTS_LIMIT
 from tests.monitor.core.node_messages import ROOM as NODE
 from tests.monitor.core.node_messages import SITE, heartbeat

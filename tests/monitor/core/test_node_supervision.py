@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.monitor.core.model import FindingKey, NodeKey, NodeRecord, Pause, Status
+from node.monitor.core.model.records import FindingKey, NodeKey, NodeRecord, Pause, Status
 from node.monitor.core.nodes.roster import PROVEN_S, STRANGERS_LIMIT
 from node.protocol.messages import HeartbeatMessage, State
 from tests.monitor.core.fleet_play import DOWN_S, LATE_S, Play

@@ -1,7 +1,7 @@
 """A pause that ends by itself: the node is as it is at that moment, neither better nor worse."""
 
-from node.monitor.core.commands.requests import PauseNode
-from node.monitor.core.model import Status
+from node.monitor.core.model.records import Status
+from node.monitor.core.model.requests import PauseNode
 from tests.monitor.core.node_messages import BROKER, ROOM, heartbeat, moment
 from tests.monitor.core.play import Play
 

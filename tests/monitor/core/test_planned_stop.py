@@ -3,8 +3,8 @@
 import pytest
 
 from node.errors.faults import Severity
-from node.monitor.core.exchange.batch import Remembered
-from node.monitor.core.model import Finding, FindingKey, NodeRecord, Status
+from node.monitor.core.decisions.batch import Remembered
+from node.monitor.core.model.records import Finding, FindingKey, NodeRecord, Status
 from node.monitor.core.nodes.restored_nodes import GOODBYE_S
 from node.monitor.core.view.build import view
 from tests.monitor.core.node_messages import BOOT, ROOM, START, goodbye, heartbeat, moment

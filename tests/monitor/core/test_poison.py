@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from node.core.model import EventKind
 from node.core.settings import AlarmClass
-from node.monitor.core.commands.requests import Acknowledge
-from node.monitor.core.exchange.batch import Remembered
-from node.monitor.core.exchange.monitor_settings import Place
+from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.incidents.known.unheard_incidents import LISTED_S
-from node.monitor.core.model import NoticeKind
+from node.monitor.core.model.monitor_settings import Place
+from node.monitor.core.model.records import NoticeKind
+from node.monitor.core.model.requests import Acknowledge
 from node.monitor.core.nodes.events.plausibility import SHOWN_S
 from node.protocol.messages import Alarm, Event, EventId, EventRange, OpenIncident
 from tests.monitor.core.invented import LATER, calls, entry, listing, real, replace_key

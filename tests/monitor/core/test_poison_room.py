@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from node.monitor.core.exchange.batch import Remembered
+from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.incidents.known.open_incidents import OPEN_LIMIT
 from node.monitor.core.incidents.known.unheard_incidents import LISTED_S
-from node.monitor.core.model import NodeKey, Tally
+from node.monitor.core.model.records import NodeKey, Tally
 from node.monitor.core.nodes.events.plausibility import KEPT
 from node.protocol.messages import INCIDENTS_LIMIT
 from tests.monitor.core.invented import calls, entry, listing, real, replace_key

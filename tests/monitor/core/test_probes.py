@@ -3,7 +3,7 @@
 import pytest
 
 from node.monitor.core.commands.probes import ANSWER_S, AT_ONCE, PROBE_S, TRIES
-from node.monitor.core.model import NodeKey, Status
+from node.monitor.core.model.records import NodeKey, Status
 from tests.monitor.core.node_messages import BROKER, LATER_BOOT, ROOM, SITE, birth, heartbeat, moment, reply, will
 from tests.monitor.core.play import Play
 

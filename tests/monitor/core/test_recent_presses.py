@@ -3,7 +3,7 @@
 import pytest
 
 from node.core.walk_test import RECENT_S
-from node.monitor.core.commands.requests import Answer, Forget, StartWalkTest
+from node.monitor.core.model.requests import Answer, Forget, StartWalkTest
 from node.monitor.core.view.build import view
 from tests.monitor.core.node_messages import ROOM, SITE, event, goodbye, heartbeat, moment, press
 from tests.monitor.core.play import Play

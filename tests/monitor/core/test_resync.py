@@ -7,12 +7,12 @@ from msgspec.structs import replace as replaced
 
 from node.errors.faults import Severity
 from node.monitor.core.commands.dispatch import AGAIN_S, PENDING_LIMIT
-from node.monitor.core.commands.requests import Acknowledge, Answer, Identify, Request, Reset, Silence
-from node.monitor.core.exchange.batch import Remembered
+from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.incidents.known.reported import Reported
 from node.monitor.core.incidents.known.unheard_incidents import LISTED_S
 from node.monitor.core.incidents.lifecycle import NORMAL_S
-from node.monitor.core.model import Finding, FindingKey, NodeKey
+from node.monitor.core.model.records import Finding, FindingKey, NodeKey
+from node.monitor.core.model.requests import Acknowledge, Answer, Identify, Request, Reset, Silence
 from tests.monitor.core.node_messages import LATER_BOOT, ROOM, SITE, START, alarm, goodbye, heartbeat, press, reply
 from tests.monitor.core.play import INCIDENT, Play, record_of
 

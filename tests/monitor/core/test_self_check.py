@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from node.monitor.core.commands.requests import StartWalkTest
-from node.monitor.core.decisions import Moment
-from node.monitor.core.exchange.batch import Remembered
-from node.monitor.core.exchange.monitor_settings import Place, Target
+from node.monitor.core.decisions.batch import Remembered
+from node.monitor.core.decisions.ledger import Moment
 from node.monitor.core.findings.self_check import BROKER_GRACE_S, SHORT_S, SHOWN_S, THROWS_S, SelfCheck
-from node.monitor.core.model import EventKey, FindingKey, NodeKey, Status
+from node.monitor.core.model.monitor_settings import Place, Target
+from node.monitor.core.model.records import EventKey, FindingKey, NodeKey, Status
+from node.monitor.core.model.requests import StartWalkTest
 from node.monitor.core.nodes.events.receipts import STORING_S
 from node.monitor.core.nodes.roster import STRANGERS_LIMIT
 from node.monitor.core.view.build import view

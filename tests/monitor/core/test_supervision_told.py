@@ -6,13 +6,13 @@ import pytest
 
 from node.errors.faults import Severity
 from node.monitor.cli.output.replies import words_of
-from node.monitor.core.commands.requests import EndWalkTest, PauseNode, Resume, StartWalkTest
-from node.monitor.core.decisions import lasting
-from node.monitor.core.exchange.batch import Remembered
-from node.monitor.core.exchange.deliveries import Delivery
-from node.monitor.core.exchange.monitor_settings import Language, Target
-from node.monitor.core.findings.catalogue import kind_of
-from node.monitor.core.model import Finding, FindingKey, NodeKey, NodeRecord, Notice, Status
+from node.monitor.core.decisions.batch import Remembered
+from node.monitor.core.decisions.deliveries import Delivery
+from node.monitor.core.decisions.ledger import lasting
+from node.monitor.core.model.catalogue import kind_of
+from node.monitor.core.model.monitor_settings import Language, Target
+from node.monitor.core.model.records import Finding, FindingKey, NodeKey, NodeRecord, Notice, Status
+from node.monitor.core.model.requests import EndWalkTest, PauseNode, Resume, StartWalkTest
 from node.monitor.notify.routing import targets_of
 from node.monitor.notify.texts.wording import message
 from tests.monitor.core.node_messages import ROOM, SITE, START, heartbeat

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from node.monitor.core.commands.requests import Answer, IsolateTarget, Replaced, RestoreTarget, TryTarget
-from node.monitor.core.decisions import TellTest
-from node.monitor.core.exchange.batch import Remembered
-from node.monitor.core.exchange.monitor_settings import Target
-from node.monitor.core.model import IncidentKey, NoticeKind, TargetRecord
+from node.monitor.core.decisions.batch import Remembered
+from node.monitor.core.decisions.ledger import TellTest
+from node.monitor.core.model.monitor_settings import Target
+from node.monitor.core.model.records import IncidentKey, NoticeKind, TargetRecord
+from node.monitor.core.model.requests import Answer, IsolateTarget, Replaced, RestoreTarget, TryTarget
 from node.monitor.notify.routing import targets_of
 from tests.monitor.core.node_messages import BOOT, ROOM, SITE, START, moment, press
 from tests.monitor.core.play import Play, record_of

@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace as replaced
 
-from node.monitor.core.exchange.batch import Remembered, Stored
+from node.monitor.core.decisions.batch import Remembered, Stored
 from node.monitor.core.incidents.told_calls import AGAIN_S, ASK_S, ASK_SELDOM_S, ASKED, AT_ONCE, SELDOM_S, UNTOLD_S
-from node.monitor.core.model import IncidentKey, NodeKey, Tally
+from node.monitor.core.model.records import IncidentKey, NodeKey, Tally
 from node.protocol.messages import EventId, OpenIncident
 from tests.monitor.core.node_messages import (
     BOOT,

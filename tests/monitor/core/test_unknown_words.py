@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from node.monitor.core.exchange.batch import Remembered
+from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.findings import unknown_words
 from node.monitor.core.findings.unknown_words import NAMED
 from node.monitor.core.incidents.known.unheard_incidents import LISTED_S
-from node.monitor.core.model import FindingKey, NodeRecord, Status
+from node.monitor.core.model.records import FindingKey, NodeRecord, Status
 from tests.monitor.core.node_messages import BOOT, ROOM, START, about, alarm, event, heartbeat
 from tests.monitor.core.play import Play
 

@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from node.monitor.core.commands.requests import PauseNode
-from node.monitor.core.exchange.batch import Remembered
+from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.hub import Hub
-from node.monitor.core.model import NodeKey
+from node.monitor.core.model.records import NodeKey
+from node.monitor.core.model.requests import PauseNode
 from node.monitor.core.view.build import view
 from node.monitor.core.view.view_types import NodeView, View
 from tests.monitor.core.node_messages import ROOM, SITE, START, goodbye, heartbeat, moment, press

@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from node.core.model import EventKind
-from node.monitor.core.commands.requests import Answer, EndWalkTest, StartWalkTest
 from node.monitor.core.commands.walk_tests import NAMED, NODES_LIMIT, TOLD_AGAIN_S
-from node.monitor.core.decisions import SendCommand
-from node.monitor.core.exchange.batch import Remembered
-from node.monitor.core.model import NodeKey, WalkTest
+from node.monitor.core.decisions.batch import Remembered
+from node.monitor.core.decisions.ledger import SendCommand
+from node.monitor.core.model.records import NodeKey, WalkTest
+from node.monitor.core.model.requests import Answer, EndWalkTest, StartWalkTest
 from node.monitor.core.view.build import view
 from tests.monitor.core.node_messages import (
     BOOT,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.monitor.core.model import Status
+from node.monitor.core.model.records import Status
 from node.monitor.core.nodes.restored_nodes import GOODBYE_S
 from tests.monitor.core.fleet_play import DOWN_S, Play
 from tests.monitor.core.node_messages import (

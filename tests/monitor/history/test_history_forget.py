@@ -1,7 +1,7 @@
 """A node that is forgotten: what the history still remembers of it at the next start."""
 
-from node.monitor.core.exchange.batch import Batch
-from node.monitor.core.model import Button, NodeKey, NodeRecord, Status, Tally
+from node.monitor.core.decisions.batch import Batch
+from node.monitor.core.model.records import Button, NodeKey, NodeRecord, Status, Tally
 from node.monitor.history.history import History
 from tests.monitor.core.node_messages import BOOT, ROOM, SITE, START
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from node.monitor.core.exchange.deliveries import (
+from node.monitor.core.decisions.deliveries import (
     LEASE_S,
     RENEW_S,
     RETRY_MAX_S,
@@ -14,7 +14,7 @@ from node.monitor.core.exchange.deliveries import (
     Settled,
     Waiting,
 )
-from node.monitor.core.model import NodeKey, Notice, NoticeKind
+from node.monitor.core.model.records import NodeKey, Notice, NoticeKind
 from node.monitor.history.history import Batch, History
 from tests.support.history import TurnedClock, alarm, at, finding, incident, told
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec import structs
 
-from node.monitor.core.model import ButtonTest, NodeKey, PastFinding, Status
+from node.monitor.core.model.records import ButtonTest, NodeKey, PastFinding, Status
 from node.monitor.history.history import Batch, History
 from node.monitor.history.queries import Which
 from tests.support.history import BOOT, at, event, finding, flip, incident

@@ -3,8 +3,8 @@
 from msgspec import structs
 from sqlalchemy import select
 
-from node.monitor.core.exchange.monitor_settings import Retention
-from node.monitor.core.model import ButtonTest, IncidentRecord, NodeRecord, Pause, Status, Tally, WalkTest
+from node.monitor.core.model.monitor_settings import Retention
+from node.monitor.core.model.records import ButtonTest, IncidentRecord, NodeRecord, Pause, Status, Tally, WalkTest
 from node.monitor.core.nodes.events.sequence import BOOTS_KEPT
 from node.monitor.history.database.connection import Database
 from node.monitor.history.history import Batch, History

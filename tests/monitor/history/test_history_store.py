@@ -7,7 +7,7 @@ from msgspec import structs
 
 from node.core.settings import AlarmClass
 from node.monitor.core.incidents.known.ended_incidents import CLOSED_KEPT
-from node.monitor.core.model import (
+from node.monitor.core.model.records import (
     Button,
     ButtonTest,
     Finding,

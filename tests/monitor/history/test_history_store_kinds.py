@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from node.monitor.core.exchange.batch import Batch
-from node.monitor.core.model import Button, ButtonTest, Pause, Status, Tally, TargetRecord, WalkTest
+from node.monitor.core.decisions.batch import Batch
+from node.monitor.core.model.records import Button, ButtonTest, Pause, Status, Tally, TargetRecord, WalkTest
 from node.monitor.history.history import History
 from node.monitor.history.schema.tables import metadata
 from tests.support import kept

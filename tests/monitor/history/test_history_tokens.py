@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from node.monitor.core.model import Role
+from node.monitor.core.model.records import Role
 from node.monitor.errors import TokenNameError
 from node.monitor.history.database.connection import Database
 from node.monitor.history.tokens import StoredTokens, Token

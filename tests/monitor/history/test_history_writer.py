@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 import pytest
 from msgspec import structs
 
-from node.monitor.core.model import Status
+from node.monitor.core.model.records import Status
 from node.monitor.errors import HistoryUnreachableError
 from node.monitor.history.history import Batch, History, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.history.writer import HANGS, HANGS_S, Writer

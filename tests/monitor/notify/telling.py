@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from node.monitor.core.exchange.monitor_settings import Target
+from node.monitor.core.model.monitor_settings import Target
 from node.monitor.notify.teller import Accepted, Pace, Teller
 from tests.support.outbox import MemoryOutbox
 from tests.support.receivers import HttpReceiver, Record

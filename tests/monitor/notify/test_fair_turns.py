@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import pytest
 
 from node.core.settings import AlarmClass
-from node.monitor.core.exchange.deliveries import Outbox, urgency
-from node.monitor.core.exchange.monitor_settings import Target
-from node.monitor.core.model import Notice, NoticeKind
+from node.monitor.core.decisions.deliveries import Outbox, urgency
+from node.monitor.core.model.monitor_settings import Target
+from node.monitor.core.model.records import Notice, NoticeKind
 from node.monitor.history.history import Batch, History
 from node.monitor.notify.fallback import FALLBACK_S, HELD_LIMIT, FallbackOutbox
 from node.monitor.notify.teller import Pace, Teller

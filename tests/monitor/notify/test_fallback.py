@@ -3,9 +3,9 @@
 import pytest
 
 from node.errors import AlarmNodeError
-from node.monitor.core.exchange.deliveries import Settled
-from node.monitor.core.findings.catalogue import HISTORY_FAILS
-from node.monitor.core.model import NoticeKind
+from node.monitor.core.decisions.deliveries import Settled
+from node.monitor.core.model.catalogue import HISTORY_FAILS
+from node.monitor.core.model.records import NoticeKind
 from node.monitor.notify.fallback import FALLBACK_S, FallbackOutbox
 from tests.support.notices import alarm, finding
 from tests.support.outbox import MemoryOutbox

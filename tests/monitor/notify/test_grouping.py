@@ -6,9 +6,9 @@ from typing import Literal
 import pytest
 
 from node.core.settings import AlarmClass
-from node.monitor.core.exchange.deliveries import Delivery, Waiting
-from node.monitor.core.exchange.monitor_settings import Target
-from node.monitor.core.model import Notice, NoticeKind
+from node.monitor.core.decisions.deliveries import Delivery, Waiting
+from node.monitor.core.model.monitor_settings import Target
+from node.monitor.core.model.records import Notice, NoticeKind
 from node.monitor.notify.grouping import ALARM_TRIES, FINDING_TRIES, RETRY, GatherWindow, is_given_up, left_out
 from node.monitor.notify.routing import targets_of
 from tests.support.notices import alarm, finding

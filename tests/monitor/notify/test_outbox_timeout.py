@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from node.errors import AlarmNodeError
-from node.monitor.core.exchange.deliveries import Settled, Waiting
+from node.monitor.core.decisions.deliveries import Settled, Waiting
 from node.monitor.notify.outbox_timeout import TimedOutbox
 from tests.support.notices import alarm
 from tests.support.outbox import MemoryOutbox

@@ -5,9 +5,9 @@ import time
 import pytest
 from msgspec.structs import replace
 
-from node.monitor.core.exchange.deliveries import Settled
-from node.monitor.core.exchange.monitor_settings import Target
-from node.monitor.core.model import Notice, NoticeKind
+from node.monitor.core.decisions.deliveries import Settled
+from node.monitor.core.model.monitor_settings import Target
+from node.monitor.core.model.records import Notice, NoticeKind
 from node.monitor.notify.grouping import ALARM_TRIES, FINDING_TRIES
 from node.monitor.notify.teller import Pace, TargetFailed, TargetWorks
 from tests.monitor.notify.telling import all_settled, desk, telling

@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from node.monitor.core.exchange.deliveries import LEASE_S, Settled
+from node.monitor.core.decisions.deliveries import LEASE_S, Settled
 from node.monitor.notify.teller import Pace
 from tests.monitor.notify.telling import RENEWING, all_settled, desk, renewed_at, telling
 from tests.support.history import TurnedClock

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from node.monitor.core.exchange.deliveries import LEASE_S
-from node.monitor.core.exchange.monitor_settings import Target
+from node.monitor.core.decisions.deliveries import LEASE_S
+from node.monitor.core.model.monitor_settings import Target
 from node.monitor.history.history import Batch, History
 from node.monitor.notify.teller import Pace, Teller
 from tests.support.history import TurnedClock

@@ -2,8 +2,8 @@
 
 import time
 
-from node.monitor.core.exchange.monitor_settings import Target
-from node.monitor.core.model import IncidentKey, NoticeKind
+from node.monitor.core.model.monitor_settings import Target
+from node.monitor.core.model.records import IncidentKey, NoticeKind
 from node.monitor.notify.teller import Accepted, Pace, TargetFailed, TargetWorks, Teller
 from tests.monitor.notify.telling import QUICK, all_settled, desk, telling
 from tests.support.broker import free_port

@@ -10,8 +10,8 @@ from node.errors import ConfigError
 from node.monitor.config import monitor_file, roster_file
 from node.monitor.config.init_files import ExampleError, write
 from node.monitor.config.secret_urls import read_url
-from node.monitor.core.exchange.monitor_settings import Settings
-from node.monitor.core.model import NodeKey
+from node.monitor.core.model.monitor_settings import Settings
+from node.monitor.core.model.records import NodeKey
 from tests.support.damage import DAMAGES, HALF, Damage, mend
 
 MINIMAL = '[monitor]\nid = "guard-desk"\nsites = ["mitte"]\n[[broker]]\nhost = "127.0.0.1"\nport = 18830\n'

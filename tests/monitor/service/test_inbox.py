@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from node.monitor.core.exchange.monitor_codec import Heard
-from node.monitor.core.model import NodeKey
+from node.monitor.core.decisions.monitor_codec import Heard
+from node.monitor.core.model.records import NodeKey
 from node.monitor.service import inbox as module
 from node.monitor.service.inbox import NODE_ROOM, Inbox, Said
 from tests.monitor.core.node_messages import BROKER, OTHER_BROKER, SITE, birth, heartbeat, press

@@ -5,8 +5,8 @@ from threading import Thread
 
 import pytest
 
-from node.monitor.core.exchange.monitor_codec import Heard
-from node.monitor.core.model import NodeKey
+from node.monitor.core.decisions.monitor_codec import Heard
+from node.monitor.core.model.records import NodeKey
 from node.monitor.service.inbox import GATHER_S, Inbox, Said
 from tests.monitor.core.node_messages import BROKER, SITE, heartbeat, press
 

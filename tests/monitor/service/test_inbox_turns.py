@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.monitor.core.model import NodeKey
+from node.monitor.core.model.records import NodeKey
 from node.monitor.service.inbox import NODE_ROOM, STRANGERS_TURN, Inbox, Said
 from tests.monitor.core.node_messages import BROKER, ROOM, SITE, press
 

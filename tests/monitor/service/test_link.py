@@ -13,9 +13,9 @@ import pytest
 from node.config import brokers
 from node.io.mqtt.link import Bounds
 from node.io.mqtt.session.session import Session
-from node.monitor.core.decisions import SendCommand
-from node.monitor.core.exchange.monitor_codec import MonitorWire
-from node.monitor.core.model import EventKey
+from node.monitor.core.decisions.ledger import SendCommand
+from node.monitor.core.decisions.monitor_codec import MonitorWire
+from node.monitor.core.model.records import EventKey
 from node.monitor.service.links import broker_link as linking
 from node.monitor.service.links.broker_link import Link
 from tests.monitor.core.node_messages import BOOT, ROOM, SITE, press

@@ -9,7 +9,7 @@ import pytest
 
 from node.config import Login, Tls
 from node.config.brokers import Broker as Reached
-from node.monitor.core.exchange.monitor_codec import MonitorWire
+from node.monitor.core.decisions.monitor_codec import MonitorWire
 from node.monitor.notify.texts.vocabulary import BROKER_PROBLEMS
 from node.monitor.service.links.broker_link import Link
 from tests.support.broker import Broker

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from node.core.events import CommandHeard, MonitorHeard, ReceiptHeard
 from node.core.settings import AlarmClass
-from node.monitor.core.decisions import SendCommand
-from node.monitor.core.exchange.monitor_codec import FromMonitor, FromNode, Heard, MonitorWire, event_body
-from node.monitor.core.model import EventKey
+from node.monitor.core.decisions.ledger import SendCommand
+from node.monitor.core.decisions.monitor_codec import FromMonitor, FromNode, Heard, MonitorWire, event_body
+from node.monitor.core.model.records import EventKey
 from node.protocol.codec import Wire
 from node.protocol.messages import PAYLOAD_LIMIT, Event
 from node.protocol.monitor_messages import ReceiptKind

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from node.monitor.core.exchange.deliveries import LEASE_S
+from node.monitor.core.decisions.deliveries import LEASE_S
 from tests.support import kept
 from tests.support.broker import Broker
 from tests.support.monitor import RunningMonitor, write_monitor

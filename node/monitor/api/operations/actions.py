@@ -11,8 +11,8 @@ from node.monitor.api.operations.lookups import NODE, Floor, NodePath
 from node.monitor.api.operations.operation import Call, Nothing, Sources, operation
 from node.monitor.api.operations.representations import Done
 from node.monitor.api.problems import ProblemError
-from node.monitor.core.commands import requests
-from node.monitor.core.model import IncidentKey, NodeKey, Role
+from node.monitor.core.model import requests
+from node.monitor.core.model.records import IncidentKey, NodeKey, Role
 from node.protocol.messages import Id, IncidentId
 from node.protocol.monitor_messages import IDENTIFY_S, LIMITS_S
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from node.monitor.core.model import ButtonTest, Flip, HeardEvent, IncidentRecord, PastFinding, Role
+from node.monitor.core.model.records import ButtonTest, Flip, HeardEvent, IncidentRecord, PastFinding, Role
 
 
 class Which(Struct, frozen=True, kw_only=True):

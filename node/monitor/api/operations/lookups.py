@@ -14,7 +14,7 @@ from node.monitor.api.operations.history_access import Which
 from node.monitor.api.operations.operation import Call, Nothing, Sources, operation
 from node.monitor.api.operations.paging import Cursor, Limit, Page, page_of
 from node.monitor.api.problems import ProblemError
-from node.monitor.core.model import NodeKey, Role, Status
+from node.monitor.core.model.records import NodeKey, Role, Status
 from node.monitor.core.view.view_types import (
     ButtonView,
     FindingView,

@@ -15,8 +15,8 @@ from msgspec import Struct
 from node.errors import AlarmNodeError
 from node.monitor.api.operations.history_access import Reading, Tokens
 from node.monitor.api.problems import ProblemError
-from node.monitor.core.commands import requests
-from node.monitor.core.model import Role
+from node.monitor.core.model import requests
+from node.monitor.core.model.records import Role
 from node.monitor.core.view.view_types import View
 
 A = ParamSpec("A")

@@ -8,12 +8,12 @@ import msgspec
 from msgspec import Struct
 
 from node.errors.faults import Severity
-from node.monitor.core.findings.catalogue import kind_of
-from node.monitor.core.model import ButtonTest, Flip, HeardEvent, NodeKey, PastFinding, Status
+from node.monitor.core.model.catalogue import kind_of
+from node.monitor.core.model.counters import Counters
+from node.monitor.core.model.records import ButtonTest, Flip, HeardEvent, NodeKey, PastFinding, Status
 from node.monitor.core.view.view_types import (
     BrokerView,
     ButtonView,
-    Counters,
     FindingView,
     IncidentView,
     NodeView,

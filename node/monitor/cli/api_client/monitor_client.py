@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from node.errors import AlarmNodeError
 from node.monitor.cli.api_client.http_client import UNIX, Api, AskError, NothingError
-from node.monitor.core.exchange.monitor_settings import SOCKET
+from node.monitor.core.model.monitor_settings import SOCKET
 
 ANSWER_S = 40.0
 """Beyond the longest time that the monitor itself waits for a node's answer."""

@@ -18,7 +18,7 @@ from node.sanitize import plain
 
 if TYPE_CHECKING:
     from node.monitor.cli.export.csv_cells import Sheet
-    from node.monitor.core.exchange.monitor_settings import Settings
+    from node.monitor.core.model.monitor_settings import Settings
     from node.monitor.locale.translation import Words
 
 

@@ -70,7 +70,7 @@ def init(line: CommandLine) -> int:
 def token(line: CommandLine) -> int:
     """Create, list and revoke tokens."""
     from node.monitor.cli.output.status import show_tokens
-    from node.monitor.core.model import Role
+    from node.monitor.core.model.records import Role
     from node.monitor.service.assembly import open_history
 
     parsed = line.parsed

@@ -16,10 +16,9 @@ from node.errors.faults import CREDENTIALS_UNUSABLE, FAULTS
 from node.io.mqtt.link import Incoming, Outgoing, Priority, Subscription
 from node.io.mqtt.link import Link as BrokerLink
 from node.io.terminal.check_result import CheckResult
-from node.monitor.core.decisions import SendCommand
-from node.monitor.core.exchange.monitor_codec import TTL_S, FromNode, MonitorWire
-from node.monitor.core.exchange.monitor_settings import Settings
-from node.monitor.core.findings.catalogue import (
+from node.monitor.core.decisions.ledger import SendCommand
+from node.monitor.core.decisions.monitor_codec import TTL_S, FromNode, MonitorWire
+from node.monitor.core.model.catalogue import (
     BROKER_AWAY,
     COMMANDS_EXPIRED,
     COMMANDS_UNHEARD,
@@ -27,7 +26,8 @@ from node.monitor.core.findings.catalogue import (
     REFUSED,
     FindingKind,
 )
-from node.monitor.core.model import NodeKey
+from node.monitor.core.model.monitor_settings import Settings
+from node.monitor.core.model.records import NodeKey
 from node.monitor.notify.texts.vocabulary import BROKER_PROBLEMS
 from node.monitor.service.links.broker_link import BOUNDS
 from node.protocol.messages import ReplyMessage, State

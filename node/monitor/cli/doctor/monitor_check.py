@@ -14,9 +14,9 @@ from node.io.terminal.check_result import CheckResult
 from node.monitor.cli.api_client.monitor_client import ApiError, MonitorClient, on_this_machine
 from node.monitor.cli.doctor.broker_trial import try_broker
 from node.monitor.config import monitor_file
-from node.monitor.core.exchange.monitor_settings import Settings
-from node.monitor.core.findings.catalogue import HISTORY_IN_MEMORY, ROSTER_UNUSABLE, UNREACHED
 from node.monitor.core.findings.target_coverage import of_roster, unreached
+from node.monitor.core.model.catalogue import HISTORY_IN_MEMORY, ROSTER_UNUSABLE, UNREACHED
+from node.monitor.core.model.monitor_settings import Settings
 from node.monitor.errors import HistoryOlderError
 from node.monitor.notify.teller import problem_of
 from node.monitor.service.assembly import is_in_memory, open_history

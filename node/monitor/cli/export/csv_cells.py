@@ -7,7 +7,7 @@ from datetime import datetime
 from io import StringIO
 from typing import Any, NamedTuple
 
-from node.monitor.core.exchange.monitor_settings import Language
+from node.monitor.core.model.monitor_settings import Language
 from node.sanitize import as_json, plain
 
 _FORMULA = ("=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}", "\N{FULLWIDTH HYPHEN-MINUS}")

@@ -12,7 +12,7 @@ from babel.dates import LOCALTZ
 
 from node.monitor.cli.export.columns import csv_of, zone
 from node.monitor.cli.export.csv_cells import Sheet
-from node.monitor.core.exchange.monitor_settings import Language
+from node.monitor.core.model.monitor_settings import Language
 from node.monitor.locale.translation import Words, mark
 from node.sanitize import plain
 

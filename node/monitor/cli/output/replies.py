@@ -10,7 +10,7 @@ from babel.dates import LOCALTZ
 from node.errors import AlarmNodeError
 from node.io.terminal.check_result import CheckResult
 from node.monitor.cli.api_client.monitor_client import ApiError
-from node.monitor.core.exchange.monitor_settings import Language
+from node.monitor.core.model.monitor_settings import Language
 from node.monitor.locale.translation import SYSTEM, Words, mark
 
 STATES = {

@@ -29,9 +29,9 @@ from msgspec.structs import replace
 
 from node.core.model import EventKind
 from node.core.walk_test import RECENT_S
-from node.monitor.core.decisions import CLOCK_SET, Ledger, Moment, counted_from, lasting, plain
-from node.monitor.core.findings.catalogue import REDUCED, TEST_OVERDUE
-from node.monitor.core.model import Button, ButtonTest, EventKey, FindingKey, NodeKey, WalkTest
+from node.monitor.core.decisions.ledger import CLOCK_SET, Ledger, Moment, counted_from, lasting, plain
+from node.monitor.core.model.catalogue import REDUCED, TEST_OVERDUE
+from node.monitor.core.model.records import Button, ButtonTest, EventKey, FindingKey, NodeKey, WalkTest
 from node.protocol.messages import Event, HeartbeatMessage
 
 WALK_TEST_S = (60.0, 3600.0)

@@ -15,7 +15,13 @@ from itertools import count
 from math import inf
 from typing import Any, assert_never
 
-from node.monitor.core.commands.requests import (
+from node.monitor.core.commands.walk_tests import WalkTests
+from node.monitor.core.decisions.ledger import Ledger, Moment, Respond, SendCommand, ends_utc
+from node.monitor.core.incidents.known.reported import Reported
+from node.monitor.core.incidents.lifecycle import Incidents
+from node.monitor.core.incidents.resync import Resync
+from node.monitor.core.model.records import IncidentKey, NodeKey, Pause, Status
+from node.monitor.core.model.requests import (
     Acknowledge,
     Answer,
     EndWalkTest,
@@ -31,12 +37,6 @@ from node.monitor.core.commands.requests import (
     Silence,
     StartWalkTest,
 )
-from node.monitor.core.commands.walk_tests import WalkTests
-from node.monitor.core.decisions import Ledger, Moment, Respond, SendCommand, ends_utc
-from node.monitor.core.incidents.known.reported import Reported
-from node.monitor.core.incidents.lifecycle import Incidents
-from node.monitor.core.incidents.resync import Resync
-from node.monitor.core.model import IncidentKey, NodeKey, Pause, Status
 from node.monitor.core.nodes.node import Tracked
 from node.monitor.core.nodes.node_supervision import Fleet
 from node.protocol.messages import ReplyMessage

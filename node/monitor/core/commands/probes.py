@@ -9,10 +9,10 @@ commands at all. In both cases nobody can end a call there from afar.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from node.monitor.core.decisions import Ledger, Moment
-from node.monitor.core.findings.catalogue import COMMANDS_EXPIRED, COMMANDS_UNHEARD, FindingKind
+from node.monitor.core.decisions.ledger import Ledger, Moment
 from node.monitor.core.findings.self_check import SelfCheck
-from node.monitor.core.model import FindingKey, NodeKey, Status
+from node.monitor.core.model.catalogue import COMMANDS_EXPIRED, COMMANDS_UNHEARD, FindingKind
+from node.monitor.core.model.records import FindingKey, NodeKey, Status
 from node.monitor.core.nodes.node_supervision import Fleet
 from node.protocol.messages import ReplyMessage
 

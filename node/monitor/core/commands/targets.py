@@ -11,10 +11,10 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from node.monitor.core.commands.requests import Answer, IsolateTarget, Replaced, TargetRequest, TryTarget
-from node.monitor.core.decisions import Ledger, Moment, Respond, TellTest, ends_utc, lasting
-from node.monitor.core.findings.catalogue import ISOLATED, own_key
-from node.monitor.core.model import FindingKey, TargetRecord
+from node.monitor.core.decisions.ledger import Ledger, Moment, Respond, TellTest, ends_utc, lasting
+from node.monitor.core.model.catalogue import ISOLATED, own_key
+from node.monitor.core.model.records import FindingKey, TargetRecord
+from node.monitor.core.model.requests import Answer, IsolateTarget, Replaced, TargetRequest, TryTarget
 
 ISOLATE_S = (60.0, 30 * 86400.0)
 

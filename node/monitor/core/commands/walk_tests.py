@@ -16,9 +16,9 @@ from math import inf
 from typing import Any
 
 from node.monitor.core.commands.button_tests import WALK_TEST_S, ButtonTests, Walk
-from node.monitor.core.commands.requests import Answer, EndWalkTest, StartWalkTest
-from node.monitor.core.decisions import Ledger, Moment, SendCommand
-from node.monitor.core.model import NodeKey, WalkTest
+from node.monitor.core.decisions.ledger import Ledger, Moment, SendCommand
+from node.monitor.core.model.records import NodeKey, WalkTest
+from node.monitor.core.model.requests import Answer, EndWalkTest, StartWalkTest
 from node.monitor.core.nodes.node import Tracked
 from node.monitor.core.nodes.node_supervision import Fleet
 from node.sanitize import same

@@ -1,1 +1,1 @@
-"""What needs somebody: the catalogue of findings, and the checks of nodes, targets and the monitor itself."""
+"""What needs somebody: the checks of nodes' faults, of targets and of the monitor itself."""

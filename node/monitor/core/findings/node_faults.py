@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from math import inf
 
 from node.errors.faults import FAULTS
-from node.monitor.core.decisions import Ledger, Moment, plain
-from node.monitor.core.findings.catalogue import FLOOD, UNKNOWN_FAULTS
-from node.monitor.core.model import FindingKey, NodeKey
+from node.monitor.core.decisions.ledger import Ledger, Moment, plain
+from node.monitor.core.model.catalogue import FLOOD, UNKNOWN_FAULTS
+from node.monitor.core.model.records import FindingKey, NodeKey
 from node.protocol.messages import FAULTS_LIMIT, HeartbeatMessage
 
 ROOM = 2 * FAULTS_LIMIT

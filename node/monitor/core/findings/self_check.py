@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from node.errors import faults
-from node.monitor.core.decisions import Ledger, Moment
-from node.monitor.core.findings.catalogue import (
+from node.monitor.core.decisions.ledger import Ledger, Moment
+from node.monitor.core.model.catalogue import (
     API_AWAY,
     BROKER_AWAY,
     BROKER_FORBIDS,
@@ -31,7 +31,7 @@ from node.monitor.core.findings.catalogue import (
     own_key,
     own_parts,
 )
-from node.monitor.core.model import Finding, FindingKey
+from node.monitor.core.model.records import Finding, FindingKey
 
 BROKER_GRACE_S = 5.0
 SHORT_S = 60.0

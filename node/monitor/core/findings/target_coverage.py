@@ -10,9 +10,9 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from node.core.settings import AlarmClass
-from node.monitor.core.decisions import Ledger, Moment
-from node.monitor.core.exchange.monitor_settings import Place, Settings, Target
-from node.monitor.core.findings.catalogue import UNREACHED, WOULD_TAKE, own_key, own_parts
+from node.monitor.core.decisions.ledger import Ledger, Moment
+from node.monitor.core.model.catalogue import UNREACHED, WOULD_TAKE, own_key, own_parts
+from node.monitor.core.model.monitor_settings import Place, Settings, Target
 from node.monitor.core.nodes.node import Tracked
 
 HEARD_S = 60.0

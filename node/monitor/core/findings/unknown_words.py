@@ -9,9 +9,9 @@ of an unknown kind is stored and gets its receipt, and an unknown class counts a
 
 from collections.abc import Iterable
 
-from node.monitor.core.decisions import Ledger, Moment, plain
-from node.monitor.core.findings.catalogue import UNKNOWN_FAULTS
-from node.monitor.core.model import FindingKey, NodeKey
+from node.monitor.core.decisions.ledger import Ledger, Moment, plain
+from node.monitor.core.model.catalogue import UNKNOWN_FAULTS
+from node.monitor.core.model.records import FindingKey, NodeKey
 
 SHOWN_S = 24 * 3600.0
 NAMED = 3

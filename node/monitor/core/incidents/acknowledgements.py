@@ -4,12 +4,12 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from node.monitor.core.decisions import Ledger, Moment, plain
+from node.monitor.core.decisions.ledger import Ledger, Moment, plain
 from node.monitor.core.incidents.escalation import Escalation, Open
 from node.monitor.core.incidents.known.ended_incidents import EndedIncidents
 from node.monitor.core.incidents.known.incident_record import answered, from_event
 from node.monitor.core.incidents.known.open_incidents import OpenIncidents
-from node.monitor.core.model import IncidentKey
+from node.monitor.core.model.records import IncidentKey
 from node.protocol.messages import Event
 
 

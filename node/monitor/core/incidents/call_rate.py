@@ -5,9 +5,9 @@ beyond ``CALLS`` at once, and one more every ``ANOTHER_S``, are told after the c
 counts less than a new call, because a frightened person presses often.
 """
 
-from node.monitor.core.decisions import Ledger, Moment
-from node.monitor.core.findings.catalogue import MANY_CALLS
-from node.monitor.core.model import FindingKey, NodeKey
+from node.monitor.core.decisions.ledger import Ledger, Moment
+from node.monitor.core.model.catalogue import MANY_CALLS
+from node.monitor.core.model.records import FindingKey, NodeKey
 
 CALLS = 5
 ANOTHER_S = 12.0

@@ -17,9 +17,9 @@ from math import inf
 
 from msgspec.structs import replace
 
-from node.monitor.core.decisions import Ledger, Moment
+from node.monitor.core.decisions.ledger import Ledger, Moment
 from node.monitor.core.incidents.call_rate import CALL, FURTHER_PRESS, CallRate
-from node.monitor.core.model import IncidentRecord, Notice, NoticeKind
+from node.monitor.core.model.records import IncidentRecord, Notice, NoticeKind
 
 
 @dataclass(slots=True)

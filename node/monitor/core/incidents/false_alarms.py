@@ -6,9 +6,9 @@ After a few false alarms nobody runs any more, so somebody must find out why thi
 from collections.abc import Iterable
 from datetime import datetime
 
-from node.monitor.core.decisions import Ledger, Moment, counted_from
-from node.monitor.core.findings.catalogue import MISTAKEN_CALLS
-from node.monitor.core.model import FindingKey, NodeKey
+from node.monitor.core.decisions.ledger import Ledger, Moment, counted_from
+from node.monitor.core.model.catalogue import MISTAKEN_CALLS
+from node.monitor.core.model.records import FindingKey, NodeKey
 
 COUNTED_S = 365 * 86400.0
 MANY = 2

@@ -34,8 +34,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from node.core.model import EventKind
-from node.monitor.core.decisions import Ledger, Moment, plain
-from node.monitor.core.findings.catalogue import OPEN_ALARM_UNSTORED, RESET_MISSING, FindingKind
+from node.monitor.core.decisions.ledger import Ledger, Moment, plain
 from node.monitor.core.incidents.acknowledgements import Acknowledgements
 from node.monitor.core.incidents.escalation import Escalation, Open
 from node.monitor.core.incidents.false_alarms import FalseAlarms
@@ -51,7 +50,8 @@ from node.monitor.core.incidents.known.incident_record import (
 from node.monitor.core.incidents.known.merge import merge
 from node.monitor.core.incidents.known.open_incidents import OpenIncidents
 from node.monitor.core.incidents.known.unheard_incidents import LISTED_S, UnheardIncidents
-from node.monitor.core.model import FindingKey, IncidentKey, IncidentRecord, NodeKey
+from node.monitor.core.model.catalogue import OPEN_ALARM_UNSTORED, RESET_MISSING, FindingKind
+from node.monitor.core.model.records import FindingKey, IncidentKey, IncidentRecord, NodeKey
 from node.monitor.core.nodes.events.plausibility import TOLD_ANEW, Plausibility
 from node.protocol.messages import Alarm, Event, OpenIncident
 

@@ -12,13 +12,13 @@
 
 from collections.abc import Iterator
 
-from node.monitor.core.commands.requests import Acknowledge, Reset
-from node.monitor.core.decisions import Ledger, Moment
-from node.monitor.core.findings.catalogue import OPEN_AT_THE_WALL
+from node.monitor.core.decisions.ledger import Ledger, Moment
 from node.monitor.core.incidents.known.reported import Reported
 from node.monitor.core.incidents.known.unheard_incidents import LISTED_S
 from node.monitor.core.incidents.lifecycle import NORMAL_S, Incidents
-from node.monitor.core.model import FindingKey, IncidentKey
+from node.monitor.core.model.catalogue import OPEN_AT_THE_WALL
+from node.monitor.core.model.records import FindingKey, IncidentKey
+from node.monitor.core.model.requests import Acknowledge, Reset
 from node.monitor.core.nodes.node_supervision import Fleet
 from node.protocol.messages import OpenIncident
 

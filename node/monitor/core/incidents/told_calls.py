@@ -16,16 +16,16 @@ from math import inf
 from msgspec.structs import replace
 
 from node.core.back_off import BackOff
-from node.monitor.core.decisions import Ledger, Moment
-from node.monitor.core.findings.catalogue import UNTOLD
+from node.monitor.core.decisions.ledger import Ledger, Moment
 from node.monitor.core.findings.self_check import SelfCheck
 from node.monitor.core.incidents.escalation import Open
 from node.monitor.core.incidents.known.incident_record import CALLS
 from node.monitor.core.incidents.known.reported import Reported
 from node.monitor.core.incidents.lifecycle import Incidents
-from node.monitor.core.model import EventKey, FindingKey, IncidentKey, IncidentRecord, NodeKey
+from node.monitor.core.model.catalogue import UNTOLD
+from node.monitor.core.model.counters import Counters
+from node.monitor.core.model.records import EventKey, FindingKey, IncidentKey, IncidentRecord, NodeKey
 from node.monitor.core.nodes.events.receipts import Receipts
-from node.monitor.core.view.view_types import Counters
 from node.protocol.messages import Alarm, Event
 
 UNTOLD_S = 10.0

@@ -8,9 +8,9 @@ broker, throw each other off it, or have a broker each.
 from dataclasses import dataclass, field
 from math import inf
 
-from node.monitor.core.decisions import Ledger, Moment
-from node.monitor.core.findings.catalogue import DOUBLED
-from node.monitor.core.model import FindingKey, NodeKey
+from node.monitor.core.decisions.ledger import Ledger, Moment
+from node.monitor.core.model.catalogue import DOUBLED
+from node.monitor.core.model.records import FindingKey, NodeKey
 from node.protocol.messages import HeartbeatMessage
 
 MARGIN_S = 5.0

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from math import inf
 
-from node.monitor.core.decisions import Moment
-from node.monitor.core.exchange.monitor_settings import Place
-from node.monitor.core.model import NodeKey, NodeRecord, Pause, Status
+from node.monitor.core.decisions.ledger import Moment
+from node.monitor.core.model.monitor_settings import Place
+from node.monitor.core.model.records import NodeKey, NodeRecord, Pause, Status
 from node.protocol.messages import HeartbeatMessage
 
 PERIOD_S = 10.0

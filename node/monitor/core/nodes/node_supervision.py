@@ -29,10 +29,10 @@ Rules:
 from collections.abc import Iterable
 from math import inf
 
-from node.monitor.core.decisions import Ledger, Moment, lasting
-from node.monitor.core.exchange.monitor_settings import Place
-from node.monitor.core.findings.catalogue import DOWN, NEVER_HEARD, OVERDUE_BACK, REDUCED
-from node.monitor.core.model import DownReason, FindingKey, Flip, NodeKey, NodeRecord, Pause, Status
+from node.monitor.core.decisions.ledger import Ledger, Moment, lasting
+from node.monitor.core.model.catalogue import DOWN, NEVER_HEARD, OVERDUE_BACK, REDUCED
+from node.monitor.core.model.monitor_settings import Place
+from node.monitor.core.model.records import DownReason, FindingKey, Flip, NodeKey, NodeRecord, Pause, Status
 from node.monitor.core.nodes.deadlines import Deadlines
 from node.monitor.core.nodes.node import HEARD, Tracked
 from node.monitor.core.nodes.restored_nodes import GOODBYE_S, left_s, restore_nodes, restore_pauses

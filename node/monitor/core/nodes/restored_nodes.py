@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import timedelta
 from math import inf
 
-from node.monitor.core.decisions import Ledger, Moment, counted_from
-from node.monitor.core.findings.catalogue import OVERDUE_BACK
-from node.monitor.core.model import DownReason, FindingKey, NodeRecord, Pause, Status
+from node.monitor.core.decisions.ledger import Ledger, Moment, counted_from
+from node.monitor.core.model.catalogue import OVERDUE_BACK
+from node.monitor.core.model.records import DownReason, FindingKey, NodeRecord, Pause, Status
 from node.monitor.core.nodes.roster import Roster
 
 GOODBYE_S = 120.0

@@ -6,10 +6,10 @@ Invented nodes can't fill the memory or anybody's mail. Without a roster no node
 from collections.abc import Iterable, Mapping
 from math import inf
 
-from node.monitor.core.decisions import Ledger, Moment
-from node.monitor.core.exchange.monitor_settings import Place
-from node.monitor.core.findings.catalogue import NOT_OURS
-from node.monitor.core.model import FindingKey, NodeKey, Status
+from node.monitor.core.decisions.ledger import Ledger, Moment
+from node.monitor.core.model.catalogue import NOT_OURS
+from node.monitor.core.model.monitor_settings import Place
+from node.monitor.core.model.records import FindingKey, NodeKey, Status
 from node.monitor.core.nodes.node import PERIOD_S, Tracked
 
 NODES_LIMIT = 20_000

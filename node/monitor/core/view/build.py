@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from node.monitor.core.commands.button_tests import Walk
-from node.monitor.core.decisions import Moment, ends_utc
-from node.monitor.core.findings.catalogue import kind_of, next_step
+from node.monitor.core.decisions.ledger import Moment, ends_utc
 from node.monitor.core.hub import Hub
 from node.monitor.core.incidents.escalation import Open
-from node.monitor.core.model import Finding, NodeKey, Status
+from node.monitor.core.model.catalogue import kind_of, next_step
+from node.monitor.core.model.records import Finding, NodeKey, Status
 from node.monitor.core.nodes.node import HEARD, Tracked
 from node.monitor.core.view.view_types import (
     BrokerView,

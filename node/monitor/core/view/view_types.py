@@ -10,7 +10,8 @@ from typing import Literal
 from msgspec import Struct
 
 from node.errors.faults import Severity
-from node.monitor.core.model import IncidentRecord, Status
+from node.monitor.core.model.counters import Counters
+from node.monitor.core.model.records import IncidentRecord, Status
 
 Phase = Literal["open", "held", "told", "acknowledged", "reset"]
 """How far an incident has got. ``open``: its call never came here, only its node's list names it."""
@@ -146,26 +147,6 @@ class WalkTestView(Struct, frozen=True, kw_only=True):
     untested: tuple[str, ...]
     real: tuple[str, ...]
     not_testing: tuple[str, ...]
-
-
-class Counters(Struct, kw_only=True):
-    """What has happened since the monitor's start. A view has a copy. ``…_s`` are sums of measured durations.
-
-    ``receipts``: receipts *held* that were sent. ``told``: calls that people were told of; ``told_s``: how long that
-    took.
-    """
-
-    heartbeats: int = 0
-    events: int = 0
-    receipts: int = 0
-    repeated: int = 0
-    malformed: int = 0
-    dropped: int = 0
-    unknown_nodes: int = 0
-    stored_s: float = 0.0
-    stored: int = 0
-    told_s: float = 0.0
-    told: int = 0
 
 
 class View(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The deliveries in the history's database: an ``Outbox`` by the rules of node.monitor.core.exchange.deliveries."""
+"""The deliveries in the history's database: an ``Outbox`` by the rules of node.monitor.core.decisions.deliveries."""
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from uuid import uuid4
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Update, and_, case, distinct, false, func, or_, select, true, update
 
-from node.monitor.core.exchange.deliveries import (
+from node.monitor.core.decisions.deliveries import (
     DOWN_CODES,
     LEASE_S,
     RETRY_MAX_S,
@@ -19,7 +19,7 @@ from node.monitor.core.exchange.deliveries import (
     Settled,
     Waiting,
 )
-from node.monitor.core.model import Notice, NoticeKind
+from node.monitor.core.model.records import Notice, NoticeKind
 from node.monitor.history.database.connection import Database
 from node.monitor.history.outbox.retry_times import RetryTimes, Takeover
 from node.monitor.history.schema.tables import deliveries, notices

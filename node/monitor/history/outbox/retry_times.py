@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 
-from node.monitor.core.exchange.deliveries import LEASE_S
+from node.monitor.core.decisions.deliveries import LEASE_S
 
 _MISSED = timedelta(seconds=LEASE_S / 2)
 """Longer than from one renewal to the next: a claim survives so long without one."""

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Select, case, exists, func, or_, select
 
-from node.monitor.core.exchange.batch import Remembered
+from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.incidents.known.ended_incidents import CLOSED_KEPT
-from node.monitor.core.model import (
+from node.monitor.core.model.records import (
     Button,
     ButtonTest,
     Finding,

@@ -18,9 +18,9 @@ from sqlalchemy import (
     update,
 )
 
-from node.monitor.core.exchange.batch import Batch, Stored
-from node.monitor.core.exchange.deliveries import urgency
-from node.monitor.core.model import FindingKey, Flip, NodeKey, Notice, NoticeKind, Status, Tally
+from node.monitor.core.decisions.batch import Batch, Stored
+from node.monitor.core.decisions.deliveries import urgency
+from node.monitor.core.model.records import FindingKey, Flip, NodeKey, Notice, NoticeKind, Status, Tally
 from node.monitor.core.nodes.events.sequence import RANGES_KEPT, merged
 from node.monitor.history.schema.rows import flat
 from node.monitor.history.schema.tables import (

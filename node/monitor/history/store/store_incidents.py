@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, update
 
 from node.monitor.core.incidents.known.merge import merge
-from node.monitor.core.model import IncidentKey, IncidentRecord, Notice, NoticeKind
+from node.monitor.core.model.records import IncidentKey, IncidentRecord, Notice, NoticeKind
 from node.monitor.history.schema.rows import columns_of, flat, made
 from node.monitor.history.schema.tables import incidents
 from node.monitor.history.store.upserts import among, chunks

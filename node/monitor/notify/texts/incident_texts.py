@@ -7,8 +7,8 @@
 
 from collections.abc import Sequence
 
-from node.monitor.core.exchange.deliveries import urgency
-from node.monitor.core.model import IncidentKey, NodeKey, Notice, NoticeKind
+from node.monitor.core.decisions.deliveries import urgency
+from node.monitor.core.model.records import IncidentKey, NodeKey, Notice, NoticeKind
 from node.monitor.locale.translation import Words, one_line
 from node.monitor.notify.texts.message import NAMED, Message, Mood, rest_of
 from node.monitor.notify.texts.vocabulary import CLASSES, REASONS, TO_DO

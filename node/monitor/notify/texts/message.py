@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from node.monitor.core.model import Notice
+from node.monitor.core.model.records import Notice
 from node.monitor.locale.translation import Words
 
 NAMED = 20

@@ -1,8 +1,8 @@
 """The words for classes, reasons, details and counts. Messages, tables and exports use the same ones."""
 
 from node.core.settings import AlarmClass
-from node.monitor.core.findings.catalogue import UNREACHED, WOULD_TAKE, own_parts
-from node.monitor.core.model import FindingKey
+from node.monitor.core.model.catalogue import UNREACHED, WOULD_TAKE, own_parts
+from node.monitor.core.model.records import FindingKey
 from node.monitor.locale.translation import QUOTED, Words, mark
 
 CLASSES = {

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from node.monitor.core.exchange.deliveries import Delivery
+from node.monitor.core.decisions.deliveries import Delivery
 from node.monitor.locale.translation import Words, one_line
 from node.monitor.notify.texts.finding_texts import told_finding, told_findings
 from node.monitor.notify.texts.incident_texts import TELLERS, bare_call, told_incidents

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from threading import Thread
 
-from node.monitor.core.decisions import ClearTopics, SendCommand, SendReceipt
-from node.monitor.core.exchange.monitor_codec import MonitorWire
-from node.monitor.core.exchange.monitor_settings import Settings
+from node.monitor.core.decisions.ledger import ClearTopics, SendCommand, SendReceipt
+from node.monitor.core.decisions.monitor_codec import MonitorWire
+from node.monitor.core.model.monitor_settings import Settings
 from node.monitor.service.links.broker_link import Link, Listener
 
 

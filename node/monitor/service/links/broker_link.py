@@ -16,9 +16,9 @@ from node.config.brokers import Broker
 from node.core.events import Event, LinkDown, LinkUp, MessagesDropped, PublishAnswered
 from node.io.mqtt.link import Bounds, Incoming, Outgoing, Priority, Subscription
 from node.io.mqtt.link import Link as BrokerLink
-from node.monitor.core.decisions import SendCommand
-from node.monitor.core.exchange.monitor_codec import HEARTBEAT_S, TTL_S, FromNode, MonitorWire
-from node.monitor.core.model import EventKey, NodeKey
+from node.monitor.core.decisions.ledger import SendCommand
+from node.monitor.core.decisions.monitor_codec import HEARTBEAT_S, TTL_S, FromNode, MonitorWire
+from node.monitor.core.model.records import EventKey, NodeKey
 from node.protocol.monitor_messages import ReceiptKind
 
 BIRTH_PAUSE_S = 1.0

@@ -4,8 +4,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from node.monitor.core.decisions import Moment
-from node.monitor.core.exchange.monitor_codec import FromNode
+from node.monitor.core.decisions.ledger import Moment
+from node.monitor.core.decisions.monitor_codec import FromNode
 from node.monitor.core.hub import Hub
 from node.monitor.service.inbox import Inbox, Said
 

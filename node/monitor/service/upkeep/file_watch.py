@@ -15,7 +15,7 @@ from node.config.files import Kept
 from node.config.reader import first_problem
 from node.monitor.config import monitor_file
 from node.monitor.config.secret_urls import read_url
-from node.monitor.core.exchange.monitor_settings import Settings
+from node.monitor.core.model.monitor_settings import Settings
 
 LOOK_S = 60.0
 

@@ -4,7 +4,7 @@ import logging
 import threading
 from datetime import UTC, datetime
 
-from node.monitor.core.exchange.monitor_settings import Retention
+from node.monitor.core.model.monitor_settings import Retention
 from node.monitor.history.history import History
 
 PRUNE_S = 3600.0

@@ -3,8 +3,8 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from node.monitor.core.decisions import Moment
-from node.monitor.core.model import IncidentKey
+from node.monitor.core.decisions.ledger import Moment
+from node.monitor.core.model.records import IncidentKey
 
 CLOSED_KEPT = 10_000
 

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from node.core.model import EventKind
 from node.core.settings import AlarmClass
-from node.monitor.core.decisions import Moment
-from node.monitor.core.model import IncidentKey, IncidentRecord
+from node.monitor.core.decisions.ledger import Moment
+from node.monitor.core.model.records import IncidentKey, IncidentRecord
 from node.monitor.core.nodes.events.plausibility import happened_after
 from node.protocol.messages import Event, OpenIncident
 

@@ -21,8 +21,8 @@ more presses than ``ended``, and without one ``answered`` is ``ended``.
 from collections.abc import Iterator
 from datetime import datetime
 
-from node.monitor.core.decisions import CLOCK_SET
-from node.monitor.core.model import IncidentRecord
+from node.monitor.core.decisions.ledger import CLOCK_SET
+from node.monitor.core.model.records import IncidentRecord
 
 
 def merge(a: IncidentRecord, b: IncidentRecord) -> IncidentRecord:

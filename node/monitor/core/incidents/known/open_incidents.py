@@ -4,10 +4,10 @@ Each node may have as many as it can list. Beyond ``OPEN_LIMIT`` each node has o
 can't keep out the first call of another node.
 """
 
-from node.monitor.core.decisions import Ledger, Moment
-from node.monitor.core.findings.catalogue import FLOOD
+from node.monitor.core.decisions.ledger import Ledger, Moment
 from node.monitor.core.incidents.escalation import Open
-from node.monitor.core.model import FindingKey, IncidentKey, IncidentRecord, NodeKey
+from node.monitor.core.model.catalogue import FLOOD
+from node.monitor.core.model.records import FindingKey, IncidentKey, IncidentRecord, NodeKey
 from node.protocol.messages import INCIDENTS_LIMIT
 
 OPEN_LIMIT = 5_000

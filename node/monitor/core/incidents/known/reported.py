@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from node.monitor.core.model import IncidentKey, NodeKey
+from node.monitor.core.model.records import IncidentKey, NodeKey
 from node.protocol.messages import Alarm, Event, OpenIncident
 
 BOOTS = 4

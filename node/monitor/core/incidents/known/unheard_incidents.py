@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from node.monitor.core.decisions import Moment
-from node.monitor.core.model import IncidentKey, NodeKey
+from node.monitor.core.decisions.ledger import Moment
+from node.monitor.core.model.records import IncidentKey, NodeKey
 from node.protocol.messages import OpenIncident
 
 LISTED_S = 10.0

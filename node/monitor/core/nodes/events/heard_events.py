@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from node.core.model import EventKind
-from node.monitor.core.decisions import Moment
-from node.monitor.core.exchange.monitor_codec import event_body
-from node.monitor.core.model import EventKey, HeardEvent
+from node.monitor.core.decisions.ledger import Moment
+from node.monitor.core.decisions.monitor_codec import event_body
+from node.monitor.core.model.records import EventKey, HeardEvent
 from node.protocol.messages import KINDS, Event
 
 FIRST_UTC = datetime(1970, 1, 1, tzinfo=UTC)

@@ -16,9 +16,9 @@ from collections import OrderedDict
 from msgspec.structs import replace
 
 from node.core.alarm import PRESSES_LIMIT
-from node.monitor.core.decisions import Ledger, Moment
-from node.monitor.core.findings.catalogue import IMPLAUSIBLE
-from node.monitor.core.model import EventKey, FindingKey, NodeKey
+from node.monitor.core.decisions.ledger import Ledger, Moment
+from node.monitor.core.model.catalogue import IMPLAUSIBLE
+from node.monitor.core.model.records import EventKey, FindingKey, NodeKey
 from node.protocol.messages import Alarm, Event, OpenIncident
 
 LATE_S = 5.0

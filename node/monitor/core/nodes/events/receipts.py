@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from node.core.model import EventKind
-from node.monitor.core.decisions import Ledger, Moment, SendReceipt
-from node.monitor.core.findings.catalogue import EVENTS_MISSING, FLOOD
-from node.monitor.core.model import EventKey, FindingKey, NodeKey, Tally
+from node.monitor.core.decisions.ledger import Ledger, Moment, SendReceipt
+from node.monitor.core.model.catalogue import EVENTS_MISSING, FLOOD
+from node.monitor.core.model.counters import Counters
+from node.monitor.core.model.records import EventKey, FindingKey, NodeKey, Tally
 from node.monitor.core.nodes.events.sequence import Account
-from node.monitor.core.view.view_types import Counters
 from node.protocol.messages import Event
 from node.protocol.monitor_messages import ReceiptKind
 

@@ -1,8 +1,10 @@
 """Clears the findings of an earlier run that nothing would clear any more. Pure."""
 
 from node.monitor.core.commands.button_tests import ButtonTests
-from node.monitor.core.decisions import Ledger, Moment
-from node.monitor.core.findings.catalogue import (
+from node.monitor.core.decisions.ledger import Ledger, Moment
+from node.monitor.core.incidents.false_alarms import MANY
+from node.monitor.core.incidents.lifecycle import Incidents
+from node.monitor.core.model.catalogue import (
     MISTAKEN_CALLS,
     NOT_OURS,
     OPEN_ALARM_UNSTORED,
@@ -11,9 +13,7 @@ from node.monitor.core.findings.catalogue import (
     RESET_MISSING,
     UNTOLD,
 )
-from node.monitor.core.incidents.false_alarms import MANY
-from node.monitor.core.incidents.lifecycle import Incidents
-from node.monitor.core.model import FindingKey, IncidentKey
+from node.monitor.core.model.records import FindingKey, IncidentKey
 from node.monitor.core.nodes.node_supervision import Fleet
 
 _OF_INCIDENTS = frozenset({RESET_MISSING.code, OPEN_ALARM_UNSTORED.code, UNTOLD.code})

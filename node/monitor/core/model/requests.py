@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from node.monitor.core.model import IncidentKey, NodeKey
+from node.monitor.core.model.records import IncidentKey, NodeKey
 
 Outcome = Literal["done", "refused", "unanswered", "unknown"]
 

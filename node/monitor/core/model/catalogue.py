@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from node.errors import faults
 from node.errors.faults import FaultKind, Severity
-from node.monitor.core.model import FindingKey
+from node.monitor.core.model.records import FindingKey
 
 FindingKind = FaultKind
 """A finding of the monitor has the same fields as a node's fault.

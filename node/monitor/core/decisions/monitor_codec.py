@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from node.core.settings import AlarmClass
-from node.monitor.core.decisions import SendCommand
-from node.monitor.core.model import EventKey, NodeKey
+from node.monitor.core.decisions.ledger import SendCommand
+from node.monitor.core.model.records import EventKey, NodeKey
 from node.protocol.codec import rfc3339
 from node.protocol.messages import KINDS, PAYLOAD_LIMIT, Alarm, Event, EventId, HeartbeatMessage, ReplyMessage, State
 from node.protocol.monitor_messages import Command, MonitorMessage, MonitorSays, MonitorState, Receipt, ReceiptKind

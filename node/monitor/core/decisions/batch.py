@@ -4,7 +4,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from node.monitor.core.model import (
+from node.monitor.core.model.records import (
     Button,
     ButtonTest,
     EventKey,

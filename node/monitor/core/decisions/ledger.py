@@ -12,10 +12,9 @@ from msgspec import field
 from msgspec.structs import replace
 
 from node.errors.faults import Severity
-from node.monitor.core.commands.requests import Answer
-from node.monitor.core.exchange.batch import Batch
-from node.monitor.core.findings.catalogue import SUPERVISION, kind_of
-from node.monitor.core.model import (
+from node.monitor.core.decisions.batch import Batch
+from node.monitor.core.model.catalogue import SUPERVISION, kind_of
+from node.monitor.core.model.records import (
     EventKey,
     Finding,
     FindingKey,
@@ -23,6 +22,7 @@ from node.monitor.core.model import (
     Notice,
     NoticeKind,
 )
+from node.monitor.core.model.requests import Answer
 from node.protocol.monitor_messages import ReceiptKind
 from node.sanitize import plain as shown
 

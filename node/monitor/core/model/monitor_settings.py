@@ -6,7 +6,7 @@ from typing import Literal
 
 from node.config.brokers import Broker
 from node.core.settings import AlarmClass
-from node.monitor.core.model import NodeKey
+from node.monitor.core.model.records import NodeKey
 
 Language = Literal["de", "en"]
 

@@ -30,8 +30,8 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from node.core.settings import AlarmClass
-from node.monitor.core.findings.catalogue import DOWN, NEVER_HEARD, OVERDUE_BACK
-from node.monitor.core.model import Notice, NoticeKind
+from node.monitor.core.model.catalogue import DOWN, NEVER_HEARD, OVERDUE_BACK
+from node.monitor.core.model.records import Notice, NoticeKind
 
 LEASE_S = 15.0
 """The longest time that an alarm waits because a dead monitor had claimed it. A living monitor can renew twice in it,
