@@ -13,9 +13,8 @@ from typing import Any, cast
 
 from node import __version__
 from node.io.terminal.argument_parser import Parser
-from node.monitor.cli.api_client.http_client import address
+from node.monitor.cli.api_client.http_client import DEFAULT_CONFIG, address
 
-DEFAULT_CONFIG = Path("/etc/alarm-monitor/monitor.toml")
 SHOWN = 50
 """How many records of the history are shown where nobody says how many."""
 

@@ -16,11 +16,10 @@ import msgspec
 import pytest
 
 from node.errors import ConfigError
-from node.monitor.cli import parser
-from node.monitor.cli.api_client import which_monitor
+from node.monitor.cli.api_client import http_client, which_monitor
 from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.api_client.which_monitor import Local, language_of, look, reach
-from node.monitor.cli.output.replies import STATES
+from node.monitor.cli.state_words import STATES
 from node.monitor.core.model.monitor_settings import SOCKET
 from node.monitor.core.model.records import Role
 from node.monitor.core.model.requests import Acknowledge, EndWalkTest, Identify, Reset, StartWalkTest
@@ -36,8 +35,8 @@ ROOT = Path(__file__).parents[3]
 GUARD = """\
 import sys
 from pathlib import Path
-from node.monitor.cli import parser
-parser.DEFAULT_CONFIG = Path(sys.argv.pop(1))
+from node.monitor.cli.api_client import http_client
+http_client.DEFAULT_CONFIG = Path(sys.argv.pop(1))
 from node.monitor.cli.main import main
 sys.exit(main())
 """
@@ -145,7 +144,7 @@ def test_a_guard_tests_buttons(monitor: RunningMonitor, guard: Guard) -> None:
     ended = guard.said("walk-test", "end", ALARM_MONITOR_URL=guard.url)
 
     assert listed.startswith(made.split()[0])
-    assert ended.splitlines() == [f"{made.split()[0]} is ended"]
+    assert ended.splitlines() == [f"{made.split()[0]} is ended: every press is real again"]
     assert monitor.items("/walk-tests") == []
 
 
@@ -293,7 +292,7 @@ def test_the_only_walk_test_is_ended_without_its_id(site: Site, token: Path) -> 
     never = ask(site, token, "walk-test", "end")
 
     assert [each.id for each in site.behind.asked if isinstance(each, EndWalkTest)] == ["w-1"]
-    assert once.stdout.splitlines() == ["w-1 is ended"]
+    assert once.stdout.splitlines() == ["w-1 is ended: every press is real again"]
     assert twice.stderr.splitlines()[0] == "alarm-monitor walk-test end w-1  mitte"
     assert never.stderr == "E031 no walk test is running. Next: nothing needs doing.\n"
 
@@ -405,7 +404,7 @@ def test_the_order_of_choice(tmp_path: Path, at_home: dict[str, str]) -> None:
 )
 def test_what_is_no_address_or_token_is_said(at_home: dict[str, str], environ: dict[str, str], reason: str) -> None:
     """Before anything is sent."""
-    nothing = Namespace(url=None, token_file=None, config=parser.DEFAULT_CONFIG)
+    nothing = Namespace(url=None, token_file=None, config=http_client.DEFAULT_CONFIG)
 
     with pytest.raises(ApiError) as caught:
         reach(nothing, {**at_home, **environ}, 1.0)

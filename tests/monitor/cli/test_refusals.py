@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from node.core import commands
-from node.monitor.api.answers import REFUSALS, UNHEARD_OF, UNSAID
+from node.monitor.api.operations.answers import REFUSALS, UNHEARD_OF, UNSAID
 from node.monitor.cli.api_client import which_monitor
 from node.monitor.cli.api_client.http_client import Api
 from node.monitor.cli.api_client.monitor_client import ApiError, MonitorClient, Where, explained

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from node.monitor.api.answers import told
+from node.monitor.api.operations.answers import told
 from node.monitor.api.problems import ProblemError
 from node.monitor.cli.api_client.http_client import AskError
 from node.monitor.cli.api_client.monitor_client import explained

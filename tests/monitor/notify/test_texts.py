@@ -14,7 +14,7 @@ from msgspec.structs import replace
 import node.monitor
 from node.core.settings import AlarmClass
 from node.errors.faults import FAULTS, Severity
-from node.monitor.api.answers import NOTES, REFUSALS, UNHEARD_OF, UNSAID, UNSTORED
+from node.monitor.api.operations.answers import NOTES, REFUSALS, UNHEARD_OF, UNSAID, UNSTORED
 from node.monitor.core.decisions.deliveries import Delivery
 from node.monitor.core.model.catalogue import FINDINGS, kind_of, next_step
 from node.monitor.core.model.monitor_settings import Language, Place

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from node.monitor.api.answers import told
+from node.monitor.api.operations.answers import told
 from node.monitor.api.operations.lookups import NODE, Floor, NodePath
 from node.monitor.api.operations.operation import Call, Nothing, Sources, operation
 from node.monitor.api.operations.representations import Done

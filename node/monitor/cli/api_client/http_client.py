@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from node.config.files import FileError, one_line, socket_path
 
+DEFAULT_CONFIG = Path("/etc/alarm-monitor/monitor.toml")
 UNIX = "unix:"
 """What an address begins with that is the path of a socket on this machine."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from node.core.settings import AlarmClass
 from node.monitor.cli.api_client.monitor_client import ApiError, MonitorClient
-from node.monitor.cli.output.replies import STATES
+from node.monitor.cli.state_words import STATES
 from node.monitor.locale.translation import Words, mark
 from node.monitor.notify.texts.vocabulary import CLASSES
 

@@ -18,9 +18,8 @@ from typing import Literal, NamedTuple
 
 from node.config.files import FileError
 from node.errors import ConfigError
-from node.monitor.cli.api_client.http_client import Api, address, read_token
+from node.monitor.cli.api_client.http_client import DEFAULT_CONFIG, Api, address, read_token
 from node.monitor.cli.api_client.monitor_client import ApiError, MonitorClient, Where, on_this_machine
-from node.monitor.cli.parser import DEFAULT_CONFIG
 from node.monitor.core.model.monitor_settings import SOCKET
 
 URL, TOKEN, TOKEN_FILE = "ALARM_MONITOR_URL", "ALARM_MONITOR_TOKEN", "ALARM_MONITOR_TOKEN_FILE"

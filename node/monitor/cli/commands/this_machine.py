@@ -7,9 +7,9 @@ import sys
 from node.io import systemd
 from node.io.terminal.check_result import print_results
 from node.io.terminal.command_end import stop_on_signals
+from node.monitor.cli.api_client.http_client import DEFAULT_CONFIG
 from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.commands.command_line import CommandLine
-from node.monitor.cli.parser import DEFAULT_CONFIG
 from node.sanitize import plain
 
 

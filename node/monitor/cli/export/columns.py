@@ -11,7 +11,7 @@ from babel.dates import LOCALTZ
 
 from node.core.settings import AlarmClass
 from node.monitor.cli.export.csv_cells import Sheet, csv_lines
-from node.monitor.cli.output.replies import STATES
+from node.monitor.cli.state_words import STATES
 from node.monitor.locale.translation import Words, local, mark
 from node.monitor.notify.texts.vocabulary import CLASSES, DETAILS, REASONS, detail_of
 

@@ -12,7 +12,7 @@ from node.core.settings import AlarmClass
 from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.export.columns import csv_of, headings
 from node.monitor.cli.export.csv_cells import PLAIN, Sheet
-from node.monitor.cli.output.replies import STATES
+from node.monitor.cli.state_words import STATES
 from node.monitor.locale.translation import Words, local, mark
 from node.monitor.notify.texts.vocabulary import CLASSES, DETAILS, REASONS, calls_of
 from node.sanitize import as_json, plain

@@ -10,22 +10,9 @@ from babel.dates import LOCALTZ
 from node.errors import AlarmNodeError
 from node.io.terminal.check_result import CheckResult
 from node.monitor.cli.api_client.monitor_client import ApiError
+from node.monitor.cli.state_words import STATES
 from node.monitor.core.model.monitor_settings import Language
 from node.monitor.locale.translation import SYSTEM, Words, mark
-
-STATES = {
-    "new": mark("not heard yet"),
-    "up": mark("up"),
-    "late": mark("late"),
-    "down": mark("down"),
-    "paused": mark("paused"),
-    "open": mark("NOBODY NOTIFIED YET"),
-    "held": mark("NOBODY NOTIFIED YET"),
-    "told": mark("people notified"),
-    "acknowledged": mark("somebody is coming"),
-    "reset": mark("over"),
-}
-"""A node's status and an incident's phase, in people's words."""
 
 DONE = {
     "acknowledge": mark("acknowledged"),

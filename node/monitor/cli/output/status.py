@@ -18,8 +18,9 @@ from rich.text import Text
 
 from node.core.settings import AlarmClass
 from node.monitor.cli.api_client.monitor_client import ApiError
-from node.monitor.cli.output.replies import STATES, refused, words_of
+from node.monitor.cli.output.replies import refused, words_of
 from node.monitor.cli.output.table import Listed
+from node.monitor.cli.state_words import STATES
 from node.monitor.core.model.monitor_settings import Language
 from node.monitor.locale.translation import Words, mark
 from node.monitor.notify.texts.vocabulary import CLASSES, calls_of, counted, detail_of
