@@ -1,6 +1,7 @@
 """The table of a node's faults (``F…``): code, severity, text and next step. Codes are never reused.
 
-Each code has its section in deploy/OPERATIONS.md. The texts here are English; node/monitor/locale has the German ones.
+Each code has its section in deploy/guides/OPERATIONS.md. The texts here are English; node/monitor/locale has
+the German ones.
 """
 
 from collections.abc import Mapping

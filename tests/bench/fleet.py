@@ -56,7 +56,7 @@ SETTLE_S = 1.0
 LOOK_S = 1.0
 """How often the monitor is asked how it does: each answer takes some of what is measured."""
 
-PATIENCE_S = 60.0
+WAIT_LIMIT_S = 60.0
 NODES_PER_SITE = 1_000
 LATER_S = 15.0
 """For how long a second message would be waited for."""
@@ -178,7 +178,7 @@ class House:
         return len(self._keys) - statuses["up"]
 
     def _wait_until_all_are_up(self) -> None:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + WAIT_LIMIT_S
         while self.not_up():
             assert time.monotonic() < deadline, f"{self.not_up()} nodes aren't up"
             time.sleep(LOOK_S)
@@ -208,11 +208,11 @@ class House:
             load=os.getloadavg()[0],
         )
 
-    def lose_all(self, patience_s: float = PATIENCE_S, later_s: float = LATER_S) -> Loss:
+    def lose_all(self, wait_limit_s: float = WAIT_LIMIT_S, later_s: float = LATER_S) -> Loss:
         """Cut all connections, and see what becomes of it."""
         began_utc = time.time()
         began, ended = self.crowd.cut()
-        message = self.people.taken.wait(lambda items: items[:1], patience_s)[0]
+        message = self.people.taken.wait(lambda items: items[:1], wait_limit_s)[0]
         time.sleep(later_s)
         told = [flip for flip in self._flips() if flip["after"] == "down"]
         downs = [flip for flip in told if _seconds(flip["at"]) >= began_utc]

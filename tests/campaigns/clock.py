@@ -38,7 +38,7 @@ HEARTBEAT_S, RECEIPT_S, SOUND_S, INHIBIT_S = 1.0, 5.0, 10.0, 7.0
 LATE_S = 2.5
 EARLY_S = 0.05
 JUMPS_WITHIN_S = 13.0
-PATIENCE_S = 20.0
+WAIT_LIMIT_S = 20.0
 
 WallClock = Callable[[], float]
 
@@ -106,12 +106,12 @@ class Onlooker:
 
     def expect(self, name: str, step: Step) -> None:
         """Wait until this input's call has got there."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + WAIT_LIMIT_S
         try:
             while self._steps.get(timeout=max(0.0, deadline - time.monotonic())) != (name, step):
                 pass
         except queue.Empty:
-            raise AssertionError(f"{name} wasn't {step.value} within {PATIENCE_S:g} s") from None
+            raise AssertionError(f"{name} wasn't {step.value} within {WAIT_LIMIT_S:g} s") from None
 
 
 class House:
@@ -163,10 +163,10 @@ def _running(service: Service) -> Iterator[None]:
             yield
         finally:
             service.stop("the try has ended")
-            failure = outcome.exception(PATIENCE_S)
+            failure = outcome.exception(WAIT_LIMIT_S)
             for link in service._links.values():  # noqa: SLF001 - a run that failed leaves its links behind
                 link.close(0.0)
-                link.join(PATIENCE_S)
+                link.join(WAIT_LIMIT_S)
         assert failure is None, f"the service ended: {failure!r}"
 
 

@@ -19,7 +19,7 @@ from node.io.mqtt.link import Incoming, Outgoing, Subscription
 from node.protocol.messages import UNREAD, Health
 from node.service.loop import Service
 
-PATIENCE_S = 60.0
+WAIT_LIMIT_S = 60.0
 
 Action = Callable[["VirtualService"], None]
 
@@ -229,7 +229,7 @@ class VirtualService(Service):
 
     def _turn(self) -> None:
         if not self._queue.empty() or self._state.supervision.unstored or not self._state.begun:
-            self._decide(self._queue.get(timeout=PATIENCE_S))
+            self._decide(self._queue.get(timeout=WAIT_LIMIT_S))
             return
         deadline = controller.next_deadline(self._state)
         sample = self.panel.requests[0] if self.panel.requests else deadline

@@ -5,7 +5,7 @@ import time
 from node.demo.observe.observations import MonitorView
 from node.demo.processes.broker import BrokerStartError
 from node.demo.processes.simulated_node import SimulatedNode
-from node.demo.story.steps import MONITOR_PATIENCE_S, PATIENCE_S, StepMissingError, Steps, StoppedError
+from node.demo.story.steps import MONITOR_WAIT_LIMIT_S, WAIT_LIMIT_S, StepMissingError, Steps, StoppedError
 from node.errors.faults import FAULTS
 from node.protocol.messages import Alarm, Canary, Event, HeartbeatMessage, State
 
@@ -50,7 +50,7 @@ class Story(Steps):
         self._installation.start_building()
         self._needed.add("monitor")
         self._subscribed("a subscriber hears every message")
-        self._monitor("the monitor hears the broker", lambda view: not view.blind, patience_s=MONITOR_PATIENCE_S)
+        self._monitor("the monitor hears the broker", lambda view: not view.blind, wait_limit_s=MONITOR_WAIT_LIMIT_S)
         for name, each in self._installation.nodes.items():
             each.start()
             self._needed.add(name)
@@ -192,7 +192,7 @@ class Story(Steps):
         self._needed.discard(self._node_name)
         self._node.instruct("quit")
         self._message("it says goodbye: offline", State, lambda it: it.state == "offline", lambda it: it.reason or "")
-        code = self._node.wait(PATIENCE_S)
+        code = self._node.wait(WAIT_LIMIT_S)
         text = "its process ends with exit code 0"
         if code != 0:
             raise StepMissingError(f"{text}: {'it still runs' if code is None else f'exit code {code}'}")

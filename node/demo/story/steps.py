@@ -1,7 +1,7 @@
 """The steps of a story: each waits until something was really observed, and prints when that was.
 
 What counts is what a subscriber gets from the broker, what a simulated node shows, and what the monitor shows; never
-what was asked for. The first thing that doesn't come within ``PATIENCE_S`` raises StepMissingError.
+what was asked for. The first thing that doesn't come within ``WAIT_LIMIT_S`` raises StepMissingError.
 """
 
 import time
@@ -23,8 +23,8 @@ from node.demo.observe.observations import (
 from node.protocol.messages import ReplyMessage
 from node.protocol.monitor_messages import Command
 
-PATIENCE_S = 15.0
-MONITOR_PATIENCE_S = 30.0
+WAIT_LIMIT_S = 15.0
+MONITOR_WAIT_LIMIT_S = 30.0
 """For a start of the monitor: it imports much, and makes its database."""
 
 _LOOK_S = 0.1
@@ -143,7 +143,7 @@ class Steps:
         text: str,
         wanted: Callable[[MonitorView], bool],
         detail: Callable[[MonitorView], str] = lambda view: "",
-        patience_s: float = PATIENCE_S,
+        wait_limit_s: float = WAIT_LIMIT_S,
     ) -> None:
         """Wait until the monitor shows this."""
 
@@ -151,12 +151,12 @@ class Steps:
             view = self._view
             return (view.at, view) if view is not None and wanted(view) else None
 
-        at, view = self._wait(text, found, patience_s)
+        at, view = self._wait(text, found, wait_limit_s)
         self._ok(text, at, detail(view))
 
-    def _wait(self, text: str, found: Callable[[], R | None], patience_s: float = PATIENCE_S) -> R:
+    def _wait(self, text: str, found: Callable[[], R | None], wait_limit_s: float = WAIT_LIMIT_S) -> R:
         """Read observations until ``found`` returns something. Raises StepMissingError and StoppedError."""
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + wait_limit_s
         while True:
             ended = self._ended_process()
             self._read()
@@ -166,7 +166,7 @@ class Steps:
             if ended:
                 raise StepMissingError(f"{text}: {ended} has ended by itself")
             if time.monotonic() > deadline:
-                raise StepMissingError(f"{text}: waited {patience_s:g} s for it")
+                raise StepMissingError(f"{text}: waited {wait_limit_s:g} s for it")
 
     def _ended_process(self) -> str:
         """A process that has ended but has to be running; "" if there is none."""

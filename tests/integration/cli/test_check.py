@@ -30,7 +30,7 @@ from tests.support.node import NODE, SITE, SimulatedNode, write_config
 from tests.support.sayings import HEARTBEAT, WIRE
 from tests.support.walls import wall_of
 
-PATIENCE_S = 20.0
+WAIT_LIMIT_S = 20.0
 BUTTON, BUZZER = 17, 22
 CANARY = f"{BRANCH}/canary"
 
@@ -58,13 +58,13 @@ def about(found: list[CheckResult], subject: str) -> CheckResult:
 @pytest.fixture(autouse=True)
 def in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow this machine is, what answers is waited for."""
-    monkeypatch.setattr(broker_check, "ANSWER_S", PATIENCE_S)
-    monkeypatch.setattr(pin_check, "LEVELS_S", PATIENCE_S)
+    monkeypatch.setattr(broker_check, "ANSWER_S", WAIT_LIMIT_S)
+    monkeypatch.setattr(pin_check, "LEVELS_S", WAIT_LIMIT_S)
 
 
 def until_written(path: Path) -> None:
     """Wait until another thread or process has left this file."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + WAIT_LIMIT_S
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} didn't come"
         time.sleep(0.005)
@@ -93,7 +93,7 @@ def leave(tmp_path: Path) -> Iterator[Callable[..., Path]]:
 
     yield speak
     for writer in writers:
-        writer.stop(PATIENCE_S)
+        writer.stop(WAIT_LIMIT_S)
     status_file.release(lock)
 
 

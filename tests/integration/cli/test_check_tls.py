@@ -22,15 +22,15 @@ from tests.support.sayings import HEARTBEAT, WIRE
 from tests.support.secure import LOOPBACK, in_days, secure_broker
 from tests.support.walls import wall_of
 
-PATIENCE_S = 20.0
+WAIT_LIMIT_S = 20.0
 EXPIRES = "F024 a certificate expires soon: after that, the node can't send alarms through this broker"
 
 
 @pytest.fixture(autouse=True)
 def in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow this machine is, what answers is waited for."""
-    monkeypatch.setattr(broker_check, "ANSWER_S", PATIENCE_S)
-    monkeypatch.setattr(pin_check, "LEVELS_S", PATIENCE_S)
+    monkeypatch.setattr(broker_check, "ANSWER_S", WAIT_LIMIT_S)
+    monkeypatch.setattr(pin_check, "LEVELS_S", WAIT_LIMIT_S)
 
 
 def findings(tmp_path: Path, keys: Mapping[str, object], environ: Mapping[str, str] | None = None) -> list[CheckResult]:
@@ -189,7 +189,7 @@ def saying(tmp_path: Path, code: str, name: str = NAME) -> Iterator[None]:
     writer.write(WIRE.heartbeat(heartbeat, record_depth=0))
     wait_until((directory / "status.json").exists)
     yield
-    writer.stop(PATIENCE_S)
+    writer.stop(WAIT_LIMIT_S)
     status_file.release(lock)
 
 

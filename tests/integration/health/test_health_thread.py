@@ -38,7 +38,7 @@ from tests.support.machine import (
 )
 from tests.support.node import wait_until
 
-PATIENCE_S = 20.0
+WAIT_LIMIT_S = 20.0
 OFTEN_S = 0.01
 NEVER_S = 3600.0
 WLAN0 = {ROUTE: ROUTE_HEAD + default_route("wlan0")}
@@ -113,7 +113,7 @@ class Machine:
 
     def expect(self, fits: Callable[[tuple[Fault, ...]], bool]) -> HealthRead:
         """The next event whose faults fit."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + WAIT_LIMIT_S
         while True:
             event = self.events.get(timeout=max(0.0, deadline - time.monotonic()))
             if fits(event.faults):
@@ -127,7 +127,7 @@ class Machine:
         """Let go of what hangs, and end the reader."""
         for descriptor in self._fed:
             os.close(descriptor)
-        self.reader.stop(PATIENCE_S)
+        self.reader.stop(WAIT_LIMIT_S)
 
 
 Make = Callable[..., Machine]
@@ -142,7 +142,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
         machine = Machine(tmp_path, tree, **options)
         made.append(machine)
         machine.reader.start()
-        assert machine.events.get(timeout=PATIENCE_S).faults == ()
+        assert machine.events.get(timeout=WAIT_LIMIT_S).faults == ()
         return machine
 
     yield begin
@@ -159,7 +159,7 @@ def test_a_pi_is_read_as_a_whole(make: Make, tmp_path: Path) -> None:
     newest = machine.reader.newest()
     disk = readers.disk(tmp_path)
     assert newest.age_s is not None
-    assert 0.0 <= newest.age_s < PATIENCE_S
+    assert 0.0 <= newest.age_s < WAIT_LIMIT_S
     assert (newest.stuck, newest.started_by) == (None, "boot")
     assert newest.under_voltage == UnderVoltage(now=False, seen=False)
     assert newest.throttling == Throttling(now=("capped",), seen=("capped", "soft-limit"))
@@ -383,7 +383,7 @@ def test_a_reader_that_was_stopped_reads_no_more(make: Make) -> None:
     machine = make(PI_3)
     machine.expect_faults()
 
-    machine.reader.stop(PATIENCE_S)
+    machine.reader.stop(WAIT_LIMIT_S)
     machine.change({TEMPERATURE: "90000\n"})
     while not machine.events.empty():
         assert machine.events.get().faults == ()
@@ -397,7 +397,7 @@ def test_a_reader_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
     """A service that failed before it began ends everything all the same."""
     machine = Machine(tmp_path, PI_3)
 
-    machine.reader.stop(PATIENCE_S)
+    machine.reader.stop(WAIT_LIMIT_S)
 
     assert machine.events.empty()
 
@@ -410,7 +410,7 @@ def test_a_configuration_that_the_next_start_could_not_read_is_a_fault(
     machine = Machine(tmp_path, EMPTY, configuration=lambda: said.pop(0) if said else "")
     machine.reader.start()
     wait_until(lambda: not said, what="all of it")
-    machine.reader.stop(PATIENCE_S)
+    machine.reader.stop(WAIT_LIMIT_S)
 
     told = []
     while not machine.events.empty():

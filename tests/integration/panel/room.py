@@ -11,7 +11,7 @@ from node.core.settings import Wiring
 from node.io.panel import Panel
 from tests.support.walls import wall_of
 
-PATIENCE_S = 20.0
+WAIT_LIMIT_S = 20.0
 DESK, DOOR, BUZZER, LAMP = 17, 27, 22, 23
 INPUTS = {"desk": DESK, "door": DOOR}
 BY_REQUEST_ONLY = 0.001
@@ -40,7 +40,7 @@ class Inbox:
 
     def wait(self, kind: type[E], which: Callable[[E], bool] = lambda event: True) -> E:
         """The next event of this kind that fits; those before it are gone."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + WAIT_LIMIT_S
         while True:
             event = self.events.get(timeout=max(0.0, deadline - time.monotonic()))
             if isinstance(event, kind) and which(event):
@@ -87,7 +87,7 @@ class Room:
 
     def next_level(self, number: int) -> tuple[float, bool]:
         """When and to what this output changes next."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + WAIT_LIMIT_S
         while True:
             at, pin, level = self.levels.get(timeout=max(0.0, deadline - time.monotonic()))
             if pin == number:
@@ -117,7 +117,7 @@ def chip_gone(*_: object) -> Any:
 
 def eventually(condition: Callable[[], bool]) -> None:
     """Wait until this is true."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + WAIT_LIMIT_S
     tick = threading.Event()
     while not condition():
         assert time.monotonic() < deadline, "it never came"

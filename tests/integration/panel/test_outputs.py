@@ -9,7 +9,7 @@ import pytest
 from node.core.events import LevelsRead, OutputFailed, OutputRecovered
 from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPattern
 from node.io.panel import UNDECIDED_MAX
-from tests.integration.panel.room import BUZZER, LAMP, PATIENCE_S, Clock, Room, chip_gone, eventually
+from tests.integration.panel.room import BUZZER, LAMP, WAIT_LIMIT_S, Clock, Room, chip_gone, eventually
 
 
 def test_a_loop_that_decides_nothing_makes_the_lamp_dark(room: Room) -> None:
@@ -85,22 +85,22 @@ def test_off_is_final_in_the_midst_of_a_step(room: Room, monkeypatch: pytest.Mon
     def drive_slowly(value: object) -> None:
         if value:
             entered.set()
-            go_on.wait(PATIENCE_S)
+            go_on.wait(WAIT_LIMIT_S)
         drive(value)
         if value:
             driven.set()
 
     monkeypatch.setattr(room.pin(BUZZER), "_set_state", drive_slowly)
     panel.set_buzzer(BuzzerPattern.ALARM)
-    assert entered.wait(PATIENCE_S)
+    assert entered.wait(WAIT_LIMIT_S)
 
     off = threading.Thread(target=panel.set_buzzer, args=(BuzzerPattern.OFF,))
     off.start()
     off.join(0.3)  # as long as a panel without a lock would need to get past the player
     go_on.set()
-    off.join(PATIENCE_S)
+    off.join(WAIT_LIMIT_S)
 
-    assert driven.wait(PATIENCE_S)
+    assert driven.wait(WAIT_LIMIT_S)
     assert room.pin(BUZZER).state is False
 
 

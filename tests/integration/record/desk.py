@@ -16,7 +16,7 @@ from node.core.events import BacklogRead, Event, EventsStored, RecordLoaded
 from node.core.model import Key, Restored, Snapshot
 from node.io.record.record import FILE_NAME, Record, Row, read_log
 
-PATIENCE_S = 20.0
+WAIT_LIMIT_S = 20.0
 NOW = 1_000.0
 BOOT, EARLIER = "0000beef", "0000cafe"
 KERNEL = "kernel-1"
@@ -46,7 +46,7 @@ class Inbox:
 
     def next(self, kind: type[E]) -> E:
         """The next event, which must be of this kind."""
-        event = self.events.get(timeout=PATIENCE_S)
+        event = self.events.get(timeout=WAIT_LIMIT_S)
         assert isinstance(event, kind), event
         return event
 
@@ -105,12 +105,12 @@ class Desk:
         self.inbox.until_stored(*(each.key for each in rows))
         for key in received:
             record.mark_received(key, "guard-desk", 5.0)
-        assert record.stop(PATIENCE_S)
+        assert record.stop(WAIT_LIMIT_S)
 
     def close(self) -> None:
         """End what is still running."""
         for record in self.records:
-            assert record.stop(PATIENCE_S)
+            assert record.stop(WAIT_LIMIT_S)
 
 
 def decode_snapshot(stored: bytes) -> Snapshot:

@@ -22,7 +22,7 @@ from tests.integration.record.desk import (
     GARBAGE,
     HEAD,
     KERNEL,
-    PATIENCE_S,
+    WAIT_LIMIT_S,
     Desk,
     keys_of,
     kill_in_its_work,
@@ -51,7 +51,7 @@ def test_a_damaged_record_is_set_aside_and_kept(desk: Desk, garble: Callable[[Pa
     reason = garble(desk.path)
     damaged = desk.path.read_bytes()
 
-    record = desk.begin(retry_s=10 * PATIENCE_S)
+    record = desk.begin(retry_s=10 * WAIT_LIMIT_S)
     record.append(row(1), b"1")
 
     assert desk.inbox.next(RecordFailed).reason == f"{reason}; kept as record.sqlite.corrupt-1"
@@ -93,7 +93,7 @@ def test_a_card_that_garbles_everything_is_not_filled(
 
     desk.begin()
     for _ in range(15):
-        assert attempts.acquire(timeout=PATIENCE_S)
+        assert attempts.acquire(timeout=WAIT_LIMIT_S)
 
     desk.inbox.next(RecordFailed)
     assert desk.inbox.events.empty()
@@ -109,7 +109,7 @@ def test_damage_is_known_before_it_is_in_the_way(desk: Desk) -> None:
     content[(root - 1) * 4096 : root * 4096] = b"\xff" * 4096
     desk.path.write_bytes(content)
 
-    desk.begin_loaded(retry_s=10 * PATIENCE_S)
+    desk.begin_loaded(retry_s=10 * WAIT_LIMIT_S)
     failed = desk.inbox.next(RecordFailed)
     desk.inbox.until_stored(*(Key(EARLIER, seq) for seq in range(1, 1_001)))
     desk.inbox.next(RecordRecovered)
@@ -136,12 +136,12 @@ def test_a_look_is_interrupted_by_whatever_comes(desk: Desk, monkeypatch: pytest
     monkeypatch.setattr(node.io.record.record, "flaw_in", look)
     record, _ = desk.begin_loaded()
     for seq in (1, 2):
-        assert begun.acquire(timeout=PATIENCE_S)
+        assert begun.acquire(timeout=WAIT_LIMIT_S)
         record.append(row(seq), b"1")
         desk.inbox.until_stored(Key(BOOT, seq))
 
-    assert begun.acquire(timeout=PATIENCE_S)
-    assert record.stop(PATIENCE_S)
+    assert begun.acquire(timeout=WAIT_LIMIT_S)
+    assert record.stop(WAIT_LIMIT_S)
 
 
 def test_a_look_that_is_interrupted_found_nothing(desk: Desk) -> None:
@@ -171,11 +171,11 @@ def test_an_event_that_was_never_written_so_is_damage(desk: Desk, column: str, v
     desk.fill(*(row(seq, boot=EARLIER) for seq in (1, 2, 3)))
     garble(desk.path, column, value)
 
-    record = desk.begin(retry_s=10 * PATIENCE_S, is_event=lambda key, body: body == b'{"seq":%d}' % key.seq)
+    record = desk.begin(retry_s=10 * WAIT_LIMIT_S, is_event=lambda key, body: body == b'{"seq":%d}' % key.seq)
     told = []
-    while not isinstance(event := desk.inbox.events.get(timeout=PATIENCE_S), RecordRecovered):
+    while not isinstance(event := desk.inbox.events.get(timeout=WAIT_LIMIT_S), RecordRecovered):
         told.append(event)
-    assert record.stop(PATIENCE_S)
+    assert record.stop(WAIT_LIMIT_S)
 
     (failed,) = [event for event in told if isinstance(event, RecordFailed)]
     assert failed.reason.endswith("kept as record.sqlite.corrupt-1")

@@ -20,7 +20,7 @@ from tests.integration.record.desk import (
     EARLIER,
     KERNEL,
     NOW,
-    PATIENCE_S,
+    WAIT_LIMIT_S,
     Desk,
     Tap,
     break_newer_version,
@@ -72,7 +72,7 @@ def test_an_outage_from_the_start_is_told_once_and_ends(
     record.append(row(1), b"1")
     record.append(row(2, alarm=False), b"2")
     for _ in range(4):
-        assert attempts.acquire(timeout=PATIENCE_S)
+        assert attempts.acquire(timeout=WAIT_LIMIT_S)
     told = [desk.inbox.next(RecordFailed), *(desk.inbox.events.get() for _ in range(desk.inbox.events.qsize()))]
 
     repair()
@@ -137,7 +137,7 @@ def test_what_comes_during_a_write_that_fails_is_joined_to_it(
         record.mark_received(Key(EARLIER, 1), "guard-desk", 5.0)
         record.append(row(1), b"1")
         record.spill(Key(BOOT, 1))
-        assert tap.begun.acquire(timeout=PATIENCE_S)
+        assert tap.begun.acquire(timeout=WAIT_LIMIT_S)
         record.append(row(2), b"2")
         record.mark_received(Key(EARLIER, 1), "porter", 6.0)
         failed = desk.inbox.next(RecordFailed)
@@ -161,7 +161,7 @@ def test_a_snapshot_alone_is_kept_through_an_outage(desk: Desk, monkeypatch: pyt
         depth = record.depth
     assert desk.inbox.next(EventsStored).keys == ()
     desk.inbox.next(RecordRecovered)
-    assert record.stop(PATIENCE_S)
+    assert record.stop(WAIT_LIMIT_S)
 
     assert depth == 1
     assert desk.begin_loaded()[1].snapshot == Snapshot(at=9.0)
@@ -187,11 +187,11 @@ def test_each_outage_is_told_anew(desk: Desk) -> None:
 def test_the_pause_between_tries_ends_with_a_stop(desk: Desk) -> None:
     """Stopping in an outage waits for no retry, and is an end although nothing could be written."""
     break_directory_for_file(desk.path)
-    record = desk.begin(retry_s=10 * PATIENCE_S)
+    record = desk.begin(retry_s=10 * WAIT_LIMIT_S)
     record.append(row(1), b"1")
     desk.inbox.next(RecordFailed)
 
-    ended = record.stop(PATIENCE_S)
+    ended = record.stop(WAIT_LIMIT_S)
 
     assert ended
     assert record.depth == 1
@@ -200,12 +200,12 @@ def test_the_pause_between_tries_ends_with_a_stop(desk: Desk) -> None:
 def test_a_stop_is_one_more_try(desk: Desk) -> None:
     """What waited for the next try is stored when the disk is back by the time of the stop."""
     repair = break_directory_for_file(desk.path)
-    record = desk.begin(retry_s=10 * PATIENCE_S)
+    record = desk.begin(retry_s=10 * WAIT_LIMIT_S)
     desk.inbox.next(RecordFailed)
     record.append(row(1), b"1")
 
     repair()
-    assert record.stop(PATIENCE_S)
+    assert record.stop(WAIT_LIMIT_S)
 
     assert keys_of(desk.directory) == [Key(BOOT, 1)]
 
@@ -227,7 +227,7 @@ def test_a_file_that_disappears_is_written_anew(desk: Desk, replace: bool) -> No
     desk.inbox.next(RecordFailed)
     desk.inbox.until_stored(Key(EARLIER, 1), Key(BOOT, 2))
     desk.inbox.next(RecordRecovered)
-    assert record.stop(PATIENCE_S)
+    assert record.stop(WAIT_LIMIT_S)
 
     assert keys_of(desk.directory) == [Key(EARLIER, 1), Key(BOOT, 2)]
     _, restored = desk.begin_loaded(boot="00000003")
@@ -249,7 +249,7 @@ def test_in_a_long_outage_telemetry_is_let_go_first(desk: Desk, caplog: pytest.L
     desk.inbox.until_stored(*(Key(BOOT, seq) for seq in kept))
     record.append(row(21), b"1")
     desk.inbox.until_stored(Key(BOOT, 21))
-    assert record.stop(PATIENCE_S)
+    assert record.stop(WAIT_LIMIT_S)
 
     assert depth == 10
     assert keys_of(desk.directory) == [Key(BOOT, seq) for seq in (*kept, 21)]
@@ -268,7 +268,7 @@ def test_the_oldest_is_let_go_though_its_write_had_begun(desk: Desk, tap: Tap, m
         for seq in (1, 2, 3, 4):
             record.append(row(seq, alarm=False), b"1")
             record.spill(Key(BOOT, seq))
-            assert seq > 1 or tap.begun.acquire(timeout=PATIENCE_S)
+            assert seq > 1 or tap.begun.acquire(timeout=WAIT_LIMIT_S)
         desk.inbox.next(RecordFailed)
     desk.inbox.until_stored(*(Key(BOOT, seq) for seq in (2, 3, 4)))
 
@@ -285,7 +285,7 @@ def test_receipts_are_let_go_before_alarms(desk: Desk, caplog: pytest.LogCapture
     record.start()
     desk.inbox.loaded()
     desk.inbox.until_stored(*(Key(BOOT, seq) for seq in range(1, 9)))
-    assert record.stop(PATIENCE_S)
+    assert record.stop(WAIT_LIMIT_S)
 
     assert [each.key.seq for each in read_log(desk.directory) if each.received_by] == [7, 8]
     assert "6 items were let go" in caplog.text
@@ -301,7 +301,7 @@ def test_the_newest_alarms_are_kept_when_there_is_nothing_else(desk: Desk) -> No
     record.start()
     desk.inbox.loaded()
     desk.inbox.until_stored(*(Key(BOOT, seq) for seq in range(3, 13)))
-    assert record.stop(PATIENCE_S)
+    assert record.stop(WAIT_LIMIT_S)
 
     assert keys_of(desk.directory) == [Key(BOOT, seq) for seq in range(3, 13)]
 
@@ -323,7 +323,7 @@ def test_what_is_held_for_sending_is_stored_too(desk: Desk, broken: bool, caplog
 
     desk.inbox.loaded()
     desk.inbox.until_stored(*(Key(BOOT, seq) for seq in range(1, 31)))
-    assert record.stop(PATIENCE_S)
+    assert record.stop(WAIT_LIMIT_S)
 
     assert depth == 10
     assert keys_of(desk.directory) == [Key(BOOT, seq) for seq in range(1, 31)]
@@ -340,7 +340,7 @@ def test_what_is_received_meanwhile_needs_no_room(desk: Desk, caplog: pytest.Log
     record.start()
     desk.inbox.loaded()
     desk.inbox.until_stored(Key(BOOT, 2), Key(BOOT, 3))
-    assert record.stop(PATIENCE_S)
+    assert record.stop(WAIT_LIMIT_S)
 
     assert keys_of(desk.directory) == [Key(BOOT, 2), Key(BOOT, 3)]
     assert "1 items were let go" in caplog.text
@@ -378,7 +378,7 @@ def test_an_unexpected_exception_is_an_outage(desk: Desk, kind: type[Event], cap
     record.append(row(1), b"1")
 
     record.start()
-    told = [desk.inbox.events.get(timeout=PATIENCE_S) for _ in range(5)]
+    told = [desk.inbox.events.get(timeout=WAIT_LIMIT_S) for _ in range(5)]
 
     assert RecordFailed(NOW, "RuntimeError: the queue is broken") in told
     assert told[-2:] == [EventsStored(NOW, (Key(BOOT, 1),)), RecordRecovered(NOW)]

@@ -3,7 +3,7 @@
 from node.core.events import BacklogRead
 from node.core.model import Key
 from node.io.record.record import read_log
-from tests.integration.record.desk import BOOT, EARLIER, PATIENCE_S, Desk, row
+from tests.integration.record.desk import BOOT, EARLIER, WAIT_LIMIT_S, Desk, row
 
 
 def test_a_receipt_marks_and_removes_nothing(desk: Desk) -> None:
@@ -17,7 +17,7 @@ def test_a_receipt_marks_and_removes_nothing(desk: Desk) -> None:
     record.read_backlog([])
     read = desk.inbox.next(BacklogRead)
     record.mark_received(Key(BOOT, 1), "night-desk", 7.0)
-    assert record.stop(PATIENCE_S)
+    assert record.stop(WAIT_LIMIT_S)
 
     assert read.entries == ()
     (found,) = read_log(desk.directory)

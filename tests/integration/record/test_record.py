@@ -16,7 +16,7 @@ from tests.integration.record.desk import (
     EARLIER,
     KERNEL,
     NOW,
-    PATIENCE_S,
+    WAIT_LIMIT_S,
     Desk,
     Tap,
     hold_lock,
@@ -87,7 +87,7 @@ def test_the_writer_syncs_every_commit(desk: Desk, tap: Tap) -> None:
     """The connection that writes is in WAL mode with synchronous FULL: less can lose a commit at a power cut."""
     desk.begin_loaded()
 
-    writer = tap.connections.get(timeout=PATIENCE_S)
+    writer = tap.connections.get(timeout=WAIT_LIMIT_S)
 
     assert writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert writer.execute("PRAGMA synchronous").fetchone() == (2,)
@@ -136,7 +136,7 @@ def test_what_is_queued_when_it_stops_is_stored(desk: Desk) -> None:
         record.append(row(seq, boot=EARLIER), b"1")
     record.remember(b"7")
 
-    ended = record.stop(PATIENCE_S)
+    ended = record.stop(WAIT_LIMIT_S)
 
     assert ended
     assert keys_of(desk.directory) == [Key(EARLIER, seq) for seq in range(1, 51)]
@@ -148,7 +148,7 @@ def test_a_record_that_never_started_has_nothing_to_end(desk: Desk) -> None:
     """Stop before start returns at once, so that a service that failed on its way up can tidy up."""
     record = desk.record()
 
-    assert record.stop(PATIENCE_S)
+    assert record.stop(WAIT_LIMIT_S)
 
 
 def test_a_thread_that_hangs_is_told_and_abandoned(desk: Desk) -> None:
@@ -164,7 +164,7 @@ def test_a_thread_that_hangs_is_told_and_abandoned(desk: Desk) -> None:
 
 def test_a_stalled_disk_stalls_no_caller(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the writer can't get on, every call returns, payloads can be sent, and later everything is stored."""
-    monkeypatch.setattr(node.io.record.record_file, "_BUSY_S", 3 * PATIENCE_S)
+    monkeypatch.setattr(node.io.record.record_file, "_BUSY_S", 3 * WAIT_LIMIT_S)
     record, _ = desk.begin_loaded()
 
     with closing(hold_lock(desk.path)):

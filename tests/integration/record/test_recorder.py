@@ -14,7 +14,7 @@ from node.protocol import record_codec
 from node.service.recorder import Recorder
 from tests.support.sayings import BOOT, NOON, NOW, WIRE
 
-PATIENCE_S = 60.0
+WAIT_LIMIT_S = 60.0
 AFTER = Snapshot(at=NOW)
 
 
@@ -48,13 +48,13 @@ class Shelf:
 
     def close(self) -> None:
         """End the record."""
-        assert self._record.stop(PATIENCE_S)
+        assert self._record.stop(WAIT_LIMIT_S)
 
     def _perform(self, effect: effects.RecordEffect) -> None:
         self._recorder.perform(effect)
 
     def _wait_for(self, kind: type[Event]) -> None:
-        while not isinstance(self._told.get(timeout=PATIENCE_S), kind):
+        while not isinstance(self._told.get(timeout=WAIT_LIMIT_S), kind):
             pass
 
 

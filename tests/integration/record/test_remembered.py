@@ -5,7 +5,7 @@ import pytest
 from node.core.events import BacklogRead, EventsStored
 from node.core.model import Key, Restored, Snapshot
 from node.io.record.record import read_log
-from tests.integration.record.desk import BOOT, EARLIER, KERNEL, NOW, PATIENCE_S, Desk, Tap, row
+from tests.integration.record.desk import BOOT, EARLIER, KERNEL, NOW, WAIT_LIMIT_S, Desk, Tap, row
 
 
 def test_the_newest_snapshot_comes_back(desk: Desk) -> None:
@@ -14,7 +14,7 @@ def test_the_newest_snapshot_comes_back(desk: Desk) -> None:
     record.append(row(1), b"1")
     desk.inbox.until_stored(Key(BOOT, 1))
     record.remember(b"2")
-    assert record.stop(PATIENCE_S)
+    assert record.stop(WAIT_LIMIT_S)
     assert desk.inbox.next(EventsStored).keys == ()
 
     _, restored = desk.begin_loaded()
@@ -134,7 +134,7 @@ def test_a_step_is_written_with_what_comes_next(desk: Desk, tap: Tap) -> None:
     alone = tap.statements.count("BEGIN IMMEDIATE")
     record.mark_received(Key(BOOT, 1), "guard-desk", 5.0)
     record.note_step(Key(BOOT, 1), "received", 1.531)
-    assert record.stop(PATIENCE_S)
+    assert record.stop(WAIT_LIMIT_S)
 
     (found,) = read_log(desk.directory)
     assert alone == begun
@@ -148,7 +148,7 @@ def test_a_step_after_a_reboot_has_no_time(desk: Desk) -> None:
     record, _ = desk.begin_loaded(kernel_boot="kernel-2")
     record.note_step(Key(EARLIER, 1), "received", 0.5)
     record.mark_received(Key(EARLIER, 1), "guard-desk", 5.0)
-    assert record.stop(PATIENCE_S)
+    assert record.stop(WAIT_LIMIT_S)
 
     (found,) = read_log(desk.directory)
     assert found.steps == (("received", None),)

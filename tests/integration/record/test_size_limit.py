@@ -5,7 +5,7 @@ from contextlib import closing
 from node.core.events import EvictionDue, RecordFailed
 from node.core.model import Key, KeyRange
 from node.io.record.record import FILE_NAME, Row
-from tests.integration.record.desk import BOOT, CONNECT, KERNEL, PATIENCE_S, Desk, keys_of
+from tests.integration.record.desk import BOOT, CONNECT, KERNEL, WAIT_LIMIT_S, Desk, keys_of
 
 LIMIT = 512 * 1024
 
@@ -27,7 +27,7 @@ class Limited:
                 self.record.mark_received(Key(self.boot, self.seq), "guard-desk", 5.0)
         last = Key(self.boot, self.seq)
         while True:
-            event = self.desk.inbox.events.get(timeout=PATIENCE_S)
+            event = self.desk.inbox.events.get(timeout=WAIT_LIMIT_S)
             if isinstance(event, EvictionDue):
                 self.evicted += event.ranges
                 self._append(False, event.ranges)
@@ -89,7 +89,7 @@ def test_alarms_never_go(desk: Desk) -> None:
     assert limited.holds() >= alarms
     assert limited.evicted
     assert not any(limited.has_evicted(seq) for seq in alarms)
-    assert limited.record.stop(PATIENCE_S)
+    assert limited.record.stop(WAIT_LIMIT_S)
     desk.begin_loaded(boot="00000003", limit_bytes=LIMIT)
     assert [key.seq for key, alarm in desk.inbox.backlog.entries if alarm] == sorted(alarms)[:1_000]
 
@@ -100,7 +100,7 @@ def test_receipts_of_what_went_are_nowhere(desk: Desk) -> None:
     for _ in range(6):
         limited.store(500, received=True)
     limited.record.mark_received(Key(BOOT, 1), "guard-desk", 5.0)
-    assert limited.record.stop(PATIENCE_S)
+    assert limited.record.stop(WAIT_LIMIT_S)
 
     with closing(CONNECT(desk.path)) as reader:
         orphans = "SELECT count(*) FROM receipts LEFT JOIN events USING (boot, seq) WHERE id IS NULL"

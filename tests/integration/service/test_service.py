@@ -36,7 +36,7 @@ from tests.support.broker import Broker, free_port
 from tests.support.desk import Desk
 from tests.support.node import write_config
 
-PATIENCE_S = 20.0
+WAIT_LIMIT_S = 20.0
 TEN_YEARS_S = 10 * 365.25 * 24 * 3600.0
 BUZZER, LAMP = 22, 23
 UNDECIDED_MAX = 64
@@ -61,7 +61,7 @@ class Onlooker:
 
     def expect(self, wanted: object) -> None:
         """Wait until this is shown; what came before it is gone."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + WAIT_LIMIT_S
         while self.shown.get(timeout=max(0.0, deadline - time.monotonic())) is not wanted:
             pass
 
@@ -107,7 +107,7 @@ class Room:
     def failure(self) -> BaseException | None:
         """What ended the service; waits for its end."""
         assert self.outcome is not None
-        return self.outcome.exception(PATIENCE_S)
+        return self.outcome.exception(WAIT_LIMIT_S)
 
     @property
     def sounds(self) -> bool:
@@ -129,7 +129,7 @@ class Room:
         # A run that ended in an exception leaves its links to the end of the process, so that the will is published.
         for link in self.service._links.values():  # noqa: SLF001 - they would go on trying until all tests have ended
             link.close(0.0)
-            assert link.join(PATIENCE_S)
+            assert link.join(WAIT_LIMIT_S)
         self._thread.shutdown()
 
 
@@ -384,7 +384,7 @@ def test_the_doctor_is_told_how_far_each_call_has_got(tmp_path: Path) -> None:
     try:
         room.ready()
         room.press()
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + WAIT_LIMIT_S
         calls: Sequence[status_file.Call] = ()
         while not calls:
             assert time.monotonic() < deadline, "the call isn't told"
@@ -438,7 +438,7 @@ def test_a_reading_that_hangs_keeps_nothing_waiting(room: Room, desk: Desk, monk
 
     monkeypatch.setattr(os, "statvfs", hang)
     room.ready()
-    assert hanging.wait(PATIENCE_S)
+    assert hanging.wait(WAIT_LIMIT_S)
 
     room.press()
     pressed = desk.expect("event", kind="pressed")

@@ -22,7 +22,7 @@ from tests.support.broker import free_port
 from tests.support.manager import Manager, watchdog_usec
 from tests.support.node import wait_until, write_config
 
-PATIENCE_S = 20.0
+WAIT_LIMIT_S = 20.0
 WATCHDOG_S = 1.0
 BUTTON = 17
 FED = b"WATCHDOG=1"
@@ -40,7 +40,7 @@ class Onlooker(LogWatcher):
         """The call for help of this input reached a step."""
         if self.armed:
             self.holds.set()
-            assert self.goes_on.wait(PATIENCE_S)
+            assert self.goes_on.wait(WAIT_LIMIT_S)
 
 
 class Node:
@@ -66,7 +66,7 @@ class Node:
         if self.service is not None:
             self.service.stop("the test has ended")
         if self.outcome is not None:
-            self.outcome.result(PATIENCE_S)
+            self.outcome.result(WAIT_LIMIT_S)
         self._thread.shutdown()
 
     def _run(self) -> None:
@@ -165,19 +165,19 @@ def test_a_stalled_sampler_stops_the_feeding(node: Node, monkeypatch: pytest.Mon
 
     def hang() -> Any:
         stalled.set()
-        assert goes_on.wait(PATIENCE_S)
+        assert goes_on.wait(WAIT_LIMIT_S)
         return read()
 
     node.start()
     node.manager.until(lambda message: message == READY)
     monkeypatch.setattr(pin, "_get_state", hang)
-    assert stalled.wait(PATIENCE_S)
+    assert stalled.wait(WAIT_LIMIT_S)
     node.manager.take()
     node.wait_for_heartbeats(4)
     told = node.manager.take()
     goes_on.set()
 
-    assert told.count(FED) <= 1, "one feed may have been owed for readings from before"
+    assert told.count(FED) <= 1, "one feed may be due for readings from before"
     assert node.manager.until(lambda message: message == FED)
 
 
@@ -187,7 +187,7 @@ def test_a_stalled_loop_stops_the_feeding(node: Node) -> None:
     node.manager.until(lambda message: message == READY)
     node.onlooker.armed = True
     node.wall.press("button")
-    assert node.onlooker.holds.wait(PATIENCE_S)
+    assert node.onlooker.holds.wait(WAIT_LIMIT_S)
     node.manager.take()
 
     silent = node.manager.is_silent(2 * WATCHDOG_S) or node.manager.is_silent(4 * WATCHDOG_S)  # one may be on its way

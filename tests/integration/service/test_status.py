@@ -19,7 +19,7 @@ from node.core.model import Step
 from node.errors import AlreadyRunningError
 from node.service import status_file
 
-PATIENCE_S = 20.0
+WAIT_LIMIT_S = 20.0
 KERNEL = "kernel-1"
 ROOT = Path(__file__).parents[3]
 
@@ -65,7 +65,7 @@ def unprivileged() -> Iterator[None]:
 
 def until(condition: Callable[[], bool]) -> None:
     """Wait for what another thread does to a file."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + WAIT_LIMIT_S
     while not condition():
         assert time.monotonic() < deadline, "it didn't come"
         time.sleep(0.005)
@@ -77,7 +77,7 @@ def writer(tmp_path: Path) -> Iterator[status_file.Writer]:
     writer = status_file.Writer(tmp_path, KERNEL, lambda: 100.0)
     writer.start()
     yield writer
-    writer.stop(PATIENCE_S)
+    writer.stop(WAIT_LIMIT_S)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     """A lock ends with its process, however that ends, and the next one gets it."""
     with holder(tmp_path) as process:
         process.kill()
-        process.wait(PATIENCE_S)
+        process.wait(WAIT_LIMIT_S)
 
     assert not status_file.is_running(tmp_path)
     descriptor = status_file.hold(tmp_path)
@@ -226,14 +226,14 @@ def test_the_file_goes_with_the_service(writer: status_file.Writer, tmp_path: Pa
     writer.write(b"{}")
     until((tmp_path / "status.json").exists)
 
-    writer.stop(PATIENCE_S)
+    writer.stop(WAIT_LIMIT_S)
 
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_writer_that_never_started_can_be_stopped(tmp_path: Path) -> None:
     """Nothing is waited for that was never begun."""
-    status_file.Writer(tmp_path, KERNEL, time.monotonic).stop(PATIENCE_S)
+    status_file.Writer(tmp_path, KERNEL, time.monotonic).stop(WAIT_LIMIT_S)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -267,14 +267,14 @@ def test_each_outage_is_told_once_and_ends_by_itself(
             full.setattr(Path, "write_bytes", refuse)
             for _ in range(2):
                 writer.write(b"{}")
-                tried.get(timeout=PATIENCE_S)
+                tried.get(timeout=WAIT_LIMIT_S)
 
     fail_twice()
     writer.write(b'{"number":1}')
     until((tmp_path / "status.json").exists)
     first = caplog.text.count("No space left on device")
     fail_twice()
-    writer.stop(PATIENCE_S)
+    writer.stop(WAIT_LIMIT_S)
 
     assert (first, caplog.text.count("No space left on device")) == (1, 2)
 
@@ -286,6 +286,6 @@ def test_a_file_that_cannot_go_is_told(tmp_path: Path, caplog: pytest.LogCapture
     writer.start()
 
     with caplog.at_level(logging.WARNING):
-        writer.stop(PATIENCE_S)
+        writer.stop(WAIT_LIMIT_S)
 
     assert f"{tmp_path / 'status.json'} stays behind: Is a directory" in caplog.text

@@ -19,7 +19,7 @@ from node.io import systemd
 from node.io.systemd import Feed, Notifier, Unhurried, leads_to_journal, logging_to, notifying, why_unarmed
 from tests.support.manager import Manager
 
-PATIENCE_S = 20.0
+WAIT_LIMIT_S = 20.0
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_manager_that_hangs_makes_nobody_wait() -> None:
     goes_on = threading.Event()
 
     def tell(message: str) -> None:
-        assert goes_on.wait(PATIENCE_S)
+        assert goes_on.wait(WAIT_LIMIT_S)
         told.put(message)
 
     notifier = Notifier(tell)
@@ -124,7 +124,7 @@ def test_a_manager_that_hangs_makes_nobody_wait() -> None:
     goes_on.set()
 
     assert hung
-    assert [told.get(timeout=PATIENCE_S) for _ in range(2)] == ["READY=1", "WATCHDOG=1"]
+    assert [told.get(timeout=WAIT_LIMIT_S) for _ in range(2)] == ["READY=1", "WATCHDOG=1"]
 
 
 def test_a_manager_that_is_gone_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -278,7 +278,7 @@ class Sink(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a line, or hang."""
-        assert self.goes_on.wait(PATIENCE_S)
+        assert self.goes_on.wait(WAIT_LIMIT_S)
         self.lines.append(record.getMessage())
 
 

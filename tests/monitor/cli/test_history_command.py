@@ -31,7 +31,7 @@ from tests.support.monitor import alarm_monitor, started, write_monitor
 from tests.support.web import SECRETS, Behind, HistoryInMemory, TokenList, serving
 
 MANY = 2 * http_client.PAGE + 3
-PATIENCE_S = 60.0
+WAIT_LIMIT_S = 60.0
 
 
 class Long(HistoryInMemory):
@@ -54,7 +54,7 @@ class Long(HistoryInMemory):
         """As the Protocol says; the second page waits for the gate."""
         if cursor is not None:
             self.asked_again.set()
-            self.gate.wait(PATIENCE_S)
+            self.gate.wait(WAIT_LIMIT_S)
             if self.after is not None:
                 raise self.after
         largest = event(
@@ -184,10 +184,10 @@ def test_an_export_that_somebody_stops_is_not_done(tmp_path: Path) -> None:
         asking(tmp_path, long) as (config, token),
         started(config, "history", "events", "--json", *token, into=file) as command,
     ):
-        assert long.asked_again.wait(PATIENCE_S)
+        assert long.asked_again.wait(WAIT_LIMIT_S)
         command.send_signal(signal.SIGINT)
         long.gate.set()
-        _, said = command.communicate(timeout=PATIENCE_S)
+        _, said = command.communicate(timeout=WAIT_LIMIT_S)
 
     assert len(file.read_text(encoding="utf-8").splitlines()) == http_client.PAGE
     assert said.splitlines() == ["the output is incomplete", "stopped before its end"]
@@ -215,9 +215,9 @@ def test_a_status_that_is_watched_is_done_when_somebody_stops_it(tmp_path: Path)
         asking(tmp_path, behind.history, behind) as (config, token),
         started(config, "status", "--watch", *token, into=tmp_path / "status") as command,
     ):
-        assert tokens.again.wait(PATIENCE_S)
+        assert tokens.again.wait(WAIT_LIMIT_S)
         command.send_signal(signal.SIGINT)
-        _, said = command.communicate(timeout=PATIENCE_S)
+        _, said = command.communicate(timeout=WAIT_LIMIT_S)
 
     assert (command.returncode, said) == (0, "")
 

@@ -230,7 +230,7 @@ def test_a_restarted_monitor_takes_its_own_claims_back(history: History, outbox:
 
 @pytest.mark.parametrize("outcome", list(Settled))
 def test_what_is_settled_is_over(history: History, outbox: Outbox, clock: TurnedClock, outcome: Settled) -> None:
-    """Whatever became of it; the other target's is still owed."""
+    """Whatever became of it; the other target's is still to be sent."""
     history.store(Batch(notices=[alarm()]))
     claim = claimed(outbox)
     assert claim is not None
@@ -375,7 +375,7 @@ def test_what_was_never_tried_comes_first(history: History, outbox: Outbox) -> N
 
 
 def test_what_waits_is_counted(history: History, outbox: Outbox) -> None:
-    """One by one, to be gathered, the nodes that are down, and all that is owed."""
+    """One by one, to be gathered, the nodes that are down, and all that is still to be sent."""
     hall = NodeKey("nord", "hall")
     found = [finding("M001"), finding("M002"), finding("M001", hall), finding("M006", hall)]
     history.store(Batch(notices=[alarm(), *(told(each) for each in found), told(found[3], NoticeKind.CLEARED)]))

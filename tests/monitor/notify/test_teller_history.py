@@ -70,7 +70,7 @@ def test_the_database_goes_away_for_longer_than_the_lease_while_one_tells(receiv
         for monitor in ("a", "b"):
             history = History(url, clock=clock)
             stack.callback(history.close)
-            pace = Pace(poll_s=0.05)  # the first one doesn't renew at once: its own patience holds the other one back
+            pace = Pace(poll_s=0.05)  # the first one doesn't renew at once: its own time limit holds the other one back
             teller = Teller(monitor, history.outbox, [Target("desk", receiver.url)], lambda _: None, pace=pace)
             stack.callback(teller.close, TIMEOUT_S)
             teller.start()
