@@ -91,11 +91,13 @@ class TurnFurtherCondition(Operator):
 
 
 class LeaveOutCall(Operator):
-    """A call whose value nobody uses becomes ``pass``."""
+    """A call whose value nobody uses becomes ``pass``. ``assert_never`` is left alone: it is never reached."""
 
     def mutation_positions(self, node: Any) -> Positions:
         """Where such a call is a statement of its own."""
-        if node.type == "simple_stmt" and (call := node.children[0]).type == "atom_expr" and _words(call)[-1:] == ")":
+        if node.type != "simple_stmt" or (call := node.children[0]).type != "atom_expr":
+            return
+        if _words(call).endswith(")") and call.get_first_leaf().value != "assert_never":
             yield call.start_pos, call.end_pos
 
     def mutate(self, node: Any, index: int) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -85,7 +86,7 @@ class Report:
         ]
 
     def _table(self) -> Table:
-        table = Table()
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)  # with a frame it needs more than 80 columns
         for heading in ("folder", "mutants", "killed", "timed out", "survived", "accepted", "rate"):
             table.add_column(heading, justify="left" if heading == "folder" else "right", no_wrap=True)
         for core, rate in self._rates():

@@ -1,10 +1,12 @@
 """Of the tool itself: what it changes, how it tries that, and what it makes of the outcome."""
 
 import shutil
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from cosmic_ray.mutating import mutate_code
+from rich.console import Console
 
 from tests.bench.mutants import choice
 from tests.bench.mutants.mutations import Key, Mutant, places, places_in, sample
@@ -109,6 +111,13 @@ def test_types_are_left_alone() -> None:
     assert {each.scope for each in _mutants(CODE)} == {"over"}
 
 
+def test_a_call_that_is_never_reached_is_left_alone() -> None:
+    """``assert_never`` is there for the type checker."""
+    code = "def begin(value: Never) -> None:\n    log(value)\n    assert_never(value)\n"
+
+    assert [(each.was, each.now) for each in _mutants(code)] == [("log(value)", "pass")]
+
+
 def test_a_sample_stays_the_same_when_other_code_moves() -> None:
     """Only its seed and its own function decide about a mutant."""
     before = sample(places_in("node/core/limit.py", CODE), 7, 3)
@@ -127,6 +136,21 @@ def test_a_survivor_fails_the_run_unless_it_is_accepted() -> None:
     assert _report(results, {survivor.key: "it is the same"}).failures == []
     few = {"node/core": results["node/core"][:2]}
     assert _report(few, {survivor.key: "it is the same"}).failures == ["node/core: 50.0% killed, and 95% is wanted"]
+
+
+def test_the_table_is_whole_on_a_narrow_terminal() -> None:
+    """80 columns are what a terminal and a pipe have at least."""
+    results = {"node/monitor/core": [(each, Outcome.KILLED) for each in _mutants(CODE)]}
+    console = Console(width=80, soft_wrap=True, file=StringIO(), record=True)
+
+    _report(results, {}).show(console)
+
+    shown = console.export_text()
+    count = str(len(results["node/monitor/core"]))
+    assert [line.split() for line in shown.splitlines() if "node" in line or "folder" in line] == [
+        ["folder", "mutants", "killed", "timed", "out", "survived", "accepted", "rate"],
+        ["node/monitor/core", count, count, "0", "0", "0", "100.0%"],
+    ]
 
 
 def test_an_entry_that_is_outdated_fails_the_run() -> None:
