@@ -9,6 +9,7 @@ from node.monitor.core.decisions.ledger import Moment, ends_utc
 from node.monitor.core.hub import Hub
 from node.monitor.core.incidents.escalation import Open
 from node.monitor.core.model.catalogue import kind_of, next_step
+from node.monitor.core.model.monitor_settings import Target
 from node.monitor.core.model.records import Finding, NodeKey, Status
 from node.monitor.core.nodes.node import HEARD, Tracked
 from node.monitor.core.view.view_types import (
@@ -46,21 +47,7 @@ def view(hub: Hub, now: Moment, version: str, waiting: Mapping[str, tuple[int, i
             BrokerView(name=each.name, connected=each.up, since=each.since.utc, problem=each.problem)
             for each in hub.self_check.links.values()
         ),
-        targets=tuple(
-            TargetView(
-                name=target.name,
-                level=target.level,
-                failing=hub.self_check.targets[target.name].failing,
-                problem=hub.self_check.targets[target.name].problem,
-                waiting=waiting.get(target.name, (0, 0))[0],
-                told=waiting.get(target.name, (0, 0))[1],
-                tested=hub.targets.records[target.name].tested_utc,
-                test_passed=hub.targets.records[target.name].test_passed,
-                isolated_by=hub.targets.records[target.name].isolated_by,
-                isolated_until=hub.targets.records[target.name].isolated_until_utc,
-            )
-            for target in hub.settings.targets
-        ),
+        targets=tuple(_target(hub, each, *waiting.get(each.name, (0, 0))) for each in hub.settings.targets),
         walk_tests=tuple(_walk_test(hub, each, now) for each in hub.button_tests.walks.values()),
         counters=replace(hub.counts),
     )
@@ -150,6 +137,23 @@ def _buttons(hub: Hub, now: Moment) -> tuple[ButtonView, ...]:
         )
         made.append(each)
     return tuple(made)
+
+
+def _target(hub: Hub, target: Target, waiting: int, told: int) -> TargetView:
+    reached = hub.self_check.targets[target.name]
+    record = hub.targets.records[target.name]
+    return TargetView(
+        name=target.name,
+        level=target.level,
+        failing=reached.failing,
+        problem=reached.problem,
+        waiting=waiting,
+        told=told,
+        tested=record.tested_utc,
+        test_passed=record.test_passed,
+        isolated_by=record.isolated_by,
+        isolated_until=record.isolated_until_utc,
+    )
 
 
 def _walk_test(hub: Hub, walk: Walk, now: Moment) -> WalkTestView:
