@@ -169,9 +169,10 @@ def test_chatter_does_not_flood_the_sampler(stage: Stage) -> None:
     assert not play.take(SampleAt)
 
 
-def test_people_walk_through_doors_all_day(stage: Stage) -> None:
-    """A door that tells its state has ten times the allowance."""
-    play = stage(button(), door(Role.DOOR_REPORT), chatter_presses=LIMIT)
+@pytest.mark.parametrize("role", [Role.DOOR_REPORT, Role.DOOR_INCIDENT_ONLY, Role.DOOR_HELD_OPEN])
+def test_people_walk_through_doors_all_day(stage: Stage, role: Role) -> None:
+    """A door that tells its state, or how long it stays open, has ten times the allowance."""
+    play = stage(button(), door(role), chatter_presses=LIMIT)
 
     for _ in range(10 * LIMIT):
         play.tap("door")

@@ -1,5 +1,6 @@
 """A node that calls more often than people can is told after every other one, and somebody hears of it."""
 
+import pytest
 from msgspec.structs import replace
 
 from node.monitor.core.decisions.batch import Remembered
@@ -40,6 +41,18 @@ def test_a_node_that_calls_now_and_then_never_yields() -> None:
 
     assert not any(each.yields for each in calls(play))
     assert play.found() == []
+
+
+@pytest.mark.parametrize(("after_s", "yields"), [(ANOTHER_S - 0.1, True), (ANOTHER_S, False)], ids=["before", "then"])
+def test_one_more_call_is_allowed_every_12_seconds(after_s: float, yields: bool) -> None:
+    """A moment earlier it is still beyond the limit."""
+    play = Play()
+    for number in range(CALLS):
+        play.hear(1.0, press(number + 1))
+
+    play.hear(1.0 + after_s, press(CALLS + 1))
+
+    assert [each.yields for each in calls(play)] == [False] * CALLS + [yields]
 
 
 def test_a_node_that_rests_calls_as_any_other_and_the_finding_ends() -> None:

@@ -96,6 +96,31 @@ def test_a_will_that_waited_says_nothing_of_a_node_that_was_heard_since() -> Non
     assert play.found() == []
 
 
+def test_a_will_counts_of_a_node_that_was_heard_in_the_same_instant() -> None:
+    """It comes after the last message that the broker had of the node."""
+    play = Play()
+    play.say(0.0, birth())
+    play.say(3.0, heartbeat())
+
+    play.say(3.0, will())
+    play.until(4.0)
+
+    assert play.flips() == [("new", "up", 0.0), ("up", "down", 4.0)]
+
+
+def test_after_a_loss_the_will_counts_though_its_birth_was_not_heard() -> None:
+    """The birth before the loss says nothing of the connection with which the node came back."""
+    play = Play()
+    play.say(0.0, birth(session=1))
+    play.until(DOWN_S)
+    play.say(30.0, heartbeat())
+
+    play.say(33.0, will(session=2))
+    play.until(34.0)
+
+    assert play.flips()[-2:] == [("down", "up", 30.0), ("up", "down", 34.0)]
+
+
 @pytest.mark.parametrize(("boot", "session"), [(BOOT, 1), (LATER_BOOT, 2)])
 def test_a_will_of_another_connection_says_nothing(boot: str, session: int) -> None:
     """Only that of the connection that the node was born with counts."""
