@@ -49,7 +49,7 @@ AWAY_S = 15.0
 REMARK = "You may have got this message before."
 
 _ACKNOWLEDGED_YOUNG_S = 5.0
-_CALLS = re.compile(r"^Called (\S+) times$", re.MULTILINE)
+_CALLS = re.compile(r"^Pressed (\S+) times$", re.MULTILINE)
 _AS_WELL = re.compile(r"^- ([^:]+): ([^,]+), .*?(?: \(([0-9a-f]{8}-\d+)\))?$", re.MULTILINE)
 _INCIDENT = re.compile(r"acknowledge (\S+)")
 _postgres_lock = threading.Lock()
@@ -265,7 +265,7 @@ def _look_at_all(world: World, ready: float) -> None:
     unanswered = {_name(each) for each in incidents if each.is_calling}
 
     def escalated() -> set[str]:
-        return {told.about for told in Told.all_of(world.next.asked.items) if told.what.startswith("NOBODY")}
+        return {told.about for told in Told.all_of(world.next.asked.items) if told.what.startswith("NOT ACKNOWLEDGED")}
 
     left_s = max(1.0, ready + ESCALATES_WITHIN_S - time.monotonic())
     wait_until(lambda: unanswered <= escalated(), left_s, f"the next group of {sorted(unanswered)}")

@@ -219,7 +219,7 @@ def test_the_hardware_watchdog_would_be_armed(told: Path) -> None:
 def test_the_doctor_asks_the_service(told: Path) -> None:
     """`alarm-node check`, as people call it, reads what the service left, though nobody told it where."""
     assert "the service runs, its last word is " in text(told, "check")
-    assert "FINDING F038 the hardware watchdog isn't armed" in text(told, "check")
+    assert "FINDING F038 the hardware watchdog isn't active" in text(told, "check")
 
 
 def test_the_monitor_runs_under_its_hardened_unit(told: Path) -> None:

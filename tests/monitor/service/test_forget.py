@@ -30,5 +30,5 @@ def test_a_node_that_was_taken_away_is_forgotten_by_a_real_monitor(broker: Broke
             kept = [each.topic for each in reader.received if each.retain]
 
         assert (refused.returncode, done.returncode, done.stderr) == (1, 0, "")
-        assert "still speaks" in refused.stderr
+        assert "still sends messages" in refused.stderr
         assert (kept, monitor.items("/nodes"), monitor.codes()) == ([], [], [])

@@ -191,8 +191,8 @@ def test_what_was_decided_while_a_node_was_dead_reaches_its_wall(
         node.expect(output="lamp", pattern="ready", timeout_s=40.0)
         monitor.wait(lambda: monitor.codes() == [], what="nothing found")
 
-    assert "noted here" in acknowledged.stderr
-    assert (ended.returncode, "ended here alone" in ended.stdout, over) == (0, True, [])
+    assert "the monitor has noted" in acknowledged.stderr
+    assert (ended.returncode, "this ends the alarm at the monitor only" in ended.stdout, over) == (0, True, [])
 
 
 def test_a_killed_node_is_down_within_20_s(monitor: RunningMonitor, tmp_path: Path, broker: Broker) -> None:
