@@ -110,7 +110,7 @@ install: | packages ## make this machine a node (as root): program, account, uni
 	fi
 	$(CHECK_PYTHON)
 	$(call MAKE_PROGRAM,alarm-node,$(HOME_OF_NODE),deploy/requirements.lock)
-	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node" deploy/node.example.toml LICENSE
+	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node" deploy/*.example.toml LICENSE
 	for each in guides mosquitto prometheus; do
 	    install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node/$$each" "deploy/$$each"/*
 	done
@@ -172,7 +172,7 @@ install-monitor: | packages ## make this machine the building's monitor (as root
 	fi
 	$(CHECK_PYTHON)
 	$(call MAKE_PROGRAM,alarm-monitor,$(HOME_OF_MONITOR),deploy/monitor-requirements.lock)
-	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor" LICENSE
+	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor" deploy/*.example.toml LICENSE
 	for each in guides mosquitto prometheus; do
 	    install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor/$$each" "deploy/$$each"/*
 	done

@@ -158,7 +158,7 @@ def test_the_broker_goes_and_comes_back_under_a_press(person: Person) -> None:
     person.press("b")
     person.wait("broker: on", "LAMP    received", "[x] told")
 
-    assert "Next: check the cable" in re.sub(r"\s+", " ", away)
+    assert "Next: check the network cable" in re.sub(r"\s+", " ", away)
     assert "CALL FOR HELP" in stored
 
 

@@ -211,7 +211,7 @@ def test_a_finding_that_is_over_can_be_looked_up(monitor: RunningMonitor) -> Non
         (("acknowledge", "mitte/room-214/0badcafe-1"), "no alarm mitte/room-214/0badcafe-1 is open"),
         (("identify", "mitte/nowhere"), "there is no node mitte/nowhere"),
         (("resume", "mitte/room-300"), "that node isn't paused"),
-        (("walk-test", "end", "walk-1"), "no walk test walk-1 holds"),
+        (("walk-test", "end", "walk-1"), "there is no running walk test walk-1"),
         (("walk-test", "end"), "no walk test is running"),
         (("walk-test", "start", "--site", "mitte", "--floor", "9"), "no such node, floor or site"),
         (("walk-test", "start", "--site", "Mitte"), "no such node, floor or site"),

@@ -280,8 +280,9 @@ def test_what_does_not_fit_on_a_line_of_a_terminal_stands_below(monkeypatch: pyt
     assert max(map(len, lines)) <= 40
     assert " ".join(each.strip() for each in lines).split() == [
         *("Datum", f"({zone()})", "Gerät", "Änderung", "Grund"),
-        *(datetime.fromisoformat(item["at"]).astimezone().isoformat(), "mitte/room-1", "da", "->", "ausgefallen"),
-        *("der", "Broker", "hat", "die", "Verbindung", "verloren"),
+        *(datetime.fromisoformat(item["at"]).astimezone().isoformat(), "mitte/room-1"),
+        *("in", "Betrieb", "->", "ausgefallen"),
+        *("der", "Broker", "meldet,", "dass", "die", "Verbindung", "abgerissen", "ist"),
     ]
     assert sum(each.startswith("    ") for each in lines) == len(lines) - 2
 

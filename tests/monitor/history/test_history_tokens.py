@@ -82,7 +82,7 @@ def test_a_name_is_given_once(tokens: StoredTokens) -> None:
     """Otherwise nobody would know which of the two to revoke."""
     secret = tokens.create("guard-desk", Role.VIEWER)
 
-    with pytest.raises(TokenNameError, match=r"^E030 there is a token guard-desk already. Next: "):
+    with pytest.raises(TokenNameError, match=r"^E030 there is already a token guard-desk. Next: "):
         tokens.create("guard-desk", Role.MANAGER)
 
     assert [token.role for token in tokens.list()] == [Role.VIEWER]

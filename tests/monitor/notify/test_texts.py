@@ -369,7 +369,7 @@ def test_every_notice_has_a_message(notices: list[Notice], language: Language) -
     assert [line for line in made.body.split("\n") if plain(line) != line] == []
 
 
-SAYING = ("cli/api_client", "cli/export", "cli/output", "locale", "notify")
+SAYING = ("cli/api_client", "cli/export", "cli/output", "cli/state_words.py", "locale", "notify")
 """What says something to people."""
 
 
@@ -380,7 +380,7 @@ def texts_of_the_code() -> set[str]:
     said = {
         str(text)
         for room in SAYING
-        for path in (folder / room).rglob("*.py")
+        for path in ((folder / room).rglob("*.py") if (folder / room).is_dir() else (folder / room,))
         for _, text, _, _ in extract_from_file("python", path, keywords=keywords)
     }
     kinds = [kind_of(code) for code in CODES]

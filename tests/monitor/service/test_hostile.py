@@ -24,10 +24,12 @@ from tests.support.used import Used
 SEED = 5
 MESSAGES = 100_000
 BURST = 4_000
+RESTING = 5
 STRANGERS = 50_000
-ANSWERED_S = 5.0
-"""What the monitor may work from the press until it is held, in seconds of its CPU: by the clock it is
-longer on a machine that has other things to do. A node calls again after 10 s."""
+ANSWERED = 250
+"""How many times the work of a press at rest the monitor may do from a press in a burst until that is held, both in
+seconds of its CPU. It is at most a burst or two. By the clock it takes longer where the machine has other things to do,
+and a slow machine takes longer for both."""
 
 GROWTH_KIB = 256 * 1024
 """What 20,000 nodes, 5,000 open incidents and all that waits may take beyond a monitor that has heard one node."""
@@ -68,7 +70,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("listed", [True, False], ids=["with a roster", "without one"])
 def test_a_wall_is_answered_whatever_else_is_said(tmp_path: Path, broker: Broker, listed: bool) -> None:
-    """During each burst and after it, within ANSWERED_S; memory, threads and files stay bounded.
+    """In each burst within ANSWERED times the work of one at rest; memory, threads and files stay bounded.
 
     Without a roster it is known from an earlier run of the monitor.
     """
@@ -88,7 +90,7 @@ def test_a_wall_is_answered_whatever_else_is_said(tmp_path: Path, broker: Broker
         monitor.wait_until_ready()
         monitor.expect_status(NODE, "up")
         wall = Wall(node, monitor)
-        for _ in range(5):
+        for _ in range(RESTING):
             wall.press()
         said = [Packet(each.topic, each.payload) for each in witness.received]
         used = [Used.by(monitor.pid)]
@@ -107,7 +109,8 @@ def test_a_wall_is_answered_whatever_else_is_said(tmp_path: Path, broker: Broker
         wall.press()
         monitor.expect_status(NODE, "up")
         used.append(Used.by(monitor.pid))
-    assert max(wall.taken_s) < ANSWERED_S, wall.taken_s
+    at_rest_s = sum(wall.taken_s[:RESTING]) / RESTING
+    assert max(wall.taken_s) < ANSWERED * at_rest_s, wall.taken_s
     assert used[-1].kib - used[0].kib < GROWTH_KIB, used
     assert used[-1].kib - used[-3].kib < LATER_KIB, used
     assert used[-1].threads <= used[0].threads + SENDING, used
