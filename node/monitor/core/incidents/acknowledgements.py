@@ -32,8 +32,8 @@ class Acknowledgements:
             record = from_event(key, replace(event, presses=event.presses or ended), at_utc)
             self._ledger.out.incidents.append(answered(record, at_utc, by))
         else:
-            # Either another monitor, which is gone by now, took the call: the history has it, and we don't know it. Or
-            # the incident was ended here, and the press that shows that it wasn't over is still on its way.
+            # Either only the history knows the call, because another monitor heard it and has stopped since. Or the
+            # incident was ended here too early: a further press, whose event hasn't come yet, was acknowledged.
             opened = Open(answered(from_event(key, event, at_utc), at_utc, by), counted_at=now.at)
             if ended is not None and self._room.has_room(now, key.of):
                 self._ended.remove(key)

@@ -8,8 +8,8 @@ to the same record, whichever monitor stores first, and however often. The press
    incident wasn't over: ``ended`` becomes the number that this end counted. It is the greatest such number.
 3. Who acknowledged most presses is kept. An acknowledgement of no more than ``ended`` presses is void: the presses that
    an end counted are answered, and nobody is coming.
-4. ``told_level`` begins at 0 again after each end that was none. So only records with the same ``ended`` are compared,
-   and the greater level is taken.
+4. ``told_level`` begins at 0 again after each end that came too early. Of records with the same
+   ``ended`` the greater level is taken.
 5. Of two that count the same, the earlier one is kept: the first that raised, held, told, acknowledged or ended it. An
    acknowledgement with a name comes before one without.
 6. The alarm has the worst class that was heard. It is a test only if all say so.
@@ -59,7 +59,7 @@ def merge(a: IncidentRecord, b: IncidentRecord) -> IncidentRecord:
 
 
 def _ended(record: IncidentRecord) -> int:
-    """How many presses the newest end counted that was none. Without an acknowledgement only an end answers presses."""
+    """How many presses an end that came too early had counted. Where nobody acknowledged, ``answered`` says so."""
     return record.ended if record.acknowledged_utc is not None else max(record.ended, record.answered)
 
 
