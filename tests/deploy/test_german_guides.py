@@ -38,9 +38,9 @@ def sections(guide: str) -> list[tuple[Where, str]]:
 
 
 def code_blocks(body: str) -> Facts:
-    """Blocks of code, without comments."""
-    blocks = re.findall(r"^```\n(.*?)^```$", body, re.MULTILINE | re.DOTALL)
-    return Counter(re.sub(r" +# .*", "", block) for block in blocks)
+    """Blocks of code, without comments; those of a step are indented."""
+    blocks = re.findall(r"^( *)```\n(.*?)^\1```$", body, re.MULTILINE | re.DOTALL)
+    return Counter(re.sub(r" +# .*", "", block) for _, block in blocks)
 
 
 def inline_code(body: str) -> Facts:
