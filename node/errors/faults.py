@@ -256,7 +256,7 @@ WIRE_FAULTY = FaultKind(
 CASE_OPEN = FaultKind(
     "F044",
     Severity.WARNING,
-    "the case is open, or its tamper switch is cut off: somebody may disable the button",
+    "the case is open, or the wire of its tamper switch is cut: somebody may disable the button",
     "go there, check the wires, close the case, and press the button for a test",
 )
 CONFIGURATION_UNUSABLE = FaultKind(
