@@ -1,4 +1,4 @@
-"""Words that others wrote, as a display may get them: what steers one is replaced, everything else stays as written.
+"""Makes text from outside safe to show: characters that steer a display are replaced, the rest stays as written.
 
 A name that ends in an escape sequence could colour an alarm away, one with a right-to-left override turn a room's
 number around, one with a line break write a line of its own into a log.

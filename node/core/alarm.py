@@ -13,8 +13,8 @@ Rules:
    (``receipts = "none"``) a broker that takes the call ends it, too, and the lamp calls again. Nothing else ends it.
 6. A transition that isn't in the table is refused: it changes nothing.
 7. No other code changes an incident's step (a test looks). An incident that a broker remembers begins as *adopted*; one
-   that the record remembers is *restored*. The record's snapshot and the published list are copies, and say less
-   (``for_snapshot``, ``as_readers_see``).
+   that the record remembers is *restored*. The record's snapshot and the published list are copies that tell fewer
+   steps apart (``for_snapshot``, ``as_readers_see``).
 
 README.md's diagram is drawn from ``TRANSITIONS``; a test keeps them equal.
 """
@@ -209,8 +209,9 @@ def adopt(
     """An incident that only the broker remembers; ``settings`` is None for an input that isn't configured any more.
 
     ``known``: the incident as it was adopted before, with fewer presses. ``key`` numbers the event that reports the
-    adoption. That event is the call for help from now on, because this node doesn't have the older event to send. A
-    broker that was away can't know whether people were told of the newest press: a monitor says so again.
+    adoption. That event is the call for help from now on, because this node doesn't have the older event to send. If
+    the broker was away, its list may be older than the newest press. So *told* isn't taken from the list: a monitor
+    sends it again.
     """
     loud = settings is not None and settings.sound is Sound.LOUD
     sounds = listed.sounding_until is not None and loud and not muted
@@ -292,12 +293,12 @@ def listed(incidents: tuple[Incident, ...]) -> tuple[ListedIncident, ...]:
 
 
 def as_readers_see(incidents: tuple[ListedIncident, ...]) -> tuple[ListedIncident, ...]:
-    """The list as readers see it: steps that look the same to them aren't distinguished."""
+    """The list as readers see it: they can't tell the calling steps apart, so each of these becomes *pressed*."""
     return tuple(replace(each, step=Step.PRESSED) if each.step in _CALLING else each for each in incidents)
 
 
 def for_snapshot(incident: Incident) -> Incident:
-    """The incident as the record keeps it: that its call was stored or accepted is worth no write of its own."""
+    """The incident as the record keeps it: without *stored* and *accepted*, so that these steps cause no write."""
     step = Step.PRESSED if incident.step in (Step.STORED, Step.ACCEPTED) else incident.step
     return replace(incident, step=step, marks=frozenset())
 

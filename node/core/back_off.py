@@ -4,8 +4,8 @@
     wait                first_s  2 first_s  4 first_s  8 first_s  … limit_s
 
 Everything that doubles a time uses this rule: connecting to a broker and the deadlines of its answers, sending events
-again, the history's writer, telling targets. Some know how often they failed, others only how long they waited last. A
-random part of the wait, where many must not try at the same instant, is up to the caller: nothing here draws lots.
+again, the history's writer, telling targets. Some know how often they failed, others only how long they waited last. If
+many clients must not try at the same instant, the caller adds a random part to the wait.
 """
 
 from dataclasses import dataclass

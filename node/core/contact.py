@@ -99,7 +99,7 @@ def _changed_at(lines: Sequence[Line]) -> float:
 
 
 def _decided(contact: Contact, lines: tuple[Line, ...], at: float, debounce_s: float) -> Contact:
-    """The contact with these lines. A state that both had only between two calls was shorter than the debounce."""
+    """The contact with these lines. A state that they had only between two calls was too short to count."""
     state, changed_at = contact.state, _changed_at(lines)
     if _contradict(lines):
         if at >= changed_at + debounce_s - _EPSILON:

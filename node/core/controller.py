@@ -3,10 +3,10 @@
 Rules:
 
 1. Time arrives as data: ``next_deadline(state)`` says when the next ``TimePassed`` is wanted. A stale one does nothing.
-   So there are no timers that somebody would have to keep or cancel, or could mix up.
+   So there are no timers to keep or to cancel.
 2. Effects come in a fixed order: buzzer and lamp first, then the record, then the links (effects.py).
-3. After each event reconcile.py compares the whole state with what was told: faults, the lamp, the buzzer, the
-   retained alarm, the events that may go out. So no handler has to remember to tell.
+3. After each event reconcile.py compares the whole state with what was last shown and sent: faults, the lamp, the
+   buzzer, the retained alarm, the events that may go out. So no handler can forget to show or send something.
 4. An unexpected event changes nothing and is recorded; it never raises.
 """
 
@@ -198,7 +198,7 @@ def _record_recovered(turn: Turn, _event: ev.RecordRecovered) -> None:
 def _events_stored(turn: Turn, event: ev.EventsStored) -> None:
     known = turn.state.supervision
     waited = [at for key, at in known.unstored.items() if key in event.keys]
-    slow = _slow(waited, event.at) and not known.record_failed  # a disk that is away isn't slow
+    slow = _slow(waited, event.at) and not known.record_failed  # a disk that takes nothing doesn't count as slow
     turn.supervise(
         unstored={key: at for key, at in known.unstored.items() if key not in event.keys},
         stall=disk_stall.written(known.stall, turn.now, slow=slow),

@@ -143,7 +143,8 @@ def forget_link(waiting: WaitingEvents, link: str) -> WaitingEvents:
 def retry_refused(waiting: WaitingEvents, link: str) -> WaitingEvents:
     """After this link's broker took a topic that it had refused: events that are set aside may be sent at once.
 
-    Each event is retried only once in a turn, because a broker may refuse one event for ever and take all others.
+    Each event is retried like this only once until it is due again, because a broker may refuse one event for ever and
+    take all others.
     """
     events = {
         key: replace(entry, set_aside=entry.set_aside - {link}, retried=True)

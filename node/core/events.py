@@ -87,7 +87,7 @@ class HealthRead(Event):
 
 @dataclass(frozen=True, slots=True)
 class StopRequested(Event):
-    """The service is asked to end; ``back_in_s`` is how long it will be away, None if nobody said."""
+    """The service is asked to end; ``back_in_s`` is how long it will be away, None if that isn't known."""
 
     reason: str
     back_in_s: float | None = None

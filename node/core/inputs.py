@@ -109,7 +109,7 @@ def time_passed(turn: Turn) -> None:
 
 
 def next_instant(state: State) -> float:
-    """When an input needs a TimePassed; inf if none does. Unreadable inputs come by ``conditions`` instead."""
+    """When an input needs a TimePassed; inf if none does. For unreadable inputs ``conditions`` says when."""
     instants = [*state.held_due.values()]
     instants += [each.until for each in state.chatters.values() if each.until is not None]
     return min(instants, default=inf)
@@ -230,7 +230,7 @@ def _act_on_active(turn: Turn, settings: InputSettings, at: float) -> None:
         case Role.DOOR_INCIDENT_ONLY:
             _report_in_incident(turn, settings, at, EventKind.OPENED)
         case Role.TAMPER:
-            pass  # a fault for as long as it is active: conditions
+            pass  # while it is active, ``conditions`` makes a fault of it
         case Role.RESET:
             _turn_key(turn, settings, at)
         case _:

@@ -70,7 +70,7 @@ def edge(line: Line, actuated: bool, at: float, debounce_s: float) -> Line:
     """An edge to ``actuated`` at its own time stamp; an edge from before ``since`` counts at ``since``."""
     waits_since = _waits_since(line)
     is_another = waits_since is not None and at > waits_since
-    if line.dissent_since is not None and (actuated is line.level or is_another):  # the edge before this was lost
+    if line.dissent_since is not None and (actuated is line.level or is_another):  # an edge in between was lost
         line = _turned(line, not line.level, min(line.dissent_since, at), debounce_s)
     return replace(_turned(line, actuated, at, debounce_s), lost_since=None)
 
@@ -90,7 +90,7 @@ def sample(line: Line, actuated: bool | None, at: float, debounce_s: float, unti
         line = replace(line, unread_since=None)
     if line.level is None:
         line = replace(line, level=actuated, since=until if actuated else at)
-    if actuated and line.dissent_since is not None and _waits_since(line) is not None:  # pressed again: it was lost
+    if actuated and line.dissent_since is not None and _waits_since(line) is not None:  # pressed again: no release came
         line = _advance(_turned(line, False, line.dissent_since, debounce_s), at, debounce_s)
     dissent_since = line.dissent_since
     if actuated is line.level:
@@ -168,7 +168,7 @@ def _decided(level: bool) -> ContactState:
 
 
 def _advance(line: Line, to: float, debounce_s: float) -> Line:
-    """Integrate the level up to ``to``. A decision is dated at the crossing, and the integration stops there."""
+    """Integrate the level up to ``to``. Once ``integral`` reaches its end, the state is decided."""
     if line.level is None:
         return line
     span = max(0.0, to - line.since)

@@ -113,7 +113,7 @@ def publish_answered(turn: Turn, event: ev.PublishAnswered) -> None:
 
 
 def receipt_heard(turn: Turn, event: ev.ReceiptHeard) -> None:
-    """A monitor holds an event, or people were told of a call. Receipts of monitors that don't count are ignored.
+    """A monitor holds an event, or people were told of a call. If ``monitors`` is set, others are ignored.
 
     After *told* the event is still sent again until it is *held*: the monitor may have it in memory only.
     """
@@ -236,7 +236,7 @@ def messages_dropped(turn: Turn, event: ev.MessagesDropped) -> None:
 
 
 def time_passed(turn: Turn) -> None:
-    """Do what is due: forget silent monitors, end faults that stand for a while, send birth, list or canary again."""
+    """Do what is due: forget silent monitors, end faults whose time is over, send birth, list or canary again."""
     turn.change(supervision=supervision.forget_monitors(turn.state.supervision, turn.now))
     for name in turn.state.settings.links:
         link = turn.state.supervision.link(name)
@@ -255,7 +255,7 @@ def time_passed(turn: Turn) -> None:
 
 
 def next_instant(state: State) -> float:
-    """When a message has to be sent again, or a fault that stands for a while ends; inf if nothing is due."""
+    """When a message must be sent again, or the time of a fault is over; inf if nothing is due."""
     instants = [
         each
         for link in state.supervision.links
@@ -287,7 +287,7 @@ def _resend_birth(turn: Turn, name: str) -> None:
 
 
 def _resend_alarm(turn: Turn, name: str) -> None:
-    """Mark the list as not told, if that is due; reconcile.py then publishes it."""
+    """Mark the list as not sent, if that is due; reconcile.py then publishes it."""
     link = turn.state.supervision.link(name)
     if link.alarm_due is not None and turn.now >= link.alarm_due:
         turn.change_link(replace(link, alarm_sent=None, alarm_answered_at=turn.now, alarm_due=None))

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from node.core.settings import AlarmClass, Lamp
 
 BROKER = "the broker"
-"""Who has an event in a building without a monitor; no monitor can have this name."""
+"""Who has an event that a broker took in a building without a monitor. No monitor can have this name."""
 
 
 class Key(NamedTuple):

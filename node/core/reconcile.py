@@ -1,4 +1,4 @@
-"""After each event: compare the whole state with what was told, and emit effects for the differences.
+"""After each event: compare the whole state with what was last shown and sent, and emit effects for the differences.
 
 Effects are put together in the order in which they are performed: buzzer and lamp, the record, the retained alarm,
 fresh alarm events, the birth and similar messages, waiting events, then the rest.
@@ -58,7 +58,7 @@ def reconcile(turn: Turn) -> tuple[State, list[Effect]]:
 
 
 def next_fault(state: State) -> float:
-    """When the next fault begins to stand, if no event comes before; inf when none is in sight."""
+    """When the next fault begins, if no event comes before; inf if none is expected."""
     return min((since for _, _, since in _conditions(state) if since > state.now), default=inf)
 
 
@@ -185,6 +185,6 @@ def _with_present_instants(known: Snapshot, snapshot: Snapshot) -> Snapshot:
 
 
 def _is_outdated(snapshot: Snapshot, now: float) -> bool:
-    """Whether a remaining time must be written again: else a daily power cut would make an inhibit last for ever."""
+    """Whether a remaining time must be written again. Otherwise daily power cuts would extend an inhibit for ever."""
     running = snapshot.inhibits or any(incident.sounding_until is not None for incident in snapshot.incidents)
     return bool(running) and now >= snapshot.at + REMEMBER_S

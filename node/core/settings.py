@@ -108,7 +108,7 @@ class Role(StrEnum):
 
     @property
     def kind(self) -> InputKind:
-        """The thing on the wall."""
+        """What kind of thing at the wall it is."""
         return self.traits.kind
 
     @property

@@ -1,8 +1,8 @@
 """Which pattern the buzzer and the lamp show. No other module decides that.
 
 The lamp has five patterns. An idle fault looks like *nobody has it*, because both mean: don't rely on this node. During
-a walk test the ready flash comes every second. A discreet button shows only the flash that would be there without the
-press, and its acknowledgement as a missing flash: every third one is left out.
+a walk test the ready flash comes every second. A press of a discreet button doesn't change the lamp. Once somebody has
+acknowledged it, every third flash is left out.
 
     ready         |____|____|____        a short flash every 5 s; a dark lamp is a dead node
     walk test     |_|_|_|_|_|_|_|        the same every second: each button's first press is its test
@@ -77,7 +77,7 @@ BUZZER_WAVES: dict[BuzzerPattern, Wave] = {
 def lamp(
     incidents: Iterable[Incident], faulty: bool, *, walk_test: bool = False, confirmed: bool = False
 ) -> LampPattern:
-    """The lamp's pattern: that of the newest press of a shown input; otherwise idle, as after a discreet press.
+    """The lamp's pattern: that of the newest press of a shown input. Without one it looks idle.
 
     ``incidents``: in the order of their newest presses, oldest first. ``walk_test``: a walk test runs. ``confirmed``:
     the test of a shown button has just been confirmed.

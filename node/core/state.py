@@ -66,12 +66,12 @@ class State:
     """All that the node knows. Mappings are never changed, only replaced.
 
     ``now``: the latest instant seen; it never goes back, though an edge's own stamp may be older. ``incidents``: in the
-    order of their newest presses. ``faults``: the faults that were told, with the time when each began (wall clock).
-    ``held_due``: by input, when an open door counts as held open, or when a held test becomes real. ``awaited_tests``:
-    by button. ``pressed_at``: when buttons were last pressed, if that is recent (walk_test.py). ``chirp_until``,
-    ``confirmed_until``: how long a passed test is heard and seen. ``recent_answers``: when the last few refusals and
-    repetitions were answered. ``sample_at``: the next sample that was asked for, inf when there is none. ``begun``: the
-    record has answered, or its time is over, and the first event is numbered.
+    order of their newest presses. ``faults``: the faults that were reported, with the time when each began (wall
+    clock). ``held_due``: by input, when an open door counts as held open, or when a held test becomes real.
+    ``awaited_tests``: by button. ``pressed_at``: when buttons were last pressed, if that is recent (walk_test.py).
+    ``chirp_until``, ``confirmed_until``: how long a passed test is heard and seen. ``recent_answers``: when the last
+    few refusals and repetitions were answered. ``sample_at``: the next sample that was asked for, inf when there is
+    none. ``begun``: the record has answered, or its time is over, and the first event is numbered.
     """
 
     settings: Settings

@@ -3,14 +3,13 @@
 Rules:
 
 1. No code raises or clears a fault directly. ``conditions`` derives from the state alone which faults stand from which
-   instant, and reconcile.py compares them with the faults that were told. So no path through the code can forget to
+   instant, and reconcile.py compares them with the faults that were reported. So no path through the code can forget to
    clear one.
 2. A monitor counts as heard for 20 s after each of its messages (PROTOCOL.md 4.5: a lost monitor in 20 s).
 3. A link is a fault when it has been down for 3 s, or when a heartbeat hasn't been answered for 5 s: at the default
    period a dead path is known within 15 s. If the link knows why no session can begin, that is the fault instead, and
    it stands at once.
-4. *Held* and *told* are worth only as much as the monitor that says so: when no monitor is heard any more, the call
-   becomes *nobody*.
+4. *Held* and *told* count only while a monitor is heard. When none is heard any more, the call becomes *nobody*.
 """
 
 from collections.abc import Iterator, Mapping

@@ -106,7 +106,7 @@ class Turn:
             self.log(EventKind.UNEXPECTED, reason=what)
 
     def put_incident(self, incident: Incident) -> None:
-        """Replace the incident of the same id, at its place; one that was reset goes, and its id is known as closed."""
+        """Replace the incident of the same id, at its place. One that was reset goes; its id is noted as closed."""
         if incident.step is Step.NORMAL:
             incidents = tuple(each for each in self.state.incidents if each.id != incident.id)
             self.change(incidents=incidents, closed=(*self.state.closed, incident.id)[-CLOSED_KEPT:])

@@ -81,7 +81,7 @@ class Wire:
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
-        """Every topic (filter) that a node subscribes. Its own ``event`` is never one of them: that would hide 0x10."""
+        """Every topic (filter) that a node subscribes. Not its own ``event``: as a subscriber it would hide 0x10."""
         return (*self._readers, *self.monitor_topics)
 
     def state(

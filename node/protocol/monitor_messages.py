@@ -1,6 +1,6 @@
-"""What a monitor says in protocol v1: its receipts, its commands, and its own state and heartbeat.
+"""What a monitor sends in protocol v1: its receipts, its commands, and its own state and heartbeat.
 
-A tool that gives commands says ``Command``, too. As in messages.py, a receiver ignores unknown fields.
+A tool that gives commands sends ``Command``, too. As in messages.py, a receiver ignores unknown fields.
 """
 
 from typing import Annotated, Literal

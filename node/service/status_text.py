@@ -8,7 +8,7 @@ The status is one line:
 
 Rules:
 
-1. It depends on the state only: the same state gives the same words, so the line changes only when they do.
+1. It depends on the state only, so it changes only when the state does.
 2. It always stays short (a notification has a limit): the worst incidents and the first faults, and how many more there
    are.
 """
@@ -69,7 +69,7 @@ def sentence(event: effects.LoggedEvent) -> str:
 
 
 def is_ready(state: State) -> bool:
-    """Whether everything that is needed works, or its fault stands: each input was read, each event is stored."""
+    """Whether the node is ready: each input was read and each event is stored, or a fault says which isn't."""
     codes = {fault.code for fault in state.faults}
     read = all(
         contact.state is not ContactState.UNKNOWN or FaultId(INPUT_UNREADABLE.code, name) in state.faults

@@ -6,7 +6,7 @@
    node's claims about numbers must not hide a call.
 2. Each birth is answered with a receipt for the node's newest held event, and with a ``probe``. So the node knows that
    both receipts and commands reach it.
-3. A node that isn't in the roster is heard like any other, up to a limit: a frightened person may stand there.
+3. A node that isn't in the roster is heard like any other, up to a limit: somebody may need help there.
 4. A person's request is answered when the node has answered, or after ``ANSWER_S``.
 """
 

@@ -1,4 +1,4 @@
-"""Queries of the history, newest first, page by page. However slowly pages are read, they keep nobody from writing.
+"""Queries of the history, newest first, page by page. A reader never delays a writer, however slowly it reads.
 
 A cursor is the ``id`` of its page's last row. What is stored meanwhile doesn't move the pages that follow.
 """

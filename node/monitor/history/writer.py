@@ -6,7 +6,8 @@ Rules
 2. While the database is away everything waits and is tried again. Once more than ``kept`` events would wait, telemetry
    is refused at once; it gets no receipt, so its node sends it again. Alarms and all other decisions are never refused
    for this reason: the deciding thread limits how much it takes from one node (receipts.py).
-3. A database that hangs raises no error. If one try takes ``HANGS_S``, the database counts as away; ``look`` checks.
+3. A database that hangs raises no error. If one try takes ``HANGS_S``, the database counts as away; ``look`` finds that
+   out.
 4. A batch that can never be stored, whatever the state of the database, doesn't hold up the others: it alone is
    refused. A lack of memory isn't the batch's fault: then the batch waits as in an outage, and people are told of its
    calls from memory.

@@ -2,16 +2,16 @@
 
 Rules:
 
-1. What is handed over to be stored is held here until it is known to be stored. It is told from here only if the
-   database doesn't answer or takes nothing (``failing``), and then after ``FALLBACK_S``. It is better that something is
-   told without a claim, and perhaps by two monitors, than by nobody.
+1. Notices on their way into the history are also kept here until they are known to be stored. They are told from here
+   only if the database doesn't answer or takes nothing (``failing``), and then after ``FALLBACK_S``. They are told
+   without a claim, so perhaps by two monitors; that is better than by none.
 2. A delivery that ended here (sent, left out or given up) is settled with that outcome once the database is back, and
    this process doesn't tell it again. After a crash in between it is told again: somebody then hears of an alarm twice.
    While the database takes nothing and something is held here, the database isn't asked: it may take seconds to say
    that it is away.
 3. The order is that of core/decisions/deliveries.py. If too much is held, the node with the most notices loses some.
-4. Notices that are gathered wait for the database: a finding wakes nobody at night, a call for help does. One finding
-   is told from here, that the history fails: the database can't hold that one.
+4. Gathered notices (findings) wait for the database, because they are less urgent than a call for help. One finding is
+   told from here: that the history fails. The database can't store that one.
 """
 
 import threading

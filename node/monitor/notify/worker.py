@@ -175,7 +175,7 @@ class Worker:
             self._surely(lambda: self._outbox.settle(claim.id, Settled.GIVEN_UP, outcome.reason, only=given_up))
         left = [each for each in told if each.id not in given_up]
         if left:
-            wait_s = RETRY.wait_s(1 + min(each.attempts for each in left))  # the newest one doesn't wait for older ones
+            wait_s = RETRY.wait_s(1 + min(each.attempts for each in left))  # so a new one is tried again soon
             self._surely(lambda: self._outbox.fail(claim.id, outcome.reason, wait_s, uncertain=outcome.uncertain))
 
     def _surely(self, settle: Callable[[], None]) -> None:

@@ -4,12 +4,13 @@ Rules:
 
 1. Our own matters (links, the history's answers, people's requests) come first and are never dropped: they are few.
 2. Only the newest heartbeat of a node by one broker counts: it replaces one that wasn't decided yet. A heartbeat by
-   another broker is kept besides, because it shows that this way leads to the node, too.
+   another broker is kept, too, because it shows that the node can also be reached by that broker.
 3. Everything else of a node waits in the node's own line of at most ``NODE_ROOM``, and nodes take turns. So a flood on
    one node's topics delays only that node, and each invented node delays the others by one turn.
-4. Our own nodes have their turns before strangers. But every ``STRANGERS_TURN``-th turn is a stranger's: a frightened
-   person may stand there. Messages of strangers wait while the history is behind (``strangers``), because what was
-   already decided can't be overtaken any more. They have ``STRANGERS_ROOM`` to wait in, and leave the rest to ours.
+4. Our own nodes have their turns before strangers. But every ``STRANGERS_TURN``-th turn is a stranger's: somebody may
+   need help there. Messages of strangers wait while the history is behind (``strangers``), because our own nodes can't
+   overtake a message that was already decided. At most ``STRANGERS_ROOM`` of them wait; the rest of the room is for our
+   own nodes.
 5. A message that finds no room is dropped and counted. It gets no receipt, so the node sends it again.
 6. Heartbeats alone wait for others to join them. If each woke the deciding thread, that would be most of its work, and
    the links would lack the time to hear alarms. Anything else that comes ends that wait.
@@ -27,7 +28,7 @@ from node.protocol.messages import HeartbeatMessage
 
 NODE_ROOM = 256
 """A node has at most 20 unanswered events under way (PROTOCOL.md 7.1), twice that on two brokers, and little else. The
-rest is for someone who speaks in its name: a message that finds no room comes again only 10 s later."""
+rest is a reserve in case another client uses its login: a message without room comes again only 10 s later."""
 
 ROOM = 50_000
 """Messages of all nodes together. Heartbeats don't count here: there is at most one for each node and broker."""

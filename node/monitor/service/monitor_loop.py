@@ -200,7 +200,7 @@ class Service:
             at = _as_heard(said, now)
             self._hub.hear(at, said.broker, said.node, said.message, retained=said.retained, unknown=said.unknown)
         except Exception:
-            # A message that no test thought of must not end the monitor: the node would send it again after each start.
+            # A bug that one message meets must not end the monitor: the node would send it again after each start.
             log.exception("what %s said can't be taken: %s", said.node, said.message)
             self._hub.dropped(now, 1, malformed=True)
 

@@ -5,7 +5,7 @@
                                   `-- STORED_S ------> answered as "not stored"
 
 Some decisions must be stored before they are answered (requests.must_be_stored): nobody shall rely on a decision that a
-restart forgets. Only the deciding thread uses this, but for ``new``.
+restart forgets. Only the deciding thread uses this, except for ``new``.
 """
 
 import math

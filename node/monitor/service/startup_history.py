@@ -1,7 +1,7 @@
 """Reads what a start must know from the history, within a fixed time, whatever the database waits for.
 
 A name server that doesn't answer, a locked database and a hanging disk raise no error. psycopg's connect_timeout
-doesn't end the lookup of a name. And until the monitor has begun, nobody hears the nodes.
+doesn't end the lookup of a name. And the monitor hears no node before this is over, so it must not wait for long.
 
 Thread: ``remember``. It is left alone if it hangs.
 """

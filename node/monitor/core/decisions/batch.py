@@ -27,7 +27,7 @@ from node.monitor.core.model.records import (
 class Batch(Struct, kw_only=True):
     """Decisions that the history commits as a whole or not at all. It takes the fields in the order given here.
 
-    This is the only list of what there is to store: the core adds to it (decisions.py), and the store takes it.
+    This is the only list of what there is to store: the core adds to it (ledger.py), and the store takes it.
 
     - ``events``: an event that is already there counts as stored. Of an event without a body only the number is kept,
       by a tally.

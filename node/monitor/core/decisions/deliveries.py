@@ -15,7 +15,7 @@ Rules:
 4. While the database is away nobody can renew. A monitor that hasn't heard from the database for a while therefore
    takes no claims over at first (retry_times.py). If only one monitor can't reach it, that one looks dead.
 5. A delivery is due when it has no ``next_try``, when that time has come, or when it is more than RETRY_MAX_S ahead.
-   For what failed in this process its own monotonic clock decides, so setting a clock holds nothing back.
+   For a delivery that failed in this process, its own monotonic clock decides, so a clock that is set delays nothing.
 6. Deliveries that aren't gathered are told node by node, so that a node with many messages doesn't delay another node's
    call. The next node is that of the delivery with the lowest ``urgency``; among equals one that was never tried comes
    first, then the one that has waited longest. All that is due of this node becomes one message; real calls and tests

@@ -48,7 +48,7 @@ SHOWN_S = 60.0
 
 @dataclass(slots=True)
 class Link:
-    """Our connection to a broker, ``since`` when it is so. ``thrown``: the last ends of short sessions (monotonic)."""
+    """Our connection to a broker. ``since``: when it went up or down. ``thrown``: the ends of its last short ones."""
 
     name: str
     up: bool
@@ -235,7 +235,7 @@ _BY_FAULT = {
     faults.MESSAGE_TOO_LARGE.code: BROKER_LIMIT,
     faults.BROKER_LIMIT.code: BROKER_LIMIT,
 }
-"""Findings about a broker's own limits, by the node's fault that says the same: nobody has to check a cable."""
+"""Findings about a broker's own limits, by the node's fault of the same meaning. The network is in order then."""
 
 _OF_LINKS = (BROKER_AWAY, BROKER_TOO_OLD, BROKER_FORBIDS, BROKER_LIMIT)
 """Findings that say why a broker isn't reached; at most one of them is open for a broker."""

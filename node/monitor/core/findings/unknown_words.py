@@ -3,8 +3,9 @@
 Such a node is newer than the monitor, or somebody else writes in its name. No event is lost for such a word: one
 of an unknown kind is stored and gets its receipt, and an unknown class counts as a threat (monitor_codec.py).
 
-1. All unknown words of a node are one finding. It names the first ``NAMED``: invented words must not fill anything.
-2. It stays for ``SHOWN_S`` after the last of them: a node that is newer than its monitor stays so.
+1. All unknown words of a node are one finding. It names only the first ``NAMED``, so that invented words can't fill the
+   memory or the history.
+2. It stays for ``SHOWN_S`` after the last of them. A node that is newer than its monitor will say such words again.
 """
 
 from collections.abc import Iterable

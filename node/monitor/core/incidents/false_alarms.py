@@ -1,6 +1,6 @@
 """Counts the mistaken calls of each button: the second one in twelve months is a finding. Pure.
 
-After a few false alarms nobody runs any more, so somebody must find out why this button is pressed by mistake.
+After a few false alarms people stop reacting, so somebody must find out why this button is pressed by mistake.
 """
 
 from collections.abc import Iterable

@@ -20,7 +20,7 @@ Rules:
    tests, its acknowledged alarms and those that are only listed make room for a call. If none of them can, the call
    isn't taken and gets no receipt.
 8. After our record is stored, what the history says of the incident counts here: another monitor may have heard what we
-   didn't. The history is asked before a person is sent to find an end or a call that never came. It is asked for the
+   didn't. Before a missing end or a missing call becomes a finding, the history is asked for it. It is asked for the
    call once more when the node lists the incident as received. Who was told of it: told_calls.py.
 9. A press counts as uncounted if it happened after we heard of at least as many presses, or of an end that counted as
    many. Whoever sent that count can't have known this press. It is told under a name of its own, and counted. The same

@@ -1,8 +1,8 @@
 """Finds what was decided at a desk while a node was away, and is different at the node. Pure.
 
-1. Somebody may end an alarm, or say to be coming, while its node is away. They meant the node as well. Once the node
-   is back and has listed the old state for ``LISTED_S``, it is asked again in their name. Its lamp must not say that
-   nobody comes.
+1. Somebody may end or acknowledge an alarm while its node is away. That is meant for the node, too. Once the node is
+   back and has listed the old state for ``LISTED_S``, it is asked again in that person's name. Otherwise its lamp would
+   go on showing that nobody is coming.
 2. An incident may be over here while its living node still lists it. After ``NORMAL_S`` that is a finding: sound and
    lamp at the node call for help, and nobody here sees an alarm. After a restart nobody knows who ended it, so somebody
    must go there.

@@ -187,7 +187,7 @@ class IncidentRecord(Struct, frozen=True, kw_only=True):
 
     @property
     def is_untold(self) -> bool:
-        """Whether this calls for help, and nobody knows of it."""
+        """Whether this calls for help, and nobody was told of it yet."""
         return not (self.test or self.is_told or self.is_answered or self.reset_utc is not None)
 
 

@@ -18,7 +18,7 @@ MARGIN_S = 5.0
 
 The last messages of a node that was restarted come within the round trip of its broker. A link gives up an unanswered
 connection after 3 to 24 s (node/io/mqtt/answer_timeout.py), so on a very slow network a message may come later than
-``MARGIN_S``. Then a restarted node is taken for two for ``SHOWN_S``, and nobody is called for it.
+``MARGIN_S``. Then a restarted node is reported as two for ``SHOWN_S``. That is a finding, never an alarm.
 """
 
 SHOWN_S = 120.0

@@ -220,7 +220,7 @@ class Fleet:
         return not any(self.brokers.get(name, False) for name in tracked.recent_brokers())
 
     def _kept_by(self, now: Moment, tracked: Tracked, broker: str) -> None:
-        """Note that this broker retained something of the node, of any time: it is one of the node's ways."""
+        """Note that this broker retained something of the node, however old: it is a way to the node."""
         unseen = self.unseen(tracked)
         tracked.brought_at.setdefault(broker, -inf)
         if unseen and tracked.expected < inf:

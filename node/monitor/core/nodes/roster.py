@@ -18,7 +18,7 @@ STRANGERS_LIMIT = 200
 
 PROVEN_S = 60.0
 """Without a roster a node must be heard for so long before it is one of ours. So thousands of nodes that somebody
-invents in a burst stand behind those that were there before."""
+invents at once wait behind those that were there before."""
 
 
 class Roster:

@@ -7,8 +7,8 @@ After a time in which nobody could renew a claim, claims of other monitors aren'
     claim of a living one  renewed  (void)   renewed
     takes over             ‾‾‾‾‾‾‾‾__________|_ LEASE_S _|‾‾‾‾‾‾‾‾
 
-A wait that would begin within _NOT_AGAIN_S after the last one began is skipped. Otherwise a database that is away again
-and again would keep an alarm that a dead monitor had claimed from everybody.
+A wait that would begin within _NOT_AGAIN_S after the last one began is skipped. Otherwise, with a database that fails
+again and again, nobody would be told an alarm that a dead monitor had claimed.
 
 The stamp of a next try in the database is only a label for other monitors and for a later process: a clock that was set
 back by 280 s must not hold an alarm back for 280 s. Instants ``at`` are monotonic seconds.

@@ -143,7 +143,8 @@ def _flip(connection: Connection, batches: Sequence[Batch]) -> list[tuple[Flip, 
 
 
 _HEARD = (Status.UP, Status.LATE)
-"""A start takes a node that was late for one that is up. So between these two states a flip counts from either."""
+"""After a monitor's start a node that was late counts as up. So a flip from one of these two states also counts if the
+stored state is the other one."""
 
 
 def _holds(flip: Flip, now: dict[NodeKey, tuple[str, str]], newest: dict[NodeKey, Flip]) -> bool:

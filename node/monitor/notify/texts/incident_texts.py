@@ -1,7 +1,7 @@
 """What people are told of incidents: who needs help, where, what to do; that somebody comes; that it is over.
 
 1. The title says the worst in its first 60 characters. The body repeats whatever was cut from the title.
-2. A test is called a test before anything else.
+2. A message about a test begins with the word for it.
 3. All that waits of one node is one message: its title has the worst call that isn't over, the rest follows.
 """
 
@@ -31,7 +31,7 @@ def bare_call(calls: Sequence[Notice], words: Words) -> Message:
 
 
 def told_incidents(notices: Sequence[Notice], words: Words) -> Message:
-    """What a node has to say: the worst call that isn't over, or else the newest notice, and the rest below it."""
+    """One message about a node: first the worst call that isn't over, or else the newest notice; the rest below it."""
     newest = {each.incident: each.kind for each in notices}
     calls = [
         each for each in notices if each.kind is NoticeKind.ALARM and newest[each.incident] is not NoticeKind.RESET

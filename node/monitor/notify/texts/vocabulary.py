@@ -79,7 +79,7 @@ def detail_of(told: str, words: Words) -> str:
 
 
 def calls_of(code: str, subject: str, words: Words) -> str:
-    """The calls that a finding says nobody takes: of a site and a class, or of a site; "" for any other finding."""
+    """The calls that no target takes, by this finding: of a site, or of a site and a class; "" for other findings."""
     if code != UNREACHED.code:
         return ""
     site, _, name = own_parts(FindingKey(code, "", "", subject))[1].partition("/")

@@ -30,7 +30,8 @@ def message(deliveries: Sequence[Delivery], words: Words) -> Message:
 def worded(deliveries: Sequence[Delivery], words: Words) -> tuple[Message | None, Sequence[Delivery]]:
     """The message about these deliveries (None if there is nothing to say), and those that can't be put into words.
 
-    A notice that no test thought of doesn't hold back the others. If it is a call, the message at least says where.
+    A notice that can't be worded because of a bug doesn't hold back the others. If it is a call, the message at least
+    says where.
     """
     try:
         return message(deliveries, words), ()

@@ -26,7 +26,8 @@ GOODBYE_S = 1.0
 JOIN_S = 3.0
 
 QUEUED = 20_000
-"""Enough for a building's births and their answers. What finds no room the nodes send again."""
+"""Enough for a building's births and their answers. A receipt without room is dropped: its node sends the event
+again."""
 
 BOUNDS = Bounds(window=1_000, backlog=QUEUED, queue=QUEUED, turn=100)
 """What is heard goes to the inbox at once. The inbox has its own limits."""

@@ -1,9 +1,9 @@
 """Watches the threads that a monitor needs, and ends the monitor when one of them dies.
 
-A dead thread never works again, and no other thread notices: without its history thread a monitor holds nothing, and a
-target without its thread looks well. So the monitor ends, and the service manager starts it again. Before that it goes
-on for ``LAST_S`` with the threads that are left. What killed the thread may come again right after each start, and
-people must hear of a call all the same.
+A dead thread never works again, and no other thread notices: without its history thread a monitor stores nothing, and a
+target without its thread seems to work although it is told nothing. So the monitor ends, and the service manager starts
+it again. Before that it goes on for ``LAST_S`` with the threads that are left. What killed the thread may come again
+right after each start, and people must hear of a call all the same.
 
     history  ___works___x                          ___works___
     log                 |critical

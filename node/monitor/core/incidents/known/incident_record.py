@@ -68,7 +68,7 @@ def is_uncounted(now: Moment, event: Event, since: float) -> bool:
 
 
 def contradicted(known: IncidentRecord, call: IncidentRecord) -> IncidentRecord:
-    """The record after a call that contradicts it. It counts as one more press, and the worst of both is true."""
+    """The record after a call that contradicts it. It counts as one more press, with the worse class of the two."""
     return replace(
         known,
         input=call.input,

@@ -27,7 +27,7 @@ class OpenIncidents:
         return list(self._of_node.get(node, {}).values())
 
     def has_room(self, now: Moment, node: NodeKey) -> bool:
-        """Whether this node may have one more. If not, that is found."""
+        """Whether this node may have one more. If not, that becomes a finding."""
         others = len(self._of_node.get(node, ()))
         is_full = bool(others) and (others >= INCIDENTS_LIMIT or len(self.all) >= OPEN_LIMIT)
         if is_full:

@@ -1,4 +1,4 @@
-"""Keeps what a node lists as open, and of which no event has come: its event may still be on its way. Pure."""
+"""Keeps incidents that a node lists as open before any event of them has come: it may be on its way. Pure."""
 
 from collections.abc import Iterable, Iterator
 

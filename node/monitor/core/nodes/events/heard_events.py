@@ -18,7 +18,7 @@ def heard_event(now: Moment, key: EventKey, event: Event) -> HeardEvent:
     """What the history keeps.
 
     The time at which a door was opened says where people are. Outside an incident it isn't kept (README). An event of
-    an unknown kind may tell the same.
+    an unknown kind may reveal the same.
     """
     of_door = event.kind in _DOORS or (event.kind not in KINDS and event.input is not None)
     private = of_door and event.incident is None
