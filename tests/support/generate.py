@@ -1,7 +1,7 @@
 """What is generated from the code and committed.
 
-JSON Schemas, the README's state diagram, monitor.toml's example, the shells' completion, and the texts of the codes in
-guides and alerts.
+JSON Schemas, the README's state diagram, monitor.toml's example, the shells' completion, the texts of the codes in the
+guides, and the alerts of findings.
 
     python -m tests.support.generate
 
@@ -21,10 +21,11 @@ from node.core.model import Incident, Key, Step
 from node.core.settings import AlarmClass, Lamp
 from node.core.signals import LampPattern
 from node.monitor.config.init_files import monitor_text
-from node.monitor.core.model.catalogue import general_step, kind_of
+from node.monitor.core.model.catalogue import kind_of
 from node.monitor.core.model.monitor_settings import Language
 from node.monitor.locale.translation import Words
 from node.protocol.schema import schemas
+from tests.support.alerts import with_alerts
 from tests.support.completion import PROGRAMS, script
 
 COMMAND = "python -m tests.support.generate"
@@ -90,22 +91,6 @@ def with_codes(language: Language, present: str) -> str:
         return f"{found[1]}**{words.translate(kind.text)}** ({words.translate(kind.severity)})\n\n"
 
     return re.sub(r"^(### ([FM]\d+)\n\n)\*\*.*?\n\n", headed, present, flags=re.MULTILINE | re.DOTALL)
-
-
-def with_alerts(present: str) -> str:
-    """These alert rules, with severity, text and next step of the finding that each is about."""
-    rules = re.split(r"(?=^      - alert: )", present, flags=re.MULTILINE)
-    return "".join(_alert(each) for each in rules)
-
-
-def _alert(rule: str) -> str:
-    found = re.search(r'code="(M\d+)"', rule)
-    if found is None:
-        return rule
-    kind = kind_of(found[1])
-    rule = re.sub(r"(severity: )\w+", rf"\g<1>{kind.severity}", rule)
-    rule = re.sub(r'(summary: )".*"', lambda text: text[1] + json.dumps(kind.text, ensure_ascii=False), rule)
-    return re.sub(r'Next: .*"', lambda _: f'Next: {general_step(kind)}."', rule)
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ from node.monitor.api.operations import representations
 from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.output import status
 from node.monitor.cli.output.replies import words_of
-from node.monitor.core.model.catalogue import next_step
 from node.monitor.core.model.monitor_settings import Language
+from node.monitor.core.model.next_steps import next_step
 from node.monitor.core.model.records import FindingKey, Role, Status
 from node.monitor.core.view.view_types import View
 from tests.support.building import NOW, building, finding, incident, node

@@ -4,8 +4,9 @@ from node.core.settings import AlarmClass
 from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.decisions.ledger import Moment
 from node.monitor.core.findings.target_coverage import HEARD_S, of_roster, unreached
-from node.monitor.core.model.catalogue import UNREACHED, next_step
+from node.monitor.core.model.catalogue import UNREACHED
 from node.monitor.core.model.monitor_settings import Place, Target
+from node.monitor.core.model.next_steps import next_step
 from node.monitor.core.model.records import FindingKey, NodeKey
 from node.monitor.core.model.requests import IsolateTarget, RestoreTarget
 from tests.monitor.core.node_messages import ROOM, SITE, heartbeat

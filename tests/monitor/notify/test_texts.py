@@ -16,8 +16,9 @@ from node.core.settings import AlarmClass
 from node.errors.faults import FAULTS, Severity
 from node.monitor.api.operations.answers import NOTES, REFUSALS, UNHEARD_OF, UNSAID, UNSTORED
 from node.monitor.core.decisions.deliveries import Delivery
-from node.monitor.core.model.catalogue import FINDINGS, kind_of, next_step
+from node.monitor.core.model.catalogue import FINDINGS, kind_of
 from node.monitor.core.model.monitor_settings import Language, Place
+from node.monitor.core.model.next_steps import next_step
 from node.monitor.core.model.records import FindingKey, NodeKey, Notice, NoticeKind
 from node.monitor.locale.translation import TITLE_LENGTH, Words, catalog
 from node.monitor.notify.texts.message import Message, Mood

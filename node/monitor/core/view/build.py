@@ -8,8 +8,9 @@ from node.monitor.core.commands.button_tests import Walk
 from node.monitor.core.decisions.ledger import Moment, ends_utc
 from node.monitor.core.hub import Hub
 from node.monitor.core.incidents.escalation import Open
-from node.monitor.core.model.catalogue import kind_of, next_step
+from node.monitor.core.model.catalogue import kind_of
 from node.monitor.core.model.monitor_settings import Target
+from node.monitor.core.model.next_steps import next_step
 from node.monitor.core.model.records import Finding, NodeKey, Status
 from node.monitor.core.nodes.node import HEARD, Tracked
 from node.monitor.core.view.view_types import (

@@ -9,7 +9,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from node.errors.faults import Severity
-from node.monitor.core.model.catalogue import general_step, kind_of, next_step
+from node.monitor.core.model.catalogue import kind_of
+from node.monitor.core.model.next_steps import general_step, next_step
 from node.monitor.core.model.records import Notice, NoticeKind
 from node.monitor.locale.translation import Words, one_line
 from node.monitor.notify.texts.message import NAMED, Message, Mood, by_site, rest_of
