@@ -5,6 +5,7 @@ guessed.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -47,6 +48,10 @@ _LEFT_OUT: tuple[Callable[[HeartbeatMessage], dict[str, Any]], ...] = (
     lambda _: {"links": {}, "inputs": {}},
 )
 """What is left out of a heartbeat, in this order, for a broker that takes only short messages."""
+
+
+_ALIKE = frozenset(HeartbeatMessage.__struct_fields__) & {field.name for field in fields(Heartbeat)}
+"""What a heartbeat has by the same name in the core and in the message."""
 
 
 class Wire:
@@ -142,26 +147,20 @@ class Wire:
         return payload
 
     def _heartbeat(self, heartbeat: Heartbeat, record_depth: int, health: Health) -> HeartbeatMessage:
-        return HeartbeatMessage(
-            period_s=heartbeat.period_s,
-            uptime_s=round(heartbeat.uptime_s, 3),
-            inputs={each.name: _input_health(each) for each in heartbeat.inputs},
-            faults=[_standing(each.code, each.subject, each.since_utc) for each in heartbeat.faults[:FAULTS_LIMIT]],
-            faults_standing=len(heartbeat.faults),
-            links={
+        alike = {name: _rounded(getattr(heartbeat, name)) for name in _ALIKE}
+        told = {
+            "inputs": {each.name: _input_health(each) for each in heartbeat.inputs},
+            "faults": [_standing(each.code, each.subject, each.since_utc) for each in heartbeat.faults[:FAULTS_LIMIT]],
+            "links": {
                 each.name: LinkHealth(connected=each.connected, rtt_ms=in_ms(each.rtt_s)) for each in heartbeat.links
             },
-            monitors=list(heartbeat.monitors[:MONITORS_LIMIT]),
-            incidents=heartbeat.incidents,
-            waiting=heartbeat.waiting,
-            spilled=heartbeat.spilled,
-            record_depth=record_depth,
-            refused=heartbeat.refused,
-            dropped=heartbeat.dropped,
-            walk_test_s=None if heartbeat.walk_test_s is None else round(heartbeat.walk_test_s, 3),
-            health=health,
-            **self._header(heartbeat.seq, heartbeat.at_utc, heartbeat.synchronised),
-        )
+            "monitors": list(heartbeat.monitors[:MONITORS_LIMIT]),
+            "faults_standing": len(heartbeat.faults),
+            "record_depth": record_depth,
+            "health": health,
+        }
+        header = self._header(heartbeat.seq, heartbeat.at_utc, heartbeat.synchronised)
+        return HeartbeatMessage(**{**alike, **told, **header})
 
     def canary(self, session: int, seq: int, at_utc: float, synchronised: bool) -> bytes:
         """The payload of a canary: a message to ourselves."""
@@ -224,6 +223,11 @@ def rfc3339(utc: float) -> str:
 def in_ms(seconds: float | None) -> float | None:
     """A duration in milliseconds, as in the protocol; None if it isn't known."""
     return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _rounded(value: Any) -> Any:
+    """A duration to the millisecond; anything else as it is."""
+    return round(value, 3) if isinstance(value, float) else value
 
 
 def _encode(message: Any) -> bytes:

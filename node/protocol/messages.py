@@ -1,7 +1,8 @@
 r"""The messages of a node in protocol v1: versioned and typed. A field's name is written here and nowhere else.
 
 Unknown fields are ignored, an unknown ``v`` is refused, and no field names a person. What monitors say is in
-monitor_messages.py; deploy/protocol.schema.json is generated from both (schema.py). Patterns end in ``\Z``, because
+monitor_messages.py; deploy/protocol.schema.json is generated from both (schema.py), and the table of PROTOCOL.md 4.3
+from the texts below a heartbeat's fields. Patterns end in ``\Z``, because
 Python's ``$`` also matches before a newline at the end.
 """
 
@@ -222,20 +223,37 @@ class HeartbeatMessage(Message, frozen=True, kw_only=True):
     """
 
     period_s: float
+    """when the next one is due"""
     uptime_s: float
+    """since the start of the process"""
     inputs: dict[str, InputHealth]
+    """by input: `kind` (`button`, `door`, `tamper`, `reset`), `state` (`unknown`, `normal`, `active`, `fault`), `wire`
+    (`supervised`, `unsupervised`); `class` where the input can call (`assist`, `threat`, `amok`); `inhibited_s` while
+    it is inhibited"""
     faults: list[StandingFault]
+    """at most 12: `code`, `subject`, `since`, `text`, `next`"""
     faults_standing: Count
+    """how many faults stand, listed or not"""
     links: dict[str, LinkHealth]
+    """by broker: `connected`, `rtt_ms` (null where unknown)"""
     monitors: list[str]
+    """at most 16: the monitors heard within 20 s"""
     incidents: Count
+    """open incidents"""
     waiting: Count
+    """events without a receipt, in memory"""
     spilled: bool
+    """more of them are in the record alone"""
     record_depth: Count
+    """what waits to be written to the disk"""
     refused: Count
+    """commands and the like that were refused, since the start"""
     dropped: Count
+    """messages that were dropped, since the start"""
     walk_test_s: float | None = None
+    """what is left of the walk test"""
     health: Health
+    """the machine, read `age_s` ago; null where the machine tells nothing"""
 
 
 class Canary(Message, frozen=True, kw_only=True):

@@ -179,17 +179,6 @@ def test_every_kind_of_event_is_in_the_protocol() -> None:
     assert sorted(first_column(PROTOCOL, "6.3")) == sorted(EventKind)
 
 
-def test_every_field_of_a_heartbeat_is_in_the_protocol() -> None:
-    """None is missing, and none is there that no heartbeat has; those of the header have a table of their own."""
-    header, fields = (
-        {field.encode_name for field in msgspec.structs.fields(kind)}
-        for kind in (messages.Message, messages.HeartbeatMessage)
-    )
-    cells = re.findall(r"^\| (`[^|]*`) \|", section(PROTOCOL, "4.3"), re.MULTILINE)
-
-    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == fields - header
-
-
 def test_every_action_is_in_the_protocol() -> None:
     """None is missing, and none is there that no node does."""
     assert sorted(first_column(PROTOCOL, "9.3")) == sorted(monitor_messages.ARGUMENTS)

@@ -8,7 +8,9 @@ import pytest
 from node.core.alarm import TRANSITIONS, Happening
 from node.core.model import Step
 from tests.support import generate
-from tests.support.generate import BEGIN, COMMAND, DOCUMENTS, END, ROOT, diagram, schema_document, with_diagram
+from tests.support.generate import COMMAND, DOCUMENTS, ROOT, diagram, schema_document, with_diagram
+
+BEGIN, END = "<!-- transitions -->", "<!-- /transitions -->"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -87,6 +89,6 @@ def test_the_diagram_takes_the_place_between_its_markers() -> None:
 
 @pytest.mark.parametrize("readme", ["", f"{BEGIN}\n", f"{END}\n{BEGIN}\n"])
 def test_a_readme_without_markers_is_left_alone(readme: str) -> None:
-    """Without both markers, in their order, there is no place for the diagram, and the answer says what to write."""
+    """Without both markers, in their order, there is no place for what is made, and the answer says what to write."""
     with pytest.raises(ValueError, match=re.escape(f"write {BEGIN} and {END}")):
         with_diagram(readme)

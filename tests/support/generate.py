@@ -1,7 +1,7 @@
 """What is generated from the code and committed.
 
-JSON Schemas, the README's state diagram, monitor.toml's example, the shells' completion, the texts of the codes in the
-guides, and the alerts of findings.
+JSON Schemas, the README's state diagram, the fields of a heartbeat, monitor.toml's example, the shells' completion, the
+texts of the codes in the guides, and the alerts of findings.
 
     python -m tests.support.generate
 
@@ -24,12 +24,13 @@ from node.monitor.config.init_files import monitor_text
 from node.monitor.core.model.catalogue import kind_of
 from node.monitor.core.model.monitor_settings import Language
 from node.monitor.locale.translation import Words
+from node.protocol.messages import HeartbeatMessage
 from node.protocol.schema import schemas
 from tests.support.alerts import with_alerts
 from tests.support.completion import PROGRAMS, script
+from tests.support.fields import table_of
 
 COMMAND = "python -m tests.support.generate"
-BEGIN, END = "<!-- transitions -->", "<!-- /transitions -->"
 ROOT = Path(__file__).parents[2]
 
 Table = Mapping[tuple[Step, Happening], Step]
@@ -61,13 +62,23 @@ def monitor_example(_present: str = "") -> str:
     )
 
 
-def with_diagram(present: str) -> str:
-    """This README with the diagram between its markers; ValueError where they are missing."""
-    before, begin, rest = present.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def between(name: str, text: str, present: str) -> str:
+    """This page with the text between the markers of this name; ValueError where they are missing."""
+    before, begin, rest = present.partition(f"<!-- {name} -->\n")
+    _, end, after = rest.partition(f"<!-- /{name} -->\n")
     if not begin or not end:
-        raise ValueError(f"no place for the diagram: write {BEGIN} and {END}, each on a line of its own")
-    return f"{before}{BEGIN}\n```mermaid\n{diagram()}```\n{END}{after}"
+        raise ValueError(f"write <!-- {name} --> and <!-- /{name} -->, each on a line of its own")
+    return before + begin + text + end + after
+
+
+def with_diagram(present: str) -> str:
+    """This README with the diagram of the transitions."""
+    return between("transitions", f"```mermaid\n{diagram()}```\n", present)
+
+
+def with_fields(present: str) -> str:
+    """This page of the protocol with the fields of a heartbeat."""
+    return between("heartbeat", table_of(HeartbeatMessage), present)
 
 
 def diagram(table: Table = TRANSITIONS) -> str:
@@ -103,6 +114,7 @@ def main() -> None:
 
 DOCUMENTS: dict[Path, Callable[[str], str]] = {
     ROOT / "deploy" / "design" / "protocol.schema.json": schema_document,
+    ROOT / "deploy" / "design" / "PROTOCOL.md": with_fields,
     ROOT / "deploy" / "monitor.example.toml": monitor_example,
     ROOT / "README.md": with_diagram,
     ROOT / "deploy" / "guides" / "OPERATIONS.md": partial(with_codes, "en"),

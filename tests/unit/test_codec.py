@@ -1,7 +1,7 @@
 """What a node says, compared with literal texts (golden/), and what comes back unchanged from record and broker."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import msgspec
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.core import events as ev
-from node.core.effects import FaultReport, InputReport
+from node.core.effects import FaultReport, Heartbeat, InputReport
 from node.core.line import ContactState
 from node.core.model import BROKER, Incident, Inhibit, Key, KeyRange, ListedIncident, Snapshot, Step
 from node.core.settings import AlarmClass, Lamp
@@ -22,6 +22,7 @@ from node.protocol.messages import (
     RANGES_LIMIT,
     DiskHealth,
     Health,
+    HeartbeatMessage,
     MemoryHealth,
     NetworkHealth,
     Throttling,
@@ -30,13 +31,17 @@ from node.protocol.messages import (
 from node.protocol.record_codec import decode_snapshot, describe, encode_snapshot, is_event
 from tests.support.sayings import BOOT, BRANCH, EARLIER, HEALTH, HEARTBEAT, NOON, NOW, SAID, STAMP, WIRE, event, listed
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = {
+    path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (Path(__file__).parent / "golden").iterdir()
+}
+WITHOUT_DATA = {**GOLDEN["heartbeat"], "health": dict.fromkeys(GOLDEN["heartbeat"]["health"])}
+"""A heartbeat of a machine that tells nothing: each value of its health is null."""
 
 
 @pytest.mark.parametrize("name", SAID)
 def test_what_is_said_is_golden(name: str) -> None:
     """Each message is, byte for byte, the text in golden/ without its spaces."""
-    golden = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+    golden = WITHOUT_DATA if name == "heartbeat-without-data" else GOLDEN[name]
 
     said = SAID[name].decode()
 
@@ -45,9 +50,20 @@ def test_what_is_said_is_golden(name: str) -> None:
 
 def test_no_golden_text_is_forgotten() -> None:
     """Every file in golden/ is compared with something."""
-    files = {path.stem for path in GOLDEN.iterdir()}
+    assert {*GOLDEN, "heartbeat-without-data"} == SAID.keys()
 
-    assert files == SAID.keys()
+
+def test_all_that_the_core_knows_of_itself_is_in_a_heartbeat() -> None:
+    """By the same name; the sample has a value of each field that could also be left out."""
+    known = {field.name for field in fields(Heartbeat)}
+    may_be_left_out = {
+        each.name: each.default for each in msgspec.structs.fields(HeartbeatMessage) if not each.required
+    }
+
+    said = msgspec.structs.asdict(msgspec.json.decode(SAID["heartbeat"], type=HeartbeatMessage))
+
+    assert known - said.keys() == {"at", "synchronised"}
+    assert [name for name, default in may_be_left_out.items() if said[name] == default] == []
 
 
 def test_a_node_hears_only_what_it_has_to() -> None:
