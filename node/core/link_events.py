@@ -15,7 +15,7 @@ from node.core.settings import Receipts
 from node.core.state import State
 from node.core.supervision import LinkState
 from node.core.turn import Turn
-from node.errors.faults import TOO_LARGE
+from node.errors.reason_codes import TOO_LARGE
 
 NOBODY_SUBSCRIBES = 0x10
 

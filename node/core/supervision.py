@@ -36,13 +36,12 @@ from node.errors.faults import (
     PLAIN_TEXT,
     PUBLISH_REFUSED,
     RECORD_FAILED,
-    REFUSALS,
     SESSIONS_CUT,
     STOLEN_ID,
-    TOO_LARGE,
     WATCHDOG_UNARMED,
     FaultKind,
 )
+from node.errors.reason_codes import REFUSALS, TOO_LARGE
 
 MONITOR_HEARD_S = 20.0
 LINK_GRACE_S = 3.0

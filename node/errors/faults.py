@@ -25,12 +25,16 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
-    """A kind of fault: ``text`` says what doesn't work and what that means, ``next_step`` what to do."""
+    """A kind of fault: ``text`` says what doesn't work and what that means, ``next_step`` what to do.
+
+    ``link_problem`` is what a monitor says if it has this problem with its own link: ``text`` speaks of a node.
+    """
 
     code: str
     severity: Severity
     text: str
     next_step: str
+    link_problem: str = ""
 
 
 INPUT_UNREADABLE = FaultKind(
@@ -91,12 +95,14 @@ NAME_NOT_FOUND = FaultKind(
     Severity.WARNING,
     "a broker's host name can't be resolved: the node can't send alarms through it",
     "check host in [[broker]] of node.toml, and that a name server answers: getent hosts NAME",
+    link_problem="the broker's host name can't be resolved",
 )
 NO_ROUTE = FaultKind(
     "F016",
     Severity.WARNING,
     "there is no network route to a broker: the node can't send alarms through it",
     "check the cable or the Wi-Fi, the broker's address and the gateway: ip route get ADDRESS",
+    link_problem="there is no network route to the broker",
 )
 BROKER_UNTRUSTED = FaultKind(
     "F017",
@@ -104,18 +110,21 @@ BROKER_UNTRUSTED = FaultKind(
     "ca_file lacks the authority that signed a broker's certificate: it may be another broker, so the node sends "
     "it no alarms",
     "ask who runs the broker which authority signs its certificate, and add that authority's certificate to ca_file",
+    link_problem="ca_file lacks the authority that signed the broker's certificate",
 )
 BROKER_EXPIRED = FaultKind(
     "F018",
     Severity.WARNING,
     "a broker's certificate, or its authority's, has expired: the node sends this broker no alarms",
     "renew the certificate at the broker; if its dates are right, set the node's clock: timedatectl",
+    link_problem="the broker's certificate, or its authority's, has expired",
 )
 BROKER_TOO_EARLY = FaultKind(
     "F019",
     Severity.WARNING,
     "a broker's certificate, or its authority's, isn't valid yet: the node sends this broker no alarms",
     "set the node's clock: timedatectl; if the clock is right, get a certificate that is valid today",
+    link_problem="the broker's certificate, or its authority's, isn't valid yet",
 )
 RECORD_FAILED = FaultKind(
     "F020",
@@ -128,6 +137,7 @@ BROKER_MISNAMED = FaultKind(
     Severity.WARNING,
     "a broker's certificate is for another host name: it may be another broker, so the node sends it no alarms",
     "set host in [[broker]] of node.toml to the name in the certificate, or get a certificate for this host name",
+    link_problem="the broker's certificate is for another host name",
 )
 LOGIN_REFUSED = FaultKind(
     "F022",
@@ -135,12 +145,14 @@ LOGIN_REFUSED = FaultKind(
     "a broker refuses the node's login: the node can't send alarms through it",
     "compare username, password_file and certificate_file in node.toml with the account at the broker; the "
     "broker's log has the reason",
+    link_problem="the broker refuses the login: unknown name, wrong password or certificate",
 )
 TLS_REFUSED = FaultKind(
     "F023",
     Severity.WARNING,
     "the TLS connection to a broker fails: the node can't send alarms through it",
     "check port in [[broker]] of node.toml (usually 8883), and that the broker offers TLS 1.2 or 1.3",
+    link_problem="TLS fails: this port has no TLS, or none as new as TLS 1.2",
 )
 CERTIFICATE_EXPIRES = FaultKind(
     "F024",
@@ -160,6 +172,7 @@ CREDENTIALS_UNUSABLE = FaultKind(
     Severity.WARNING,
     "a certificate, key or password file for a broker can't be used: the node may be unable to connect to it again",
     "look up which file and why (journalctl -u alarm-node), and correct the file; the node reads it within a minute",
+    link_problem="a certificate, key or password file for it can't be used",
 )
 ALARM_FOREIGN = FaultKind(
     "F045",
@@ -271,24 +284,28 @@ BROKER_TOO_OLD = FaultKind(
     Severity.WARNING,
     "a broker doesn't support MQTT 5: the node can't send alarms through it",
     "enable MQTT 5 at the broker (mosquitto has it from 1.6 on), or use another broker",
+    link_problem="it doesn't support MQTT 5",
 )
 BROKER_FORBIDS = FaultKind(
     "F051",
     Severity.WARNING,
     "a broker doesn't allow retained messages or QoS 1: the node can't send alarms through it",
     "allow both at the broker (mosquitto: retain_available true, max_qos 2), or use another broker",
+    link_problem="it doesn't allow retained messages or QoS 1",
 )
 MESSAGE_TOO_LARGE = FaultKind(
     "F052",
     Severity.WARNING,
     "a broker accepts only short messages: heartbeats are shortened, and a long list of alarms is lost",
     "allow packets of 20480 bytes at the broker (mosquitto: max_packet_size and message_size_limit)",
+    link_problem="it accepts only short messages",
 )
 BROKER_LIMIT = FaultKind(
     "F053",
     Severity.WARNING,
     "a broker refuses the node or its messages because of a limit: what it refuses reaches nobody",
     "look the reason code up in the broker's log and manual, and raise that limit for the node's login",
+    link_problem="it refuses because of a limit",
 )
 EXPIRY_LOST = FaultKind(
     "F054",
@@ -303,24 +320,3 @@ FAULTS: Mapping[str, FaultKind] = MappingProxyType(
     {kind.code: kind for kind in tuple(globals().values()) if isinstance(kind, FaultKind)}
 )
 """Each fault above, by its code."""
-
-TOO_LARGE = 0x95
-
-REFUSALS: Mapping[int, FaultKind] = MappingProxyType(
-    {
-        0x84: BROKER_TOO_OLD,
-        0x88: BROKER_LIMIT,
-        0x89: BROKER_LIMIT,
-        0x93: BROKER_LIMIT,
-        TOO_LARGE: MESSAGE_TOO_LARGE,
-        0x96: BROKER_LIMIT,
-        0x97: BROKER_LIMIT,
-        0x9A: BROKER_FORBIDS,
-        0x9B: BROKER_FORBIDS,
-        0x9F: BROKER_LIMIT,
-        0xA0: BROKER_LIMIT,
-    }
-)
-"""What MQTT's reason codes say, in whichever packet they come; those that aren't here are about rights, or tell little:
-server unavailable or busy, receive maximum exceeded, packet too large, message rate too high, quota exceeded, retain or
-QoS not supported, connection rate exceeded, maximum connect time."""

@@ -148,7 +148,7 @@ class Wire:
 
     def _heartbeat(self, heartbeat: Heartbeat, record_depth: int, health: Health) -> HeartbeatMessage:
         alike = {name: _rounded(getattr(heartbeat, name)) for name in _ALIKE}
-        told = {
+        told: dict[str, Any] = {
             "inputs": {each.name: _input_health(each) for each in heartbeat.inputs},
             "faults": [_standing(each.code, each.subject, each.since_utc) for each in heartbeat.faults[:FAULTS_LIMIT]],
             "links": {

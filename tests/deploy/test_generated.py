@@ -7,7 +7,9 @@ import pytest
 
 from node.core.alarm import TRANSITIONS, Happening
 from node.core.model import Step
+from node.monitor.core.model.monitor_settings import Language
 from tests.support import generate
+from tests.support.codes import NEXT, with_codes
 from tests.support.generate import COMMAND, DOCUMENTS, ROOT, diagram, schema_document, with_diagram
 
 BEGIN, END = "<!-- transitions -->", "<!-- /transitions -->"
@@ -92,3 +94,19 @@ def test_a_readme_without_markers_is_left_alone(readme: str) -> None:
     """Without both markers, in their order, there is no place for what is made, and the answer says what to write."""
     with pytest.raises(ValueError, match=re.escape(f"write {BEGIN} and {END}")):
         with_diagram(readme)
+
+
+@pytest.mark.parametrize("code", ["F016", "F054", "M041"])
+@pytest.mark.parametrize(("language", "name"), [("en", "OPERATIONS.md"), ("de", "OPERATIONS.de.md")])
+def test_a_new_code_gets_its_section_in_the_order_of_the_codes(language: Language, name: str, code: str) -> None:
+    """With its text, severity and next step; what people add to it stays."""
+    guide = (ROOT / "deploy" / "guides" / name).read_text(encoding="utf-8")
+    without = re.sub(rf"^### {code}\n.*?(?=^[#<])", "", guide, flags=re.MULTILINE | re.DOTALL)
+
+    made = with_codes(language, without)
+
+    assert code not in re.findall(r"^### (.*)", without, re.MULTILINE)
+    assert re.findall(r"^[#<].*", made, re.MULTILINE) == re.findall(r"^[#<].*", guide, re.MULTILINE)
+    assert re.search(rf"^### {code}\n\n\*\*.+\*\* \(.+\)\n\n- {NEXT[language]}: .+\n\n[#<]", made, re.MULTILINE)
+    added = re.sub(rf"(?<=### {code}\n\n)(.*\n\n)", r"\1- Meaning: more than the text says\n", made)
+    assert with_codes(language, added) == added != made

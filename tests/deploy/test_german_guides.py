@@ -100,7 +100,8 @@ def test_a_code_begins_with_what_the_monitor_tells(code: str) -> None:
     body = dict(sections(GUIDES["OPERATIONS.de.md"]))["###", code.lower()]
 
     assert " ".join(body.split()).startswith(f"**{message.string}** (")
-    assert re.findall(r"^- ([\w ]+): \S.{15,}", body, re.MULTILINE) == ["Bedeutung", "Risiko", "Zu tun"]
+    points = re.findall(r"^- ([\w ]+): \S.{15,}", body, re.MULTILINE)
+    assert points in (["Bedeutung", "Risiko", "Zu tun"], ["Zu tun"])
 
 
 @pytest.mark.parametrize("heading", ["events", "fields-in-the-journal"])

@@ -1,7 +1,7 @@
 """What is generated from the code and committed.
 
 JSON Schemas, the README's state diagram, the fields of a heartbeat, monitor.toml's example, the shells' completion, the
-texts of the codes in the guides, and the alerts of findings.
+sections of codes in the guides, and the alerts of findings.
 
     python -m tests.support.generate
 
@@ -9,9 +9,7 @@ writes all of it anew; tests/deploy/test_generated.py tells when that is due.
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
-from datetime import UTC
 from functools import partial
 from pathlib import Path
 
@@ -21,12 +19,10 @@ from node.core.model import Incident, Key, Step
 from node.core.settings import AlarmClass, Lamp
 from node.core.signals import LampPattern
 from node.monitor.config.init_files import monitor_text
-from node.monitor.core.model.catalogue import kind_of
-from node.monitor.core.model.monitor_settings import Language
-from node.monitor.locale.translation import Words
 from node.protocol.messages import HeartbeatMessage
 from node.protocol.schema import schemas
 from tests.support.alerts import with_alerts
+from tests.support.codes import with_codes
 from tests.support.completion import PROGRAMS, script
 from tests.support.fields import table_of
 
@@ -91,17 +87,6 @@ def diagram(table: Table = TRANSITIONS) -> str:
     edges = [f"{source} --> {target}: {' / '.join(happenings)}" for (source, target), happenings in _edges(table)]
     lines = [f'state "any open call" as {_ANY}', *states, *edges]
     return "stateDiagram-v2\n" + "".join(f"    {line}\n" for line in lines)
-
-
-def with_codes(language: Language, present: str) -> str:
-    """This guide, with the text and the severity of each code below its heading."""
-    words = Words(language, UTC, {})
-
-    def headed(found: re.Match[str]) -> str:
-        kind = kind_of(found[2])
-        return f"{found[1]}**{words.translate(kind.text)}** ({words.translate(kind.severity)})\n\n"
-
-    return re.sub(r"^(### ([FM]\d+)\n\n)\*\*.*?\n\n", headed, present, flags=re.MULTILINE | re.DOTALL)
 
 
 def main() -> None:

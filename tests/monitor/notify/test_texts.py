@@ -391,6 +391,8 @@ def texts_of_the_code() -> set[str]:
     return (
         said
         | {kind.text for kind in kinds}
+        | {kind.link_problem for kind in kinds if kind.link_problem}
+        | {text for kind in FINDINGS.values() for text in kind.counted or ()}
         | {kind.next_step for kind in kinds if "{" not in kind.next_step}
         | errors
         | refusals

@@ -1,6 +1,5 @@
 """Why a monitor can't connect: named as at a node, by the same code, whose page says what to do."""
 
-import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,8 +8,8 @@ import pytest
 
 from node.config import Login, Tls
 from node.config.brokers import Broker as Reached
+from node.errors.faults import FAULTS
 from node.monitor.core.decisions.monitor_codec import MonitorWire
-from node.monitor.notify.texts.vocabulary import BROKER_PROBLEMS
 from node.monitor.service.links.broker_link import Link
 from tests.support.broker import Broker
 from tests.support.broker import Tls as Shown
@@ -95,15 +94,8 @@ def test_each_reason_is_told_as_what_it_is(tmp_path: Path, make: Make, code: str
         wait_until(lambda: listening.complaints != [], what="the reason")
 
     assert listening.complaints[0].startswith(f"{code} ")
-    assert "node" not in BROKER_PROBLEMS[code]
-
-
-@pytest.mark.parametrize("code", BROKER_PROBLEMS)
-def test_a_reason_that_is_told_has_a_page(code: str) -> None:
-    """That of the node's fault."""
-    guide = Path(__file__).parents[3] / "deploy" / "guides" / "OPERATIONS.md"
-
-    assert re.search(rf"^### {code}$", guide.read_text(encoding="utf-8"), re.MULTILINE)
+    assert FAULTS[code].link_problem
+    assert "node" not in FAULTS[code].link_problem
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ from node.errors.faults import (
     LOGIN_REFUSED,
     NAME_NOT_FOUND,
     NO_ROUTE,
-    REFUSALS,
     TLS_REFUSED,
     FaultKind,
 )
+from node.errors.reason_codes import REFUSALS
 from node.io.mqtt.login.tls import HandshakeCutError, HandshakeSilentError
 
 TCP_CONNECT_S = 5.0

@@ -15,7 +15,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from node.core.events import PublishAnswered
-from node.errors.faults import TOO_LARGE
+from node.errors.reason_codes import TOO_LARGE
 from node.io.mqtt.answer_timeout import PUBLISH, AnswerTimeouts
 from node.io.mqtt.link_queue import Kind, LinkQueue
 from node.io.mqtt.link_types import Outgoing, Terms

@@ -28,7 +28,6 @@ from node.monitor.core.model.catalogue import (
 )
 from node.monitor.core.model.monitor_settings import Settings
 from node.monitor.core.model.records import NodeKey
-from node.monitor.notify.texts.vocabulary import BROKER_PROBLEMS
 from node.monitor.service.links.broker_link import BOUNDS
 from node.protocol.messages import ReplyMessage, State
 
@@ -148,7 +147,7 @@ def _why_not(name: str, down: LinkDown | None) -> CheckResult:
     fault = FAULTS[down.problem]
     if fault is CREDENTIALS_UNUSABLE:
         return CheckResult(False, f"broker {name}: {down.reason}: {FILE_UNUSABLE.code}", FILE_UNUSABLE.next_step)
-    told = f"{BROKER_PROBLEMS.get(fault.code, fault.text)} ({fault.code} {down.reason})"
+    told = f"{fault.link_problem or fault.text} ({fault.code} {down.reason})"
     return CheckResult(False, f"broker {name}: {told}: {BROKER_AWAY.code}", fault.next_step)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from node.errors import faults
+from node.errors.reason_codes import REFUSALS
 from node.monitor.core.decisions.ledger import Ledger, Moment
 from node.monitor.core.model.catalogue import (
     API_AWAY,
@@ -129,7 +130,7 @@ class SelfCheck:
 
     def refused(self, now: Moment, broker: str, topic: str, code: int) -> None:
         """A broker refused a message or a subscription of ours on this topic, with this reason code."""
-        fault = faults.REFUSALS.get(code)
+        fault = REFUSALS.get(code)
         kind = REFUSED if fault is None else _BY_FAULT[fault.code]
         self._show(now, kind, broker, f"{topic} (0x{code:02X})")
 

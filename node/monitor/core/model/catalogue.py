@@ -18,10 +18,11 @@ from node.monitor.core.model.records import FindingKey
 class FindingKind(FaultKind):
     """A kind of finding. Its next step may contain {site}, {node} and the like, which next_steps.py fills.
 
-    ``alert``: the name of its alert in Prometheus.
+    ``alert``: the name of its alert in Prometheus. ``counted``: the unit of its count, for one and for another number.
     """
 
     alert: str
+    counted: tuple[str, str] | None = None
 
 
 DOWN = FindingKind(
@@ -44,6 +45,7 @@ EVENTS_MISSING = FindingKind(
     "events of a node are missing: what happened there is known only in part",
     "read them at the node: alarm-node log; then check whether the broker drops messages (max_queued_messages)",
     alert="AlarmNodeEventsMissing",
+    counted=("1 event", "{count} events"),
 )
 NEVER_HEARD = FindingKind(
     "M004",
@@ -65,6 +67,7 @@ TEST_OVERDUE = FindingKind(
     "a button's test is overdue: nobody knows whether the button still works",
     "test it: alarm-monitor walk-test start --site {site}, then press the button once, for less than 2 s",
     alert="AlarmButtonTestOverdue",
+    counted=("1 day", "{count} days"),
 )
 MISTAKEN_CALLS = FindingKind(
     "M007",
@@ -72,6 +75,7 @@ MISTAKEN_CALLS = FindingKind(
     "a button was pressed by mistake more than once in twelve months: people may stop reacting to its alarms",
     "go there and ask how it happened; move or cover the button, or show people how it works",
     alert="AlarmButtonMistakenCalls",
+    counted=("1 alarm", "{count} alarms"),
 )
 BROKER_AWAY = FindingKind(
     "M008",
@@ -158,6 +162,7 @@ REDUCED = FindingKind(
     "is only a test",
     "if this isn't intended, end it: alarm-monitor resume SITE/NODE, or alarm-monitor walk-test end ID",
     alert="AlarmSupervisionReduced",
+    counted=("1 node", "{count} nodes"),
 )
 UNTOLD = FindingKind(
     "M020",
@@ -179,6 +184,7 @@ UNKNOWN_FAULTS = FindingKind(
     "a node reports faults, events or alarm classes that this monitor doesn't know: a press may raise no alarm",
     "read them at the node: alarm-node check; then upgrade the monitor to the node's version",
     alert="AlarmNodeUnknownFaults",
+    counted=("1 fault", "{count} faults"),
 )
 IMPLAUSIBLE = FindingKind(
     "M024",

@@ -1,7 +1,8 @@
-"""The words for classes, reasons, details and counts. Messages, tables and exports use the same ones."""
+"""The words for classes, reasons and details, and a count with its unit. Messages, tables and exports use the same."""
 
 from node.core.settings import AlarmClass
-from node.monitor.core.model.catalogue import UNREACHED, WOULD_TAKE, own_parts
+from node.errors.faults import FAULTS
+from node.monitor.core.model.catalogue import FINDINGS, UNREACHED, WOULD_TAKE, own_parts
 from node.monitor.core.model.records import FindingKey
 from node.monitor.locale.translation import QUOTED, Words, mark
 
@@ -30,38 +31,14 @@ DETAILS = {
     "hangs": mark("its database or disk doesn't answer"),
     "told-anew": mark("an alarm that contradicts earlier messages was reported as a new one"),
 }
-COUNTED = {
-    "M003": (mark("1 event"), mark("{count} events")),
-    "M006": (mark("1 day"), mark("{count} days")),
-    "M007": (mark("1 alarm"), mark("{count} alarms")),
-    "M019": (mark("1 node"), mark("{count} nodes")),
-    "M023": (mark("1 fault"), mark("{count} faults")),
-}
-"""The unit of a finding's count, by its code: for one, and for any other number."""
-BROKER_PROBLEMS = {
-    "F015": mark("the broker's host name can't be resolved"),
-    "F016": mark("there is no network route to the broker"),
-    "F017": mark("ca_file lacks the authority that signed the broker's certificate"),
-    "F018": mark("the broker's certificate, or its authority's, has expired"),
-    "F019": mark("the broker's certificate, or its authority's, isn't valid yet"),
-    "F021": mark("the broker's certificate is for another host name"),
-    "F022": mark("the broker refuses the login: unknown name, wrong password or certificate"),
-    "F023": mark("TLS fails: this port has no TLS, or none as new as TLS 1.2"),
-    "F050": mark("it doesn't support MQTT 5"),
-    "F051": mark("it doesn't allow retained messages or QoS 1"),
-    "F052": mark("it accepts only short messages"),
-    "F053": mark("it refuses because of a limit"),
-    "F026": mark("a certificate, key or password file for it can't be used"),
-}
-"""Why a monitor can't connect to a broker, by the code from connect_errors.py. The texts of these faults themselves
-speak of a node."""
 
 
 def counted(code: str, count: int | None, words: Words) -> str:
     """A finding's count with its unit; "" if it has none."""
     if count is None:
         return ""
-    one, many = COUNTED.get(code, ("1", "{count}"))  # a code of a newer monitor isn't known here
+    kind = FINDINGS.get(code)  # None: a code of a newer monitor
+    one, many = (kind.counted if kind is not None else None) or ("1", "{count}")
     return words.say(one if count == 1 else many, count=words.number(count))
 
 
@@ -70,8 +47,9 @@ def detail_of(told: str, words: Words) -> str:
     if told.startswith(WOULD_TAKE):
         return words.say("isolated: {targets}", targets=told.removeprefix(WOULD_TAKE))
     code, _, reason = told.partition(" ")
-    if code in BROKER_PROBLEMS:
-        return f"{words.translate(BROKER_PROBLEMS[code])} ({code} {words.foreign(reason, QUOTED)})"
+    fault = FAULTS.get(code)
+    if fault is not None and fault.link_problem:
+        return f"{words.translate(fault.link_problem)} ({code} {words.foreign(reason, QUOTED)})"
     if told in DETAILS:
         return words.translate(DETAILS[told])
     is_words = any(map(str.islower, told))  # codes such as F998, F999 belong to no language
