@@ -55,37 +55,80 @@ Phase = Literal["normal", "active", "received", "acknowledged"]
 
 
 class EventKind(StrEnum):
-    """The kinds of events that are stored and published (PROTOCOL.md 6.3). The protocol's messages use this list."""
+    """The kinds of events that are stored and published (PROTOCOL.md 6.3). The protocol's messages use this list.
+
+    The list of events in OPERATIONS.md is made of these texts.
+    """
 
     STARTED = "started"
+    """the node has started; the entry names the last event before the start"""
     RECORD_LOADED = "record-loaded"
+    """the record answered late, and the node has now read what it contains"""
     EVICTED = "evicted"
+    """the record had reached `record_mb`, and the node removed telemetry; the events that `ranges` names are no
+    longer on the node"""
     STOPPED = "stopped"
+    """the node was told to stop, and why"""
     PRESSED = "pressed"
+    """a button was pressed: an alarm, or a further press of an open alarm"""
     RESTORED = "restored"
+    """the button was released; the alarm stays open until it is reset"""
     OPENED = "opened"
+    """a door was opened: an alarm if its mode is "alarm" (then with the number of presses), otherwise its state"""
     HELD_OPEN = "held-open"
+    """a door has been open for longer than allowed: an alarm"""
     CLOSED = "closed"
+    """the door was closed; the alarm stays open until it is reset"""
     NOBODY = "nobody"
+    """nobody has the alarm: no person was notified in time (a monitor may have stored it), nobody subscribes at the
+    broker, or no monitor is heard any more"""
     ACKNOWLEDGED = "acknowledged"
+    """a person has acknowledged the alarm and is coming"""
     SILENCED = "silenced"
+    """somebody ended the sound; the alarm stays open"""
     SOUND_ENDED = "sound-ended"
+    """the sound ended after its time (`sound_limit_s`); the alarm stays open"""
     RESET = "reset"
+    """an authorised person ended the alarm"""
     RESET_REFUSED = "reset-refused"
+    """somebody turned the reset key, but this alarm's button is still pressed, its door is open, or its wire is
+    broken"""
     KEY_TURNED = "key-turned"
+    """somebody turned the reset key"""
     ADOPTED = "adopted"
+    """the broker had an open alarm that the record didn't have, and the node has taken it over"""
     IDENTIFIED = "identified"
+    """somebody made the node sound or blink, to find it"""
     INHIBITED = "inhibited"
+    """an input was taken out of service: by whom, why, for how long"""
     INHIBIT_ENDED = "inhibit-ended"
+    """the input is back in service"""
     INHIBITED_PRESS = "inhibited-press"
+    """somebody pressed a button, opened an alarm door or turned the key that is out of service: nothing happened"""
     WALK_TEST_STARTED = "walk-test-started"
+    """somebody tests the buttons: the first press of each button is its test, and every further press is real; so
+    is every press of a button that was pressed in the 5 minutes before"""
     WALK_TEST_ENDED = "walk-test-ended"
+    """the walk test ended by itself or by command: every press is real again"""
     TESTED = "tested"
+    """a button's first press in a walk test; it becomes an alarm if the button is held for 2 s"""
     TEST_CONFIRMED = "test-confirmed"
+    """a monitor has stored that test, and the node has chirped; `for_s` is the time from the press until then"""
     FAULT_RAISED = "fault-raised"
+    """something doesn't work: see its code"""
     FAULT_CLEARED = "fault-cleared"
+    """it works again"""
     COMMAND_REFUSED = "command-refused"
+    """the node refused a command from the network, and why"""
     UNEXPECTED = "unexpected"
+    """something came that the node doesn't expect; nothing changed"""
+
+
+PRESSES: frozenset[str] = frozenset({EventKind.PRESSED, EventKind.OPENED, EventKind.HELD_OPEN})
+"""Kinds of event that count a press. A door that doesn't alarm is opened, too, but without ``presses``."""
+
+CALLS: frozenset[str] = PRESSES | {EventKind.ADOPTED}
+"""Kinds of event that call for help, where they have ``presses``."""
 
 
 class Step(StrEnum):

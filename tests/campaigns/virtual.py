@@ -24,7 +24,7 @@ from node.core.settings import AlarmClass, InputSettings, Lamp, Receipts, Role, 
 from node.protocol.monitor_messages import ReceiptKind
 from tests.campaigns.campaign import Campaign, Figures, Try
 from tests.campaigns.world import World
-from tests.core.house import button, door, make_settings, switch
+from tests.core.house import button, make_settings, one_of_each
 
 BUTTONS = (
     button("loud"),
@@ -33,14 +33,7 @@ BUTTONS = (
     ),
     button("pair", wiring=Wiring.CHANGEOVER, alarm_class=AlarmClass.ASSIST),
 )
-OTHERS = (
-    door(Role.DOOR_ALARM, "escape"),
-    door(Role.DOOR_HELD_OPEN, "held", held_open_s=10.0, wiring=Wiring.CHANGEOVER),
-    door(Role.DOOR_REPORT, "front"),
-    door(Role.DOOR_INCIDENT_ONLY, "back"),
-    switch(Role.TAMPER),
-    switch(Role.RESET, Wiring.CHANGEOVER),
-)
+OTHERS = one_of_each()
 WAITS_S = (0.0, 0.005, 0.030, 0.5, 2.0, 5.0, 11.0, 25.0, 70.0)
 TROUBLES = (3, 9)
 

@@ -17,10 +17,9 @@ from random import Random
 from node.core import supervision
 from node.core.effects import ReadBacklog, ShowLadder
 from node.core.events import BacklogRead
-from node.core.model import Key, Step
+from node.core.model import CALLS, PRESSES, Key, Step
 from node.core.settings import Receipts, Settings
 from node.protocol.monitor_messages import ReceiptKind
-from tests.core.checks import CALLS
 from tests.core.outside import Broker, Disk
 from tests.core.playbook import EVENT_TOPIC, Playbook
 
@@ -134,7 +133,7 @@ class World:
             self.confirm(key, "told", link)
 
     def _calls(self, key: Key) -> bool:
-        return any(each.key == key and each.kind in (*CALLS, "nobody", "adopted") for each in self.play.logged)
+        return any(each.key == key and each.kind in (*CALLS, "nobody") for each in self.play.logged)
 
     def confirm(self, key: Key, kind: ReceiptKind, link: str) -> None:
         """The desk says that it holds this event, or that people were told of it."""
@@ -148,7 +147,7 @@ class World:
         """Take in what the node has logged, shown and asked for since the last look."""
         for event in self.play.logged[self._noted :]:
             self._incidents[event.key] = event.incident
-            if event.kind in CALLS and event.presses is not None and event.incident is not None:
+            if event.kind in PRESSES and event.presses is not None and event.incident is not None:
                 self._presses[event.key] = event.incident
             if event.kind == "reset" and event.incident is not None:
                 self._reset.add(event.incident)

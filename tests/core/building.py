@@ -28,10 +28,10 @@ from node.core.events import (
     WatchdogRead,
 )
 from node.core.model import Key
-from node.core.settings import AlarmClass, Lamp, Receipts, Role, Sound, Wiring
+from node.core.settings import AlarmClass, Lamp, Receipts, Sound, Wiring
 from node.errors.faults import TOO_HOT, UNDER_VOLTAGE
 from node.protocol.monitor_messages import ReceiptKind
-from tests.core.house import button, door, make_settings, switch
+from tests.core.house import button, make_settings, one_of_each
 from tests.core.playbook import BRANCH, UTC_OFFSET, Playbook
 
 INPUTS = (
@@ -41,12 +41,7 @@ INPUTS = (
     ),
     button("mild", alarm_class=AlarmClass.ASSIST),
     button("pair", wiring=Wiring.CHANGEOVER),
-    door(Role.DOOR_ALARM, "escape"),
-    door(Role.DOOR_HELD_OPEN, "held", held_open_s=10.0, wiring=Wiring.CHANGEOVER),
-    door(Role.DOOR_REPORT, "front"),
-    door(Role.DOOR_INCIDENT_ONLY, "back"),
-    switch(Role.TAMPER),
-    switch(Role.RESET, Wiring.CHANGEOVER),
+    *one_of_each(),
 )
 LINKS = ("a", "b")
 FOREIGN = "0000000f"

@@ -24,14 +24,13 @@ from node.core.effects import (
 from node.core.events import AlarmHeard, CommandHeard, Event, ReceiptHeard, RecordLoaded, TimePassed
 from node.core.inputs import KEY_SWITCH
 from node.core.line import ContactState
-from node.core.model import Incident, ListedIncident, Restored, Snapshot, Step
+from node.core.model import PRESSES, Incident, ListedIncident, Restored, Snapshot, Step
 from node.core.settings import Receipts, Role
 from node.core.signals import BuzzerPattern, LampPattern
 from node.core.state import State
 
 _FIRST = (Begin, SetBuzzer, SetLamp, ShowLadder)
 _STORED = (Append, StoreSnapshot)
-CALLS = ("pressed", "opened", "held-open")
 HELD_S = 2.0
 RECENT_S = 300.0
 
@@ -163,7 +162,7 @@ class Checks:
         logged = [
             each
             for each in effects
-            if isinstance(each, Append) and each.event.kind in CALLS and each.event.presses is not None
+            if isinstance(each, Append) and each.event.kind in PRESSES and each.event.presses is not None
         ]
         assert shown == [each.event.input for each in logged], "an accepted press is one that was shown"
         for append in logged:

@@ -1,5 +1,6 @@
 """The houses that the plays are set in, and how some plays begin."""
 
+from itertools import cycle
 from typing import Any
 
 from node.core.settings import AlarmClass, InputSettings, Lamp, Role, Settings, Sound, Wiring
@@ -25,8 +26,20 @@ def door(role: Role, name: str = "door", **others: Any) -> InputSettings:
 
 
 def switch(role: Role, wiring: Wiring = Wiring.NORMALLY_OPEN) -> InputSettings:
-    """The tamper switch or the reset key."""
+    """The tamper switch, the reset key and their like."""
     return InputSettings(role.kind, wiring, role=role)
+
+
+def one_of_each() -> tuple[InputSettings, ...]:
+    """An input of each role but the button's, on all kinds of wiring."""
+    wirings = cycle(Wiring)
+    return tuple(
+        door(role, role.value, wiring=next(wirings), held_open_s=10.0)
+        if role.kind == "door"
+        else switch(role, next(wirings))
+        for role in Role
+        if role is not Role.BUTTON
+    )
 
 
 def make_settings(*inputs: InputSettings, links: tuple[str, ...] = (LINK,), **others: Any) -> Settings:

@@ -1,6 +1,7 @@
 """What is generated and committed: it is what the code says today, and it says all of it."""
 
 import re
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from node.monitor.core.model.monitor_settings import Language
 from tests.support import generate
 from tests.support.codes import NEXT, with_codes
 from tests.support.generate import COMMAND, DOCUMENTS, ROOT, diagram, schema_document, with_diagram
+from tests.support.tables import table_of_words
 
 BEGIN, END = "<!-- transitions -->", "<!-- /transitions -->"
 
@@ -110,3 +112,15 @@ def test_a_new_code_gets_its_section_in_the_order_of_the_codes(language: Languag
     assert re.search(rf"^### {code}\n\n\*\*.+\*\* \(.+\)\n\n- {NEXT[language]}: .+\n\n[#<]", made, re.MULTILINE)
     added = re.sub(rf"(?<=### {code}\n\n)(.*\n\n)", r"\1- Meaning: more than the text says\n", made)
     assert with_codes(language, added) == added != made
+
+
+def test_what_is_declared_without_a_text_is_named() -> None:
+    """It would be missing on the page."""
+
+    class Untold(StrEnum):
+        FIRST = "first"
+        """it has one"""
+        SECOND = "second"
+
+    with pytest.raises(ValueError, match=re.escape("Untold.SECOND has no text: write below it what it means")):
+        table_of_words(Untold, "word | means")

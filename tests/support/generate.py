@@ -1,7 +1,7 @@
 """What is generated from the code and committed.
 
-JSON Schemas, the README's state diagram, the fields of a heartbeat, monitor.toml's example, the shells' completion, the
-sections of codes in the guides, and the alerts of findings.
+JSON Schemas, the README's state diagram, monitor.toml's example, the shells' completion, the alerts of findings, and in
+the pages the sections of codes and the tables of events and of a heartbeat's fields.
 
     python -m tests.support.generate
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from node.core import signals
 from node.core.alarm import TRANSITIONS, Happening
-from node.core.model import Incident, Key, Step
+from node.core.model import EventKind, Incident, Key, Step
 from node.core.settings import AlarmClass, Lamp
 from node.core.signals import LampPattern
 from node.monitor.config.init_files import monitor_text
@@ -24,7 +24,7 @@ from node.protocol.schema import schemas
 from tests.support.alerts import with_alerts
 from tests.support.codes import with_codes
 from tests.support.completion import PROGRAMS, script
-from tests.support.fields import table_of
+from tests.support.tables import table_of_fields, table_of_words
 
 COMMAND = "python -m tests.support.generate"
 ROOT = Path(__file__).parents[2]
@@ -74,7 +74,12 @@ def with_diagram(present: str) -> str:
 
 def with_fields(present: str) -> str:
     """This page of the protocol with the fields of a heartbeat."""
-    return between("heartbeat", table_of(HeartbeatMessage), present)
+    return between("heartbeat", table_of_fields(HeartbeatMessage), present)
+
+
+def with_events(present: str) -> str:
+    """This guide with the kinds of events."""
+    return between("events", table_of_words(EventKind, "event | means"), present)
 
 
 def diagram(table: Table = TRANSITIONS) -> str:
@@ -102,7 +107,7 @@ DOCUMENTS: dict[Path, Callable[[str], str]] = {
     ROOT / "deploy" / "design" / "PROTOCOL.md": with_fields,
     ROOT / "deploy" / "monitor.example.toml": monitor_example,
     ROOT / "README.md": with_diagram,
-    ROOT / "deploy" / "guides" / "OPERATIONS.md": partial(with_codes, "en"),
+    ROOT / "deploy" / "guides" / "OPERATIONS.md": lambda present: with_codes("en", with_events(present)),
     ROOT / "deploy" / "guides" / "OPERATIONS.de.md": partial(with_codes, "de"),
     ROOT / "deploy" / "prometheus" / "alarm-node.rules.yml": with_alerts,
     **{

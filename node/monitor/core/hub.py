@@ -13,6 +13,7 @@
 from collections.abc import Collection
 from typing import assert_never
 
+from node.core.model import CALLS
 from node.monitor.core.commands.button_tests import ButtonTests
 from node.monitor.core.commands.dispatch import Dispatch
 from node.monitor.core.commands.probes import Probes
@@ -24,7 +25,6 @@ from node.monitor.core.findings.node_faults import NodeFaults
 from node.monitor.core.findings.self_check import SelfCheck
 from node.monitor.core.findings.target_coverage import TargetCoverage
 from node.monitor.core.findings.unknown_words import UnknownWords
-from node.monitor.core.incidents.known.incident_record import CALLS
 from node.monitor.core.incidents.known.reported import Reported
 from node.monitor.core.incidents.lifecycle import Incidents
 from node.monitor.core.incidents.resync import Resync

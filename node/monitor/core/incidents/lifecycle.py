@@ -33,14 +33,13 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from node.core.model import EventKind
+from node.core.model import CALLS, EventKind
 from node.monitor.core.decisions.ledger import Ledger, Moment, plain
 from node.monitor.core.incidents.acknowledgements import Acknowledgements
 from node.monitor.core.incidents.escalation import Escalation, Open
 from node.monitor.core.incidents.false_alarms import FalseAlarms
 from node.monitor.core.incidents.known.ended_incidents import EndedIncidents
 from node.monitor.core.incidents.known.incident_record import (
-    CALLS,
     contradicted,
     from_event,
     from_list,

@@ -16,10 +16,10 @@ from math import inf
 from msgspec.structs import replace
 
 from node.core.back_off import BackOff
+from node.core.model import CALLS
 from node.monitor.core.decisions.ledger import Ledger, Moment
 from node.monitor.core.findings.self_check import SelfCheck
 from node.monitor.core.incidents.escalation import Open
-from node.monitor.core.incidents.known.incident_record import CALLS
 from node.monitor.core.incidents.known.reported import Reported
 from node.monitor.core.incidents.lifecycle import Incidents
 from node.monitor.core.model.catalogue import UNTOLD

@@ -4,16 +4,12 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from node.core.model import EventKind
+from node.core.model import PRESSES
 from node.core.settings import AlarmClass
 from node.monitor.core.decisions.ledger import Moment
 from node.monitor.core.model.records import IncidentKey, IncidentRecord
 from node.monitor.core.nodes.events.plausibility import happened_after
 from node.protocol.messages import Event, OpenIncident
-
-PRESSES = (EventKind.PRESSED, EventKind.OPENED, EventKind.HELD_OPEN)
-CALLS = (*PRESSES, EventKind.ADOPTED)
-"""Kinds of event that call for help."""
 
 
 def from_event(key: IncidentKey, event: Event, at_utc: datetime) -> IncidentRecord:
