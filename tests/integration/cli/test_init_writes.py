@@ -1,6 +1,7 @@
 """``alarm-node init``: the place of the file, a file that is there already, and a disk that refuses."""
 
 import errno
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -172,7 +173,7 @@ def test_a_directory_without_rights_is_told_before_anything_is_asked(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever forgot sudo doesn't answer ten questions first."""
-    monkeypatch.setattr("os.access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_: False)
 
     with pytest.raises(InitError, match=r"can't be written \(Permission denied\)\. Next: run it as root \(sudo\)"):
         init.run(path, {}, Person().ask, print)

@@ -16,7 +16,7 @@ from node.core.model import Restored
 from node.core.settings import Settings
 from node.core.supervision import HEALTH_STALE_S
 from node.errors.faults import CONFIGURATION_UNUSABLE, HEALTH_UNREADABLE, NETWORK_DOWN, TOO_HOT, UNDER_VOLTAGE
-from node.io.health import HealthReader, readers
+from node.io.health import HealthReader, health_thread, readers
 from node.io.health.health_thread import STUCK_S
 from node.io.health.limits import Fault
 from node.io.health.power import LOW_SHOWN_S
@@ -275,7 +275,7 @@ def test_a_broken_reading_is_a_fault_and_the_others_go_on(
     assert getattr(broken, field) is None
     assert broken.network == NetworkHealth(interface="eth0", up=True, signal_dbm=None)
     assert getattr(machine.reader.newest(), field) is not None
-    said = [each.getMessage() for each in caplog.records if each.name == "node.io.health.health_thread"]
+    said = [each.getMessage() for each in caplog.records if each.name == health_thread.__name__]
     assert len(said) == 2
     assert said[0].startswith(f"{subject} can't be read: {machine.root / path} ")
     assert said[1] == f"{subject} can be read again"

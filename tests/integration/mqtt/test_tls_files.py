@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from cryptography.x509 import load_pem_x509_certificate
 
-from node.config import Login, Tls
+from node.config import Login, Tls, files
 from node.core.events import CredentialsSeen, LinkDown, LinkUp
 from node.io.mqtt.login import x509
 from node.io.mqtt.login.credentials import Credentials
+from node.io.mqtt.session import session
 from tests.support.broker import Broker
 from tests.support.certificates import Authority
 from tests.support.loop import Loop, running
@@ -105,7 +106,7 @@ def test_what_is_renewed_in_a_session_is_seen_in_it(
     tmp_path: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection may last for months: a fault that was mended must not. The session stays."""
-    monkeypatch.setattr("node.io.mqtt.session.session._LOOK_S", 0.05)
+    monkeypatch.setattr(session, "_LOOK_S", 0.05)
     pair = authority.issue("room-214", tmp_path, days=2)
     with (
         secure_broker(tmp_path, authority, clients=True) as broker,
@@ -268,7 +269,7 @@ def test_a_file_is_read_again_when_it_has_or_may_have_changed(
 ) -> None:
     """Two changes within a tick of the file system's clock look like one; one that is long ago is one."""
     changed_ns = time.time_ns() - int(age_s * 1e9)
-    monkeypatch.setattr("node.config.files._stamp", lambda _path: (0, changed_ns))
+    monkeypatch.setattr(files, "_stamp", lambda _path: (0, changed_ns))
     credentials = Credentials("the-broker", Tls(Authority(tmp_path / "ca.pem", days=10).file))
     credentials.look()
     credentials.changes()

@@ -1,5 +1,6 @@
 """The pin factory: opened by its name, or an error that says why not."""
 
+import os
 import sys
 import types
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import pytest
 from gpiozero import PinUnknownPi
 
 from node.errors import PanelError
+from node.io.panel import pin_factory
 from node.io.panel.pin_factory import open_factory
 
 
@@ -71,8 +73,8 @@ def test_a_chip_that_cannot_be_opened_says_why(
     """The reasons, for which lgpio gives one answer, are told apart, each with its next step."""
     for chip in chips:
         (tmp_path / chip).touch()
-    monkeypatch.setattr("node.io.panel.pin_factory._DEVICES", tmp_path)
-    monkeypatch.setattr("os.access", lambda path, mode: allowed)
+    monkeypatch.setattr(pin_factory, "_DEVICES", tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: allowed)
     _lgpio(monkeypatch, _raising(problem))
 
     with pytest.raises(PanelError) as caught:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from node.monitor.core import hub
 from node.monitor.core.decisions.ledger import ClearTopics
 from node.monitor.core.model.monitor_settings import Place
 from node.monitor.core.model.records import NodeKey, NoticeKind
@@ -149,7 +150,7 @@ def test_what_only_a_broker_knows_is_taken_from_it(play: Play) -> None:
 
 def test_what_only_brokers_remember_fills_no_memory(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever invents nodes on a broker is bounded."""
-    monkeypatch.setattr("node.monitor.core.hub.NODES_LIMIT", 1)
+    monkeypatch.setattr(hub, "NODES_LIMIT", 1)
     for number in range(3):
         node = NodeKey(SITE, f"old-{number}")
         play.hear(0.0, goodbye(node), node, retained=True)

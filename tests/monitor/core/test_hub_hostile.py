@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as replaced
 
+from node.monitor.core.commands import button_tests
 from node.monitor.core.commands.button_tests import NODE_BUTTONS_LIMIT
 from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.hub import REVIEW_S
@@ -158,7 +159,7 @@ def test_who_invents_buttons_takes_no_other_nodes_room() -> None:
 
 def test_all_buttons_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many nodes somebody invents."""
-    monkeypatch.setattr("node.monitor.core.commands.button_tests.BUTTONS_LIMIT", 3)
+    monkeypatch.setattr(button_tests, "BUTTONS_LIMIT", 3)
     play = Play()
 
     for number in range(5):

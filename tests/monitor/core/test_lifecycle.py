@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from node.monitor.core.decisions.batch import Remembered, Stored
+from node.monitor.core.incidents import false_alarms
 from node.monitor.core.incidents.known import ended_incidents
 from node.monitor.core.incidents.known.open_incidents import OPEN_LIMIT
 from node.monitor.core.incidents.lifecycle import NORMAL_S
@@ -335,15 +336,14 @@ def test_a_mistaken_call_of_more_than_a_year_ago_is_forgotten() -> None:
 
 def test_mistaken_calls_of_invented_buttons_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of buttons that are known go on being counted."""
-    monkeypatch.setattr("node.monitor.core.incidents.false_alarms.LIMIT", 2)
+    monkeypatch.setattr(false_alarms, "LIMIT", 2)
     play = Play()
 
     for seq in range(1, 9, 2):
         play.hear(float(seq), replaced(press(seq), input=f"button-{seq % 6}"))
         play.hear(float(seq), about(seq + 1, "reset", seq, by="guard-desk", reason="mistaken"))
 
-    false_alarms = play.hub.incidents.false_alarms
-    assert [false_alarms.count(ROOM, f"button-{number}") for number in (1, 3, 5)] == [2, 1, 0]
+    assert [play.hub.incidents.false_alarms.count(ROOM, f"button-{number}") for number in (1, 3, 5)] == [2, 1, 0]
 
 
 def test_the_newest_ends_alone_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

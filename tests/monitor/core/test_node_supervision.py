@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.monitor.core.model.records import FindingKey, NodeKey, NodeRecord, Pause, Status
+from node.monitor.core.nodes import roster
 from node.monitor.core.nodes.roster import PROVEN_S, STRANGERS_LIMIT
 from node.protocol.messages import HeartbeatMessage, State
 from tests.monitor.core.fleet_play import DOWN_S, LATE_S, Play
@@ -129,7 +130,7 @@ def test_strangers_are_bounded() -> None:
 
 def test_without_a_roster_all_nodes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever invents nodes where nobody is a stranger fills no memory; whoever is known already is heard on."""
-    monkeypatch.setattr("node.monitor.core.nodes.roster.NODES_LIMIT", 2)
+    monkeypatch.setattr(roster, "NODES_LIMIT", 2)
     play = Play()
 
     found = [play.fleet.find(NodeKey("mitte", f"n-{number}"), moment(1.0)) for number in (1, 2, 3, 1)]

@@ -8,6 +8,7 @@ from msgspec.structs import replace as replaced
 from node.errors.faults import Severity
 from node.monitor.core.commands.dispatch import AGAIN_S, PENDING_LIMIT
 from node.monitor.core.decisions.batch import Remembered
+from node.monitor.core.incidents.known import reported
 from node.monitor.core.incidents.known.reported import Reported
 from node.monitor.core.incidents.known.unheard_incidents import LISTED_S
 from node.monitor.core.incidents.lifecycle import NORMAL_S
@@ -218,7 +219,7 @@ def test_where_too_much_is_asked_at_once_the_node_is_asked_later() -> None:
 
 def test_invented_lists_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that were said last are kept."""
-    monkeypatch.setattr("node.monitor.core.incidents.known.reported.KEPT", 50)
+    monkeypatch.setattr(reported, "KEPT", 50)
     lists = Reported()
     nodes = [NodeKey(SITE, f"n-{number}") for number in range(1, 30)]
     for _ in range(2):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from node.monitor import notify
 from tests.support.outbox import MemoryOutbox
 from tests.support.receivers import HttpReceiver, Record
 
@@ -38,7 +39,7 @@ def logged() -> Iterator[Record]:
         def emit(self, record: logging.LogRecord) -> None:
             lines.add(record.getMessage())
 
-    handler, logger = Handler(), logging.getLogger("node.monitor.notify")
+    handler, logger = Handler(), logging.getLogger(notify.__name__)
     logger.addHandler(handler)
     yield lines
     logger.removeHandler(handler)

@@ -7,6 +7,7 @@ import pytest
 
 from node.monitor.core.decisions.monitor_codec import Heard
 from node.monitor.core.model.records import NodeKey
+from node.monitor.service import inbox as inbox_module
 from node.monitor.service.inbox import GATHER_S, Inbox, Said
 from tests.monitor.core.node_messages import BROKER, SITE, heartbeat, press
 
@@ -20,7 +21,7 @@ def said(number: int, message: Heard) -> Said:
 
 def test_heartbeats_that_come_together_are_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """One wake for many."""
-    monkeypatch.setattr("node.monitor.service.inbox.GATHER_S", 1.0)
+    monkeypatch.setattr(inbox_module, "GATHER_S", 1.0)
     inbox = Inbox()
 
     def speak() -> None:
@@ -50,7 +51,7 @@ def test_a_heartbeat_does_not_wait_longer_for_others() -> None:
 
 def test_as_many_as_are_wanted_wait_for_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy inbox makes nobody wait."""
-    monkeypatch.setattr("node.monitor.service.inbox.GATHER_S", LONG_S)
+    monkeypatch.setattr(inbox_module, "GATHER_S", LONG_S)
     inbox = Inbox()
     for number in range(4):
         inbox.put(said(number, heartbeat()))
@@ -65,7 +66,7 @@ def test_as_many_as_are_wanted_wait_for_no_more(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("own", [False, True], ids=["an alarm", "a matter of ours"])
 def test_what_else_comes_waits_for_no_heartbeat(monkeypatch: pytest.MonkeyPatch, own: bool) -> None:
     """It ends their wait at once, and is taken before them."""
-    monkeypatch.setattr("node.monitor.service.inbox.GATHER_S", LONG_S)
+    monkeypatch.setattr(inbox_module, "GATHER_S", LONG_S)
     inbox = Inbox()
     inbox.put(said(1, heartbeat()))
     pressing = Thread(target=inbox.call_soon if own else inbox.put, args=(print if own else said(2, press(1)),))

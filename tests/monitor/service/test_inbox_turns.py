@@ -3,6 +3,7 @@
 import pytest
 
 from node.monitor.core.model.records import NodeKey
+from node.monitor.service import inbox as inbox_module
 from node.monitor.service.inbox import NODE_ROOM, STRANGERS_TURN, Inbox, Said
 from tests.monitor.core.node_messages import BROKER, ROOM, SITE, press
 
@@ -64,7 +65,7 @@ def test_while_the_history_is_behind_strangers_wait_and_others_do_not() -> None:
 
 def test_strangers_leave_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many they are, and for however long they wait."""
-    monkeypatch.setattr("node.monitor.service.inbox.STRANGERS_ROOM", 10)
+    monkeypatch.setattr(inbox_module, "STRANGERS_ROOM", 10)
     inbox = Inbox({ROOM})
     for number in range(100):
         put(inbox, NodeKey(SITE, f"stranger-{number}"))
