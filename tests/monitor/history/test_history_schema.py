@@ -33,6 +33,7 @@ SAMPLES = {
     "0001": _INCIDENT,
     "0002": _INCIDENT,
     "0003": _INCIDENT.replace("told_steps", "told_level"),
+    "0004": _INCIDENT.replace("told_steps", "told_level"),
 }
 """By the revision that a migration starts from: a statement that stores an open incident, as it did then."""
 
@@ -108,6 +109,22 @@ def test_what_was_acknowledged_before_knew_of_all_presses(empty_url: str) -> Non
 
     (found,) = history.remember(at()).incidents
     assert (found.answered, found.is_answered) == (3, True)
+    history.close()
+
+
+def test_a_message_that_waits_keeps_its_level(empty_url: str) -> None:
+    """Until version 5 a stored notice called it step. What people wrote stays as it is."""
+    waiting = alarm(level=2, reason='"step":')
+    migrate(empty_url, "0004")
+    history = History(empty_url, lambda _notice: ("mail",))
+    history.store(Batch(notices=[waiting]))
+    run(empty_url, """UPDATE notices SET body = replace(body, '"level":', '"step":')""")
+
+    history.upgrade()
+
+    claim = history.outbox.claim("mail", "guard-desk", gather=False, limit=10)
+    assert claim is not None
+    assert [each.notice for each in claim.deliveries] == [waiting]
     history.close()
 
 

@@ -36,7 +36,7 @@ HEADINGS = {
     "input": mark("Input"),
     "kind": mark("Kind"),
     "message": mark("Message"),
-    "next_step_s": mark("Next group in (s)"),
+    "next_level_s": mark("Next level in (s)"),
     "node": mark("Node"),
     "number": mark("Number"),
     "overdue": mark("Overdue"),
@@ -60,7 +60,7 @@ HEADINGS = {
     "test": mark("Test"),
     "text": mark("What"),
     "told": mark("Notified"),
-    "told_steps": mark("Groups notified"),
+    "told_level": mark("Notified up to level"),
     "until": mark("Until"),
     "walk_test": mark("Walk test"),
 }

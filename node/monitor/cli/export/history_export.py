@@ -27,7 +27,7 @@ COLUMNS = {
     "incidents": (
         *("id", "site", "node", "incident", "input", "place", "alarm_class", "phase", "presses", "test", "raised"),
         *("held", "told", "acknowledged", "acknowledged_by", "reset", "reset_by", "reset_reason"),
-        *("told_steps", "next_step_s"),
+        *("told_level", "next_level_s"),
     ),
     "tests": ("site", "node", "input", "at", "walk_test", "reaction_s"),
 }

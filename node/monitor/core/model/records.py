@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from node.core.settings import AlarmClass
 from node.errors.faults import Severity
@@ -279,7 +279,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     site: str
     node: str
     at_utc: datetime
-    level: int = field(default=0, name="step")
+    level: int = 0
     input: str = ""
     alarm_class: AlarmClass | None = None
     incident: str = ""

@@ -72,14 +72,12 @@ class NodeView(Struct, frozen=True, kw_only=True):
     rtt_ms: float | None
 
 
-class IncidentView(
-    Struct, frozen=True, kw_only=True, rename={"told_level": "told_steps", "next_level_s": "next_step_s"}
-):
+class IncidentView(Struct, frozen=True, kw_only=True):
     """An open incident. ``phase``: how far it has got by the history. ``next_level_s``: when the next group is told.
 
     ``open`` and ``held``: nobody was told yet. ``told``: when a channel took the newest message. ``acknowledged``: the
-    newest acknowledgement, even if a further press took it back; ``phase`` says whether one did. The API still calls a
-    level a step.
+    newest acknowledgement, even if a further press took it back; ``phase`` says whether one did. ``told_level``: the
+    level of the last group that was called.
     """
 
     id: str
@@ -113,7 +111,7 @@ class BrokerView(Struct, frozen=True, kw_only=True):
     problem: str
 
 
-class TargetView(Struct, frozen=True, kw_only=True, rename={"level": "step"}):
+class TargetView(Struct, frozen=True, kw_only=True):
     """Where people are told. ``waiting``: how many deliveries it hasn't got yet.
 
     ``tested``: when a test message was last sent to it. ``isolated_until``: until when it is told nothing.
