@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import assert_never, get_args
 
 from node.core.settings import InputKind
-from node.simulate.wall import TURN_MS, Wall, Wire
+from node.simulate.wall import TURN_MS, Cable, Wall
 
 MS_MAX = 60_000
 
@@ -100,11 +100,11 @@ def carry_out(instruction: Instruction, wall: Wall) -> None:
         case Action.TURN:
             wall.tap(name, TURN_MS)
         case Action.CUT:
-            wall.wire(name, Wire.CUT)
+            wall.set_cable(name, Cable.CUT)
         case Action.SHORT:
-            wall.wire(name, Wire.SHORTED)
+            wall.set_cable(name, Cable.SHORTED)
         case Action.MEND:
-            wall.wire(name, Wire.INTACT)
+            wall.set_cable(name, Cable.INTACT)
         case Action.EDGES_OFF | Action.EDGES_ON:
             wall.edges(instruction.action is Action.EDGES_ON)
         case Action.QUIT:

@@ -14,7 +14,7 @@ from typing import TextIO
 from node import config
 from node.core.model import Step
 from node.simulate.instructions import moves
-from node.simulate.wall import Wire
+from node.simulate.wall import Cable
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +70,9 @@ class ChangeReport:
         """A contact was moved."""
         self._lines.write(at, input=name, **{self._moves[name]: actuated})
 
-    def wire(self, at: float, name: str, wire: Wire) -> None:
+    def cable(self, at: float, name: str, cable: Cable) -> None:
         """A cable was cut, shorted or mended."""
-        self._lines.write(at, input=name, wire=wire.value)
+        self._lines.write(at, input=name, cable=cable.value)
 
     def level(self, at: float, pin: int, level: bool) -> None:
         """An output pin changed."""

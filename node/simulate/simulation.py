@@ -46,7 +46,7 @@ def run(
         settings.line_pins,
         on_level=report.level,
         on_contact=report.contact,
-        on_wire=report.wire,
+        on_cable=report.cable,
     )
     for name in held:
         if name not in wall.kinds:

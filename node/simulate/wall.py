@@ -21,7 +21,7 @@ TURN_MS = 200.0
 _BOUNCE_S = (0.0005, 0.0015)
 
 
-class Wire(StrEnum):
+class Cable(StrEnum):
     """The state of an input's cable. Cut: its lines are high. Shorted: they are low, whatever the contact does."""
 
     INTACT = "intact"
@@ -43,17 +43,17 @@ class Wall:
         *,
         on_level: OnLevel = lambda at, pin, level: None,
         on_contact: OnContact = lambda at, name, actuated: None,
-        on_wire: Callable[[float, str, Wire], None] = lambda at, name, wire: None,
+        on_cable: Callable[[float, str, Cable], None] = lambda at, name, cable: None,
         seed: int | None = None,
     ) -> None:
         self.factory = WiredFactory(on_level)
         self._on_contact = on_contact
-        self._on_wire = on_wire
+        self._on_cable = on_cable
         self._inputs = {each.name: each for each in inputs}
         self._pins = {line: self.factory.pin(line_pins[line]) for each in inputs for line in each.lines}
         self._random = random.Random(seed)  # noqa: S311 - bounce, no secret
         self._actuated = dict.fromkeys(self._inputs, False)
-        self._wires = dict.fromkeys(self._inputs, Wire.INTACT)
+        self._cables = dict.fromkeys(self._inputs, Cable.INTACT)
         for name in self._inputs:
             self._move(name, actuated=False)
 
@@ -89,10 +89,10 @@ class Wall:
         _wait_until(end)
         self.press(name)
 
-    def wire(self, name: str, wire: Wire) -> None:
+    def set_cable(self, name: str, cable: Cable) -> None:
         """Cut, short or mend an input's cable."""
-        self._wires[name] = wire
-        self._on_wire(self._move(name, self._actuated[name]), name, wire)
+        self._cables[name] = cable
+        self._on_cable(self._move(name, self._actuated[name]), name, cable)
 
     def edges(self, on: bool) -> None:
         """Let the callbacks of all lines through, or drop them."""
@@ -108,10 +108,10 @@ class Wall:
     def _move(self, name: str, actuated: bool) -> float:
         """Set the lines; the instant at which the last one changed. A changeover contact breaks before it makes."""
         before = time.monotonic()
-        settings, wire = self._inputs[name], self._wires[name]
+        settings, cable = self._inputs[name], self._cables[name]
         closed = {
-            line: wire is Wire.SHORTED
-            or (wire is Wire.INTACT and settings.wiring.actuated(True, number) is not actuated)
+            line: cable is Cable.SHORTED
+            or (cable is Cable.INTACT and settings.wiring.actuated(True, number) is not actuated)
             for number, line in enumerate(settings.lines)
         }
         for line in sorted(closed, key=closed.__getitem__):

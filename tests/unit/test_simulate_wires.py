@@ -9,7 +9,7 @@ from node.core.contact import read
 from node.core.line import ContactState
 from node.core.settings import InputSettings, Role, Wiring
 from node.simulate.instructions import ACTIONS, Action, Instruction, carry_out, parse
-from node.simulate.wall import Wall, Wire
+from node.simulate.wall import Cable, Wall
 
 PINS = {"desk": 17, "desk.nc": 27, "front": 5, "back": 6, "tamper": 13, "reset": 19}
 INPUTS = (
@@ -33,7 +33,7 @@ class Room:
             INPUTS,
             PINS,
             on_contact=lambda at, name, actuated: self.told.append((name, actuated)),
-            on_wire=lambda at, name, wire: self.told.append((name, wire.value)),
+            on_cable=lambda at, name, cable: self.told.append((name, cable.value)),
         )
         self.devices = {
             line: InputDevice(pin, pull_up=True, pin_factory=self.wall.factory) for line, pin in PINS.items()
@@ -112,8 +112,8 @@ def test_a_changeover_contact_breaks_before_it_makes(room: Room) -> None:
     assert room.edges == [("desk.nc", True), ("desk", False), ("desk", True), ("desk.nc", False)]
 
 
-@pytest.mark.parametrize(("word", "wire"), [("cut", Wire.CUT), ("short", Wire.SHORTED)])
-def test_a_broken_cable_hides_what_the_contact_does(room: Room, word: str, wire: Wire) -> None:
+@pytest.mark.parametrize(("word", "cable"), [("cut", Cable.CUT), ("short", Cable.SHORTED)])
+def test_a_broken_cable_hides_what_the_contact_does(room: Room, word: str, cable: Cable) -> None:
     """Both lines are equal, pressed or not; mended, it is again what the contact says."""
     room.do(f"button {word}")
     broken = [room.state("desk")]
@@ -123,7 +123,7 @@ def test_a_broken_cable_hides_what_the_contact_does(room: Room, word: str, wire:
 
     assert broken == [FAULT, FAULT]
     assert room.state("desk") is ACTIVE
-    assert room.told == [("desk", wire.value), ("desk", True), ("desk", "intact")]
+    assert room.told == [("desk", cable.value), ("desk", True), ("desk", "intact")]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from node.errors.faults import WIRE_FAULTY
 from node.io import health
 from node.io.terminal.check_result import CheckResult
 from node.service import status_file
-from node.simulate.wall import Wall, Wire
+from node.simulate.wall import Cable, Wall
 from tests.support.broker import Broker, free_port
 from tests.support.desk import BRANCH
 from tests.support.mqtt import Client
@@ -222,16 +222,16 @@ def test_what_an_active_input_means_depends_on_what_it_is(
     assert found.next_step.startswith(next_step)
 
 
-@pytest.mark.parametrize("wire", Wire)
-def test_the_doctor_tells_a_broken_wire_from_a_press(tmp_path: Path, wire: Wire) -> None:
+@pytest.mark.parametrize("cable", Cable)
+def test_the_doctor_tells_a_broken_wire_from_a_press(tmp_path: Path, cable: Cable) -> None:
     """Of a supervised input, whose two pins are named."""
     config = write_config(tmp_path, free_port(), buttons=[CHANGEOVER])
     room = Wall([InputSettings("button", Wiring.CHANGEOVER)], {"button": BUTTON, "button.nc": 27})
-    room.wire("button", wire)
+    room.set_cable("button", cable)
 
     found = about(findings(config, room.factory), "button (pin 17 and 27)")
 
-    assert found.ok is (wire is Wire.INTACT)
+    assert found.ok is (cable is Cable.INTACT)
     assert found.text.endswith("is normal" if found.ok else f": F043 {WIRE_FAULTY.text}")
     assert found.next_step == ("" if found.ok else WIRE_FAULTY.next_step)
 
