@@ -29,7 +29,7 @@ from gpiozero import Factory
 from node.core.events import Event, LevelsRead
 from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPattern, Wave
 from node.errors import PanelError
-from node.io.panel.devices import Line, Outbox, Output, after, said
+from node.io.panel.devices import Line, LoopQueue, Output, after, said
 
 UNDECIDED_MAX = 100
 """How many ``LevelsRead`` may wait for the loop: 5 s of regular readings."""
@@ -67,7 +67,7 @@ class Panel:
         self._factory = factory
         self._line_pins = dict(line_pins)
         self._output_pins = {"buzzer": buzzer_pin, "lamp": lamp_pin}
-        self._outbox = Outbox(put)
+        self._queue = LoopQueue(put)
         self._period = 1.0 / sample_hz
         self._clock = clock
         self._on_output = on_output
@@ -147,10 +147,10 @@ class Panel:
         for name, pin in self._output_pins.items():
             if pin is not None:
                 with _claiming(name, pin):
-                    self._outputs[name] = Output(name, pin, self._factory, self._outbox)
+                    self._outputs[name] = Output(name, pin, self._factory, self._queue)
         for name, pin in self._line_pins.items():
             with _claiming(name, pin):
-                self._lines[name] = Line(name, pin, self._factory, self._outbox, self._clock)
+                self._lines[name] = Line(name, pin, self._factory, self._queue, self._clock)
                 self._lines[name].listen()
 
     def _release(self, claimed: Line | Output) -> None:
@@ -165,7 +165,6 @@ class Panel:
             if at >= beat:
                 beat = after(beat, self._period, at)
             self._sample(at)
-            self._outbox.say()
 
     def _wait_to_sample(self, beat: float) -> float | None:
         """Wait for the beat or the first request; returns the present instant, None when the panel is closed."""
@@ -189,8 +188,10 @@ class Panel:
             if not self._dark:
                 self._dark = True
                 self._play("lamp", _DARK)
-            self._outbox.remark("full", f"{UNDECIDED_MAX} samples wait to be decided: the sampler adds none meanwhile")
-        elif self._outbox.hand_over(self._read(at)):
+            self._queue.warn_once(
+                "full", f"{UNDECIDED_MAX} samples wait to be decided: the sampler adds none meanwhile"
+            )
+        elif self._queue.put(self._read(at)):
             self.samples += 1
         else:
             self.decided()

@@ -1,8 +1,7 @@
-"""One pin each: ``Line`` is an input, ``Output`` an output; ``Outbox`` brings their events to the loop."""
+"""One pin each: ``Line`` is an input, ``Output`` an output; ``LoopQueue`` brings their events to the loop."""
 
 import logging
 import math
-from collections import deque
 from collections.abc import Callable
 
 from gpiozero import DigitalOutputDevice, Factory, InputDevice
@@ -30,34 +29,31 @@ def said(problem: Exception) -> str:
     return f"{type(problem).__name__}: {problem}"
 
 
-class Outbox:
-    """Brings events to the loop. No method raises or waits for the log, because callbacks use it (HAZARDS.md H1)."""
+class LoopQueue:
+    """Brings events to the loop. No method raises or waits, because callbacks use it (HAZARDS.md H1).
+
+    The log has a thread of its own (node/io/systemd.py), so a line for it waits for nobody.
+    """
 
     def __init__(self, put: Callable[[Event], None]) -> None:
         self._put = put
-        self._subjects: set[str] = set()
-        self._unsaid: deque[str] = deque()
+        self._warned: set[str] = set()
 
-    def hand_over(self, event: Event) -> bool:
+    def put(self, event: Event) -> bool:
         """Put an event; whether that worked."""
         try:
             self._put(event)
         except Exception as problem:  # noqa: BLE001 - whatever the queue does, edges, samples and waves must go on
             kind = type(event).__name__
-            self.remark(kind, f"{kind} couldn't be handed over ({said(problem)})")
+            self.warn_once(kind, f"{kind} couldn't be handed over ({said(problem)})")
             return False
         return True
 
-    def remark(self, subject: str, text: str) -> None:
-        """Keep the first remark on each subject until ``say``."""
-        if subject not in self._subjects:
-            self._subjects.add(subject)
-            self._unsaid.append(text)
-
-    def say(self) -> None:
-        """Log the remarks. Only for a thread that may wait."""
-        while self._unsaid:
-            log.warning("%s", self._unsaid.popleft())
+    def warn_once(self, subject: str, text: str) -> None:
+        """Log the first warning about each subject."""
+        if subject not in self._warned:
+            self._warned.add(subject)
+            log.warning("%s", text)
 
 
 class Line:
@@ -66,9 +62,9 @@ class Line:
     It uses gpiozero's plain InputDevice, because the subclasses handle edges themselves, before our callback could.
     """
 
-    def __init__(self, name: str, pin: int, factory: Factory, outbox: Outbox, clock: Callable[[], float]) -> None:
+    def __init__(self, name: str, pin: int, factory: Factory, queue: LoopQueue, clock: Callable[[], float]) -> None:
         self.name = name
-        self._outbox = outbox
+        self._queue = queue
         self._clock = clock
         self._unreadable = False
         self._put = self._dropped = 0  # counted by the callbacks' thread alone
@@ -89,10 +85,10 @@ class Line:
             at = ticks
         else:
             at = now
-            self._outbox.remark("ticks", f"edges carry another clock's time ({ticks} at {now}): their arrival counts")
+            self._queue.warn_once("ticks", f"edges carry another clock's time ({ticks} at {now}): their arrival counts")
         if self._put - self._decided >= EDGES_MAX:
             self._dropped += 1
-        elif self._outbox.hand_over(EdgeSeen(at, self.name, bool(state))):
+        elif self._queue.put(EdgeSeen(at, self.name, bool(state))):
             self._put += 1
 
     def decided(self) -> None:
@@ -102,7 +98,7 @@ class Line:
     def report_dropped(self, at: float) -> None:
         """On the sampler's thread: report how many edges were dropped for lack of room, if any."""
         count = self._dropped - self._reported
-        if count and self._outbox.hand_over(EdgesDropped(at, self.name, count)):
+        if count and self._queue.put(EdgesDropped(at, self.name, count)):
             self._reported += count
 
     def level(self) -> bool | None:
@@ -128,10 +124,10 @@ class Line:
 class Output:
     """One output pin, and the wave on it. Use it only under the player's lock."""
 
-    def __init__(self, name: str, pin: int, factory: Factory, outbox: Outbox) -> None:
+    def __init__(self, name: str, pin: int, factory: Factory, queue: LoopQueue) -> None:
         self.name = name
         self.due = math.inf
-        self._outbox = outbox
+        self._queue = queue
         self._wave: Wave = ((False, 1.0),)
         self._index = 0
         self._failing = False
@@ -160,11 +156,11 @@ class Output:
         try:
             self._device.value = level
             if self._failing:
-                self._outbox.hand_over(OutputRecovered(now, self.name))
+                self._queue.put(OutputRecovered(now, self.name))
             self._failing = False
         except Exception as problem:  # noqa: BLE001 - lgpio.error derives from Exception alone; the wave goes on trying
             if not self._failing:
-                self._outbox.hand_over(OutputFailed(now, self.name, said(problem)))
+                self._queue.put(OutputFailed(now, self.name, said(problem)))
             self._failing = True
         held = len(self._wave) == 1 and not self._failing  # a constant level that fails is tried again, as a wave is
         self.due = math.inf if held else after(since, seconds, now)
