@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from node.core.settings import AlarmClass
 from node.errors.faults import Severity
 from node.monitor.api.app import create_app
-from node.monitor.api.operations.history_access import Reading, Which
+from node.monitor.api.operations.history_access import Reading
 from node.monitor.api.operations.operation import Sources
 from node.monitor.api.server import Server, on_network
 from node.monitor.core.model import requests
@@ -32,6 +32,7 @@ from node.monitor.core.model.records import (
     Role,
     Status,
 )
+from node.monitor.core.model.requests import RecordFilter
 from node.monitor.core.view.view_types import View
 from tests.support.building import INCIDENT, NOW, building
 
@@ -77,7 +78,7 @@ class HistoryInMemory:
 
     def __init__(self) -> None:
         node = NodeKey("mitte", "desk-1")
-        self.asked: Which | None = None
+        self.asked: RecordFilter | None = None
         self.failing: Exception | None = None
         self._events = [
             HeardEvent(
@@ -121,28 +122,30 @@ class HistoryInMemory:
             for seq in (3, 2, 1)
         ]
 
-    def events(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[HeardEvent], str | None]:
+    def events(self, which: RecordFilter, limit: int, cursor: str | None) -> tuple[Sequence[HeardEvent], str | None]:
         """As the Protocol says."""
         return self._page(self._events, which, limit, cursor)
 
-    def incidents(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[IncidentRecord], str | None]:
+    def incidents(
+        self, which: RecordFilter, limit: int, cursor: str | None
+    ) -> tuple[Sequence[IncidentRecord], str | None]:
         """As the Protocol says."""
         return self._page(self._incidents, which, limit, cursor)
 
-    def flips(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[Flip], str | None]:
+    def flips(self, which: RecordFilter, limit: int, cursor: str | None) -> tuple[Sequence[Flip], str | None]:
         """As the Protocol says."""
         return self._page(self._flips, which, limit, cursor)
 
-    def tests(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[ButtonTest], str | None]:
+    def tests(self, which: RecordFilter, limit: int, cursor: str | None) -> tuple[Sequence[ButtonTest], str | None]:
         """As the Protocol says."""
         return self._page(self._tests, which, limit, cursor)
 
-    def findings(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[PastFinding], str | None]:
+    def findings(self, which: RecordFilter, limit: int, cursor: str | None) -> tuple[Sequence[PastFinding], str | None]:
         """As the Protocol says."""
         return self._page(self._findings, which, limit, cursor)
 
     def _page(
-        self, records: Sequence[T], which: Which, limit: int, cursor: str | None
+        self, records: Sequence[T], which: RecordFilter, limit: int, cursor: str | None
     ) -> tuple[Sequence[T], str | None]:
         self.asked = which
         if self.failing is not None:

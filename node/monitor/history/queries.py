@@ -4,54 +4,18 @@ A cursor is the ``id`` of its page's last row. What is stored meanwhile doesn't 
 """
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import Column, Select, Table, exists, or_, select
 
 from node.monitor.core.model.records import ButtonTest, Flip, HeardEvent, IncidentRecord, PastFinding
+from node.monitor.core.model.requests import RecordFilter
 from node.monitor.history.database.connection import Database
 from node.monitor.history.schema.rows import made
 from node.monitor.history.schema.tables import events, findings, flips, incidents, tests
 
 S = TypeVar("S", bound=Struct)
-
-
-class Wanted(Protocol):
-    """Which records are wanted: those that match every field that isn't None.
-
-    They began at ``since_utc`` or later, and before ``until_utc``. Records that began earlier are wanted, too, if they
-    were for example acknowledged or ended since, or if an event of theirs was heard since: the node's clock may not
-    have been set.
-    """
-
-    @property
-    def site(self) -> str | None: ...  # noqa: D102 - as the class says
-    @property
-    def node(self) -> str | None: ...  # noqa: D102
-    @property
-    def input(self) -> str | None: ...  # noqa: D102
-    @property
-    def kind(self) -> str | None: ...  # noqa: D102
-    @property
-    def incident(self) -> str | None: ...  # noqa: D102
-    @property
-    def since_utc(self) -> datetime | None: ...  # noqa: D102
-    @property
-    def until_utc(self) -> datetime | None: ...  # noqa: D102
-
-
-class Which(Struct, frozen=True, kw_only=True):
-    """A ``Wanted``. ``kind``: of an event, or a finding's code. ``incident``: the node's own ``<boot>-<seq>``."""
-
-    site: str | None = None
-    node: str | None = None
-    input: str | None = None
-    kind: str | None = None
-    incident: str | None = None
-    since_utc: datetime | None = None
-    until_utc: datetime | None = None
 
 
 class _Kind(Struct, Generic[S], frozen=True):
@@ -113,27 +77,27 @@ class StoredReading:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def events(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[HeardEvent]:
+    def events(self, which: RecordFilter, limit: int, cursor: str | None = None) -> Page[HeardEvent]:
         """Events. Their time is when they were heard."""
         return self._page(_EVENTS, which, limit, cursor)
 
-    def incidents(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[IncidentRecord]:
+    def incidents(self, which: RecordFilter, limit: int, cursor: str | None = None) -> Page[IncidentRecord]:
         """Incidents, also open ones. Their time is when they were raised."""
         return self._page(_INCIDENTS, which, limit, cursor)
 
-    def flips(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[Flip]:
+    def flips(self, which: RecordFilter, limit: int, cursor: str | None = None) -> Page[Flip]:
         """Changes of a node's status."""
         return self._page(_FLIPS, which, limit, cursor)
 
-    def tests(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[ButtonTest]:
+    def tests(self, which: RecordFilter, limit: int, cursor: str | None = None) -> Page[ButtonTest]:
         """Tests of buttons."""
         return self._page(_TESTS, which, limit, cursor)
 
-    def findings(self, which: Wanted, limit: int, cursor: str | None = None) -> Page[PastFinding]:
+    def findings(self, which: RecordFilter, limit: int, cursor: str | None = None) -> Page[PastFinding]:
         """Findings, also open ones. Their time is when they were raised."""
         return self._page(_FINDINGS, which, limit, cursor)
 
-    def _page(self, kind: _Kind[S], which: Wanted, limit: int, cursor: str | None) -> Page[S]:
+    def _page(self, kind: _Kind[S], which: RecordFilter, limit: int, cursor: str | None) -> Page[S]:
         asked = _asked(kind, which, limit, cursor)
         with self._database.reading() as connection:
             rows = connection.execute(asked).mappings().all()
@@ -141,7 +105,7 @@ class StoredReading:
         return records, str(rows[limit - 1]["id"]) if len(rows) > limit else None
 
 
-def _asked(kind: _Kind[S], which: Wanted, limit: int, cursor: str | None) -> Select[Any]:
+def _asked(kind: _Kind[S], which: RecordFilter, limit: int, cursor: str | None) -> Select[Any]:
     table = kind.table
     asked = select(table).order_by(table.c.id.desc()).limit(limit + 1)
     for name, column in kind.columns.items():

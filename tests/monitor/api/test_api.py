@@ -8,11 +8,10 @@ import pytest
 
 from node.errors import AlarmNodeError
 from node.monitor.api.operations import actions
-from node.monitor.api.operations.history_access import Which
 from node.monitor.core.model import requests
 from node.monitor.core.model.catalogue import DOWN
 from node.monitor.core.model.records import IncidentKey, NodeKey, Role
-from node.monitor.core.model.requests import Answer
+from node.monitor.core.model.requests import Answer, RecordFilter
 from tests.support.building import INCIDENT, building, node
 from tests.support.web import Behind, Site, serving
 
@@ -164,7 +163,7 @@ def test_the_history_is_asked_for_what_is_wanted(site: Site) -> None:
         until="2026-03-02T00:00:00Z",
     )
 
-    assert site.behind.history.asked == Which(
+    assert site.behind.history.asked == RecordFilter(
         site="mitte",
         node="desk-1",
         input="button",
@@ -179,7 +178,9 @@ def test_past_findings_are_asked_for_by_their_code(site: Site) -> None:
     """Beside node, site and time."""
     get(site, "/findings/past", node="desk-1", code="M001", until="2026-03-02T00:00:00Z")
 
-    assert site.behind.history.asked == Which(node="desk-1", kind="M001", until_utc=datetime(2026, 3, 2, tzinfo=UTC))
+    assert site.behind.history.asked == RecordFilter(
+        node="desk-1", kind="M001", until_utc=datetime(2026, 3, 2, tzinfo=UTC)
+    )
 
 
 def test_a_past_finding_says_from_when_until_when_and_where_it_was(site: Site) -> None:

@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from node.errors import AlarmNodeError
-from node.monitor.api.operations.history_access import Reading, Which
+from node.monitor.api.operations.history_access import Reading
 from node.monitor.cli.api_client import http_client
 from node.monitor.cli.export import history_export
 from node.monitor.cli.export.columns import zone
 from node.monitor.cli.output.replies import words_of
 from node.monitor.core.model.catalogue import BROKER_AWAY, DOWN
 from node.monitor.core.model.records import EventKey, HeardEvent, NodeKey, Role
+from node.monitor.core.model.requests import RecordFilter
 from node.monitor.history.history import Batch, History
 from node.protocol.messages import PAYLOAD_LIMIT
 from tests.support.history import at, event, finding
@@ -50,7 +51,7 @@ class Long(HistoryInMemory):
         made.gate.set()
         return made
 
-    def events(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[HeardEvent], str | None]:
+    def events(self, which: RecordFilter, limit: int, cursor: str | None) -> tuple[Sequence[HeardEvent], str | None]:
         """As the Protocol says; the second page waits for the gate."""
         if cursor is not None:
             self.asked_again.set()

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from node.monitor.core.model.requests import RecordFilter
 from node.monitor.errors import HistoryEncodingError, HistoryError, HistoryUnreachableError, HistoryUrlError
 from node.monitor.history.database.connection import Database
 from node.monitor.history.history import Batch, History
-from node.monitor.history.queries import Which
 from tests.monitor.conftest import TEMPLATE
 from tests.support.broker import free_port
 from tests.support.examples import examples
@@ -152,7 +152,7 @@ def test_a_pool_that_gives_each_transaction_another_session_will_do(postgres: Po
 
         with ThreadPoolExecutor(4) as monitors:
             list(monitors.map(store, range(1, 101, 25)))
-        events, _ = history.reading.events(Which(), 200)
+        events, _ = history.reading.events(RecordFilter(), 200)
         history.close()
 
     assert len(events) == 100

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from node.monitor.core.model.requests import RecordFilter
 from node.monitor.history.history import Batch, History
-from node.monitor.history.queries import Which
 from tests.support.historian import TARGET, batch, room, targets
 from tests.support.history import BOOT, at, record
 
@@ -50,7 +50,7 @@ def test_what_was_told_as_stored_outlives_a_kill(history_url: str, kill: int) ->
         last = int([*lines, *process.stdout.read().split()][-1])
 
     history = History(history_url, targets)
-    events, _ = history.reading.events(Which(), 10_000)
+    events, _ = history.reading.events(RecordFilter(), 10_000)
     remembered = history.remember(at())
     known = [notice for notice in range(1, last + 3) if not history.store(Batch(notices=batch(notice).notices)).notices]
     history.close()
@@ -89,6 +89,6 @@ def test_of_two_monitors_one_wins_each_claim(history_url: str) -> None:
     deliveries = won[0]["deliveries"] + won[1]["deliveries"]
     assert len(deliveries) == len(set(deliveries)) == len(notices)
     assert history.outbox.waiting(TARGET).held == len(notices)
-    flips, _ = history.reading.flips(Which(), 10_000)
+    flips, _ = history.reading.flips(RecordFilter(), 10_000)
     assert sorted(str(flip.node) for flip in flips) == rooms
     history.close()

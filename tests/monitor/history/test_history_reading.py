@@ -6,8 +6,8 @@ import pytest
 from msgspec import structs
 
 from node.monitor.core.model.records import ButtonTest, NodeKey, PastFinding, Status
+from node.monitor.core.model.requests import RecordFilter
 from node.monitor.history.history import Batch, History
-from node.monitor.history.queries import Which
 from tests.support.history import BOOT, at, event, finding, flip, incident
 
 HALL = NodeKey("nord", "hall")
@@ -17,10 +17,10 @@ def test_pages_follow_each_other_newest_first(history: History) -> None:
     """What is stored while somebody reads doesn't move the pages that follow."""
     history.store(Batch(events=[event(seq) for seq in range(1, 6)]))
 
-    first, cursor = history.reading.events(Which(), 2)
+    first, cursor = history.reading.events(RecordFilter(), 2)
     history.store(Batch(events=[event(6)]))
-    second, cursor = history.reading.events(Which(), 2, cursor)
-    third, end = history.reading.events(Which(), 2, cursor)
+    second, cursor = history.reading.events(RecordFilter(), 2, cursor)
+    third, end = history.reading.events(RecordFilter(), 2, cursor)
 
     assert [each.key.seq for page in (first, second, third) for each in page] == [5, 4, 3, 2, 1]
     assert end is None
@@ -29,17 +29,17 @@ def test_pages_follow_each_other_newest_first(history: History) -> None:
 @pytest.mark.parametrize(
     ("which", "seqs"),
     [
-        (Which(), [5, 4, 3, 2, 1]),
-        (Which(site="mitte"), [4, 3, 2, 1]),
-        (Which(node="hall"), [5]),
-        (Which(kind="opened"), [2]),
-        (Which(input="door"), [2]),
-        (Which(incident="0a1b2c3d-3"), [3]),
-        (Which(since_utc=at(30), until_utc=at(50)), [4, 3]),
-        (Which(site="mitte", kind="acknowledged"), []),
+        (RecordFilter(), [5, 4, 3, 2, 1]),
+        (RecordFilter(site="mitte"), [4, 3, 2, 1]),
+        (RecordFilter(node="hall"), [5]),
+        (RecordFilter(kind="opened"), [2]),
+        (RecordFilter(input="door"), [2]),
+        (RecordFilter(incident="0a1b2c3d-3"), [3]),
+        (RecordFilter(since_utc=at(30), until_utc=at(50)), [4, 3]),
+        (RecordFilter(site="mitte", kind="acknowledged"), []),
     ],
 )
-def test_only_what_is_asked_for_is_read(history: History, which: Which, seqs: list[int]) -> None:
+def test_only_what_is_asked_for_is_read(history: History, which: RecordFilter, seqs: list[int]) -> None:
     """By everything an event has; the end of the time is not in it."""
     history.store(
         Batch(
@@ -65,7 +65,7 @@ def test_an_event_without_content_is_not_kept(history: History) -> None:
     stored = history.store(Batch(events=[event(1), door]))
 
     assert stored.events == (event(1).key, door.key)
-    assert history.reading.events(Which(), 10) == ((event(1),), None)
+    assert history.reading.events(RecordFilter(), 10) == ((event(1),), None)
 
 
 def test_every_kind_of_record_is_read_as_it_was_stored(history: History) -> None:
@@ -79,10 +79,10 @@ def test_every_kind_of_record_is_read_as_it_was_stored(history: History) -> None
     history.store(Batch(raised=[structs.replace(found, since_utc=at(9))]))
     reading = history.reading
 
-    assert reading.incidents(Which(), 10) == ((incident(2), closed), None)
-    assert reading.flips(Which(), 10) == ((change,), None)
-    assert reading.tests(Which(input="button"), 10) == ((test,), None)
-    assert reading.findings(Which(kind="M001"), 10)[0] == tuple(
+    assert reading.incidents(RecordFilter(), 10) == ((incident(2), closed), None)
+    assert reading.flips(RecordFilter(), 10) == ((change,), None)
+    assert reading.tests(RecordFilter(input="button"), 10) == ((test,), None)
+    assert reading.findings(RecordFilter(kind="M001"), 10)[0] == tuple(
         PastFinding(**structs.asdict(found) | changed) for changed in ({"since_utc": at(9)}, {"cleared_utc": at(8)})
     )
 
@@ -91,22 +91,22 @@ def test_every_kind_of_record_is_read_as_it_was_stored(history: History) -> None
 def test_a_cursor_that_nobody_gave_is_refused(history: History, cursor: str) -> None:
     """Before the database is asked."""
     with pytest.raises(ValueError, match="no cursor"):
-        history.reading.events(Which(), 10, cursor)
+        history.reading.events(RecordFilter(), 10, cursor)
 
 
 @pytest.mark.parametrize(
     ("which", "subjects"),
     [
-        (Which(), ["e", "d", "c", "b", "a"]),
-        (Which(site="mitte"), ["d", "c", "b", "a"]),
-        (Which(node="hall"), ["e"]),
-        (Which(site="mitte", kind="M001"), ["c", "a"]),
-        (Which(kind="F001"), ["b"]),
-        (Which(since_utc=at(20), until_utc=at(40)), ["c", "b", "a"]),
-        (Which(node="room-1", until_utc=at(20)), ["a"]),
+        (RecordFilter(), ["e", "d", "c", "b", "a"]),
+        (RecordFilter(site="mitte"), ["d", "c", "b", "a"]),
+        (RecordFilter(node="hall"), ["e"]),
+        (RecordFilter(site="mitte", kind="M001"), ["c", "a"]),
+        (RecordFilter(kind="F001"), ["b"]),
+        (RecordFilter(since_utc=at(20), until_utc=at(40)), ["c", "b", "a"]),
+        (RecordFilter(node="room-1", until_utc=at(20)), ["a"]),
     ],
 )
-def test_findings_are_found_when_they_are_over(history: History, which: Which, subjects: list[str]) -> None:
+def test_findings_are_found_when_they_are_over(history: History, which: RecordFilter, subjects: list[str]) -> None:
     """By code, node, site and when they were raised; whether they are over or not, on one page or on several."""
     raised = [
         finding(subject="a", since_utc=at(10)),
@@ -137,10 +137,10 @@ def test_what_began_by_a_clock_that_was_not_set_is_found_by_what_came_of_it(hist
     history.store(Batch(incidents=[old, ended, held], raised=[cleared, finding(subject="b", since_utc=unset)]))
     history.store(Batch(cleared=[(cleared.key, at(60))]))
 
-    since = Which(since_utc=at(0))
+    since = RecordFilter(since_utc=at(0))
     incidents, _ = history.reading.incidents(since, 10)
     findings, _ = history.reading.findings(since, 10)
-    everything, _ = history.reading.incidents(Which(since_utc=unset), 10)
+    everything, _ = history.reading.incidents(RecordFilter(since_utc=unset), 10)
 
     assert [each.key for each in incidents] == [held.key, ended.key]
     assert [each.key.subject for each in findings] == ["a"]
@@ -159,10 +159,10 @@ def test_what_has_only_labels_of_a_clock_that_was_not_set_is_found_by_when_it_wa
     tests = [test, structs.replace(test, event=event(6).key)]
     history.store(Batch(events=[*heard, others, event(7, heard_utc=at(2))], incidents=closed, tests=tests))
 
-    since = Which(since_utc=at(2))
+    since = RecordFilter(since_utc=at(2))
     incidents, _ = history.reading.incidents(since, 10)
     found, _ = history.reading.tests(since, 10)
-    later, _ = history.reading.incidents(Which(since_utc=at(3)), 10)
+    later, _ = history.reading.incidents(RecordFilter(since_utc=at(3)), 10)
 
     assert incidents == (closed[1],)
     assert found == (test,)

@@ -5,10 +5,10 @@ from sqlalchemy import select
 
 from node.monitor.core.model.monitor_settings import Retention
 from node.monitor.core.model.records import ButtonTest, IncidentRecord, NodeRecord, Pause, Status, Tally, WalkTest
+from node.monitor.core.model.requests import RecordFilter
 from node.monitor.core.nodes.events.sequence import BOOTS_KEPT
 from node.monitor.history.database.connection import Database
 from node.monitor.history.history import Batch, History
-from node.monitor.history.queries import Which
 from node.monitor.history.schema.tables import deliveries
 from tests.support.history import BOOT, ROOM, alarm, at, event, finding, flip, incident, told
 
@@ -25,7 +25,7 @@ def names(history: History) -> set[str]:
         "tests": reading.tests,
         "findings": reading.findings,
     }
-    return {name for name, read in kinds.items() if read(Which(), 1)[0]}
+    return {name for name, read in kinds.items() if read(RecordFilter(), 1)[0]}
 
 
 def closed(seq: int, days: float) -> IncidentRecord:

@@ -19,10 +19,10 @@ from node.monitor.core.model.records import (
     Tally,
     WalkTest,
 )
+from node.monitor.core.model.requests import RecordFilter
 from node.monitor.core.nodes.events.sequence import BOOTS_KEPT, RANGES_KEPT
 from node.monitor.errors import UnstorableError
 from node.monitor.history.history import Batch, History, Remembered, Stored
-from node.monitor.history.queries import Which
 from tests.support.history import BOOT, ROOM, alarm, at, event, finding, flip, incident, record, told
 
 HALL = NodeKey("nord", "hall")
@@ -371,7 +371,7 @@ def test_a_tests_reaction_is_filled_in_once(history: History) -> None:
     history.store(Batch(tests=[structs.replace(test, reaction_s=0.25)]))
     history.store(Batch(tests=[structs.replace(test, reaction_s=9.0)]))
 
-    assert history.reading.tests(Which(), 10)[0] == (structs.replace(test, reaction_s=0.25),)
+    assert history.reading.tests(RecordFilter(), 10)[0] == (structs.replace(test, reaction_s=0.25),)
 
 
 def test_a_buttons_last_test_only_moves_on(history: History) -> None:

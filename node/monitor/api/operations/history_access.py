@@ -5,29 +5,10 @@ where the history can't be read.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Protocol
 
-from msgspec import Struct
-
 from node.monitor.core.model.records import ButtonTest, Flip, HeardEvent, IncidentRecord, PastFinding, Role
-
-
-class Which(Struct, frozen=True, kw_only=True):
-    """Which records are wanted: those that agree with all that isn't None.
-
-    From ``since_utc`` on and before ``until_utc``, by when an event or a press was heard, an incident or a finding
-    raised (or something came of it since), a status changed. ``kind`` is an event's or, of findings, the code,
-    ``incident`` a node's own ``<boot>-<seq>``.
-    """
-
-    site: str | None = None
-    node: str | None = None
-    input: str | None = None
-    kind: str | None = None
-    incident: str | None = None
-    since_utc: datetime | None = None
-    until_utc: datetime | None = None
+from node.monitor.core.model.requests import RecordFilter
 
 
 class Reading(Protocol):
@@ -37,19 +18,21 @@ class Reading(Protocol):
     letters of ``paging.Cursor``; one that this history never gave raises ValueError.
     """
 
-    def events(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[HeardEvent], str | None]:
+    def events(self, which: RecordFilter, limit: int, cursor: str | None) -> tuple[Sequence[HeardEvent], str | None]:
         """Events."""
 
-    def incidents(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[IncidentRecord], str | None]:
+    def incidents(
+        self, which: RecordFilter, limit: int, cursor: str | None
+    ) -> tuple[Sequence[IncidentRecord], str | None]:
         """Incidents, the open ones too; by ``site``, ``node``, ``input`` and time."""
 
-    def flips(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[Flip], str | None]:
+    def flips(self, which: RecordFilter, limit: int, cursor: str | None) -> tuple[Sequence[Flip], str | None]:
         """Changes of a node's status; by ``site``, ``node`` and time."""
 
-    def tests(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[ButtonTest], str | None]:
+    def tests(self, which: RecordFilter, limit: int, cursor: str | None) -> tuple[Sequence[ButtonTest], str | None]:
         """Tests of buttons; by ``site``, ``node``, ``input`` and time."""
 
-    def findings(self, which: Which, limit: int, cursor: str | None) -> tuple[Sequence[PastFinding], str | None]:
+    def findings(self, which: RecordFilter, limit: int, cursor: str | None) -> tuple[Sequence[PastFinding], str | None]:
         """Findings, the open ones too; by ``site``, ``node``, ``kind`` and time."""
 
 

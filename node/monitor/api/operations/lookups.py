@@ -10,11 +10,11 @@ from msgspec import Meta, Struct, field
 from node.core.model import EventKind
 from node.errors.faults import Severity
 from node.monitor.api.operations import representations
-from node.monitor.api.operations.history_access import Which
 from node.monitor.api.operations.operation import Call, Nothing, Sources, operation
 from node.monitor.api.operations.paging import Cursor, Limit, Page, page_of
 from node.monitor.api.problems import ProblemError
 from node.monitor.core.model.records import NodeKey, Role, Status
+from node.monitor.core.model.requests import RecordFilter
 from node.monitor.core.view.view_types import (
     ButtonView,
     FindingView,
@@ -202,13 +202,13 @@ async def tests(sources: Sources, call: Call[Nothing, InputsQuery, Nothing]) -> 
 
 async def _past(
     call: Call[Nothing, Any, Nothing],
-    read: Callable[[Which, int, str | None], tuple[Sequence[T], str | None]],
+    read: Callable[[RecordFilter, int, str | None], tuple[Sequence[T], str | None]],
     show: Callable[[T], S],
 ) -> Page[S]:
     wanted = {name: getattr(call.query, name) for name in call.query.__struct_fields__}
     limit, cursor = wanted.pop("limit"), wanted.pop("cursor")
     since, until = wanted.pop("since"), wanted.pop("until")
-    which = Which(since_utc=since, until_utc=until, **wanted)
+    which = RecordFilter(since_utc=since, until_utc=until, **wanted)
     try:
         records, following = await call.read(read, which, limit, cursor)
     except ValueError:

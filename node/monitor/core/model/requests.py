@@ -35,6 +35,25 @@ class Answer:
     replaces: Replaced | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordFilter:
+    """Which records of the history are wanted: those that match every field that isn't None.
+
+    ``kind``: of an event, or a finding's code. ``incident``: the node's own ``<boot>-<seq>``. The records began at
+    ``since_utc`` or later, and before ``until_utc``. Records that began earlier are wanted, too, if they were for
+    example acknowledged or ended since, or if an event of theirs was heard since: the node's clock may not have been
+    set.
+    """
+
+    site: str | None = None
+    node: str | None = None
+    input: str | None = None
+    kind: str | None = None
+    incident: str | None = None
+    since_utc: datetime | None = None
+    until_utc: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
     """Say that somebody is coming."""
