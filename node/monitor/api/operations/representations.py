@@ -9,17 +9,14 @@ from msgspec import Struct
 
 from node.errors.faults import Severity
 from node.monitor.core.model.catalogue import kind_of
-from node.monitor.core.model.counters import Counters
 from node.monitor.core.model.records import ButtonTest, Flip, HeardEvent, NodeKey, PastFinding, Status
 from node.monitor.core.view.view_types import (
-    BrokerView,
     ButtonView,
     FindingView,
     IncidentView,
     NodeView,
-    TargetView,
+    OwnView,
     View,
-    WalkTestView,
 )
 
 
@@ -32,24 +29,14 @@ class SiteView(Struct, frozen=True, kw_only=True):
     findings: dict[Severity, int]
 
 
-class FleetView(Struct, frozen=True, kw_only=True):
+class FleetView(OwnView, frozen=True, kw_only=True):
     """The building in numbers. ``age_s``: how long ago the monitor last looked; beyond seconds, it stands still.
 
     ``blind``: no broker is reached, so nothing here says how the nodes are now.
     """
 
-    at: datetime
     age_s: float
-    monitor: str
-    version: str
-    uptime_s: float
-    blind: bool
-    history_ok: bool
     sites: tuple[SiteView, ...]
-    brokers: tuple[BrokerView, ...]
-    targets: tuple[TargetView, ...]
-    walk_tests: tuple[WalkTestView, ...]
-    counters: Counters
 
 
 class NodeDetail(Struct, frozen=True, kw_only=True):
@@ -133,20 +120,8 @@ class Done(Struct, frozen=True, kw_only=True):
 
 def fleet(view: View, age_s: float) -> FleetView:
     """The summary of this view."""
-    return FleetView(
-        at=view.at,
-        age_s=age_s,
-        monitor=view.monitor,
-        version=view.version,
-        uptime_s=view.uptime_s,
-        blind=view.blind,
-        history_ok=view.history_ok,
-        sites=sites(view),
-        brokers=view.brokers,
-        targets=view.targets,
-        walk_tests=view.walk_tests,
-        counters=view.counters,
-    )
+    of_monitor = {name: getattr(view, name) for name in OwnView.__struct_fields__}
+    return FleetView(age_s=age_s, sites=sites(view), **of_monitor)
 
 
 def sites(view: View) -> tuple[SiteView, ...]:

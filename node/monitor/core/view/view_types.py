@@ -147,8 +147,8 @@ class WalkTestView(Struct, frozen=True, kw_only=True):
     not_testing: tuple[str, ...]
 
 
-class View(Struct, frozen=True, kw_only=True):
-    """The whole building at ``at``. ``blind``: no broker is connected, so how the nodes are now isn't known."""
+class OwnView(Struct, frozen=True, kw_only=True):
+    """The monitor itself at ``at``, and whom it reaches. ``blind``: no broker, so how the nodes are now isn't known."""
 
     at: datetime
     monitor: str
@@ -156,14 +156,19 @@ class View(Struct, frozen=True, kw_only=True):
     uptime_s: float
     blind: bool
     history_ok: bool
-    nodes: tuple[NodeView, ...]
-    incidents: tuple[IncidentView, ...]
-    findings: tuple[FindingView, ...]
-    buttons: tuple[ButtonView, ...]
     brokers: tuple[BrokerView, ...]
     targets: tuple[TargetView, ...]
     walk_tests: tuple[WalkTestView, ...]
     counters: Counters
+
+
+class View(OwnView, frozen=True, kw_only=True):
+    """The whole building."""
+
+    nodes: tuple[NodeView, ...]
+    incidents: tuple[IncidentView, ...]
+    findings: tuple[FindingView, ...]
+    buttons: tuple[ButtonView, ...]
 
 
 def incident_view(record: IncidentRecord, place: str, next_level_s: float | None = None) -> IncidentView:
