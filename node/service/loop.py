@@ -131,7 +131,7 @@ class Service:
         self._recorder = Recorder(self._wire, self._record, self._kernel_boot, self._clocks.wall)
         where = status_file.directory(directory, environ)
         self._status = status_file.Writer(where, self._kernel_boot, self._clocks.monotonic)
-        self._links = {broker.name: self._link(broker) for broker in settings.brokers}
+        self.links = {broker.name: self._link(broker) for broker in settings.brokers}
         self._health = health.HealthReader(
             directory,
             put=self._queue.put,
@@ -140,7 +140,7 @@ class Service:
             configuration=config.watch(settings.path),
         )
         self._publisher = Publisher(
-            self._wire, self._record, self._links, self._kernel_boot, self._health.newest, self._clocks.monotonic
+            self._wire, self._record, self.links, self._kernel_boot, self._health.newest, self._clocks.monotonic
         )
         now = self._clocks.monotonic()
         self._state = controller.start(settings.settings, self.boot, now, self._clocks.wall() - now)
@@ -205,7 +205,7 @@ class Service:
         self._handle(event)
         link = getattr(event, "link", None)
         if link is not None:
-            self._links[link].decided()
+            self.links[link].decided()
         elif isinstance(event, ev.EdgeSeen):
             self._panel.edge_decided(event.line)
         elif isinstance(event, ev.LevelsRead):
@@ -265,7 +265,7 @@ class Service:
             case effects.Begin():
                 self._begin()
             case effects.HurryLinks():
-                for link in self._links.values():
+                for link in self.links.values():
                     link.hurry()
             case effects.CloseLinks():
                 self._close_links()
@@ -287,15 +287,15 @@ class Service:
 
     def _begin(self) -> None:
         self._panel.start()
-        for link in self._links.values():
+        for link in self.links.values():
             link.start()
 
     def _close_links(self) -> None:
         self._notify_manager()
-        for link in self._links.values():
+        for link in self.links.values():
             link.close(CLOSE_S)
         until = self._clocks.monotonic() + CLOSE_S + GOODBYE_S
-        for link in self._links.values():
+        for link in self.links.values():
             if not link.join(max(0.0, until - self._clocks.monotonic())):
                 log.warning("%s: the link doesn't end, and is left behind", link.name)
         self._ended = True

@@ -164,7 +164,7 @@ def _running(service: Service) -> Iterator[None]:
         finally:
             service.stop("the try has ended")
             failure = outcome.exception(WAIT_LIMIT_S)
-            for link in service._links.values():  # noqa: SLF001 - a run that failed leaves its links behind
+            for link in service.links.values():  # a run that failed leaves its links behind
                 link.close(0.0)
                 link.join(WAIT_LIMIT_S)
         assert failure is None, f"the service ended: {failure!r}"

@@ -210,7 +210,7 @@ class VirtualService(Service):
     @property
     def link(self) -> Link:
         """The broker."""
-        link: Any = next(iter(self._links.values()))
+        link: Any = next(iter(self.links.values()))
         return link  # type: ignore[no-any-return]
 
     @property

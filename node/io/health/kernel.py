@@ -4,7 +4,7 @@ import ctypes
 from pathlib import Path
 
 _TIME_ERROR = 5
-_TIMEX_ROOM = 512
+TIMEX_ROOM = 512
 """struct timex takes 208 bytes on 64-bit Linux and less on 32-bit; adjtimex(2) never writes more."""
 
 
@@ -21,7 +21,7 @@ def clock_synchronised() -> bool | None:
 
     Uses adjtimex(2) in its reading mode (modes = 0): the result is TIME_ERROR while no time service steers the clock.
     """
-    timex = ctypes.create_string_buffer(_TIMEX_ROOM)
+    timex = ctypes.create_string_buffer(TIMEX_ROOM)
     try:
         status: int = ctypes.CDLL(None).adjtimex(timex)
     except (OSError, AttributeError):

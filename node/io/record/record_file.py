@@ -76,7 +76,7 @@ class File:
     def __init__(self, path: Path, limit_bytes: int) -> None:
         self._path = path
         self._limit_bytes, self._evicting = limit_bytes, False
-        self.connection = _open_to_write(path)
+        self.connection = open_to_write(path)
         self._opened = path.stat()
 
     def commit(
@@ -141,7 +141,8 @@ class File:
         return True
 
 
-def _open_to_write(path: Path) -> sqlite3.Connection:
+def open_to_write(path: Path) -> sqlite3.Connection:
+    """A connection that writes; the file is made if there is none."""
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # SQLite gives its other files this mode
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)

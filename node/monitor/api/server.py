@@ -66,7 +66,7 @@ class Server:
         self._stopping = threading.Event()
         self._config = uvicorn.Config(
             app,
-            http=_LimitedProtocol,
+            http=LimitedProtocol,
             ws="none",
             loop="asyncio",
             lifespan="off",
@@ -186,13 +186,14 @@ def _listening(path: Path, name: str) -> socket.socket:
     return listening
 
 
-class _LimitedProtocol(H11Protocol):
+class LimitedProtocol(H11Protocol):
     """uvicorn's HTTP on one connection, with an end for those that are too many, and for those that are too slow."""
 
     _end: asyncio.TimerHandle | None = None
     _is_known = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
+        """A client is there: it has some time to say who it is."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, ADMITTED: self._admitted}
         self._since = self.loop.time()
@@ -201,10 +202,12 @@ class _LimitedProtocol(H11Protocol):
         self._make_room()
 
     def on_response_complete(self) -> None:
+        """A request is answered: its client may take some time for the next one."""
         self._may_take(SLOWEST_S if self._is_known else UNKNOWN_S)
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
         if self._end is not None:
             self._end.cancel()
         super().connection_lost(exc)
@@ -221,7 +224,7 @@ class _LimitedProtocol(H11Protocol):
 
     def _make_room(self) -> None:
         opened = [
-            each for each in self.connections if isinstance(each, _LimitedProtocol) and not each.transport.is_closing()
+            each for each in self.connections if isinstance(each, LimitedProtocol) and not each.transport.is_closing()
         ]
         if len(opened) > CONNECTIONS:
             unknown = [each for each in opened if not each._is_known]  # noqa: SLF001 - its own class

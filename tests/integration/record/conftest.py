@@ -33,13 +33,13 @@ def tap(monkeypatch: pytest.MonkeyPatch) -> Tap:
 def attempts(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
     """Counts how often a writer tried to open its file."""
     tried = threading.Semaphore(0)
-    open_to_write = node.io.record.record_file._open_to_write  # noqa: SLF001 -- listened to, not replaced
+    open_to_write = node.io.record.record_file.open_to_write
 
     def count(path: Path) -> sqlite3.Connection:
         tried.release()
         return open_to_write(path)
 
-    monkeypatch.setattr(node.io.record.record_file, "_open_to_write", count)
+    monkeypatch.setattr(node.io.record.record_file, "open_to_write", count)
     return tried
 
 

@@ -127,7 +127,7 @@ class Room:
         if self.outcome is not None:
             self.failure()
         # A run that ended in an exception leaves its links to the end of the process, so that the will is published.
-        for link in self.service._links.values():  # noqa: SLF001 - they would go on trying until all tests have ended
+        for link in self.service.links.values():  # they would go on trying until all tests have ended
             link.close(0.0)
             assert link.join(WAIT_LIMIT_S)
         self._thread.shutdown()

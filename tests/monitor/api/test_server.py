@@ -232,14 +232,14 @@ def test_a_server_that_dies_is_begun_anew(monkeypatch: pytest.MonkeyPatch, caplo
     monkeypatch.setattr(web_server, "RETRY_S", 0.05)
     told: Queue[str] = Queue()
     deaths = [SystemExit("somebody asked for something strange")]
-    made = web_server._LimitedProtocol.connection_made  # noqa: SLF001
+    made = web_server.LimitedProtocol.connection_made
 
     def die_once(protocol: Any, transport: Any) -> None:
         if deaths:
             raise deaths.pop()
         made(protocol, transport)
 
-    monkeypatch.setattr(web_server._LimitedProtocol, "connection_made", die_once)  # noqa: SLF001
+    monkeypatch.setattr(web_server.LimitedProtocol, "connection_made", die_once)
     server = server_of(create_app(Behind().sources()), told=told.put)
     server.start()
     try:

@@ -360,8 +360,8 @@ def test_the_shell_is_told_nothing_where_nobody_answers(line: tuple[str, ...], t
 
 def chosen(parsed: Namespace, environ: Mapping[str, str]) -> tuple[str, str]:
     """The address that is asked, and the token that goes there."""
-    api = reach(parsed, environ, 1.0)._api  # noqa: SLF001 - what it asks
-    return api._url, api._headers.get("Authorization", "").removeprefix("Bearer ")  # noqa: SLF001 - as above
+    api = reach(parsed, environ, 1.0).api
+    return api.url, api.headers.get("Authorization", "").removeprefix("Bearer ")
 
 
 @pytest.fixture

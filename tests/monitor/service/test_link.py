@@ -12,7 +12,7 @@ import pytest
 
 from node.config import brokers
 from node.io.mqtt.link import Bounds
-from node.io.mqtt.session.session import Session
+from node.io.mqtt.link_queue import LinkQueue
 from node.monitor.core.decisions.ledger import SendCommand
 from node.monitor.core.decisions.monitor_codec import MonitorWire
 from node.monitor.core.model.records import EventKey
@@ -136,14 +136,14 @@ def test_a_receipt_goes_out_at_once(broker: Broker, link: Link) -> None:
 
 def test_a_link_that_was_woken_sleeps_again(broker: Broker, link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until there is something to do: from one of its heartbeats to the next it turns a few times, not for ever."""
-    turn, turns = Session._turn, itertools.count()  # noqa: SLF001
+    wait, turns = LinkQueue.wait, itertools.count()
 
-    def counted(session: Session, readiness: int) -> None:
+    def counted(queue: LinkQueue, until: float) -> int:
         next(turns)
-        turn(session, readiness)
+        return wait(queue, until)
 
     with Client(broker.port, subscribe=[WIRE.heartbeat_topic(SITE)]) as node:
-        monkeypatch.setattr(Session, "_turn", counted)
+        monkeypatch.setattr(LinkQueue, "wait", counted)
         link.receipt(EventKey(*ROOM, BOOT, 1), "held")
         for heard in (1, 2):
             link.beat()

@@ -87,11 +87,11 @@ class Api:
     """The monitor's API at ``url``: http:, https:, or ``unix:`` and the path of a socket, which needs no ``token``."""
 
     def __init__(self, url: str, token: str, timeout_s: float) -> None:
-        self._url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"} if token else {}
+        self.url = url.rstrip("/")
+        self.headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"} if token else {}
         self._timeout_s = timeout_s
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({}), _NoRedirect()]
-        self._base = self._url
+        self._base = self.url
         if url.startswith(UNIX):
             self._base = "http://localhost"
             handlers.append(_OnThisMachine(url.removeprefix(UNIX)))
@@ -112,7 +112,7 @@ class Api:
         quoted = "/".join(urllib.parse.quote(part, safe="") for part in path)
         address = f"{self._base}/api/v1/{quoted}?{urllib.parse.urlencode(query)}".removesuffix("?")
         content = None if body is None else json.dumps(body).encode()
-        headers = self._headers if content is None else {**self._headers, "Content-Type": "application/json"}
+        headers = self.headers if content is None else {**self.headers, "Content-Type": "application/json"}
         try:
             request = urllib.request.Request(  # noqa: S310 - http and https only: see arguments() and calls.py
                 address, content, headers, method=method
@@ -143,7 +143,7 @@ class Api:
             if other is not None:
                 return other
             if error.code in _OF_PROXIES:
-                return AskError("the proxy at {url} doesn't reach the monitor", away=True, url=self._url)
+                return AskError("the proxy at {url} doesn't reach the monitor", away=True, url=self.url)
             return self._stranger("it answers with a page of its own")
         if error.code == HTTPStatus.NOT_FOUND:
             return NothingError()
@@ -151,13 +151,13 @@ class Api:
 
     def _unreached(self, reason: object) -> AskError:
         if isinstance(reason, PermissionError):
-            return AskError("this account may not ask the monitor at {url}", denied=True, url=self._url)
+            return AskError("this account may not ask the monitor at {url}", denied=True, url=self.url)
         if isinstance(reason, ssl.SSLCertVerificationError):
             return AskError(
                 "the certificate of {url} isn't accepted: {why}",
                 next_step="use the host name that is in its certificate, "
                 "or set the file with the authority that signed it: SSL_CERT_FILE=FILE",
-                url=self._url,
+                url=self.url,
                 why=reason.verify_message,
             )
         is_met = isinstance(reason, ssl.SSLError | HTTPException | ConnectionResetError | BrokenPipeError)
@@ -165,15 +165,15 @@ class Api:
         if other is not None:
             return other
         why = (reason.strerror if isinstance(reason, OSError) else None) or reason
-        return AskError("the monitor can't be reached at {url}: {why}", away=True, url=self._url, why=why)
+        return AskError("the monitor can't be reached at {url}: {why}", away=True, url=self.url, why=why)
 
     def _stranger(self, why: str) -> AskError:
         step = "name the monitor's own address: --url or ALARM_MONITOR_URL"
-        return AskError("no alarm-monitor answers at {url}: {why}", next_step=step, url=self._url, why=why)
+        return AskError("no alarm-monitor answers at {url}: {why}", next_step=step, url=self.url, why=why)
 
     def _other_scheme(self) -> AskError | None:
         """That this address speaks http where https is asked for, or the other way round; None where it doesn't."""
-        found = urllib.parse.urlsplit(self._url)
+        found = urllib.parse.urlsplit(self.url)
         other = {"http": "https", "https": "http"}.get(found.scheme)
         port = found.port or _PORTS.get(found.scheme, 0)
         if other is None or not _speaks(other, found.hostname or "", port, min(TRIED_S, self._timeout_s)):

@@ -59,7 +59,7 @@ class MonitorClient:
     """The monitor that is asked by ``api``. Every method raises ApiError, whose next step is one for ``where``."""
 
     def __init__(self, api: Api, where: Where = "here") -> None:
-        self._api = api
+        self.api = api
         self._where = where
 
     def get(self, *path: str) -> Any:
@@ -70,7 +70,7 @@ class MonitorClient:
         """All items of a list, a page in memory at a time."""
         wanted = {name: value for name, value in query.items() if value is not None}
         try:
-            yield from self._api.items(*path, **wanted)
+            yield from self.api.items(*path, **wanted)
         except NothingError:
             raise ApiError(
                 "the running monitor has no such list", "restart the monitor if it is older than this command"
@@ -114,7 +114,7 @@ class MonitorClient:
 
     def _call(self, method: str, *path: str, body: Mapping[str, Any] | None = None) -> Any:
         try:
-            return self._api.call(method, *path, body=body)
+            return self.api.call(method, *path, body=body)
         except NothingError:
             raise _nothing(path) from None
         except (AskError, TimeoutError) as problem:
