@@ -8,6 +8,7 @@ reset never ends an incident whose input is still pressed.
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 from node.core import alarm, incident_events, inhibit, walk_test
 from node.core.effects import Reply, SendReply
@@ -27,7 +28,7 @@ def decide(turn: Turn, command: CommandHeard) -> None:
         if turn.may_answer():
             _reply(turn, command, known.reply)
         return
-    reason = _inadmissible(turn, command) or _ACTIONS[command.action](turn, command)
+    reason = _inadmissible(turn, command) or ACTIONS[command.action].do(turn, command)
     if reason is None:
         _answer(turn, command, Reply(command.id, "done"))
     elif turn.may_record_refusal():
@@ -65,7 +66,7 @@ def _inadmissible(turn: Turn, command: CommandHeard) -> str | None:
         return "expiry-too-long"
     if command.boot != turn.state.boot:
         return "other-boot"
-    if command.action not in _ACTIONS:
+    if command.action not in ACTIONS:
         return "unknown-action"
     if turn.state.stopping:
         return "stopping"
@@ -155,13 +156,24 @@ def _probe(_turn: Turn, _command: CommandHeard) -> str | None:
     return None
 
 
-_ACTIONS: dict[str, Callable[[Turn, CommandHeard], str | None]] = {
-    "acknowledge": _acknowledge,
-    "reset": _reset,
-    "silence": _silence,
-    "identify": _identify,
-    "inhibit": _inhibit,
-    "probe": _probe,
-    "walk-test": _walk_test,
-    "walk-test-end": _end_walk_test,
+class Action(NamedTuple):
+    """What a command may ask for. ``do`` does it, or returns why not.
+
+    ``needs``: the arguments without which a command is malformed. ``may_have``: those that it can also have.
+    """
+
+    do: Callable[[Turn, CommandHeard], str | None]
+    needs: tuple[str, ...] = ()
+    may_have: tuple[str, ...] = ()
+
+
+ACTIONS = {
+    "acknowledge": Action(_acknowledge, needs=("incident",), may_have=("presses",)),
+    "reset": Action(_reset, needs=("incident",), may_have=("presses", "reason")),
+    "silence": Action(_silence, needs=("incident",)),
+    "identify": Action(_identify, may_have=("for_s",)),
+    "inhibit": Action(_inhibit, needs=("input", "for_s", "reason")),
+    "probe": Action(_probe),
+    "walk-test": Action(_walk_test, needs=("for_s",)),
+    "walk-test-end": Action(_end_walk_test),
 }

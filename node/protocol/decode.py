@@ -9,9 +9,10 @@ from typing import Any, assert_never
 import msgspec
 
 from node.core import events as ev
+from node.core.commands import ACTIONS
 from node.core.model import Key, ListedIncident, Phase, Step
 from node.protocol.messages import Alarm, Canary, Id, OpenIncident, State
-from node.protocol.monitor_messages import ARGUMENTS, IDENTIFY_S, LIMITS_S, Command, MonitorMessage, Receipt
+from node.protocol.monitor_messages import IDENTIFY_S, LIMITS_S, Command, MonitorMessage, Receipt
 
 MALFORMED_LIMIT = 160
 
@@ -124,13 +125,15 @@ def _command_id(payload: bytes) -> str:
 
 def _arguments(command: Command) -> tuple[dict[str, Any], str | None]:
     """The fields that the action needs, or what is wrong with them. The core refuses an unknown action."""
-    needed, optional = ARGUMENTS.get(command.action, ((), ()))
+    action = ACTIONS.get(command.action)
+    if action is None:
+        return {}, None
     arguments: dict[str, Any] = {}
-    for name in (*needed, *optional):
+    for name in (*action.needs, *action.may_have):
         value = getattr(command, name)
         if value is not None:
             arguments[name] = value
-        elif name in needed:
+        elif name in action.needs:
             return {}, f"malformed: {name} is missing"
     if command.action == "identify":
         arguments.setdefault("for_s", IDENTIFY_S)

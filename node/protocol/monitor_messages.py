@@ -50,7 +50,7 @@ class MonitorState(MonitorMessage, frozen=True, kw_only=True):
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """A command on ``command``; which of the last fields an action needs stands in ``ARGUMENTS``."""
+    """A command on ``command``; which of the last fields an action needs stands in the table of PROTOCOL.md 9.3."""
 
     v: Literal[1]
     id: Id
@@ -67,18 +67,6 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 MonitorSays = MonitorState | Receipt | Command
 """Each message that a monitor publishes."""
-
-ARGUMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "acknowledge": (("incident",), ("presses",)),
-    "reset": (("incident",), ("presses", "reason")),
-    "silence": (("incident",), ()),
-    "identify": ((), ("for_s",)),
-    "inhibit": (("input", "for_s", "reason"), ()),
-    "probe": ((), ()),
-    "walk-test": (("for_s",), ()),
-    "walk-test-end": ((), ()),
-}
-"""For each action: the fields that it needs, and those that it may have."""
 
 LIMITS_S = {"identify": 60.0, "walk-test": 3600.0}
 """By action: the longest ``for_s``, if that is less than the field's own limit."""

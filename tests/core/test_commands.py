@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from node.core.commands import OUTCOMES_KEPT
+from node.core.commands import ACTIONS, OUTCOMES_KEPT
 from node.core.effects import (
     Append,
     Reply,
@@ -18,7 +18,6 @@ from node.core.effects import (
 from node.core.events import StopRequested
 from node.core.signals import BuzzerPattern
 from node.core.turn import ANSWERS_PER_S
-from node.protocol.monitor_messages import ARGUMENTS
 from tests.core.checks import apart
 from tests.core.playbook import LINK, UTC_OFFSET, Playbook, Stage
 from tests.core.scenes import Logged, refusal
@@ -38,7 +37,7 @@ NO_SUCH = "0000000f-99"
         ({"action": "open-door"}, "unknown-action"),
     ],
 )
-@pytest.mark.parametrize("action", sorted(ARGUMENTS))
+@pytest.mark.parametrize("action", sorted(ACTIONS))
 def test_a_command_that_is_not_as_it_should_be_changes_nothing(
     stage: Stage, action: str, fields: dict[str, Any], reason: str
 ) -> None:

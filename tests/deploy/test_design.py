@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from node.core import commands
 from node.core.model import EventKind
 from node.protocol import messages, monitor_messages, schema
 
@@ -181,7 +182,7 @@ def test_every_kind_of_event_is_in_the_protocol() -> None:
 
 def test_every_action_is_in_the_protocol() -> None:
     """None is missing, and none is there that no node does."""
-    assert sorted(first_column(PROTOCOL, "9.3")) == sorted(monitor_messages.ARGUMENTS)
+    assert sorted(first_column(PROTOCOL, "9.3")) == sorted(commands.ACTIONS)
 
 
 def test_every_limit_of_the_protocol_is_the_codes() -> None:

@@ -10,16 +10,12 @@ from typing import Any, get_args
 import pytest
 
 from node import core
-from node.core import controller
-from node.core import effects as ef
-from node.core import events as ev
 from node.core.line import ContactState
-from node.core.model import EventKind, Restored
-from node.core.settings import Settings
+from node.core.model import EventKind
 from node.protocol.messages import InputState
-from node.protocol.monitor_messages import ARGUMENTS, LIMITS_S, Command
+from node.protocol.monitor_messages import LIMITS_S, Command
 from node.protocol.schema import schemas
-from tests.support.sayings import BOOT, HEARD, NOW, SAID
+from tests.support.sayings import HEARD, SAID
 
 SCHEMAS = schemas()
 KINDS: dict[str, type | tuple[type, ...]] = {
@@ -166,22 +162,6 @@ def test_the_core_logs_each_kind() -> None:
 def test_every_state_of_an_input_can_be_said() -> None:
     """A heartbeat says each state that the core knows, by the same word, and no other."""
     assert set(get_args(InputState)) == set(ContactState)
-
-
-@pytest.mark.parametrize("action", ARGUMENTS)
-def test_the_core_knows_every_action(action: str) -> None:
-    """An action whose arguments the protocol lists is never refused as unknown."""
-    state = controller.start(Settings(inputs=(), links=("b",)), BOOT, NOW, 0.0)
-    state, _ = controller.handle(state, ev.RecordLoaded(NOW, Restored()))
-    state, _ = controller.handle(state, ev.LinkUp(NOW, "b", 1))
-    arguments = {"incident": f"{BOOT}-1", "input": "desk", "for_s": 5.0, "reason": "drill"}
-    command = ev.CommandHeard(NOW, "b", "order-1", BOOT, action, "guard-desk", 20.0, 20.0, False, arguments)
-
-    _, asked = controller.handle(state, command)
-
-    replies = [effect.reply for effect in asked if isinstance(effect, ef.SendReply)]
-    assert [reply.id for reply in replies] == ["order-1"]
-    assert replies[0].reason != "unknown-action"
 
 
 def test_every_mode_ends_within_a_day_a_walk_test_within_an_hour_and_a_chirp_within_a_minute() -> None:
