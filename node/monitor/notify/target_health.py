@@ -51,12 +51,7 @@ class TargetHealth:
         self.isolated = False
         self.told = 0
         self.waiting = 0
-        self.problem = ""
-
-    @property
-    def failing(self) -> bool:
-        """Whether it was last reported as failing."""
-        return self._said is False
+        self._problem = ""
 
     def worked(self, told: Iterable[Notice] = ()) -> bool:
         """A message with these notices was sent. True if it is the first since the start or since the last failure."""
@@ -65,7 +60,7 @@ class TargetHealth:
                 self._put(Accepted(IncidentKey(notice.site, notice.node, notice.incident), notice.presses))
         with self._lock:
             self.told += 1
-            self._failures, self.problem = 0, ""
+            self._failures, self._problem = 0, ""
             is_first, self._said = self._said is not True, True
             if is_first:
                 self._put(TargetWorks(self._name, monotonic()))
@@ -74,7 +69,7 @@ class TargetHealth:
     def can_be_tried(self) -> None:
         """The problem that made every try fail is over. Whether a try works now isn't known yet."""
         with self._lock:
-            self._failures, self.problem = 0, ""
+            self._failures, self._problem = 0, ""
             if self._said is False:
                 self._said = None
                 self._put(TargetWorks(self._name, monotonic()))
@@ -83,9 +78,9 @@ class TargetHealth:
         """A try failed. If every further try is known to fail, pass a higher number of ``failures``."""
         with self._lock:
             self._failures += failures
-            if self.problem != reason:
+            if self._problem != reason:
                 log.warning("target %s can't be told: %s", self._name, reason)
-            self.problem = reason
+            self._problem = reason
             if self._failures >= FAILURES and self._said is not False:
                 self._said = False
                 self._put(TargetFailed(self._name, reason, monotonic()))

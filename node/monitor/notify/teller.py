@@ -23,7 +23,6 @@ from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from threading import Thread
 from time import monotonic
-from typing import NamedTuple
 
 from babel.dates import LOCALTZ
 
@@ -42,7 +41,6 @@ __all__ = [
     "Outcome",
     "Pace",
     "TargetFailed",
-    "TargetState",
     "TargetWorks",
     "Teller",
     "problem_of",
@@ -52,17 +50,6 @@ __all__ = [
 
 TEST_S = 20.0
 """How long a test may take. Whoever asked for it waits for 30 s."""
-
-
-class TargetState(NamedTuple):
-    """The state of a target. ``told``: messages since the start. ``waiting``: the notices that it hasn't got yet."""
-
-    name: str
-    level: int
-    failing: bool
-    waiting: int
-    told: int
-    problem: str
 
 
 class Teller:
@@ -158,12 +145,9 @@ class Teller:
 
         Thread(target=send, name=f"tell-{name}-test", daemon=True).start()
 
-    def states(self) -> Sequence[TargetState]:
-        """The state of each target, in the order of monitor.toml."""
-        return [
-            TargetState(target.name, target.level, health.failing, health.waiting, health.told, health.problem)
-            for target, health in self._targets
-        ]
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """For each target how many notices it hasn't got yet, and how many messages it has got since the start."""
+        return {target.name: (health.waiting, health.told) for target, health in self._targets}
 
     def close(self, timeout_s: float) -> bool:
         """Begin no further try, and end. Returns whether all threads ended within ``timeout_s``."""

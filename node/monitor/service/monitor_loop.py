@@ -310,8 +310,7 @@ class Service:
 
     def _make_view(self, now: Moment, *, at_once: bool = False) -> None:
         if at_once or self.view.is_due(self._hub, now.at):
-            waiting = {each.name: (each.waiting, each.told) for each in self._teller.states()}
-            made = self.view.make(self._hub, now, waiting)
+            made = self.view.make(self._hub, now, self._teller.counts())
             dead = self._threads.problem
             self._notifier.status(f"ends soon, to be started anew: dead are {dead}" if dead else status_line(made))
 

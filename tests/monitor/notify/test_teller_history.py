@@ -51,7 +51,7 @@ def test_two_monitors_on_one_history_tell_each_alarm_once(history_url: str, rece
     assert [teller.close(TIMEOUT_S) for teller in tellers] == [True, True]
     titles = [posted.title for posted in receiver.taken.items]
     assert sorted(titles) == sorted(f"ALARM, Bedrohung: mitte/room-{number}" for number in range(COUNT))
-    assert all(teller.states()[0].told > 0 for teller in tellers)
+    assert all(told > 0 for teller in tellers for _, told in teller.counts().values())
     for history in histories:
         history.close()
 
@@ -76,7 +76,7 @@ def test_the_database_goes_away_for_longer_than_the_lease_while_one_tells(receiv
             teller.start()
             tellers.append(teller)
             receiver.asked.first(1)
-        wait_until(lambda: tellers[1].states()[0].waiting == 1, TIMEOUT_S, "the other one's look")
+        wait_until(lambda: tellers[1].counts()["desk"][0] == 1, TIMEOUT_S, "the other one's look")
 
         postgres.stop()
         clock.turn(10 * LEASE_S)
@@ -87,7 +87,7 @@ def test_the_database_goes_away_for_longer_than_the_lease_while_one_tells(receiv
         receiver.answering.set()
 
         receiver.taken.first(2)
-        wait_until(lambda: all(each.states()[0].waiting == 0 for each in tellers), TIMEOUT_S, "nothing that waits")
+        wait_until(lambda: all(each.counts()["desk"][0] == 0 for each in tellers), TIMEOUT_S, "nothing that waits")
 
     assert [(posted.title[-6:], "Vielleicht" in posted.body) for posted in receiver.asked.items] == [
         ("room-0", False),
