@@ -10,14 +10,12 @@ from msgspec.structs import replace
 from node.core.model import Phase
 from node.monitor.core.decisions.batch import Batch
 from node.monitor.core.decisions.ledger import Respond, SendCommand, SendReceipt
-from node.monitor.core.hub import Hub
 from node.monitor.core.model.monitor_settings import Target
 from node.monitor.core.model.records import EventKey, IncidentKey, Notice
 from node.monitor.core.model.requests import Acknowledge, PauseNode, Reset, Resume
 from node.protocol.messages import Alarm, Event, EventId, State
 from tests.monitor.core.committed import Committed
 from tests.monitor.core.node_messages import (
-    BROKER,
     ROOM,
     about,
     alarm,
@@ -25,12 +23,11 @@ from tests.monitor.core.node_messages import (
     event,
     goodbye,
     heartbeat,
-    moment,
     press,
     reply,
     will,
 )
-from tests.monitor.core.settings import settings_of
+from tests.monitor.core.play import DrivenHub
 
 FIRST_BOOT = 0xB000
 LEVELS = 2
@@ -40,18 +37,28 @@ GROUPS = range(LEVELS + 1)
 TARGETS = tuple(Target(f"t{level}", "json://x", level=level) for level in range(LEVELS + 1))
 
 
-class Desk:
-    """A monitor: its hub, what it has given the history that isn't on the disk yet, and what it takes for ended.
+class Desk(DrivenHub):
+    """A monitor that was started at ``at``: with what it has given the history and isn't on the disk yet.
 
-    ``calls``: what it told people, or would from memory.
+    ``ended``: what it takes for ended. ``listed``: when its node last listed what. ``late_at``: since when a next group
+    should be called. ``calls``: what it told people, or would from memory.
     """
 
-    def __init__(self, hub: Hub, disk: Committed, ended: dict[IncidentKey, int]) -> None:
-        self.hub = hub
+    def __init__(self, disk: Committed, at: float, boot: str) -> None:
+        memory = disk.remember()
+        super().__init__(memory, at=at, boot=boot, targets=TARGETS)
         self.disk = disk
         self.queue: deque[Batch] = deque()
-        self.ended = ended
+        self.ended = {IncidentKey(*key): presses for key, presses in memory.closed}
+        self.listed: dict[IncidentKey, float] = {}
+        self.late_at: dict[str, float] = {}
         self.calls: dict[str, Notice] = {}
+
+    def hear(self, at: float, message: Any, *_: Any, **given: Any) -> None:
+        """The node says something, or the broker what it kept of it."""
+        super().hear(at, message, **given)
+        if isinstance(message, Alarm):
+            self.listed |= {IncidentKey(*ROOM, each.incident): at for each in message.incidents}
 
 
 class BuildingMachine(RuleBasedStateMachine):
@@ -64,7 +71,6 @@ class BuildingMachine(RuleBasedStateMachine):
         super().__init__()
         self.at = 0.0
         self.disks = [Committed() for _ in range(1 if self.shared else self.desks_count)]
-        self.asked = 0
         self.starts = 0
         self.commands: deque[SendCommand] = deque()
 
@@ -108,7 +114,7 @@ class BuildingMachine(RuleBasedStateMachine):
         if self.is_up and self.is_alive:
             self.last_sign = max(self.last_sign, self.at)
             for desk in self.desks:
-                desk.hub.hear(moment(self.at), BROKER, ROOM, message, retained=False)
+                desk.hear(self.at, message)
                 self.settle(desk)
 
     def log(self, made: Event, *, is_lost: bool = False) -> None:
@@ -127,7 +133,7 @@ class BuildingMachine(RuleBasedStateMachine):
         """A broker that the node doesn't reach has kept it."""
         kept = data.draw(st.sampled_from(self.lists))
         for desk in self.desks:
-            desk.hub.hear(moment(self.at), BROKER, ROOM, kept, retained=True)
+            desk.hear(self.at, kept, retained=True)
             self.settle(desk)
 
     def listed(self) -> Alarm:
@@ -273,10 +279,10 @@ class BuildingMachine(RuleBasedStateMachine):
 
     def pass_until(self, at: float) -> None:
         """The monitors look at whatever is due."""
-        while (due := min(desk.hub.next_due for desk in self.desks)) <= at:
+        while (due := min(desk.next_due for desk in self.desks)) <= at:
             self.at = max(self.at, due)
             for desk in self.desks:
-                desk.hub.time_passed(moment(self.at))
+                desk.jump(self.at)
                 self.settle(desk)
         self.at = at
 
@@ -291,16 +297,16 @@ class BuildingMachine(RuleBasedStateMachine):
                 self.born()
             return
         for desk in self.desks:
-            desk.hub.link_down(moment(self.at), BROKER, "gone")
+            desk.link_down(self.at)
             self.settle(desk)
 
     def _look_around(self, desks: list[Desk]) -> None:
         """The broker is reached, and says what it kept."""
         self.last_sign = max(self.last_sign, self.at)
         for desk in desks:
-            desk.hub.link_up(moment(self.at), BROKER)
+            desk.link_up(self.at)
             for kept in (self.kept, self.listed()):
-                desk.hub.hear(moment(self.at), BROKER, ROOM, kept, retained=True)
+                desk.hear(self.at, kept, retained=True)
             self.settle(desk)
 
     @rule(count=st.integers(1, 5), whose=st.integers(0, 1))
@@ -308,7 +314,7 @@ class BuildingMachine(RuleBasedStateMachine):
         """What a monitor gave it, in its order."""
         desk = self.desks[whose % self.desks_count]
         for _ in range(min(count, len(desk.queue))):
-            desk.hub.stored(moment(self.at), desk.disk.store(desk.queue.popleft()))
+            desk.stored(self.at, desk.disk.store(desk.queue.popleft()))
             self.settle(desk)
 
     @rule(whose=st.integers(0, 1))
@@ -316,7 +322,7 @@ class BuildingMachine(RuleBasedStateMachine):
         """An event's batch can't be stored, for whatever reason."""
         desk = self.desks[whose % self.desks_count]
         if desk.queue and desk.queue[0].events:
-            desk.hub.receipts.unstored([each.key for each in desk.queue.popleft().events])
+            desk.unstored(*(each.key for each in desk.queue.popleft().events))
 
     @rule(committed=st.integers(0, 3), whose=st.integers(0, 1))
     def monitor_is_killed(self, committed: int, whose: int) -> None:
@@ -333,9 +339,7 @@ class BuildingMachine(RuleBasedStateMachine):
     def _started(self, disk: Committed) -> Desk:
         self.last_sign = max(self.last_sign, self.at)
         self.starts += 1
-        memory = disk.remember()
-        hub = Hub(settings_of(targets=TARGETS), moment(self.at), memory, f"{self.starts:08x}")
-        desk = Desk(hub, disk, {IncidentKey(*key): presses for key, presses in memory.closed})
+        desk = Desk(disk, self.at, f"{self.starts:08x}")
         self.settle(desk)
         return desk
 
@@ -361,7 +365,7 @@ class BuildingMachine(RuleBasedStateMachine):
         incident = IncidentKey(call.site, call.node, call.incident)
         self.taken[incident] = max(call.presses, self.taken.get(incident, 0))
         if then in ("all", "not settled"):
-            desk.hub.accepted(moment(self.at), incident, call.presses)
+            desk.accept(self.at, incident, call.presses)
             self.settle(desk)
         if then in ("all", "unsaid") and call.key in desk.disk.notices:
             desk.disk.tell(call)
@@ -372,25 +376,23 @@ class BuildingMachine(RuleBasedStateMachine):
         """To acknowledge, or to end."""
         desk = self.desks[whose % self.desks_count]
         key = data.draw(st.sampled_from(sorted({key for key, _ in self.pressed.values()})))
-        self.asked += 1
         request = Reset(key, "desk", "real") if ends else Acknowledge(key, "desk")
         if ends:
             self.asked_to_end.add(key)
-        opened, listed = desk.hub.incidents.open.get(key), desk.hub._reported.get(key)  # noqa: SLF001
-        if opened is not None:
-            self._knows(key, opened.record.presses)
-        elif listed is not None:
-            self._knows(key, listed.presses)
-        desk.hub.ask(moment(self.at), self.asked, request)
+        if key in desk.incidents:
+            self._knows(key, desk.incidents[key].presses)
+        before = len(self.commands)
+        desk.ask(self.at, request)
         self.settle(desk)
+        for command in list(self.commands)[before:]:
+            self._knows(key, command.arguments["presses"])
 
     @rule(for_s=st.sampled_from([60.0, 300.0]), ends=st.booleans())
     def somebody_works_there(self, for_s: float, ends: bool) -> None:
         """Its silence is nobody's business for a while."""
-        self.asked += 1
         request = Resume(ROOM, "x") if ends else PauseNode(ROOM, "x", "paint", for_s)
         for desk in self.desks:
-            desk.hub.ask(moment(self.at), self.asked, request)
+            desk.ask(self.at, request)
             self.settle(desk)
         # When it ends its silence counts anew.
         self.last_sign = max(self.last_sign, self.at) if ends else max(self.last_sign, self.at + for_s)
@@ -399,7 +401,7 @@ class BuildingMachine(RuleBasedStateMachine):
 
     def settle(self, desk: Desk) -> None:
         """Do what was decided, as the service does."""
-        decisions = desk.hub.take()
+        decisions = desk.take()
         for record in decisions.incidents:
             if record.reset_utc is not None:
                 assert record.key in self.ended_at_node | self.asked_to_end, "it isn't over"
@@ -420,7 +422,7 @@ class BuildingMachine(RuleBasedStateMachine):
         heard = self.hears_receipts and self.is_alive and self.is_up
         if receipt.kind == "told":
             incident, _ = self.pressed[receipt.event]
-            answered = desk.hub.incidents.open[incident].record.answered
+            answered = desk.incidents[incident].answered
             assert self.taken.get(incident, 0) > answered, "told, and no target has taken it"
             if heard:
                 self.shows_received(receipt.event)

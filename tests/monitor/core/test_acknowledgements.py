@@ -17,7 +17,6 @@ from tests.monitor.core.node_messages import (
     about,
     alarm,
     heartbeat,
-    moment,
     press,
 )
 from tests.monitor.core.play import ESCALATE_S, INCIDENT, TWO_GROUPS, Play, ended_here, record_of
@@ -115,7 +114,7 @@ def test_an_acknowledgement_that_is_heard_again_after_a_further_press_delays_and
     play.hear(3.0, about(2, "acknowledged", 1, by="guard-desk"))
     told = play.told()
     for at in (20.0, 40.0, 60.0):
-        play.hub.receipts.unstored([EventKey(*ROOM, BOOT, 2)])
+        play.unstored(EventKey(*ROOM, BOOT, 2))
         play.hear(at, about(2, "acknowledged", 1, by="guard-desk"))
     before = play.told()
 
@@ -209,7 +208,7 @@ def test_an_acknowledgement_of_a_call_that_another_monitor_took_is_noted() -> No
 
     assert (play.record().key, play.record().acknowledged_by) == (INCIDENT, "guard-desk")
     assert play.told() == [("acknowledged", 0)]
-    assert play.hub.incidents.open == {}
+    assert play.incidents == {}
 
 
 @pytest.mark.parametrize(("full", "known"), [(False, True), (True, False)], ids=["as any", "where there is no room"])
@@ -219,7 +218,7 @@ def test_an_acknowledgement_shows_that_an_end_was_none(full: bool, known: bool) 
     play = Play(Remembered(closed=((INCIDENT, 1),), incidents=tuple(others)), targets=TWO_GROUPS)
 
     play.hear(1.0, replaced(about(3, "acknowledged", 1, by="key"), presses=2))
-    shown = INCIDENT in play.hub.incidents.open
+    shown = INCIDENT in play.incidents
     if not full:
         play.hear(2.0, press(2, incident=1, presses=2))
         play.until(200.0)
@@ -240,7 +239,7 @@ def test_an_acknowledgement_whose_answer_stays_away_until_the_end_is_told_to_nob
     play.until(15.0)
 
     assert play.told() == [("alarm", 0), ("reset", 0)]
-    assert play.hub.incidents.open == {}
+    assert play.incidents == {}
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["as it is", "after a restart"])
@@ -261,7 +260,7 @@ def test_an_acknowledgement_that_comes_after_the_end_is_stored_and_not_told(rest
     assert (record.key, record.acknowledged_by, record.answered) == (INCIDENT, "guard-desk", 2)
     assert record.acknowledged_utc is not None
     assert play.told() == told
-    assert play.hub.incidents.open == {}
+    assert play.incidents == {}
     assert play.receipts()[-1] == (BOOT, 2)
 
 
@@ -276,12 +275,12 @@ def test_who_is_coming_counts_for_each_monitor_of_a_history() -> None:
     play.hear(1.0, press(1))
     play.hear(2.0, alarm((1, "acknowledged")))
 
-    play.hub.stored(moment(10.0), Stored(incidents=(answered_elsewhere(answered=1),)))
+    play.stored(10.0, Stored(incidents=(answered_elsewhere(answered=1),)))
     play.until(1000.0)
 
     assert play.told() == [("alarm", 0)]
-    (opened,) = play.hub.incidents.of(ROOM)
-    assert (opened.record.is_answered, opened.record.acknowledged_by) == (True, "other-desk")
+    (record,) = play.incidents.values()
+    assert (record.is_answered, record.acknowledged_by) == (True, "other-desk")
 
 
 def test_a_press_is_told_of_which_an_acknowledgement_elsewhere_knew_nothing() -> None:
@@ -290,7 +289,7 @@ def test_a_press_is_told_of_which_an_acknowledgement_elsewhere_knew_nothing() ->
     play.hear(1.0, press(1))
     play.hear(2.0, press(2, incident=1, presses=2))
 
-    play.hub.stored(moment(3.0), Stored(incidents=(answered_elsewhere(answered=1, presses=2),)))
+    play.stored(3.0, Stored(incidents=(answered_elsewhere(answered=1, presses=2),)))
     play.until(3.0 + ESCALATE_S)
 
     assert play.told() == [("alarm", 0), ("alarm", 0), ("alarm", 0), ("alarm", 1)]
@@ -302,7 +301,7 @@ def test_a_press_is_told_that_another_monitor_alone_has_heard() -> None:
     play.hear(1.0, press(1))
     play.hear(2.0, about(2, "acknowledged", 1, by="guard-desk"))
 
-    play.hub.stored(moment(3.0), Stored(incidents=(record_of(INCIDENT, presses=2),)))
+    play.stored(3.0, Stored(incidents=(record_of(INCIDENT, presses=2),)))
     play.until(4.0)
 
     assert play.told() == [("alarm", 0), ("acknowledged", 0), ("alarm", 0)]
@@ -315,7 +314,7 @@ def test_what_the_history_said_before_a_press_is_old() -> None:
     play.hear(2.0, press(2, incident=1, presses=2))
 
     for there in (answered_elsewhere(answered=1), record_of(INCIDENT, reset_utc=START)):
-        play.hub.stored(moment(3.0), Stored(incidents=(there,)))
+        play.stored(3.0, Stored(incidents=(there,)))
     play.until(1.0 + ESCALATE_S)
 
     assert play.told() == [("alarm", 0), ("alarm", 0), ("alarm", 1)]

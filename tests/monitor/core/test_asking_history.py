@@ -5,7 +5,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from node.monitor.core.decisions.batch import Stored
-from tests.monitor.core.node_messages import BOOT, event, heartbeat, moment, press
+from tests.monitor.core.node_messages import BOOT, event, heartbeat, press
 from tests.monitor.core.play import INCIDENT, Play
 
 
@@ -28,13 +28,13 @@ def test_of_two_that_told_people_of_the_same_press_the_own_moment_stays() -> Non
     play = Play()
     play.hear(0.0, heartbeat())
     play.hear(1.0, press(1))
-    own = play.hub.incidents.open[INCIDENT].record
+    own = play.incidents[INCIDENT]
     assert own.told_utc is not None
 
     there = replace(own, told_utc=own.told_utc + timedelta(seconds=30))
-    play.hub.stored(moment(60.0), Stored(incidents=(there,)))
+    play.stored(60.0, Stored(incidents=(there,)))
 
-    assert play.hub.incidents.open[INCIDENT].record.told_utc == own.told_utc
+    assert play.incidents[INCIDENT].told_utc == own.told_utc
 
 
 def test_an_answer_to_a_call_that_ended_before_it_came_opens_nothing() -> None:
@@ -45,4 +45,4 @@ def test_an_answer_to_a_call_that_ended_before_it_came_opens_nothing() -> None:
 
     play.hear(2.0, event(2, "acknowledged", input="button", incident=f"{BOOT}-1", by="guard-desk"))
 
-    assert INCIDENT not in play.hub.incidents.open
+    assert INCIDENT not in play.incidents

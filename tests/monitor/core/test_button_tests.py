@@ -5,12 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from node.monitor.core.decisions.batch import Remembered
-from node.monitor.core.decisions.ledger import Moment
 from node.monitor.core.hub import REVIEW_S
+from node.monitor.core.model.monitor_settings import Place
 from node.monitor.core.model.records import Button, NodeRecord, Pause, Status, WalkTest
 from node.monitor.core.model.requests import EndWalkTest, StartWalkTest
-from node.monitor.core.view.build import view
-from tests.monitor.core.node_messages import BOOT, ROOM, SITE, START, event, heartbeat, moment, will
+from tests.monitor.core.node_messages import BOOT, ROOM, SITE, START, event, heartbeat, moment
 from tests.monitor.core.play import Play
 
 DAY_S = 86400.0
@@ -28,15 +27,20 @@ def walk(left_s: float, name: str = "walk-1") -> WalkTest:
     return WalkTest(id=name, site=SITE, nodes=(ROOM.node,), by="x", started_utc=START, until_utc=until)
 
 
-@pytest.mark.parametrize(("days", "found"), [(30.9, []), (31.0, ["M006"])])
-def test_a_button_is_overdue_by_the_calendar(days: float, found: list[str]) -> None:
+def overdue(play: Play, at: float = REVIEW_S) -> int:
+    """How many buttons should have been tested by then."""
+    play.jump(at)
+    return play.found().count("M006")
+
+
+@pytest.mark.parametrize(("days", "count"), [(30.9, 0), (31.0, 1)])
+def test_a_button_is_overdue_by_the_calendar(days: float, count: int) -> None:
     """Also what was tested before a restart."""
     play = Play(Remembered(buttons=(button(days),)))
+
     play.hear(0.5, heartbeat())
 
-    play.hub.button_tests.review(moment(1.0))
-
-    assert play.found() == found
+    assert overdue(play) == count
 
 
 UNSET = datetime(1970, 1, 1, 0, 0, 20, tzinfo=UTC)
@@ -45,16 +49,15 @@ UNSET = datetime(1970, 1, 1, 0, 0, 20, tzinfo=UTC)
 def test_a_date_of_a_clock_that_was_not_set_counts_from_when_it_is() -> None:
     """A monitor that starts in 1970 finds nothing overdue then, nor once the clock is set: a month later it does."""
     play = Play()
-    play.hub.button_tests.heartbeat(Moment(0.5, UNSET), ROOM, heartbeat())
-    play.hub.button_tests.review(Moment(1.0, UNSET + timedelta(seconds=1)))
-    unset = play.found()
+    play.clock_off = UNSET - START
+    play.hear(0.5, heartbeat())
+    unset = overdue(play)
 
-    play.hub.button_tests.review(moment(60.0))
-    at_the_jump, due = play.found(), play.hub.button_tests.due_utc(play.hub.button_tests.buttons[ROOM, "button"])
-    play.hub.button_tests.review(moment(60.0 + 31 * DAY_S))
+    play.clock_off = timedelta(0)
+    at_the_jump, due = overdue(play, 120.0), play.view().buttons[0].due
 
-    assert (unset, at_the_jump, play.found()) == ([], [], ["M006"])
-    assert due == moment(60.0).utc + timedelta(days=31)
+    assert (unset, at_the_jump, overdue(play, 120.0 + 31 * DAY_S)) == (0, 0, 1)
+    assert due == moment(120.0).utc + timedelta(days=31)
 
 
 def test_a_test_of_a_clock_that_was_ahead_is_counted_from_when_that_is_found() -> None:
@@ -62,11 +65,7 @@ def test_a_test_of_a_clock_that_was_ahead_is_counted_from_when_that_is_found() -
     play = Play(Remembered(buttons=(button(-1500.0),)))
     play.hear(0.5, heartbeat())
 
-    play.hub.button_tests.review(moment(1.0))
-    before = play.found()
-    play.hub.button_tests.review(moment(1.0 + 31 * DAY_S))
-
-    assert (before, play.found()) == ([], ["M006"])
+    assert (overdue(play), overdue(play, REVIEW_S + 31 * DAY_S)) == (0, 1)
 
 
 def test_a_start_without_a_set_clock_takes_no_date_for_a_wrong_one() -> None:
@@ -74,11 +73,11 @@ def test_a_start_without_a_set_clock_takes_no_date_for_a_wrong_one() -> None:
     play = Play(Remembered(buttons=(button(40.0),)))
     play.hear(0.5, heartbeat())
 
-    play.hub.button_tests.review(Moment(1.0, UNSET))
-    unset = play.found()
-    play.hub.button_tests.review(moment(60.0))
+    play.clock_off = UNSET - START
+    unset = overdue(play)
+    play.clock_off = timedelta(0)
 
-    assert (unset, play.found()) == ([], ["M006"])
+    assert (unset, overdue(play, 120.0)) == (0, 1)
 
 
 @pytest.mark.parametrize("days", [-1500.0, 20500.0], ids=["of the future", "of 1970"])
@@ -88,7 +87,7 @@ def test_mistaken_calls_of_a_wrong_clock_count_as_of_now(days: float) -> None:
     play = Play(Remembered(mistaken=calls))
     before = play.found()
 
-    play.hub.incidents.false_alarms.review(moment(366 * DAY_S))
+    play.jump(366 * DAY_S)
 
     assert (before, play.found()) == (["M007"], [])
 
@@ -99,26 +98,25 @@ def test_a_pause_of_a_clock_that_was_not_set_has_its_whole_time_after_a_restart(
     record = NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=BOOT, period_s=10.0)
     play = Play(Remembered(nodes=(record,), pauses=(pause,)))
 
-    shown = next(each for each in view(play.hub, moment(1.0), "1", {}).nodes)
+    shown = play.node(at=1.0)
     play.until(3590.0)
-    before = play.hub.fleet.nodes[ROOM].status
+    before = play.node().status
     play.until(3610.0)
 
     assert shown.paused_until == START + timedelta(hours=1)
-    assert (before, play.hub.fleet.nodes[ROOM].pause) == (Status.PAUSED, None)
+    assert (before, play.node().paused_by) == (Status.PAUSED, None)
 
 
 def test_a_test_ends_the_finding() -> None:
     """At once."""
     play = Play(Remembered(buttons=(button(40.0),)))
     play.hear(0.5, heartbeat())
-    play.hub.button_tests.review(moment(1.0))
-    overdue = play.found()
+    before = overdue(play)
 
-    play.hear(2.0, event(1, "tested", input="button", test=True))
-    play.hear(2.1, event(2, "test-confirmed", input="button", test=True, for_s=0.1))
+    play.hear(61.0, event(1, "tested", input="button", test=True))
+    play.hear(61.1, event(2, "test-confirmed", input="button", test=True, for_s=0.1))
 
-    assert (overdue, play.found()) == (["M006"], [])
+    assert (before, "M006" in play.found()) == (1, False)
 
 
 def test_a_test_whose_confirmation_comes_after_a_restart_counts() -> None:
@@ -130,7 +128,7 @@ def test_a_test_whose_confirmation_comes_after_a_restart_counts() -> None:
     play.hear(1.0, event(2, "test-confirmed", input="button", test=True, for_s=0.1))
 
     assert [each.reaction_s for each in play.all.tests] == [0.1]
-    assert play.hub.button_tests.buttons[ROOM, "button"].last_test_utc == before.all.tests[0].at_utc
+    assert play.view().buttons[0].last_test == before.all.tests[0].at_utc
 
 
 def test_a_test_of_a_button_that_found_no_room_is_confirmed_to_nobody() -> None:
@@ -152,32 +150,30 @@ def test_an_older_test_that_comes_late_takes_no_newer_ones_place() -> None:
     play.hear(1.0, late)
     play.hear(1.1, event(2, "test-confirmed", input="button", test=True, for_s=0.1))
 
-    assert play.hub.button_tests.buttons[ROOM, "button"] == button(1.0)
+    assert play.view().buttons[0].last_test == button(1.0).last_test_utc
 
 
 def test_a_clock_that_was_wrong_ends_the_finding_by_itself() -> None:
     """It said a date a month too late."""
     play = Play(Remembered(buttons=(button(1.0),)))
     play.hear(0.5, heartbeat())
-    play.hub.button_tests.review(moment(40 * DAY_S))
-    overdue = play.found()
+    play.clock_off = timedelta(days=40)
+    wrong = overdue(play)
 
-    play.hub.button_tests.review(moment(2.0))
+    play.clock_off = timedelta(0)
 
-    assert (overdue, play.found()) == (["M006"], [])
+    assert (wrong, overdue(play, 120.0)) == (1, 0)
 
 
 def test_a_button_that_was_taken_off_the_wall_is_nobodys_business() -> None:
     """Its node no longer names it."""
     play = Play(Remembered(buttons=(button(40.0), button(40.0, "other"))))
     play.hear(0.5, heartbeat(buttons=("button", "other")))
-    play.hub.button_tests.review(moment(1.0))
-    both = play.found()
+    both = overdue(play)
 
-    play.hear(2.0, heartbeat(buttons=("button",)))
-    play.hub.button_tests.review(moment(3.0))
+    play.hear(61.0, heartbeat(buttons=("button",)))
 
-    assert (both, play.found()) == (["M006", "M006"], ["M006"])
+    assert (both, overdue(play, 120.0)) == (2, 1)
 
 
 def test_a_confirmation_without_a_test_counts_nothing() -> None:
@@ -196,15 +192,16 @@ def test_a_confirmation_is_of_the_walk_test_of_its_test(ended: bool) -> None:
     play.hear(0.0, heartbeat())
     for _ in range(2):
         play.ask(1.0, StartWalkTest(SITE, "x", 600.0))
-    first, second = play.hub.button_tests.walks.values()
+    first, second = (each.id for each in play.view().walk_tests)
     play.hear(2.0, event(1, "tested", input="button", test=True))
     if ended:
-        play.ask(3.0, EndWalkTest(first.record.id, "x"))
+        play.ask(3.0, EndWalkTest(first, "x"))
 
     play.hear(4.0, event(2, "test-confirmed", input="button", test=True, for_s=0.1))
 
-    assert play.all.tests[-1].walk_test == first.record.id
-    assert (bool(first.tested), bool(second.tested)) == (not ended, False)
+    assert play.all.tests[-1].walk_test == first
+    tested = {each.id: bool(each.tested) for each in play.view().walk_tests}
+    assert tested == ({second: False} if ended else {first: True, second: False})
 
 
 @pytest.mark.parametrize(
@@ -215,23 +212,22 @@ def test_a_walk_test_goes_on_after_a_restart_until_its_end(left_s: float, ends: 
     play = Play(Remembered(walk_tests=(walk(left_s),)))
 
     play.until(ends - 0.1)
-    held = bool(play.hub.button_tests.walks)
+    held = bool(play.view().walk_tests)
     play.until(ends)
 
-    assert (held, bool(play.hub.button_tests.walks)) == (True, False)
+    assert (held, bool(play.view().walk_tests)) == (True, False)
     assert play.all.walk_tests[-1].ended_utc is not None
 
 
-def test_a_node_that_is_gone_is_not_told_of_an_end() -> None:
-    """The roster lost it, or it was never heard since."""
-    play = Play(Remembered(walk_tests=(walk(300.0),)))
-    play.hear(0.5, will(), retained=True)
-    play.hub.fleet.nodes[ROOM].boot = ""
+@pytest.mark.parametrize("roster", [(), (Place(ROOM),)], ids=["not in the roster", "not heard since"])
+def test_a_node_that_is_gone_is_not_told_of_an_end(roster: tuple[Place, ...]) -> None:
+    """A restart knows of the walk test alone."""
+    play = Play(Remembered(walk_tests=(walk(300.0),)), roster=roster)
 
     play.ask(1.0, EndWalkTest("walk-1", "x"))
 
     assert play.commands("walk-test-end") == []
-    assert play.hub.button_tests.walks == {}
+    assert play.view().walk_tests == ()
 
 
 def test_a_node_that_names_the_same_buttons_changes_nothing() -> None:

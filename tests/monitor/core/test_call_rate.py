@@ -109,7 +109,7 @@ def test_after_a_restart_the_finding_ends_by_itself() -> None:
     play = Play()
     for number in range(CALLS + 1):
         play.hear(1.0, press(number + 1))
-    known = tuple(play.hub.ledger.open.values())
+    known = tuple(play.findings.values())
 
     node = NodeRecord(node=ROOM, status=Status.UP, since_utc=START)
     again = Play(Remembered(findings=known, nodes=(node,)))

@@ -6,7 +6,6 @@ import pytest
 
 from node.monitor.core.commands.dispatch import ANSWER_S, PENDING_LIMIT
 from node.monitor.core.decisions.batch import Remembered
-from node.monitor.core.decisions.ledger import Moment, Respond
 from node.monitor.core.model.monitor_settings import Target
 from node.monitor.core.model.records import IncidentRecord, NodeKey
 from node.monitor.core.model.requests import (
@@ -150,6 +149,24 @@ def test_a_silence_says_no_presses() -> None:
     assert play.commands("silence")[0].arguments == {"incident": INCIDENT.incident}
 
 
+def test_requests_that_are_over_leave_nothing() -> None:
+    """Whether the node has answered, or has not."""
+    play = called()
+
+    def ask_all(at: float) -> None:
+        for _ in range(20):
+            play.ask(at, Identify(ROOM, DESK))
+        for command in play.commands("identify")[-10:]:
+            play.hear(at + 1.0, reply(command.id))
+        play.hear(at + ANSWER_S + 1.0, heartbeat())
+
+    ask_all(2.0)
+    size = play.size()
+    ask_all(12.0)
+
+    assert play.size() < size + 20
+
+
 def test_too_many_requests_are_refused() -> None:
     """Whoever asks a thousand things at once."""
     play = called()
@@ -171,7 +188,7 @@ def test_a_pause_has_an_end_within_a_month(for_s: float) -> None:
     answer = play.answer(number)
     assert answer is not None
     assert answer.outcome == "refused"
-    assert play.hub.fleet.nodes[ROOM].pause is None
+    assert play.node().paused_by is None
 
 
 @pytest.mark.parametrize("step_s", [0.0, 7_200.0], ids=["as it was said", "the clock was set"])
@@ -180,14 +197,13 @@ def test_a_pause_says_when_it_ends_and_which_one_it_replaces(step_s: float) -> N
     play = Play()
     play.hear(1.0, heartbeat())
     first = play.answer(play.ask(2.0, PauseNode(ROOM, "painters", "paint", 600.0)))
-    later = Moment(62.0, moment(62.0).utc + timedelta(seconds=step_s))
+    play.clock_off = timedelta(seconds=step_s)
 
-    play.hub.ask(later, 77, PauseNode(ROOM, DESK, "new cable", 120.0))
-    [second] = [each.answer for each in play.hub.take().says if isinstance(each, Respond)]
+    second = play.answer(play.ask(62.0, PauseNode(ROOM, DESK, "new cable", 120.0)))
 
-    replaced = Replaced("painters", moment(602.0).utc + timedelta(seconds=step_s))
+    replaced = Replaced("painters", moment(602.0).utc + play.clock_off)
     assert first == Answer("done", until=moment(602.0).utc)
-    assert second == Answer("done", until=later.utc + timedelta(seconds=120.0), replaces=replaced)
+    assert second == Answer("done", until=moment(182.0).utc + play.clock_off, replaces=replaced)
 
 
 def test_a_pause_is_ended_once() -> None:

@@ -5,11 +5,12 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from node.monitor.core.decisions.batch import Remembered
+from node.monitor.core.decisions.batch import Remembered, Stored
+from node.monitor.core.findings.self_check import SelfCheck
 from node.monitor.core.model.records import EventKey, NodeKey, NoticeKind
 from node.monitor.core.nodes.events.receipts import CALLS_ROOM, ROOM, STORING_S
 from node.protocol.messages import Event
-from tests.monitor.core.node_messages import BOOT, SITE, about, event, moment, press
+from tests.monitor.core.node_messages import BOOT, SITE, about, event, press
 from tests.monitor.core.node_messages import ROOM as NODE
 from tests.monitor.core.play import Play
 
@@ -20,7 +21,7 @@ def away() -> Play:
     """A hub whose history is away."""
     play = Play()
     play.store = False
-    play.hub.self_check.history_failed(moment(0.0), "away")
+    play.report(0.0, SelfCheck.history_failed, "away")
     return play
 
 
@@ -31,14 +32,14 @@ def waiting(play: Play, node: NodeKey = NODE) -> list[int]:
 
 def flooding(play: Play) -> list[tuple[str, str]]:
     """Whom M012 is about, and what."""
-    return [(key.node, key.subject) for key in play.hub.ledger.open if key.code == "M012"]
+    return [(key.node, key.subject) for key in play.findings if key.code == "M012"]
 
 
 def recover(play: Play, at: float) -> None:
     """All that waits is stored."""
     play.store = True
-    play.hub.self_check.history_works(moment(at))
-    play.hub.receipts.stored(moment(at), [each.key for each in play.all.events])
+    play.report(at, SelfCheck.history_works)
+    play.stored(at, Stored(events=tuple(each.key for each in play.all.events)))
     play.until(at + 1.0)
 
 
@@ -106,7 +107,7 @@ def test_an_event_that_comes_again_in_an_outage_waits_once() -> None:
         play.hear(float(at), call)
     once = waiting(play)
 
-    play.hub.self_check.history_works(moment(3_600.0))
+    play.report(3_600.0, SelfCheck.history_works)
     play.until(3_602.0 + STORING_S)
     play.hear(3_603.0 + STORING_S, call)
 
@@ -121,7 +122,7 @@ def test_a_flood_of_before_a_restart_is_over() -> None:
         play.hear(1.0, event(seq, "restored", input="button"))
     before = flooding(play)
 
-    play = Play(Remembered(findings=tuple(play.hub.ledger.open.values())))
+    play = Play(Remembered(findings=tuple(play.findings.values())))
     play.hear(0.5, event(1, "restored", input="button"))
     play.until(2.0)
 
@@ -130,13 +131,25 @@ def test_a_flood_of_before_a_restart_is_over() -> None:
 
 
 def test_what_the_history_refuses_leaves_its_room() -> None:
-    """Its node sends it again, and it is taken again; a node that is forgotten has no finding."""
+    """Its node sends it again, and it is taken again."""
     play = away()
     for seq in range(1, ROOM + 2):
         play.hear(1.0, event(seq, "restored", input="button"))
 
-    play.hub.receipts.unstored([EventKey(*NODE, BOOT, 1), EventKey(*NODE, BOOT, 1)])
+    play.unstored(EventKey(*NODE, BOOT, 1), EventKey(*NODE, BOOT, 1))
     play.hear(1.5, event(1, "restored", input="button"))
-    play.hub.receipts.forget(NODE)
 
     assert waiting(play)[ROOM:] == [1]
+
+
+def test_what_is_stored_waits_no_longer() -> None:
+    """Of its events a node's number is all that is kept."""
+    play = Play()
+    for seq in range(1, 101):
+        play.hear(1.0, event(seq, "restored", input="button"))
+    size = play.size()
+
+    for seq in range(101, 201):
+        play.hear(1.0, event(seq, "restored", input="button"))
+
+    assert play.size() < size + 100

@@ -6,17 +6,13 @@ from typing import Any
 import pytest
 
 from node.core.walk_test import RECENT_S
-from node.monitor.core.decisions.batch import Remembered
-from node.monitor.core.hub import Hub
 from node.monitor.core.model.monitor_settings import Place
 from node.monitor.core.model.records import NodeKey, Pause, Status
 from node.monitor.core.model.requests import StartWalkTest
-from node.monitor.core.view.build import view
 from tests.monitor.core.fleet_play import DOWN_S, LATE_S
 from tests.monitor.core.fleet_play import Play as FleetPlay
 from tests.monitor.core.node_messages import ROOM, SITE, START, about, alarm, birth, heartbeat, moment, press, will
-from tests.monitor.core.play import Play
-from tests.monitor.core.settings import settings_of
+from tests.monitor.core.play import DrivenHub, Play
 
 ELSEWHERE = NodeKey(SITE, "hall")
 
@@ -64,7 +60,7 @@ def test_what_a_broker_kept_of_a_stranger_makes_it_known_if_it_calls(message: An
 
     play.hear(1.0, message, retained=True)
 
-    assert [each.node for each in view(play.hub, moment(1.0), "1", {}).nodes] == [ROOM.node] * known
+    assert [each.node for each in play.view(1.0).nodes] == [ROOM.node] * known
 
 
 @pytest.mark.parametrize(("after_s", "real"), [(RECENT_S - 0.1, 1), (RECENT_S, 0)], ids=["a moment ago", "before"])
@@ -79,7 +75,7 @@ def test_a_button_that_was_pressed_a_moment_ago_has_no_test(after_s: float, real
     play.hear(10.0 + after_s, heartbeat(seq=2))
     play.ask(10.0 + after_s, StartWalkTest(SITE, "facilities", 600.0, nodes=nodes))
 
-    (walk,) = view(play.hub, moment(10.0 + after_s), "1", {}).walk_tests
+    (walk,) = play.view(10.0 + after_s).walk_tests
     assert len(walk.real) == real
 
 
@@ -92,15 +88,15 @@ def test_a_walk_test_of_another_node_knows_nothing_of_a_press() -> None:
 
     play.ask(11.0, StartWalkTest(SITE, "facilities", 600.0, nodes=(ELSEWHERE.node,)))
 
-    (walk,) = view(play.hub, moment(11.0), "1", {}).walk_tests
+    (walk,) = play.view(11.0).walk_tests
     assert len(walk.real) == 0
 
 
 def test_the_view_says_for_how_long_the_monitor_runs() -> None:
     """The clock of a machine that was started long ago shows more."""
-    hub = Hub(settings_of(), moment(3.0), Remembered(), "0000cafe")
+    hub = DrivenHub(at=3.0)
 
-    assert view(hub, moment(7.5), "1", {}).uptime_s == 4.5
+    assert hub.view(7.5).uptime_s == 4.5
 
 
 def test_the_view_says_when_a_node_was_heard_and_when_it_is_down() -> None:
@@ -108,6 +104,6 @@ def test_the_view_says_when_a_node_was_heard_and_when_it_is_down() -> None:
     play = Play()
     play.hear(5.0, heartbeat())
 
-    (node,) = view(play.hub, moment(7.5), "1", {}).nodes
+    (node,) = play.view(7.5).nodes
 
     assert (node.heard_s, node.due_s) == (2.5, DOWN_S - 2.5)

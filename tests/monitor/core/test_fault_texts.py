@@ -11,7 +11,7 @@ def test_a_code_has_up_to_8_characters() -> None:
 
     play.hear(0.0, heartbeat(faults=(("F9999999", ""), ("X99999999", ""))))
 
-    (finding,) = play.hub.ledger.open.values()
+    (finding,) = play.findings.values()
     assert (finding.count, finding.detail) == (2, "F9999999, X9999999")
 
 
@@ -21,7 +21,7 @@ def test_a_subject_has_up_to_200_characters() -> None:
 
     play.hear(0.0, heartbeat(faults=(("F001", "b" * 200), ("F020", "r" * 201))))
 
-    assert play.hub.ledger.open.keys() == {
+    assert play.findings.keys() == {
         FindingKey("F001", *ROOM, "b" * 200),
         FindingKey("F020", *ROOM, "r" * 200),
     }

@@ -1,17 +1,23 @@
 """Nodes that are no more: what brokers keep of them makes no node, and once forgotten nothing of them stands."""
 
 import pytest
+from msgspec.structs import replace
 
 from node.monitor.core import hub
 from node.monitor.core.decisions.ledger import ClearTopics
 from node.monitor.core.model.monitor_settings import Place
 from node.monitor.core.model.records import NodeKey, NoticeKind
 from node.monitor.core.model.requests import Answer, Forget, PauseNode, Reset
-from tests.monitor.core.node_messages import ROOM, SITE, alarm, birth, goodbye, heartbeat, press, will
+from tests.monitor.core.node_messages import ROOM, SITE, alarm, birth, event, goodbye, heartbeat, press, will
 from tests.monitor.core.play import INCIDENT, Play
 
 OLD = NodeKey(SITE, "room-213")
 ELSEWHERE = NodeKey("nord", "room-213")
+
+
+def nodes(play: Play) -> list[str]:
+    """Those that are known."""
+    return [each.node for each in play.view().nodes]
 
 
 def forget(play: Play, at: float, node: NodeKey = OLD) -> Answer | None:
@@ -32,7 +38,7 @@ def test_what_only_a_broker_remembers_is_no_node(play: Play, message: object) ->
     play.hear(0.0, heartbeat())
     play.until(5.0)
 
-    assert (play.found(), list(play.hub.fleet.nodes), play.hub.counts.dropped) == ([], [ROOM], 0)
+    assert (play.found(), nodes(play), play.view().counters.dropped) == ([], [ROOM.node], 0)
 
 
 def test_an_open_call_that_only_a_broker_remembers_is_told_all_the_same(play: Play) -> None:
@@ -67,14 +73,32 @@ def test_a_node_that_is_forgotten_leaves_nothing(play: Play) -> None:
         play.hear(float(at), heartbeat())
 
     assert (before, answer) == (["M001", "M005"], Answer("done"))
-    assert (play.found(), list(play.hub.fleet.nodes), list(play.hub.button_tests.buttons)) == (
-        [],
-        [ROOM],
-        [(ROOM, "button")],
-    )
+    assert (play.found(), nodes(play)) == ([], [ROOM.node])
+    assert [(each.node, each.input) for each in play.view().buttons] == [(ROOM.node, "button")]
     assert play.all.forgotten == [OLD]
     assert ClearTopics(OLD) in play.all.says
     assert [each.kind for each in play.all.notices if each.node == OLD.node].count(NoticeKind.CLEARED) == 0
+
+
+def test_of_a_node_that_is_forgotten_no_memory_is_left(play: Play) -> None:
+    """Whatever it has said, and by whatever name."""
+    gone = [NodeKey(SITE, f"old-{number}") for number in range(20)]
+    play.hear(0.0, heartbeat())
+    size = play.size()
+
+    for node in gone:
+        play.hear(1.0, birth(node), node)
+        play.hear(1.0, heartbeat(node, seq=9, faults=(("F030", ""),)), node)
+        play.hear(1.0, event(1, "shouted", node), node, unknown=("kind shouted",))
+        play.hear(1.0, event(2, "tested", node, input="button", test=True), node)
+        play.hear(1.0, replace(press(3, node), presses=2**53), node)
+        play.hear(1.0, alarm(node=node), node)
+        play.hear(2.0, goodbye(node), node)
+        forget(play, 3.0, node)
+    play.hear(4.0, heartbeat())
+
+    assert nodes(play) == [ROOM.node]
+    assert play.size() < size + len(gone)
 
 
 def test_it_is_known_again_as_soon_as_it_speaks(play: Play) -> None:

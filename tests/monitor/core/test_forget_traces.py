@@ -12,12 +12,12 @@ def test_a_node_that_was_forgotten_has_to_prove_itself_anew() -> None:
     play = Play()
     play.hear(0.0, heartbeat())
     play.hear(PROVEN_S, heartbeat())
-    before = set(play.hub.fleet.members.ours)
+    before = play.ours()
     play.hear(PROVEN_S + 1, goodbye())
 
     answer = play.answer(play.ask(PROVEN_S + 2, Forget(ROOM, "facilities")))
 
-    assert (before, answer, play.hub.fleet.members.ours) == ({ROOM}, Answer("done"), set())
+    assert (before, answer, play.ours()) == ({ROOM}, Answer("done"), set())
 
 
 def test_a_node_with_one_of_two_incidents_left_is_not_forgotten() -> None:

@@ -9,11 +9,9 @@ from node.monitor.core.model.requests import (
     Answer,
     Reset,
 )
-from node.monitor.core.view.build import view
 from node.protocol.messages import EventId, EventRange
 from tests.monitor.core.node_messages import (
     BOOT,
-    BROKER,
     LATER_BOOT,
     ROOM,
     SITE,
@@ -24,12 +22,11 @@ from tests.monitor.core.node_messages import (
     event,
     goodbye,
     heartbeat,
-    moment,
     press,
     reply,
     will,
 )
-from tests.monitor.core.play import ESCALATE_S, INCIDENT, Play
+from tests.monitor.core.play import ESCALATE_S, INCIDENT, TWO_GROUPS, Play
 
 
 def test_an_event_gets_its_receipt_once_it_is_stored_and_never_before() -> None:
@@ -39,8 +36,7 @@ def test_an_event_gets_its_receipt_once_it_is_stored_and_never_before() -> None:
 
     play.hear(1.0, press(1))
     before = play.receipts()
-    play.hub.receipts.stored(moment(1.1), [EventKey(*ROOM, BOOT, 1)])
-    play.all.says.extend(play.hub.take().says)
+    play.stored(1.1, Stored(events=(EventKey(*ROOM, BOOT, 1),)))
 
     assert before == []
     assert play.receipts() == [(BOOT, 1)]
@@ -113,7 +109,7 @@ def test_an_incident_goes_from_received_to_acknowledged_to_reset() -> None:
 
     assert play.told() == [("alarm", 0), ("acknowledged", 0), ("reset", 0)]
     assert (play.record().acknowledged_by, play.record().reset_reason) == ("guard-desk", "drill")
-    assert play.hub.incidents.open == {}
+    assert play.incidents == {}
 
 
 def test_an_unacknowledged_incident_is_told_level_by_level() -> None:
@@ -142,9 +138,9 @@ def test_an_acknowledgement_ends_the_levels() -> None:
 
 def test_an_unacknowledged_incident_is_not_forgotten_by_a_restart() -> None:
     """The next group is told a minute after it; what was told isn't again."""
-    before = Play(targets=(Target("t0", "json://x"), Target("t1", "json://x", level=1)))
+    before = Play(targets=TWO_GROUPS)
     before.hear(1.0, press(1))
-    play = Play(Remembered(incidents=(before.record(),)), targets=before.hub.settings.targets)
+    play = Play(Remembered(incidents=(before.record(),)), targets=TWO_GROUPS)
 
     play.until(ESCALATE_S + 0.5)
 
@@ -188,13 +184,13 @@ def test_a_normal_alone_closes_nothing() -> None:
     for at in range(10, 40, 10):
         play.hear(float(at), heartbeat(seq=1))
 
-    still_open = INCIDENT in play.hub.incidents.open
+    still_open = INCIDENT in play.incidents
     number = play.ask(40.0, Reset(INCIDENT, "guard-desk", "technical"))
     play.hear(40.1, reply(play.commands("reset")[0].id, "no-such-incident"))
 
     assert still_open
     assert play.answer(number) == Answer("done", "only-here")
-    assert play.hub.incidents.open == {}
+    assert play.incidents == {}
     assert "M009" not in play.found()
 
 
@@ -206,7 +202,7 @@ def test_a_listed_alarm_whose_event_never_comes_is_an_incident() -> None:
     play.until(10.9)
     before = play.told()
     play.until(11.5)
-    play.hub.stored(moment(11.5), Stored(incidents=(play.record(),)))
+    play.stored(11.5, Stored(incidents=(play.record(),)))
 
     assert before == []
     assert play.told() == [("alarm", 0)]
@@ -221,8 +217,8 @@ def test_an_event_that_another_monitor_holds_came() -> None:
     asked = play.record()
     before = play.found()
 
-    play.hub.stored(moment(11.6), Stored(incidents=(replaced(asked, held_utc=START),)))
-    play.hub.stored(moment(11.7), Stored(incidents=(asked,)))
+    play.stored(11.6, Stored(incidents=(replaced(asked, held_utc=START),)))
+    play.stored(11.7, Stored(incidents=(asked,)))
 
     assert asked.key == INCIDENT
     assert "M015" not in [*before, *play.found()]
@@ -233,12 +229,12 @@ def test_the_history_is_asked_again_once_somebody_holds_the_event() -> None:
     play = Play()
     play.hear(1.0, alarm((1, "active")), retained=True)
     play.until(11.5)
-    play.hub.stored(moment(11.5), Stored(incidents=(play.record(),)))
+    play.stored(11.5, Stored(incidents=(play.record(),)))
     found, given = play.found(), len(play.all.incidents)
 
     play.hear(12.0, alarm((1, "received")))
     asked = play.all.incidents[given:]
-    play.hub.stored(moment(12.1), Stored(incidents=(replaced(asked[0], held_utc=START),)))
+    play.stored(12.1, Stored(incidents=(replaced(asked[0], held_utc=START),)))
     play.hear(13.0, alarm((1, "received")))
 
     assert "M015" in found
@@ -268,7 +264,7 @@ def test_an_incident_that_was_reset_does_not_come_back() -> None:
     play.hear(3.0, alarm((1, "active")), retained=True)
     play.until(60.0)
 
-    assert play.hub.incidents.open == {}
+    assert play.incidents == {}
 
 
 def test_two_mistaken_calls_are_a_finding_about_the_button() -> None:
@@ -278,7 +274,7 @@ def test_two_mistaken_calls_are_a_finding_about_the_button() -> None:
         play.hear(float(first), press(first))
         play.hear(first + 0.5, about(first + 1, "reset", first, by="guard-desk", reason="mistaken"))
 
-    finding = play.hub.ledger.open[FindingKey("M007", *ROOM, "button")]
+    finding = play.findings[FindingKey("M007", *ROOM, "button")]
 
     assert finding.count == 2
     assert [each for each in play.all.notices if each.finding == finding.key] == []
@@ -310,7 +306,7 @@ def test_events_that_never_came_are_counted() -> None:
     for at in range(10, 90, 10):
         play.hear(float(at), heartbeat(seq=4))
 
-    finding = play.hub.ledger.open[FindingKey("M003", *ROOM, "")]
+    finding = play.findings[FindingKey("M003", *ROOM, "")]
 
     assert finding.count == 3
 
@@ -361,11 +357,11 @@ def test_a_broker_that_is_away_is_one_finding() -> None:
     for number in range(20):
         play.hear(0.0, heartbeat(node=NodeKey(SITE, f"n-{number}")), NodeKey(SITE, f"n-{number}"))
 
-    play.hub.link_down(moment(5.0), BROKER, "refused")
+    play.link_down(5.0, "refused")
     play.until(65.0)
 
     assert play.found() == ["M008"]
-    assert view(play.hub, moment(65.0), "1", {}).blind
+    assert play.view(65.0).blind
 
 
 def test_a_planned_stop_is_shown_as_such() -> None:
@@ -375,7 +371,7 @@ def test_a_planned_stop_is_shown_as_such() -> None:
 
     play.hear(10.0, goodbye(back_in_s=300.0))
 
-    shown = view(play.hub, moment(20.0), "1", {}).nodes[0]
+    shown = play.view(20.0).nodes[0]
     assert (shown.status.value, shown.reason, shown.planned_s) == ("down", "goodbye", 290.0)
 
 

@@ -9,10 +9,8 @@ from node.monitor.core.model.monitor_settings import Place
 from node.monitor.core.model.records import NodeRecord, NoticeKind, Pause, Status
 from node.monitor.core.model.requests import PauseNode, Resume
 from node.monitor.core.nodes.restored_nodes import GOODBYE_S
-from node.monitor.core.view.build import view
 from tests.monitor.core.node_messages import (
     BOOT,
-    BROKER,
     LATER_BOOT,
     OTHER_BROKER,
     ROOM,
@@ -20,7 +18,6 @@ from tests.monitor.core.node_messages import (
     birth,
     goodbye,
     heartbeat,
-    moment,
 )
 from tests.monitor.core.play import Play
 from tests.monitor.core.settings import TWO_BROKERS
@@ -30,7 +27,7 @@ DOWN_S = 19.0
 
 def status(play: Play) -> Status:
     """What is known of the one node."""
-    return play.hub.fleet.nodes[ROOM].status
+    return play.node().status
 
 
 @pytest.mark.parametrize("resumed_at", [None, 300.0], ids=["by itself", "by somebody"])
@@ -49,7 +46,7 @@ def test_a_node_that_was_stopped_in_a_pause_and_forgotten_is_told(resumed_at: fl
     play.until(ends + GOODBYE_S)
 
     assert (before, play.found()) == ([], ["M002"])
-    assert (status(play), play.hub.fleet.nodes[ROOM].reason) == (Status.DOWN, "goodbye")
+    assert (status(play), play.node().reason) == (Status.DOWN, "goodbye")
 
 
 def test_that_a_dead_node_is_paused_is_not_told_as_its_return() -> None:
@@ -110,8 +107,7 @@ def test_a_pause_outlives_no_clock(clock_off: float, left_s: float) -> None:
 
     play = Play(Remembered(nodes=(record,), pauses=(pause,)))
 
-    ends = play.hub.fleet.nodes[ROOM].pause_ends
-    assert ends == pytest.approx(left_s) or (left_s == 0.0 and status(play) is Status.LATE)
+    assert play.node().paused_until == START + timedelta(seconds=left_s)
     play.until(left_s + DOWN_S + 1.0)
     assert play.found() == ["M001"]
 
@@ -122,20 +118,20 @@ def test_what_came_before_the_last_sign_of_life_says_nothing_new() -> None:
     play.hear(0.0, heartbeat())
     play.hear(10.0, birth(boot=LATER_BOOT))
 
-    play.hub.hear(moment(9.9), BROKER, ROOM, heartbeat(period_s=60.0), retained=False)
+    play.hear(9.9, heartbeat(period_s=60.0))
 
-    tracked = play.hub.fleet.nodes[ROOM]
-    assert (tracked.boot, tracked.heard_at, tracked.period_s) == (LATER_BOOT, 10.0, 10.0)
+    shown = play.node(at=12.0)
+    assert (shown.boot, shown.heard_s, shown.period_s) == (LATER_BOOT, 2.0, 10.0)
 
 
 def test_a_way_is_known_by_what_came_late() -> None:
     """By which broker it came matters all the same."""
     play = Play(brokers=TWO_BROKERS)
-    play.hub.link_up(moment(0.0), OTHER_BROKER)
+    play.link_up(0.0, OTHER_BROKER)
     play.hear(10.0, heartbeat())
 
-    play.hub.hear(moment(9.9), OTHER_BROKER, ROOM, heartbeat(), retained=False)
-    play.hub.link_down(moment(11.0), BROKER, "gone")
+    play.hear(9.9, heartbeat(), broker=OTHER_BROKER)
+    play.link_down(11.0, "gone")
     play.until(10.0 + DOWN_S)
 
     assert status(play) is Status.DOWN
@@ -148,7 +144,7 @@ def test_a_node_that_was_taken_out_of_the_roster_is_forgotten() -> None:
 
     play = Play(Remembered(nodes=(record,), pauses=(pause,)), roster=())
 
-    assert play.hub.fleet.nodes == {}
+    assert play.view().nodes == ()
 
 
 def test_a_node_of_the_roster_is_as_it_was_before_a_restart() -> None:
@@ -157,8 +153,10 @@ def test_a_node_of_the_roster_is_as_it_was_before_a_restart() -> None:
 
     play = Play(Remembered(nodes=(record,)), roster=(Place(ROOM, "2"),))
 
-    tracked = play.hub.fleet.nodes[ROOM]
-    assert (tracked.status, tracked.boot, tracked.period_s, len(play.hub.fleet.nodes)) == (Status.UP, BOOT, 30.0, 1)
+    (shown,) = play.view().nodes
+    assert (shown.floor, shown.boot, shown.period_s) == ("2", BOOT, 30.0)
+    play.hear(1.0, heartbeat())
+    assert not play.all.flips, "it was up"
 
 
 def test_after_a_restart_a_node_is_shown_as_up_once_it_is_heard() -> None:
@@ -167,9 +165,9 @@ def test_after_a_restart_a_node_is_shown_as_up_once_it_is_heard() -> None:
     play = Play(Remembered(nodes=(record,)))
 
     play.until(5.0)
-    before = view(play.hub, moment(5.0), "1", {}).nodes[0].status
+    before = status(play)
     play.hear(6.0, heartbeat())
 
     assert before is Status.NEW
-    assert view(play.hub, moment(6.0), "1", {}).nodes[0].status is Status.UP
+    assert status(play) is Status.UP
     assert not play.all.flips

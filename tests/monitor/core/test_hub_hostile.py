@@ -11,7 +11,6 @@ from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.hub import REVIEW_S
 from node.monitor.core.model.records import NodeKey, Tally
 from node.monitor.core.nodes.events.heard_events import FIRST_UTC
-from node.monitor.core.view.build import view
 from node.protocol.messages import FAULTS_LIMIT, EventRange
 from tests.monitor.core.node_messages import BOOT, ROOM, SITE, START, about, birth, event, heartbeat, moment, press
 from tests.monitor.core.play import INCIDENT, Play, record_of
@@ -27,7 +26,7 @@ def test_nothing_happens_later_than_now(at_utc: str) -> None:
 
     play.until(2 * REVIEW_S)
 
-    button = view(play.hub, moment(2 * REVIEW_S), "1", {}).buttons[0]
+    button = play.view(2 * REVIEW_S).buttons[0]
     assert button.last_test == moment(1.0).utc
 
 
@@ -149,12 +148,15 @@ def test_who_invents_buttons_takes_no_other_nodes_room() -> None:
     for turn in range(3):
         names = tuple(f"b-{turn}-{number}" for number in range(50))
         play.hear(float(turn), heartbeat(buttons=names))
-    for seq in range(1, 100):
+    for seq in range(1, 51):
+        play.hear(9.0, event(seq, "tested", input=f"t-{seq}", test=True))
+    size = play.size()
+    for seq in range(51, 101):
         play.hear(9.0, event(seq, "tested", input=f"t-{seq}", test=True))
 
-    assert len(play.hub.button_tests.buttons) == NODE_BUTTONS_LIMIT
-    assert len(play.all.tests) == 99
-    assert play.hub.button_tests._pending == {}  # noqa: SLF001
+    assert len(play.view().buttons) == NODE_BUTTONS_LIMIT
+    assert len(play.all.tests) == 100
+    assert play.size() < size + 50
 
 
 def test_all_buttons_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,4 +168,4 @@ def test_all_buttons_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
         node = NodeKey(SITE, f"n-{number}")
         play.hear(0.0, heartbeat(node=node), node)
 
-    assert len(play.hub.button_tests.buttons) == 3
+    assert len(play.view().buttons) == 3

@@ -5,6 +5,7 @@ from hypothesis import settings
 from hypothesis.stateful import invariant
 
 from node.monitor.core.hub import TICK_S
+from node.monitor.core.incidents.known.unheard_incidents import LISTED_S
 from node.monitor.core.model.catalogue import OPEN_ALARM_UNSTORED, RESET_MISSING, UNTOLD
 from node.monitor.core.model.records import FindingKey, IncidentKey, IncidentRecord, NoticeKind, Status
 from tests.monitor.core.building_machine import (
@@ -34,13 +35,17 @@ class Building(BuildingMachine):
         for disk, desks in self.groups():
             known: set[IncidentKey] = set()
             for desk in desks:
-                known |= desk.hub.incidents.open.keys() | desk.hub.incidents.unheard.of(ROOM)
+                known |= desk.incidents.keys() | self.awaited(desk)
             for event_key, (incident, presses) in self.pressed.items():
                 if event_key not in disk.events or incident in known:
                     continue
                 ends = [desk.ended[incident] for desk in desks if incident in desk.ended]
                 assert ends or incident in self.ended_at_node, "forgotten"
                 assert presses <= max(ends, default=presses), "an end that wasn't one"
+
+    def awaited(self, desk: Desk) -> set[IncidentKey]:
+        """What the node listed a moment ago: its event may still come."""
+        return {key for key, at in desk.listed.items() if self.at - at <= LISTED_S + TICK_S}
 
     @invariant()
     def every_stored_incident_is_told(self) -> None:
@@ -65,25 +70,28 @@ class Building(BuildingMachine):
 
     def open_records(self) -> list[IncidentRecord]:
         """As the monitors have them."""
-        return [each.record for desk in self.desks for each in desk.hub.incidents.open.values()]
+        return [each for desk in self.desks for each in desk.incidents.values()]
 
     @invariant()
     def what_nobody_acknowledged_goes_on(self) -> None:
-        """Group by group, in time."""
+        """Group by group, in time; but while it is awaited who acknowledged, nobody is called."""
         for desk in self.desks:
-            for opened in desk.hub.incidents.open.values():
-                record = opened.record
-                if not record.is_answered and opened.answered_since is None:
-                    waits = record.told_level < LEVELS
-                    assert not waits or self.at - TICK_S <= opened.next_at <= self.at + ESCALATE_S
-                    assert waits or opened.next_at == float("inf")
+            for shown in desk.view().incidents:
+                if shown.phase == "acknowledged":
+                    continue
+                assert (shown.next_level_s is not None) == (shown.told_level < LEVELS)
+                if shown.next_level_s != 0.0:
+                    desk.late_at.pop(shown.id, None)
+                    assert (shown.next_level_s or 0.0) <= ESCALATE_S
+                else:
+                    assert self.at - desk.late_at.setdefault(shown.id, self.at) <= LISTED_S + TICK_S
 
     @invariant()
     def nothing_is_answered_by_who_did_not_know_of_it(self) -> None:
         """Neither for a monitor, nor on the disk."""
         for desk in self.desks:
-            for opened in desk.hub.incidents.open.values():
-                assert opened.record.answered <= self.may_know.get(opened.record.key, 0)
+            for record in desk.incidents.values():
+                assert record.answered <= self.may_know.get(record.key, 0)
         for disk in self.disks:
             for record in disk.incidents.values():
                 assert record.answered <= self.may_know.get(record.key, 0)
@@ -92,18 +100,8 @@ class Building(BuildingMachine):
     def no_dead_node_looks_alive(self) -> None:
         """20 s after its last sign of life."""
         for desk in self.desks:
-            tracked = desk.hub.fleet.nodes.get(ROOM)
-            if tracked is not None and self.is_up and self.at - self.last_sign >= KNOWN_WITHIN_S:
-                assert tracked.status not in (Status.UP, Status.LATE)
-
-    @invariant()
-    def nothing_grows(self) -> None:
-        """What waits is what was said, and what is asked again of an incident."""
-        incidents = len({key for key, _ in self.pressed.values()})
-        for desk in self.desks:
-            queued = sum(len(each.events) for each in desk.queue)
-            assert len(desk.hub.receipts._storing) <= len(self.unreceipted) + queued  # noqa: SLF001
-            assert len(desk.hub._dispatch._pending) <= self.asked + incidents  # noqa: SLF001
+            for node in desk.view().nodes if self.is_up and self.at - self.last_sign >= KNOWN_WITHIN_S else ():
+                assert node.status not in (Status.UP, Status.LATE)
 
     def commit_all(self) -> None:
         """The history has caught up."""
@@ -127,7 +125,7 @@ class Building(BuildingMachine):
     def no_event_is_missed(self) -> None:
         """Of an incident whose press is in the history; with a history of its own, a monitor may have missed some."""
         for desk in self.desks if self.shared else []:
-            assert OPEN_ALARM_UNSTORED.code not in {key.code for key in desk.hub.ledger.open}
+            assert OPEN_ALARM_UNSTORED.code not in desk.found()
 
     def calls(self, disk: Committed, incident: IncidentKey) -> set[str]:
         """The keys of what was told."""
@@ -139,7 +137,7 @@ class Building(BuildingMachine):
 
     def is_missing_its_end(self, desk: Desk, incident: IncidentKey) -> bool:
         """Whether another monitor, with a history of its own, had the event that ended it alone: it is asked for."""
-        found = FindingKey(RESET_MISSING.code, *ROOM, incident.incident) in desk.hub.ledger.open
+        found = FindingKey(RESET_MISSING.code, *ROOM, incident.incident) in desk.findings
         return not self.shared and found and incident in self.ended_at_node
 
     def teardown(self) -> None:
@@ -156,9 +154,9 @@ class Building(BuildingMachine):
             ended = any(incident in desk.ended for desk in self.desks)
             assert incident.incident in alarms or ended, "nobody was told"
         for desk in self.desks:
-            assert desk.hub.fleet.nodes[ROOM].status in (Status.UP, Status.PAUSED)
+            assert desk.node().status in (Status.UP, Status.PAUSED)
             for key in self.ended_at_node & desk.disk.incidents.keys():
-                ended = desk.disk.incidents[key].reset_utc is not None and key not in desk.hub.incidents.open
+                ended = desk.disk.incidents[key].reset_utc is not None and key not in desk.incidents
                 assert ended or self.is_missing_its_end(desk, key), "over, and still open"
             self.knows_every_press(desk)
 
@@ -184,14 +182,14 @@ class Building(BuildingMachine):
     def knows_every_press(self, desk: Desk) -> None:
         """Of the alarm that its node has: nobody is coming for a press that was told to another monitor alone."""
         if self.incident is not None:
-            opened = desk.hub.incidents.open.get(self.key())
-            known = desk.ended.get(self.key(), 0) if opened is None else opened.record.presses
+            opened = desk.incidents.get(self.key())
+            known = desk.ended.get(self.key(), 0) if opened is None else opened.presses
             assert known >= self.presses, "a press that nobody knows of"
 
     def who_is_told_is_said_to_be(self) -> None:
         """Every lamp says so in the end, whoever told people; and what nobody was told of is found."""
         for disk, desks in self.groups():
-            for record in (each.record for desk in desks for each in desk.hub.incidents.open.values()):
+            for record in [each for desk in desks for each in desk.incidents.values()]:
                 untold = {desk for desk in desks if self.finds_untold(desk, record.key)}
                 assert not untold or record.is_untold, "told, and found to be untold"
                 assert untold or not disk.incidents[record.key].is_untold, "untold, and not found"
@@ -209,14 +207,14 @@ class Building(BuildingMachine):
 
     def finds_untold(self, desk: Desk, key: IncidentKey) -> bool:
         """Whether this monitor says that nobody was told of it."""
-        return FindingKey(UNTOLD.code, *key.of, key.incident) in desk.hub.ledger.open
+        return FindingKey(UNTOLD.code, *key.of, key.incident) in desk.findings
 
     def has_called(self, desk: Desk, incident: IncidentKey) -> bool:
         """Whether all groups were, for the first press of which nobody knew who has answered, as far as it heard."""
-        opened = desk.hub.incidents.open.get(incident)
-        if opened is None:
+        record = desk.incidents.get(incident)
+        if record is None:
             return False
-        call = f"again:{opened.record.answered + 1}:" if opened.record.answered else ""
+        call = f"again:{record.answered + 1}:" if record.answered else ""
         calls = [key for key in self.calls(desk.disk, incident) if key.startswith(f"alarm:{incident}:{call}")]
         return all(any(key.endswith(f":{group}") for key in calls) for group in GROUPS)
 

@@ -15,13 +15,11 @@ from node.monitor.core.model.requests import (
     Reset,
     StartWalkTest,
 )
-from node.monitor.core.view.build import view
 from tests.monitor.core.node_messages import (
     ROOM,
     SITE,
     event,
     heartbeat,
-    moment,
     press,
     reply,
 )
@@ -70,7 +68,7 @@ def test_a_refusal_by_the_node_is_told(reason: str) -> None:
     play.hear(2.1, reply(play.commands("reset")[0].id, reason))
 
     assert play.answer(number) == Answer("refused", reason)
-    assert INCIDENT in play.hub.incidents.open
+    assert INCIDENT in play.incidents
 
 
 def test_a_dead_nodes_incident_can_be_ended_here() -> None:
@@ -83,7 +81,7 @@ def test_a_dead_nodes_incident_can_be_ended_here() -> None:
     number = play.ask(60.0, Reset(INCIDENT, "guard-desk", "real"))
 
     assert play.answer(number) == Answer("done", "only-here")
-    assert play.hub.incidents.open == {}
+    assert play.incidents == {}
 
 
 @pytest.mark.parametrize(
@@ -141,11 +139,11 @@ def test_a_tested_button_counts_once_its_node_had_the_receipt() -> None:
     play.hear(0.0, heartbeat())
     play.ask(1.0, StartWalkTest(SITE, "guard-desk", 600.0))
     play.hear(2.0, event(1, "tested", input="button", test=True, age_ms=0))
-    untested = view(play.hub, moment(3.0), "1", {}).walk_tests[0].untested
+    untested = play.view(3.0).walk_tests[0].untested
 
     play.hear(3.0, event(2, "test-confirmed", input="button", test=True, for_s=0.021))
 
-    shown = view(play.hub, moment(4.0), "1", {})
+    shown = play.view(4.0)
     assert untested == ("room-214/button",)
     assert shown.walk_tests[0].tested == ("room-214/button",)
     assert shown.buttons[0].last_test is not None
@@ -160,10 +158,10 @@ def test_a_walk_test_ends_by_itself() -> None:
     play.ask(1.0, StartWalkTest(SITE, "guard-desk", 600.0))
 
     play.until(600.9)
-    before = len(play.hub.button_tests.walks)
+    before = len(play.view().walk_tests)
     play.until(601.0)
 
-    assert (before, len(play.hub.button_tests.walks)) == (1, 0)
+    assert (before, len(play.view().walk_tests)) == (1, 0)
     assert play.all.walk_tests[-1].ended_utc is not None
 
 
@@ -173,9 +171,9 @@ def test_a_button_that_nobody_tests_is_overdue() -> None:
     due = 31 * 86400.0
     play.hear(0.0, heartbeat())
 
-    play.hub.time_passed(moment(due - 1.0))
+    play.jump(due - 1.0)
     before = play.found()
-    play.hub.time_passed(moment(due + REVIEW_S))
+    play.jump(due + REVIEW_S)
 
     assert "M006" not in before
     assert "M006" in play.found()

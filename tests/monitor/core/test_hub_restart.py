@@ -91,7 +91,7 @@ def test_a_broker_that_was_away_before_a_restart_is_told_as_back_once_it_is() ->
     play.until(60.0)
     while_away = play.found(), list(play.all.notices)
 
-    play.hub.link_up(moment(61.0), OTHER_BROKER)
+    play.link_up(61.0, OTHER_BROKER)
     play.until(62.0)
 
     assert while_away == (["M008"], [])
@@ -167,4 +167,4 @@ def test_an_acknowledged_incident_wakes_nobody_after_a_restart() -> None:
     play.until(200.0)
 
     assert play.told() == []
-    assert len(play.hub.incidents.open) == 2
+    assert len(play.incidents) == 2

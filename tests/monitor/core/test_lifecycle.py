@@ -11,7 +11,7 @@ from node.monitor.core.incidents.known import ended_incidents
 from node.monitor.core.incidents.known.open_incidents import OPEN_LIMIT
 from node.monitor.core.incidents.lifecycle import NORMAL_S
 from node.monitor.core.model.monitor_settings import Target
-from node.monitor.core.model.records import EventKey, IncidentKey, NodeKey
+from node.monitor.core.model.records import EventKey, NodeKey
 from node.monitor.core.nodes.events.receipts import STORING_S
 from node.protocol.messages import INCIDENTS_LIMIT
 from tests.monitor.core.node_messages import (
@@ -22,10 +22,16 @@ from tests.monitor.core.node_messages import (
     about,
     alarm,
     event,
+    heartbeat,
     moment,
     press,
 )
 from tests.monitor.core.play import ESCALATE_S, INCIDENT, TWO_GROUPS, Play, again, ended_here, record_of
+
+
+def mistaken(play: Play) -> dict[str, int]:
+    """By button: how many calls of the last year were mistaken."""
+    return {each.input: each.mistaken_calls for each in play.view().buttons}
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["as it is", "after a restart"])
@@ -39,7 +45,7 @@ def test_a_call_after_an_end_that_its_node_does_not_know_is_told(restart: bool) 
     play.hear(100.0, press(2, incident=1, presses=2))
 
     assert play.told()[-1] == ("alarm", 0)
-    assert INCIDENT in play.hub.incidents.open
+    assert INCIDENT in play.incidents
     assert play.all.notices[-1].key.endswith(":again:2:0")
 
 
@@ -53,7 +59,7 @@ def test_a_call_of_before_an_end_stays_ended(restart: bool) -> None:
 
     play.hear(2.0, press(1))
 
-    assert play.hub.incidents.open == {}
+    assert play.incidents == {}
     assert ("alarm", 0) not in play.told()
 
 
@@ -65,13 +71,14 @@ def test_a_call_of_before_an_end_that_counted_it_stays_ended() -> None:
 
     play.hear(3.0, press(2, incident=1, presses=2))
 
-    assert play.hub.incidents.open == {}
+    assert play.incidents == {}
     assert play.record().presses == 2
 
 
 def test_an_end_that_the_history_refused_is_an_end_when_it_comes_again() -> None:
     """So is an acknowledgement; and a mistaken call counts once."""
     play = Play()
+    play.hear(0.0, heartbeat())
     play.hear(1.0, press(1))
     play.store = False
     for at in (2.0, 3.0):
@@ -80,12 +87,12 @@ def test_an_end_that_the_history_refused_is_an_end_when_it_comes_again() -> None
             about(3, "reset", 1, by="guard-desk", reason="mistaken"),
         ):
             play.hear(at, said)
-        play.hub.receipts.unstored([EventKey(*ROOM, BOOT, 2), EventKey(*ROOM, BOOT, 3)])
+        play.unstored(EventKey(*ROOM, BOOT, 2), EventKey(*ROOM, BOOT, 3))
 
     keys = [each.key for each in play.all.notices]
     assert keys.count(f"reset:{INCIDENT}:1") == 2
     assert play.record().reset_reason == "mistaken"
-    assert play.hub.incidents.false_alarms.count(ROOM, "button") == 1
+    assert mistaken(play) == {"button": 1}
 
 
 def test_a_call_that_the_history_refused_is_told_when_it_comes_again() -> None:
@@ -94,7 +101,7 @@ def test_a_call_that_the_history_refused_is_told_when_it_comes_again() -> None:
     play.store = False
     play.hear(1.0, press(1))
     refused = len(play.all.notices), len(play.all.incidents)
-    play.hub.receipts.unstored([EventKey(*ROOM, BOOT, 1)])
+    play.unstored(EventKey(*ROOM, BOOT, 1))
 
     play.hear(11.0, press(1))
 
@@ -194,7 +201,7 @@ def test_all_that_were_called_by_a_press_are_when_it_comes_again() -> None:
     play.hear(70.0, about(2, "acknowledged", 1, by="guard-desk"))
     play.store = False
     play.hear(80.0, press(3, incident=1, presses=2))
-    play.hub.receipts.unstored([EventKey(*ROOM, BOOT, 3)])
+    play.unstored(EventKey(*ROOM, BOOT, 3))
     refused = len(play.all.notices)
 
     play.hear(90.0, press(3, incident=1, presses=2))
@@ -212,7 +219,7 @@ def test_what_the_history_refused_before_a_further_call_is_said_under_its_own_na
     play.hear(2.0, about(2, "acknowledged", 1, by="guard-desk"))
     play.hear(3.0, about(4, "acknowledged", 1, by="second"))
     play.hear(4.0, press(3, incident=1, presses=2))
-    play.hub.receipts.unstored([EventKey(*ROOM, BOOT, 1)])
+    play.unstored(EventKey(*ROOM, BOOT, 1))
 
     play.hear(5.0, press(1))
 
@@ -226,7 +233,7 @@ def test_a_press_that_is_heard_again_hides_no_further_one() -> None:
     play = Play()
     play.store = False
     play.hear(1.0, press(1))
-    play.hub.receipts.unstored([EventKey(*ROOM, BOOT, 1)])
+    play.unstored(EventKey(*ROOM, BOOT, 1))
     play.hear(100.0, press(1))
 
     play.hear(101.0, press(2, incident=1, presses=2))
@@ -257,14 +264,14 @@ def test_who_floods_keeps_no_other_nodes_first_call_from_being_told() -> None:
     nodes = [NodeKey(SITE, f"n-{number}") for number in range(OPEN_LIMIT // INCIDENTS_LIMIT + 1)]
     for node in nodes:
         for seq in range(1, INCIDENTS_LIMIT + 5):
-            play.hub.hear(moment(1.0), "broker-a:1883", node, press(seq, node=node), retained=False)
-    at_limit = len(play.hub.incidents.open)
+            play.hear(1.0, press(seq, node=node), node)
+    at_limit = len(play.incidents)
 
     play.hear(2.0, press(1))
 
     assert at_limit == OPEN_LIMIT
-    assert INCIDENT in play.hub.incidents.open
-    assert len(play.hub.incidents.of(nodes[0])) == INCIDENTS_LIMIT
+    assert INCIDENT in play.incidents
+    assert [key.of for key in play.incidents].count(nodes[0]) == INCIDENTS_LIMIT
     assert "M012" in play.found()
 
 
@@ -288,7 +295,7 @@ def test_a_call_that_is_held_stays_held_whatever_else_the_node_says() -> None:
         play.hear(1.0, event(2, "pressed", input="button", presses=1))
 
     assert play.receipts() == [(BOOT, 1), (BOOT, 2)] * 2
-    assert play.hub.counts.repeated == 2
+    assert play.view().counters.repeated == 2
 
 
 def test_an_incident_that_was_acknowledged_before_it_was_heard_wakes_no_next_group() -> None:
@@ -308,7 +315,7 @@ def test_an_event_that_is_no_call_begins_nothing(fields: dict[str, Any]) -> None
 
     play.hear(1.0, replaced(press(1), **fields))
 
-    assert play.hub.incidents.open == {}
+    assert play.incidents == {}
 
 
 def test_mistaken_calls_are_forgotten_after_a_year() -> None:
@@ -318,56 +325,61 @@ def test_mistaken_calls_are_forgotten_after_a_year() -> None:
     play = Play(Remembered(mistaken=mistaken))
     found = play.found()
 
-    play.hub.time_passed(moment(2 * day))
+    play.jump(2 * day)
 
     assert (found, play.found()) == (["M007"], [])
 
 
 def test_a_mistaken_call_of_more_than_a_year_ago_is_forgotten() -> None:
     """With its button: it may be gone."""
-    play = Play(Remembered(mistaken=((ROOM, "button", moment(-364 * 86400.0).utc),)))
-    before = play.hub.incidents.false_alarms.count(ROOM, "button")
+    buttons = ["button", *(f"gone-{number}" for number in range(1_000))]
+    calls = tuple((ROOM, name, moment(-364 * 86400.0).utc) for name in buttons)
+    play = Play(Remembered(mistaken=calls))
+    play.hear(0.0, heartbeat())
+    before, size = mistaken(play), play.size()
 
-    play.hub.time_passed(moment(2 * 86400.0))
+    play.jump(2 * 86400.0)
 
-    assert (before, play.hub.incidents.false_alarms.count(ROOM, "button")) == (1, 0)
-    assert play.hub.incidents.false_alarms._of == {}  # noqa: SLF001
+    assert (before, mistaken(play)) == ({"button": 1}, {"button": 0})
+    assert play.size() < size - len(buttons)
 
 
 def test_mistaken_calls_of_invented_buttons_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of buttons that are known go on being counted."""
     monkeypatch.setattr(false_alarms, "LIMIT", 2)
     play = Play()
+    play.hear(0.0, heartbeat(buttons=("button-1", "button-3", "button-5")))
 
     for seq in range(1, 9, 2):
         play.hear(float(seq), replaced(press(seq), input=f"button-{seq % 6}"))
         play.hear(float(seq), about(seq + 1, "reset", seq, by="guard-desk", reason="mistaken"))
 
-    assert [play.hub.incidents.false_alarms.count(ROOM, f"button-{number}") for number in (1, 3, 5)] == [2, 1, 0]
+    assert mistaken(play) == {"button-1": 2, "button-3": 1, "button-5": 0}
 
 
 def test_the_newest_ends_alone_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever invents ends fills no memory."""
+    """Whoever invents ends fills no memory. A call that comes after its end is over only if that is remembered."""
     monkeypatch.setattr(ended_incidents, "CLOSED_KEPT", 2)
     play = Play()
-
     for seq in range(1, 6):
         play.hear(float(seq), about(10 + seq, "reset", seq, by="guard-desk", reason="real"))
 
-    ended = [play.hub.incidents.ended(IncidentKey(*ROOM, f"{BOOT}-{seq}")) for seq in range(1, 6)]
-    assert ended == [None, None, None, 1, 1]
+    for seq in range(1, 6):
+        play.hear(10.0, replaced(press(seq), age_ms=10_000))
+
+    assert [key.incident for key in play.incidents] == [f"{BOOT}-{seq}" for seq in (1, 2, 3)]
 
 
 def test_what_is_not_about_a_call_changes_no_incident() -> None:
     """A silenced sound is the node's own matter."""
     play = Play()
     play.hear(1.0, press(1))
-    before = dict(play.hub.incidents.open)
+    before = dict(play.incidents)
 
     play.hear(2.0, about(2, "silenced", 1, by="guard-desk"))
     play.hear(3.0, event(3, "identified", by="guard-desk"))
 
-    assert play.hub.incidents.open == before
+    assert play.incidents == before
 
 
 def test_an_incident_that_went_on_ends_as_any_other() -> None:
@@ -378,19 +390,20 @@ def test_an_incident_that_went_on_ends_as_any_other() -> None:
 
     play.hear(101.0, replaced(about(3, "reset", 1, by="key", reason="mistaken"), presses=2))
 
-    assert play.hub.incidents.open == {}
-    assert play.hub.incidents.false_alarms.count(ROOM, "button") == 1
+    assert play.incidents == {}
+    assert mistaken(play) == {"button": 1}
 
 
 def test_a_test_that_is_ended_as_mistaken_is_no_mistaken_call() -> None:
     """As it is none after a restart."""
     play = Play()
+    play.hear(0.0, heartbeat())
     play.hear(1.0, replaced(press(1), test=True))
 
     play.hear(2.0, about(2, "reset", 1, by="key", reason="mistaken", test=True))
 
     assert play.record().reset_reason == "mistaken"
-    assert play.hub.incidents.false_alarms.count(ROOM, "button") == 0
+    assert mistaken(play) == {"button": 0}
 
 
 @pytest.mark.parametrize("asked_at", [2.0, 1.0 + NORMAL_S], ids=["before", "when somebody is to ask"])
@@ -402,11 +415,11 @@ def test_an_end_that_another_monitor_stored_is_one(asked_at: float) -> None:
     play.until(asked_at)
     asked = [each.key for each in play.all.incidents]
 
-    play.hub.stored(moment(asked_at), Stored(incidents=(record_of(INCIDENT, reset_utc=START),)))
+    play.stored(asked_at, Stored(incidents=(record_of(INCIDENT, reset_utc=START),)))
     play.until(100.0)
 
     assert asked == [INCIDENT] * (1 if asked_at < NORMAL_S else 2)
-    assert play.hub.incidents.open == {}
+    assert play.incidents == {}
     assert play.found() == []
     play.hear(101.0, replaced(press(1), age_ms=101_000))
     assert play.told() == []
@@ -418,13 +431,13 @@ def test_what_was_ended_here_and_pressed_once_more_goes_on() -> None:
     ended_here(play)
     told = play.told()
 
-    play.hub.stored(moment(61.0), Stored(incidents=(record_of(INCIDENT, presses=2),)))
+    play.stored(61.0, Stored(incidents=(record_of(INCIDENT, presses=2),)))
     play.until(61.0 + ESCALATE_S)
 
-    assert INCIDENT in play.hub.incidents.open
+    assert INCIDENT in play.incidents
     assert play.told() == [*told, ("alarm", 0), ("alarm", 1)]
     play.hear(200.0, replaced(about(3, "reset", 1, by="key", reason="mistaken"), presses=2))
-    assert play.hub.incidents.false_alarms.count(ROOM, "button") == 1
+    assert mistaken(play) == {"button": 1}
 
 
 def test_what_was_ended_here_stays_ended_where_the_history_says_the_same() -> None:
@@ -433,6 +446,6 @@ def test_what_was_ended_here_stays_ended_where_the_history_says_the_same() -> No
     ended_here(play)
 
     for there in (record_of(INCIDENT), record_of(INCIDENT, reset_utc=START)):
-        play.hub.stored(moment(61.0), Stored(incidents=(there,)))
+        play.stored(61.0, Stored(incidents=(there,)))
 
-    assert play.hub.incidents.open == {}
+    assert play.incidents == {}

@@ -76,7 +76,7 @@ def test_what_is_no_longer_listed_is_no_incident() -> None:
     play.hear(2.0, alarm((2, "active")))
     play.until(30.0)
 
-    assert [key.incident for key in play.hub.incidents.open] == [f"{BOOT}-2"]
+    assert [key.incident for key in play.incidents] == [f"{BOOT}-2"]
 
 
 def test_what_is_listed_again_was_not_over() -> None:
@@ -180,7 +180,7 @@ def test_a_list_with_more_presses_than_an_end_knew_of_opens_it_again(
     play.hear(100.0, alarm((1, phase), presses=presses))
     play.until(100.5 + LISTED_S)
 
-    assert (INCIDENT in play.hub.incidents.open) == is_open
+    assert (INCIDENT in play.incidents) == is_open
     if is_open:
         assert play.record().is_answered == (phase == "acknowledged")
         assert play.all.notices[-1].key.endswith(":again:2:0" if phase == "active" else f"{INCIDENT}:0")

@@ -26,7 +26,7 @@ def test_codes_that_nobody_knows_are_one_finding_of_their_node() -> None:
         play.hear(turn / 100, heartbeat(faults=codes))
 
     assert [each.key for each in play.all.raised] == [FindingKey("M023", *NODE, "")]
-    (finding,) = play.hub.ledger.open.values()
+    (finding,) = play.findings.values()
     assert (finding.count, finding.detail) == (FAULTS_LIMIT, "X999-0, X999-1, X999-10")
     assert len(play.all.notices) == 1
 
@@ -52,7 +52,7 @@ def test_faults_that_change_with_each_heartbeat_have_an_end() -> None:
     raised = [each for each in play.all.raised if each.key.code == "F020"]
     assert len(raised) <= ROOM + 60.0 / REFILL_S + 1
     assert len(play.all.notices) <= 2 * len(raised) + 2
-    assert FindingKey("M012", *NODE, "faults") in play.hub.ledger.open
+    assert FindingKey("M012", *NODE, "faults") in play.findings
 
 
 def test_faults_that_come_and_go_have_an_end_too() -> None:
@@ -89,14 +89,14 @@ def test_no_node_takes_another_ones_room() -> None:
 
     play.hear(0.1, heartbeat(node=OTHER, faults=(("F001", "button"),)), OTHER)
 
-    assert FindingKey("F001", *OTHER, "button") in play.hub.ledger.open
+    assert FindingKey("F001", *OTHER, "button") in play.findings
 
 
 def test_faults_of_before_a_restart_are_known() -> None:
     """What stands is told to nobody once more, and what doesn't is over."""
     before = Play()
     before.hear(0.0, heartbeat(faults=(("F001", "button"), ("F020", "record"), ("F999", ""))))
-    play = Play(Remembered(findings=tuple(before.hub.ledger.open.values())), roster=(Place(NODE),))
+    play = Play(Remembered(findings=tuple(before.findings.values())), roster=(Place(NODE),))
 
     play.hear(1.0, heartbeat(faults=(("F001", "button"),)))
 

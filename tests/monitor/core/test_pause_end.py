@@ -2,7 +2,7 @@
 
 from node.monitor.core.model.records import Status
 from node.monitor.core.model.requests import PauseNode
-from tests.monitor.core.node_messages import BROKER, ROOM, heartbeat, moment
+from tests.monitor.core.node_messages import ROOM, heartbeat
 from tests.monitor.core.play import Play
 
 PAUSE_S = 60.0
@@ -24,7 +24,7 @@ def test_a_node_whose_broker_is_away_is_not_late() -> None:
     play = _paused()
     for at in range(5, 50, 10):
         play.hear(float(at), heartbeat())
-    play.hub.link_down(moment(50.0), BROKER, "gone")
+    play.link_down(50.0, "gone")
 
     play.until(60.0)
 

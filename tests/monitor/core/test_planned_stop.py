@@ -6,8 +6,7 @@ from node.errors.faults import Severity
 from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.model.records import Finding, FindingKey, NodeRecord, Status
 from node.monitor.core.nodes.restored_nodes import GOODBYE_S
-from node.monitor.core.view.build import view
-from tests.monitor.core.node_messages import BOOT, ROOM, START, goodbye, heartbeat, moment
+from tests.monitor.core.node_messages import BOOT, ROOM, START, goodbye, heartbeat
 from tests.monitor.core.play import Play
 
 MONTH_S = 30 * 86_400.0
@@ -24,7 +23,7 @@ def test_a_node_may_stay_away_for_up_to_a_month(said: float | None, waits_s: flo
     play.hear(0.0, heartbeat())
     play.hear(5.0, goodbye(back_in_s=said))
 
-    assert view(play.hub, moment(5.0), "1", {}).nodes[0].planned_s == waits_s
+    assert play.view(5.0).nodes[0].planned_s == waits_s
 
 
 def test_after_a_restart_a_node_that_was_stopped_has_two_minutes() -> None:

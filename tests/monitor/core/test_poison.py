@@ -93,14 +93,14 @@ def test_what_no_node_says_is_refused_and_has_no_receipt(poison: Event) -> None:
     play.hear(1.0, poison)
 
     assert (play.receipts(), calls(play), play.found()) == ([], [], ["M024"])
-    assert play.hub.counts.dropped == 1
+    assert play.view().counters.dropped == 1
 
 
 def test_a_contradiction_is_shown_for_a_while() -> None:
     """Also after a restart; a node that is forgotten has none."""
     play = Play()
     play.hear(1.0, press(2, presses=2**53))
-    play = Play(Remembered(findings=tuple(play.hub.ledger.open.values())), roster=(Place(ROOM),))
+    play = Play(Remembered(findings=tuple(play.findings.values())), roster=(Place(ROOM),))
     play.until(SHOWN_S - 1.0)
     before = play.found()
 
@@ -170,7 +170,7 @@ def test_a_press_after_an_end_that_somebody_invented_is_told(presses: int, resta
     play.hear(100.0, real(500))
 
     assert calls(play) == [(f"{BOOT}-500", False)]
-    assert play.hub.incidents.open[replace_key(500)].record.presses == presses + 1
+    assert play.incidents[replace_key(500)].presses == presses + 1
 
 
 @pytest.mark.parametrize("listed", [False, True], ids=["its event", "its list"])
@@ -252,7 +252,7 @@ def test_a_repeat_is_no_further_press_whatever_its_clock_or_its_age(fields: dict
     play.hear(12.0, replace(first, **{"age_ms": 11_001, **fields}))
 
     assert calls(play, said) == []
-    assert play.hub.incidents.open[INCIDENT].record.presses == 1
+    assert play.incidents[INCIDENT].presses == 1
     assert play.found() == []
 
 
@@ -375,8 +375,8 @@ def test_whatever_was_written_a_real_press_is_told_as_real(
     play.until(at + 2.0)
 
     fresh = [each for each in play.all.notices[said:] if each.kind is NoticeKind.ALARM and not each.test]
-    opened = play.hub.incidents.open.get(replace_key(number))
-    calling = opened is not None and not (opened.record.test or opened.record.is_answered)
+    opened = play.incidents.get(replace_key(number))
+    calling = opened is not None and not (opened.test or opened.is_answered)
     told = any(each.incident == f"{BOOT}-{number}" for each in fresh) or (calling and number in _called(play))
     assert told or (BOOT, seq) not in play.receipts()[receipts:], "held, and nobody was told"
     if calling:

@@ -4,7 +4,7 @@ import pytest
 
 from node.monitor.core.commands.probes import ANSWER_S, AT_ONCE, PROBE_S, TRIES
 from node.monitor.core.model.records import NodeKey, Status
-from tests.monitor.core.node_messages import BROKER, LATER_BOOT, ROOM, SITE, birth, heartbeat, moment, reply, will
+from tests.monitor.core.node_messages import LATER_BOOT, ROOM, SITE, birth, heartbeat, reply, will
 from tests.monitor.core.play import Play
 
 
@@ -22,7 +22,7 @@ def newest(play: Play) -> str:
 
 def stay(play: Play, until: float) -> None:
     """The node beats until then."""
-    at = 10.0 * (play.hub.next_due // 10.0 + 1.0)
+    at = 10.0 * (play.next_due // 10.0 + 1.0)
     while at < until:
         play.hear(at, heartbeat())
         at += 10.0
@@ -118,7 +118,7 @@ def test_a_node_that_is_down_is_not_probed() -> None:
     play.hear(1.0, birth())
     play.hear(2.0, will())
     play.until(10.0)
-    assert play.hub.fleet.nodes[ROOM].status is Status.DOWN
+    assert play.node().status is Status.DOWN
 
     play.until(200.0)
     away = len(play.commands("probe"))
@@ -132,7 +132,7 @@ def test_nothing_is_missed_while_no_broker_is_reached() -> None:
     """What isn't sent isn't answered."""
     play = silent()
     play.hear(1.0, birth())
-    play.hub.link_down(moment(2.0), BROKER, "connection lost")
+    play.link_down(2.0, "connection lost")
 
     play.until(19.0)
 

@@ -4,8 +4,7 @@ import pytest
 
 from node.core.walk_test import RECENT_S
 from node.monitor.core.model.requests import Answer, Forget, StartWalkTest
-from node.monitor.core.view.build import view
-from tests.monitor.core.node_messages import ROOM, SITE, event, goodbye, heartbeat, moment, press
+from tests.monitor.core.node_messages import ROOM, SITE, event, goodbye, heartbeat, press
 from tests.monitor.core.play import Play
 
 
@@ -19,7 +18,7 @@ def test_a_button_that_was_pressed_within_5_minutes_before_is_real(ago_s: float,
 
     play.ask(1.0 + ago_s, StartWalkTest(SITE, "guard-desk", 600.0))
 
-    assert view(play.hub, moment(1.0 + ago_s), "1", {}).walk_tests[0].real == real
+    assert play.view(1.0 + ago_s).walk_tests[0].real == real
 
 
 def test_the_test_of_a_node_that_was_forgotten_is_never_confirmed() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from node.monitor.core.decisions.batch import Remembered
+from node.monitor.core.decisions.batch import Remembered, Stored
 from node.monitor.core.decisions.ledger import Moment
 from node.monitor.core.findings.self_check import BROKER_GRACE_S, SHORT_S, SHOWN_S, THROWS_S, SelfCheck
 from node.monitor.core.model.monitor_settings import Place, Target
@@ -14,7 +14,6 @@ from node.monitor.core.model.records import EventKey, FindingKey, NodeKey, Statu
 from node.monitor.core.model.requests import StartWalkTest
 from node.monitor.core.nodes.events.receipts import STORING_S
 from node.monitor.core.nodes.roster import STRANGERS_LIMIT
-from node.monitor.core.view.build import view
 from tests.monitor.core.node_messages import (
     BOOT,
     BROKER,
@@ -26,36 +25,34 @@ from tests.monitor.core.node_messages import (
     birth,
     event,
     heartbeat,
-    moment,
     press,
     reply,
     will,
 )
-from tests.monitor.core.play import Play
+from tests.monitor.core.play import DrivenHub, Play
 from tests.monitor.core.settings import TWO_BROKERS
 
 
 @pytest.mark.parametrize(
     ("what", "arguments", "code", "subject", "detail"),
     [
-        ("refused", (BROKER, "alarm/v1/x", 0x87), "M013", BROKER, "alarm/v1/x (0x87)"),
-        ("refused", (BROKER, "alarm/v1/x", 0x95), "M037", BROKER, "alarm/v1/x (0x95)"),
-        ("refused", (BROKER, "alarm/v1/x", 0x97), "M037", BROKER, "alarm/v1/x (0x97)"),
-        ("refused", (BROKER, "alarm/v1/x", 0x9A), "M036", BROKER, "alarm/v1/x (0x9A)"),
-        ("stolen", (BROKER,), "M014", BROKER, ""),
-        ("flooded", ("messages",), "M012", "messages", ""),
+        (SelfCheck.refused, (BROKER, "alarm/v1/x", 0x87), "M013", BROKER, "alarm/v1/x (0x87)"),
+        (SelfCheck.refused, (BROKER, "alarm/v1/x", 0x95), "M037", BROKER, "alarm/v1/x (0x95)"),
+        (SelfCheck.refused, (BROKER, "alarm/v1/x", 0x97), "M037", BROKER, "alarm/v1/x (0x97)"),
+        (SelfCheck.refused, (BROKER, "alarm/v1/x", 0x9A), "M036", BROKER, "alarm/v1/x (0x9A)"),
+        (SelfCheck.stolen, (BROKER,), "M014", BROKER, ""),
+        (SelfCheck.flooded, ("messages",), "M012", "messages", ""),
     ],
 )
 def test_what_is_seen_is_shown_for_a_minute_after_the_last_time(
-    what: str, arguments: tuple[Any, ...], code: str, subject: str, detail: str
+    what: Callable[..., None], arguments: tuple[Any, ...], code: str, subject: str, detail: str
 ) -> None:
     """And told once."""
     play = Play()
 
     for at in (1.0, 31.0):
-        play.until(at)
-        getattr(play.hub.self_check, what)(moment(at), *arguments)
-    finding = next(iter(play.hub.ledger.open.values()))
+        play.report(at, what, *arguments)
+    finding = next(iter(play.findings.values()))
     play.until(31.0 + SHOWN_S - 0.5)
     before = play.found()
     play.until(31.0 + SHOWN_S + 0.5)
@@ -69,18 +66,18 @@ def test_what_was_too_much_is_counted_and_shown() -> None:
     """Somebody floods."""
     play = Play()
 
-    play.hub.dropped(moment(1.0), 7)
+    play.dropped(1.0, 7)
 
-    assert (play.hub.counts.malformed, play.hub.counts.dropped, play.found()) == (0, 7, ["M012"])
+    assert (play.view().counters.malformed, play.view().counters.dropped, play.found()) == (0, 7, ["M012"])
 
 
 def test_what_means_nothing_is_counted_alone() -> None:
     """One wrong message is nobody's business."""
     play = Play()
 
-    play.hub.dropped(moment(1.0), 3, malformed=True)
+    play.dropped(1.0, 3, malformed=True)
 
-    assert (play.hub.counts.malformed, play.hub.counts.dropped, play.found()) == (3, 0, [])
+    assert (play.view().counters.malformed, play.view().counters.dropped, play.found()) == (3, 0, [])
 
 
 def test_strangers_beyond_their_limit_are_counted_and_shown() -> None:
@@ -91,32 +88,32 @@ def test_strangers_beyond_their_limit_are_counted_and_shown() -> None:
 
     play.hear(2.0, press(1))
 
-    assert play.hub.counts.dropped == 2
+    assert play.view().counters.dropped == 2
     assert "M012" in play.found()
     assert play.receipts() == [(BOOT, 1)]
-    assert view(play.hub, moment(2.0), "1", {}).counters.unknown_nodes == 2
+    assert play.view(2.0).counters.unknown_nodes == 2
 
 
 def test_a_history_that_fails_is_found_until_it_works() -> None:
     """The API says so, too."""
     play = Play()
 
-    play.hub.self_check.history_failed(moment(1.0), "disk full")
-    failing = play.found(), view(play.hub, moment(1.0), "1", {}).history_ok
-    play.hub.self_check.history_works(moment(2.0))
+    play.report(1.0, SelfCheck.history_failed, "disk full")
+    failing = play.found(), play.view(1.0).history_ok
+    play.report(2.0, SelfCheck.history_works)
 
     assert failing == (["M011"], False)
-    assert (play.found(), play.hub.self_check.history_ok) == ([], True)
+    assert (play.found(), play.view().history_ok) == ([], True)
 
 
 def test_a_target_that_fails_is_found_until_it_works() -> None:
     """With what it said."""
     play = Play(targets=(Target("mail", "json://x"),))
 
-    play.hub.self_check.target_failed(moment(1.0), "mail", "refused")
-    failing = view(play.hub, moment(1.0), "1", {"mail": (3, 4)}).targets[0]
-    play.hub.self_check.target_works(moment(2.0), "mail")
-    works = view(play.hub, moment(2.0), "1", {}).targets[0]
+    play.report(1.0, SelfCheck.target_failed, "mail", "refused")
+    failing = play.view(1.0, {"mail": (3, 4)}).targets[0]
+    play.report(2.0, SelfCheck.target_works, "mail")
+    works = play.view(2.0).targets[0]
 
     assert (failing.failing, failing.problem, failing.waiting, failing.told) == (True, "refused", 3, 4)
     assert (works.failing, works.problem, works.waiting, works.told) == (False, "", 0, 0)
@@ -126,15 +123,15 @@ def test_a_target_that_fails_is_found_until_it_works() -> None:
 def test_a_broker_is_missed_after_its_grace() -> None:
     """A link that only blinks is nobody's business; how long it is away counts from its loss."""
     play = Play()
-    play.hub.link_down(moment(1.0), BROKER, "reset")
+    play.link_down(1.0, "reset")
     play.until(4.0)
-    play.hub.link_down(moment(4.0), BROKER, "refused")
+    play.link_down(4.0, "refused")
 
     play.until(1.0 + BROKER_GRACE_S - 0.5)
     before = play.found()
     play.until(1.0 + BROKER_GRACE_S + 0.5)
     after = play.found()
-    play.hub.link_up(moment(8.0), BROKER)
+    play.link_up(8.0)
 
     assert (before, after, play.found()) == ([], ["M008"], [])
     assert [each.detail for each in play.all.raised] == ["refused"]
@@ -154,14 +151,14 @@ def test_a_broker_is_missed_after_its_grace() -> None:
 def test_what_stands_in_a_brokers_own_way_is_named_as_that(problem: str, code: str) -> None:
     """With its own next step, and in the place of what was found before; nothing stands once it is reached."""
     play = Play()
-    play.hub.link_down(moment(1.0), BROKER, "connection lost")
+    play.link_down(1.0, "connection lost")
     play.until(1.0 + BROKER_GRACE_S + 0.5)
     before = play.found()
 
-    play.hub.link_down(moment(8.0), BROKER, problem)
+    play.link_down(8.0, problem)
     play.until(9.0)
     after = play.found()
-    play.hub.link_up(moment(10.0), BROKER)
+    play.link_up(10.0)
 
     assert (before, after, play.found()) == (["M008"], [code], [])
 
@@ -169,10 +166,10 @@ def test_what_stands_in_a_brokers_own_way_is_named_as_that(problem: str, code: s
 def test_a_refusal_that_is_shown_stands_though_the_broker_is_reached_again() -> None:
     """The next session may not have said it yet."""
     play = Play()
-    play.hub.self_check.refused(moment(1.0), BROKER, "alarm/v1/x", 0x97)
+    play.report(1.0, SelfCheck.refused, BROKER, "alarm/v1/x", 0x97)
 
-    play.hub.link_down(moment(2.0), BROKER, "connection lost")
-    play.hub.link_up(moment(3.0), BROKER)
+    play.link_down(2.0, "connection lost")
+    play.link_up(3.0)
 
     assert play.found() == ["M037"]
 
@@ -180,9 +177,9 @@ def test_a_refusal_that_is_shown_stands_though_the_broker_is_reached_again() -> 
 def fall(play: Play, at: float, lasted_s: float, reason: str = "receive maximum exceeded (0x93)") -> None:
     """A session begins at this instant and ends so much later."""
     play.until(at)
-    play.hub.link_up(moment(at), BROKER)
+    play.link_up(at)
     play.until(at + lasted_s)
-    play.hub.link_down(moment(at + lasted_s), BROKER, reason)
+    play.link_down(at + lasted_s, reason)
 
 
 def test_a_broker_that_throws_the_monitor_off_again_and_again_is_found() -> None:
@@ -192,7 +189,7 @@ def test_a_broker_that_throws_the_monitor_off_again_and_again_is_found() -> None
         fall(play, at, 2.0)
     thrown = play.found()
 
-    play.hub.link_up(moment(23.0), BROKER)
+    play.link_up(23.0)
     play.until(23.0 + SHORT_S - 1.0)
     before = play.found()
     play.until(23.0 + SHORT_S + 1.0)
@@ -225,10 +222,10 @@ def test_a_throw_of_before_a_restart_stands_until_a_session_has_lasted() -> None
     before = Play()
     for at in (10.0, 15.0, 20.0):
         fall(before, at, 2.0)
-    play = Play(Remembered(findings=tuple(before.hub.ledger.open.values())))
+    play = Play(Remembered(findings=tuple(before.findings.values())))
     found = play.found()
 
-    play.hub.link_up(moment(1.0), BROKER)
+    play.link_up(1.0)
     play.until(1.0 + SHORT_S + 1.0)
 
     assert (found, play.found()) == (["M034"], [])
@@ -245,7 +242,7 @@ def test_what_a_broker_kept_is_no_sign_of_life(message: Any) -> None:
 
     play.hear(1.0, message, retained=True)
 
-    assert play.hub.fleet.nodes[ROOM].heard_at is None
+    assert play.node().heard_s is None
     assert (play.receipts(), play.all.events) == ([], [])
 
 
@@ -255,7 +252,7 @@ def test_a_list_that_comes_now_is_a_sign_of_life() -> None:
 
     play.hear(1.0, alarm())
 
-    assert play.hub.fleet.nodes[ROOM].status is Status.UP
+    assert play.node().status is Status.UP
 
 
 def test_an_event_that_is_never_stored_is_taken_again() -> None:
@@ -280,9 +277,9 @@ def test_how_long_storing_took_is_measured_once() -> None:
     key = EventKey(*ROOM, BOOT, 1)
 
     for at in (1.25, 9.0):
-        play.hub.receipts.stored(moment(at), [key])
+        play.stored(at, Stored(events=(key,)))
 
-    assert (play.hub.counts.stored, play.hub.counts.stored_s) == (1, 0.25)
+    assert (play.view().counters.stored, play.view().counters.stored_s) == (1, 0.25)
 
 
 def test_what_was_missing_and_came_is_missing_no_more() -> None:
@@ -314,13 +311,13 @@ def test_a_faulty_heartbeat_that_says_the_same_changes_nothing() -> None:
 def test_a_will_of_a_boot_that_nobody_heard_of_says_nothing_of_the_one_that_speaks() -> None:
     """It was on its way for long."""
     play = Play(brokers=TWO_BROKERS)
-    play.hub.link_up(moment(0.0), OTHER_BROKER)
+    play.link_up(0.0, OTHER_BROKER)
     play.hear(1.0, heartbeat(boot=LATER_BOOT))
 
     play.hear(2.0, will(), broker=OTHER_BROKER)
     play.until(10.0)
 
-    assert play.hub.fleet.nodes[ROOM].status is Status.UP
+    assert play.node().status is Status.UP
 
 
 def test_a_broker_by_which_a_node_never_came_says_nothing_of_it() -> None:
@@ -328,32 +325,36 @@ def test_a_broker_by_which_a_node_never_came_says_nothing_of_it() -> None:
     play = Play(brokers=TWO_BROKERS)
     play.hear(1.0, heartbeat())
 
-    play.hub.link_up(moment(15.0), OTHER_BROKER)
+    play.link_up(15.0, OTHER_BROKER)
     play.until(20.0)
 
-    assert play.hub.fleet.nodes[ROOM].status is Status.DOWN
+    assert play.node().status is Status.DOWN
 
 
 def test_deadlines_of_nodes_wait_for_no_tick() -> None:
     """What is due between two ticks is decided at its own time."""
     play = Play()
     play.hear(0.1, heartbeat())
-    play.hub.time_passed(moment(0.6))
+    play.jump(0.6)
 
-    play.hub.time_passed(moment(0.7))
+    play.jump(0.7)
 
-    assert play.hub.next_due == 1.1
+    assert play.next_due == 1.1
 
 
 def test_a_batch_knows_whether_there_is_anything_to_store() -> None:
     """A receipt alone is none."""
-    play = Play()
-    play.hear(1.0, press(1))
-    play.hub.hear(moment(2.0), BROKER, ROOM, press(1), retained=False)
-    said = play.hub.take()  # held and told
-    play.hub.hear(moment(2.0), BROKER, ROOM, press(2, incident=1, presses=2), retained=False)
+    hub = DrivenHub()
+    hub.link_up(0.0)
+    hub.hear(1.0, press(1))
+    hub.stored(1.0, Stored(events=(EventKey(*ROOM, BOOT, 1),)))
+    hub.accept(1.0)
+    hub.take()
+    hub.hear(3.0, press(1))
+    said = hub.take()  # held and told
+    hub.hear(3.0, press(2, incident=1, presses=2))
 
-    decided = play.hub.take()
+    decided = hub.take()
 
     assert (len(said.says), said.to_store, decided.to_store) == (2, False, True)
 
@@ -364,9 +365,9 @@ def test_the_view_shows_what_a_walk_test_still_wants() -> None:
     play.hear(0.0, heartbeat())
     play.ask(1.0, StartWalkTest(SITE, "x", 600.0))
 
-    shown = view(play.hub, moment(2.0), "1", {})
-    play.hub.link_down(moment(3.0), BROKER, "gone")
-    away = view(play.hub, moment(4.0), "1", {}).nodes[0]
+    shown = play.view(2.0)
+    play.link_down(3.0, "gone")
+    away = play.view(4.0).nodes[0]
 
     assert shown.walk_tests[0].left_s == 599.0
     assert (shown.nodes[0].place, shown.nodes[0].floor, shown.nodes[0].due_s) == ("Counter", "2", 17.0)
@@ -388,13 +389,12 @@ def test_a_file_that_cannot_be_used_is_found_until_it_can(
     """With its name; people are told once, however often the monitor is started meanwhile."""
     target = Target("mail", "json://x", url_file=Path("/etc/mail.url"))
     play = Play(targets=(target,))
-    see(play.hub.self_check, moment(1.0), "/etc/file is empty")
-    finding = play.hub.ledger.open[FindingKey(code, "", "", subject)]
+    play.report(1.0, see, "/etc/file is empty")
+    finding = play.findings[FindingKey(code, "", "", subject)]
     again = Play(Remembered(findings=(finding,)), targets=(target,))
-    see(again.hub.self_check, moment(2.0), "/etc/file is empty")
-    again.until(2.0)
+    again.report(2.0, see, "/etc/file is empty")
     standing = again.found()
-    see(again.hub.self_check, moment(3.0), "")
+    again.report(3.0, see, "")
 
     assert finding.detail == "/etc/file is empty"
     assert (standing, again.found()) == ([code], [])
@@ -404,12 +404,12 @@ def test_a_file_that_cannot_be_used_is_found_until_it_can(
 def test_an_address_that_cannot_be_served_is_found_until_it_can_also_over_a_restart() -> None:
     """It is said anew after each start, so a restart ends nothing by itself."""
     play = Play()
-    play.hub.self_check.address_failed(moment(1.0), "api", "127.0.0.1 port 8780: Address already in use")
-    (found,) = play.hub.ledger.open.values()
+    play.report(1.0, SelfCheck.address_failed, "api", "127.0.0.1 port 8780: Address already in use")
+    (found,) = play.findings.values()
 
     restarted = Play(Remembered(findings=(found,)))
     before = restarted.found()
-    restarted.hub.self_check.address_works(moment(1.0), "api")
+    restarted.report(1.0, SelfCheck.address_works, "api")
 
     assert (found.key, found.detail) == (
         FindingKey("M040", "", "", "guard-desk/api"),
@@ -420,24 +420,26 @@ def test_an_address_that_cannot_be_served_is_found_until_it_can_also_over_a_rest
 
 def test_what_was_found_before_the_history_could_be_read_stands_on() -> None:
     """Of these things only a change is told; but that the history fails is over, and what is a node's is heard anew."""
-    before = Play()
-    before.hub.self_check.address_failed(moment(1.0), "api", "taken")
-    before.hub.self_check.target_failed(moment(1.0), "guards", "HTTP 500")
-    before.hub.self_check.history_failed(moment(1.0), "E027 no history")
-    before.hub.ledger.raise_finding(moment(1.0), FindingKey("M001", *ROOM, ""))
-    after = Play()
+    guards = Target("guards", "json://x")
+    before = Play(targets=(guards,))
+    before.hear(0.0, heartbeat())
+    before.report(1.0, SelfCheck.address_failed, "api", "taken")
+    before.report(1.0, SelfCheck.target_failed, "guards", "HTTP 500")
+    before.report(1.0, SelfCheck.history_failed, "E027 no history")
+    before.until(30.0)
+    after = Play(targets=(guards,))
 
-    after.hub.self_check.go_on(moment(2.0), before.hub.self_check.targets, before.hub.ledger.open.values())
+    after.go_on(2.0, before)
 
-    assert sorted(after.found()) == ["M010", "M040"]
-    assert after.hub.self_check.targets["guards"].failing
+    assert (before.found(), after.found()) == (["M001", "M010", "M011", "M040"], ["M010", "M040"])
+    assert after.view().targets[0].failing
 
 
 def test_a_history_in_memory_is_found_anew_after_each_start() -> None:
     """It may be on a disk by then."""
     play = Play()
-    play.hub.self_check.history_in_memory(moment(1.0), "/run/alarm-monitor")
-    (found,) = play.hub.ledger.open.values()
+    play.report(1.0, SelfCheck.history_in_memory, "/run/alarm-monitor")
+    (found,) = play.findings.values()
 
     restarted = Play(Remembered(findings=(found,)))
 

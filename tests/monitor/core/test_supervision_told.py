@@ -155,7 +155,7 @@ def test_after_a_restart_what_is_over_is_none_any_more() -> None:
     first = heard(0.0)
     first.ask(1.0, PauseNode(ROOM, "facilities", "new cable", 7200.0))
     first.ask(1.0, StartWalkTest(SITE, "guard-desk", 60.0, nodes=("room-214",)))
-    known = tuple(first.hub.ledger.open.values())
+    known = tuple(first.findings.values())
     node = NodeRecord(node=ROOM, status=Status.UP, since_utc=START)
 
     goes_on = Play(Remembered(findings=known, nodes=(node,), pauses=tuple(first.all.pauses)))
@@ -169,7 +169,7 @@ def test_a_pause_of_a_node_that_nobody_knows_any_more_is_over() -> None:
     first = heard(0.0)
     first.ask(1.0, PauseNode(NodeKey(*ROOM), "facilities", "new cable", 7200.0))
 
-    assert Play(Remembered(findings=tuple(first.hub.ledger.open.values())), roster=()).found() == []
+    assert Play(Remembered(findings=tuple(first.findings.values())), roster=()).found() == []
 
 
 @pytest.mark.parametrize(

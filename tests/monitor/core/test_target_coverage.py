@@ -1,15 +1,15 @@
 """A call that no first-level target takes is found before anybody calls."""
 
 from node.core.settings import AlarmClass
+from node.errors.faults import Severity
 from node.monitor.core.decisions.batch import Remembered
-from node.monitor.core.decisions.ledger import Moment
 from node.monitor.core.findings.target_coverage import HEARD_S, of_roster, unreached
 from node.monitor.core.model.catalogue import UNREACHED
 from node.monitor.core.model.monitor_settings import Place, Target
 from node.monitor.core.model.next_steps import next_step
-from node.monitor.core.model.records import FindingKey, NodeKey
+from node.monitor.core.model.records import Finding, FindingKey, NodeKey
 from node.monitor.core.model.requests import IsolateTarget, RestoreTarget
-from tests.monitor.core.node_messages import ROOM, SITE, heartbeat
+from tests.monitor.core.node_messages import ROOM, SITE, START, heartbeat
 from tests.monitor.core.play import Play
 
 HALL = NodeKey(SITE, "hall")
@@ -21,12 +21,12 @@ NORTH = Target("north", "json://x", sites=frozenset({"nord"}))
 
 def about(play: Play) -> list[str]:
     """What is told to nobody."""
-    return sorted(key.subject for key in play.hub.ledger.open if key.code == UNREACHED.code)
+    return sorted(key.subject for key in play.findings if key.code == UNREACHED.code)
 
 
 def beating(play: Play, until: float, alarm_class: AlarmClass, node: NodeKey = ROOM) -> None:
     """A node is there for so long, and calls with this class."""
-    at = play.hub.started.at
+    at = 0.0
     while at <= until:
         play.hear(at, heartbeat(node, alarm_class=alarm_class), node)
         at += 9.0
@@ -57,7 +57,7 @@ def test_without_any_target_that_is_found_at_once() -> None:
     play = Play(targets=())
 
     assert about(play) == [f"guard-desk/{SITE}"]
-    assert all(each.severity == "critical" for each in play.hub.ledger.open.values())
+    assert all(each.severity == "critical" for each in play.findings.values())
 
 
 def test_what_a_node_calls_with_and_nobody_takes_is_found_once_it_was_heard() -> None:
@@ -79,10 +79,10 @@ def test_the_isolated_targets_that_would_take_a_call_are_named() -> None:
     for target in ("all", "mail", "guards", "later", "north"):
         play.ask(HEARD_S + 62.0, IsolateTarget(target, "facilities", "new gateway", 3_600.0))
 
-    (found,) = [each for each in play.hub.ledger.open.values() if each.key.code == UNREACHED.code]
+    (found,) = [each for each in play.findings.values() if each.key.code == UNREACHED.code]
     whole = found.key.subject, found.detail
     play.ask(HEARD_S + 63.0, RestoreTarget("guards", "facilities"))
-    (found,) = [each for each in play.hub.ledger.open.values() if each.key.code == UNREACHED.code]
+    (found,) = [each for each in play.findings.values() if each.key.code == UNREACHED.code]
 
     assert whole == (f"guard-desk/{SITE}", "isolated: guards, all, mail")
     assert (found.key.subject, found.detail) == (f"guard-desk/{SITE}/assist", "isolated: all, mail")
@@ -105,7 +105,7 @@ def test_what_was_found_before_a_restart_stands_until_the_nodes_were_heard() -> 
     """It isn't told anew, and another monitor's is none of ours."""
     first = Play(targets=(GUARDS,))
     beating(first, HEARD_S + 61.0, AlarmClass.ASSIST)
-    (known,) = [each for each in first.hub.ledger.open.values() if each.key.code == UNREACHED.code]
+    (known,) = [each for each in first.findings.values() if each.key.code == UNREACHED.code]
 
     again = Play(Remembered(findings=(known,)), targets=(GUARDS,))
     at_first = about(again)
@@ -118,9 +118,8 @@ def test_what_was_found_before_a_restart_stands_until_the_nodes_were_heard() -> 
 
 def test_another_monitors_finding_is_its_own() -> None:
     """It may hear the same sites, with other targets."""
-    play = Play()
     theirs = FindingKey(UNREACHED.code, "", "", f"other-desk/{SITE}")
-    play.hub.ledger.raise_finding(Moment(0.0, play.hub.started.utc), theirs)
+    play = Play(Remembered(findings=(Finding(key=theirs, severity=Severity.CRITICAL, since_utc=START),)))
 
     play.until(HEARD_S + 61.0)
 

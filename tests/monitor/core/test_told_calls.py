@@ -4,12 +4,13 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from node.monitor.core.decisions.batch import Remembered, Stored
+from node.monitor.core.findings.self_check import SelfCheck
+from node.monitor.core.incidents.lifecycle import NORMAL_S
 from node.monitor.core.incidents.told_calls import AGAIN_S, ASK_S, ASK_SELDOM_S, ASKED, AT_ONCE, SELDOM_S, UNTOLD_S
 from node.monitor.core.model.records import IncidentKey, NodeKey, Tally
 from node.protocol.messages import EventId, OpenIncident
 from tests.monitor.core.node_messages import (
     BOOT,
-    BROKER,
     LATER_BOOT,
     ROOM,
     START,
@@ -51,7 +52,7 @@ def test_a_call_is_told_once_a_target_has_taken_it_and_never_before() -> None:
     assert (play.receipts(), before) == ([FIRST], [])
     assert play.told_receipts() == [FIRST]
     assert (play.record().told_presses, play.record().told_utc) == (1, moment(1.6).utc)
-    assert (play.hub.counts.told, round(play.hub.counts.told_s, 3)) == (1, 0.6)
+    assert (play.view().counters.told, round(play.view().counters.told_s, 3)) == (1, 0.6)
 
 
 def test_people_told_while_the_history_is_away_are_told() -> None:
@@ -134,7 +135,7 @@ def test_a_press_is_called_anew_where_its_event_comes_before_its_list() -> None:
 
     assert set(play.told_receipts()) == {FIRST}
     assert {each.presses for each in play.all.notices if each.is_call} == {1, 2}
-    assert not play.hub.incidents.open[INCIDENT].record.is_answered
+    assert not play.incidents[INCIDENT].is_answered
 
 
 def test_a_list_that_knows_of_more_answered_presses_counts() -> None:
@@ -145,7 +146,7 @@ def test_a_list_that_knows_of_more_answered_presses_counts() -> None:
     play.hear(6.0, alarm((1, "acknowledged"), presses=2))
     play.until(30.0)
 
-    record = play.hub.incidents.open[INCIDENT].record
+    record = play.incidents[INCIDENT]
     assert (record.answered, record.is_answered) == (2, True)
 
 
@@ -168,7 +169,7 @@ def test_a_press_that_only_a_list_has_isnt_told_by_what_the_history_says() -> No
     play.accept(1.1)
     play.hear(60.0, replaced(alarm((1, "active"), presses=2), incidents=[listed(3, presses=2)]))
 
-    play.hub.stored(moment(60.1), Stored(incidents=(play.hub.incidents.open[INCIDENT].record,)))
+    play.stored(60.1, Stored(incidents=(play.incidents[INCIDENT],)))
     play.until(300.0)
     before = play.told_receipts()
     play.accept(300.1, presses=2)
@@ -220,9 +221,7 @@ def test_a_told_receipt_that_was_lost_is_said_again(how: str) -> None:
     elif how == "list":
         play.hear(at, alarm((1, "active")))
     else:
-        play.hub.link_up(moment(at), BROKER)
-        play.until(at)
-        play._settle(moment(at))  # noqa: SLF001
+        play.link_up(at)
 
     assert play.told_receipts()[before:] == [FIRST]
 
@@ -291,7 +290,6 @@ def test_a_list_of_an_earlier_boot_takes_no_newer_ones_place() -> None:
 
     assert set(play.told_receipts()) == {(LATER_BOOT, 5)}
     assert "M009" not in play.found()
-    assert play.hub.incidents.open[key].unlisted_since is None
 
 
 def test_a_list_that_a_broker_kept_counts_once_its_boot_speaks() -> None:
@@ -301,12 +299,13 @@ def test_a_list_that_a_broker_kept_counts_once_its_boot_speaks() -> None:
     play.hear(1.0, press(1))
     later = replaced(alarm((1, "active")), boot=LATER_BOOT, incidents=[])
     play.hear(40.0, later, retained=True)
-    before = play.hub.incidents.open[INCIDENT].unlisted_since
 
     play.hear(41.0, heartbeat(boot=LATER_BOOT))
+    play.until(41.0 + NORMAL_S - 0.5)
+    before = play.found()
+    play.until(41.0 + NORMAL_S)
 
-    assert before is None
-    assert play.hub.incidents.open[INCIDENT].unlisted_since == 41.0
+    assert ("M009" in before, "M009" in play.found()) == (False, True)
 
 
 def test_what_only_an_older_list_has_is_called_all_the_same() -> None:
@@ -338,7 +337,7 @@ def test_an_alarm_that_was_told_to_nobody_is_a_finding() -> None:
     before = play.found()
     play.until(2.0 + UNTOLD_S)
     found = play.found()
-    memory = Remembered(incidents=(play.record(),), findings=tuple(play.hub.ledger.open.values()))
+    memory = Remembered(incidents=(play.record(),), findings=tuple(play.findings.values()))
     again = untold(memory)
     again.until(5.0)
     stands = again.found()
@@ -352,7 +351,7 @@ def test_an_alarm_that_is_over_was_told_to_nobody_no_more() -> None:
     """Neither when it ends, nor by a start after its end."""
     play = called()
     play.until(20.0)
-    findings = tuple(play.hub.ledger.open.values())
+    findings = tuple(play.findings.values())
 
     play.hear(21.0, about(2, "reset", 1, by="key", reason="real"))
     play.until(22.0)
@@ -378,14 +377,13 @@ def test_what_another_monitor_has_told_is_learnt_from_the_history() -> None:
     asked = [each for each in play.all.incidents if each.key == INCIDENT][1:]
 
     told = record_of(INCIDENT, told_presses=1, told_utc=START, held_utc=START)
-    play.hub.stored(moment(61.0), Stored(incidents=(told,)))
-    play._settle(moment(61.0))  # noqa: SLF001
+    play.stored(61.0, Stored(incidents=(told,)))
     play.until(200.0)
 
     assert 20 <= len(asked) <= 60 / ASK_S
     assert play.told_receipts()[0] == FIRST
     assert "M020" not in play.found()
-    assert play.hub.incidents.open[INCIDENT].record.told_utc == START
+    assert play.incidents[INCIDENT].told_utc == START
 
 
 @pytest.mark.parametrize("told_at", [3.0, 35.0, 130.0, 400.0])
@@ -424,7 +422,7 @@ def test_a_node_that_lists_a_call_as_received_has_heard_it_from_another_monitor(
     play.hear(1.6, alarm((1, "received")))
     play.until(1.6 + ASK_S / 2)
     asked = len(play.all.incidents) - count
-    play.hub.self_check.history_failed(moment(3.0), "away")
+    play.report(3.0, SelfCheck.history_failed, "away")
     away = len(play.all.incidents)
     play.until(300.0)
 
@@ -437,12 +435,12 @@ def test_what_the_history_says_of_what_is_over_is_nobodys_business() -> None:
     play = called()
     play.hear(2.0, about(2, "reset", 1, by="key", reason="real"))
 
-    play.hub.stored(moment(3.0), Stored(incidents=(record_of(INCIDENT, reset_utc=START, told_presses=1),)))
+    play.stored(3.0, Stored(incidents=(record_of(INCIDENT, reset_utc=START, told_presses=1),)))
     play.hear(4.0, press(1, boot=LATER_BOOT, incident=1))
     play.hear(5.0, about(9, "silenced", 99, by="key"))
 
     assert play.told_receipts() == []
-    assert IncidentKey(*ROOM, f"{BOOT}-1") not in play.hub.incidents.open
+    assert IncidentKey(*ROOM, f"{BOOT}-1") not in play.incidents
 
 
 def listed(number: int, presses: int = 1) -> OpenIncident:

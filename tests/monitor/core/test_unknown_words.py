@@ -34,7 +34,7 @@ def test_an_event_of_an_unknown_kind_is_held_and_found_and_no_call() -> None:
     assert play.receipts() == [(BOOT, 1), (BOOT, 1)]
     assert (play.told(), play.told_receipts()) == ([], [])
     assert [(each.kind, each.incident) for each in play.all.events] == [("shouted", f"{BOOT}-1")]
-    assert {key: each.detail for key, each in play.hub.ledger.open.items()} == {FOUND: "kind shouted"}
+    assert {key: each.detail for key, each in play.findings.items()} == {FOUND: "kind shouted"}
 
 
 def test_an_alarm_whose_call_is_of_an_unknown_kind_is_told_all_the_same() -> None:
@@ -71,7 +71,7 @@ def test_invented_words_are_one_finding_that_names_few() -> None:
     for number in range(1, 200):
         play.hear(number / 100, event(number, f"kind-{number}"), unknown=(f"kind kind-{number}",))
 
-    (finding,) = play.hub.ledger.open.values()
+    (finding,) = play.findings.values()
     assert finding.detail.count("kind-") == NAMED
     assert len(play.all.notices) == 1
 
@@ -89,7 +89,7 @@ def test_it_is_over_a_while_after_the_last() -> None:
     play.hear(31.0 + SHOWN_S, event(3, "hummed"), unknown=("class hum",))
 
     assert ("M023" in before, "M023" in after) == (True, False)
-    assert play.hub.ledger.open[FOUND].detail == "class hum"
+    assert play.findings[FOUND].detail == "class hum"
 
 
 def test_neither_a_heartbeat_nor_a_restart_ends_it() -> None:
@@ -99,7 +99,7 @@ def test_neither_a_heartbeat_nor_a_restart_ends_it() -> None:
     play.hear(2.0, heartbeat())
     restarted = Play(
         Remembered(
-            findings=tuple(play.hub.ledger.open.values()),
+            findings=tuple(play.findings.values()),
             nodes=(NodeRecord(node=ROOM, status=Status.UP, since_utc=START, boot=BOOT),),
         )
     )
@@ -107,16 +107,5 @@ def test_neither_a_heartbeat_nor_a_restart_ends_it() -> None:
     restarted.hear(1.0, heartbeat())
     restarted.until(2.0)
 
-    assert FOUND in play.hub.ledger.open
-    assert FOUND in restarted.hub.ledger.open
-
-
-def test_of_a_node_that_was_removed_nothing_is_kept() -> None:
-    """Else the finding would be cleared a second time."""
-    play = Play()
-    play.hear(1.0, event(1, "shouted"), unknown=KIND)
-
-    play.hub._unknown_words.forget(ROOM)  # noqa: SLF001 - what `forget` of the hub calls, too
-    play.until(2.0 + SHOWN_S)
-
-    assert FOUND in play.hub.ledger.open
+    assert FOUND in play.findings
+    assert FOUND in restarted.findings

@@ -2,24 +2,20 @@
 
 from datetime import timedelta
 
-from node.monitor.core.decisions.batch import Remembered
-from node.monitor.core.hub import Hub
 from node.monitor.core.model.records import NodeKey
 from node.monitor.core.model.requests import PauseNode
-from node.monitor.core.view.build import view
 from node.monitor.core.view.view_types import NodeView, View
-from tests.monitor.core.node_messages import ROOM, SITE, START, goodbye, heartbeat, moment, press
-from tests.monitor.core.play import Play
-from tests.monitor.core.settings import settings_of
+from tests.monitor.core.node_messages import ROOM, SITE, START, goodbye, heartbeat, press
+from tests.monitor.core.play import DrivenHub, Play
 
 QUIET = NodeKey(SITE, "room-215")
 
 
 def test_the_monitor_runs_since_its_own_start() -> None:
     """The clock that counts seconds began long before."""
-    hub = Hub(settings_of(), moment(100.0), Remembered(), "0000cafe")
+    hub = DrivenHub(at=100.0)
 
-    assert view(hub, moment(160.5), "1", {}).uptime_s == 60.5
+    assert hub.view(160.5).uptime_s == 60.5
 
 
 def test_each_node_has_its_own_open_incidents() -> None:
@@ -69,8 +65,8 @@ def test_each_target_has_its_own_messages() -> None:
     """How many wait, and how many were told; a target without any has none."""
     play = Play()
 
-    counted = view(play.hub, moment(1.0), "1", {"telephone": (3, 5)}).targets[0]
-    uncounted = view(play.hub, moment(1.0), "1", {}).targets[0]
+    counted = play.view(1.0, {"telephone": (3, 5)}).targets[0]
+    uncounted = play.view(1.0).targets[0]
 
     assert (counted.waiting, counted.told) == (3, 5)
     assert (uncounted.waiting, uncounted.told) == (0, 0)
@@ -78,7 +74,7 @@ def test_each_target_has_its_own_messages() -> None:
 
 def _view(play: Play, at: float) -> View:
     play.until(at)
-    return view(play.hub, moment(at), "1", {})
+    return play.view()
 
 
 def _node(play: Play, at: float) -> NodeView:

@@ -10,7 +10,6 @@ from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.decisions.ledger import SendCommand
 from node.monitor.core.model.records import NodeKey, WalkTest
 from node.monitor.core.model.requests import Answer, EndWalkTest, StartWalkTest
-from node.monitor.core.view.build import view
 from tests.monitor.core.node_messages import (
     BOOT,
     LATER_BOOT,
@@ -21,7 +20,6 @@ from tests.monitor.core.node_messages import (
     event,
     goodbye,
     heartbeat,
-    moment,
     press,
 )
 from tests.monitor.core.play import Play
@@ -111,7 +109,7 @@ def test_a_walk_test_is_ended_at_its_nodes() -> None:
 
     assert play.answer(number) == Answer("done")
     assert [each.node for each in play.commands("walk-test-end")] == [ROOM]
-    assert play.hub.button_tests.walks == {}
+    assert play.view().walk_tests == ()
 
 
 def test_an_end_names_no_node_that_the_roster_lost() -> None:
@@ -136,7 +134,7 @@ def walking(for_s: float = 600.0) -> Play:
 
 def not_testing(play: Play) -> tuple[str, ...]:
     """Whose presses are real, as it is shown."""
-    return view(play.hub, moment(0.0), "1", {}).walk_tests[0].not_testing
+    return play.view(0.0).walk_tests[0].not_testing
 
 
 @pytest.mark.parametrize("boot", [BOOT, LATER_BOOT], ids=["reconnected", "started"])
@@ -214,9 +212,14 @@ def test_nobody_is_told_anew_of_a_walk_test_of_before_a_restart() -> None:
     assert play.commands("walk-test") == []
 
 
+def walk_tests(play: Play) -> list[str]:
+    """The ids of those that hold."""
+    return [each.id for each in play.view().walk_tests]
+
+
 def ended(play: Play, at: float = 20.0) -> Play:
     """Somebody ends the walk test, at which its node was there."""
-    (walk,) = play.hub.button_tests.walks
+    (walk,) = walk_tests(play)
     play.hear(at - 1.0, heartbeat(walk_test_s=60.0))
     play.ask(at, EndWalkTest(walk, DESK))
     return play
@@ -306,7 +309,7 @@ def test_the_end_of_a_shorter_walk_test_is_not_all_that_a_node_is_told() -> None
     """It was away at both, and still tests when the shorter one would be over."""
     play = ended(walking(3_600.0))
     play.ask(21.0, StartWalkTest(SITE, DESK, 60.0))
-    (shorter,) = play.hub.button_tests.walks
+    (shorter,) = walk_tests(play)
     play.ask(22.0, EndWalkTest(shorter, DESK))
 
     play.hear(90.0, heartbeat(walk_test_s=3_512.0))
@@ -345,7 +348,7 @@ def test_a_node_of_two_walk_tests_is_told_the_later_end(second_s: float, for_s: 
 def test_a_node_that_tests_does_so_for_a_second_walk_test_too() -> None:
     """Nobody is told that a press is real there, before it has said anything since, or after the first one's time."""
     play = two(60.0, 600.0)
-    shown = [each.not_testing for each in view(play.hub, moment(20.0), "1", {}).walk_tests]
+    shown = [each.not_testing for each in play.view(20.0).walk_tests]
     play.hear(61.0, heartbeat(walk_test_s=559.0))
 
     play.until(70.0)
@@ -363,7 +366,7 @@ def test_a_node_that_tests_does_so_for_a_second_walk_test_too() -> None:
 def test_an_end_by_somebody_leaves_the_others_walk_test(second_s: float, told: list[tuple[str, object]]) -> None:
     """A press is real once the last of them has ended; whoever ends the one is told of the other."""
     play = two(600.0, max(second_s, 60.0))
-    first, second = play.hub.button_tests.walks
+    first, second = walk_tests(play)
     at = 30.0 if second_s >= 60.0 else 79.5
     before = len(play.all.says)
 
@@ -374,12 +377,12 @@ def test_an_end_by_somebody_leaves_the_others_walk_test(second_s: float, told: l
     assert answer == Answer(
         "done", f"also in another walk test, so a first press there is a test until that one ends: {ROOM.node}"
     )
-    assert list(play.hub.button_tests.walks) == [second]
+    assert walk_tests(play) == [second]
 
 
 def real(play: Play, at: float) -> list[tuple[str, ...]]:
     """Of each walk test the buttons that have no test, as they are shown."""
-    return [each.real for each in view(play.hub, moment(at), "1", {}).walk_tests]
+    return [each.real for each in play.view(at).walk_tests]
 
 
 @pytest.mark.parametrize("kind", ["pressed", "tested", "inhibited-press"])
@@ -429,7 +432,7 @@ def test_a_second_start_names_the_buttons_that_the_first_one_has_tested() -> Non
     assert answer is not None
     assert answer.reason.startswith("pressed a moment ago")
     assert real(play, 500.0) == [(), ("room-214/button",)]
-    assert view(play.hub, moment(500.0), "1", {}).walk_tests[1].untested == ("room-214/button",)
+    assert play.view(500.0).walk_tests[1].untested == ("room-214/button",)
 
 
 def test_a_press_while_a_walk_test_holds_is_shown() -> None:
