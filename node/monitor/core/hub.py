@@ -260,6 +260,8 @@ class Hub:
             self._duplicate_identity,
             self._faults,
             self._unknown_words,
+            self._probes,
+            self._told,
         ):
             part.forget(node)
         self.ledger.out.says.append(ClearTopics(node))

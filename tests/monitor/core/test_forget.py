@@ -5,10 +5,11 @@ from msgspec.structs import replace
 
 from node.monitor.core import hub
 from node.monitor.core.decisions.ledger import ClearTopics
+from node.monitor.core.incidents.known import ended_incidents
 from node.monitor.core.model.monitor_settings import Place
 from node.monitor.core.model.records import NodeKey, NoticeKind
 from node.monitor.core.model.requests import Answer, Forget, PauseNode, Reset
-from tests.monitor.core.node_messages import ROOM, SITE, alarm, birth, event, goodbye, heartbeat, press, will
+from tests.monitor.core.node_messages import ROOM, SITE, about, alarm, birth, event, goodbye, heartbeat, press, will
 from tests.monitor.core.play import INCIDENT, Play
 
 OLD = NodeKey(SITE, "room-213")
@@ -80,8 +81,9 @@ def test_a_node_that_is_forgotten_leaves_nothing(play: Play) -> None:
     assert [each.kind for each in play.all.notices if each.node == OLD.node].count(NoticeKind.CLEARED) == 0
 
 
-def test_of_a_node_that_is_forgotten_no_memory_is_left(play: Play) -> None:
-    """Whatever it has said, and by whatever name."""
+def test_of_a_node_that_is_forgotten_no_memory_is_left(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it has said. Of an incident that is over its name stays, of as many as are remembered."""
+    monkeypatch.setattr(ended_incidents, "CLOSED_KEPT", 1)
     gone = [NodeKey(SITE, f"old-{number}") for number in range(20)]
     play.hear(0.0, heartbeat())
     size = play.size()
@@ -92,10 +94,13 @@ def test_of_a_node_that_is_forgotten_no_memory_is_left(play: Play) -> None:
         play.hear(1.0, event(1, "shouted", node), node, unknown=("kind shouted",))
         play.hear(1.0, event(2, "tested", node, input="button", test=True), node)
         play.hear(1.0, replace(press(3, node), presses=2**53), node)
-        play.hear(1.0, alarm(node=node), node)
+        play.hear(1.0, press(4, node), node)
+        play.hear(1.0, about(5, "reset", 4, node, by="x", reason="real"), node)
+        play.hear(1.0, alarm((6, "active"), node=node), node)
         play.hear(2.0, goodbye(node), node)
         forget(play, 3.0, node)
-    play.hear(4.0, heartbeat())
+    for at in range(10, 1_000, 10):  # until no deadline of theirs is left
+        play.hear(float(at), heartbeat())
 
     assert nodes(play) == [ROOM.node]
     assert play.size() < size + len(gone)

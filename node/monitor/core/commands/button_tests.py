@@ -148,6 +148,7 @@ class ButtonTests:
         for name in self._known.pop(node, set()):
             del self.buttons[node, name]
             self._pending.pop((node, name), None)
+            self._pressed.pop((node, name), None)
         self._of_node.pop(node, None)
 
     def start(self, now: Moment, walk: WalkTest) -> Walk:

@@ -84,6 +84,10 @@ class Probes:
             sent += 1
             self.probe(now, node, tracked.boot)
 
+    def forget(self, node: NodeKey) -> None:
+        """Drop what is kept of a removed node."""
+        self._probes.pop(node, None)
+
     @staticmethod
     def _key(kind: FindingKind, node: NodeKey) -> FindingKey:
         return FindingKey(kind.code, *node, "")

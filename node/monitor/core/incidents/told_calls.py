@@ -142,6 +142,10 @@ class ToldCalls:
                 self._ledger.raise_finding(now, _untold(key))
         self._ask(now)
 
+    def forget(self, node: NodeKey) -> None:
+        """Drop what is kept of a removed node. It has no open incident."""
+        self._second.pop(node, None)
+
     def _ask(self, now: Moment) -> None:
         """Ask the history about the calls that are due."""
         due = [key for key, call in self._calls.items() if call.ask_at <= now.at]
