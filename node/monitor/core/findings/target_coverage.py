@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from node.core.settings import AlarmClass
 from node.monitor.core.decisions.ledger import Ledger, Moment
-from node.monitor.core.model.catalogue import UNREACHED, WOULD_TAKE, own_key, own_parts
+from node.monitor.core.model.catalogue import UNREACHED, WOULD_TAKE, own_key
 from node.monitor.core.model.monitor_settings import Place, Settings, Target
 from node.monitor.core.nodes.node import Tracked
 
@@ -64,8 +64,8 @@ class TargetCoverage:
         if now.at < self._heard_at:
             found = [each for each in found if each in settings.sites]
         keys = {own_key(UNREACHED, settings.monitor, each): self._isolated(each, absent) for each in found}
-        for key in [each for each in self._ledger.open if each.code == UNREACHED.code and each not in keys]:
-            if own_parts(key)[0] == settings.monitor and now.at >= self._heard_at:
+        if now.at >= self._heard_at:
+            for key in [each for each in self._ledger.open if each.code == UNREACHED.code and each not in keys]:
                 self._ledger.clear(now, key)
         for key in sorted(keys):
             self._ledger.raise_finding(now, key, detail=keys[key])
