@@ -249,7 +249,7 @@ CLOCK = Campaign(
     "clock",
     "whatever the wall clock does, no alarm is early, late, twice or missing; every deadline keeps its monotonic time",
     full=200,
-    short=5,
+    short=len(KINDS),
     attempt=attempt,
     kinds=tuple(KINDS),
     parallel=8,

@@ -165,7 +165,7 @@ NETWORK = Campaign(
     "network",
     "a press sounds at once, a dead path is told within 20 s, a slow one livelocks nothing; afterwards there is no gap",
     full=60,
-    short=3,
+    short=len(KINDS),
     attempt=attempt,
     kinds=tuple(KINDS),
     parallel=10,
