@@ -12,6 +12,7 @@ Rules:
 3. What this machine lacks is told as skipped, never as passed.
 4. A campaign of the node's parts in the process of its tries (no process of the node's own) is made ``apart``: in
    processes of its own, with the defect switched on in them from their beginning to their end.
+5. Where the first broken try ends the run, one try is made at a time: whatever ran beside it would be in vain.
 """
 
 import logging
@@ -111,9 +112,10 @@ def run(
     begin = time.monotonic()
     waiting = iter(numbers)
     running: set[Future[tuple[Break | None, Figures]]] = set()
-    with _pool(campaign, defect) as pool:
+    parallel = 1 if stop_at == 1 else campaign.parallel
+    with _pool(campaign, parallel, defect) as pool:
         while True:
-            while len(running) < campaign.parallel and len(result.broken) < stop_at:
+            while len(running) < parallel and len(result.broken) < stop_at:
                 number = next(waiting, None)
                 if number is None:
                     break
@@ -132,10 +134,17 @@ def run(
     return result
 
 
-def _pool(campaign: Campaign, defect: str) -> Executor:
+def _pool(campaign: Campaign, parallel: int, defect: str) -> Executor:
     if campaign.apart:
-        return ProcessPoolExecutor(campaign.parallel, get_context("spawn"), _set_apart, (defect,))
-    return ThreadPoolExecutor(campaign.parallel, thread_name_prefix=campaign.name)
+        return apart(parallel, defect)
+    return ThreadPoolExecutor(parallel, thread_name_prefix=campaign.name)
+
+
+def apart(parallel: int, defect: str = "") -> Executor:
+    """Processes of their own, forked from one without threads that has imported all campaigns."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["tests.campaigns.all"])
+    return ProcessPoolExecutor(parallel, context, _set_apart, (defect,))
 
 
 def _set_apart(defect: str) -> None:

@@ -66,4 +66,5 @@ def _of(module: object, name: str) -> Any:
 
 
 def _put(module: object, name: str, function: Callable[..., object]) -> None:
+    assert hasattr(module, name), f"{name} has moved"
     setattr(module, name, function)

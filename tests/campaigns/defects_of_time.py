@@ -66,4 +66,5 @@ DEFECTS: dict[str, Callable[[], None]] = {
 
 
 def _put(owner: object, name: str, function: Callable[..., object]) -> None:
+    assert hasattr(owner, name), f"{name} has moved"
     setattr(owner, name, function)

@@ -7,6 +7,7 @@ quarter of an hour.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -22,17 +23,30 @@ from tests.campaigns.campaign import Campaign, Figures, Try
 from tests.campaigns.standins import Action, VirtualClock, VirtualService
 from tests.support.node import write_config
 
-DAYS, SHORT_DAYS = 90, 1
-WARM_UP_H = 6
-LOOK_EVERY_H = 12
+DAY_H = 24
 DOOR = {"name": "yard", "pin": 5, "wiring": "normally-closed", "mode": "report"}
 HOUR_S = 3_600.0
 UTC_OFFSET = 1.7e9
 
 
+@dataclass(frozen=True, slots=True)
+class Life:
+    """So many hours: the first ones are busy, those until ``judged_from_h`` aren't judged."""
+
+    hours: int
+    busy_h: int
+    judged_from_h: int
+    look_every_h: int
+
+
+WHOLE = Life(hours=90 * DAY_H, busy_h=6, judged_from_h=540, look_every_h=12)
+SHORT = Life(hours=8, busy_h=1, judged_from_h=2, look_every_h=1)
+"""Within `make test`."""
+
+
 def attempt(this: Try) -> Figures:
-    """One life of so many days; in the short form a look each hour."""
-    days = SHORT_DAYS if this.short else DAYS
+    """One life."""
+    life = SHORT if this.short else WHOLE
     clock = VirtualClock()
     path = write_config(this.directory, 20_000, tables=[("[[door]]", DOOR)])
     settings = config.load(path)
@@ -47,25 +61,22 @@ def attempt(this: Try) -> Figures:
             environ={},
             clocks=Clocks(clock, lambda: clock.now + UTC_OFFSET),
         )
-        look_every_h = 1 if this.short else LOOK_EVERY_H
-        hours = _hours(days * 24, look_every_h, diary.look, this.random)
-        node.play(clock, hours)
-    warm = max(WARM_UP_H, days * 24 // 4) // look_every_h
-    return {**growth.judge(diary.looks()[warm:]), "simulated days": days}
+        node.play(clock, _hours(life, diary.look, this.random))
+    judged = diary.looks()[life.judged_from_h // life.look_every_h :]
+    return {**growth.judge(judged), "simulated days": life.hours / DAY_H}
 
 
-def _hours(
-    hours: int, look_every_h: int, look: Callable[[int], None], chance: Random
-) -> Iterator[tuple[float, Action]]:
+def _hours(life: Life, look: Callable[[int], None], chance: Random) -> Iterator[tuple[float, Action]]:
     begin = VirtualClock().now
-    for hour in range(hours):
+    for hour in range(life.hours):
         happenings = [*_steady(), *_eventful(hour, chance)]
-        if hour < WARM_UP_H:
+        if hour < life.busy_h:
             happenings += [each for minute in range(45) for each in _call(60.0 * minute + 7.0, chance)]
-        if hour % look_every_h == look_every_h - 1:
+        if hour % life.look_every_h == life.look_every_h - 1:
             happenings.append((HOUR_S - 1.0, lambda node: look(node.seq)))
         for at, action in sorted(happenings, key=lambda each: each[0]):
             yield begin + hour * HOUR_S + at, action
+    yield begin + life.hours * HOUR_S, lambda _node: None  # or the last look would miss the script, and see less
 
 
 def _steady() -> Iterator[tuple[float, Action]]:
@@ -75,7 +86,6 @@ def _steady() -> Iterator[tuple[float, Action]]:
         if second % 60 == 0:
             yield second + 0.25, lambda node: node.panel.sample()
             yield second + 0.75, lambda node: node.put(ev.HealthRead(node.clock.now, ()))
-        if second % 300 == 0:
             yield second + 0.85, _command("probe")
 
 

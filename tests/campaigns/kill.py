@@ -193,7 +193,7 @@ KILL = Campaign(
     invariant="what was stored, or retained by the broker, survives kill -9: same incident, in alarm until reset, each "
     "press once; no press, no alarm",
     full=1_000,
-    short=25,
+    short=2 * len(SCENES),
     attempt=attempt,
     kinds=tuple(SCENES),
     parallel=5,

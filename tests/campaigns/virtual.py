@@ -266,7 +266,7 @@ VIRTUAL = Campaign(
     "virtual",
     "in virtual time: no accepted press is lost or silently undelivered, and every incident can be ended",
     full=10_000,
-    short=500,
+    short=80,
     attempt=attempt,
     kinds=tuple(KINDS),
     parallel=2,
