@@ -9,7 +9,7 @@ import pytest
 from node.core.alarm import TRANSITIONS, Happening
 from node.core.model import Step
 from node.monitor.core.model.monitor_settings import Language
-from tests.support import generate
+from tests.support import codes, generate
 from tests.support.codes import NEXT, with_codes
 from tests.support.generate import COMMAND, DOCUMENTS, ROOT, diagram, schema_document, with_diagram
 from tests.support.tables import table_of_words
@@ -100,18 +100,36 @@ def test_a_readme_without_markers_is_left_alone(readme: str) -> None:
 
 @pytest.mark.parametrize("code", ["F016", "F054", "M041"])
 @pytest.mark.parametrize(("language", "name"), [("en", "OPERATIONS.md"), ("de", "OPERATIONS.de.md")])
-def test_a_new_code_gets_its_section_in_the_order_of_the_codes(language: Language, name: str, code: str) -> None:
-    """With its text, severity and next step; what people add to it stays."""
+def test_a_new_code_comes_after_the_code_before_it(
+    monkeypatch: pytest.MonkeyPatch, language: Language, name: str, code: str
+) -> None:
+    """In a section with its text, severity and next step, and in that code's row; what people add to it stays."""
     guide = (ROOT / "deploy" / "guides" / name).read_text(encoding="utf-8")
-    without = re.sub(rf"^### {code}\n.*?(?=^[#<])", "", guide, flags=re.MULTILINE | re.DOTALL)
+    monkeypatch.setattr(codes, "KINDS", {each: kind for each, kind in codes.KINDS.items() if each != code})
+    cut = re.sub(rf"^### {code}\n.*?(?=^[#<])", "", guide, flags=re.MULTILINE | re.DOTALL)
+    without = with_codes(language, cut)
+    monkeypatch.undo()
 
     made = with_codes(language, without)
 
-    assert code not in re.findall(r"^### (.*)", without, re.MULTILINE)
-    assert re.findall(r"^[#<].*", made, re.MULTILINE) == re.findall(r"^[#<].*", guide, re.MULTILINE)
+    lines = re.compile(r"^[#<|].*", re.MULTILINE)
+    assert lines.findall(without) != lines.findall(cut) != lines.findall(guide)
+    assert lines.findall(made) == lines.findall(guide)
     assert re.search(rf"^### {code}\n\n\*\*.+\*\* \(.+\)\n\n- {NEXT[language]}: .+\n\n[#<]", made, re.MULTILINE)
     added = re.sub(rf"(?<=### {code}\n\n)(.*\n\n)", r"\1- Meaning: more than the text says\n", made)
     assert with_codes(language, added) == added != made
+
+
+@pytest.mark.parametrize(("language", "name"), [("en", "OPERATIONS.md"), ("de", "OPERATIONS.de.md")])
+def test_a_code_that_people_move_stays_in_its_row(language: Language, name: str) -> None:
+    """The row of the code before it is only a first guess."""
+    guide = (ROOT / "deploy" / "guides" / name).read_text(encoding="utf-8")
+
+    moved = guide.replace("F045, F047", "F047").replace("| F020 |", "| F020, F045 |")
+
+    assert moved.count("F045, F047") == 0
+    assert moved.count("| F020, F045 |") == 1
+    assert with_codes(language, moved) == moved
 
 
 def test_what_is_declared_without_a_text_is_named() -> None:
