@@ -227,9 +227,9 @@ class HeartbeatMessage(Message, frozen=True, kw_only=True):
     uptime_s: float
     """since the start of the process"""
     inputs: dict[str, InputHealth]
-    """by input: `kind` (`button`, `door`, `tamper`, `reset`), `state` (`unknown`, `normal`, `active`, `fault`), `wire`
-    (`supervised`, `unsupervised`); `class` where the input can call (`assist`, `threat`, `amok`); `inhibited_s` while
-    it is inhibited"""
+    """by input: `kind` (the input's table in node.toml, such as `button`), `state` (`unknown`, `normal`, `active`,
+    `fault`), `wire` (`supervised`, `unsupervised`); `class` where the input can call (`assist`, `threat`, `amok`);
+    `inhibited_s` while it is inhibited"""
     faults: list[StandingFault]
     """at most 12: `code`, `subject`, `since`, `text`, `next`"""
     faults_standing: Count

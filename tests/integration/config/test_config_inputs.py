@@ -2,11 +2,12 @@
 
 from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from node.config import Config, load
-from node.core.settings import AlarmClass, InputSettings, Lamp, Role, Sound, Wiring
+from node.core.settings import AlarmClass, InputKind, InputSettings, Lamp, Role, Sound, Wiring
 from node.errors import ConfigError
 
 FRAME = """\
@@ -111,11 +112,11 @@ def test_held_open_s_has_a_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wiring", ["normally-open", "normally-closed", "changeover"])
-@pytest.mark.parametrize("table", ["button", "door", "tamper", "reset"])
+@pytest.mark.parametrize("table", get_args(InputKind))
 def test_every_input_may_be_wired_in_every_way(tmp_path: Path, table: str, wiring: str) -> None:
     """One word for all of them."""
-    texts = {"button": BUTTON, "door": DOOR, "tamper": "[tamper]\npin = 6\n", "reset": "[reset]\npin = 6\n"}
-    lines = [line for line in texts[table].splitlines() if not line.startswith("wiring")]
+    text = {"button": BUTTON, "door": DOOR}.get(table, f"[{table}]\npin = 6\n")
+    lines = [line for line in text.splitlines() if not line.startswith("wiring")]
     lines += [f'wiring = "{wiring}"', *(["pin_nc = 26"] if wiring == "changeover" else [])]
 
     config = read(tmp_path, *([] if table == "button" else [BUTTON]), "\n".join(lines))

@@ -2,10 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from node.config import load
+from node.core.settings import InputKind
 from node.errors import ConfigError
 from tests.integration.config.node_toml import (
     BROKER,
@@ -21,6 +23,9 @@ from tests.integration.config.node_toml import (
     problems,
     read,
 )
+
+INPUTS = ", ".join(f"[[{kind}]]" if kind in ("button", "door") else f"[{kind}]" for kind in get_args(InputKind))
+"""The tables of the inputs: of the first two kinds there may be several."""
 
 WRONG_FILES = {
     "unknown key": (
@@ -45,10 +50,7 @@ WRONG_FILES = {
     ),
     "key above the tables": (
         "x = 17\n" + MINIMAL,
-        (
-            "x is unknown: allowed here are [node], [panel], [[button]], [[door]], [tamper], [reset], [buzzer], "
-            "[lamp], [[broker]], [supervision]"
-        ),
+        (f"x is unknown: allowed here are [node], [panel], {INPUTS}, [buzzer], [lamp], [[broker]], [supervision]"),
     ),
     "out of range": (
         changed(MINIMAL, 'pin_factory = "lgpio"', 'pin_factory = "lgpio"\ndebounce_ms = 50'),
