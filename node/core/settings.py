@@ -77,15 +77,26 @@ class Traits:
 
 
 class Role(StrEnum):
-    """What an input is for, which decides what follows when it becomes active (core/inputs.py)."""
+    """What an input is for, which decides what follows when it becomes active (core/inputs.py).
+
+    The README's table of inputs is made of these texts.
+    """
 
     BUTTON = "button"
+    """raises an alarm at once"""
     DOOR_ALARM = "door-alarm"
+    """raises an alarm at once"""
     DOOR_HELD_OPEN = "door-held-open"
+    """raises an alarm once it has been open for `held_open_s`"""
     DOOR_REPORT = "door-report"
+    """its state is reported, in events and heartbeats"""
     DOOR_INCIDENT_ONLY = "door-incident-only"
+    """its state is reported while an incident is open. At other times it is neither sent nor stored"""
     TAMPER = "tamper"
+    """the node reports a fault for as long as its case is open"""
     RESET = "reset"
+    """every open incident ends, unless its button is still pressed or its door is still open; then an event says
+    why it didn't"""
 
     @property
     def traits(self) -> Traits:

@@ -1,7 +1,7 @@
 """What is generated from the code and committed.
 
 JSON Schemas, the README's state diagram, monitor.toml's example, the shells' completion, the alerts of findings, and in
-the pages the sections of codes and the tables of events and of a heartbeat's fields.
+the pages the sections of codes and the tables of inputs, of events and of a heartbeat's fields.
 
     python -m tests.support.generate
 
@@ -9,6 +9,7 @@ writes all of it anew; tests/deploy/test_generated.py tells when that is due.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from node.core import signals
 from node.core.alarm import TRANSITIONS, Happening
 from node.core.model import EventKind, Incident, Key, Step
-from node.core.settings import AlarmClass, Lamp
+from node.core.settings import AlarmClass, Lamp, Role
 from node.core.signals import LampPattern
 from node.monitor.config.init_files import monitor_text
 from node.protocol.messages import HeartbeatMessage
@@ -72,6 +73,16 @@ def with_diagram(present: str) -> str:
     return between("transitions", f"```mermaid\n{diagram()}```\n", present)
 
 
+def with_roles(present: str) -> str:
+    """This README with what an input does, by its role."""
+    return between("roles", table_of_words(Role, "input | then", _called), present)
+
+
+def _called(role: Role) -> str:
+    """The kind of input and, where that has several roles, its mode."""
+    return re.sub(rf"^{role.kind}-(.+)", rf"{role.kind}, `\1`", role)
+
+
 def with_fields(present: str) -> str:
     """This page of the protocol with the fields of a heartbeat."""
     return between("heartbeat", table_of_fields(HeartbeatMessage), present)
@@ -106,7 +117,7 @@ DOCUMENTS: dict[Path, Callable[[str], str]] = {
     ROOT / "deploy" / "design" / "protocol.schema.json": schema_document,
     ROOT / "deploy" / "design" / "PROTOCOL.md": with_fields,
     ROOT / "deploy" / "monitor.example.toml": monitor_example,
-    ROOT / "README.md": with_diagram,
+    ROOT / "README.md": lambda present: with_diagram(with_roles(present)),
     ROOT / "deploy" / "guides" / "OPERATIONS.md": lambda present: with_codes("en", with_events(present)),
     ROOT / "deploy" / "guides" / "OPERATIONS.de.md": partial(with_codes, "de"),
     ROOT / "deploy" / "prometheus" / "alarm-node.rules.yml": with_alerts,

@@ -2,7 +2,7 @@
 
 import ast
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from itertools import pairwise
 from textwrap import dedent
@@ -24,10 +24,10 @@ def table_of_fields(kind: type[Message]) -> str:
     return "| field | type | meaning |\n| --- | --- | --- |\n| header | 3.1 | |\n" + _lines(rows)
 
 
-def table_of_words(kind: type[StrEnum], head: str) -> str:
-    """The words of this enumeration."""
+def table_of_words(kind: type[StrEnum], head: str, called: Callable[[Any], str] = str) -> str:
+    """The words of this enumeration, as the page calls them."""
     texts = _texts(kind)
-    return f"| {head} |\n| --- | --- |\n" + _lines((each.value, texts[each.name]) for each in kind)
+    return f"| {head} |\n| --- | --- |\n" + _lines((called(each), texts[each.name]) for each in kind)
 
 
 def _lines(rows: Iterable[tuple[str, ...]]) -> str:
