@@ -38,10 +38,16 @@ LONGEST = (
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files of LONGEST first, in their order; all others stay in the random one."""
+    """Put the files of LONGEST first, in their order; all others stay in the random one.
+
+    Coverage watches no test of Hypothesis: it would take three times as long.
+    """
     here = Path(__file__).parent
     places = {here / name: place for place, name in enumerate(LONGEST)}
     assert [path for path in places if not path.exists()] == [], "LONGEST names files that aren't there"
+    for each in items:
+        if each.get_closest_marker("hypothesis") is not None:
+            each.add_marker("no_cover")
     items.sort(key=lambda each: places.get(each.path, len(places)))
 
 

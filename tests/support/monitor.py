@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import IO, Any, Self
 
+from tests.support import prepared
 from tests.support.broker import free_port
 from tests.support.desk import is_of_the_machine
 from tests.support.node import SITE, TIMEOUT_S, Pages, wait_until
@@ -22,9 +23,6 @@ from tests.support.receivers import telephone
 
 MONITOR = "guard-desk"
 READY_S = 60.0
-
-_ROOT = Path(__file__).parents[2]
-_PROGRAM = ("-m", "node.monitor")
 
 
 def write_monitor(
@@ -84,32 +82,35 @@ def alarm_monitor(
 ) -> subprocess.CompletedProcess[str]:
     """Run one command of alarm-monitor to its end; ``into`` takes what it prints, ``environ`` is more of its own."""
     name, *others = arguments
-    return subprocess.run(
-        [sys.executable, *_PROGRAM, name, "--config", str(config), *others],
+    return prepared.run(
+        prepared.MONITOR,
+        name,
+        "--config",
+        str(config),
+        *others,
         cwd=config.parent,
-        env=_environment(environ),
-        stdout=into,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="surrogateescape",
-        timeout=timeout_s,
-        check=False,
+        environ=_environment(environ),
+        timeout_s=timeout_s,
+        into=into,
     )
 
 
 @contextmanager
-def started(config: Path, *arguments: str, into: Path) -> Iterator[subprocess.Popen[str]]:
+def started(config: Path, *arguments: str, into: Path) -> Iterator[prepared.Running]:
     """A command of alarm-monitor that runs meanwhile and prints into a file; it is ended with the context."""
     name, *others = arguments
     with (
         into.open("wb") as printed,
-        subprocess.Popen(
-            [sys.executable, *_PROGRAM, name, "--config", str(config), *others],
+        prepared.start(
+            prepared.MONITOR,
+            name,
+            "--config",
+            str(config),
+            *others,
             cwd=config.parent,
-            env=_environment(),
+            environ=_environment(),
             stdout=printed,
             stderr=subprocess.PIPE,
-            text=True,
         ) as command,
     ):
         try:
@@ -120,19 +121,19 @@ def started(config: Path, *arguments: str, into: Path) -> Iterator[subprocess.Po
 
 def _environment(more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.endswith("_DIRECTORY")}
-    return {**kept, "PYTHONPATH": str(_ROOT), "TZ": "Europe/Berlin", "COLUMNS": "200", "LANGUAGE": "en", **more}
+    return {**kept, "PYTHONPATH": str(prepared.ROOT), "TZ": "Europe/Berlin", "COLUMNS": "200", "LANGUAGE": "en", **more}
 
 
 class RunningMonitor:
     """A monitor from entering it as a context to leaving it. It may be killed and started again in between."""
 
     def __init__(
-        self, config: Path, *, program: Sequence[str] = _PROGRAM, environ: Mapping[str, str] = MappingProxyType({})
+        self, config: Path, *, program: Sequence[str] = (), environ: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         self.config = config
         self._program, self._environ = program, environ
         self._logged = Pages()
-        self._process: subprocess.Popen[str] | None = None
+        self._process: prepared.Running | None = None
         self._reader: threading.Thread | None = None
         self.port: int = tomllib.loads(config.read_text(encoding="utf-8"))["api"]["port"]
 
@@ -173,16 +174,19 @@ class RunningMonitor:
         """Start it; it needn't be ready when this returns."""
         if self._reader is not None:
             self._take_another_port()  # while it was dead, somebody else may have taken its own
-        self._process = subprocess.Popen(
-            [sys.executable, *self._program, "run", "--config", str(self.config)],
-            cwd=self.config.parent,
-            env=_environment(self._environ),
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self._process = self._started("run", "--config", str(self.config))
         self._reader = threading.Thread(target=self._logged.read, args=(self._process.stderr,), daemon=True)
         self._reader.start()
+
+    def _started(self, *arguments: str) -> prepared.Running:
+        directory, environ = self.config.parent, _environment(self._environ)
+        nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+        if not self._program:
+            return prepared.start(
+                prepared.MONITOR, *arguments, cwd=directory, environ=environ, stdin=nothing, stderr=pipe
+            )
+        command = [sys.executable, *self._program, *arguments]
+        return subprocess.Popen(command, stdin=nothing, stderr=pipe, text=True, cwd=directory, env=environ)
 
     def _take_another_port(self) -> None:
         text, before = self.config.read_text(encoding="utf-8"), self.port

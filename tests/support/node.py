@@ -15,12 +15,13 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import IO, Any, Self
 
+from tests.support import prepared
+
 NODE, SITE = "room-214", "mitte"
 BUTTON: Mapping[str, object] = {"pin": 17, "wiring": "normally-open", "class": "threat", "sound": "loud"}
 TIMEOUT_S = 20.0
 PAUSE_S = 0.025
 
-_ROOT = Path(__file__).parents[2]
 _STARTS = re.compile(r"starts, boot ([0-9a-f]{8})")
 
 
@@ -62,15 +63,13 @@ def alarm_node(
     environ: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.CompletedProcess[str]:
     """Run one command of alarm-node to its end, in this directory; ``into`` takes what it prints."""
-    return subprocess.run(
-        _command(*arguments),
+    return prepared.run(
+        prepared.NODE,
+        *map(str, arguments),
         cwd=cwd,
-        env=_environment(cwd, environ),
-        stdout=into,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=timeout_s,
-        check=False,
+        environ=_environment(cwd, environ),
+        timeout_s=timeout_s,
+        into=into,
     )
 
 
@@ -82,17 +81,18 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S, what
         time.sleep(0.02)
 
 
-PROGRAM = ("-m", "node")
-
-
-def _command(*arguments: str | Path, program: Sequence[str] = PROGRAM) -> list[str]:
-    return [sys.executable, *program, *map(str, arguments)]
-
-
 def _environment(directory: Path, more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     # lgpio writes its pipes into its working directory, and importing it may change that directory (HAZARDS.md H6).
     kept = {name: value for name, value in os.environ.items() if not name.endswith("_DIRECTORY")}
-    return {**kept, "PYTHONPATH": str(_ROOT), "LG_WD": str(directory), **more}
+    return {**kept, "PYTHONPATH": str(prepared.ROOT), "LG_WD": str(directory), **more}
+
+
+def _state(pid: int) -> str:
+    """The state of a process, as proc(5) has it; "Z" where there is none any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "Z"
 
 
 @dataclass(slots=True)
@@ -138,7 +138,7 @@ class SimulatedNode:
         self,
         config: Path,
         *arguments: str,
-        program: Sequence[str] = PROGRAM,
+        program: Sequence[str] = (),
         prefix: Sequence[str] = (),
         environ: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
@@ -221,7 +221,7 @@ class SimulatedNode:
     def freeze(self) -> None:
         """Stop its clockwork, as a debugger would; returns when it stands still."""
         os.kill(self.pid, signal.SIGSTOP)
-        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        wait_until(lambda: _state(self.pid) in ("T", "Z"), what="a process that stands still")
 
     def thaw(self) -> None:
         """Let it go on."""
@@ -248,16 +248,7 @@ class SimulatedNode:
         return self._process.poll() is None
 
     def __enter__(self) -> Self:
-        directory = self._config.parent
-        self._process = subprocess.Popen(
-            [*self._prefix, *_command("simulate", "--config", self._config, *self._arguments, program=self._program)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=directory,
-            env=_environment(directory, self._environ),
-        )
+        self._process = self._started("simulate", "--config", str(self._config), *self._arguments)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         assert self._process.stderr is not None
@@ -270,6 +261,17 @@ class SimulatedNode:
         for reader in self._readers:
             reader.start()
         return self
+
+    def _started(self, *arguments: str) -> prepared.Running:
+        directory = self._config.parent
+        environ = _environment(directory, self._environ)
+        pipe = subprocess.PIPE
+        if not self._program and not self._prefix:
+            return prepared.start(
+                prepared.NODE, *arguments, cwd=directory, environ=environ, stdin=pipe, stdout=pipe, stderr=pipe
+            )
+        command = [*self._prefix, sys.executable, *(self._program or ("-m", "node")), *arguments]
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=directory, env=environ)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None

@@ -3,11 +3,11 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import IO
 
-PLUGIN = Path(sys.executable).with_name("check_alarm_node")
+from tests.support import prepared
+
 LINE = re.compile(r"ALARM (OK|WARNING|CRITICAL|UNKNOWN) - ([^|]+?)(?: \| ([^|]+))?\n")
 
 
@@ -15,15 +15,13 @@ def run(
     *arguments: str | Path, environ: dict[str, str] | None = None, into: int | IO[bytes] = subprocess.PIPE
 ) -> tuple[int, str]:
     """The exit code, and what is printed; never a traceback."""
-    done = subprocess.run(
-        [PLUGIN, *arguments],
-        env=os.environ | (environ or {}),
-        stdout=into,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="surrogateescape",
-        timeout=60,
-        check=False,
+    done = prepared.run(
+        prepared.PLUGIN,
+        *map(str, arguments),
+        cwd=Path.cwd(),
+        environ={**os.environ, "PYTHONPATH": str(prepared.ROOT), **(environ or {})},
+        timeout_s=60.0,
+        into=into,
     )
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout

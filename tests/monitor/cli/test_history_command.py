@@ -29,6 +29,7 @@ from node.monitor.history.history import Batch, History
 from node.protocol.messages import PAYLOAD_LIMIT
 from tests.support.history import at, event, finding
 from tests.support.monitor import alarm_monitor, started, write_monitor
+from tests.support.prepared import Running
 from tests.support.web import SECRETS, Behind, HistoryInMemory, TokenList, serving
 
 MANY = 2 * http_client.PAGE + 3
@@ -178,6 +179,13 @@ def test_a_table_that_ends_early_shows_nothing(tmp_path: Path) -> None:
     assert (told.stdout, len(told.stderr.splitlines()), told.returncode) == ("", 1, 1)
 
 
+def ended(command: Running) -> str:
+    """What a command complained of, once it has ended."""
+    command.wait(WAIT_LIMIT_S)
+    assert command.stderr is not None
+    return command.stderr.read()
+
+
 def test_an_export_that_somebody_stops_is_not_done(tmp_path: Path) -> None:
     """Whoever started it from a script hears of it by its exit code."""
     long, file = Long(), tmp_path / "events.json"
@@ -188,7 +196,7 @@ def test_an_export_that_somebody_stops_is_not_done(tmp_path: Path) -> None:
         assert long.asked_again.wait(WAIT_LIMIT_S)
         command.send_signal(signal.SIGINT)
         long.gate.set()
-        _, said = command.communicate(timeout=WAIT_LIMIT_S)
+        said = ended(command)
 
     assert len(file.read_text(encoding="utf-8").splitlines()) == http_client.PAGE
     assert said.splitlines() == ["the output is incomplete", "stopped before its end"]
@@ -218,7 +226,7 @@ def test_a_status_that_is_watched_is_done_when_somebody_stops_it(tmp_path: Path)
     ):
         assert tokens.again.wait(WAIT_LIMIT_S)
         command.send_signal(signal.SIGINT)
-        _, said = command.communicate(timeout=WAIT_LIMIT_S)
+        said = ended(command)
 
     assert (command.returncode, said) == (0, "")
 
