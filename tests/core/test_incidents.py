@@ -119,6 +119,16 @@ def test_a_further_press_is_counted_and_starts_the_ladder_anew(stage: Stage) -> 
     assert play.steps() == ["stored", "accepted", "held", "told"]
 
 
+def test_what_is_said_of_one_call_says_nothing_of_the_other(stage: Stage) -> None:
+    """Two rooms call at one node, and people are told of one of them alone."""
+    play = stage(ASSIST, AMOK)
+    play.monitor().press("assist").press("amok")
+
+    play.accepted().told().skip()
+
+    assert [incident.step for incident in play.state.incidents] == [Step.STORED, Step.TOLD]
+
+
 def test_what_was_reached_for_an_older_press_says_nothing_of_the_newest(stage: Stage) -> None:
     """The receipts for the first press arrive after the second."""
     play = stage()
