@@ -77,7 +77,7 @@ class Incidents:
     ) -> None:
         self._room = OpenIncidents(ledger)
         self._ended = EndedIncidents(now, closed)
-        self.unheard = UnheardIncidents()
+        self._unheard = UnheardIncidents()
         self.open = self._room.all
         self.false_alarms = FalseAlarms(ledger, now, false_alarms)
         self._ledger = ledger
@@ -98,7 +98,7 @@ class Incidents:
 
     def forget(self, node: NodeKey) -> None:
         """Drop what is kept of a removed node. It has no open incident; what only its list named is dropped, too."""
-        self.unheard.forget(node)
+        self._unheard.forget(node)
         self.plausibility.forget(node)
 
     def call_untold(self, now: Moment, why: str, only: Collection[IncidentKey] | None = None) -> None:
@@ -174,7 +174,7 @@ class Incidents:
             for key, each in listed.items()
             if key not in self.open and each.presses > self._ended.presses.get(key, -1)
         ]
-        self.unheard.listed(now, node, unheard, is_newest=is_newest)
+        self._unheard.listed(now, node, unheard, is_newest=is_newest)
         for opened in self.of(node):
             each = listed.get(opened.record.key)
             if each is not None and opened.record.beyond:
@@ -251,11 +251,11 @@ class Incidents:
                 if missing not in self._ledger.open:
                     self._ledger.raise_finding(now, missing)
                     self._ledger.out.incidents.append(opened.record)
-        for key, listed in self.unheard.due(now):
+        for key, listed in self._unheard.due(now):
             self._adopt(now, key, listed)
 
     def _call(self, now: Moment, key: IncidentKey, event: Event, presses: int, at_utc: datetime) -> None:
-        self.unheard.remove(key)
+        self._unheard.remove(key)
         ended = self._ended.presses.get(key)
         if ended is not None and presses <= ended:
             if is_uncounted(now, event, self._ended.ended_at(key)):
@@ -323,7 +323,7 @@ class Incidents:
         reason: str | None,
         event: Event | None = None,
     ) -> None:
-        self.unheard.remove(key)
+        self._unheard.remove(key)
         ended = self._ended.presses.pop(key, None)
         opened = self._room.take(now, key)
         if opened is None and event is not None:

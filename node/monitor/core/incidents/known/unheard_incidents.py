@@ -46,7 +46,3 @@ class UnheardIncidents:
     def forget(self, node: NodeKey) -> None:
         """Drop what is kept of a removed node."""
         self._of_node.pop(node, None)
-
-    def of(self, node: NodeKey) -> set[IncidentKey]:
-        """Those of this node."""
-        return {*self._of_node.get(node, ())}
