@@ -11,7 +11,7 @@ from node.core.model import Phase
 from node.monitor.core.decisions.batch import Batch
 from node.monitor.core.decisions.ledger import Respond, SendCommand, SendReceipt
 from node.monitor.core.model.monitor_settings import Target
-from node.monitor.core.model.records import EventKey, IncidentKey, Notice
+from node.monitor.core.model.records import EventKey, IncidentKey, NodeKey, Notice
 from node.monitor.core.model.requests import Acknowledge, PauseNode, Reset, Resume
 from node.protocol.messages import Alarm, Event, EventId, State
 from tests.monitor.core.committed import Committed
@@ -54,9 +54,9 @@ class Desk(DrivenHub):
         self.late_at: dict[str, float] = {}
         self.calls: dict[str, Notice] = {}
 
-    def hear(self, at: float, message: Any, *_: Any, **given: Any) -> None:
+    def hear(self, at: float, message: Any, node: NodeKey = ROOM, **given: Any) -> None:
         """The node says something, or the broker what it kept of it."""
-        super().hear(at, message, **given)
+        super().hear(at, message, node, **given)
         if isinstance(message, Alarm):
             self.listed |= {IncidentKey(*ROOM, each.incident): at for each in message.incidents}
 

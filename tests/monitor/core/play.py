@@ -204,21 +204,12 @@ class Play(DrivenHub):
         """Let time pass with no deadline on the way: a month takes no longer than a second."""
         self._at_once(at, Hub.time_passed)
 
-    def hear(
-        self,
-        at: float,
-        message: Any,
-        node: NodeKey = ROOM,
-        *,
-        broker: str = BROKER,
-        retained: bool = False,
-        unknown: Collection[str] = (),
-    ) -> None:
+    def hear(self, at: float, message: Any, node: NodeKey = ROOM, **given: Any) -> None:
         """A node says something at ``at``; what it says again is older by then."""
         if isinstance(message, Event) and message.age_ms == 0:
             first = self.first.setdefault((node, message.boot, message.seq), at)
             message = replace(message, age_ms=round((at - first) * 1000))
-        super().hear(at, message, node, broker=broker, retained=retained, unknown=unknown)
+        super().hear(at, message, node, **given)
 
     def receipts(self) -> list[tuple[str, int]]:
         """Boot and number of each event that its node heard to be held, in their order."""
