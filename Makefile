@@ -79,8 +79,8 @@ contracts: .venv/ready ## who may import whom
 	@echo "Import contracts:"
 	$(BIN)/lint-imports --no-logo
 
-search: .venv/ready ## the tests of properties, with other examples at every run than those of `make test`
-	$(BIN)/python -m pytest --numprocesses=auto -m hypothesis --hypothesis-profile=search
+search: .venv/ready ## the tests of which `make test` tries a share: all their tries, and other examples at every run
+	$(BIN)/python -m pytest --numprocesses=auto -m "hypothesis or many" --hypothesis-profile=search
 
 # Which mutants: SEED, and SAMPLE of each core (a number, or all); ONLY, the beginning of a path.
 SEED ?= 1

@@ -6,11 +6,13 @@ from node.core import chatter
 from node.core.effects import Append, SampleAt
 from node.core.events import EdgesDropped, EdgeSeen
 from node.core.settings import InputSettings, Role, Wiring
-from tests.core.house import button, door, switch
+from tests.core.house import button, door, make_settings, switch
 from tests.core.playbook import Playbook, Stage
 from tests.core.wall import quiet_wall, train, watch
+from tests.support.examples import examples
 
 LIMIT = 10
+PACED = examples(100, 2 * LIMIT)
 CHATTERS = ("F042", "button")
 
 
@@ -33,6 +35,7 @@ def test_the_first_press_is_an_alarm_and_so_is_each_up_to_the_limit(stage: Stage
     assert play.faults() == [CHATTERS]
 
 
+@pytest.mark.many
 def test_beyond_the_limit_nothing_floods_anybody(alone: Stage) -> None:
     """A wire that swings in the wind for ten minutes adds no event of its own."""
     play = alone(button(), links=(), chatter_presses=LIMIT)
@@ -40,7 +43,7 @@ def test_beyond_the_limit_nothing_floods_anybody(alone: Stage) -> None:
         play.tap()
     seq = play.state.seq
 
-    for _ in range(600):
+    for _ in range(examples(600)):
         play.tap().wait(0.960)
 
     assert [event.kind for event in play.logged if event.key.seq > seq] == ["nobody"]
@@ -113,23 +116,26 @@ def test_a_wire_that_is_cut_when_the_chatter_ends_is_told_as_that(alone: Stage) 
     assert "pressed" not in play.kinds()
 
 
+@pytest.mark.many
 def test_presses_at_a_person_s_pace_never_chatter(stage: Stage) -> None:
     """Ten within ten minutes, again and again, each told."""
     play = stage(button(), chatter_presses=LIMIT)
 
-    for _ in range(100):
+    for _ in range(PACED):
         play.tap().wait(60.0)
 
     assert CHATTERS not in play.faults()
-    assert sum(event.kind == "pressed" for event in play.logged) == 100
+    assert sum(event.kind == "pressed" for event in play.logged) == PACED
     play.skip()
 
 
+@pytest.mark.many
 def test_a_hum_is_a_fault_though_nothing_is_ever_decided(alone: Stage) -> None:
-    """A wire that picks up 50 Hz hides every press: it has to be told within a minute."""
-    play = alone(button(), links=())
+    """A wire that picks up 50 Hz hides every press: with the usual limit it has to be told within a minute."""
+    presses = examples(round(make_settings().chatter_presses), LIMIT)
+    play = alone(button(), links=(), chatter_presses=presses)
 
-    watch(play, train(3_000, 0.010, 0.020))
+    watch(play, train(presses * chatter.EDGES_PER_PRESS, 0.010, 0.020))
 
     assert play.faults() == [CHATTERS]
     assert play.state.incidents == ()

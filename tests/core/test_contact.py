@@ -13,9 +13,9 @@ from node.core.settings import Wiring
 from tests.core.house import button, make_settings
 from tests.core.playbook import START, Playbook
 from tests.core.wall import BEAT_S, Wave, chattering, quiet_wall, tap, train, watch
-from tests.support.examples import examples
+from tests.support.examples import examples, some
 
-DEBOUNCES_MS = range(6, 40)
+DEBOUNCES_MS = some(range(6, 40))
 GAPS_S = st.lists(st.floats(0.0002, 0.0006), max_size=5)
 
 
@@ -24,6 +24,7 @@ def presses(play: Playbook) -> list[float]:
     return [round(event.at - START, 6) for event in play.logged if event.kind == "pressed"]
 
 
+@pytest.mark.many
 @pytest.mark.parametrize("debounce_ms", DEBOUNCES_MS)
 def test_a_clean_press_of_40_ms_counts_once_at_each_debounce(debounce_ms: int) -> None:
     """The integrator is full after the debounce, so the press is decided and dated then."""
@@ -44,40 +45,44 @@ def test_a_press_of_40_ms_with_3_ms_of_chatter_counts_once(
     assert len(presses(play)) == 1
 
 
+@pytest.mark.many
 @pytest.mark.parametrize("debounce_ms", DEBOUNCES_MS)
 @pytest.mark.parametrize("lost", [False, True])
 def test_a_pulse_of_5_ms_is_no_press_at_any_debounce(debounce_ms: int, lost: bool) -> None:
     """A spark on the line calls nobody, at any phase of the sampler."""
     play = quiet_wall(debounce_ms)
 
-    for phase_ms in range(0, 50, 3):
+    for phase_ms in some(range(0, 50, 3)):
         watch(play, tap(0.005), phase_s=phase_ms / 1000, lost=lost, rest_s=0.1)
 
     assert play.kinds() == []
 
 
+@pytest.mark.many
 @pytest.mark.parametrize("debounce_ms", [6, 20, 39])
 @pytest.mark.parametrize("spacing_ms", [10, 10.5, 12.5, 15, 20, 25, 33, 50])
 def test_a_train_of_5_ms_pulses_is_no_press(debounce_ms: int, spacing_ms: float) -> None:
     """Interference doesn't add up: each pause takes away what the pulse before it brought."""
-    play = watch(quiet_wall(debounce_ms), train(100, 0.005, spacing_ms / 1000))
+    play = watch(quiet_wall(debounce_ms), train(examples(100, 20), 0.005, spacing_ms / 1000))
 
     assert play.kinds() == []
 
 
+@pytest.mark.many
 @pytest.mark.parametrize("debounce_ms", [6, 20, 39])
 @pytest.mark.parametrize("pause_ms", [10, 10.5, 12.5, 15, 20, 25, 45])
 def test_a_train_of_5_ms_pulses_with_edges_lost_is_no_press(debounce_ms: int, pause_ms: float) -> None:
     """The sampler alone can't be fooled by pulses that pause for 10 ms or longer, whatever its phase."""
     play = quiet_wall(debounce_ms)
 
-    for phase_ms in range(0, 50, 2):
+    for phase_ms in some(range(0, 50, 2)):
         watch(play, train(20, 0.005, 0.005 + pause_ms / 1000), phase_s=phase_ms / 1000, lost=True, rest_s=0.1)
 
     assert play.kinds() == []
 
 
-@pytest.mark.parametrize("phase_ms", range(0, 50, 5))
+@pytest.mark.many
+@pytest.mark.parametrize("phase_ms", some(range(0, 50, 5)))
 @pytest.mark.parametrize(
     ("wave", "count"),
     [
@@ -95,15 +100,17 @@ def test_edges_that_come_late_in_bursts_count_as_if_they_had_come_at_once(
 ) -> None:
     """Edges carry their own time: a burst is still told from a press, also with samples in between."""
     play = quiet_wall()
+    wakes_ms = some(range(0, 100, 7))
 
-    for wake_ms in range(0, 100, 7):
+    for wake_ms in wakes_ms:
         watch(play, wave, wakes_s=(wake_ms / 1000, wake_ms / 1000 + 0.100), phase_s=phase_ms / 1000)
 
-    assert len(presses(play)) == count * len(range(0, 100, 7))
+    assert len(presses(play)) == count * len(wakes_ms)
 
 
+@pytest.mark.many
 @pytest.mark.parametrize("debounce_ms", [6, 20, 39])
-@pytest.mark.parametrize("phase_ms", range(50))
+@pytest.mark.parametrize("phase_ms", some(range(50), 11))
 def test_a_press_of_100_ms_counts_without_edges_at_any_phase_of_the_sampler(debounce_ms: int, phase_ms: int) -> None:
     """What an edge lost is still an alarm, decided while the button is held."""
     play = watch(quiet_wall(debounce_ms), tap(0.100), lost=True, phase_s=phase_ms / 1000)

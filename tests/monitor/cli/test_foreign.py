@@ -44,7 +44,8 @@ from node.monitor.notify.texts.wording import message
 from node.sanitize import plain
 from tests.support import notices
 from tests.support.building import NOW, building, button, finding, incident, node
-from tests.support.foreign import foreign, steering, written
+from tests.support.examples import examples
+from tests.support.foreign import ODD, foreign, steering, written
 from tests.support.monitor import write_monitor
 from tests.support.web import SECRETS, Behind, HistoryInMemory, Site, serving
 
@@ -166,8 +167,9 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40, 5), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=foreign)
+@example(text="".join(ODD))
 def test_whatever_was_written_is_shown_as_it_is(asked: Asked, command: tuple[str, ...], text: str) -> None:
     """By every command in every form: nothing raises, steers the terminal, or is taken for markup."""
     asked.show(text)
@@ -203,7 +205,7 @@ def cells_of_excel(text: str, out: str) -> bool:
 
 
 @pytest.mark.parametrize("command", TYPED, ids=" ".join)
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40, 5), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=foreign)
 @example(text="=1+1\x1b[2J")  # a flag that begins as several do
 def test_whatever_is_typed_is_answered(asked: Asked, command: tuple[str, ...], text: str) -> None:
@@ -214,6 +216,7 @@ def test_whatever_is_typed_is_answered(asked: Asked, command: tuple[str, ...], t
     assert steering(out + err) == []
 
 
+@settings(max_examples=examples(100))
 @given(foreign)
 def test_people_are_told_it_as_it_is(text: str) -> None:
     """In the subject as in the body, in both languages; a line break makes no header of a mail."""
@@ -244,6 +247,7 @@ def test_a_plugin_says_it_as_it_is(text: str) -> None:
     assert written(text.replace("|", "/")) in written(lines[0])
 
 
+@settings(max_examples=examples(100))
 @given(foreign)
 def test_a_metric_has_it_as_it_is(text: str) -> None:
     """A label is one line, and Prometheus reads it back."""

@@ -1,7 +1,7 @@
 """Two processes that speak as one node: found where their lives overlap, and only there."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -12,6 +12,7 @@ from node.monitor.core.nodes.duplicate_identity import MARGIN_S, SHOWN_S
 from node.protocol.messages import HeartbeatMessage
 from tests.monitor.core.node_messages import BOOT, LATER_BOOT, ROOM, START, heartbeat
 from tests.monitor.core.play import Play
+from tests.support.examples import examples
 
 PERIOD_S = 10.0
 DOUBLED = FindingKey("M028", *ROOM, "")
@@ -102,6 +103,7 @@ def test_no_more_boots_are_kept_than_a_node_has_starts_in_a_while() -> None:
     assert play.size() < size + 100
 
 
+@settings(max_examples=examples(100))
 @given(
     lives=st.lists(st.tuples(st.floats(0.1, 300.0), st.floats(0.0, 60.0)), min_size=1, max_size=6),
     delay=st.floats(0.0, MARGIN_S / 2),

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.monitor.core.nodes.events.sequence import BOOTS_KEPT, GIVEN_UP_S, RANGES_KEPT, Account
+from tests.support.examples import examples
 
 MISSING_S = 60.0
 
@@ -81,10 +82,11 @@ def test_a_gap_is_given_up_after_a_day() -> None:
     assert given_up == 0
 
 
+@pytest.mark.many
 def test_nothing_grows_with_numbers_that_somebody_invents() -> None:
     """Boots and ranges are bounded, and no number that never came is taken for held."""
     account = Account()
-    for boot in range(100):
+    for boot in range(examples(100)):
         for seq in range(2, 4 * RANGES_KEPT, 2):
             account.account(f"{boot:08x}", seq, seq)
 

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from node.monitor.core.incidents.known.ended_incidents import CLOSED_KEPT
 from node.monitor.core.model.records import (
     IncidentRecord,
     NodeKey,
     NoticeKind,
 )
 from node.monitor.history.history import Batch, History
+from node.monitor.history.store import startup
 from tests.support.history import ROOM, alarm, at, incident
 
 HALL = NodeKey("nord", "hall")
@@ -180,9 +180,12 @@ def test_a_call_that_waited_with_the_end_before_it_opens_the_incident_again(hist
     assert stored.notices == ("alarm:1",)
 
 
-def test_the_newest_closed_incidents_are_known_by_name_and_presses(history: History) -> None:
+def test_the_newest_closed_incidents_are_known_by_name_and_presses(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Oldest first, and no more than a monitor keeps."""
-    closed = [incident(number, reset_utc=at(9)) for number in range(1, CLOSED_KEPT + 3)]
+    monkeypatch.setattr(startup, "CLOSED_KEPT", 50)
+    closed = [incident(number, reset_utc=at(9)) for number in range(1, 50 + 3)]
     history.store(Batch(incidents=closed))
 
     remembered = history.remember(NOW)

@@ -21,6 +21,7 @@ from node.monitor.core.model.requests import RecordFilter
 from node.monitor.core.nodes.events.sequence import BOOTS_KEPT, RANGES_KEPT
 from node.monitor.errors import UnstorableError
 from node.monitor.history.history import Batch, History, Remembered, Stored
+from tests.support.examples import examples
 from tests.support.history import BOOT, ROOM, alarm, at, event, finding, flip, incident, record, told
 
 HALL = NodeKey("nord", "hall")
@@ -282,9 +283,10 @@ def test_a_letter_that_postgresql_does_not_have_costs_nothing(history: History) 
     assert remembered.findings == (finding(detail="a\ufffdb"),)
 
 
-def test_ten_thousand_nodes_that_go_at_once_are_stored_in_one_transaction(history: History) -> None:
+@pytest.mark.many
+def test_many_nodes_that_go_at_once_are_stored_in_one_transaction(history: History) -> None:
     """As many flips, findings and notices as there are nodes, whatever the limits of a statement."""
-    lost = [NodeKey("mitte", f"room-{number}") for number in range(10_000)]
+    lost = [NodeKey("mitte", f"room-{number}") for number in range(examples(10_000))]
     down = [finding(node=node) for node in lost]
 
     stored = history.store(
@@ -296,4 +298,4 @@ def test_ten_thousand_nodes_that_go_at_once_are_stored_in_one_transaction(histor
         )
     )
 
-    assert [len(stored.flips), len(stored.raised), len(stored.notices)] == [10_000] * 3
+    assert [len(stored.flips), len(stored.raised), len(stored.notices)] == [len(lost)] * 3

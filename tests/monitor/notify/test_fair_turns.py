@@ -14,6 +14,7 @@ from node.monitor.core.model.records import Notice, NoticeKind
 from node.monitor.history.history import Batch, History
 from node.monitor.notify.fallback import FALLBACK_S, HELD_LIMIT, FallbackOutbox
 from node.monitor.notify.teller import Pace, Teller
+from tests.support.examples import examples
 from tests.support.notices import alarm
 from tests.support.outbox import MemoryOutbox
 from tests.support.postgres import Postgres
@@ -198,6 +199,7 @@ def test_nodes_take_turns_and_each_says_all_that_it_has(history_url: str) -> Non
     ]
 
 
+@pytest.mark.many
 def test_who_says_too_much_to_be_held_in_memory_goes_short_itself() -> None:
     """The call of another room stays, and of the loud node what was called rather than what was reset."""
     behind = MemoryOutbox()
@@ -205,7 +207,7 @@ def test_who_says_too_much_to_be_held_in_memory_goes_short_itself() -> None:
     behind.away = True
 
     outbox.keep_until_stored([alarm(ROOM)])
-    outbox.keep_until_stored(mad(2 * HELD_LIMIT))
+    outbox.keep_until_stored(mad(HELD_LIMIT + examples(HELD_LIMIT)))
 
     first = outbox.claim("desk", "guard-desk", gather=False, limit=1)
     assert first is not None
