@@ -147,6 +147,7 @@ class SimulatedNode:
         self._program, self._prefix, self._environ = program, prefix, environ
         self._told = Pages()
         self._logged = Pages()
+        self._changes: list[dict[str, Any]] = []
 
     @property
     def pid(self) -> int:
@@ -175,7 +176,8 @@ class SimulatedNode:
     def lines(self, since: int = 0, **fields: object) -> list[dict[str, Any]]:
         """The JSON lines with these fields so far, from number ``since`` on."""
         with self._told.changed:
-            changes = [json.loads(line) for _, line in self._told.lines[since:]]
+            self._changes += [json.loads(line) for _, line in self._told.lines[len(self._changes) :]]
+            changes = self._changes[since:]
         return [change for change in changes if all(change.get(name) == value for name, value in fields.items())]
 
     def tell(self, *instructions: str) -> None:

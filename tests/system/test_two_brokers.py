@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Self
 import pytest
 
 from tests.support.broker import Broker
-from tests.support.desk import BRANCH, Desk, decoded, faults
+from tests.support.desk import BRANCH, Desk, Message, decoded, faults
 from tests.support.mqtt import Client
-from tests.support.node import NODE, SimulatedNode, wait_until, write_config
+from tests.support.node import NODE, PAUSE_S, SimulatedNode, wait_until, write_config
 
 USUAL_S = 1.0
 """What a press may take to the desk: a hundred times what it takes here. Whatever waited for the broken path would take
@@ -74,6 +75,19 @@ class Finger:
     ) -> None:
         self._tired.set()
         self._thread.join()
+        if kind is None:
+            self._press_last()
+
+    def _press_last(self) -> None:
+        """One more press of its own: once the node has decided it, it has decided all before it."""
+        mark = self._node.mark
+        self._node.tell("button mend")
+        self._node.expect(since=mark, cable="intact")  # the wall has carried out all that it was told before
+        mark = self._node.mark
+        time.sleep(PAUSE_S)
+        self._node.tap(60)
+        [begun] = [line["at"] for line in self._node.lines(mark, pressed=True)]
+        self._node.expect(lambda line: line["at"] > begun, ladder="pressed")
 
     def _press(self) -> None:
         while not self._tired.wait(random.uniform(0.08, 0.2)):  # noqa: S311 - a finger's rhythm, no secret
@@ -94,6 +108,10 @@ def _config(directory: Path, *brokers: Broker) -> Path:
 
 def _name(broker: Broker) -> str:
     return f"127.0.0.1:{broker.port}"
+
+
+def _has_all_links(heartbeat: Message) -> bool:
+    return all(each["connected"] for each in heartbeat["links"].values())
 
 
 def _arrivals(desk: Desk) -> dict[int, float]:
@@ -139,14 +157,14 @@ def test_every_press_arrives_over_the_other_broker_in_its_usual_time(tmp_path: P
             Desk(other.port, name="desk-of-other", receipts=True) as survivor,
             SimulatedNode(_config(tmp_path, a, b)) as node,
         ):
-            survivor.receive("heartbeat", lambda message: all(each["connected"] for each in message["links"].values()))
+            survivor.receive("heartbeat", _has_all_links, timeout_s=60.0)
             survivor.beat()
             with Finger(node) as finger:
                 with Desk(victim.port, name="desk-of-victim", receipts=True) as both:
                     both.receive("event", lambda event: event["kind"] == "pressed" and event["presses"] > ENOUGH)
                 failing = {name: _see_it_through(way, node, finger, victim, survivor) for name, way in WAYS.items()}
-            node.expect(lambda line: line["at"] > finger.presses[-1], ladder="told")
             pressed = finger.presses
+            node.expect(lambda line: line["at"] > pressed[-1], ladder="told")
             survivor.receive("event", kind="restored", presses=len(pressed))
             with Client(victim.port, subscribe=[f"{BRANCH}/alarm"]) as late:
                 retained = decoded(late.expect(lambda message: message.retain))
@@ -170,7 +188,7 @@ def test_what_nobody_confirmed_arrives_over_a_broker_that_is_back(tmp_path: Path
         Desk(other.port) as silent,
         SimulatedNode(_config(tmp_path, victim, other)) as node,
     ):
-        silent.receive("heartbeat", lambda message: all(each["connected"] for each in message["links"].values()))
+        silent.receive("heartbeat", _has_all_links, timeout_s=60.0)
         way.fail(victim)
         with Finger(node) as finger:
             silent.expect_fault(way.code)
