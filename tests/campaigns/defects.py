@@ -12,6 +12,7 @@ from collections.abc import Callable
 from node.cli.main import main as alarm_node
 from node.monitor.cli.main import main as alarm_monitor
 from tests.campaigns import defects_of_core, defects_of_links, defects_of_monitor, defects_of_record, defects_of_time
+from tests.support import prepared
 
 DEFECTS: dict[str, Callable[[], None]] = {
     **defects_of_core.DEFECTS,
@@ -24,13 +25,13 @@ DEFECTS: dict[str, Callable[[], None]] = {
 
 
 def command(defect: str) -> list[str]:
-    """How Python starts alarm-node with this defect, or without any."""
-    return ["-m", "tests.campaigns.defects", defect] if defect else ["-m", "node"]
+    """How alarm-node is started with this defect, or without any (tests/support/prepared.py)."""
+    return [prepared.MODULE, "tests.campaigns.defects", defect] if defect else [prepared.NODE]
 
 
 def monitor_command(defect: str) -> list[str]:
-    """How Python starts alarm-monitor with this defect, or without any."""
-    return ["-m", "tests.campaigns.defects", defect] if defect else ["-m", "node.monitor"]
+    """How alarm-monitor is started with this defect, or without any."""
+    return [prepared.MODULE, "tests.campaigns.defects", defect] if defect else [prepared.MONITOR]
 
 
 def switch_on(defect: str) -> None:

@@ -32,6 +32,40 @@ def test_both_ways_to_start_a_program_come_to_the_same(tmp_path: Path) -> None:
         assert forked.stdout + forked.stderr
 
 
+@pytest.mark.parametrize(
+    ("environ", "prefix", "forked"),
+    [
+        ({}, (), True),
+        ({"LANGUAGE": "de", "COLUMNS": "50"}, (), True),
+        ({"LANG": "de_DE.UTF-8"}, (), False),
+        ({"LD_PRELOAD": ""}, (), False),
+        ({}, ("env",), False),
+    ],
+    ids=["the same", "for the program", "another locale", "a library", "a prefix"],
+)
+def test_what_an_interpreter_reads_at_its_start_is_not_forked(
+    environ: dict[str, str], prefix: tuple[str, ...], forked: bool, tmp_path: Path
+) -> None:
+    """All else is: whoever sets a language for the program alone needn't wait for what it imports."""
+    nothing = subprocess.DEVNULL
+    process = prepared.start(
+        prepared.NODE, "--version", cwd=tmp_path, environ={**ENVIRON, **environ}, stdout=nothing, prefix=prefix
+    )
+
+    assert process.wait(60.0) == 0
+    assert isinstance(process, prepared.Prepared) is forked
+
+
+def test_a_module_is_forked_as_python_starts_it(tmp_path: Path) -> None:
+    """With its arguments and its exit code."""
+    command = (prepared.MODULE, "tests.campaigns.defects", "mark-on-puback", "check", "--config", "nowhere.toml")
+
+    forked, started = run(*command, cwd=tmp_path), run(*command, cwd=tmp_path, PYTHONHASHSEED="1")
+
+    assert (forked.returncode, forked.stdout, forked.stderr) == (started.returncode, started.stdout, started.stderr)
+    assert forked.returncode != 0
+
+
 def test_a_program_has_its_own_files_and_end(tmp_path: Path) -> None:
     """It holds nothing that belongs to another one, and a signal ends it alone."""
     pipe = subprocess.PIPE

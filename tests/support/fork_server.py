@@ -8,6 +8,7 @@ The socket FD carries requests; it ends with it. It has no threads and opens not
 import gc
 import json
 import os
+import runpy
 import selectors
 import socket
 import sys
@@ -26,7 +27,8 @@ import node.monitor.cli.nagios.check_alarm_node
 import node.monitor.service.assembly
 import node.service.loop
 import node.simulate.wall
-from tests.support.prepared import LENGTH, STATUS
+from node.monitor.notify import sender
+from tests.support.prepared import LENGTH, MODULE, STATUS
 
 PROGRAMS: Mapping[str, Callable[[], int]] = {
     "alarm-node": node.cli.main.main,
@@ -117,6 +119,7 @@ def _text(former: TextIO, mode: Literal["r", "w"], *, line_buffering: bool = Fal
 def main() -> None:
     """Serve until the tests have ended."""
     link = socket.socket(fileno=int(sys.argv[1]))
+    sender.problem_of("json://nobody.example")  # has Apprise import all of its plugins
     assert threading.active_count() == 1, "a thread isn't there any more in a forked process"
     gc.collect()
     gc.freeze()
@@ -124,7 +127,10 @@ def main() -> None:
     link.close()
     if request is not None:
         _become(request)
-        sys.exit(PROGRAMS[request.program]())
+        if request.program == MODULE:
+            runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+        else:
+            sys.exit(PROGRAMS[request.program]())
 
 
 if __name__ == "__main__":

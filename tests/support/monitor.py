@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -128,7 +127,11 @@ class RunningMonitor:
     """A monitor from entering it as a context to leaving it. It may be killed and started again in between."""
 
     def __init__(
-        self, config: Path, *, program: Sequence[str] = (), environ: Mapping[str, str] = MappingProxyType({})
+        self,
+        config: Path,
+        *,
+        program: Sequence[str] = (prepared.MONITOR,),
+        environ: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.config = config
         self._program, self._environ = program, environ
@@ -181,12 +184,7 @@ class RunningMonitor:
     def _started(self, *arguments: str) -> prepared.Running:
         directory, environ = self.config.parent, _environment(self._environ)
         nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
-        if not self._program:
-            return prepared.start(
-                prepared.MONITOR, *arguments, cwd=directory, environ=environ, stdin=nothing, stderr=pipe
-            )
-        command = [sys.executable, *self._program, *arguments]
-        return subprocess.Popen(command, stdin=nothing, stderr=pipe, text=True, cwd=directory, env=environ)
+        return prepared.start(*self._program, *arguments, cwd=directory, environ=environ, stdin=nothing, stderr=pipe)
 
     def _take_another_port(self) -> None:
         text, before = self.config.read_text(encoding="utf-8"), self.port

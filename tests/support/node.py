@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -138,7 +137,7 @@ class SimulatedNode:
         self,
         config: Path,
         *arguments: str,
-        program: Sequence[str] = (),
+        program: Sequence[str] = (prepared.NODE,),
         prefix: Sequence[str] = (),
         environ: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
@@ -268,12 +267,16 @@ class SimulatedNode:
         directory = self._config.parent
         environ = _environment(directory, self._environ)
         pipe = subprocess.PIPE
-        if not self._program and not self._prefix:
-            return prepared.start(
-                prepared.NODE, *arguments, cwd=directory, environ=environ, stdin=pipe, stdout=pipe, stderr=pipe
-            )
-        command = [*self._prefix, sys.executable, *(self._program or ("-m", "node")), *arguments]
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=directory, env=environ)
+        return prepared.start(
+            *self._program,
+            *arguments,
+            cwd=directory,
+            environ=environ,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            prefix=self._prefix,
+        )
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None

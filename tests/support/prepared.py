@@ -2,12 +2,14 @@
 
 tests/support/fork_server.py has imported them, and forks. What it forks is a process as any other: it is killed,
 frozen and measured, has its own files, environment, signals and exit code. What depends on how an interpreter starts
-(another locale, another Python path) is started as usual; so are all programs in tests/deploy and the demo.
+(another locale, another Python path, a preloaded library) is started as usual; so are all programs in tests/deploy and
+the demo.
 """
 
 import atexit
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -24,11 +26,12 @@ from typing import IO, Self, TypeAlias
 
 ROOT = Path(__file__).parents[2]
 NODE, MONITOR, PLUGIN = "alarm-node", "alarm-monitor", "check_alarm_node"
+MODULE = "-m"
 
 LENGTH = struct.Struct("!I")
 STATUS = struct.Struct("!i")
 
-_OF_THE_INTERPRETER = ("LANG", "LC_", "PYTHON")
+_OF_THE_INTERPRETER = re.compile(r"LANG$|LC_|LD_|PYTHON")  # LANGUAGE is read by the programs
 
 _ONE_AT_A_TIME = Lock()
 
@@ -97,11 +100,17 @@ def start(
     stdin: int | IO[bytes] | FileIO | None = None,
     stdout: int | IO[bytes] | FileIO | None = None,
     stderr: int | IO[bytes] | FileIO | None = None,
+    prefix: Sequence[str] = (),
 ) -> Running:
-    """Start one of our programs: forked, or as usual where its environment wants another interpreter."""
-    if _differs(environ):
+    """Start one of our programs: forked, or as usual where its environment wants another interpreter.
+
+    ``program`` may also be -m with a module's name behind it, or -c with a text, as for Python; a text isn't forked.
+    ``prefix`` is a command that starts Python (for a network of its own): nothing is forked then.
+    """
+    if prefix or program == "-c" or _differs(environ):
+        python = [sys.executable, program] if program.startswith("-") else [Path(sys.executable).with_name(program)]
         return subprocess.Popen(
-            [Path(sys.executable).with_name(program), *arguments],
+            [*prefix, *python, *arguments],
             cwd=cwd,
             env=dict(environ),
             stdin=stdin,
@@ -179,7 +188,7 @@ class _Memory(FileIO):
 
 def _differs(environ: Mapping[str, str]) -> bool:
     def wanted(variables: Mapping[str, str]) -> dict[str, str]:
-        return {name: value for name, value in variables.items() if name.startswith(_OF_THE_INTERPRETER)}
+        return {name: value for name, value in variables.items() if _OF_THE_INTERPRETER.match(name)}
 
     return wanted(environ) != wanted({**os.environ, "PYTHONPATH": str(ROOT)})
 
