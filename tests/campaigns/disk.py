@@ -20,9 +20,11 @@ from node.protocol.codec import Wire
 from tests.campaigns.campaign import Campaign, Figures, Try
 from tests.campaigns.card import Card, Fault, missing
 from tests.campaigns.defects import command
+from tests.campaigns.soon_calm import SOON_CALM_S
 from tests.support.broker import Broker
 from tests.support.desk import Desk, faults, incidents
 from tests.support.node import NODE, SITE, SimulatedNode, alarm_node, wait_until, write_config
+from tests.support.prepared import MODULE
 
 USUAL_MORE_S = 3.0
 """How much longer than before the fault a press may take under it; a card that stalls does so for longer."""
@@ -42,11 +44,14 @@ def attempt(this: Try) -> Figures:
 # A card that takes nothing for a while.
 
 
-def _outage(this: Try, fault: Fault, clears_in_s: float) -> Figures:
+def _outage(this: Try, fault: Fault, calm_s: float = 0.0) -> Figures:
     card = Card(this.directory)
+    program = command(this.defect)
+    if this.short and fault is Fault.STALLED and not this.defect:
+        program, calm_s = [MODULE, "tests.campaigns.soon_calm"], SOON_CALM_S
     with Broker(this.directory / "broker") as broker, Desk(broker.port, receipts=True) as desk:
         config = write_config(this.directory, broker.port)
-        with SimulatedNode(config, program=command(this.defect), environ=card.environ) as node:
+        with SimulatedNode(config, program=program, environ=card.environ) as node:
             node.expect(output="lamp", pattern="ready")
             usual, raised = _press(node, desk)
             desk.expect("event", kind="restored")
@@ -70,7 +75,7 @@ def _outage(this: Try, fault: Fault, clears_in_s: float) -> Figures:
 
             node.tap()
             presses = 3 + more
-            cleared = desk.expect("event", kind="fault-cleared", fault="F020", timeout_s=clears_in_s)
+            cleared = desk.expect("event", kind="fault-cleared", fault="F020", timeout_s=calm_s + RECOVERY_S)
             desk.expect("heartbeat", lambda each: each["seq"] >= cleared["seq"] and "F020" not in faults(each))
             wait_until(lambda: sum(event["kind"] == "pressed" for event in _apart(desk)) == presses)
             assert node.quit() == 0, "the node didn't end well"
@@ -226,9 +231,9 @@ def _key(event: object) -> tuple[object, object]:
 
 
 _ATTEMPTS: dict[str, Callable[[Try], Figures]] = {
-    "full": lambda this: _outage(this, Fault.FULL, RECOVERY_S),
-    "read-only": lambda this: _outage(this, Fault.READ_ONLY, RECOVERY_S),
-    "stalled": lambda this: _outage(this, Fault.STALLED, CALM_S + RECOVERY_S),
+    "full": lambda this: _outage(this, Fault.FULL),
+    "read-only": lambda this: _outage(this, Fault.READ_ONLY),
+    "stalled": lambda this: _outage(this, Fault.STALLED, CALM_S),
     "corrupt": lambda this: _damage(this, _garble),
     "cut-log": lambda this: _damage(this, _cut_log),
     "power-cut": _power_cut,
