@@ -53,20 +53,6 @@ def _memory_not_loaded() -> None:
     History.remember = lambda self, at_utc: Remembered()  # type: ignore[method-assign]
 
 
-def _told_when_held() -> None:
-    """A call that is stored is told, whether anybody has taken a message about it or not."""
-    from node.monitor.core.nodes.events.receipts import Receipts  # noqa: PLC0415
-
-    say = Receipts.say
-
-    def say_both(self: Any, key: Any, kind: Any = "held") -> None:
-        say(self, key, kind)
-        if kind == "held":
-            say(self, key, "told")
-
-    Receipts.say = say_both  # type: ignore[method-assign]
-
-
 def _told_before_a_target_took_it() -> None:
     """That people were told is said as soon as a message is sent, whatever the other side answers."""
     from node.monitor.notify.worker import Worker  # noqa: PLC0415
@@ -84,7 +70,6 @@ DEFECTS: dict[str, Callable[[], None]] = {
     "receipt-before-the-store": _receipt_before_the_store,
     "tell-before-the-claim": _tell_before_the_claim,
     "memory-not-loaded": _memory_not_loaded,
-    "told-when-held": _told_when_held,
     "told-before-a-target-took-it": _told_before_a_target_took_it,
 }
 """What switches each of them on, by its name."""

@@ -4,25 +4,28 @@ import pytest
 
 from tests.campaigns.__main__ import SEED
 from tests.campaigns.campaign import run
-from tests.campaigns.monitor import MONITOR, SCENES
+from tests.campaigns.monitor import MONITOR
+
+TRIES = 4
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("defect", "kind", "tries"),
+    ("defect", "first", "reason"),
     [
-        ("receipt-before-the-store", "SQLite", 6),
-        ("tell-before-the-claim", "two on one PostgreSQL", 3),
-        ("memory-not-loaded", "SQLite", 6),
-        ("told-when-held", "PostgreSQL", 6),
-        ("told-before-a-target-took-it", "SQLite", 6),
+        ("receipt-before-the-store", 18, "a receipt, but not in the history: "),
+        ("tell-before-the-claim", 17, "first was told more than once: "),
+        ("told-before-a-target-took-it", 18, "but nobody took it: "),
+        ("memory-not-loaded", 18, "the next group of "),
     ],
 )
-def test_a_monitor_that_promises_too_much_is_found(defect: str, kind: str, tries: int) -> None:
-    """Each defect breaks the invariant within a few tries of the kind that it concerns."""
-    first = [*SCENES].index(kind)
-    numbers = range(first, tries * len(SCENES), len(SCENES))
+def test_a_monitor_that_promises_too_much_is_found(defect: str, first: int, reason: str) -> None:
+    """Each defect breaks a rule of its own within a few tries of one kind; ``first`` is one in which it did."""
+    numbers = range(first, first + TRIES * len(MONITOR.kinds), len(MONITOR.kinds))
 
-    result = run(MONITOR, SEED, numbers=numbers, defect=defect, stop_at=1)
+    result = run(MONITOR, SEED, numbers=numbers, defect=defect, short=True, stop_at=1)
 
-    assert {each.kind for each in result.broken} == {kind}
+    if result.skipped:
+        pytest.skip(result.skipped)
+    (broken,) = result.broken
+    assert reason in broken.reason
