@@ -10,6 +10,8 @@ from typing import Any
 
 import psycopg
 
+from tests.support.node import wait_until
+
 _FILE = "sqlite:///"
 WRITING = 7_302_465_119
 """The advisory lock of whoever writes (node/monitor/history/database/connection.py)."""
@@ -30,6 +32,13 @@ def rows(url: str, select: str) -> list[tuple[Any, ...]]:
             return opened.execute(select).fetchall()
         finally:
             opened.close()
+
+
+def wait_until_nothing_waits(url: str) -> None:
+    """Until all that people are to be told was told, or given up: no further message comes of what happened so far."""
+    wait_until(
+        lambda: rows(url, "SELECT count(*) FROM deliveries WHERE outcome IS NULL") == [(0,)], what="nothing that waits"
+    )
 
 
 @contextmanager

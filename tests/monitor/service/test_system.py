@@ -26,8 +26,15 @@ WAYS = 25
 
 
 @pytest.fixture
-def monitor(tmp_path: Path, broker: Broker, empty_url: str) -> Iterator[RunningMonitor]:
-    """A monitor that hears it, on each kind of database."""
+def monitor(tmp_path: Path, broker: Broker) -> Iterator[RunningMonitor]:
+    """A monitor that hears it."""
+    with RunningMonitor(write_monitor(tmp_path / "monitor", broker.port)) as running:
+        yield running
+
+
+@pytest.fixture
+def on_each_database(tmp_path: Path, broker: Broker, empty_url: str) -> Iterator[RunningMonitor]:
+    """The same, on each kind of database."""
     with RunningMonitor(write_monitor(tmp_path / "monitor", broker.port, history_url=empty_url)) as running:
         yield running
 
@@ -40,12 +47,13 @@ def node(tmp_path: Path, broker: Broker) -> Iterator[SimulatedNode]:
         yield running
 
 
-def test_a_press_is_held_within_30_ms(monitor: RunningMonitor, node: SimulatedNode, broker: Broker) -> None:
+def test_a_press_is_held_within_30_ms(on_each_database: RunningMonitor, node: SimulatedNode, broker: Broker) -> None:
     """Median of 100, from the press to the node that shows it; the history is on the disk by then.
 
     On a machine that has other things to do: within so many messages' ways over its broker as take 30 ms otherwise, in
     one of three hundreds.
     """
+    monitor = on_each_database
     monitor.expect_status(NODE, "up")
     hundreds: list[tuple[float, float]] = []
 
@@ -145,8 +153,9 @@ def _way(client: Client) -> float:
     return time.monotonic() - sent_at
 
 
-def test_an_alarm_is_acknowledged_and_reset_by_command(monitor: RunningMonitor, node: SimulatedNode) -> None:
+def test_an_alarm_is_acknowledged_and_reset_by_command(on_each_database: RunningMonitor, node: SimulatedNode) -> None:
     """The lamp is steady, then the incident is over, and the history has all of it."""
+    monitor = on_each_database
     monitor.expect_status(NODE, "up")
     mark = node.mark
     node.tap(45)
@@ -240,18 +249,18 @@ def test_a_clean_stop_is_planned(monitor: RunningMonitor, node: SimulatedNode) -
 def test_a_broker_that_is_away_is_one_finding(
     monitor: RunningMonitor, broker: Broker, tmp_path: Path, node: SimulatedNode
 ) -> None:
-    """Not one for each node; and when it is back, all is well again by itself."""
+    """Not one for each node; and when it is back, all is well again by itself.
+
+    That no node's deadline counts meanwhile is shown in virtual time (tests/monitor/core/test_node_supervision.py).
+    """
     monitor.expect_status(NODE, "up")
 
     broker.stop()
     monitor.wait(lambda: monitor.codes() == ["M008"], 30.0, "the finding about the broker")
     assert monitor.health() == "blind"
-    time.sleep(20.0)  # longer than any node may be silent: no deadline of theirs may count now
-    while_away = monitor.codes()
     broker.start()
 
     monitor.wait(lambda: monitor.codes() == [], 30.0, "nothing found")
-    assert while_away == ["M008"]
     assert [each["after"] for each in monitor.items("/flips")] == ["up"]
 
 

@@ -120,7 +120,7 @@ def test_each_gives_its_receipt_and_an_alarm_is_told_once(
 
     nodes.wait(lambda: all(nodes.receipts(each.first).keys() == {*NAMES} for each in incidents), what="both receipts")
     receiver.taken.first(len(walls))
-    time.sleep(2.0)  # a second message would come within a poll
+    kept.wait_until_nothing_waits(shared_url)
     assert _titles(receiver) == sorted(f"ALARM, threat: {SITE}/{wall}" for wall in walls)
     assert kept.rows(shared_url, "SELECT count(*), sum(presses) FROM incidents") == [(10, 10)]
 
@@ -138,7 +138,7 @@ def test_a_lost_node_is_one_flip_and_one_message(
         monitor.expect_status("wall", "down")
 
     (told,) = receiver.taken.first(1)
-    time.sleep(7.0)  # longer than what is gathered waits for more
+    kept.wait_until_nothing_waits(shared_url)
     assert (len(receiver.taken.items), told.title.startswith(f"{SITE}/wall: ")) == (1, True), receiver.taken.items
     flips = kept.rows(shared_url, "SELECT before, after FROM flips WHERE node = 'wall' ORDER BY id")
     assert [each for each in flips if each[1] == "down"] == flips[-1:]
@@ -159,13 +159,14 @@ def test_one_is_killed_and_the_other_goes_on(
     before = nodes.press("wall-before")
     nodes.wait(lambda: len(nodes.receipts(before.first)) == 2)
     receiver.taken.first(1)
+    kept.wait_until_nothing_waits(shared_url)  # or the kill may leave it open whether people were told
 
     pair[killed].kill()
     after = nodes.press("wall-after")
 
     nodes.wait(lambda: nodes.receipts(after.first).keys() == {NAMES[1 - killed]})
     receiver.taken.first(4)
-    time.sleep(1.5)
+    kept.wait_until_nothing_waits(shared_url)
     assert _titles(receiver) == [
         f"ALARM, threat: {SITE}/wall-after",
         f"ALARM, threat: {SITE}/wall-before",
@@ -216,7 +217,7 @@ def test_what_one_acknowledges_and_resets_the_other_knows(
         pair[0].wait(lambda: pair[0].items("/incidents") == [], what="no open incident")
 
     receiver.taken.first(3)
-    time.sleep(2.0)
+    kept.wait_until_nothing_waits(shared_url)
     assert _titles(receiver) == [
         f"ALARM, threat: {SITE}/{NODE}",
         f"Alarm is over, it was a drill: {SITE}/{NODE}",
@@ -227,7 +228,7 @@ def test_what_one_acknowledges_and_resets_the_other_knows(
 def test_what_one_acknowledges_for_a_dead_node_is_not_told_to_the_next_group(
     start: Start, shared_url: str, nodes: StandIns, receiver: HttpReceiver
 ) -> None:
-    """No wall says it to the other monitor: it knows by the history that they share."""
+    """No wall says it to the other monitor: it knows by the history that they share, and awaits no next level."""
     pair = start(
         [shared_url, shared_url],
         _target(receiver, findings="none"),
@@ -242,7 +243,9 @@ def test_what_one_acknowledges_for_a_dead_node_is_not_told_to_the_next_group(
     status, _ = pair[0].post(f"/incidents/{SITE}/wall/{incident.id}/acknowledge")
 
     assert time.monotonic() - pressed < 10.0, "too late to say anything"
-    time.sleep(max(0.0, pressed + 13.0 - time.monotonic()))
+    pair[1].wait(lambda: _phases(pair[1]) == ["acknowledged"], what="the acknowledgement, when the next level is due")
+    assert [each["next_level_s"] for monitor in pair for each in monitor.items("/incidents")] == [None, None]
+    kept.wait_until_nothing_waits(shared_url)
     assert status == 504
     assert _titles(receiver) == [f"ALARM, threat: {SITE}/wall", f"Somebody is coming: {SITE}/wall"]
 
