@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.test_install import make
+from tests.support.installation import copy, installed
 from tests.support.node import write_config
 
-PYTHON = "/usr/bin/python3"
 PACKAGES = "systemd,systemd-sysv,dbus,python3,libsystemd0,mosquitto"
 
 WALL = """
@@ -131,7 +130,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     suite = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text(encoding="utf-8").splitlines())
     root = tmp_path_factory.mktemp("booted") / "root"
     run(debstrap, "--variant=minbase", f"--include={PACKAGES}", suite["VERSION_CODENAME"], root)
-    make("install", root, HARDWARE_WATCHDOG="yes", PYTHON=PYTHON)
+    for target in ("install", "install-monitor"):
+        copy(installed(target, tmp_path_factory), root)
     units = root / "etc/systemd/system"
     config = write_config(tmp_path_factory.mktemp("config"), 1883)
     lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -146,7 +146,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (root / "story").chmod(0o755)
     (root / "probe.py").write_text(PROBE, encoding="utf-8")
     (root / "told").mkdir()
-    make("install-monitor", root, PYTHON=PYTHON)
     (root / "etc/alarm-monitor/monitor.toml").write_text(MONITOR, encoding="utf-8")
     run("systemctl", f"--root={root}", "enable", "alarm-node.service")
     run("systemctl", f"--root={root}", "add-wants", "multi-user.target", "story.service")

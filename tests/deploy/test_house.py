@@ -15,6 +15,8 @@ ROOMS = 9
 WIDE = {"node", "node/core"}
 """``node/core`` is flat: one file for each subject. ``node`` has nine folders and two files."""
 
+PATCHES = ("setattr", "delattr", "patch")
+
 LONGEST, USUAL, LONGEST_TEST = 350, 120, 500
 """Lines: of any module, of half of them, of any file of tests."""
 
@@ -62,3 +64,16 @@ def test_no_file_is_too_long_to_read_in_one_go() -> None:
     assert long == {}
     assert long_tests == {}
     assert median(map(lines, MODULES)) <= USUAL
+
+
+def test_no_test_patches_what_it_names_in_a_string() -> None:
+    """A module may move: the type checker then finds every import of it, and no string."""
+    by_name = [
+        f"{name(path)}:{call.lineno}"
+        for path in TESTS
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in PATCHES
+        if call.args and isinstance(call.args[0], ast.Constant | ast.JoinedStr)
+    ]
+
+    assert by_name == []

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +11,10 @@ import pytest
 
 from node import __version__
 from node.cli import init
+from tests.support import installation
+from tests.support.installation import ROOT, copy, make
 from tests.support.node import write_config
 
-ROOT = Path(__file__).parents[2]
 PROGRAM = Path("opt/alarm-node")
 UNITS = Path("usr/local/lib/systemd")
 GIVEN = {
@@ -38,23 +38,6 @@ ARMED = {
 }
 
 pytestmark = pytest.mark.timeout(900)  # packages are fetched, and one is built
-
-
-def make(target: str, destination: Path, **variables: str) -> str:
-    """Run a target of the Makefile into this tree; what it says."""
-    settings = [f"{name}={value}" for name, value in {"DESTDIR": str(destination), **variables}.items()]
-    environ = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
-    done = subprocess.run(
-        ["make", target, f"PYTHON={sys.executable}", *settings],
-        cwd=ROOT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def files(tree: Path) -> set[Path]:
@@ -109,16 +92,14 @@ def built_before() -> set[Path]:
 
 @pytest.fixture(scope="module")
 def installed(index: None, built_before: set[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tree into which a node was installed, as for a PC. Not to be changed."""
-    destination = tmp_path_factory.mktemp("destination")
-    make("install", destination, HARDWARE_WATCHDOG="no")
-    return destination
+    """A tree into which a node was installed, as for a Pi. Not to be changed."""
+    return installation.installed("install", tmp_path_factory)
 
 
 def test_everything_is_where_it_belongs(installed: Path, built_before: set[Path]) -> None:
     """The program is one directory, the rest is where it is looked for; the checkout is as it was."""
-    assert files(installed) >= GIVEN
-    assert outside_program(installed) == {path for path in GIVEN if PROGRAM not in path.parents}
+    assert files(installed) >= GIVEN | ARMED
+    assert outside_program(installed) == {path for path in GIVEN | ARMED if PROGRAM not in path.parents}
     assert (installed / "usr/local/bin/alarm-node").readlink() == Path("/opt/alarm-node/bin/alarm-node")
     assert built() == built_before
 
@@ -195,9 +176,13 @@ def test_the_installed_node_rings(installed: Path, tmp_path: Path) -> None:
 
 
 def test_it_is_installed_again_and_taken_away(installed: Path, tmp_path: Path) -> None:
-    """Again: the same tree, and the configuration as people left it. Away: that and the record stay, and are named."""
+    """Again, as for a PC, and away.
+
+    Again: the same tree without the hardware watchdog, and the configuration as people left it. Away: that and the
+    record stay, and are named.
+    """
     destination = tmp_path / "destination"
-    shutil.copytree(installed, destination, symlinks=True)
+    copy(installed, destination)
     config = destination / "etc/alarm-node/node.toml"
     config.write_text("# ours\n", encoding="utf-8")
     record = destination / "var/lib/alarm-node/record.sqlite"
@@ -207,14 +192,14 @@ def test_it_is_installed_again_and_taken_away(installed: Path, tmp_path: Path) -
     stale.write_text("", encoding="utf-8")
     before = files(destination)
 
-    make("install", destination, HARDWARE_WATCHDOG="yes")
+    make("install", destination, HARDWARE_WATCHDOG="no")
     again = files(destination)
     kept = (config.read_text(encoding="utf-8"), record.read_bytes())
     said = make("uninstall", destination)
     left = files(destination)
     make("uninstall", destination)
 
-    assert again == before - {stale.relative_to(destination)} | ARMED
+    assert again == before - {stale.relative_to(destination)} - ARMED
     assert kept == ("# ours\n", b"ours")
     assert left == {config.relative_to(destination), record.relative_to(destination)}
     assert str(config.parent) in said

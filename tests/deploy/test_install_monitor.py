@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.test_install import dead_links, files, make
+from tests.deploy.test_install import dead_links, files
+from tests.support.installation import copy, installed, make
 
 PROGRAM = Path("opt/alarm-monitor")
 DOCUMENTS = Path("share/doc/alarm-monitor")
@@ -22,9 +23,11 @@ GIVEN = {
 pytestmark = pytest.mark.timeout(900)  # packages are fetched, and one is built
 
 
-def test_the_monitor_is_installed_whole_and_taken_away_whole(tmp_path: Path) -> None:
+def test_the_monitor_is_installed_whole_and_taken_away_whole(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """It runs from there with its German texts and its migrations; what it was told stays."""
-    make("install-monitor", tmp_path)
+    copy(installed("install-monitor", tmp_path_factory), tmp_path)
     given = {path for path in files(tmp_path) if PROGRAM not in path.parents}
     told = subprocess.run(
         [tmp_path / PROGRAM / "bin/python", "-m", "node.monitor", "init", "--config", tmp_path / "etc/monitor.toml"],
