@@ -38,6 +38,9 @@ PIP_OPTIONS := --disable-pip-version-check --no-input --quiet
 PIP := $(BIN)/python -m pip $(PIP_OPTIONS)
 PIP_TOOLS := pip-tools==7.6.2
 
+# A container's image often sets it. Every program of the tests would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
@@ -56,8 +59,13 @@ run: .venv/ready ## the demo: press a button and watch; without a terminal it pl
 # Many tests wait for something rather than work: two more at once than there are processors. By its own choice xdist
 # begins with files of many tests; tests/conftest.py begins with those that take longest.
 test: PACKAGES += $(TEST_PACKAGES)
-test: lint types contracts ## everything that must hold: lint, types, import contracts, tests and their coverage
-	@echo "Tests:"
+test: lint contracts ## everything that must hold: lint, types, import contracts, tests and their coverage
+	@echo "Types:"
+	$(BIN)/python -m pytest --quiet --collect-only >/dev/null & # compiles the tests, which every worker reads next
+	trap wait EXIT
+	$(BIN)/mypy
+	wait
+	echo "Tests:"
 	$(BIN)/python -m pytest --numprocesses=$$(($$(nproc) + 2)) --dist=loadfile --no-loadscope-reorder --cov --cov-report=
 	echo "Coverage of what must be covered whole (pyproject.toml):"
 	$(BIN)/coverage report --fail-under=100
