@@ -163,6 +163,19 @@ def test_nobody_subscribes_is_nobody_has_it_at_once(stage: Stage) -> None:
     ]
 
 
+def test_nobody_subscribes_to_an_earlier_press_leaves_the_newest_call_as_it_is(stage: Stage) -> None:
+    """Its own answer may come a moment later, and be another."""
+    play = stage()
+    play.tap()
+    first = play.pressed
+    play.press().skip()
+
+    play.accepted(first, code=0x10)
+
+    assert play.step() is Step.PRESSED
+    assert play.steps() == []
+
+
 def test_nobody_subscribes_on_one_link_is_no_reason_while_another_carries_it(stage: Stage) -> None:
     """The second broker hasn't answered yet, or has it without a receipt so far."""
     play = stage(links=("a", "b"))
