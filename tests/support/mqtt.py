@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -161,7 +162,8 @@ class Client:
 
     def _end(self) -> None:
         self._client.disconnect()
-        self._client.loop_stop()
+        with suppress(AttributeError):  # paho looks at its thread twice, which may have ended in between
+            self._client.loop_stop()
 
     def _answer(self, mid: int) -> int:
         self._wait(lambda: mid in self._answers, "the answer", TIMEOUT_S)
