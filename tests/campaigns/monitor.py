@@ -218,7 +218,7 @@ class World:
         self.first.behaviour = "take"
 
     def look(self) -> None:
-        """Rules 1 and 3. The will came after the last receipt, so all of those are known."""
+        """Rules 1 to 3. The will came after the last receipt, so all of those are known."""
         receipted = self.nodes.receipted
         held = {Said(*row) for row in kept.rows(self.url, "SELECT node, boot, seq FROM events")}
         assert receipted <= held, f"a receipt, but not in the history: {sorted(receipted - held)}"
@@ -226,6 +226,13 @@ class World:
             incident = self.nodes.incidents.get(press.node)
             took_at = math.inf if incident is None else self.took(incident)
             assert took_at < at, f"told {press}, but nobody took it: {took_at}, {at}"
+        for name, receiver in (("first", self.first), ("next", self.next)):
+            refused = {*map(id, receiver.refused.items)}
+            read = Told.all_of(each for each in receiver.asked.items if id(each) not in refused)
+            sure = [each for each in read if not each.perhaps and each.about not in self.unsure]
+            twice = Counter((each.what, each.about, each.calls) for each in sure)
+            again = {key: count for key, count in twice.items() if count > 1}
+            assert not again, f"{name} was told more than once: {again}"
 
 
 def attempt(one: Try) -> Figures:
@@ -290,13 +297,6 @@ def _look_at_all(world: World, ready: float) -> None:
     assert not unsaid, f"told neither that somebody is coming nor that it is over: {unsaid}"
     needless = {_name(each) for each in world.acknowledged} & escalated()
     assert not needless, f"acknowledged, and told to the next group: {needless}"
-    for name, receiver in (("first", world.first), ("next", world.next)):
-        refused = {*map(id, receiver.refused.items)}
-        read = Told.all_of(each for each in receiver.asked.items if id(each) not in refused)
-        sure = [each for each in read if not each.perhaps and each.about not in world.unsure]
-        twice = Counter((each.what, each.about, each.calls) for each in sure)
-        again = {key: count for key, count in twice.items() if count > 1}
-        assert not again, f"{name} was told more than once: {again}"
 
 
 def _name(incident: Incident) -> str:
