@@ -51,6 +51,26 @@ def section(page: str, number: str) -> str:
 
 
 @cache
+def members() -> dict[str, frozenset[str]]:
+    """Of every class by its name: what it defines, and what its methods use of ``self``."""
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "node").rglob("*.py"):
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        for each in ast.walk(module):
+            if isinstance(each, ast.ClassDef):
+                given = (inner.attr for inner in ast.walk(each) if isinstance(inner, ast.Attribute))
+                found.setdefault(each.name, set()).update(filter(None, map(_defined, each.body)), given)
+    return {name: frozenset(each) for name, each in found.items()}
+
+
+def _defined(statement: ast.stmt) -> str | None:
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+        return statement.name
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
+    return target.id if isinstance(target, ast.Name) else None
+
+
+@cache
 def functions_of(path: Path) -> frozenset[str]:
     """The names of the functions in this file, tests among them."""
     nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -155,6 +175,18 @@ def test_every_file_and_test_that_a_page_names_is_there(name: str) -> None:
     ]
 
     assert missing == []
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_method_that_a_page_names_is_there(name: str) -> None:
+    """`Class.method`: a page that follows a press must not lead to what was renamed."""
+    named = set(re.findall(r"`([A-Z]\w*)\.(\w+)(?:\([^`]*\))?`", PAGES[name]))
+
+    assert [
+        (owner, member)
+        for owner, member in sorted(named)
+        if owner in members() and member not in {"py", *members()[owner]}
+    ] == []
 
 
 @pytest.mark.parametrize(("name", "text"), EXAMPLES)

@@ -37,65 +37,65 @@ def behind() -> MemoryOutbox:
 
 
 @pytest.fixture
-def spare(behind: MemoryOutbox, time: Time) -> FallbackOutbox:
+def fallback(behind: MemoryOutbox, time: Time) -> FallbackOutbox:
     """Both targets are told everything."""
     return FallbackOutbox(behind, lambda _: TARGETS, clock=time)
 
 
-def test_while_the_database_answers_nothing_is_told_from_here(spare: FallbackOutbox, time: Time) -> None:
+def test_while_the_database_answers_nothing_is_told_from_here(fallback: FallbackOutbox, time: Time) -> None:
     """What is held is on its way there."""
-    spare.keep_until_stored([alarm()])
+    fallback.keep_until_stored([alarm()])
     time.at = 100.0
 
-    assert spare.waiting("mail").alone == 0
-    assert spare.claim("mail", "guard-desk", gather=False, limit=1) is None
+    assert fallback.waiting("mail").alone == 0
+    assert fallback.claim("mail", "guard-desk", gather=False, limit=1) is None
 
 
 def test_a_call_is_told_from_here_once_the_database_is_away_for_a_while(
-    spare: FallbackOutbox, behind: MemoryOutbox, time: Time
+    fallback: FallbackOutbox, behind: MemoryOutbox, time: Time
 ) -> None:
     """Not before: a restart of the database takes a second or two."""
     behind.away = True
-    spare.keep_until_stored([alarm()])
+    fallback.keep_until_stored([alarm()])
     time.at = FALLBACK_S - 0.1
     with pytest.raises(AlarmNodeError):
-        spare.waiting("mail")
+        fallback.waiting("mail")
 
     time.at = FALLBACK_S
-    claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
+    claim = fallback.claim("mail", "guard-desk", gather=False, limit=1)
 
-    assert spare.waiting("mail").alone == 1
+    assert fallback.waiting("mail").alone == 1
     assert claim is not None
     assert [each.notice.key for each in claim.deliveries] == [alarm().key]
 
 
-def test_a_database_that_takes_nothing_is_as_good_as_away(spare: FallbackOutbox, time: Time) -> None:
+def test_a_database_that_takes_nothing_is_as_good_as_away(fallback: FallbackOutbox, time: Time) -> None:
     """A full disk can still be read."""
-    spare.failing = True
-    spare.keep_until_stored([alarm()])
+    fallback.failing = True
+    fallback.keep_until_stored([alarm()])
     time.at = FALLBACK_S
 
-    assert spare.waiting("mail").alone == 1
-    assert spare.claim("mail", "guard-desk", gather=False, limit=1) is not None
+    assert fallback.waiting("mail").alone == 1
+    assert fallback.claim("mail", "guard-desk", gather=False, limit=1) is not None
 
 
-def test_each_target_is_told_once(spare: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
+def test_each_target_is_told_once(fallback: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
     """From here, and when the database is back by nobody again."""
     behind.away = True
-    spare.keep_until_stored([alarm()])
+    fallback.keep_until_stored([alarm()])
     time.at = FALLBACK_S
     for target in TARGETS:
-        claim = spare.claim(target, "guard-desk", gather=False, limit=1)
+        claim = fallback.claim(target, "guard-desk", gather=False, limit=1)
         assert claim is not None
-        spare.settle(claim.id, Settled.SENT)
+        fallback.settle(claim.id, Settled.SENT)
     with pytest.raises(AlarmNodeError):
-        spare.claim("mail", "guard-desk", gather=False, limit=1)
+        fallback.claim("mail", "guard-desk", gather=False, limit=1)
 
     behind.away = False
-    spare.drop([alarm().key])
+    fallback.drop([alarm().key])
     for target in TARGETS:
         behind.add(target, [alarm()])
-    again = [spare.claim(target, "guard-desk", gather=False, limit=1) for target in TARGETS]
+    again = [fallback.claim(target, "guard-desk", gather=False, limit=1) for target in TARGETS]
 
     assert again == [None, None]
     assert [behind.outcomes(target) for target in TARGETS] == [[Settled.SENT], [Settled.SENT]]
@@ -103,114 +103,116 @@ def test_each_target_is_told_once(spare: FallbackOutbox, behind: MemoryOutbox, t
 
 @pytest.mark.parametrize("outcome", Settled)
 def test_what_ended_from_here_ends_as_that_in_the_history(
-    spare: FallbackOutbox, behind: MemoryOutbox, time: Time, outcome: Settled
+    fallback: FallbackOutbox, behind: MemoryOutbox, time: Time, outcome: Settled
 ) -> None:
     """What an isolated target was spared, or what was given up, is never kept as sent: the lamp would say told."""
     behind.away = True
-    spare.keep_until_stored([alarm()])
+    fallback.keep_until_stored([alarm()])
     time.at = FALLBACK_S
-    claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
+    claim = fallback.claim("mail", "guard-desk", gather=False, limit=1)
     assert claim is not None
-    spare.settle(claim.id, outcome)
+    fallback.settle(claim.id, outcome)
 
     behind.away = False
-    spare.drop([alarm().key])
+    fallback.drop([alarm().key])
     behind.add("mail", [alarm()])
 
-    assert spare.claim("mail", "guard-desk", gather=False, limit=1) is None
+    assert fallback.claim("mail", "guard-desk", gather=False, limit=1) is None
     assert behind.outcomes("mail") == [outcome]
 
 
-def test_a_try_that_fails_is_made_again_when_it_is_due(spare: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
+def test_a_try_that_fails_is_made_again_when_it_is_due(
+    fallback: FallbackOutbox, behind: MemoryOutbox, time: Time
+) -> None:
     """As with the database's own."""
     behind.away = True
-    spare.keep_until_stored([alarm()])
+    fallback.keep_until_stored([alarm()])
     time.at = FALLBACK_S
-    claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
+    claim = fallback.claim("mail", "guard-desk", gather=False, limit=1)
     assert claim is not None
-    spare.fail(claim.id, "no route", 2.0, uncertain=False)
+    fallback.fail(claim.id, "no route", 2.0, uncertain=False)
     with pytest.raises(AlarmNodeError):
-        spare.claim("mail", "guard-desk", gather=False, limit=1)
+        fallback.claim("mail", "guard-desk", gather=False, limit=1)
 
     time.at += 2.0
-    again = spare.claim("mail", "guard-desk", gather=False, limit=1)
+    again = fallback.claim("mail", "guard-desk", gather=False, limit=1)
 
     assert again is not None
     assert again.deliveries[0].attempts == 1
 
 
 def test_what_is_told_from_here_needs_no_renewal_and_what_is_told_from_there_does(
-    spare: FallbackOutbox, behind: MemoryOutbox, time: Time
+    fallback: FallbackOutbox, behind: MemoryOutbox, time: Time
 ) -> None:
     """A claim of the database's is the database's to keep."""
     behind.add("mail", [alarm("elsewhere")])
-    stored = spare.claim("mail", "guard-desk", gather=False, limit=1)
+    stored = fallback.claim("mail", "guard-desk", gather=False, limit=1)
     behind.away = True
-    spare.keep_until_stored([alarm()])
+    fallback.keep_until_stored([alarm()])
     time.at = FALLBACK_S
-    claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
+    claim = fallback.claim("mail", "guard-desk", gather=False, limit=1)
     assert stored is not None
     assert claim is not None
 
-    assert spare.renew(claim.id)
+    assert fallback.renew(claim.id)
     with pytest.raises(AlarmNodeError):
-        spare.renew(stored.id)
+        fallback.renew(stored.id)
     behind.away = False
     behind.release("guard-desk")
-    assert not spare.renew(stored.id)
+    assert not fallback.renew(stored.id)
 
 
-def test_what_is_gathered_waits_for_the_database(spare: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
+def test_what_is_gathered_waits_for_the_database(fallback: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
     """A finding wakes nobody at night."""
     behind.away = True
-    spare.keep_until_stored([finding()])
+    fallback.keep_until_stored([finding()])
     time.at = 100.0
 
     with pytest.raises(AlarmNodeError):
-        spare.claim("mail", "guard-desk", gather=True, limit=1)
+        fallback.claim("mail", "guard-desk", gather=True, limit=1)
     with pytest.raises(AlarmNodeError):
-        spare.waiting("mail")
+        fallback.waiting("mail")
 
 
-def test_what_was_stored_is_not_told_from_here(spare: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
+def test_what_was_stored_is_not_told_from_here(fallback: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
     """It has a delivery there, perhaps one that was told already."""
-    spare.keep_until_stored([alarm(kind=NoticeKind.RESET)])
-    spare.drop([alarm(kind=NoticeKind.RESET).key])
+    fallback.keep_until_stored([alarm(kind=NoticeKind.RESET)])
+    fallback.drop([alarm(kind=NoticeKind.RESET).key])
     behind.away = True
     time.at = 100.0
 
     with pytest.raises(AlarmNodeError):
-        spare.claim("mail", "guard-desk", gather=False, limit=1)
+        fallback.claim("mail", "guard-desk", gather=False, limit=1)
 
 
-def test_of_what_is_gone_nothing_is_kept(spare: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
+def test_of_what_is_gone_nothing_is_kept(fallback: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
     """What was stored, or refused, isn't told in a later outage, nor does its failed try wait for ever."""
     behind.away = True
-    spare.keep_until_stored([alarm()])
+    fallback.keep_until_stored([alarm()])
     time.at = FALLBACK_S
     for _ in range(2):
-        claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
+        claim = fallback.claim("mail", "guard-desk", gather=False, limit=1)
         assert claim is not None
-        spare.fail(claim.id, "no route", 0.0, uncertain=False)
-    last = spare.claim("mail", "guard-desk", gather=False, limit=1)
+        fallback.fail(claim.id, "no route", 0.0, uncertain=False)
+    last = fallback.claim("mail", "guard-desk", gather=False, limit=1)
     assert last is not None
-    spare.drop([alarm().key])
-    spare.fail(last.id, "no route", 0.0, uncertain=False)
+    fallback.drop([alarm().key])
+    fallback.fail(last.id, "no route", 0.0, uncertain=False)
 
-    spare.keep_until_stored([alarm()])
+    fallback.keep_until_stored([alarm()])
     time.at += FALLBACK_S
-    anew = spare.claim("mail", "guard-desk", gather=False, limit=1)
+    anew = fallback.claim("mail", "guard-desk", gather=False, limit=1)
 
     assert anew is not None
     assert anew.deliveries[0].attempts == 0
 
 
-def test_that_the_history_fails_is_told_from_here(spare: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
+def test_that_the_history_fails_is_told_from_here(fallback: FallbackOutbox, behind: MemoryOutbox, time: Time) -> None:
     """Nobody would hear of it before it is over."""
     behind.away = True
-    spare.keep_until_stored([finding(code=HISTORY_FAILS.code)])
+    fallback.keep_until_stored([finding(code=HISTORY_FAILS.code)])
     time.at = FALLBACK_S
 
-    claim = spare.claim("mail", "guard-desk", gather=False, limit=1)
+    claim = fallback.claim("mail", "guard-desk", gather=False, limit=1)
 
     assert claim is not None
