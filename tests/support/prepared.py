@@ -19,7 +19,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from io import FileIO
 from pathlib import Path
-from select import select
 from threading import Lock
 from types import TracebackType
 from typing import IO, Self, TypeAlias
@@ -58,8 +57,12 @@ class Prepared:
         return code
 
     def _ended(self, timeout_s: float | None) -> int | None:
-        if self.returncode is None and select([self._answer], [], [], timeout_s)[0]:
-            (self.returncode,) = STATUS.unpack(self._answer.recv(STATUS.size))
+        if self.returncode is None:
+            self._answer.settimeout(timeout_s)
+            try:
+                (self.returncode,) = STATUS.unpack(self._answer.recv(STATUS.size))
+            except (BlockingIOError, TimeoutError):
+                return None
             self._answer.close()
             os.close(self._pidfd)
         return self.returncode
@@ -127,7 +130,7 @@ def start(
     answer, far = socket.socketpair()
     request = {"program": program, "arguments": arguments, "cwd": str(cwd), "environ": dict(environ)}
     content = json.dumps(request).encode()
-    link = _server()
+    link = _server(environ.get("TZ"))
     with _ONE_AT_A_TIME:
         socket.send_fds(link, [LENGTH.pack(len(content))], [*theirs, far.fileno()])
         link.sendall(content)
@@ -194,12 +197,13 @@ def _differs(environ: Mapping[str, str]) -> bool:
 
 
 @cache
-def _server() -> socket.socket:
+def _server(zone: str | None) -> socket.socket:
+    """One for each time zone: Babel asks for it when it is imported."""
     link, far = socket.socketpair()
     with far:
         server = subprocess.Popen(
             [sys.executable, "-m", "tests.support.fork_server", str(far.fileno())],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **({} if zone is None else {"TZ": zone})},
             pass_fds=[far.fileno()],
             stdin=subprocess.DEVNULL,
         )

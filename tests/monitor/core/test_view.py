@@ -1,12 +1,15 @@
 """The numbers of the view: how long, how many, and how long still."""
 
 from datetime import timedelta
+from typing import Any
 
-from node.monitor.core.model.records import NodeKey
+import pytest
+
+from node.monitor.core.model.records import IncidentKey, NodeKey
 from node.monitor.core.model.requests import PauseNode
-from node.monitor.core.view.view_types import NodeView, View
+from node.monitor.core.view.view_types import NodeView, View, incident_view
 from tests.monitor.core.node_messages import ROOM, SITE, START, goodbye, heartbeat, press
-from tests.monitor.core.play import DrivenHub, Play
+from tests.monitor.core.play import DrivenHub, Play, record_of
 
 QUIET = NodeKey(SITE, "room-215")
 
@@ -27,6 +30,24 @@ def test_each_node_has_its_own_open_incidents() -> None:
     play.hear(3.0, press(2))
 
     assert {each.node: each.incidents for each in _view(play, 4.0).nodes} == {ROOM.node: 2, QUIET.node: 0}
+
+
+@pytest.mark.parametrize(
+    ("fields", "phase"),
+    [
+        ({}, "open"),
+        ({"held_utc": START}, "held"),
+        ({"held_utc": START, "told_presses": 1}, "told"),
+        ({"told_presses": 1, "acknowledged_utc": START, "answered": 1}, "acknowledged"),
+        ({"told_presses": 1, "acknowledged_utc": START, "answered": 1, "presses": 2}, "open"),
+        ({"acknowledged_utc": START, "answered": 1, "reset_utc": START}, "reset"),
+    ],
+)
+def test_an_incident_shows_how_far_it_has_got(fields: dict[str, Any], phase: str) -> None:
+    """The furthest of all that is known; what people were told of an earlier press says nothing of a further one."""
+    record = record_of(IncidentKey(ROOM.site, ROOM.node, "0badcafe-1"), **fields)
+
+    assert incident_view(record, "2. OG").phase == phase
 
 
 def test_a_node_is_due_after_its_period_and_the_grace() -> None:
