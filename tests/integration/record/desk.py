@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import node.io.record.record
-from node.core.events import BacklogRead, Event, EventsStored, RecordLoaded
+from node.core.events import BacklogRead, Event, EventsStored, RecordLoaded, RecordRecovered
 from node.core.model import Key, Restored, Snapshot
 from node.io.record.record import FILE_NAME, Record, Row, read_log
 
@@ -61,6 +61,14 @@ class Inbox:
         missing = set(keys)
         while missing:
             missing -= set(self.next(EventsStored).keys)
+
+    def until_recovered(self, *keys: Key) -> None:
+        """Wait until the record works again and all of these are stored: a file may be in use before they come."""
+        missing: set[Key | None] = {None, *keys}
+        while missing:
+            event = self.events.get(timeout=WAIT_LIMIT_S)
+            assert isinstance(event, EventsStored | RecordRecovered), event
+            missing -= set(event.keys) if isinstance(event, EventsStored) else {None}
 
 
 class Desk:

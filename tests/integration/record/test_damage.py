@@ -56,8 +56,7 @@ def test_a_damaged_record_is_set_aside_and_kept(desk: Desk, garble: Callable[[Pa
 
     assert desk.inbox.next(RecordFailed).reason == f"{reason}; kept as record.sqlite.corrupt-1"
     assert desk.inbox.loaded().restored == Restored()
-    desk.inbox.until_stored(Key(BOOT, 1))
-    desk.inbox.next(RecordRecovered)
+    desk.inbox.until_recovered(Key(BOOT, 1))
     assert (desk.directory / "record.sqlite.corrupt-1").read_bytes()[HEAD:] == damaged[HEAD:]
     assert keys_of(desk.directory) == [Key(BOOT, 1)]
 
@@ -111,8 +110,7 @@ def test_damage_is_known_before_it_is_in_the_way(desk: Desk) -> None:
 
     desk.begin_loaded(retry_s=10 * WAIT_LIMIT_S)
     failed = desk.inbox.next(RecordFailed)
-    desk.inbox.until_stored(*(Key(EARLIER, seq) for seq in range(1, 1_001)))
-    desk.inbox.next(RecordRecovered)
+    desk.inbox.until_recovered(*(Key(EARLIER, seq) for seq in range(1, 1_001)))
 
     assert failed.reason.endswith("kept as record.sqlite.corrupt-1")
     assert len(keys_of(desk.directory)) == 1_000
@@ -228,8 +226,7 @@ def test_a_card_that_became_read_only_still_remembers(tmpfs: Desk, end: str, rea
     assert restored.snapshot is not None
     assert tmpfs.inbox.backlog.entries[0] == (Key(EARLIER, 1), True)
     assert failed.reason == reason
-    tmpfs.inbox.until_stored(Key(BOOT, 1))
-    tmpfs.inbox.next(RecordRecovered)
+    tmpfs.inbox.until_recovered(Key(BOOT, 1))
 
 
 def test_a_read_only_card_can_be_looked_at(tmpfs: Desk) -> None:
@@ -263,5 +260,4 @@ def test_a_full_card_is_an_outage_until_there_is_room(tmpfs: Desk) -> None:
     filler.unlink()
 
     assert failed.reason in ("database or disk is full", "disk I/O error")
-    tmpfs.inbox.until_stored(Key(BOOT, 1))
-    tmpfs.inbox.next(RecordRecovered)
+    tmpfs.inbox.until_recovered(Key(BOOT, 1))

@@ -115,8 +115,7 @@ def test_a_write_that_fails_is_repeated(desk: Desk) -> None:
 
     assert failed.reason == "disk I/O error"
     assert depth == 2
-    desk.inbox.until_stored(Key(BOOT, 2), Key(BOOT, 3))
-    desk.inbox.next(RecordRecovered)
+    desk.inbox.until_recovered(Key(BOOT, 2), Key(BOOT, 3))
     assert keys_of(desk.directory) == [Key(BOOT, seq) for seq in (1, 2, 3)]
 
 
@@ -143,8 +142,7 @@ def test_what_comes_during_a_write_that_fails_is_joined_to_it(
         failed = desk.inbox.next(RecordFailed)
 
     assert failed.reason == "database is locked"
-    desk.inbox.until_stored(Key(BOOT, 1), Key(BOOT, 2))
-    desk.inbox.next(RecordRecovered)
+    desk.inbox.until_recovered(Key(BOOT, 1), Key(BOOT, 2))
     assert desk.inbox.next(BacklogRead).entries == ((Key(BOOT, 1), True), (Key(BOOT, 2), True))
     found = [(each.key, each.received_by) for each in read_log(desk.directory)]
     assert found == [(Key(EARLIER, 1), "guard-desk"), (Key(BOOT, 1), None), (Key(BOOT, 2), None)]
@@ -180,8 +178,7 @@ def test_each_outage_is_told_anew(desk: Desk) -> None:
     record.append(row(1), b"1")
 
     desk.inbox.next(RecordFailed)
-    desk.inbox.until_stored(Key(BOOT, 1))
-    desk.inbox.next(RecordRecovered)
+    desk.inbox.until_recovered(Key(BOOT, 1))
 
 
 def test_the_pause_between_tries_ends_with_a_stop(desk: Desk) -> None:
@@ -225,8 +222,7 @@ def test_a_file_that_disappears_is_written_anew(desk: Desk, replace: bool) -> No
 
     record.mark_received(Key(BOOT, 1), "guard-desk", 5.0)
     desk.inbox.next(RecordFailed)
-    desk.inbox.until_stored(Key(EARLIER, 1), Key(BOOT, 2))
-    desk.inbox.next(RecordRecovered)
+    desk.inbox.until_recovered(Key(EARLIER, 1), Key(BOOT, 2))
     assert record.stop(WAIT_LIMIT_S)
 
     assert keys_of(desk.directory) == [Key(EARLIER, 1), Key(BOOT, 2)]

@@ -7,7 +7,7 @@ import pytest
 
 import node.io.record.record_file
 import node.io.record.record_schema
-from node.core.events import BacklogRead, RecordFailed, RecordRecovered
+from node.core.events import BacklogRead, RecordFailed
 from node.core.model import Key, Restored, Snapshot
 from node.io.record.record import read_log
 from tests.integration.record.desk import BOOT, CONNECT, EARLIER, Desk, keys_of, row
@@ -79,8 +79,7 @@ def test_a_record_of_version_1_is_upgraded_whole_or_not_at_all(desk: Desk, monke
     assert restored.snapshot == Snapshot(at=42.0)
     assert backlog.entries == ((Key(EARLIER, 3), True), (Key(EARLIER, 1), False))
     assert "syntax error" in failed.reason
-    desk.inbox.until_stored(Key(EARLIER, 1), Key(EARLIER, 3), Key(BOOT, 1))
-    desk.inbox.next(RecordRecovered)
+    desk.inbox.until_recovered(Key(EARLIER, 1), Key(EARLIER, 3), Key(BOOT, 1))
 
 
 def test_the_log_of_version_1_can_be_read(desk: Desk) -> None:
