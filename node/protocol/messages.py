@@ -1,9 +1,9 @@
 r"""The messages of a node in protocol v1: versioned and typed. A field's name is written here and nowhere else.
 
 Unknown fields are ignored, an unknown ``v`` is refused, and no field names a person. What monitors say is in
-monitor_messages.py; deploy/protocol.schema.json is generated from both (schema.py), and the table of PROTOCOL.md 4.3
-from the texts below a heartbeat's fields. Patterns end in ``\Z``, because
-Python's ``$`` also matches before a newline at the end.
+monitor_messages.py; deploy/design/protocol.schema.json is generated from both (schema.py), and the table of
+PROTOCOL.md 4.3 from the texts below a heartbeat's fields. Patterns end in ``\Z``, because Python's ``$``
+also matches before a newline at the end.
 """
 
 from typing import Annotated, Literal

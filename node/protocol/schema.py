@@ -1,4 +1,4 @@
-r"""The published schema of protocol v1 (deploy/protocol.schema.json), generated from the types of all messages."""
+r"""The published schema of protocol v1 (deploy/design/protocol.schema.json), generated from all messages' types."""
 
 from typing import Any
 
