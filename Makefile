@@ -56,8 +56,8 @@ help: ## this list
 run: .venv/ready ## the demo: press a button and watch; without a terminal it plays the story by itself
 	@$(BIN)/alarm-node demo
 
-# Many tests wait for something rather than work: two more at once than there are processors. By its own choice xdist
-# begins with files of many tests; tests/conftest.py begins with those that take longest.
+# Many tests wait for something rather than work: three at once for each processor. By its own choice xdist begins with
+# files of many tests; tests/conftest.py begins with those that take longest.
 test: PACKAGES += $(TEST_PACKAGES)
 test: lint contracts ## everything that must hold: lint, types, import contracts, tests and their coverage
 	@echo "Types:"
@@ -66,7 +66,7 @@ test: lint contracts ## everything that must hold: lint, types, import contracts
 	$(BIN)/mypy
 	wait
 	echo "Tests:"
-	$(BIN)/python -m pytest --numprocesses=$$(($$(nproc) + 2)) --dist=loadfile --no-loadscope-reorder --cov --cov-report=
+	$(BIN)/python -m pytest --numprocesses=$$(($$(nproc) * 3)) --dist=loadfile --no-loadscope-reorder --cov --cov-report=
 	echo "Coverage of what must be covered whole (pyproject.toml):"
 	$(BIN)/coverage report --fail-under=100
 
