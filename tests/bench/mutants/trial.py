@@ -18,7 +18,7 @@ import pytest
 from tests.bench.mutants import plugin
 from tests.bench.mutants.mutations import Mutant
 
-_LEFT_OUT = (".git", ".venv", "build", ".*_cache", ".hypothesis", ".coverage*", "*.egg-info")
+_LEFT_OUT = (".*", "build", "*.egg-info")
 _PYTEST = (
     *("-m", "pytest", "-q", "-x", "--tb=line", "-p", "no:cacheprovider", "-p", "pytest_timeout"),
     *("-p", "_hypothesis_pytestplugin", "-p", "tests.bench.mutants.plugin"),
