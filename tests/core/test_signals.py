@@ -140,6 +140,14 @@ def test_a_walk_test_is_the_ready_flash_every_second() -> None:
     assert (on + off, quick_on + quick_off) == (5.0, 1.0)
 
 
+def test_the_double_flash_comes_every_second() -> None:
+    """Whoever looks up for a moment sees that people were told."""
+    (first_on, gap), (second_on, pause), *_ = pulses(LAMP_WAVES[LampPattern.RECEIVED])
+
+    assert first_on == second_on < gap < pause
+    assert sum(seconds for _, seconds in LAMP_WAVES[LampPattern.RECEIVED]) == 1.0
+
+
 def test_a_chirp_is_one_short_pulse() -> None:
     """Its pattern ends before a second one could come."""
     (on, off), *_ = pulses(BUZZER_WAVES[BuzzerPattern.CHIRP])

@@ -16,11 +16,12 @@ from tests.monitor.core.node_messages import (
     BOOT,
     ROOM,
     SITE,
+    START,
     about,
     heartbeat,
     press,
 )
-from tests.monitor.core.play import INCIDENT, Play, record_of
+from tests.monitor.core.play import Play, record_of
 
 
 @pytest.mark.parametrize(
@@ -87,12 +88,21 @@ def test_the_history_answers_for_a_boot_that_was_forgotten_meanwhile() -> None:
     assert play.node(at=1_000.0).missing == 0
 
 
-def test_a_start_resumes_no_more_than_a_node_may_have() -> None:
-    """What calls comes first."""
-    tests = [record_of(replace_key(number), test=True) for number in range(1, INCIDENTS_LIMIT + 1)]
-    call = record_of(replace_key(900), held_utc=record_of(INCIDENT).raised_utc)
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"test": True, "held_utc": START},
+        {"acknowledged_utc": START, "answered": 1, "held_utc": START},
+        {"held_utc": None},
+    ],
+    ids=["tests", "answered", "listed alone"],
+)
+def test_a_start_resumes_no_more_than_a_node_may_have(others: dict[str, Any]) -> None:
+    """What calls comes first, before what else was held or listed."""
+    found = [record_of(replace_key(number), **others) for number in range(1, INCIDENTS_LIMIT + 1)]
+    call = record_of(replace_key(900), held_utc=START)
 
-    play = Play(Remembered(incidents=(*tests, call)))
+    play = Play(Remembered(incidents=(*found, call)))
 
     assert len(play.incidents) == INCIDENTS_LIMIT < OPEN_LIMIT
     assert replace_key(900) in play.incidents
