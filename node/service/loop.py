@@ -37,7 +37,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -48,11 +47,11 @@ from node.core import events as ev
 from node.core.model import Step
 from node.errors import StateDirectoryError
 from node.io import health, systemd
-from node.io.mqtt.link import Incoming, Link, Subscription
 from node.io.panel import Panel
 from node.io.record.record import Record
 from node.protocol import codec, record_codec
 from node.service import status_file, status_text
+from node.service.links import Links
 from node.service.publisher import Publisher
 from node.service.recorder import Recorder
 from node.service.watcher import LogWatcher, Watcher
@@ -61,8 +60,6 @@ CLOCK_STEP_S = 0.5
 """How far the wall clock may drift from the monotonic one before the offset for labels is read again."""
 
 LONGEST_WAIT_S = 3600.0
-CLOSE_S = 2.0
-GOODBYE_S = 1.5
 RECORD_STOP_S = 3.0
 STATUS_STOP_S = 0.5
 HEALTH_STOP_S = 0.5
@@ -131,7 +128,9 @@ class Service:
         self._recorder = Recorder(self._wire, self._record, self._kernel_boot, self._clocks.wall)
         where = status_file.directory(directory, environ)
         self._status = status_file.Writer(where, self._kernel_boot, self._clocks.monotonic)
-        self.links = {broker.name: self._link(broker) for broker in settings.brokers}
+        self.links = Links(
+            settings.brokers, self._wire, will=self._will, put=self._queue.put, clock=self._clocks.monotonic
+        )
         self._health = health.HealthReader(
             directory,
             put=self._queue.put,
@@ -265,8 +264,7 @@ class Service:
             case effects.Begin():
                 self._begin()
             case effects.HurryLinks():
-                for link in self.links.values():
-                    link.hurry()
+                self.links.hurry()
             case effects.CloseLinks():
                 self._close_links()
             case effects.ReadClock():
@@ -287,17 +285,11 @@ class Service:
 
     def _begin(self) -> None:
         self._panel.start()
-        for link in self.links.values():
-            link.start()
+        self.links.start()
 
     def _close_links(self) -> None:
         self._notify_manager()
-        for link in self.links.values():
-            link.close(CLOSE_S)
-        until = self._clocks.monotonic() + CLOSE_S + GOODBYE_S
-        for link in self.links.values():
-            if not link.join(max(0.0, until - self._clocks.monotonic())):
-                log.warning("%s: the link doesn't end, and is left behind", link.name)
+        self.links.close()
         self._ended = True
         while not self._queue.empty():
             self._decide(self._queue.get())
@@ -316,33 +308,7 @@ class Service:
         if effect.step is not Step.PRESSED:  # the event itself already records "pressed"
             self._record.note_step(effect.press, effect.step.value, effect.at)
 
-    def _link(self, broker: config.Broker) -> Link:
-        # retain_as_published: a retained command is refused at once, not only when it comes back at the next start.
-        # MQTT's no-local isn't used: with it, a broker may withhold the retained alarm of our own client id.
-        subscriptions = [
-            Subscription(topic, retain_as_published=topic == self._wire.command_topic)
-            for topic in self._wire.subscriptions
-        ]
-        return Link(
-            broker.name,
-            broker.host,
-            broker.port,
-            self._wire.client_id,
-            subscriptions=subscriptions,
-            will=self._will,
-            decode=partial(self._read, broker.name),
-            put=self._queue.put,
-            tls=broker.tls,
-            login=broker.login,
-            clock=self._clocks.monotonic,
-        )
-
     def _will(self, session: int) -> tuple[str, bytes]:
         state = self._state
         synchronised = state.supervision.synchronised is True
         return self._wire.state_topic, self._wire.state("lost", session, state.seq, self._clocks.wall(), synchronised)
-
-    def _read(self, link: str, message: Incoming) -> ev.Event | None:
-        return self._wire.read(
-            link, message.topic, message.payload, retained=message.retained, expiry_s=message.expiry_s, at=message.at
-        )

@@ -16,7 +16,7 @@ from unittest.mock import patch
 from node import config
 from node.core import events as ev
 from node.io import health
-from node.service import loop
+from node.service import links, loop
 from node.service.loop import Clocks
 from tests.campaigns import growth, standins
 from tests.campaigns.campaign import Campaign, Figures, Try
@@ -51,9 +51,14 @@ def attempt(this: Try) -> Figures:
     path = write_config(this.directory, 20_000, tables=[("[[door]]", DOOR)])
     settings = config.load(path)
     directory = config.state_directory(settings, {})
-    stand_in: dict[str, Any] = {"Panel": standins.Panel, "Link": standins.Link}
+    panel: Any = standins.Panel
+    link: Any = standins.Link
     diary = growth.Diary(this.directory / "diary", directory)
-    with patch.multiple(loop, **stand_in), patch.object(health, "HealthReader", standins.HealthReader):
+    with (
+        patch.object(loop, "Panel", panel),
+        patch.object(links, "Link", link),
+        patch.object(health, "HealthReader", standins.HealthReader),
+    ):
         node = VirtualService(
             settings,
             SimpleNamespace(),

@@ -1,0 +1,82 @@
+"""The connections to all brokers of a node, by the brokers' names."""
+
+import logging
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from node import config
+from node.core import events as ev
+from node.io.mqtt.link import Incoming, Link, Subscription
+from node.protocol import codec
+
+CLOSE_S = 2.0
+GOODBYE_S = 1.5
+
+log = logging.getLogger(__name__)
+
+
+class Links(dict[str, Link]):
+    """The links to these brokers. ``will`` makes topic and payload of a session's will; ``put`` takes what is heard.
+
+    ``will`` and ``put`` are called on the links' threads, everything else by the loop. ``clock`` is monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        brokers: Iterable[config.Broker],
+        messages: codec.Wire,
+        *,
+        will: Callable[[int], tuple[str, bytes]],
+        put: Callable[[ev.Event], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._wire = messages
+        self._will = will
+        self._put = put
+        self._clock = clock
+        super().__init__({broker.name: self._link(broker) for broker in brokers})
+
+    def start(self) -> None:
+        """Begin to connect."""
+        for link in self.values():
+            link.start()
+
+    def hurry(self) -> None:
+        """Let a link that waits before its next attempt try now."""
+        for link in self.values():
+            link.hurry()
+
+    def close(self) -> None:
+        """Say goodbye everywhere, and wait a few seconds at most until that is done."""
+        for link in self.values():
+            link.close(CLOSE_S)
+        until = self._clock() + CLOSE_S + GOODBYE_S
+        for link in self.values():
+            if not link.join(max(0.0, until - self._clock())):
+                log.warning("%s: the link doesn't end, and is left behind", link.name)
+
+    def _link(self, broker: config.Broker) -> Link:
+        # retain_as_published: a retained command is refused at once, not only when it comes back at the next start.
+        # MQTT's no-local isn't used: with it, a broker may withhold the retained alarm of our own client id.
+        subscriptions = [
+            Subscription(topic, retain_as_published=topic == self._wire.command_topic)
+            for topic in self._wire.subscriptions
+        ]
+        return Link(
+            broker.name,
+            broker.host,
+            broker.port,
+            self._wire.client_id,
+            subscriptions=subscriptions,
+            will=self._will,
+            decode=partial(self._read, broker.name),
+            put=self._put,
+            tls=broker.tls,
+            login=broker.login,
+            clock=self._clock,
+        )
+
+    def _read(self, link: str, message: Incoming) -> ev.Event | None:
+        return self._wire.read(
+            link, message.topic, message.payload, retained=message.retained, expiry_s=message.expiry_s, at=message.at
+        )
