@@ -15,24 +15,9 @@ PACKAGES := $(BUILD_PACKAGES) mosquitto systemd
 # for the monitor with a pool before it, and promtool.
 TEST_PACKAGES := mmdebstrap systemd-container fish zsh postgresql pgbouncer prometheus
 
-# Where `make install` puts things. DESTDIR goes before all of it, for packages and images: then nothing is asked of the
-# running system. A PC's hardware watchdog is left alone, unless HARDWARE_WATCHDOG=yes.
+# `make install` installs the package that `make deb` builds for this machine. DESTDIR: only unpack it there.
 DESTDIR ?=
-HOME_OF_NODE := /opt/alarm-node
-UNITS := /usr/local/lib/systemd
-COMPLETION_OF_BASH := /usr/local/share/bash-completion/completions
-COMPLETION_OF_ZSH := /usr/local/share/zsh/site-functions
-COMPLETION_OF_FISH := /usr/local/share/fish/vendor_completions.d
-INSTALLED := $(UNITS)/system/alarm-node.service /usr/local/lib/sysusers.d/alarm-node.conf \
-    /usr/local/lib/udev/rules.d/60-alarm-node.rules /usr/local/bin/alarm-node \
-    $(COMPLETION_OF_BASH)/alarm-node $(COMPLETION_OF_ZSH)/_alarm-node $(COMPLETION_OF_FISH)/alarm-node.fish
-WATCHDOG_INSTALLED := $(UNITS)/system.conf.d/10-alarm-node-watchdog.conf \
-    $(UNITS)/system/alarm-node.service.d/10-hardware-watchdog.conf
-HOME_OF_MONITOR := /opt/alarm-monitor
-MONITOR_INSTALLED := $(UNITS)/system/alarm-monitor.service /usr/local/lib/sysusers.d/alarm-monitor.conf \
-    /usr/local/bin/alarm-monitor /usr/local/bin/check_alarm_node $(COMPLETION_OF_BASH)/alarm-monitor \
-    $(COMPLETION_OF_ZSH)/_alarm-monitor $(COMPLETION_OF_FISH)/alarm-monitor.fish
-HARDWARE_WATCHDOG ?= $(shell grep -qsa 'Raspberry Pi' /proc/device-tree/model && echo yes || echo no)
+DEB_OPTIONS ?=
 
 PIP_OPTIONS := --disable-pip-version-check --no-input --quiet
 PIP := $(BIN)/python -m pip $(PIP_OPTIONS)
@@ -47,8 +32,8 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint types contracts search mutants bench fleet faults endurance install uninstall install-monitor uninstall-monitor \
-    packages lock clean
+.PHONY: help run test quick lint types contracts search mutants bench fleet faults endurance deb install uninstall install-monitor \
+    uninstall-monitor packages lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -110,134 +95,52 @@ faults: .venv/ready ## every promise under every fault, thousands of times (half
 endurance: .venv/ready ## 90 days at speed: does anything grow? (ten minutes)
 	@$(BIN)/python -m tests.campaigns --only endurance
 
-install: PACKAGES := $(BUILD_PACKAGES)
-install: | packages ## make this machine a node (as root): program, account, units; asks nothing, starts nothing
-	@if [ -z "$(DESTDIR)" ] && [ $$EUID != 0 ]; then
-	    echo "This writes to /opt, /etc and /usr/local. Next: sudo make install" >&2
-	    exit 1
-	fi
-	$(CHECK_PYTHON)
-	$(call MAKE_PROGRAM,alarm-node,$(HOME_OF_NODE),deploy/requirements.lock)
-	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node" deploy/*.example.toml LICENSE
-	for each in guides mosquitto prometheus; do
-	    install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-node/$$each" "deploy/$$each"/*
-	done
-	chmod -R go=rX "$$fresh"
-	rm -rf '$(DESTDIR)$(HOME_OF_NODE)'
-	mv "$$fresh" '$(DESTDIR)$(HOME_OF_NODE)'
-	install -D --mode=644 deploy/systemd/alarm-node.service '$(DESTDIR)$(UNITS)/system/alarm-node.service'
-	install -D --mode=644 deploy/systemd/alarm-node.sysusers.conf '$(DESTDIR)/usr/local/lib/sysusers.d/alarm-node.conf'
-	install -D --mode=644 deploy/systemd/60-alarm-node.rules '$(DESTDIR)/usr/local/lib/udev/rules.d/60-alarm-node.rules'
-	install -D --mode=644 deploy/completion/alarm-node.bash '$(DESTDIR)$(COMPLETION_OF_BASH)/alarm-node'
-	install -D --mode=644 deploy/completion/_alarm-node '$(DESTDIR)$(COMPLETION_OF_ZSH)/_alarm-node'
-	install -D --mode=644 deploy/completion/alarm-node.fish '$(DESTDIR)$(COMPLETION_OF_FISH)/alarm-node.fish'
-	install -d '$(DESTDIR)/usr/local/bin'
-	ln -sfn $(HOME_OF_NODE)/bin/alarm-node '$(DESTDIR)/usr/local/bin/alarm-node'
-	if [ "$(HARDWARE_WATCHDOG)" = yes ]; then
-	    install -D --mode=644 deploy/systemd/10-alarm-node-watchdog.conf '$(DESTDIR)$(UNITS)/system.conf.d/10-alarm-node-watchdog.conf'
-	    install -D --mode=644 deploy/systemd/alarm-node.service.d/10-hardware-watchdog.conf \
-	        '$(DESTDIR)$(UNITS)/system/alarm-node.service.d/10-hardware-watchdog.conf'
-	else
-	    rm -f $(WATCHDOG_INSTALLED:%='$(DESTDIR)%')
-	fi
-	config='$(DESTDIR)/etc/alarm-node/node.toml'
-	if [ ! -e "$$config" ]; then install -D --mode=644 deploy/node.example.toml "$$config"; fi
-	if [ -z "$(DESTDIR)" ]; then
-	    systemd-sysusers alarm-node.conf
-	    if [ -d /run/systemd/system ]; then
-	        systemctl daemon-reload
-	        udevadm control --reload && udevadm trigger --subsystem-match=gpio || true
-	        systemctl try-restart alarm-node.service
-	    fi
-	fi
-	echo "Installed. Nothing was started that didn't run before. Next:"
-	echo "  1. alarm-node init, which writes what this room has ($(HOME_OF_NODE)/share/doc/alarm-node/guides/INSTALL.md)"
-	echo "  2. alarm-node check"
-	echo "  3. systemctl enable --now alarm-node"
+deb: PACKAGES := python3-venv
+deb: | packages ## the Debian packages of both programs, in build/deb (DEB_OPTIONS="--suite trixie --arch arm64": fewer)
+	@$(CHECK_PYTHON)
+	$(PYTHON) -m deploy.package $(DEB_OPTIONS)
 
-uninstall: ## take the program and its units away (as root); the record and the configuration stay
-	@if [ -z "$(DESTDIR)" ] && [ $$EUID != 0 ]; then
-	    echo "This removes from /opt and /usr/local. Next: sudo make uninstall" >&2
-	    exit 1
-	fi
-	running=
-	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then running=yes; fi
-	if [ "$$running" ]; then systemctl disable --now alarm-node.service || true; fi
-	rm -rf '$(DESTDIR)$(HOME_OF_NODE)'
-	rm -f $(INSTALLED:%='$(DESTDIR)%') $(WATCHDOG_INSTALLED:%='$(DESTDIR)%')
-	rmdir '$(DESTDIR)$(UNITS)/system/alarm-node.service.d' 2>/dev/null || true
-	if [ "$$running" ]; then systemctl daemon-reload; fi
-	echo "Removed. What a node knows was left where it is:"
-	echo "  the record         $(DESTDIR)/var/lib/alarm-node"
-	echo "  the configuration  $(DESTDIR)/etc/alarm-node"
-	echo "  the account        alarm-node (userdel alarm-node)"
+install: PACKAGES := python3-venv
+install: | packages ## make this machine a node (as root), by a package of this source; asks nothing
+	@$(call INSTALL,alarm-node,install)
 
-install-monitor: PACKAGES := $(BUILD_PACKAGES)
-install-monitor: | packages ## make this machine the building's monitor (as root): program, account, unit; starts nothing
-	@if [ -z "$(DESTDIR)" ] && [ $$EUID != 0 ]; then
-	    echo "This writes to /opt, /etc and /usr/local. Next: sudo make install-monitor" >&2
-	    exit 1
-	fi
-	$(CHECK_PYTHON)
-	$(call MAKE_PROGRAM,alarm-monitor,$(HOME_OF_MONITOR),deploy/monitor-requirements.lock)
-	install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor" deploy/*.example.toml LICENSE
-	for each in guides mosquitto prometheus; do
-	    install -D --mode=644 --target-directory="$$fresh/share/doc/alarm-monitor/$$each" "deploy/$$each"/*
-	done
-	chmod -R go=rX "$$fresh"
-	rm -rf '$(DESTDIR)$(HOME_OF_MONITOR)'
-	mv "$$fresh" '$(DESTDIR)$(HOME_OF_MONITOR)'
-	install -D --mode=644 deploy/systemd/alarm-monitor.service '$(DESTDIR)$(UNITS)/system/alarm-monitor.service'
-	install -D --mode=644 deploy/systemd/alarm-monitor.sysusers.conf '$(DESTDIR)/usr/local/lib/sysusers.d/alarm-monitor.conf'
-	install -D --mode=644 deploy/completion/alarm-monitor.bash '$(DESTDIR)$(COMPLETION_OF_BASH)/alarm-monitor'
-	install -D --mode=644 deploy/completion/_alarm-monitor '$(DESTDIR)$(COMPLETION_OF_ZSH)/_alarm-monitor'
-	install -D --mode=644 deploy/completion/alarm-monitor.fish '$(DESTDIR)$(COMPLETION_OF_FISH)/alarm-monitor.fish'
-	install -d '$(DESTDIR)/usr/local/bin' '$(DESTDIR)/etc/alarm-monitor'
-	ln -sfn $(HOME_OF_MONITOR)/bin/alarm-monitor '$(DESTDIR)/usr/local/bin/alarm-monitor'
-	ln -sfn $(HOME_OF_MONITOR)/bin/check_alarm_node '$(DESTDIR)/usr/local/bin/check_alarm_node'
-	if [ -z "$(DESTDIR)" ]; then
-	    systemd-sysusers alarm-monitor.conf
-	    if [ -d /run/systemd/system ]; then
-	        systemctl daemon-reload
-	        systemctl try-restart alarm-monitor.service
-	    fi
-	fi
-	echo "Installed. Nothing was started that didn't run before. Next:"
-	echo "  1. alarm-monitor init, then fill in what it writes ($(HOME_OF_MONITOR)/share/doc/alarm-monitor/guides/MONITOR.md)"
-	echo "  2. alarm-monitor check"
-	echo "  3. systemctl enable --now alarm-monitor"
+uninstall: ## remove the node's package (as root); the record and the configuration stay
+	@$(call UNINSTALL,alarm-node,uninstall)
 
-uninstall-monitor: ## take the monitor and its unit away (as root); the history and the configuration stay
-	@if [ -z "$(DESTDIR)" ] && [ $$EUID != 0 ]; then
-	    echo "This removes from /opt and /usr/local. Next: sudo make uninstall-monitor" >&2
-	    exit 1
-	fi
-	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl disable --now alarm-monitor.service || true; fi
-	rm -rf '$(DESTDIR)$(HOME_OF_MONITOR)'
-	rm -f $(MONITOR_INSTALLED:%='$(DESTDIR)%')
-	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
-	echo "Removed. What the monitor knows was left where it is:"
-	echo "  the history        $(DESTDIR)/var/lib/alarm-monitor"
-	echo "  the configuration  $(DESTDIR)/etc/alarm-monitor"
-	echo "  the account        alarm-monitor (userdel alarm-monitor)"
+install-monitor: PACKAGES := python3-venv
+install-monitor: | packages ## make this machine a monitor (as root), by a package of this source; asks nothing
+	@$(call INSTALL,alarm-monitor,install-monitor)
 
-# The program $(1) with its interpreter, for $(2), with the versions of $(3), in $$fresh.
-define MAKE_PROGRAM
-# All of it is made beside the one that may be running, and takes its place at the end.
-fresh='$(DESTDIR)$(2).new'
-source=$$(mktemp -d)
-trap 'rm -rf "$$source" "$$fresh"' EXIT
-echo "Installing $(1) into $(DESTDIR)$(2): this takes a minute"
-rm -rf "$$fresh"
-$(PYTHON) -m venv "$$fresh"
-pip=("$$fresh/bin/python" -m pip $(PIP_OPTIONS))
-sed -n '/^setuptools==/,$$p' $(3) | "$${pip[@]}" install --no-compile --require-hashes --requirement /dev/stdin
-"$${pip[@]}" install --no-compile --require-hashes --use-pep517 --no-build-isolation --requirement $(3)
-cp -R node pyproject.toml README.md LICENSE "$$source"
-"$${pip[@]}" install --no-compile --no-deps --no-build-isolation "$$source"
-"$${pip[@]}" uninstall --yes pip
-grep -rlIF "$$fresh" "$$fresh/bin" "$$fresh/pyvenv.cfg" | xargs sed -i "s|$$fresh|$(2)|g"
-"$$fresh/bin/python" -m compileall -f -q -s "$$fresh" -p $(2) "$$fresh/lib"
+uninstall-monitor: ## remove the monitor's package (as root); the history and the configuration stay
+	@$(call UNINSTALL,alarm-monitor,uninstall-monitor)
+
+# The program $(1), by the target $(2).
+define INSTALL
+$(CHECK_PYTHON)
+if [ -z "$(DESTDIR)" ] && [ $$EUID != 0 ]; then
+    echo "This installs a package. Next: sudo make $(2)" >&2
+    exit 1
+fi
+. /etc/os-release
+built=$$(mktemp -d)
+trap 'rm -rf "$$built"' EXIT
+chmod 755 "$$built" # apt reads it by an account of its own
+package=$$($(PYTHON) -m deploy.package --program $(1) --suite "$$VERSION_CODENAME" --arch "$$(dpkg --print-architecture)" --to "$$built")
+if [ "$(DESTDIR)" ]; then
+    mkdir -p '$(DESTDIR)'
+    dpkg-deb --extract "$$package" '$(DESTDIR)'
+else
+    # The same version again is another state of the source.
+    apt-get install --yes --no-install-recommends --reinstall --allow-downgrades "$$package"
+fi
+endef
+
+define UNINSTALL
+if [ $$EUID != 0 ]; then
+    echo "This removes a package. Next: sudo make $(2)" >&2
+    exit 1
+fi
+apt-get remove --yes $(1)
 endef
 
 # First setuptools, so that what is built here (systemd-python, this package) is built with the locked one.

@@ -1,3 +1,3 @@
 """alarm-node: a panic button that is never silently dead."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

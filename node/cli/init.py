@@ -29,8 +29,8 @@ from node.config.declarations import Table, allowed, choices, example, example_v
 from node.config.reader import lacking
 from node.errors import InitError
 
-EXPLAINED = Path("/opt/alarm-node/share/doc/alarm-node/node.example.toml")
-"""Explains every key. `make install` puts it there, and copies it to node.toml if there is none yet."""
+EXPLAINED = Path("/usr/share/doc/alarm-node/node.example.toml")
+"""Explains every key. The package puts it there."""
 
 _HEADER = (
     "What this room has, for alarm-node. Every key at length, with all alternatives:",
@@ -231,7 +231,7 @@ def _may_be_written(path: Path, *, force: bool) -> None:
 def _may_be_replaced(path: Path, target: Path, *, force: bool) -> None:
     if not target.is_file():
         raise InitError(f"{path} isn't a file", "name another one with --config")
-    # `make install` wrote this file, not people: nothing of theirs is lost.
+    # A plain copy of the example: people have written nothing that could be lost.
     pristine = EXPLAINED.is_file() and EXPLAINED.read_bytes() == target.read_bytes()
     if not force and not pristine:
         raise InitError(

@@ -16,7 +16,7 @@ import pytest
 from tests.support.installation import copy, installed
 from tests.support.node import write_config
 
-PACKAGES = "systemd,systemd-sysv,dbus,python3,libsystemd0,mosquitto"
+PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-systemd,mosquitto"
 
 WALL = """
 [Service]
@@ -32,9 +32,9 @@ After=wall.service mosquitto.service
 StandardInput=file:/run/wall
 StandardOutput=null
 StandardError=journal
-ExecStartPre=/opt/alarm-node/bin/python /probe.py
+ExecStartPre=/usr/lib/alarm-node/bin/python /probe.py
 ExecStart=
-ExecStart=/opt/alarm-node/bin/alarm-node simulate
+ExecStart=/usr/lib/alarm-node/bin/alarm-node simulate
 """
 
 MONITOR = """
@@ -133,13 +133,13 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for target in ("install", "install-monitor"):
         copy(installed(target, tmp_path_factory), root)
     units = root / "etc/systemd/system"
+    copy(root / "usr/share/doc/alarm-node/examples/systemd", root / "etc/systemd")
     config = write_config(tmp_path_factory.mktemp("config"), 1883)
     lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
     (root / "etc/alarm-node/node.toml").write_text(
         "".join(line for line in lines if not line.startswith("state_directory")), encoding="utf-8"
     )
     (units / "wall.service").write_text(WALL, encoding="utf-8")
-    (units / "alarm-node.service.d").mkdir()
     (units / "alarm-node.service.d/simulated.conf").write_text(SIMULATED, encoding="utf-8")
     (units / "story.service").write_text("[Service]\nExecStart=/story\n", encoding="utf-8")
     (root / "story").write_text(STORY, encoding="utf-8")

@@ -80,7 +80,7 @@ DECLARED = [(table.name, key) for table in config.NODE_FILE.tables for key in ta
 
 
 def test_the_example_loads_as_it_is() -> None:
-    """What `make install` puts into /etc is a whole configuration."""
+    """Whoever copies it to /etc/alarm-node has a whole configuration."""
     loaded = config.load(EXAMPLE)
 
     assert (loaded.node, loaded.site) == ("room-214", "mitte")

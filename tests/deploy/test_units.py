@@ -14,7 +14,7 @@ UNIT = SYSTEMD / "alarm-node.service"
 MONITOR = SYSTEMD / "alarm-monitor.service"
 UNITS = [UNIT, MONITOR]
 EXPOSURE_MAX = 1.5
-PROGRAMS = re.compile(r"/opt/alarm-(node|monitor)/bin/alarm-\1")
+PROGRAMS = re.compile(r"/usr/lib/alarm-(node|monitor)/bin/alarm-\1")
 
 
 def systemd_tool(name: str) -> str:

@@ -114,7 +114,7 @@ def building(**changes: Any) -> View:
     view = View(
         at=NOW,
         monitor="guard",
-        version="0.1.0",
+        version="1.0.0",
         uptime_s=3600.0,
         blind=False,
         history_ok=True,

@@ -25,7 +25,7 @@ from tests.integration.cli.interview import (
 
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The example that `make install` has put into the documentation."""
+    """The example that the package has put into the documentation."""
     explained = tmp_path / "doc" / "node.example.toml"
     explained.parent.mkdir()
     explained.write_bytes(SHIPPED.read_bytes())
@@ -52,7 +52,7 @@ def test_a_file_that_people_have_written_stays(path: Path, content: bytes) -> No
 
 @pytest.mark.usefixtures("shipped")
 def test_the_example_as_it_was_shipped_is_replaced(path: Path) -> None:
-    """Nobody has written anything into what `make install` put there."""
+    """Nobody has written anything into a plain copy."""
     path.write_bytes(SHIPPED.read_bytes())
 
     init.run(path, SILENT | {"node.id": "counter"}, None, print)

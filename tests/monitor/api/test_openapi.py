@@ -22,7 +22,7 @@ def test_the_document_has_every_operation_and_no_other() -> None:
     told = {(method.upper(), path) for path, methods in document.json()["paths"].items() for method in methods}
     assert told == {(each.method, f"{PREFIX}{each.route}") for each in OPERATIONS}
     assert document.json()["openapi"] == "3.1.0"
-    assert document.json()["info"]["version"] == "0.1.0"
+    assert document.json()["info"]["version"] == "1.0.0"
     assert "\\Z" not in document.text
 
 

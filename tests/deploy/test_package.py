@@ -1,0 +1,188 @@
+"""What is in a package, by `make install` into a tree of its own: where everything lies, and that nothing else does."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from node.cli import init
+from tests.support import installation
+from tests.support.installation import ROOT
+
+NODE, MONITOR = "alarm-node", "alarm-monitor"
+TARGETS = {NODE: "install", MONITOR: "install-monitor"}
+LOCKS = {NODE: "requirements.lock", MONITOR: "monitor-requirements.lock"}
+COMMON = {
+    "usr/bin/{0}",
+    "usr/lib/systemd/system/{0}.service",
+    "usr/lib/sysusers.d/{0}.conf",
+    "usr/share/bash-completion/completions/{0}",
+    "usr/share/fish/vendor_completions.d/{0}.fish",
+    "usr/share/zsh/vendor-completions/_{0}",
+}
+OWN = {NODE: {"usr/lib/udev/rules.d/60-alarm-node.rules"}, MONITOR: {"usr/bin/check_alarm_node"}}
+WITHOUT = {
+    NODE: {"systemd-python", "setuptools"},
+    MONITOR: {"systemd-python", "setuptools", "gpiozero", "colorzero", "lgpio", "gpiod"},
+}
+"""What isn't packed: Debian's own is used, only builds need it, or this program never imports it."""
+
+pytestmark = pytest.mark.timeout(900)  # packages are fetched
+
+
+def files(tree: Path) -> set[str]:
+    """Every file and link below this directory, relative to it."""
+    return {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file() or path.is_symlink()}
+
+
+def built() -> set[Path]:
+    """What building a package leaves behind in a checkout."""
+    return {*ROOT.glob("build"), *ROOT.glob("*.egg-info")}
+
+
+def locked(name: str) -> dict[str, str]:
+    """The versions in this lock."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9-]+)(?:\[[a-z]+\])?==(\S+)", text, re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The package index; where it can't be reached nothing can be packed."""
+    name, version = next(iter(locked("deploy/requirements.lock").items()))
+    command = ["-m", "pip", "--quiet", "download", "--no-deps", f"{name}=={version}"]
+    tried = subprocess.run(
+        [sys.executable, *command, "--dest", str(tmp_path_factory.mktemp("index"))],
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    if tried.returncode != 0:
+        pytest.skip("the package index can't be reached")
+
+
+@pytest.fixture(scope="module")
+def built_before() -> set[Path]:
+    """What was built in the checkout before anything is installed."""
+    return built()
+
+
+@pytest.fixture(scope="module")
+def trees(index: None, built_before: set[Path], tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Both programs for this machine, each in a tree of its own. Not to be changed."""
+    return {program: installation.installed(target, tmp_path_factory) for program, target in TARGETS.items()}
+
+
+@pytest.fixture(params=[NODE, MONITOR])
+def program(request: pytest.FixtureRequest) -> str:
+    """Each of the two programs."""
+    return str(request.param)
+
+
+@pytest.fixture
+def tree(program: str, trees: Mapping[str, Path]) -> Path:
+    """The program's tree."""
+    return trees[program]
+
+
+def packages_of(tree: Path, program: str) -> Path:
+    """The Python packages in the program's environment."""
+    (found,) = (tree / "usr/lib" / program).glob("lib/python3.*/site-packages")
+    return found
+
+
+def test_everything_is_where_it_belongs(program: str, tree: Path, built_before: set[Path]) -> None:
+    """Program and documents are one directory each, the rest is where it is looked for, the checkout as it was."""
+    own = (f"usr/lib/{program}/", f"usr/share/doc/{program}/")
+
+    assert {path for path in files(tree) if not path.startswith(own)} == (
+        {path.format(program) for path in COMMON} | OWN[program]
+    )
+    assert (tree / "usr/bin" / program).readlink() == Path(f"../lib/{program}/bin/{program}")
+    assert (tree / "etc" / program).is_dir()
+    assert built() == built_before
+
+
+def test_the_guides_lead_somewhere(program: str, tree: Path) -> None:
+    """Whoever reads a guide on the machine finds what it points to."""
+    guides = sorted((tree / "usr/share/doc" / program / "guides").glob("*.md"))
+    links = [
+        path.parent / link
+        for path in guides
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))
+    ]
+
+    assert {"MONITOR.md", "MONITOR.de.md", "OPERATIONS.md", "OPERATIONS.de.md"} <= {path.name for path in guides}
+    assert links
+    assert [link for link in links if not link.exists()] == []
+
+
+def test_the_example_is_where_init_looks_for_it(trees: Mapping[str, Path]) -> None:
+    """`alarm-node init` names it in what it writes."""
+    example = trees[NODE] / init.EXPLAINED.relative_to("/")
+
+    assert example.read_bytes() == (ROOT / "deploy/node.example.toml").read_bytes()
+
+
+def test_everybody_may_read_it_and_its_owner_alone_may_change_it(tree: Path) -> None:
+    """Whatever the builder's umask was, the service's own account can read it, and nobody else can write."""
+    modes = {path: path.stat().st_mode & 0o777 for path in tree.rglob("*") if not path.is_symlink()}
+    commands = {path for path in modes if path.parent.name == "bin"}
+
+    assert {path for path, mode in modes.items() if path.is_dir() and mode != 0o755} == set()
+    assert {path for path, mode in modes.items() if path.is_file() and mode == 0o755} == commands
+    assert {path for path, mode in modes.items() if path.is_file() and mode not in (0o755, 0o644)} == set()
+
+
+def test_nothing_remembers_where_it_was_made(program: str, tree: Path) -> None:
+    """The tree belongs at /: no file names the place of the source or of the tree, and no link leads out of it."""
+    places = [str(tree).encode(), str(ROOT).encode()]
+    written = [path for path in tree.rglob("*") if path.is_file() and not path.is_symlink()]
+
+    assert [path for path in written if any(place in path.read_bytes() for place in places)] == []
+    assert [path for path in tree.rglob("*") if path.is_symlink() and path.readlink().is_absolute()] == []
+    command = (tree / "usr/lib" / program / "bin" / program).read_text(encoding="utf-8")
+    assert command.splitlines()[0] == f"#!/usr/lib/{program}/bin/python"
+
+
+def test_it_holds_the_locked_versions(program: str, tree: Path) -> None:
+    """The versions that the tests ran with, and nothing of the tests' tools."""
+    found = dict(
+        path.name.removesuffix(".dist-info").split("-", 1) for path in packages_of(tree, program).glob("*-info")
+    )
+
+    wanted = {
+        name: version for name, version in locked(f"deploy/{LOCKS[program]}").items() if name not in WITHOUT[program]
+    }
+    assert {name.lower().replace("_", "-"): version for name, version in found.items()} == wanted
+
+
+def test_it_sees_one_package_of_debian_and_no_other(program: str, tree: Path) -> None:
+    """python3-systemd, by a link; everything else is its own."""
+    packages = packages_of(tree, program)
+
+    assert [path.name for path in packages.iterdir() if path.is_symlink()] == ["systemd"]
+    assert "include-system-site-packages = false" in (tree / "usr/lib" / program / "pyvenv.cfg").read_text("utf-8")
+    assert list(packages.glob("*.pth")) == []
+
+
+def test_it_holds_the_whole_program(program: str, tree: Path) -> None:
+    """Every module, the German texts and the migrations, as they are in the source."""
+    packed = packages_of(tree, program) / "node"
+    source = {path.relative_to(ROOT / "node") for path in (ROOT / "node").rglob("*") if path.suffix in (".py", ".po")}
+
+    assert Path("monitor/locale/de/LC_MESSAGES/monitor.po") in source
+    assert {path for path in source if (packed / path).read_bytes() != (ROOT / "node" / path).read_bytes()} == set()
+    assert {path.relative_to(packed) for path in packed.rglob("*") if path.suffix in (".py", ".po")} == source
+
+
+@pytest.mark.parametrize("lock", LOCKS.values())
+def test_the_versions_are_those_of_the_tests(lock: str) -> None:
+    """What runs on a wall or at a desk is what is tested: all locks agree, and name no host."""
+    tested = locked("tests/requirements.lock")
+
+    assert {name: tested.get(name) for name in locked(f"deploy/{lock}")} == locked(f"deploy/{lock}")
+    assert "://" not in (ROOT / "deploy" / lock).read_text(encoding="utf-8")
