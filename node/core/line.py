@@ -3,7 +3,8 @@ r"""One line (a GPIO pin): its edges and samples decide: normal, active or unkno
 Rules:
 
 1. An up/down integrator debounces: ``integral`` grows while the contact is actuated and shrinks while it isn't,
-   between 0 and ``debounce_s``. At the top the line is active, at 0 it is normal; in between it keeps its state.
+   between 0 and ``debounce_s``. At the top the line is active, at 0 it is normal; in between it keeps its state. Until
+   the line is active it shrinks four times as fast (``LEAK``): a hum that a long cable picks up is no press.
 2. Edges change the level at their own time stamps. So a burst of bounces that arrives late isn't taken for a press.
 3. Samples only confirm or dissent (contradict the level). A line never becomes active merely because no further edge
    came: a sample has to agree first.
@@ -33,6 +34,13 @@ EDGE_GRACE_S = 1.0
 
 UNREADABLE_S = 5.0
 """How long a line may stay unread before it is a fault (deploy/design/CONTRIBUTING.md 2, habit 4)."""
+
+LEAK = 4.0
+"""How many seconds of "actuated" one second of "not actuated" takes back on a line that isn't active.
+
+So a contact must be closed for more than 80 % of the time. Hum of 30 to 400 Hz is no press up to that share, while each
+of its pulses is shorter than the debounce. A bounce of 1 ms delays a press by 5 ms (HAZARDS.md H71).
+"""
 
 _EPSILON = 1e-9  # rounding: 20 ms added up from floats may end just below 20 ms
 
@@ -131,7 +139,7 @@ def next_sample(line: Line, at: float, debounce_s: float) -> float | None:
         return at + SAMPLE_STEP_S
     if line.dissent_since is not None:
         return max(at, min(at + SAMPLE_STEP_S, _due(line, line.dissent_since, debounce_s)))
-    missing = debounce_s - line.integral if line.level else line.integral
+    missing = debounce_s - line.integral if line.level else line.integral / _leak(line)
     return max(at, min(at + SAMPLE_STEP_S, line.since + missing))
 
 
@@ -163,6 +171,11 @@ def _due(line: Line, dissent_since: float, debounce_s: float) -> float:
     return dissent_since + debounce_s if waits_since is None else waits_since + EDGE_GRACE_S
 
 
+def _leak(line: Line) -> float:
+    """A release stays debounced as long as a press: a worn contact opens for moments while it is held."""
+    return 1.0 if line.state is ContactState.ACTIVE else LEAK
+
+
 def _decided(level: bool) -> ContactState:
     return ContactState.ACTIVE if level else ContactState.NORMAL
 
@@ -176,8 +189,8 @@ def _advance(line: Line, to: float, debounce_s: float) -> Line:
         missing = debounce_s - line.integral
         integral = min(debounce_s, line.integral + span)
     else:
-        missing = line.integral
-        integral = max(0.0, line.integral - span)
+        missing = line.integral / _leak(line)
+        integral = max(0.0, line.integral - span * _leak(line))
     if span < missing - _EPSILON:
         return replace(line, integral=integral, since=max(to, line.since))
     crossing = line.since + missing
