@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from node import __version__, config
+from node.config import last_good
 from node.config.declarations import meaning
 from node.io import systemd
 from node.io.terminal.argument_parser import Parser
@@ -16,6 +17,8 @@ from node.io.terminal.command_end import run_to_end, stop_on_signals
 from node.io.terminal.output import direct
 
 DEFAULT_CONFIG = Path("/etc/alarm-node/node.toml")
+
+log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,7 +107,7 @@ def _run(parsed: argparse.Namespace) -> int:
     from node.service.loop import Service  # noqa: PLC0415
 
     with systemd.notifying(os.environ) as notifier:
-        settings = config.load(parsed.config, os.environ)
+        settings = _load(parsed.config)
         factory = open_factory(settings.pin_factory)
         directory = config.state_directory(settings, os.environ)
         service = Service(settings, factory, directory, environ=os.environ, notifier=notifier)
@@ -114,6 +117,16 @@ def _run(parsed: argparse.Namespace) -> int:
         finally:
             factory.close()
     return 0
+
+
+def _load(path: Path) -> config.Config:
+    """The configuration to run with: node.toml, or its last good copy; what is wrong with node.toml is logged."""
+    settings, problems = last_good.load(path, os.environ)
+    for problem in problems:
+        log.error("%s", problem)
+    if problems:
+        log.error("the node runs with its last good configuration: correct the lines above")
+    return settings
 
 
 def _check(parsed: argparse.Namespace) -> int:
@@ -126,7 +139,8 @@ def _check(parsed: argparse.Namespace) -> int:
 def _log(parsed: argparse.Namespace) -> int:
     from node.cli import event_log  # noqa: PLC0415
 
-    directory = config.state_directory(config.load(parsed.config), os.environ)
+    settings, _ = last_good.load(parsed.config, os.environ)
+    directory = config.state_directory(settings, os.environ)
     return event_log.show(directory, follow=parsed.follow, as_lines_of_json=parsed.json)
 
 
@@ -135,7 +149,7 @@ def _simulate(parsed: argparse.Namespace) -> int:
     from node.simulate.simulation import run  # noqa: PLC0415
 
     with systemd.notifying(os.environ) as notifier:
-        settings = config.load(parsed.config, os.environ)
+        settings = _load(parsed.config)
         return run(
             settings,
             sys.stdin,

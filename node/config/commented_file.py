@@ -8,12 +8,12 @@ import os
 import stat
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import FieldInfo
 
+from node.config import files
 from node.config.declarations import Say, Table, example, meaning, sentence, written
 
 Answers = Mapping[str, Any]
@@ -64,31 +64,10 @@ def wrapped(said: str, width: int, indent: str = "") -> str:
 
 
 def write(path: Path, content: str, check: Callable[[Path], object]) -> None:
-    """Write the file in one step, once ``check`` has accepted it: after a power cut the old or the new file is whole.
+    """Write the file in one step, once ``check`` has accepted it; a file that is there keeps its rights.
 
     Raises OSError, and whatever ``check`` raises.
     """
     target = Path(os.path.realpath(path))
-    fresh = target.with_name(f".{target.name}.new")
-    try:
-        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
-        fresh.unlink(missing_ok=True)
-        with fresh.open("x", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        check(fresh)
-        fresh.replace(target)
-        _sync(target.parent)
-    finally:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
-
-
-def _sync(directory: Path) -> None:
-    opened = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
+    files.replace(target, content.encode("utf-8"), mode, check)

@@ -5,13 +5,15 @@
 2. For a value on one line (a password, a URL, a token), a byte order mark before it and one end of line after it (LF,
    CR LF or CR) are removed. A NUL byte or a second line is refused. Every other byte is kept as it is.
 3. The last content that could be read is used until the file can be read again (``Kept``).
+4. A file that the program writes is replaced in one step (``replace``): after a power cut the old or the new one is
+   whole.
 """
 
 import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -75,6 +77,35 @@ def one_line(path: Path, what: str) -> bytes:
     if b"\n" in line or b"\r" in line:
         raise FileError(path, f"holds several lines: leave one, the {what}")
     return line
+
+
+def replace(path: Path, new: bytes, mode: int, check: Callable[[Path], object] = lambda fresh: None) -> None:
+    """Put this content in the place of a file, once ``check`` has accepted the new file. Its rights are ``mode``.
+
+    Raises OSError, and whatever ``check`` raises.
+    """
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        fresh.unlink(missing_ok=True)
+        with fresh.open("xb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(new)
+            file.flush()
+            os.fsync(file.fileno())
+        check(fresh)
+        fresh.replace(path)
+        _sync(path.parent)
+    finally:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+
+
+def _sync(directory: Path) -> None:
+    opened = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 class Kept(Generic[T]):

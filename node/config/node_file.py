@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from node.config.brokers import Broker, BrokerKeys
 from node.config.declarations import Table, be, toml
 from node.config.files import Kept
 from node.config.inputs import PIN, Pin
-from node.config.reader import FileFormat, Rule, Sections, first, first_problem, repeated
+from node.config.reader import FileFormat, Rule, Sections, first, first_problem, opened, repeated
 from node.config.values import ID, LOCATION, TOPIC_ROOT, AbsolutePath, Id, Location, TopicRoot
 from node.core.settings import Receipts, Settings
 
@@ -29,7 +29,10 @@ _SOUND_LIMIT_S = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All that node.toml says. ``line_pins`` maps a line's name to its BCM pin; every topic begins with ``root``."""
+    """All that node.toml says. ``line_pins`` maps a line's name to its BCM pin; every topic begins with ``root``.
+
+    ``content`` is the whole file, as it was read.
+    """
 
     path: Path
     node: str
@@ -45,6 +48,7 @@ class Config:
     lamp_pin: int
     brokers: tuple[Broker, ...]
     settings: Settings
+    content: bytes = field(default=b"", repr=False, compare=False)
 
 
 class _Node(Struct, frozen=True, kw_only=True):
@@ -132,7 +136,12 @@ def load(path: Path, environ: Mapping[str, str] = MappingProxyType({})) -> Confi
     ``environ`` says where the files lie that node.toml names. They aren't opened here: the code that uses a file
     reports what is wrong with it.
     """
-    return _build(path, NODE_FILE.load(path), environ)
+    return understand(path, opened(path, NODE_FILE.program), environ)
+
+
+def understand(path: Path, content: bytes, environ: Mapping[str, str]) -> Config:
+    """The configuration if node.toml (``path``) has this content. Raises ConfigError with all problems."""
+    return _build(path, content, NODE_FILE.understand(path, content), environ)
 
 
 def watch(path: Path) -> Callable[[], str]:
@@ -211,7 +220,7 @@ NODE_FILE = FileFormat(
 """What node.toml may have."""
 
 
-def _build(path: Path, sections: Sections, environ: Mapping[str, str]) -> Config:
+def _build(path: Path, content: bytes, sections: Sections, environ: Mapping[str, str]) -> Config:
     """Turn sections without problems into the types that the program works with."""
     node = _Node(**sections["node"][0].values)
     panel = _Panel(**sections["panel"][0].values)
@@ -249,4 +258,5 @@ def _build(path: Path, sections: Sections, environ: Mapping[str, str]) -> Config
         lamp_pin=lamp.pin,
         brokers=listed,
         settings=settings,
+        content=content,
     )

@@ -53,7 +53,11 @@ class FileFormat:
 
     def load(self, path: Path) -> Sections:
         """The tables of this file. Raises ConfigError with all problems if there is one."""
-        sections, problems = self.read(parse(path, self.program))
+        return self.understand(path, opened(path, self.program))
+
+    def understand(self, path: Path, found: bytes) -> Sections:
+        """The tables of this content of the file ``path``. Raises ConfigError with all problems if there is one."""
+        sections, problems = self.read(parsed(path, found, self.program))
         if problems:
             raise refusal(path, *problems, program=self.program)
         return sections
@@ -90,12 +94,21 @@ def refusal(path: Path, *problems: str, program: str) -> ConfigError:
 
 def parse(path: Path, program: str) -> dict[str, Any]:
     """The file as TOML; ConfigError, with the place, if it isn't TOML."""
+    return parsed(path, opened(path, program), program)
+
+
+def opened(path: Path, program: str) -> bytes:
+    """The content of the file; ConfigError if it can't be read."""
     try:
-        found = content(path.absolute())
+        return content(path.absolute())
     except FileError as failure:
         why = failure.__cause__.strerror if isinstance(failure.__cause__, OSError) else failure.reason
         advice = "check that the file exists and that this account may read it, or name another with --config"
         raise refusal(path, f"can't be opened ({why}): {advice}", program=program) from failure
+
+
+def parsed(path: Path, found: bytes, program: str) -> dict[str, Any]:
+    """This content of the file ``path`` as TOML; ConfigError, with the place, if it isn't TOML."""
     try:
         # Editors on Windows begin a file with a byte order mark.
         text = found.decode("utf-8-sig")

@@ -119,6 +119,10 @@ def _watchdog_read(turn: Turn, event: ev.WatchdogRead) -> None:
     turn.supervise(watchdog_unarmed=not event.armed)
 
 
+def _configuration_seen(turn: Turn, event: ev.ConfigurationSeen) -> None:
+    turn.supervise(configuration_problem=event.problem)
+
+
 def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
     if turn.state.stopping:
         return
@@ -246,6 +250,7 @@ HANDLERS: dict[type[ev.Event], Callable[[Turn, Any], None]] = {
     ev.ClockRead: _clock_read,
     ev.HealthRead: _health_read,
     ev.WatchdogRead: _watchdog_read,
+    ev.ConfigurationSeen: _configuration_seen,
     ev.StopRequested: _stop_requested,
     ev.OutputFailed: _output_failed,
     ev.OutputRecovered: _output_recovered,

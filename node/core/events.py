@@ -86,6 +86,13 @@ class HealthRead(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigurationSeen(Event):
+    """node.toml was looked at: why it can't be used now, "" if it can."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested(Event):
     """The service is asked to end; ``back_in_s`` is how long it will be away, None if that isn't known."""
 

@@ -164,7 +164,8 @@ class InputSettings:
 class Settings:
     """All settings of the core. Durations are in seconds; ``links`` are the brokers' names ("host:port").
 
-    ``insecure_links`` are those that are reached in plain text over a network.
+    ``insecure_links`` are those that are reached in plain text over a network. ``refused``: what is wrong with
+    node.toml, if these are the settings of the last good one instead.
     """
 
     inputs: tuple[InputSettings, ...]
@@ -179,6 +180,7 @@ class Settings:
     monitors: tuple[str, ...] = ()
     has_buzzer: bool = True
     insecure_links: tuple[str, ...] = ()
+    refused: str = ""
 
     def input(self, name: str) -> InputSettings:
         """The input of this name; KeyError where there is none."""

@@ -25,6 +25,8 @@ from node.errors.faults import (
     BROKER_UNREACHABLE,
     CANARY_SILENT,
     CLOCK_FREE,
+    CONFIGURATION_REFUSED,
+    CONFIGURATION_UNUSABLE,
     CREDENTIALS_UNUSABLE,
     EXPIRY_LOST,
     FAULTS,
@@ -139,7 +141,7 @@ class Supervision:
     """The state of all supervision. ``no_monitor_since``: from when no monitor counts as heard, None while one does.
 
     ``health_at``: when the machine's health was last read, None before the first reading; ``health_faults``: its
-    result.
+    result. ``configuration_problem``: why node.toml can't be used now.
     """
 
     started_at: float
@@ -154,6 +156,7 @@ class Supervision:
     health_at: float | None = None
     health_faults: tuple[tuple[FaultKind, str], ...] = ()
     watchdog_unarmed: bool = False
+    configuration_problem: str = ""
     refused: int = 0
     dropped: int = 0
 
@@ -262,6 +265,10 @@ def conditions(
         yield HEALTH_UNREADABLE, "health", supervision.health_at + HEALTH_STALE_S
     if supervision.watchdog_unarmed:
         yield WATCHDOG_UNARMED, "", -inf
+    if settings.refused:
+        yield CONFIGURATION_REFUSED, settings.refused, -inf
+    elif supervision.configuration_problem:
+        yield CONFIGURATION_UNUSABLE, "", -inf
     for inhibit in inhibits:
         yield INPUT_INHIBITED, inhibit.input, -inf
 

@@ -275,10 +275,9 @@ CASE_OPEN = FaultKind(
 CONFIGURATION_UNUSABLE = FaultKind(
     "F049",
     Severity.WARNING,
-    "node.toml can't be used any more: the node goes on with the settings from its start, but couldn't start again",
-    "look up what is wrong (journalctl -u alarm-node), correct the file, then run: alarm-node check",
+    "node.toml can't be used any more: the node goes on with the settings that it has, and a start would use them, too",
+    "look up what is wrong with the file (alarm-node check), and correct it",
 )
-
 BROKER_TOO_OLD = FaultKind(
     "F050",
     Severity.WARNING,
@@ -313,6 +312,13 @@ EXPIRY_LOST = FaultKind(
     "a broker removes the expiry from messages: the node refuses every command, so nobody can acknowledge or "
     "reset its alarms from afar",
     "let the broker forward the message expiry of MQTT 5, or use another broker",
+)
+CONFIGURATION_REFUSED = FaultKind(
+    "F055",
+    Severity.WARNING,
+    "node.toml couldn't be used at the start: the node runs with its last good settings, without what was changed "
+    "since",
+    "look up what is wrong with the file (alarm-node check), correct it, then run: systemctl restart alarm-node",
 )
 
 

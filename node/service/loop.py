@@ -28,6 +28,7 @@ Threads (and what may make them wait):
     link NAME    io/mqtt/link.py, one for each broker                the network, the name server
     status       status_file.py: the newest heartbeat for the doctor the disk or memory
     health       io/health/: how the machine is                      the disk, the kernel
+    files        configuration.py: node.toml and its last good copy  the disk
     notify, log  io/systemd.py: messages to systemd and its journal  systemd, the log's reader
 """
 
@@ -51,6 +52,7 @@ from node.io.panel import Panel
 from node.io.record.record import Record
 from node.protocol import codec, record_codec
 from node.service import status_file, status_text
+from node.service.configuration import ConfigurationWatch
 from node.service.links import Links
 from node.service.publisher import Publisher
 from node.service.recorder import Recorder
@@ -63,6 +65,7 @@ LONGEST_WAIT_S = 3600.0
 RECORD_STOP_S = 3.0
 STATUS_STOP_S = 0.5
 HEALTH_STOP_S = 0.5
+CONFIGURATION_STOP_S = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -136,8 +139,8 @@ class Service:
             put=self._queue.put,
             clock=self._clocks.monotonic,
             networked=any(not is_loopback(broker.host) for broker in settings.brokers),
-            configuration=config.watch(settings.path),
         )
+        self._configuration = ConfigurationWatch(settings, directory, put=self._queue.put, clock=self._clocks.monotonic)
         self._publisher = Publisher(
             self._wire, self._record, self.links, self._kernel_boot, self._health.newest, self._clocks.monotonic
         )
@@ -159,6 +162,7 @@ class Service:
             self._record.start()
             self._status.start()
             self._health.start()
+            self._configuration.start()
             self._decide(self._clock_read())
             self._check_watchdog()
             while not self._ended:
@@ -169,6 +173,7 @@ class Service:
             if not self._record.stop(RECORD_STOP_S):
                 log.error("the record doesn't end: what it hadn't stored is only where it was sent")
             self._health.stop(HEALTH_STOP_S)
+            self._configuration.stop(CONFIGURATION_STOP_S)
             self._status.stop(STATUS_STOP_S)
             status_file.release(lock)
 
@@ -219,6 +224,7 @@ class Service:
         self._notifier.status(status_text.status(self._state, ready=ready))
         if ready and not self._ready:
             self._notifier.ready()
+            self._configuration.keep()
         self._ready = ready
         if self._state.stopping:
             self._notifier.stopping()

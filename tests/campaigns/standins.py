@@ -90,7 +90,6 @@ class HealthReader:
         put: Callable[[ev.Event], None],
         clock: VirtualClock,
         networked: bool,
-        configuration: object,
     ) -> None:
         self._put, self._clock = put, clock
 

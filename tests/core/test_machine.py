@@ -9,6 +9,7 @@ from node.core.effects import (
 )
 from node.core.events import (
     ClockRead,
+    ConfigurationSeen,
     EventsStored,
     OutputFailed,
     OutputRecovered,
@@ -167,3 +168,25 @@ def test_an_output_that_fails_is_a_fault_of_its_own(stage: Stage) -> None:
 
     assert play.faults() == [("F003", "lamp")]
     assert play.kinds() == ["fault-raised", "fault-raised", "fault-cleared"]
+
+
+def test_a_configuration_that_cannot_be_used_any_more_is_a_fault(stage: Stage) -> None:
+    """Until it can be used again."""
+    play = stage()
+
+    play >> ConfigurationSeen(play.now, "node.toml: isn't TOML")
+    assert play.faults() == [("F049", "")]
+    play >> ConfigurationSeen(play.now, "")
+
+    assert play.faults() == []
+    assert play.kinds() == ["fault-raised", "fault-cleared"]
+
+
+def test_a_start_with_the_last_good_configuration_is_one_fault(stage: Stage) -> None:
+    """It stands whatever becomes of the file meanwhile: the node runs with the old settings."""
+    play = stage(refused="node.toml: isn't TOML")
+
+    for problem in ("node.toml: isn't TOML", ""):
+        play >> ConfigurationSeen(play.now, problem)
+
+    assert play.faults() == [("F055", "node.toml: isn't TOML")]

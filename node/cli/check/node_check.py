@@ -8,7 +8,7 @@ releases them again.
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from node import config
 from node.cli.check.broker_check import try_broker
 from node.cli.check.pin_check import called, try_pins
+from node.config import last_good
 from node.config.brokers import files, why_unusable
 from node.core.model import Step
 from node.errors import ConfigError
@@ -48,12 +49,18 @@ def examine(
 ) -> Iterator[CheckResult]:
     """Every finding about the node that this file describes, each as soon as it is known."""
     try:
-        settings = config.load(path, environ)
+        settings, problems = last_good.load(path, environ)
     except ConfigError as error:
-        for problem in error.problems:
-            yield CheckResult(False, problem, "correct this line")
+        yield from _about_file(path, error.problems)
         return
-    yield CheckResult(True, f"{path} is complete and consistent")
+    yield from _about_file(path, problems)
+    if problems:
+        copy = last_good.where(path, environ)
+        yield CheckResult(
+            False,
+            f"the node uses the last good configuration instead, {copy}: what was changed since then has no effect",
+            f"correct {path}, then: systemctl restart alarm-node",
+        )
     directory = config.state_directory(settings, environ)
     try:
         running = status_file.is_running(directory)
@@ -72,6 +79,13 @@ def examine(
     for broker in settings.brokers:
         if all(path.is_absolute() for path in files(broker).values()):
             yield from try_broker(settings, broker)
+
+
+def _about_file(path: Path, problems: Sequence[str]) -> Iterator[CheckResult]:
+    for problem in problems:
+        yield CheckResult(False, problem, "correct this line")
+    if not problems:
+        yield CheckResult(True, f"{path} is complete and consistent")
 
 
 def _ask_service(settings: config.Config, where: Path) -> Iterator[CheckResult]:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from node.core.events import HealthRead
-from node.errors.faults import CONFIGURATION_UNUSABLE, UNDER_VOLTAGE
+from node.errors.faults import UNDER_VOLTAGE
 from node.io.health import limits, readers
 from node.io.health.power import HighWater, Power, power
 from node.io.health.proc_files import HealthError
@@ -35,8 +35,7 @@ log = logging.getLogger(__name__)
 class HealthReader:
     """Reads the machine under ``root``, and the disk of ``directory``; passes events to ``put``.
 
-    ``networked``: a broker is on another machine. ``clock`` returns monotonic seconds. ``configuration`` returns what
-    would keep the next start from reading the configuration, "" if nothing would.
+    ``networked``: a broker is on another machine. ``clock`` returns monotonic seconds.
     """
 
     def __init__(
@@ -46,7 +45,6 @@ class HealthReader:
         put: Callable[[HealthRead], None],
         clock: Callable[[], float],
         networked: bool,
-        configuration: Callable[[], str] = lambda: "",
         root: Path = Path("/"),
         period_s: float = PERIOD_S,
         glance_s: float = GLANCE_S,
@@ -66,8 +64,6 @@ class HealthReader:
             "disk": partial(readers.disk, directory),
         }
         self._power = partial(power, root)
-        self._configuration = configuration
-        self._configuration_problem = ""
         self._high_water = HighWater()
         self._interface: str | None = None
         self._faults: tuple[limits.Fault, ...] = ()
@@ -128,19 +124,8 @@ class HealthReader:
             networked=self._networked,
             standing=self._faults,
         )
-        self._look_at_configuration()
-        if self._configuration_problem:
-            self._faults = (*self._faults, (CONFIGURATION_UNUSABLE, ""))
         self._report = (now, health)
         self._put(HealthRead(self._clock(), self._faults))
-
-    def _look_at_configuration(self) -> None:
-        problem = self._read("configuration", self._configuration) or ""
-        if problem and problem != self._configuration_problem:
-            log.warning("the next start would fail: %s", problem)
-        elif self._configuration_problem and not problem:
-            log.info("the configuration is in order again")
-        self._configuration_problem = problem
 
     def _read(self, name: str, read: Callable[[], T]) -> T | None:
         """The value of this reader. If it fails: None, one log line, and a fault that stands."""

@@ -15,7 +15,7 @@ from node.core.events import HealthRead, RecordLoaded, TimePassed
 from node.core.model import Restored
 from node.core.settings import Settings
 from node.core.supervision import HEALTH_STALE_S
-from node.errors.faults import CONFIGURATION_UNUSABLE, HEALTH_UNREADABLE, NETWORK_DOWN, TOO_HOT, UNDER_VOLTAGE
+from node.errors.faults import HEALTH_UNREADABLE, NETWORK_DOWN, TOO_HOT, UNDER_VOLTAGE
 from node.io.health import HealthReader, health_thread, readers
 from node.io.health.health_thread import STUCK_S
 from node.io.health.limits import Fault
@@ -54,7 +54,6 @@ class Machine:
         *,
         period_s: float = OFTEN_S,
         networked: bool = True,
-        configuration: Callable[[], str] = lambda: "",
     ) -> None:
         self.root = make_tree(root / "machine", tree)
         self.root.mkdir(exist_ok=True)
@@ -66,7 +65,6 @@ class Machine:
             put=self.events.put,
             clock=self.clock,
             networked=networked,
-            configuration=configuration,
             root=self.root,
             period_s=period_s,
             glance_s=OFTEN_S,
@@ -400,20 +398,3 @@ def test_a_reader_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
     machine.reader.stop(WAIT_LIMIT_S)
 
     assert machine.events.empty()
-
-
-def test_a_configuration_that_the_next_start_could_not_read_is_a_fault(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The log names the file and what is wrong, once; the fault goes when that is mended."""
-    said = ["", "node.toml: isn't TOML", "node.toml: isn't TOML", "", ""]
-    machine = Machine(tmp_path, EMPTY, configuration=lambda: said.pop(0) if said else "")
-    machine.reader.start()
-    wait_until(lambda: not said, what="all of it")
-    machine.reader.stop(WAIT_LIMIT_S)
-
-    told = []
-    while not machine.events.empty():
-        told.append((CONFIGURATION_UNUSABLE, "") in machine.events.get().faults)
-    assert told[1:6] == [False, True, True, False, False]
-    assert caplog.text.count("the next start would fail: node.toml: isn't TOML") == 1
