@@ -25,6 +25,7 @@ from node.core import (
     inhibit,
     inputs,
     link_events,
+    lost_edges,
     reconcile,
     supervision,
     walk_test,
@@ -84,6 +85,7 @@ def next_deadline(state: State) -> float:
         walk_test.next_instant(state),
         incident_events.next_instant(state),
         link_events.next_instant(state),
+        lost_edges.next_instant(state),
         supervision.next_silence(state.supervision),
         disk_stall.next_instant(state.supervision.stall),
         reconcile.next_fault(state),
@@ -245,6 +247,7 @@ def _command_heard(turn: Turn, event: ev.CommandHeard) -> None:
 HANDLERS: dict[type[ev.Event], Callable[[Turn, Any], None]] = {
     ev.EdgeSeen: inputs.edge_seen,
     ev.EdgesDropped: inputs.edges_dropped,
+    ev.EdgesLost: lost_edges.edges_lost,
     ev.LevelsRead: inputs.levels_read,
     ev.TimePassed: _time_passed,
     ev.ClockRead: _clock_read,

@@ -36,6 +36,14 @@ class EdgesDropped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class EdgesLost(Event):
+    """The kernel dropped ``count`` edges of a line before they were read: its numbers have a gap of that size."""
+
+    line: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class LevelsRead(Event):
     """The sampler read every line: electrical level by name, None if the pin couldn't be read.
 

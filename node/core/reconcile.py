@@ -8,7 +8,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
 
-from node.core import alarm, certificates, delivery, heartbeat, incident_events, inputs, signals, supervision
+from node.core import (
+    alarm,
+    certificates,
+    delivery,
+    heartbeat,
+    incident_events,
+    inputs,
+    lost_edges,
+    signals,
+    supervision,
+)
 from node.core.alarm import Happening
 from node.core.effects import (
     Append,
@@ -36,6 +46,7 @@ def reconcile(turn: Turn) -> tuple[State, list[Effect]]:
     _report_unheard_calls(turn)
     if _report_faults(turn):
         heartbeat.send(turn)
+    lost_edges.forget(turn)
     alarms = _send_retained_alarm(turn)
     urgent = _send_fresh_alarms(turn)
     waiting = _send_waiting(turn)
@@ -64,6 +75,7 @@ def next_fault(state: State) -> float:
 
 def _conditions(state: State) -> Iterator[tuple[FaultKind, str, float]]:
     yield from inputs.conditions(state)
+    yield from lost_edges.conditions(state)
     yield from supervision.conditions(state.settings, state.supervision, state.inhibits)
     yield from certificates.conditions(state.supervision.links, state.now, state.utc_offset)
 
@@ -89,9 +101,13 @@ def _report_faults(turn: Turn) -> bool:
     raised = sorted(standing - state.faults.keys())
     turn.change(faults={**told, **dict.fromkeys(raised, now_utc)})
     for fault in raised:
-        turn.log(EventKind.FAULT_RAISED, fault=fault.code, subject=fault.subject)
+        turn.log(
+            EventKind.FAULT_RAISED, fault=fault.code, subject=fault.subject, reason=lost_edges.how_many(state, fault)
+        )
     for fault in sorted(state.faults.keys() - standing):
-        turn.log(EventKind.FAULT_CLEARED, fault=fault.code, subject=fault.subject)
+        turn.log(
+            EventKind.FAULT_CLEARED, fault=fault.code, subject=fault.subject, reason=lost_edges.how_many(state, fault)
+        )
     return True
 
 

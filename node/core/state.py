@@ -62,6 +62,15 @@ class AwaitedTest:
 
 
 @dataclass(frozen=True, slots=True)
+class LostEdges:
+    """How many edges of an input the kernel dropped since ``since``; a fault ``until`` then (lost_edges.py)."""
+
+    count: int
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """All that the node knows. Mappings are never changed, only replaced.
 
@@ -92,6 +101,7 @@ class State:
     walk_test: WalkTest | None = None
     awaited_tests: Mapping[str, AwaitedTest] = field(default_factory=dict)
     pressed_at: Mapping[str, float] = field(default_factory=dict)
+    lost_edges: Mapping[str, LostEdges] = field(default_factory=dict)
     identify_until: float | None = None
     chirp_until: float | None = None
     confirmed_until: float | None = None

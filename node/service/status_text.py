@@ -61,7 +61,8 @@ def sentence(event: effects.LoggedEvent) -> str:
     """An event on one line: a fault with its text and next step, any other event in a few words."""
     if event.kind is EventKind.FAULT_RAISED:
         kind = FAULTS[str(event.fault)]
-        about = f" ({event.subject})" if event.subject else ""
+        about = ": ".join(filter(None, (event.subject, event.reason)))
+        about = f" ({about})" if about else ""
         return f"{kind.code}{about} {kind.text}. Next: {kind.next_step}."
     details = (event.input, event.incident, event.fault, event.subject, event.reason, event.by, *map(str, event.ranges))
     told = " ".join(each for each in (event.kind, *details) if each)

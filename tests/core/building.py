@@ -16,6 +16,7 @@ from node.core.events import (
     ClockRead,
     CredentialsSeen,
     EdgesDropped,
+    EdgesLost,
     Event,
     HealthRead,
     LinkDown,
@@ -162,6 +163,12 @@ class Building(RuleBasedStateMachine):
     def edges_are_dropped(self, name: str, count: int) -> None:
         """A line hums."""
         self.play >> EdgesDropped(self.play.now, name, count)
+        self.look()
+
+    @rule(name=names, count=st.sampled_from([1, 1_000]))
+    def edges_are_lost(self, name: str, count: int) -> None:
+        """The kernel had no room for them."""
+        self.play >> EdgesLost(self.play.now, name, count)
         self.look()
 
     @rule(name=names, late_s=st.floats(0, 2))

@@ -175,6 +175,15 @@ def test_a_line_of_the_journal_says_what_happened(kind: str, line: str) -> None:
     )
 
 
+def test_a_fault_says_how_many_if_it_knows() -> None:
+    """In the journal, together with what it is about."""
+    event = LoggedEvent(
+        Key(BOOT, 7), EventKind.FAULT_RAISED, 0.0, 0.0, True, fault="F002", subject="desk", reason="7 edges were lost"
+    )
+
+    assert sentence(event).startswith("F002 (desk: 7 edges were lost) the processor misses changes of an input: ")
+
+
 def test_a_fault_is_found_by_its_code() -> None:
     """What facilities look up is a field."""
     event = LoggedEvent(Key(BOOT, 7), EventKind.FAULT_RAISED, 0.0, 0.0, True, fault="F010", subject="broker-b:8883")
