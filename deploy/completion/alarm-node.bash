@@ -7,7 +7,7 @@
 
 _shtab_alarm_node_subparsers=(init run check log simulate demo)
 
-_shtab_alarm_node_init_option_strings=(-h --help --verbose --config --force --node-id --node-site --node-location --node-state-directory --node-record-mb --node-topic-root --panel-pin-factory --panel-debounce-ms --panel-sample-hz --panel-stuck-s --panel-chatter-presses --button-pin --button-wiring --button-pin-nc --button-name --button-class --button-sound --button-lamp --door-pin --door-wiring --door-pin-nc --door-name --door-mode --door-held-open-s --door-class --door-sound --door-lamp --tamper-pin --tamper-wiring --tamper-pin-nc --reset-pin --reset-wiring --reset-pin-nc --buzzer-pin --buzzer-sound-limit-s --lamp-pin --broker-host --broker-port --broker-ca-file --broker-certificate-file --broker-key-file --broker-username --broker-password-file --broker-insecure --supervision-heartbeat-s --supervision-receipt-s --supervision-receipts --supervision-monitors)
+_shtab_alarm_node_init_option_strings=(-h --help --verbose --config --force --node-id --node-site --node-location --node-state-directory --node-record-mb --node-topic-root --panel-pin-factory --panel-chip --panel-debounce-ms --panel-sample-hz --panel-stuck-s --panel-chatter-presses --button-pin --button-wiring --button-pin-nc --button-name --button-class --button-sound --button-lamp --door-pin --door-wiring --door-pin-nc --door-name --door-mode --door-held-open-s --door-class --door-sound --door-lamp --tamper-pin --tamper-wiring --tamper-pin-nc --reset-pin --reset-wiring --reset-pin-nc --buzzer-pin --buzzer-sound-limit-s --lamp-pin --broker-host --broker-port --broker-ca-file --broker-certificate-file --broker-key-file --broker-username --broker-password-file --broker-insecure --supervision-heartbeat-s --supervision-receipt-s --supervision-receipts --supervision-monitors)
 _shtab_alarm_node_run_option_strings=(-h --help --verbose --config)
 _shtab_alarm_node_check_option_strings=(-h --help --verbose --config)
 _shtab_alarm_node_log_option_strings=(-h --help --verbose --config --json --follow)
@@ -26,7 +26,7 @@ _shtab_alarm_node_check___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_node_log___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_node_simulate___config_COMPGEN=_shtab_compgen_files
 
-_shtab_alarm_node_init___panel_pin_factory_choices=(lgpio)
+_shtab_alarm_node_init___panel_pin_factory_choices=(gpiod lgpio)
 _shtab_alarm_node_init___button_wiring_choices=(normally-open normally-closed changeover)
 _shtab_alarm_node_init___button_class_choices=(assist threat amok)
 _shtab_alarm_node_init___button_sound_choices=(loud silent)

@@ -108,7 +108,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
     with systemd.notifying(os.environ) as notifier:
         settings = _load(parsed.config)
-        factory = open_factory(settings.pin_factory)
+        factory = open_factory(settings)
         directory = config.state_directory(settings, os.environ)
         service = Service(settings, factory, directory, environ=os.environ, notifier=notifier)
         stop_on_signals(service.stop)

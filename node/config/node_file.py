@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from node.config import brokers, inputs, values
 from node.config.brokers import Broker, BrokerKeys
@@ -25,6 +25,8 @@ from node.core.settings import Receipts, Settings
 
 DEFAULT_STATE_DIRECTORY = Path("/var/lib/alarm-node")
 _SOUND_LIMIT_S = 900.0
+
+_Label = Annotated[str, Meta(min_length=1, max_length=31, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Config:
     state_directory: Path | None
     record_mb: int
     pin_factory: str
+    chip: str | None
     sample_hz: float
     line_pins: Mapping[str, int]
     buzzer_pin: int | None
@@ -72,10 +75,19 @@ class _Node(Struct, frozen=True, kw_only=True):
 
 class _Panel(Struct, frozen=True, kw_only=True):
     pin_factory: Annotated[
-        Literal["lgpio"],
+        Literal["gpiod", "lgpio"],
         "who drives the pins",
-        be('"lgpio" (the mock factory is for "alarm-node simulate", which takes it whatever stands here)', "lgpio"),
-    ]
+        be(
+            '"gpiod", or "lgpio" where that extra is installed (the mock factory is for "alarm-node simulate", which '
+            "takes it whatever stands here)",
+            "gpiod",
+        ),
+    ] = "gpiod"
+    chip: Annotated[
+        _Label | None,
+        "the label of the GPIO chip with the pins, where it isn't a Raspberry Pi's own; gpiodetect lists them",
+        be("the label of a GPIO chip, as gpiodetect prints it: 1 to 31 characters", "pinctrl-rp1"),
+    ] = None
     debounce_ms: Annotated[
         int,
         "how long a contact must be closed before it counts",
@@ -188,6 +200,14 @@ def _loud_inputs_have_a_buzzer(sections: Sections) -> Iterator[str]:
         yield f'{_BUZZER.missing} (it is for the sound = "loud" of {loud[0]})'
 
 
+def _a_chip_is_for_gpiod(sections: Sections) -> Iterator[str]:
+    for section in sections["panel"]:
+        match section.values:
+            case {"pin_factory": "lgpio", "chip": str(chip)}:
+                advice = 'leave chip out, or write pin_factory = "gpiod"'
+                yield f'{section.place} chip = {toml(chip)}: contradicts pin_factory = "lgpio": {advice}'
+
+
 def _monitors_are_asked_for_receipts(sections: Sections) -> Iterator[str]:
     for section in sections["supervision"]:
         match section.values:
@@ -200,6 +220,7 @@ _RULES: tuple[Rule, ...] = (
     _pins_carry_one_thing,
     *inputs.RULES,
     _loud_inputs_have_a_buzzer,
+    _a_chip_is_for_gpiod,
     _monitors_are_asked_for_receipts,
     *brokers.RULES,
 )
@@ -208,7 +229,7 @@ NODE_FILE = FileFormat(
     "alarm-node",
     (
         Table("node", _Node),
-        Table("panel", _Panel),
+        Table("panel", _Panel, required=False),
         *inputs.TABLES,
         _BUZZER,
         Table("lamp", _Lamp),
@@ -223,7 +244,7 @@ NODE_FILE = FileFormat(
 def _build(path: Path, content: bytes, sections: Sections, environ: Mapping[str, str]) -> Config:
     """Turn sections without problems into the types that the program works with."""
     node = _Node(**sections["node"][0].values)
-    panel = _Panel(**sections["panel"][0].values)
+    panel = first(_Panel, sections["panel"])
     buzzer = _Buzzer(**sections["buzzer"][0].values) if sections["buzzer"] else None
     lamp = _Lamp(**sections["lamp"][0].values)
     listed = tuple(brokers.build(section, environ) for section in sections["broker"])
@@ -252,6 +273,7 @@ def _build(path: Path, content: bytes, sections: Sections, environ: Mapping[str,
         state_directory=Path(node.state_directory) if node.state_directory else None,
         record_mb=node.record_mb,
         pin_factory=panel.pin_factory,
+        chip=panel.chip,
         sample_hz=panel.sample_hz,
         line_pins=MappingProxyType({name: pin for each in wired for name, pin in each.line_pins.items()}),
         buzzer_pin=buzzer.pin if buzzer else None,

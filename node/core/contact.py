@@ -13,8 +13,8 @@ Rules:
     closed side  ____|‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾|____|‾‾‾‾‾‾‾‾‾‾    its wire is cut
     state        normal|active‾‾‾‾‾‾‾|normal__|fault
 
-Edges of both lines come in the order of their stamps, because lgpio has one thread for all lines. So an edge of one
-line also says that the other line has kept its level until then.
+Edges of both lines come in the order of their stamps, because one request and one thread have all lines. So an edge of
+one line also says that the other line has kept its level until then.
 """
 
 from collections.abc import Sequence

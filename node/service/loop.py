@@ -21,7 +21,7 @@ Rules:
 Threads (and what may make them wait):
 
     main         this loop: the controller, and every effect         nothing
-    gpio         lgpio's or the driver of the mock pins: edges       the kernel
+    gpio         the pin factory's or the simulated wall's: edges    the kernel
     sampler      io/panel/: levels                                   the kernel
     player       io/panel/: the waves of buzzer and lamp             the kernel
     record       io/record/: SQLite                                  the disk

@@ -39,7 +39,7 @@ def write_config(
     """
     written: list[tuple[str, Mapping[str, object]]] = [
         ("[node]", {"id": NODE, "site": SITE, "location": "2. OG", "state_directory": str(directory / "state")}),
-        ("[panel]", {"pin_factory": "lgpio", **panel}),
+        ("[panel]", {"pin_factory": "gpiod", **panel}),
         *(("[[button]]", button) for button in buttons),
         ("[buzzer]", {"pin": 22}),
         ("[lamp]", {"pin": 23}),

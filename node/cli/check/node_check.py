@@ -45,7 +45,7 @@ _SECRETS = ("key_file", "password_file")
 
 
 def examine(
-    path: Path, environ: Mapping[str, str], make_factory: Callable[[str], Any] = open_factory
+    path: Path, environ: Mapping[str, str], make_factory: Callable[[config.Config], Any] = open_factory
 ) -> Iterator[CheckResult]:
     """Every finding about the node that this file describes, each as soon as it is known."""
     try:

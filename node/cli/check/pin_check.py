@@ -18,11 +18,11 @@ from node.io.terminal.check_result import CheckResult
 LEVELS_S = 2.0
 
 
-def try_pins(settings: config.Config, make_factory: Callable[[str], Any]) -> Iterator[CheckResult]:
+def try_pins(settings: config.Config, make_factory: Callable[[config.Config], Any]) -> Iterator[CheckResult]:
     """Claim every pin as the service would, read the inputs once, and release all pins."""
     heard: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
     try:
-        factory = make_factory(settings.pin_factory)
+        factory = make_factory(settings)
         try:
             levels = _read_levels(settings, factory, heard)
         finally:

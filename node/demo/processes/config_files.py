@@ -16,9 +16,6 @@ location = "{room.location}"
 topic_root = "{ROOT}"
 state_directory = {json.dumps(str(state))}
 
-[panel]
-pin_factory = "lgpio"
-
 [[button]]
 pin = 17
 wiring = "normally-open"

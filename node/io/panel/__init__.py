@@ -2,8 +2,8 @@
 
 Threads:
 
-- gpiozero's own thread (lgpio has one for all lines of a process) calls ``Line.edge_seen``, which puts an event and
-  can't raise: a single exception there would silence every line without a message (HAZARDS.md H1). At most
+- the pin factory's own thread (one for all lines) calls ``Line.edge_seen``, which puts an event and can't raise:
+  in lgpio a single exception there would silence every line without a message (HAZARDS.md H1). At most
   ``EDGES_MAX`` edges of each line wait for the loop, so that a line with interference can't delay a press of another.
 - ``sampler`` reads every line at its regular beat and at each instant that ``sample_at`` asks for. After a stall it
   reads once, not once for each missed beat. While ``UNDECIDED_MAX`` of its readings wait for the loop, it adds none,
@@ -75,6 +75,7 @@ class Panel:
         self._outputs: dict[str, Output] = {}
         self._threads: list[threading.Thread] = []
         self._closing = False
+        self._unreadable = False
         self._sampling = threading.Condition()  # guards _requests, _undecided
         self._requests: list[float] = []
         self._undecided = 0
@@ -151,7 +152,9 @@ class Panel:
         for name, pin in self._line_pins.items():
             with _claiming(name, pin):
                 self._lines[name] = Line(name, pin, self._factory, self._queue, self._clock)
-                self._lines[name].listen()
+        for name, line in self._lines.items():  # once all are made: gpiod requests all of them together
+            with _claiming(name, line.number):
+                line.listen()
 
     def _release(self, claimed: Line | Output) -> None:
         try:
@@ -200,8 +203,24 @@ class Panel:
 
     def _read(self, at: float) -> LevelsRead:
         """Read all lines. The clock is read before and after, because this thread may be held up at any line."""
-        levels = {name: each.level() for name, each in self._lines.items()}
+        read_together = getattr(self._factory, "levels", None)
+        if read_together is None:
+            levels = {name: each.level() for name, each in self._lines.items()}
+        else:
+            levels = self._read_together(read_together)
         return LevelsRead(at, levels, self._clock())
+
+    def _read_together(self, read: Callable[[], Mapping[int, bool]]) -> dict[str, bool | None]:
+        """Read all lines by one call, where the factory has one."""
+        try:
+            found = read()
+            self._unreadable = False
+        except Exception as problem:  # noqa: BLE001 - whatever the factory does, the sampler goes on
+            if not self._unreadable:
+                log.warning("the inputs can't be read (%s)", said(problem))
+            self._unreadable = True
+            found = {}
+        return {name: found.get(each.number) for name, each in self._lines.items()}
 
     def _play(self, name: str, wave: Wave) -> bool:
         with self._playing:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from gpiozero import DigitalOutputDevice, Factory, InputDevice
 
-from node.core.events import EdgesDropped, EdgeSeen, Event, OutputFailed, OutputRecovered
+from node.core.events import EdgesDropped, EdgeSeen, EdgesLost, Event, OutputFailed, OutputRecovered
 from node.core.signals import Wave
 
 EDGES_MAX = 64
@@ -64,12 +64,13 @@ class Line:
 
     def __init__(self, name: str, pin: int, factory: Factory, queue: LoopQueue, clock: Callable[[], float]) -> None:
         self.name = name
+        self.number = pin
         self._queue = queue
         self._clock = clock
         self._unreadable = False
         self._put = self._dropped = 0  # counted by the callbacks' thread alone
         self._decided = 0  # by the loop's
-        self._reported = 0  # by the sampler's
+        self._reported = self._lost = 0  # by the sampler's
         self._device = InputDevice(pin, pull_up=True, pin_factory=factory)
         self._pin = self._device.pin
 
@@ -96,10 +97,13 @@ class Line:
         self._decided += 1
 
     def report_dropped(self, at: float) -> None:
-        """On the sampler's thread: report how many edges were dropped for lack of room, if any."""
+        """On the sampler's thread: report how many edges were dropped, here for lack of room or by the kernel."""
         count = self._dropped - self._reported
         if count and self._queue.put(EdgesDropped(at, self.name, count)):
             self._reported += count
+        lost = getattr(self._pin, "edges_lost", 0) - self._lost  # not every factory can tell
+        if lost and self._queue.put(EdgesLost(at, self.name, lost)):
+            self._lost += lost
 
     def level(self) -> bool | None:
         """The electrical level now; None if it can't be read."""

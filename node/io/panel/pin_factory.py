@@ -1,30 +1,80 @@
 """Opens the pin factory that the configuration names, or raises an error that says why it can't be used."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from gpiozero import Factory, PinUnknownPi
 
+from node.config import Config
 from node.errors import PanelError
 
+PI_LABELS = ("pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1")
+"""The label of the chip with the header's pins: on a Pi 3 and older ones, on a Pi 4, on a Pi 5."""
+
 _DEVICES = Path("/dev")
+_PROGRAM = "alarm-node"
 _TRY_DEMO = "run it on a Raspberry Pi, or try it on this machine with: alarm-node demo"
 
 
-def open_factory(name: str) -> Factory:
-    """The pin factory of this name, "lgpio". gpiozero's own choice and its fallbacks are never used.
+def open_factory(settings: Config) -> Factory:
+    """The pin factory of this configuration. gpiozero's own choice and its fallbacks are never used.
 
     The caller closes it, after the panel. Raises PanelError if this machine's pins can't be used.
     """
-    if name != "lgpio":
-        raise PanelError(f'there is no pin factory "{name}"', 'write pin_factory = "lgpio" under [panel] in node.toml')
+    return _open_lgpio() if settings.pin_factory == "lgpio" else _open_gpiod(settings)
+
+
+def find_chip(labels: Sequence[str]) -> Path:
+    """The device of the GPIO chip with one of these labels. Its number differs from kernel to kernel (HAZARDS.md H7).
+
+    Raises PanelError if there is none.
+    """
+    import gpiod  # noqa: PLC0415 - as below
+
+    found: list[str] = []
+    problem: OSError | None = None
+    for device in sorted(_DEVICES.glob("gpiochip*")):
+        try:
+            with gpiod.Chip(str(device)) as chip:
+                label = chip.get_info().label
+        except OSError as error:
+            problem = error
+        else:
+            if label in labels:
+                return device
+            found.append(label)
+    if not found:
+        raise _chip_error(problem)
+    raise PanelError(
+        f"no GPIO chip of this machine is labelled {' or '.join(labels)} (there is {', '.join(found)})",
+        f'name the one with the pins under [panel] in node.toml, for example chip = "{found[0]}"',
+    )
+
+
+def _open_gpiod(settings: Config) -> Factory:
+    try:
+        from node.io.panel.gpiod_factory import GPIODFactory  # noqa: PLC0415 - a machine without pins has no use for it
+    except ImportError as problem:
+        raise PanelError(f"gpiod can't be loaded ({problem})", "install alarm-node anew") from problem
+    chip = find_chip(PI_LABELS if settings.chip is None else (settings.chip,))
+    names = {pin: line.partition(".")[0] for line, pin in settings.line_pins.items()}
+    names |= {settings.lamp_pin: "lamp"} | ({} if settings.buzzer_pin is None else {settings.buzzer_pin: "buzzer"})
+    try:
+        return GPIODFactory(str(chip), _PROGRAM, names)
+    except OSError as problem:
+        raise _chip_error(problem) from problem
+
+
+def _open_lgpio() -> Factory:
     try:
         # The import starts a thread, makes a pipe in the working directory and may change directory (HAZARDS.md H6).
         from gpiozero.pins.lgpio import LGPIOFactory  # noqa: PLC0415
     except Exception as problem:
         raise PanelError(
             f"lgpio can't be loaded ({problem})",
-            "check that lgpio is installed, and that LG_WD names a directory the node may write to",
+            'write pin_factory = "gpiod" under [panel] in node.toml; or check that lgpio is installed (it is the extra '
+            "lgpio of alarm-node), and that LG_WD names a directory the node may write to",
         ) from problem
     try:
         return LGPIOFactory()
@@ -34,8 +84,8 @@ def open_factory(name: str) -> Factory:
         raise _chip_error(problem) from problem
 
 
-def _chip_error(problem: Exception) -> PanelError:
-    """Why the GPIO chip can't be opened; lgpio raises the same error for every reason."""
+def _chip_error(problem: Exception | None) -> PanelError:
+    """Why no GPIO chip can be opened; lgpio raises the same error for every reason."""
     chips = sorted(_DEVICES.glob("gpiochip*"))
     if not chips:
         return PanelError(f"this machine has no GPIO ({_DEVICES}/gpiochip* is missing)", _TRY_DEMO)

@@ -13,6 +13,7 @@ from gpiozero import DigitalOutputDevice
 
 from node.cli.check import broker_check, node_check, pin_check
 from node.cli.check.node_check import examine
+from node.config import Config
 from node.core import effects as ef
 from node.core.line import ContactState
 from node.core.model import Step
@@ -277,14 +278,14 @@ def test_a_machine_without_pins_is_a_finding(tmp_path: Path) -> None:
     """Where the named pin factory can't be had, the reason is told."""
     asked = []
 
-    def make_factory(name: str) -> Any:
-        asked.append(name)
+    def make_factory(settings: Config) -> Any:
+        asked.append(settings.pin_factory)
         raise PanelError("this machine has no GPIO", "run it on a Raspberry Pi")
 
     found = list(examine(write_config(tmp_path, free_port()), {}, make_factory))
 
     assert about(found, "no GPIO") == CheckResult(False, "this machine has no GPIO", "run it on a Raspberry Pi")
-    assert asked == ["lgpio"]
+    assert asked == ["gpiod"]
 
 
 def test_a_directory_that_cannot_be_written_is_a_finding(tmp_path: Path) -> None:

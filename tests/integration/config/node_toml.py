@@ -14,7 +14,7 @@ site = "mitte"
 location = "2. OG, Zimmer 214"
 
 [panel]
-pin_factory = "lgpio"
+pin_factory = "gpiod"
 
 [[button]]
 pin = 17
@@ -40,7 +40,8 @@ record_mb = 128
 topic_root = "haus/alarm/v1"
 
 [panel]
-pin_factory = "lgpio"
+pin_factory = "gpiod"
+chip = "pinctrl-rp1"
 debounce_ms = 39
 sample_hz = 50
 

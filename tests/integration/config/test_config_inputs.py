@@ -17,7 +17,7 @@ site = "mitte"
 location = "2. OG, Zimmer 214"
 
 [panel]
-pin_factory = "lgpio"
+pin_factory = "gpiod"
 
 [buzzer]
 pin = 22

@@ -34,7 +34,8 @@ LIMITS: dict[str, tuple[list[object], list[object]]] = {
     "record_mb": ([8, 4096], [7, 4097, 64.5, "64"]),
     "state_directory": (["/", "/srv/a b"], ["", "srv", "~/alarm", "/a\x00b"]),
     "topic_root": (["a", "a/b c", "x" * 100], ["", "/a", "a/", "a//b", "a/+", "#", "$SYS/a", "x" * 101, "a\x00"]),
-    "pin_factory": (["lgpio"], ["mock", "native", ""]),
+    "pin_factory": (["gpiod"], ["mock", "native", ""]),
+    "chip": (["x", "pinctrl-bcm2711", "a" * 31], ["", "a" * 32, "a\nb", 0]),
     "debounce_ms": ([6, 39], [5, 40, 20.0, True, "20"]),
     "sample_hz": ([20, 100, 33.3], [19.9, 100.1, True, "20"]),
     "name": (["button"], ["", "Desk"]),
@@ -156,7 +157,7 @@ def test_what_is_wrong_is_not_missing(content: str) -> None:
     [
         ("button", "sound", ("loud", "silent")),
         ("button", "lamp", ("shown", "discreet")),
-        ("panel", "pin_factory", ("lgpio",)),
+        ("panel", "pin_factory", ("gpiod", "lgpio")),
         ("broker", "insecure", ("true", "false")),
         ("button", "pin", ()),
         ("node", "location", ()),

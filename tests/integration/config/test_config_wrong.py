@@ -29,7 +29,7 @@ INPUTS = ", ".join(f"[[{kind}]]" if kind in ("button", "door") else f"[{kind}]" 
 
 WRONG_FILES = {
     "unknown key": (
-        changed(MINIMAL, 'pin_factory = "lgpio"', 'pin_factory = "lgpio"\ndebounce = 20'),
+        changed(MINIMAL, 'pin_factory = "gpiod"', 'pin_factory = "gpiod"\ndebounce = 20'),
         '[panel] debounce is unknown: did you mean "debounce_ms"?',
     ),
     "unknown key in capitals": (
@@ -53,7 +53,7 @@ WRONG_FILES = {
         (f"x is unknown: allowed here are [node], [panel], {INPUTS}, [buzzer], [lamp], [[broker]], [supervision]"),
     ),
     "out of range": (
-        changed(MINIMAL, 'pin_factory = "lgpio"', 'pin_factory = "lgpio"\ndebounce_ms = 50'),
+        changed(MINIMAL, 'pin_factory = "gpiod"', 'pin_factory = "gpiod"\ndebounce_ms = 50'),
         "[panel] debounce_ms = 50: must be from 6 to 39 (whole milliseconds), for example debounce_ms = 20",
     ),
     "boolean for a number": (
@@ -76,10 +76,18 @@ WRONG_FILES = {
         ),
     ),
     "another pin factory": (
-        changed(MINIMAL, '"lgpio"', '"mock"'),
+        changed(MINIMAL, '"gpiod"', '"mock"'),
         (
-            '[panel] pin_factory = "mock": must be "lgpio" (the mock factory is for "alarm-node simulate", which takes '
-            'it whatever stands here), for example pin_factory = "lgpio"'
+            '[panel] pin_factory = "mock": must be "gpiod", or "lgpio" where that extra is installed (the mock '
+            'factory is for "alarm-node simulate", which takes it whatever stands here), '
+            'for example pin_factory = "gpiod"'
+        ),
+    ),
+    "chip of another factory": (
+        changed(MINIMAL, '"gpiod"', '"lgpio"\nchip = "pinctrl-rp1"'),
+        (
+            '[panel] chip = "pinctrl-rp1": contradicts pin_factory = "lgpio": leave chip out, or write '
+            'pin_factory = "gpiod"'
         ),
     ),
     "long value": (
@@ -221,7 +229,7 @@ def test_all_problems_come_at_once() -> None:
         location = ""
         topic_root = "alarm//v1"
         [panel]
-        pin_factory = "lgpio"
+        pin_factory = "gpiod"
         debounce_ms = 20.0
         sample_hz = nan
         [[button]]

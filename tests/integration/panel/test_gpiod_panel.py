@@ -1,0 +1,113 @@
+"""A panel on the gpiod factory: what it has that mock pins have not."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from node.core.events import EdgeSeen, EdgesLost, LevelsRead
+from node.io.panel import Panel
+from node.io.panel.gpiod_factory import EVENTS_MAX, GPIODFactory
+from tests.integration.panel.room import BUZZER, BY_REQUEST_ONLY, DESK, DOOR, INPUTS, LAMP, Inbox
+from tests.support.gpio_kernel import FakeChip, standing_in
+
+CHIP = "/dev/gpiochip0"
+
+
+class GpiodRoom:
+    """A wall with two buttons, a buzzer and a lamp on a chip, and what the panel hands over."""
+
+    def __init__(self, chip: FakeChip) -> None:
+        self.chip = chip
+        self.inbox = Inbox()
+        names = {DESK: "desk", DOOR: "door", BUZZER: "buzzer", LAMP: "lamp"}
+        self.factory = GPIODFactory(CHIP, "alarm-node", names)
+        self.panel = Panel(self.factory, INPUTS, BUZZER, LAMP, put=self.inbox.put, sample_hz=BY_REQUEST_ONLY)
+
+    def sample(self) -> LevelsRead:
+        """The next reading, which is asked for now."""
+        self.panel.sample_at(0.0)
+        return self.inbox.wait(LevelsRead)
+
+
+@pytest.fixture
+def room() -> Iterator[GpiodRoom]:
+    """A panel that isn't started."""
+    with standing_in() as kernel:
+        kernel.chips[CHIP] = FakeChip()
+        made = GpiodRoom(kernel.chips[CHIP])
+        yield made
+        made.panel.close()
+        made.factory.close()
+
+
+def test_a_start_is_one_request_for_each_output_and_one_for_all_inputs(room: GpiodRoom) -> None:
+    """Outputs first, and off."""
+    room.panel.start()
+    room.inbox.wait(LevelsRead)
+
+    assert [each.consumer for each in room.chip.asked] == [
+        "alarm-node buzzer",
+        "alarm-node lamp",
+        "alarm-node desk,door",
+    ]
+    assert room.chip.outputs == {BUZZER: False, LAMP: False}
+
+
+def test_a_sample_is_one_read(room: GpiodRoom) -> None:
+    """Of all inputs at one instant."""
+    room.panel.start()
+    room.inbox.wait(LevelsRead)
+    reads = room.chip.reads
+
+    room.chip.drive(DOOR, False)
+    sample = room.sample()
+
+    assert sample.levels == {"desk": True, "door": False}
+    assert room.chip.reads == reads + 1
+
+
+def test_an_edge_is_dated_by_the_kernel(room: GpiodRoom) -> None:
+    """Not by its arrival."""
+    room.panel.start()
+    at = room.inbox.wait(LevelsRead).at - 1.0
+
+    room.chip.drive(DESK, False, at)
+
+    edge = room.inbox.wait(EdgeSeen)
+    assert (edge.line, edge.high) == ("desk", False)
+    assert edge.at == pytest.approx(at, abs=1e-6)
+
+
+def test_edges_that_the_kernel_dropped_are_told(room: GpiodRoom) -> None:
+    """How many, once."""
+    room.panel.start()
+    room.inbox.wait(LevelsRead)
+    with room.chip.lock:  # nobody can read meanwhile
+        for number in range(EVENTS_MAX + 5):
+            room.chip.drive(DESK, number % 2 == 1)
+
+    room.chip.drive(DOOR, False)
+    room.inbox.wait(EdgeSeen, lambda edge: edge.line == "door")
+    room.panel.sample_at(0.0)
+
+    lost = room.inbox.wait(EdgesLost)
+    assert lost.line == "desk"
+    assert lost.count in (5, 6), "whether the door's edge still found room"
+    room.sample()
+    assert room.inbox.rest(EdgesLost) == []
+
+
+def test_a_chip_that_goes_makes_inputs_unreadable_with_one_line_in_the_log(
+    room: GpiodRoom, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often they are read."""
+    room.panel.start()
+    room.inbox.wait(LevelsRead)
+
+    with caplog.at_level(logging.WARNING):
+        room.chip.remove()
+        samples = [room.sample() for _ in range(3)]
+
+    assert [each.levels for each in samples] == [{"desk": None, "door": None}] * 3
+    assert len([record for record in caplog.records if "can't be read" in record.getMessage()]) == 1
