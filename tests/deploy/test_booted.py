@@ -32,10 +32,15 @@ After=wall.service mosquitto.service
 StandardInput=file:/run/wall
 StandardOutput=null
 StandardError=journal
+LoadCredential=broker.password:/etc/alarm-node/broker.password
+SetCredential=broker.password:\\n
 ExecStartPre=/usr/lib/alarm-node/bin/python /probe.py
 ExecStart=
 ExecStart=/usr/lib/alarm-node/bin/alarm-node simulate
 """
+
+NO_PASSWORD = {"host": "127.0.0.1", "port": 1884, "username": "room-214", "password_file": "broker.password"}
+"""A second broker. Nobody has written its password's file, which systemd has to hand over."""
 
 MONITOR = """
 [monitor]
@@ -134,7 +139,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         copy(installed(target, tmp_path_factory), root)
     units = root / "etc/systemd/system"
     copy(root / "usr/share/doc/alarm-node/examples/systemd", root / "etc/systemd")
-    config = write_config(tmp_path_factory.mktemp("config"), 1883)
+    config = write_config(tmp_path_factory.mktemp("config"), 1883, brokers=[NO_PASSWORD])
     lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
     (root / "etc/alarm-node/node.toml").write_text(
         "".join(line for line in lines if not line.startswith("state_directory")), encoding="utf-8"
@@ -196,6 +201,13 @@ def test_the_journal_has_fields(told: Path) -> None:
     assert fault["PRIORITY"] == "4"
     assert fault["SYSLOG_IDENTIFIER"] == "alarm-node"
     assert fault["ALARM_EVENT"] == "fault-raised"
+
+
+def test_a_secret_that_systemd_finds_nowhere_is_a_fault_of_its_broker(told: Path) -> None:
+    """As INSTALL.md writes it, the node starts all the same, and says whose file it is."""
+    (fault,) = {line["ALARM_SUBJECT"] for line in journal(told) if line.get("ALARM_FAULT") == "F026"}
+
+    assert fault == "127.0.0.1:1884"
 
 
 def test_the_hardening_lets_the_node_work(told: Path) -> None:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,19 @@ def test_a_unit_neither_offers_a_reload_nor_ends_by_a_hangup(given: Path) -> Non
 
     assert not names & {"ExecReload", "ReloadSignal", "SendSIGHUP", "KillSignal"}
     assert settings(given)["Type"] == ["notify"]
+
+
+@pytest.mark.parametrize("given", [*UNITS, SYSTEMD.parent / "guides/INSTALL.md"], ids=lambda given: given.stem)
+def test_a_secret_that_systemd_hands_over_never_keeps_a_program_from_starting(given: Path) -> None:
+    """Without a SetCredential of its name systemd starts nothing while the file is missing."""
+    lines = [line.strip("# ") for line in given.read_text(encoding="utf-8").splitlines()]
+
+    handed = [(line, behind) for line, behind in pairwise(lines) if line.startswith("LoadCredential=")]
+
+    assert handed
+    for line, behind in handed:
+        name = line.removeprefix("LoadCredential=").partition(":")[0]
+        assert behind == f"SetCredential={name}:\\n"
 
 
 def test_a_mistake_in_the_unit_would_be_found(tmp_path: Path) -> None:

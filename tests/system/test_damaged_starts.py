@@ -81,6 +81,28 @@ def test_a_node_starts_without_a_brokers_files(
     assert "Traceback" not in log
 
 
+@pytest.mark.parametrize(("key", "damage"), KEYS.values(), ids=KEYS.keys())
+def test_a_node_without_its_only_brokers_files_sounds_and_stores(tmp_path: Path, key: str, damage: Damage) -> None:
+    """And sends what it stored once the files are mended, without a restart."""
+    authority = Authority(tmp_path / "ca.pem")
+    with secure_broker(tmp_path, authority, clients=True, passwords={"me": "hunter2"}) as only:
+        keys = _keys(tmp_path / "own", authority, only)
+        good = {path: path.read_bytes() for path in (tmp_path / "own").iterdir()}
+        damage(Path(str(keys[key])))
+        with SimulatedNode(write_config(tmp_path, brokers=[keys])) as node:
+            node.tap()
+            node.expect(output="buzzer")
+            node.expect(ladder="stored")
+            node.expect_log("credentials can't be used: ")
+
+            for path, content in good.items():
+                mend(path, content)
+            node.expect(ladder="accepted", timeout_s=70.0)
+            code = node.quit()
+
+    assert code == 0
+
+
 def _spoil(directory: Path, damage: Damage, keys: Mapping[str, object]) -> list[Path]:
     files = [Path(str(keys["key_file"])), directory / "guards.url", directory / "nodes.toml"]
     for file in files:
