@@ -18,6 +18,7 @@ TEST_PACKAGES := mmdebstrap systemd-container fish zsh postgresql pgbouncer prom
 # `make install` installs the package that `make deb` builds for this machine. DESTDIR: only unpack it there.
 DESTDIR ?=
 DEB_OPTIONS ?=
+VM_OPTIONS ?=
 
 PIP_OPTIONS := --disable-pip-version-check --no-input --quiet
 PIP := $(BIN)/python -m pip $(PIP_OPTIONS)
@@ -32,7 +33,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint types contracts search mutants bench fleet faults endurance deb install uninstall install-monitor \
+.PHONY: help run test quick lint types contracts search mutants bench fleet faults endurance vm deb install uninstall install-monitor \
     uninstall-monitor packages lock clean
 
 help: ## this list
@@ -94,6 +95,13 @@ faults: .venv/ready ## every promise under every fault, thousands of times (half
 
 endurance: .venv/ready ## 90 days at speed: does anything grow? (ten minutes)
 	@$(BIN)/python -m tests.campaigns --only endurance
+
+# Virtual machines without KVM, and what makes their roots. The results: build/vm.json.
+vm: PACKAGES += mmdebstrap qemu-system-x86 kmod e2fsprogs
+vm: .venv/ready ## the proof on a real GPIO chip's kernel interface, in virtual machines (as root); VM_OPTIONS="--only press"
+	@as_root=()
+	if [ $$EUID != 0 ]; then as_root=(sudo --preserve-env=XDG_CACHE_HOME); fi
+	"$${as_root[@]}" $(BIN)/python -m tests.vm --json build/vm.json $(VM_OPTIONS)
 
 deb: PACKAGES := python3-venv
 deb: | packages ## the Debian packages of both programs, in build/deb (DEB_OPTIONS="--suite trixie --arch arm64": fewer)

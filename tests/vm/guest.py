@@ -1,0 +1,50 @@
+"""A guest: a Debian of one suite and architecture with the program installed, ready to be booted as often as wanted."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.vm import image, program
+from tests.vm.cache import Cache
+from tests.vm.debian import Archive
+from tests.vm.kernel import kernel
+from tests.vm.machine import Disks
+
+WHEELS = ("lgpio",)
+"""What the package doesn't bring: the node's other pin factory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """What it runs ("bookworm", "amd64"; release of the kernel, name of the package), and its disks."""
+
+    suite: str
+    architecture: str
+    kernel: str
+    package: str
+    disks: Disks
+
+
+def guest(
+    archive: Archive, cache: Cache, work: Path, *, wheels: Sequence[str] = WHEELS, tell: Callable[[str], None]
+) -> Guest:
+    """Make a guest below ``work``; ``tell`` is told what is being done. Raises UnavailableError."""
+    place = work / archive.name
+    place.mkdir()
+    tell("kernel and simulated chip")
+    booted = kernel(archive, cache, simulated=True)
+    tell("Debian")
+    packed = image.debian(archive, cache)
+    tell("package of the program")
+    built = program.package(archive, place / "deb")
+
+    def install(root: Path) -> None:
+        program.install(root, built)
+        program.add_wheels(root, archive, wheels, place)
+
+    tell("image")
+    disks = Disks(booted.image, place / "initramfs", place / "root", place / "data")
+    image.make_image(disks.root, packed, install)
+    image.make_data(disks.data)
+    image.make_initramfs(disks.initramfs, booted, packed)
+    return Guest(archive.suite, archive.architecture, booted.release, built.name, disks)

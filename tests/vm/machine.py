@@ -1,0 +1,141 @@
+"""A virtual machine: QEMU without KVM, with two disks, a serial line to its agent, and its broker on a loopback port.
+
+Its disks are never written to, but for a data disk that is to be ``kept``: QEMU writes into overlays that go with the
+machine. So all tests begin with the same disks, and a moment can be saved and returned to.
+
+With ``counted`` time the guest's clock counts its instructions, and jumps where it would wait. Then nothing that this
+machine is busy with can make a wave longer in the guest: 5 ms are 5 ms. It is slower, and nothing outside of the guest
+can be timed with it.
+"""
+
+import shutil
+import socket
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.support.broker import free_port
+from tests.vm.agent import NAME
+from tests.vm.lines import ANSWER_S, Agent, LineError, Qmp, wait_until
+
+MEMORY = "768M"
+COMMAND_LINE = (
+    "console=ttyS0 root=/dev/vda rw quiet loglevel=4 mitigations=off nokaslr net.ifnames=0 panic=0 "
+    "systemd.show_status=0 systemd.log_target=kmsg systemd.log_level=warning "
+)
+
+_FAST = ("-accel", "tcg,thread=multi,tb-size=512", "-smp", "2")
+_COUNTED = ("-accel", "tcg,thread=single,tb-size=512", "-smp", "1", "-icount", "shift=3,sleep=off")
+
+
+@dataclass(frozen=True, slots=True)
+class Disks:
+    """What a machine boots. ``data`` is changed only where it is to be kept."""
+
+    kernel: Path
+    initramfs: Path
+    root: Path
+    data: Path
+
+
+class Machine:
+    """Runs from entering it as a context to leaving it. ``directory`` gets its sockets and what it says."""
+
+    def __init__(self, disks: Disks, directory: Path, *, kept: bool = False, counted: bool = False) -> None:
+        self.disks = disks
+        self.port = free_port()
+        """On the host's loopback: the guest's broker."""
+        self._directory = Path(tempfile.mkdtemp(prefix="machine-", dir=directory))
+        self._kept, self._counted = kept, counted
+
+    def save(self, moment: str) -> None:
+        """Remember everything as it is now."""
+        self.qmp.monitor(f"savevm {moment}")
+
+    def load(self, moment: str) -> None:
+        """Go back to a remembered moment."""
+        self.agent.forget()
+        self.qmp.monitor(f"loadvm {moment}")
+
+    def copy_data(self, to: Path) -> None:
+        """Copy the data disk as a power cut would leave it now: only what the guest has synced is sure to be there."""
+        self.qmp.do("stop")
+        try:
+            shutil.copy(self.disks.data, to)
+        finally:
+            self.qmp.do("cont")
+
+    @property
+    def console(self) -> str:
+        """The end of what kernel and systemd said."""
+        said = (self._directory / "console").read_text(encoding="utf-8", errors="replace")
+        return "\n".join(said.splitlines()[-25:])
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            self._command(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=(self._directory / "qemu").open("wb"),
+        )
+        try:
+            self.qmp = Qmp(self._connected("qmp"))
+            self.agent = Agent(self._connected("agent"))
+            self.qmp.do("cont")
+            self.agent.expect_hello(0)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.qmp.close()
+        self.agent.close()
+        self._end()
+
+    def _command(self) -> list[str]:
+        place = self._directory
+        overlay = "off" if self._kept else "on"
+        return [
+            *("qemu-system-x86_64", "-machine", "q35", "-cpu", "Nehalem", "-m", MEMORY, "-S"),
+            *(_COUNTED if self._counted else _FAST),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-serial", f"file:{place}/console"),
+            *("-kernel", str(self.disks.kernel), "-initrd", str(self.disks.initramfs), "-append", COMMAND_LINE),
+            *("-drive", f"if=none,id=root,format=raw,snapshot=on,file={self.disks.root}"),
+            *("-device", "virtio-blk-pci,drive=root"),
+            *("-drive", f"if=none,id=data,format=raw,snapshot={overlay},file={self.disks.data}"),
+            *("-device", "virtio-blk-pci,drive=data"),
+            *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:1883"),
+            *("-device", "virtio-net-pci,netdev=net,romfile="),
+            *("-chardev", f"socket,id=agent,path={place}/agent,server=on,wait=off"),
+            *("-device", "virtio-serial-pci", "-device", f"virtserialport,chardev=agent,name={NAME}"),
+            *("-qmp", f"unix:{place}/qmp,server=on,wait=off"),
+            *("-device", "i6300esb", "-action", "watchdog=reset"),
+        ]
+
+    def _connected(self, name: str) -> socket.socket:
+        """A connection to one of QEMU's sockets, as soon as it listens there."""
+        connection = socket.socket(socket.AF_UNIX)
+
+        def connect() -> bool:
+            if self._process.poll() is not None:
+                said = (self._directory / "qemu").read_text(encoding="utf-8", errors="replace").strip()
+                raise LineError(f"QEMU has ended: {said}")
+            try:
+                connection.connect(str(self._directory / name))
+            except (FileNotFoundError, ConnectionRefusedError):
+                return False
+            return True
+
+        wait_until(connect, f"QEMU's socket {name}")
+        return connection
+
+    def _end(self) -> None:
+        self._process.kill()
+        self._process.wait(ANSWER_S)
+        shutil.rmtree(self._directory, ignore_errors=True)

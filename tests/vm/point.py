@@ -1,0 +1,41 @@
+"""What a point is: one promise, tried on a machine that is put back to the same moment before each try.
+
+It is run as a campaign is (tests/campaigns/campaign.py): each try has a seed of its own, a try that breaks the promise
+raises AssertionError and is told with its number and kind, and of each figure the worst is told.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.campaigns.campaign import Campaign, Figures, Try
+from tests.vm.room import Room
+
+FACTORIES = ("gpiod", "lgpio")
+
+READY = "ready"
+"""The moment before each try: the service has said READY, no fault stands, and no alarm is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """``attempt`` is called ``tries`` times; ``kinds`` are gone around.
+
+    ``counted``: on a machine with counted time (tests/vm/machine.py), because the wave on the wire has to be exact.
+    """
+
+    name: str
+    promise: str
+    attempt: Callable[[Room, Try], Figures]
+    tries: int
+    kinds: Sequence[str] = ("",)
+    factories: Sequence[str] = FACTORIES
+    counted: bool = False
+
+    def campaign(self, room: Room) -> Campaign:
+        """The point as a campaign in this room."""
+
+        def attempt(one: Try) -> Figures:
+            room.machine.load(READY)
+            return self.attempt(room, one)
+
+        return Campaign(self.name, self.promise, self.tries, self.tries, attempt, tuple(self.kinds))
