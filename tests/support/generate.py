@@ -1,7 +1,7 @@
 """What is generated from the code and committed.
 
-JSON Schemas, the README's state diagram, monitor.toml's example, the shells' completion, the alerts of findings, and in
-the pages the sections of codes and the tables of inputs, of events and of a heartbeat's fields.
+JSON Schemas, the README's state diagram, monitor.toml's example, the shells' completion, man pages, the alerts of
+findings, and in the pages the sections of codes and the tables of inputs, of events and of a heartbeat's fields.
 
     python -m tests.support.generate
 
@@ -25,6 +25,7 @@ from node.protocol.schema import schemas
 from tests.support.alerts import with_alerts
 from tests.support.codes import with_codes
 from tests.support.completion import PROGRAMS, script
+from tests.support.manual import PAGES, page
 from tests.support.tables import table_of_fields, table_of_words
 
 COMMAND = "python -m tests.support.generate"
@@ -126,6 +127,7 @@ DOCUMENTS: dict[Path, Callable[[str], str]] = {
         for program in PROGRAMS
         for shell, name in (("bash", "{}.bash"), ("zsh", "_{}"), ("fish", "{}.fish"))
     },
+    **{ROOT / "deploy" / "man" / name: partial(page, name) for name in PAGES},
 }
 """Each generated file, and what makes its text out of the present one."""
 
