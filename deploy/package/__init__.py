@@ -9,7 +9,8 @@ python3-venv.
     wheels.py       the locked wheels for a target, fetched by pip and unpacked
     tree.py         every file of a package, in its place
     control.py      what dpkg is told of it: dependencies, maintainer scripts, checksums
-    sbom.py         what the package consists of, as CycloneDX
+    components.py   what the environment consists of: copyright file and SBOM (CycloneDX)
+    build.py        all of that, into one .deb
     maintainer/     the maintainer scripts
 
 The same source, suite and machine give the same bytes: every file's time is the release's date (or SOURCE_DATE_EPOCH),

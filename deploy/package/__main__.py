@@ -1,9 +1,11 @@
 """``python3 -m deploy.package``: builds packages, and prints where each is. `make deb` calls it."""
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from deploy.package.build import build, release
@@ -23,12 +25,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--to", type=Path, default=ROOT / "build/deb", help="default: %(default)s", metavar="DIRECTORY")
     asked = parser.parse_args(arguments)
     made_of = release(asked.maintainer, asked.revision)
+    wanted = product(asked.program or PROGRAMS, asked.suite or SUITES, asked.arch or MACHINES)
     with tempfile.TemporaryDirectory() as directory:
         pip = Pip(Path(directory))
-        for program in asked.program or PROGRAMS:
-            for suite in asked.suite or SUITES:
-                for arch in asked.arch or MACHINES:
-                    print(build(PROGRAMS[program], target(suite, arch), made_of, pip, asked.to))
+        for program, suite, arch in wanted:
+            try:
+                print(build(PROGRAMS[program], target(suite, arch), made_of, pip, asked.to), flush=True)
+            except subprocess.CalledProcessError as failure:
+                tool = Path(failure.cmd[0]).name
+                print(
+                    f"{program} for {suite} on {arch} can't be built: {tool} failed. Its reason is above",
+                    file=sys.stderr,
+                )
+                return 1
     return 0
 
 

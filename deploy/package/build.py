@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deploy.package.components import component, copyright_of, sbom
 from deploy.package.control import changelog, describe, version_of
 from deploy.package.programs import ROOT, Program
 from deploy.package.targets import Target
 from deploy.package.tree import compressed, plant
 from deploy.package.wheels import Pip
 
-_PACK = ("dpkg-deb", "--root-owner-group", "-Zxz", "--threads-max=1", "--build")
-"""One thread: with several, xz makes other bytes."""
+_PACK = ("dpkg-deb", "--root-owner-group", "-Zxz", "-z2", "--threads-max=1", "--build")
+"""One thread: with several, xz makes other bytes. Level 2 needs a quarter of the usual time for a sixth more bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,13 @@ def build(program: Program, target: Target, made_of: Release, pip: Pip, to: Path
         root = Path(work) / "root"
         root.mkdir()
         wheels = pip.fetch(program.lock, program.without, target, Path(work) / "wheels")
-        changes = changelog(program, target, version, made_of.maintainer, made_of.date)
-        plant(program, target, wheels, {"changelog.Debian.gz": compressed(changes)}, root)
+        components = [component(wheel) for wheel in wheels]
+        documents = {
+            "changelog.Debian.gz": compressed(changelog(program, target, version, made_of.maintainer, made_of.date)),
+            "copyright": copyright_of(program, target, components).encode(),
+            "sbom.cdx.json": sbom(program, target, version, made_of.date, components).encode(),
+        }
+        plant(program, target, wheels, documents, root)
         describe(program, target, version, made_of.maintainer, root)
         to.mkdir(parents=True, exist_ok=True)
         environ = os.environ | {"SOURCE_DATE_EPOCH": str(int(made_of.date.timestamp())), "LC_ALL": "C"}

@@ -25,7 +25,7 @@ _DEPENDS = "python3 (>= {python}), python3 (<< {next_python}), python3-systemd, 
 _CHANGELOG = """\
 {program.name} ({version}) {target.suite.name}; urgency=medium
 
-  * Version {upstream}: see CHANGELOG.md.gz beside this file.
+  * Version {upstream}: see changelog.gz beside this file.
 
  -- {maintainer}  {date}
 """
@@ -56,7 +56,8 @@ def describe(program: Program, target: Target, version: str, maintainer: str, ro
     for name in ("preinst", "postinst", "prerm", "postrm"):
         made[name] = _filled((_SCRIPTS / name).read_text(encoding="utf-8"), program)
     directory = root / "DEBIAN"
-    directory.mkdir(mode=0o755)
+    directory.mkdir()
+    directory.chmod(0o755)
     for name, text in made.items():
         (directory / name).write_text(text, encoding="utf-8")
         (directory / name).chmod(0o644 if name in ("control", "md5sums") else 0o755)

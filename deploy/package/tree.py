@@ -17,6 +17,11 @@ _COMPLETIONS = (
     ("_{}", "usr/share/zsh/vendor-completions/_{}"),
     ("{}.fish", "usr/share/fish/vendor_completions.d/{}.fish"),
 )
+_OVERRIDES = """\
+# These come from wheels, and stay as they are, so that the checksums that their authors have published still hold.
+{name}: unstripped-binary-or-object *
+{name}: embedded-library *
+"""
 _ENVIRONMENT = """\
 home = /usr/bin
 include-system-site-packages = false
@@ -38,6 +43,7 @@ def plant(program: Program, target: Target, wheels: Sequence[Path], documents: M
     _commands(program, root)
     _system(program, target, root)
     _documents(program, root)
+    _manual(program, root)
     for name, content in documents.items():
         (root / program.documents / name).write_bytes(content)
     for path in sorted(root.rglob("*")):
@@ -88,6 +94,9 @@ def _system(program: Program, target: Target, root: Path) -> None:
         example = f"{program.documents}/examples/{place.removeprefix('usr/lib/')}"
         _copy(DEPLOY / source, root / (place if target.arch == "arm64" else example))
     (root / program.config.lstrip("/")).parent.mkdir(parents=True)
+    overrides = root / "usr/share/lintian/overrides" / program.name
+    overrides.parent.mkdir(parents=True)
+    overrides.write_text(_OVERRIDES.format(name=program.name), encoding="utf-8")
 
 
 def _documents(program: Program, root: Path) -> None:
@@ -95,9 +104,21 @@ def _documents(program: Program, root: Path) -> None:
     documents = root / program.documents
     for source in sorted(DEPLOY.glob("*.example.toml")):
         _copy(source, documents / source.name)
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    (documents / "changelog.gz").write_bytes(compressed(changes))
     for directory in _DIRECTORIES_OF_GUIDES:
         for source in sorted((DEPLOY / directory).iterdir()):
             _copy(source, documents / directory / source.name)
+
+
+def _manual(program: Program, root: Path) -> None:
+    """The man pages of its commands; "alarm-monitor.de.1" is the German one."""
+    for command in program.commands:
+        for source in sorted((DEPLOY / "man").glob(f"{command}.*")):
+            language = source.name.removeprefix(command).removesuffix("1").strip(".")
+            page = root / "usr/share/man" / language / "man1" / f"{command}.1.gz"
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_bytes(compressed(source.read_text(encoding="utf-8")))
 
 
 def compressed(text: str) -> bytes:

@@ -1,6 +1,11 @@
 """What is in a package, by `make install` into a tree of its own: where everything lies, and that nothing else does."""
 
+import gzip
+import hashlib
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -8,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from deploy.package.targets import SUITES
+from node import __version__
 from node.cli import init
 from tests.support import installation
-from tests.support.installation import ROOT
+from tests.support.installation import ROOT, build
 
 NODE, MONITOR = "alarm-node", "alarm-monitor"
 TARGETS = {NODE: "install", MONITOR: "install-monitor"}
@@ -22,8 +29,17 @@ COMMON = {
     "usr/share/bash-completion/completions/{0}",
     "usr/share/fish/vendor_completions.d/{0}.fish",
     "usr/share/zsh/vendor-completions/_{0}",
+    "usr/share/lintian/overrides/{0}",
+    "usr/share/man/man1/{0}.1.gz",
 }
-OWN = {NODE: {"usr/lib/udev/rules.d/60-alarm-node.rules"}, MONITOR: {"usr/bin/check_alarm_node"}}
+OWN = {
+    NODE: {"usr/lib/udev/rules.d/60-alarm-node.rules"},
+    MONITOR: {
+        "usr/bin/check_alarm_node",
+        "usr/share/man/man1/check_alarm_node.1.gz",
+        "usr/share/man/de/man1/alarm-monitor.1.gz",
+    },
+}
 WITHOUT = {
     NODE: {"systemd-python", "setuptools"},
     MONITOR: {"systemd-python", "setuptools", "gpiozero", "colorzero", "lgpio", "gpiod"},
@@ -177,6 +193,66 @@ def test_it_holds_the_whole_program(program: str, tree: Path) -> None:
     assert Path("monitor/locale/de/LC_MESSAGES/monitor.po") in source
     assert {path for path in source if (packed / path).read_bytes() != (ROOT / "node" / path).read_bytes()} == set()
     assert {path.relative_to(packed) for path in packed.rglob("*") if path.suffix in (".py", ".po")} == source
+
+
+def test_its_bill_of_materials_lists_what_is_in_it(program: str, tree: Path) -> None:
+    """Every package with its version, and the shared libraries that come along; the copyright file names the same."""
+    documents, packages = tree / "usr/share/doc" / program, packages_of(tree, program)
+    bill = json.loads((documents / "sbom.cdx.json").read_text(encoding="utf-8"))
+    found = dict(path.name.removesuffix(".dist-info").split("-", 1) for path in packages.glob("*.dist-info"))
+    brought = {path.name for path in packages.glob("*.libs/*")}
+
+    listed = {each["name"]: each["version"] for each in bill["components"]}
+    assert (bill["bomFormat"], bill["metadata"]["component"]["name"]) == ("CycloneDX", program)
+    assert listed == {name.lower().replace("_", "-"): version for name, version in found.items()}
+    assert {file["name"] for each in bill["components"] for file in each.get("components", [])} == brought
+    copyright_file = (documents / "copyright").read_text(encoding="utf-8")
+    assert {name for name, version in listed.items() if f"  {name} {version}: " not in copyright_file} == set()
+
+
+def test_one_number_is_the_version_everywhere(program: str, tree: Path) -> None:
+    """In the package, in its changelog and its bill, in what is told people, and in ours with its date."""
+    documents = tree / "usr/share/doc" / program
+    bill = json.loads((documents / "sbom.cdx.json").read_text(encoding="utf-8"))
+    changes = gzip.decompress((documents / "changelog.Debian.gz").read_bytes()).decode()
+    ours = gzip.decompress((documents / "changelog.gz").read_bytes()).decode()
+
+    assert bill["metadata"]["component"]["version"].startswith(f"{__version__}-1~deb")
+    assert changes.startswith(f"{program} ({__version__}-1~deb")
+    assert re.search(rf"^## {re.escape(__version__)} \(\d{{4}}-\d\d-\d\d\)$", ours, re.MULTILINE)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_building_twice_gives_the_same_bytes(
+    index: None, suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another day, with another umask and in another language."""
+    options = (f"--program={NODE}", f"--suite={suite}", "--arch=arm64")
+    first = build(tmp_path / "first", *options).read_bytes()
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    before = os.umask(0o077)
+    try:
+        second = build(tmp_path / "second", *options).read_bytes()
+    finally:
+        os.umask(before)
+
+    assert hashlib.sha256(first).hexdigest() == hashlib.sha256(second).hexdigest()
+
+
+def test_lintian_finds_no_error(program: str, index: None, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Debian's own checks of a package."""
+    lintian = shutil.which("lintian")
+    if lintian is None:
+        pytest.skip("lintian is missing; next: apt-get install lintian")
+    package = installation.package(program, "bookworm", "amd64", tmp_path_factory)
+
+    done = subprocess.run(
+        [lintian, "--allow-root", "--fail-on=error", package], capture_output=True, text=True, timeout=300, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("lock", LOCKS.values())
