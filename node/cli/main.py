@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from node import __version__, config
@@ -108,14 +109,10 @@ def _run(parsed: argparse.Namespace) -> int:
 
     with systemd.notifying(os.environ) as notifier:
         settings = _load(parsed.config)
-        factory = open_factory(settings)
         directory = config.state_directory(settings, os.environ)
-        service = Service(settings, factory, directory, environ=os.environ, notifier=notifier)
+        service = Service(settings, partial(open_factory, settings), directory, environ=os.environ, notifier=notifier)
         stop_on_signals(service.stop)
-        try:
-            service.run()
-        finally:
-            factory.close()
+        service.run()
     return 0
 
 

@@ -42,7 +42,7 @@ class ConfigError(AlarmNodeError):
 
 
 class PanelError(AlarmNodeError):
-    """A pin can't be used: without its inputs a node must not look alive, so it doesn't start."""
+    """The pins of this machine can't be used: a node that runs says so as faults, and tries again."""
 
     code = "E002"
 

@@ -6,8 +6,8 @@ If $NOTIFY_SOCKET, $WATCHDOG_USEC or $JOURNAL_STREAM is missing, nothing is sent
 
 Rules:
 
-1. The watchdog is fed on evidence only: after a call of ``sampled`` (the loop has decided a reading of the inputs), and
-   not before, the loop may feed it. Half of WATCHDOG_USEC lies between two feeds.
+1. The watchdog is fed on evidence only: after a call of ``sampled`` (the loop has decided a reading of the sampler),
+   and not before, the loop may feed it. Half of WATCHDOG_USEC lies between two feeds.
 2. The loop never waits for the service manager or for a reader of the log: each has its own thread, which may wait. A
    journal that hangs on a dead SD card delays no alarm and no feed.
 
@@ -120,7 +120,7 @@ class Feed:
         self._progress = False
 
     def sampled(self) -> None:
-        """The loop has decided a reading in which the sampler could read an input."""
+        """The loop has decided a reading of the sampler, whatever that could read."""
         self._progress = True
 
     @property

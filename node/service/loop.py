@@ -81,13 +81,13 @@ class Clocks:
 class Service:
     """A whole node, from its pins to its brokers.
 
-    ``factory`` is the pin factory; ``directory`` the state directory. The caller owns ``notifier``.
+    ``open_factory`` opens the pin factory; ``directory`` is the state directory. The caller owns ``notifier``.
     """
 
     def __init__(
         self,
         settings: config.Config,
-        factory: Any,
+        open_factory: Callable[[], Any],
         directory: Path,
         *,
         environ: Mapping[str, str],
@@ -109,7 +109,7 @@ class Service:
         self._ended = False
         self._wire = codec.Wire(settings.root, settings.site, settings.node, self.boot)
         self._panel = Panel(
-            factory,
+            open_factory,
             settings.line_pins,
             settings.buzzer_pin,
             settings.lamp_pin,
@@ -154,7 +154,7 @@ class Service:
     def run(self) -> None:
         """Run the node until ``stop``; on return the links have said goodbye, and every output is off.
 
-        Raises PanelError if a pin can't be used, AlreadyRunningError, StateDirectoryError.
+        Raises AlreadyRunningError, StateDirectoryError.
         """
         lock = self._prepare()
         log.info("%s/%s starts, boot %s", self._config.site, self._config.node, self.boot)
@@ -214,8 +214,7 @@ class Service:
             self._panel.edge_decided(event.line)
         elif isinstance(event, ev.LevelsRead):
             self._panel.decided()
-            if any(level is not None for level in event.levels.values()):
-                self._feed.sampled()
+            self._feed.sampled()
         self._notify_manager()
 
     def _notify_manager(self) -> None:

@@ -61,3 +61,6 @@ class WiredFactory(MockFactory):  # type: ignore[misc] # gpiozero has no types
     def __init__(self, on_level: OnLevel) -> None:
         super().__init__(revision=_PI_3B, pin_class=WiredPin)
         self.on_level = on_level
+
+    def close(self) -> None:
+        """Keep the pins: the wall that they are part of outlives the panel."""

@@ -53,7 +53,7 @@ def run(
             raise SimulationError(f"no input is named {name!r}", f"choose among {', '.join(wall.kinds)}")
         wall.press(name)
     directory = config.state_directory(settings, environ)
-    service = Service(settings, wall.factory, directory, environ=environ, watcher=report, notifier=notifier)
+    service = Service(settings, lambda: wall.factory, directory, environ=environ, watcher=report, notifier=notifier)
     on_service(service)
     driver = threading.Thread(target=_drive, args=(wall, instructions, service), name="wall", daemon=True)
     driver.start()

@@ -135,7 +135,7 @@ class House:
         self.wall = Wall(settings.settings.inputs, settings.line_pins, on_level=self._heard)
         self.service = Service(
             settings,
-            self.wall.factory,
+            lambda: self.wall.factory,
             config.state_directory(settings, {}),
             environ={},
             watcher=self.onlooker,

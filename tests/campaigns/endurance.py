@@ -61,7 +61,7 @@ def attempt(this: Try) -> Figures:
     ):
         node = VirtualService(
             settings,
-            SimpleNamespace(),
+            SimpleNamespace,
             directory,
             environ={},
             clocks=Clocks(clock, lambda: clock.now + UTC_OFFSET),

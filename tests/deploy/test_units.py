@@ -156,6 +156,13 @@ def test_the_unit_keeps_what_the_node_relies_on(name: str, value: str) -> None:
     assert settings(UNIT)[name] == [value]
 
 
+def test_the_pins_may_be_on_a_chip_of_any_number() -> None:
+    """A chip of a Raspberry Pi has a number up to 13, and a driver that is loaded anew the next free one."""
+    bound = {path for line in settings(UNIT)["BindPaths"] for path in line.split()}
+
+    assert bound == {f"-/dev/gpiochip{number}" for number in range(16)}
+
+
 def test_lgpio_writes_where_it_may() -> None:
     """Its pipes go into the runtime directory (HAZARDS.md H6)."""
     assert "LG_WD=%t/alarm-node" in settings(UNIT)["Environment"]

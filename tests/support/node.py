@@ -129,20 +129,22 @@ class Pages:
 class SimulatedNode:
     """``alarm-node simulate``, from entering it as a context to leaving it; ``arguments`` beside ``--config``.
 
-    ``program`` is what Python starts in the place of alarm-node, ``prefix`` a command that starts Python (for a network
-    of its own), ``environ`` more of the environment.
+    ``command`` is "run" for a node on this machine's own pins, which takes no instructions. ``program`` is what Python
+    starts in the place of alarm-node, ``prefix`` a command that starts Python (for a network of its own), ``environ``
+    more of the environment.
     """
 
     def __init__(
         self,
         config: Path,
         *arguments: str,
+        command: str = "simulate",
         program: Sequence[str] = (prepared.NODE,),
         prefix: Sequence[str] = (),
         environ: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._config = config
-        self._arguments = arguments
+        self._arguments = (command, "--config", str(config), *arguments)
         self._program, self._prefix, self._environ = program, prefix, environ
         self._told = Pages()
         self._logged = Pages()
@@ -249,7 +251,7 @@ class SimulatedNode:
         return self._process.poll() is None
 
     def __enter__(self) -> Self:
-        self._process = self._started("simulate", "--config", str(self._config), *self._arguments)
+        self._process = self._started(*self._arguments)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         assert self._process.stderr is not None

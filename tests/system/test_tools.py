@@ -33,19 +33,17 @@ def test_a_bad_config_is_refused_with_every_key_that_is_wrong(tmp_path: Path, co
 
 
 @pytest.mark.skipif(bool(_GPIO), reason=f"this machine has GPIO ({_GPIO})")
-def test_run_without_gpio_refuses_to_start_and_says_what_to_do(tmp_path: Path) -> None:
-    """A node without its inputs must not look alive: E002, the next step, and no connection to the broker."""
-    with Broker(tmp_path / "broker") as broker:
-        config = write_config(tmp_path, broker.port)
+def test_run_without_gpio_tells_its_faults_and_says_what_to_do(tmp_path: Path, broker: Broker, desk: Desk) -> None:
+    """A node that is deaf says so over its links; the log has E002 and the next step once. Its end is a clean one."""
+    with SimulatedNode(write_config(tmp_path, broker.port), command="run") as node:
+        for code, subject in (("F001", "button"), ("F003", "buzzer"), ("F003", "lamp")):
+            desk.receive("event", kind="fault-raised", fault=code, subject=subject)
+        ended = node.terminate()
+        desk.receive("state", state="offline", reason="sigterm")
 
-        done = alarm_node("run", "--config", config, cwd=tmp_path)
-
-        assert "room-214" not in broker.log.read_text(encoding="utf-8")
-    assert done.returncode == 1
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("E002 ")
-    assert "Next: " in last
-    assert "Traceback" not in done.stderr
+    assert ended == 0
+    assert node.log.count("E002 this machine has no GPIO (/dev/gpiochip* is missing). Next: ") == 1
+    assert "Traceback" not in node.log
 
 
 def test_check_reads_a_running_services_findings_and_leaves_it_alone(tmp_path: Path, broker: Broker) -> None:

@@ -3,6 +3,7 @@
 import queue
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, assert_never
 
 from node import config
@@ -10,8 +11,7 @@ from node.core import contact
 from node.core import events as ev
 from node.core.line import ContactState
 from node.core.settings import InputSettings, Role
-from node.errors import AlarmNodeError
-from node.errors.faults import INPUT_UNREADABLE, WIRE_FAULTY
+from node.errors.faults import INPUT_UNREADABLE, OUTPUT_FAILED, WIRE_FAULTY, FaultKind
 from node.io.panel import Panel
 from node.io.terminal.check_result import CheckResult
 
@@ -21,17 +21,27 @@ LEVELS_S = 2.0
 def try_pins(settings: config.Config, make_factory: Callable[[config.Config], Any]) -> Iterator[CheckResult]:
     """Claim every pin as the service would, read the inputs once, and release all pins."""
     heard: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
+    panel = Panel(
+        partial(make_factory, settings),
+        settings.line_pins,
+        settings.buzzer_pin,
+        settings.lamp_pin,
+        put=heard.put,
+        sample_hz=settings.sample_hz,
+    )
+    panel.start()
     try:
-        factory = make_factory(settings)
-        try:
-            levels = _read_levels(settings, factory, heard)
-        finally:
-            factory.close()
-    except AlarmNodeError as error:
-        yield CheckResult(False, error.text, error.next_step)
+        levels = _first_levels(heard)
+    finally:
+        panel.close()
+    if panel.unusable is not None:
+        yield CheckResult(False, panel.unusable.text, panel.unusable.next_step)
         return
+    for name, pin in (("buzzer", settings.buzzer_pin), ("lamp", settings.lamp_pin)):
+        if pin is not None and pin in panel.problems:
+            yield _unusable(f"{name} (pin {pin})", OUTPUT_FAILED, panel.problems[pin])
     for each in settings.settings.inputs:
-        yield _look_at_input(each, settings.line_pins, levels)
+        yield _look_at_input(each, settings.line_pins, levels, panel.problems)
 
 
 def called(kind: str, name: str) -> str:
@@ -39,14 +49,27 @@ def called(kind: str, name: str) -> str:
     return kind if name == kind else f"{kind} {name}"
 
 
-def _look_at_input(each: InputSettings, line_pins: Mapping[str, int], levels: Mapping[str, bool | None]) -> CheckResult:
-    pins = " and ".join(str(line_pins[line]) for line in each.lines)
-    about = f"{called(each.role.kind, each.name)} (pin {pins})"
+def _unusable(about: str, kind: FaultKind, problem: str) -> CheckResult:
+    return CheckResult(False, f"{about}: {kind.code} {kind.text} ({problem})", _FREE_IT)
+
+
+def _look_at_input(
+    each: InputSettings,
+    line_pins: Mapping[str, int],
+    levels: Mapping[str, bool | None],
+    problems: Mapping[int, str],
+) -> CheckResult:
+    numbers = [line_pins[line] for line in each.lines]
+    about = f"{called(each.role.kind, each.name)} (pin {' and '.join(map(str, numbers))})"
+    for number in numbers:
+        if number in problems:
+            return _unusable(about, INPUT_UNREADABLE, problems[number])
     wire = "" if each.wiring.is_supervised else ", its wire is unsupervised"
     state = contact.read(each.wiring, [levels.get(line) for line in each.lines])
     match state:
         case ContactState.UNKNOWN:
-            return CheckResult(False, f"{about}: {INPUT_UNREADABLE.text}", INPUT_UNREADABLE.next_step)
+            text = f"{about}: {INPUT_UNREADABLE.code} {INPUT_UNREADABLE.text}"
+            return CheckResult(False, text, INPUT_UNREADABLE.next_step)
         case ContactState.FAULT:
             return CheckResult(False, f"{about}: {WIRE_FAULTY.code} {WIRE_FAULTY.text}", WIRE_FAULTY.next_step)
         case ContactState.ACTIVE:
@@ -56,6 +79,7 @@ def _look_at_input(each: InputSettings, line_pins: Mapping[str, int], levels: Ma
             return CheckResult(True, f"{about} is normal{wire}")
 
 
+_FREE_IT = "look with gpioinfo for the program that holds the pin, and end that; or give another pin in node.toml"
 _CLOSE = "close the door, or check the wire and wiring = '{}'"
 
 
@@ -74,24 +98,6 @@ def _active(role: Role) -> tuple[str, str]:
             return "the key is turned", "turn it back, or check the switch and wiring = '{}'"
         case _:
             assert_never(role)
-
-
-def _read_levels(
-    settings: config.Config, factory: Any, heard: "queue.SimpleQueue[ev.Event]"
-) -> Mapping[str, bool | None]:
-    panel = Panel(
-        factory,
-        settings.line_pins,
-        settings.buzzer_pin,
-        settings.lamp_pin,
-        put=heard.put,
-        sample_hz=settings.sample_hz,
-    )
-    panel.start()
-    try:
-        return _first_levels(heard)
-    finally:
-        panel.close()
 
 
 def _first_levels(heard: "queue.SimpleQueue[ev.Event]") -> Mapping[str, bool | None]:

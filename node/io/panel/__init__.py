@@ -21,18 +21,25 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 
 from gpiozero import Factory
 
-from node.core.events import Event, LevelsRead
+from node.core.events import Event, LevelsRead, StopRequested
+from node.core.line import UNREADABLE_S
 from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPattern, Wave
 from node.errors import PanelError
+from node.io.panel.claims import CLAIM_EVERY_S, Claims
 from node.io.panel.devices import Line, LoopQueue, Output, after, said
 
 UNDECIDED_MAX = 100
 """How many ``LevelsRead`` may wait for the loop: 5 s of regular readings."""
+
+DEAF_S = UNREADABLE_S + 2.0
+"""How long no input may be readable until the process ends: by then each input's fault (F001) was told."""
+
+BACK_IN_S = 30.0
+"""How long the node says it will be away then: systemd starts it after 2 s, and a slow board may take a while."""
 
 _JOIN_S = 2.0
 _DARK: Wave = ((False, 1.0),)
@@ -43,14 +50,14 @@ log = logging.getLogger(__name__)
 class Panel:
     """Lines, buzzer and lamp on these BCM pins. ``put`` is called from any thread, and must not wait.
 
-    ``line_pins``: by line name. ``buzzer_pin``: None if there is no buzzer. ``sample_hz``: regular readings a second.
-    ``clock`` is CLOCK_MONOTONIC. ``on_output(at, "lamp", pattern)`` is called for each pattern that the lamp is set to.
-    The caller owns the factory and closes it.
+    ``open_factory`` opens the pin factory, or raises PanelError; the panel closes it. ``line_pins``: by line name.
+    ``buzzer_pin``: None if there is no buzzer. ``sample_hz``: regular readings a second. ``clock`` is CLOCK_MONOTONIC.
+    ``on_output(at, "lamp", pattern)`` is called for each pattern that the lamp is set to.
     """
 
     def __init__(
         self,
-        factory: Factory,
+        open_factory: Callable[[], Factory],
         line_pins: Mapping[str, int],
         buzzer_pin: int | None,
         lamp_pin: int,
@@ -64,32 +71,52 @@ class Panel:
         """Readings put on the loop's queue since the start: the sampler's progress."""
         self.samples_skipped = 0
         """Readings that were skipped because too many waited for the loop."""
-        self._factory = factory
-        self._line_pins = dict(line_pins)
-        self._output_pins = {"buzzer": buzzer_pin, "lamp": lamp_pin}
         self._queue = LoopQueue(put)
         self._period = 1.0 / sample_hz
         self._clock = clock
         self._on_output = on_output
-        self._lines: dict[str, Line] = {}
-        self._outputs: dict[str, Output] = {}
+        self._lines = {name: Line(name, pin, self._queue, clock) for name, pin in line_pins.items()}
+        output_pins = {"lamp": lamp_pin} if buzzer_pin is None else {"buzzer": buzzer_pin, "lamp": lamp_pin}
+        self._outputs = {name: Output(name, pin, self._queue, clock) for name, pin in output_pins.items()}
         self._threads: list[threading.Thread] = []
+        self._plays = False
         self._closing = False
-        self._unreadable = False
+        self._is_deaf = False
+        self._deaf_since: float | None = None
+        self._restarts = False
         self._sampling = threading.Condition()  # guards _requests, _undecided
         self._requests: list[float] = []
         self._undecided = 0
         self._lamp: LampPattern | None = None
         self._dark = False
-        self._playing = threading.Condition()  # guards _outputs
+        self._playing = threading.Condition()  # guards _outputs, _plays
+        self._claims = Claims(
+            open_factory,
+            list(self._outputs.values()),
+            list(self._lines.values()),
+            playing=self._playing,
+            restart=self._restart,
+        )
+
+    @property
+    def problems(self) -> Mapping[int, str]:
+        """Why a pin can't be used, by its number."""
+        return self._claims.problems
+
+    @property
+    def unusable(self) -> PanelError | None:
+        """Why no pin at all can be used; None if that isn't so."""
+        return self._claims.unusable
 
     def start(self) -> None:
         """Claim the pins, outputs first and off; then listen, sample (the first time at once) and play.
 
-        Raises PanelError if a pin can't be used; then everything is released again.
+        What can't be claimed is tried again; until then it is a fault (claims.py).
         """
         try:
-            self._claim()
+            with self._playing:
+                self._plays = True
+            self._claims.claim()
             for name, work in (("sampler", self._run_sampler), ("player", self._run_player)):
                 thread = threading.Thread(target=work, name=name, daemon=True)
                 thread.start()
@@ -132,41 +159,30 @@ class Panel:
         """Switch the outputs off, end the threads, release the pins. A second call does nothing."""
         with self._playing:
             self._closing = True
-            outputs = list(self._outputs.values())
-            self._outputs.clear()
-            for output in outputs:
-                self._release(output)
+            self._plays = False
+            self._claims.release_outputs()
             self._playing.notify_all()
         with self._sampling:
             self._sampling.notify_all()
         while self._threads:
             self._threads.pop().join(_JOIN_S)
-        while self._lines:
-            self._release(self._lines.popitem()[1])
+        self._claims.close()
 
-    def _claim(self) -> None:
-        for name, pin in self._output_pins.items():
-            if pin is not None:
-                with _claiming(name, pin):
-                    self._outputs[name] = Output(name, pin, self._factory, self._queue)
-        for name, pin in self._line_pins.items():
-            with _claiming(name, pin):
-                self._lines[name] = Line(name, pin, self._factory, self._queue, self._clock)
-        for name, line in self._lines.items():  # once all are made: gpiod requests all of them together
-            with _claiming(name, line.number):
-                line.listen()
-
-    def _release(self, claimed: Line | Output) -> None:
-        try:
-            claimed.close()
-        except Exception as problem:  # noqa: BLE001 - one pin that can't be released must not leave the others on
-            log.warning("%s can't be released (%s)", claimed.name, said(problem))
+    def _restart(self, reason: str) -> None:
+        """Ask once for an end: systemd starts a new process, which finds the chip that this one can't."""
+        if not self._restarts:
+            self._restarts = self._queue.put(StopRequested(self._clock(), reason, BACK_IN_S))
 
     def _run_sampler(self) -> None:
         beat = self._clock()
+        claim_at = beat + CLAIM_EVERY_S
         while (at := self._wait_to_sample(beat)) is not None:
             if at >= beat:
                 beat = after(beat, self._period, at)
+            if at >= claim_at:
+                claim_at = at + CLAIM_EVERY_S
+                if not self._claims.are_complete:
+                    self._claims.claim()
             self._sample(at)
 
     def _wait_to_sample(self, beat: float) -> float | None:
@@ -203,29 +219,41 @@ class Panel:
 
     def _read(self, at: float) -> LevelsRead:
         """Read all lines. The clock is read before and after, because this thread may be held up at any line."""
-        read_together = getattr(self._factory, "levels", None)
+        read_together = getattr(self._claims.factory, "levels", None)
         if read_together is None:
             levels = {name: each.level() for name, each in self._lines.items()}
         else:
             levels = self._read_together(read_together)
+        self._look_if_deaf(at, levels)
         return LevelsRead(at, levels, self._clock())
 
     def _read_together(self, read: Callable[[], Mapping[int, bool]]) -> dict[str, bool | None]:
         """Read all lines by one call, where the factory has one."""
         try:
             found = read()
-            self._unreadable = False
+            self._is_deaf = False
         except Exception as problem:  # noqa: BLE001 - whatever the factory does, the sampler goes on
-            if not self._unreadable:
+            if not self._is_deaf:
                 log.warning("the inputs can't be read (%s)", said(problem))
-            self._unreadable = True
+            self._is_deaf = True
             found = {}
-        return {name: found.get(each.number) for name, each in self._lines.items()}
+        return {name: found.get(each.number) if each.is_claimed else None for name, each in self._lines.items()}
+
+    def _look_if_deaf(self, at: float, levels: Mapping[str, bool | None]) -> None:
+        """If no line that was claimed can be read for a while, the chip has gone: a new process looks for it."""
+        if any(level is not None for level in levels.values()) or not any(
+            each.is_claimed for each in self._lines.values()
+        ):
+            self._deaf_since = None
+        elif self._deaf_since is None:
+            self._deaf_since = at
+        elif at >= self._deaf_since + DEAF_S:
+            self._restart("no input can be read")
 
     def _play(self, name: str, wave: Wave) -> bool:
         with self._playing:
             output = self._outputs.get(name)
-            if output is None:
+            if output is None or not self._plays:
                 return False
             output.play(wave, self._clock())
             self._playing.notify()
@@ -239,14 +267,3 @@ class Panel:
                     output.advance(now)
                 due = min(output.due for output in self._outputs.values())
                 self._playing.wait(None if due == math.inf else max(0.0, due - self._clock()))
-
-
-@contextmanager
-def _claiming(name: str, pin: int) -> Iterator[None]:
-    try:
-        yield
-    except Exception as problem:
-        raise PanelError(
-            f"pin {pin} can't be used for {name} ({said(problem)})",
-            "look with gpioinfo for the program that holds it, or give another pin in node.toml",
-        ) from problem

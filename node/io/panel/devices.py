@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable
+from typing import Any
 
 from gpiozero import DigitalOutputDevice, Factory, InputDevice
 
@@ -60,24 +61,34 @@ class Line:
     """One input pin. The panel must hold a reference: gpiozero has only a weak one to ``edge_seen``.
 
     It uses gpiozero's plain InputDevice, because the subclasses handle edges themselves, before our callback could.
+    It has its pin from ``claim`` to ``close``, and works once it listens.
     """
 
-    def __init__(self, name: str, pin: int, factory: Factory, queue: LoopQueue, clock: Callable[[], float]) -> None:
+    def __init__(self, name: str, pin: int, queue: LoopQueue, clock: Callable[[], float]) -> None:
         self.name = name
         self.number = pin
+        self.is_claimed = False
         self._queue = queue
         self._clock = clock
         self._unreadable = False
         self._put = self._dropped = 0  # counted by the callbacks' thread alone
         self._decided = 0  # by the loop's
         self._reported = self._lost = 0  # by the sampler's
-        self._device = InputDevice(pin, pull_up=True, pin_factory=factory)
-        self._pin = self._device.pin
+        self._device: InputDevice | None = None
+
+    def claim(self, factory: Factory) -> None:
+        """Take the pin. Raises whatever the factory does if it can't be had, then or when it listens."""
+        self._device = InputDevice(self.number, pull_up=True, pin_factory=factory)
 
     def listen(self) -> None:
         """From now on ``edge_seen`` is called for each edge."""
         self._pin.edges = "both"
         self._pin.when_changed = self.edge_seen
+        self.is_claimed = True
+
+    @property
+    def _pin(self) -> Any:
+        return None if self._device is None else self._device.pin
 
     def edge_seen(self, ticks: object, state: object) -> None:
         """On the callbacks' thread: the pin has changed to ``state`` at ``ticks``."""
@@ -107,6 +118,8 @@ class Line:
 
     def level(self) -> bool | None:
         """The electrical level now; None if it can't be read."""
+        if not self.is_claimed:
+            return None
         try:
             level = bool(self._pin.state)
         except Exception as problem:  # noqa: BLE001 - lgpio.error derives from Exception alone; the other inputs go on
@@ -118,24 +131,50 @@ class Line:
         return level
 
     def close(self) -> None:
-        """Stop listening, and release the pin."""
+        """Stop listening, and release the pin, if there is one."""
+        self.is_claimed = False
+        device, self._device = self._device, None
+        if device is None:
+            return
         try:
-            self._pin.when_changed = None  # lgpio's pins keep their callback when they are closed
+            device.pin.when_changed = None  # lgpio's pins keep their callback when they are closed
         finally:
-            self._device.close()
+            device.close()
 
 
 class Output:
-    """One output pin, and the wave on it. Use it only under the player's lock."""
+    """One output pin, and the wave on it. Use it only under the player's lock.
 
-    def __init__(self, name: str, pin: int, factory: Factory, queue: LoopQueue) -> None:
+    It has its pin from ``claim`` to ``close``. Without one it remembers the wave, and plays it once it has one.
+    """
+
+    def __init__(self, name: str, pin: int, queue: LoopQueue, clock: Callable[[], float]) -> None:
         self.name = name
+        self.number = pin
         self.due = math.inf
         self._queue = queue
+        self._clock = clock
         self._wave: Wave = ((False, 1.0),)
         self._index = 0
         self._failing = False
-        self._device = DigitalOutputDevice(pin, active_high=True, initial_value=False, pin_factory=factory)
+        self._device: DigitalOutputDevice | None = None
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether it has its pin."""
+        return self._device is not None
+
+    def claim(self, factory: Factory) -> None:
+        """Take the pin, off, and go on with the wave. Raises whatever the factory does if it can't be had."""
+        self._device = DigitalOutputDevice(self.number, active_high=True, initial_value=False, pin_factory=factory)
+        now = self._clock()
+        self._apply(since=now, now=now)
+
+    def failed(self, reason: str) -> None:
+        """Report that the pin can't be driven, once until it can be."""
+        if not self._failing:
+            self._queue.put(OutputFailed(self._clock(), self.name, reason))
+        self._failing = True
 
     def play(self, wave: Wave, now: float) -> None:
         """Start this wave."""
@@ -149,22 +188,25 @@ class Output:
             self._apply(since=self.due, now=now)
 
     def close(self) -> None:
-        """Switch it off, and release the pin."""
+        """Switch it off, and release the pin, if there is one."""
+        device, self._device, self.due = self._device, None, math.inf
+        if device is None:
+            return
         try:
-            self._device.off()
+            device.off()
         finally:
-            self._device.close()
+            device.close()
 
     def _apply(self, since: float, now: float) -> None:
         level, seconds = self._wave[self._index]
+        if self._device is None:
+            return
         try:
             self._device.value = level
             if self._failing:
                 self._queue.put(OutputRecovered(now, self.name))
             self._failing = False
         except Exception as problem:  # noqa: BLE001 - lgpio.error derives from Exception alone; the wave goes on trying
-            if not self._failing:
-                self._queue.put(OutputFailed(now, self.name, said(problem)))
-            self._failing = True
+            self.failed(said(problem))
         held = len(self._wave) == 1 and not self._failing  # a constant level that fails is tried again, as a wave is
         self.due = math.inf if held else after(since, seconds, now)

@@ -13,6 +13,7 @@ PI_LABELS = ("pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1")
 """The label of the chip with the header's pins: on a Pi 3 and older ones, on a Pi 4, on a Pi 5."""
 
 _DEVICES = Path("/dev")
+_KNOWN = Path("/sys/bus/gpio/devices")
 _PROGRAM = "alarm-node"
 _TRY_DEMO = "run it on a Raspberry Pi, or try it on this machine with: alarm-node demo"
 
@@ -50,6 +51,11 @@ def find_chip(labels: Sequence[str]) -> Path:
         f"no GPIO chip of this machine is labelled {' or '.join(labels)} (there is {', '.join(found)})",
         f'name the one with the pins under [panel] in node.toml, for example chip = "{found[0]}"',
     )
+
+
+def unseen_chips() -> frozenset[str]:
+    """The GPIO chips that the kernel has and this process can't see: its /dev is older than they are."""
+    return frozenset(chip.name for chip in _KNOWN.glob("gpiochip*") if not (_DEVICES / chip.name).exists())
 
 
 def _open_gpiod(settings: Config) -> Factory:

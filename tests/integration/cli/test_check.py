@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gpiozero import DigitalOutputDevice
+from gpiozero import DigitalInputDevice, DigitalOutputDevice
 
 from node.cli.check import broker_check, node_check, pin_check
 from node.cli.check.node_check import examine
@@ -249,7 +249,7 @@ def test_an_unreadable_input_is_a_finding(tmp_path: Path, monkeypatch: pytest.Mo
     found = about(findings(write_config(tmp_path, free_port()), room.factory), "button (pin 17)")
 
     assert found.ok is False
-    assert found.text == "button (pin 17): an input can't be read: a press there may raise no alarm"
+    assert found.text == "button (pin 17): F001 an input can't be read: a press there may raise no alarm"
 
 
 def test_an_input_that_is_not_read_in_time_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,10 +268,25 @@ def test_a_pin_that_is_taken_is_a_finding(tmp_path: Path) -> None:
     with DigitalOutputDevice(BUZZER, pin_factory=room.factory):
         found = findings(write_config(tmp_path, free_port()), room.factory)
 
-    taken = about(found, "pin 22 can't be used for buzzer")
+    taken = about(found, "buzzer (pin 22): F003 the buzzer or the lamp can't be switched")
     assert taken.ok is False
+    assert "GPIO22 is already in use" in taken.text
     assert taken.next_step.startswith("look with gpioinfo")
+    assert about(found, "button (pin 17)").ok, "each pin is told by itself"
     assert about(found, "broker ").ok is False
+
+
+def test_each_input_that_is_taken_is_a_finding(tmp_path: Path) -> None:
+    """With the pin, what it means, and why."""
+    room = wall()
+
+    with DigitalInputDevice(BUTTON, pin_factory=room.factory):
+        found = about(findings(write_config(tmp_path, free_port()), room.factory), "button (pin 17)")
+
+    assert found.ok is False
+    assert found.text.startswith("button (pin 17): F001 an input can't be read: a press there may raise no alarm (")
+    assert "GPIO17 is already in use" in found.text
+    assert found.next_step.startswith("look with gpioinfo")
 
 
 def test_a_machine_without_pins_is_a_finding(tmp_path: Path) -> None:

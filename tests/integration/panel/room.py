@@ -65,13 +65,14 @@ class Room:
     def panel(self, **changed: Any) -> Panel:
         """A panel on this wall's pins, closed when the test ends."""
         arguments: dict[str, Any] = {
+            "open_factory": lambda: self.wall.factory,
             "line_pins": INPUTS,
             "buzzer_pin": BUZZER,
             "lamp_pin": LAMP,
             "put": self.inbox.put,
             "sample_hz": BY_REQUEST_ONLY,
         }
-        panel = Panel(self.wall.factory, **(arguments | changed))
+        panel = Panel(**(arguments | changed))
         self.panels.append(panel)
         return panel
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from node.core.events import EdgeSeen, EdgesLost, LevelsRead
-from node.io.panel import Panel
+from node.core.events import EdgeSeen, EdgesLost, LevelsRead, OutputFailed, StopRequested
+from node.core.signals import BuzzerPattern, LampPattern
+from node.io.panel import DEAF_S, Panel
 from node.io.panel.gpiod_factory import EVENTS_MAX, GPIODFactory
-from tests.integration.panel.room import BUZZER, BY_REQUEST_ONLY, DESK, DOOR, INPUTS, LAMP, Inbox
+from tests.integration.panel.room import BUZZER, BY_REQUEST_ONLY, DESK, DOOR, INPUTS, LAMP, Clock, Inbox
 from tests.support.gpio_kernel import FakeChip, standing_in
 
 CHIP = "/dev/gpiochip0"
@@ -19,10 +20,18 @@ class GpiodRoom:
 
     def __init__(self, chip: FakeChip) -> None:
         self.chip = chip
+        self.clock = Clock()
         self.inbox = Inbox()
         names = {DESK: "desk", DOOR: "door", BUZZER: "buzzer", LAMP: "lamp"}
-        self.factory = GPIODFactory(CHIP, "alarm-node", names)
-        self.panel = Panel(self.factory, INPUTS, BUZZER, LAMP, put=self.inbox.put, sample_hz=BY_REQUEST_ONLY)
+        self.panel = Panel(
+            lambda: GPIODFactory(CHIP, "alarm-node", names),
+            INPUTS,
+            BUZZER,
+            LAMP,
+            put=self.inbox.put,
+            sample_hz=BY_REQUEST_ONLY,
+            clock=self.clock,
+        )
 
     def sample(self) -> LevelsRead:
         """The next reading, which is asked for now."""
@@ -38,7 +47,6 @@ def room() -> Iterator[GpiodRoom]:
         made = GpiodRoom(kernel.chips[CHIP])
         yield made
         made.panel.close()
-        made.factory.close()
 
 
 def test_a_start_is_one_request_for_each_output_and_one_for_all_inputs(room: GpiodRoom) -> None:
@@ -98,16 +106,47 @@ def test_edges_that_the_kernel_dropped_are_told(room: GpiodRoom) -> None:
     assert room.inbox.rest(EdgesLost) == []
 
 
-def test_a_chip_that_goes_makes_inputs_unreadable_with_one_line_in_the_log(
-    room: GpiodRoom, caplog: pytest.LogCaptureFixture
+def test_a_taken_pin_names_its_holder_in_the_log(room: GpiodRoom, caplog: pytest.LogCaptureFixture) -> None:
+    """And nothing else is touched."""
+    room.chip.holders |= {DOOR: "mqtt-io", LAMP: "leds"}
+
+    with caplog.at_level(logging.WARNING):
+        room.panel.start()
+        levels = room.inbox.wait(LevelsRead).levels
+
+    assert levels == {"desk": True, "door": None}
+    assert caplog.messages == [
+        "lamp: pin 23 can't be used (GPIOPinInUse: GPIO23 is held by leds); it is tried again",
+        "door: pin 27 can't be used (GPIOPinInUse: GPIO27 is held by mqtt-io); it is tried again",
+    ]
+    assert room.chip.outputs == {BUZZER: False}
+
+
+@pytest.mark.parametrize("wakes", [True, False], ids=["kernel 6.6", "kernel 6.1"])
+def test_a_chip_that_goes_wants_a_new_start_and_is_told_in_a_few_lines(
+    room: GpiodRoom, caplog: pytest.LogCaptureFixture, *, wakes: bool
 ) -> None:
-    """However often they are read."""
+    """However often its inputs are read and its outputs are driven."""
+    room.chip.wakes_when_removed = wakes
     room.panel.start()
     room.inbox.wait(LevelsRead)
 
     with caplog.at_level(logging.WARNING):
         room.chip.remove()
-        samples = [room.sample() for _ in range(3)]
+        samples = [room.sample() for _ in range(20)]
+        room.clock.missed_s += DEAF_S
+        room.panel.sample_at(0.0)
+        stop = room.inbox.wait(StopRequested)
+        for _ in range(20):
+            room.panel.set_buzzer(BuzzerPattern.ALARM)
+            room.panel.set_lamp(LampPattern.CALLING)
+        room.panel.close()
 
-    assert [each.levels for each in samples] == [{"desk": None, "door": None}] * 3
-    assert len([record for record in caplog.records if "can't be read" in record.getMessage()]) == 1
+    assert [each.levels for each in samples] == [{"desk": None, "door": None}] * 20
+    assert stop.reason == "no input can be read"
+    assert [each.output for each in room.inbox.rest(OutputFailed)] == ["buzzer", "lamp"]
+    assert [message.partition(" (")[0] for message in caplog.messages] == [
+        "the inputs can't be read",
+        "buzzer can't be released",
+        "lamp can't be released",
+    ]

@@ -1,13 +1,11 @@
 """How a panel begins and ends."""
 
 import threading
-from typing import Any
 
 import pytest
 
 from node.core.events import EdgeSeen, LevelsRead
 from node.core.signals import BuzzerPattern, LampPattern
-from node.errors import PanelError
 from tests.integration.panel.room import BUZZER, DESK, LAMP, Room, chip_gone
 
 
@@ -65,25 +63,4 @@ def test_an_output_that_cannot_be_switched_off_leaves_the_other_off(
         panel.close()
 
     assert room.pin(LAMP).state is False
-    room.started()
-
-
-@pytest.mark.parametrize(
-    ("changed", "name"),
-    [
-        pytest.param({"line_pins": {"desk": DESK, "spare": DESK}}, "spare", id="two inputs on one pin"),
-        pytest.param({"line_pins": {"desk": DESK, "spare": LAMP}}, "spare", id="an input on the lamp"),
-        pytest.param({"line_pins": {"desk": 99}}, "desk", id="no such pin"),
-        pytest.param({"lamp_pin": BUZZER}, "lamp", id="both outputs on one pin"),
-    ],
-)
-def test_a_start_that_fails_half_way_releases_everything(room: Room, changed: dict[str, Any], name: str) -> None:
-    """The error names what can't be claimed and the next step, and the pins claimed before are free again."""
-    panel = room.panel(**changed)
-
-    with pytest.raises(PanelError, match=rf"^E002 pin \d+ can't be used for {name} \(.*\)\. Next: ") as caught:
-        panel.start()
-
-    assert caught.value.next_step.startswith("look with gpioinfo")
-    assert [room.pin(number).state for number in (BUZZER, LAMP)] == [False, False]
     room.started()

@@ -23,7 +23,7 @@ from node.core import events as ev
 from node.core.model import Step
 from node.core.signals import LampPattern
 from node.core.state import State
-from node.errors import AlreadyRunningError, PanelError, StateDirectoryError
+from node.errors import AlreadyRunningError, StateDirectoryError
 from node.io import health
 from node.io.health import limits
 from node.io.record.record import read_log
@@ -81,7 +81,7 @@ class Room:
         )
         self.service = Service(
             settings,
-            self.wall.factory,
+            lambda: self.wall.factory,
             self.directory,
             environ={},
             watcher=self.onlooker,
@@ -322,16 +322,17 @@ def test_a_jump_of_the_wall_clock_changes_labels_alone(
     assert [row.key.seq for row in read_log(room.directory)] == [1, 2, 3, 4, 5]
 
 
-def test_a_pin_that_is_taken_is_a_reason_not_to_start(lonely: Room) -> None:
-    """Without its pins a node doesn't look alive: it ends with the pin's number, all is off, and the lock is free."""
-    with DigitalOutputDevice(BUZZER, pin_factory=lonely.wall.factory):
-        lonely.start()
-        failure = lonely.failure()
+def test_a_pin_that_is_taken_costs_itself_alone(room: Room, broker: Broker) -> None:
+    """Without its buzzer the node is there, says so, and a press is told and seen."""
+    with Desk(broker.port) as desk, DigitalOutputDevice(BUZZER, pin_factory=room.wall.factory):
+        room.start()
+        desk.receive("event", kind="fault-raised", fault="F003", subject="buzzer")
 
-    assert isinstance(failure, PanelError)
-    assert "pin 22 can't be used for buzzer" in str(failure)
-    assert lonely.is_dark
-    assert not status_file.is_running(lonely.directory)
+        room.wall.press("button")
+        room.onlooker.expect(LampPattern.CALLING)
+        desk.receive("event", kind="pressed")
+
+    assert not room.sounds
 
 
 def test_a_second_service_touches_nothing(lonely: Room) -> None:

@@ -3,17 +3,21 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from gpiozero import Factory
 
 from node import config
 from node.core.model import Step
+from node.errors import PanelError
 from node.io import systemd
+from node.io.record.record import read_log
 from node.io.systemd import notifying
 from node.service.loop import Service
 from node.service.watcher import LogWatcher
@@ -43,6 +47,11 @@ class Onlooker(LogWatcher):
             assert self.goes_on.wait(WAIT_LIMIT_S)
 
 
+def without_chip() -> Factory:
+    """A machine without GPIO."""
+    raise PanelError("this machine has no GPIO", "run it on a Raspberry Pi")
+
+
 class Node:
     """A node without a broker, and the service manager that it tells."""
 
@@ -52,6 +61,7 @@ class Node:
         self.directory = config.state_directory(settings, {})
         self.wall = Wall(settings.settings.inputs, settings.line_pins)
         self.onlooker = Onlooker()
+        self.open_factory: Callable[[], Factory] = lambda: self.wall.factory
         self._settings = settings
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="service")
         self.service: Service | None = None
@@ -73,7 +83,7 @@ class Node:
         with notifying(os.environ) as notifier:
             self.service = Service(
                 self._settings,
-                self.wall.factory,
+                self.open_factory,
                 self.directory,
                 environ={},
                 watcher=self.onlooker,
@@ -198,8 +208,8 @@ def test_a_stalled_loop_stops_the_feeding(node: Node) -> None:
     assert node.manager.until(lambda message: message == FED)
 
 
-def test_readings_that_fail_are_no_progress(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sampler that turns and can read no pin at all (the chip is gone) doesn't feed; a new start may find it."""
+def test_a_node_that_can_read_nothing_any_more_tells_it_and_ends(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chip is gone, and a new process may find it: one fault, then a clean end that was fed until then."""
     pin: Any = node.wall.factory.pin(BUTTON)
 
     def fail() -> Any:
@@ -207,15 +217,28 @@ def test_readings_that_fail_are_no_progress(node: Node, monkeypatch: pytest.Monk
 
     node.start()
     node.manager.until(lambda message: message == READY)
-    with monkeypatch.context() as broken:
-        broken.setattr(pin, "_get_state", fail)
-        node.manager.until(lambda message: b"fault F001 (button)" in message)
-        node.manager.take()
-        node.wait_for_heartbeats(2)
-        told = node.manager.take()
+    monkeypatch.setattr(pin, "_get_state", fail)
+    node.manager.until(lambda message: b"fault F001 (button)" in message)
+    told = node.manager.until(lambda message: message == b"STOPPING=1")
 
-    assert FED not in told
-    assert node.manager.until(lambda message: message == FED)
+    assert FED in told
+    assert node.outcome is not None
+    assert node.outcome.result(WAIT_LIMIT_S) is None
+    events = [msgspec.json.decode(row.body) for row in read_log(node.directory)]
+    assert [each for each in events if each.get("fault") == "F001"][1:] == []
+    assert (events[-1]["kind"], events[-1]["reason"]) == ("stopped", "no input can be read")
+
+
+def test_a_node_without_pins_is_ready_and_fed(node: Node) -> None:
+    """READY means that it says how it is. Its watchdog would only end it again and again."""
+    node.open_factory = without_chip
+
+    node.start()
+
+    before = node.manager.until(lambda message: message == READY)
+    fed = [node.manager.until(lambda message: message == FED) for _ in range(4)]
+    assert b"fault F001 (button), fault F003 (buzzer), fault F003 (lamp)" in before[-2]
+    assert len(fed) == 4
 
 
 def test_a_stop_is_told_before_the_goodbye(node: Node) -> None:
