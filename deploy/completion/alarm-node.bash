@@ -5,10 +5,11 @@
 #    source ~/.local/share/bash_completion/alarm-node
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_alarm_node_subparsers=(init run check log simulate demo)
+_shtab_alarm_node_subparsers=(init run outputs-off check log simulate demo)
 
 _shtab_alarm_node_init_option_strings=(-h --help --verbose --config --force --node-id --node-site --node-location --node-state-directory --node-record-mb --node-topic-root --panel-pin-factory --panel-chip --panel-debounce-ms --panel-sample-hz --panel-stuck-s --panel-chatter-presses --button-pin --button-wiring --button-pin-nc --button-name --button-class --button-sound --button-lamp --door-pin --door-wiring --door-pin-nc --door-name --door-mode --door-held-open-s --door-class --door-sound --door-lamp --tamper-pin --tamper-wiring --tamper-pin-nc --reset-pin --reset-wiring --reset-pin-nc --buzzer-pin --buzzer-sound-limit-s --lamp-pin --broker-host --broker-port --broker-ca-file --broker-certificate-file --broker-key-file --broker-username --broker-password-file --broker-insecure --supervision-heartbeat-s --supervision-receipt-s --supervision-receipts --supervision-monitors)
 _shtab_alarm_node_run_option_strings=(-h --help --verbose --config)
+_shtab_alarm_node_outputs_off_option_strings=(-h --help --verbose --config)
 _shtab_alarm_node_check_option_strings=(-h --help --verbose --config)
 _shtab_alarm_node_log_option_strings=(-h --help --verbose --config --json --follow)
 _shtab_alarm_node_simulate_option_strings=(-h --help --verbose --config --held)
@@ -22,6 +23,7 @@ _shtab_alarm_node_init___broker_certificate_file_COMPGEN=_shtab_compgen_files
 _shtab_alarm_node_init___broker_key_file_COMPGEN=_shtab_compgen_files
 _shtab_alarm_node_init___broker_password_file_COMPGEN=_shtab_compgen_files
 _shtab_alarm_node_run___config_COMPGEN=_shtab_compgen_files
+_shtab_alarm_node_outputs_off___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_node_check___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_node_log___config_COMPGEN=_shtab_compgen_files
 _shtab_alarm_node_simulate___config_COMPGEN=_shtab_compgen_files
@@ -40,7 +42,7 @@ _shtab_alarm_node_init___tamper_wiring_choices=(normally-open normally-closed ch
 _shtab_alarm_node_init___reset_wiring_choices=(normally-open normally-closed changeover)
 _shtab_alarm_node_init___broker_insecure_choices=(true false)
 _shtab_alarm_node_init___supervision_receipts_choices=(required none)
-_shtab_alarm_node_pos_0_choices=(init run check log simulate demo)
+_shtab_alarm_node_pos_0_choices=(init run outputs-off check log simulate demo)
 
 _shtab_alarm_node_init__h_nargs=0
 _shtab_alarm_node_init___help_nargs=0
@@ -49,6 +51,9 @@ _shtab_alarm_node_init___force_nargs=0
 _shtab_alarm_node_run__h_nargs=0
 _shtab_alarm_node_run___help_nargs=0
 _shtab_alarm_node_run___verbose_nargs=0
+_shtab_alarm_node_outputs_off__h_nargs=0
+_shtab_alarm_node_outputs_off___help_nargs=0
+_shtab_alarm_node_outputs_off___verbose_nargs=0
 _shtab_alarm_node_check__h_nargs=0
 _shtab_alarm_node_check___help_nargs=0
 _shtab_alarm_node_check___verbose_nargs=0

@@ -50,7 +50,7 @@ function _shtab_alarm_node_using
   test "$_shtab_alarm_node_cmdpath" = "$argv"
 end
 
-set -g _shtab_alarm_node_commands init run check log simulate demo
+set -g _shtab_alarm_node_commands init run outputs-off check log simulate demo
 set -g _shtab_alarm_node_opts_with_value --broker-ca-file --broker-certificate-file --broker-host --broker-insecure --broker-key-file --broker-password-file --broker-port --broker-username --button-class --button-lamp --button-name --button-pin --button-pin-nc --button-sound --button-wiring --buzzer-pin --buzzer-sound-limit-s --config --door-class --door-held-open-s --door-lamp --door-mode --door-name --door-pin --door-pin-nc --door-sound --door-wiring --held --lamp-pin --node-id --node-location --node-record-mb --node-site --node-state-directory --node-topic-root --panel-chatter-presses --panel-chip --panel-debounce-ms --panel-pin-factory --panel-sample-hz --panel-stuck-s --reset-pin --reset-pin-nc --reset-wiring --supervision-heartbeat-s --supervision-monitors --supervision-receipt-s --supervision-receipts --tamper-pin --tamper-pin-nc --tamper-wiring
 
 complete -c alarm-node -e
@@ -116,6 +116,10 @@ complete -c alarm-node -n '_shtab_alarm_node_using; and test $_shtab_alarm_node_
 complete -c alarm-node -n '_shtab_alarm_node_using run' -s h -l help -d 'show this help message and exit'
 complete -c alarm-node -n '_shtab_alarm_node_using run' -l verbose -d 'log more details'
 complete -c alarm-node -n '_shtab_alarm_node_using run' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/alarm-node/node.toml'
+complete -c alarm-node -n '_shtab_alarm_node_using; and test $_shtab_alarm_node_npos -eq 0' -a outputs-off -d 'switch buzzer and lamp off after the node has ended; systemd does this'
+complete -c alarm-node -n '_shtab_alarm_node_using outputs-off' -s h -l help -d 'show this help message and exit'
+complete -c alarm-node -n '_shtab_alarm_node_using outputs-off' -l verbose -d 'log more details'
+complete -c alarm-node -n '_shtab_alarm_node_using outputs-off' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/alarm-node/node.toml'
 complete -c alarm-node -n '_shtab_alarm_node_using; and test $_shtab_alarm_node_npos -eq 0' -a check -d 'find what doesn'"'"'t work; one line for each finding, with what to do'
 complete -c alarm-node -n '_shtab_alarm_node_using check' -s h -l help -d 'show this help message and exit'
 complete -c alarm-node -n '_shtab_alarm_node_using check' -l verbose -d 'log more details'

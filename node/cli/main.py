@@ -57,6 +57,9 @@ def parser() -> argparse.ArgumentParser:
     with_config(init)
     _with_keys(init)
     with_config(add("run", _run, "run the node; systemd does this"))
+    with_config(
+        add("outputs-off", _outputs_off, "switch buzzer and lamp off after the node has ended; systemd does this")
+    )
     with_config(add("check", _check, "find what doesn't work; one line for each finding, with what to do"))
     log = add("log", _log, "show the recorded events, newest last")
     with_config(log)
@@ -104,13 +107,22 @@ def _ask(prompt: str) -> str:
 def _run(parsed: argparse.Namespace) -> int:
     systemd.outlast_hangups()
     # Imported here, as below, so that `check` and `log` don't wait for imports that only the service needs.
-    from node.io.panel.pin_factory import open_factory  # noqa: PLC0415
+    from node.io.panel import last_outputs, pin_factory  # noqa: PLC0415
     from node.service.loop import Service  # noqa: PLC0415
 
     with systemd.notifying(os.environ) as notifier:
+        # Before anything else can fail: a lamp that still says "somebody is coming" must not do so over a dead node.
+        last_outputs.switch_off(last_good.where(parsed.config, os.environ).parent)
         settings = _load(parsed.config)
         directory = config.state_directory(settings, os.environ)
-        service = Service(settings, partial(open_factory, settings), directory, environ=os.environ, notifier=notifier)
+        service = Service(
+            settings,
+            partial(pin_factory.open_factory, settings),
+            directory,
+            environ=os.environ,
+            notifier=notifier,
+            note_outputs=partial(last_outputs.remember, directory, pin_factory.labels(settings)),
+        )
         stop_on_signals(service.stop)
         service.run()
     return 0
@@ -124,6 +136,13 @@ def _load(path: Path) -> config.Config:
     if problems:
         log.error("the node runs with its last good configuration: correct the lines above")
     return settings
+
+
+def _outputs_off(parsed: argparse.Namespace) -> int:
+    from node.io.panel import last_outputs  # noqa: PLC0415
+
+    last_outputs.switch_off(last_good.where(parsed.config, os.environ).parent)
+    return 0
 
 
 def _check(parsed: argparse.Namespace) -> int:

@@ -1,11 +1,13 @@
 """Looks at node.toml while the node runs, and makes it the last good one once the node is ready with it.
 
+It also notes which pins are outputs, so that they can be switched off without a configuration.
+
 Everything here may wait for the disk, so it happens on a thread of its own, ``files``.
 """
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from node import config
@@ -21,6 +23,7 @@ class ConfigurationWatch:
     """Watches the file of ``running``, the configuration in use; its last good copy lies in ``directory``.
 
     ``put`` gets a ConfigurationSeen when it has changed whether the file can be used. ``clock`` is monotonic seconds.
+    ``note_outputs`` notes these pins on the disk, or raises OSError.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class ConfigurationWatch:
         *,
         put: Callable[[Event], None],
         clock: Callable[[], float],
+        note_outputs: Callable[[Sequence[int]], None] = lambda pins: None,
         period_s: float = LOOK_S,
     ) -> None:
         self._running = running
@@ -39,6 +43,10 @@ class ConfigurationWatch:
         self._period_s = period_s
         self._problem_of_file = config.watch(running.path)
         self._problem = ""
+        self._note_outputs = note_outputs
+        self._outputs: Sequence[int] = ()
+        self._noted: Sequence[int] = ()
+        self._noting_fails = False
         self._to_keep: config.Config | None = None
         self._keeping_fails = False
         self._ending = False
@@ -54,6 +62,11 @@ class ConfigurationWatch:
         self._to_keep = self._running
         self._wake.set()
 
+    def drives(self, outputs: Sequence[int]) -> None:
+        """The node drives these pins: note that. Doesn't wait for the disk."""
+        self._outputs = outputs
+        self._wake.set()
+
     def stop(self, timeout_s: float) -> None:
         """End; a thread that hangs is left behind."""
         self._ending = True
@@ -64,6 +77,7 @@ class ConfigurationWatch:
     def _run(self) -> None:
         while not self._ending:
             try:
+                self._note()
                 self._look()
                 self._keep()
             except Exception:
@@ -94,3 +108,16 @@ class ConfigurationWatch:
             self._keeping_fails = True
         else:
             self._to_keep, self._keeping_fails = None, False
+
+    def _note(self) -> None:
+        outputs = self._outputs
+        if outputs == self._noted:
+            return
+        try:
+            self._note_outputs(outputs)
+        except OSError as error:
+            if not self._noting_fails:
+                log.warning("no note of the outputs in %s: %s", self._directory, error.strerror)
+            self._noting_fails = True
+        else:
+            self._noted, self._noting_fails = outputs, False

@@ -36,7 +36,7 @@ import logging
 import queue
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, assert_never
@@ -82,6 +82,7 @@ class Service:
     """A whole node, from its pins to its brokers.
 
     ``open_factory`` opens the pin factory; ``directory`` is the state directory. The caller owns ``notifier``.
+    ``note_outputs`` notes on the disk which pins are outputs, or raises OSError.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Service:
         watcher: Watcher | None = None,
         notifier: systemd.Notifier | None = None,
         clocks: Clocks | None = None,
+        note_outputs: Callable[[Sequence[int]], None] = lambda pins: None,
     ) -> None:
         self.boot = secrets.token_hex(4)
         self._clocks = clocks or Clocks()
@@ -140,7 +142,9 @@ class Service:
             clock=self._clocks.monotonic,
             networked=any(not is_loopback(broker.host) for broker in settings.brokers),
         )
-        self._configuration = ConfigurationWatch(settings, directory, put=self._queue.put, clock=self._clocks.monotonic)
+        self._configuration = ConfigurationWatch(
+            settings, directory, put=self._queue.put, clock=self._clocks.monotonic, note_outputs=note_outputs
+        )
         self._publisher = Publisher(
             self._wire, self._record, self.links, self._kernel_boot, self._health.newest, self._clocks.monotonic
         )
@@ -215,6 +219,8 @@ class Service:
         elif isinstance(event, ev.LevelsRead):
             self._panel.decided()
             self._feed.sampled()
+        elif isinstance(event, ev.OutputRecovered):
+            self._configuration.drives(self._panel.driven)
         self._notify_manager()
 
     def _notify_manager(self) -> None:
@@ -290,6 +296,7 @@ class Service:
 
     def _begin(self) -> None:
         self._panel.start()
+        self._configuration.drives(self._panel.driven)
         self.links.start()
 
     def _close_links(self) -> None:

@@ -16,7 +16,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 FISH = 'source $argv[1]; complete -C "$argv[2..]"'
 PROGRAMS = {
-    "alarm-node": ["check", "demo", "init", "log", "run", "simulate"],
+    "alarm-node": ["check", "demo", "init", "log", "outputs-off", "run", "simulate"],
     "alarm-monitor": [
         "acknowledge",
         "check",

@@ -156,6 +156,11 @@ def test_the_unit_keeps_what_the_node_relies_on(name: str, value: str) -> None:
     assert settings(UNIT)[name] == [value]
 
 
+def test_buzzer_and_lamp_are_off_after_each_end() -> None:
+    """Its failure fails nothing: the service is started again all the same."""
+    assert settings(UNIT)["ExecStopPost"] == ["-/usr/lib/alarm-node/bin/alarm-node outputs-off"]
+
+
 def test_the_pins_may_be_on_a_chip_of_any_number() -> None:
     """A chip of a Raspberry Pi has a number up to 13, and a driver that is loaded anew the next free one."""
     bound = {path for line in settings(UNIT)["BindPaths"] for path in line.split()}

@@ -15,7 +15,7 @@ from typing import Any
 
 from node import config
 from node.cli.check.broker_check import try_broker
-from node.cli.check.pin_check import called, try_pins
+from node.cli.check.pin_check import called, look_at_kernel, try_pins
 from node.config import last_good
 from node.config.brokers import files, why_unusable
 from node.core.model import Step
@@ -70,10 +70,12 @@ def examine(
     if running:
         yield from _ask_service(settings, status_file.directory(directory, environ))
         yield from _look_at_rights(settings)
+        yield from look_at_kernel(settings)
         return
     yield CheckResult(False, "the service doesn't run: a press does nothing", "start it: systemctl start alarm-node")
     yield _try_directory(directory)
     yield from try_pins(settings, make_factory)
+    yield from look_at_kernel(settings)
     yield from _look_at_files(settings)
     yield from _look_at_rights(settings)
     for broker in settings.brokers:

@@ -12,7 +12,7 @@ from node.core import events as ev
 from node.core.line import ContactState
 from node.core.settings import InputSettings, Role
 from node.errors.faults import INPUT_UNREADABLE, OUTPUT_FAILED, WIRE_FAULTY, FaultKind
-from node.io.panel import Panel
+from node.io.panel import Panel, last_outputs, pin_factory
 from node.io.terminal.check_result import CheckResult
 
 LEVELS_S = 2.0
@@ -42,6 +42,17 @@ def try_pins(settings: config.Config, make_factory: Callable[[config.Config], An
             yield _unusable(f"{name} (pin {pin})", OUTPUT_FAILED, panel.problems[pin])
     for each in settings.settings.inputs:
         yield _look_at_input(each, settings.line_pins, levels, panel.problems)
+
+
+def look_at_kernel(settings: config.Config) -> Iterator[CheckResult]:
+    """Whether buzzer and lamp stay as they are when the node is killed, until it runs again (HAZARDS.md H40)."""
+    if last_outputs.are_kept(pin_factory.labels(settings)):
+        yield CheckResult(
+            False,
+            "this kernel leaves buzzer and lamp as they are while no program drives them: after a crash of the node "
+            "they may sound and shine on",
+            "add the line dtparam=strict_gpiod to /boot/firmware/config.txt, and restart the machine",
+        )
 
 
 def called(kind: str, name: str) -> str:

@@ -108,6 +108,11 @@ class Panel:
         """Why no pin at all can be used; None if that isn't so."""
         return self._claims.unusable
 
+    @property
+    def driven(self) -> tuple[int, ...]:
+        """The pins of the outputs that are claimed."""
+        return tuple(each.number for each in self._outputs.values() if each.is_claimed)
+
     def start(self) -> None:
         """Claim the pins, outputs first and off; then listen, sample (the first time at once) and play.
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from gpiozero import Factory, PinUnknownPi
 
@@ -26,8 +27,20 @@ def open_factory(settings: Config) -> Factory:
     return _open_lgpio() if settings.pin_factory == "lgpio" else _open_gpiod(settings)
 
 
-def find_chip(labels: Sequence[str]) -> Path:
-    """The device of the GPIO chip with one of these labels. Its number differs from kernel to kernel (HAZARDS.md H7).
+class Chip(NamedTuple):
+    """A GPIO chip of this machine: its device, and the label by which its driver calls it."""
+
+    device: Path
+    label: str
+
+
+def labels(settings: Config) -> tuple[str, ...]:
+    """Which labels the chip with the pins may have."""
+    return PI_LABELS if settings.chip is None else (settings.chip,)
+
+
+def find_chip(wanted: Sequence[str]) -> Chip:
+    """The GPIO chip with one of these labels. Its number differs from kernel to kernel (HAZARDS.md H7).
 
     Raises PanelError if there is none.
     """
@@ -42,13 +55,13 @@ def find_chip(labels: Sequence[str]) -> Path:
         except OSError as error:
             problem = error
         else:
-            if label in labels:
-                return device
+            if label in wanted:
+                return Chip(device, label)
             found.append(label)
     if not found:
         raise _chip_error(problem)
     raise PanelError(
-        f"no GPIO chip of this machine is labelled {' or '.join(labels)} (there is {', '.join(found)})",
+        f"no GPIO chip of this machine is labelled {' or '.join(wanted)} (there is {', '.join(found)})",
         f'name the one with the pins under [panel] in node.toml, for example chip = "{found[0]}"',
     )
 
@@ -63,11 +76,11 @@ def _open_gpiod(settings: Config) -> Factory:
         from node.io.panel.gpiod_factory import GPIODFactory  # noqa: PLC0415 - a machine without pins has no use for it
     except ImportError as problem:
         raise PanelError(f"gpiod can't be loaded ({problem})", "install alarm-node anew") from problem
-    chip = find_chip(PI_LABELS if settings.chip is None else (settings.chip,))
+    chip = find_chip(labels(settings))
     names = {pin: line.partition(".")[0] for line, pin in settings.line_pins.items()}
     names |= {settings.lamp_pin: "lamp"} | ({} if settings.buzzer_pin is None else {settings.buzzer_pin: "buzzer"})
     try:
-        return GPIODFactory(str(chip), _PROGRAM, names)
+        return GPIODFactory(str(chip.device), _PROGRAM, names)
     except OSError as problem:
         raise _chip_error(problem) from problem
 

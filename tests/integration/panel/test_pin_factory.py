@@ -13,7 +13,7 @@ from gpiozero import DigitalOutputDevice, InputDevice, PinUnknownPi
 from node import config
 from node.errors import PanelError
 from node.io.panel import pin_factory
-from node.io.panel.pin_factory import PI_LABELS, open_factory
+from node.io.panel.pin_factory import PI_LABELS, Chip, open_factory
 from tests.support.gpio_kernel import FakeChip, Kernel, standing_in
 from tests.support.node import write_config
 
@@ -137,7 +137,7 @@ def test_a_chip_that_goes_while_it_is_opened_is_an_error_of_ours(
     chip = plug(kernel, tmp_path, 0)
     find = pin_factory.find_chip
 
-    def find_and_lose(labels: tuple[str, ...]) -> Path:
+    def find_and_lose(labels: tuple[str, ...]) -> Chip:
         found = find(labels)
         chip.removed = True
         return found

@@ -3,7 +3,7 @@
 import logging
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,10 +26,21 @@ class Watched:
         self.good = self.path.read_bytes()
         self.state = directory / "state"
         self.copy = self.state / last_good.NAME
+        self.noted: list[tuple[int, ...]] = []
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.watch = ConfigurationWatch(
-            config.load(self.path), self.state, put=self.events.put, clock=time.monotonic, period_s=OFTEN_S
+            config.load(self.path),
+            self.state,
+            put=self.events.put,
+            clock=time.monotonic,
+            note_outputs=self.note,
+            period_s=OFTEN_S,
         )
+
+    def note(self, pins: Sequence[int]) -> None:
+        """These pins are outputs."""
+        (self.state / "noted").touch()
+        self.noted.append(tuple(pins))
 
     def write(self, content: bytes) -> None:
         """The file has this content from now on; nobody sees a half of it."""
@@ -94,6 +105,23 @@ def test_a_copy_that_cannot_be_written_is_tried_again(watched: Watched, caplog: 
     wait_until(watched.copy.exists)
 
     assert caplog.text.count("no copy of node.toml") == 1
+
+
+def test_outputs_that_cannot_be_noted_are_tried_again(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
+    """A line in the log, and no more, until they can; the same pins aren't noted again."""
+    watched.state.rmdir()
+    watched.watch.drives((22, 23))
+    wait_until(lambda: "no note of the outputs" in caplog.text)
+    watched.write(b"no TOML")
+    watched.expect(f"{watched.path}: isn't TOML")
+
+    watched.state.mkdir()
+    wait_until((watched.state / "noted").exists)
+    watched.write(watched.good)
+    watched.expect("")
+
+    assert caplog.text.count("no note of the outputs") == 1
+    assert watched.noted == [(22, 23)]
 
 
 def test_a_watch_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """What feeds the watchdog of a whole node, and what doesn't keep it from being fed."""
 
 import os
+import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from gpiozero import Factory
+from gpiozero import DigitalOutputDevice, Factory
 
 from node import config
 from node.core.model import Step
@@ -28,7 +29,7 @@ from tests.support.node import wait_until, write_config
 
 WAIT_LIMIT_S = 20.0
 WATCHDOG_S = 1.0
-BUTTON = 17
+BUTTON, BUZZER, LAMP = 17, 22, 23
 FED = b"WATCHDOG=1"
 READY = b"READY=1"
 
@@ -61,6 +62,7 @@ class Node:
         self.directory = config.state_directory(settings, {})
         self.wall = Wall(settings.settings.inputs, settings.line_pins)
         self.onlooker = Onlooker()
+        self.noted: queue.SimpleQueue[Sequence[int]] = queue.SimpleQueue()
         self.open_factory: Callable[[], Factory] = lambda: self.wall.factory
         self._settings = settings
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="service")
@@ -88,6 +90,7 @@ class Node:
                 environ={},
                 watcher=self.onlooker,
                 notifier=notifier,
+                note_outputs=self.noted.put,
             )
             self.service.run()
 
@@ -239,6 +242,18 @@ def test_a_node_without_pins_is_ready_and_fed(node: Node) -> None:
     fed = [node.manager.until(lambda message: message == FED) for _ in range(4)]
     assert b"fault F001 (button), fault F003 (buzzer), fault F003 (lamp)" in before[-2]
     assert len(fed) == 4
+
+
+def test_the_outputs_that_are_claimed_are_noted(node: Node) -> None:
+    """As soon as each is: whatever ends the node from then on, they can be switched off."""
+    with DigitalOutputDevice(BUZZER, pin_factory=node.wall.factory):
+        node.start()
+        node.manager.until(lambda message: b"fault F003 (buzzer)" in message)
+        first = node.noted.get(timeout=WAIT_LIMIT_S)
+    node.manager.until(lambda message: message.startswith(b"STATUS=ready") and b"F003" not in message)
+    second = node.noted.get(timeout=WAIT_LIMIT_S)
+
+    assert (list(first), list(second)) == ([LAMP], [BUZZER, LAMP])
 
 
 def test_a_stop_is_told_before_the_goodbye(node: Node) -> None:
