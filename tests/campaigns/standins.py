@@ -41,6 +41,7 @@ class Panel:
     def __init__(
         self, _factory: object, lines: Any, *_: object, put: Callable[[ev.Event], None], clock: VirtualClock, **__: Any
     ) -> None:
+        self.driven = ()
         self.levels: dict[str, bool | None] = dict.fromkeys(lines, True)
         self.requests: list[float] = []
         self._put, self._clock = put, clock

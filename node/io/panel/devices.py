@@ -112,7 +112,7 @@ class Line:
         count = self._dropped - self._reported
         if count and self._queue.put(EdgesDropped(at, self.name, count)):
             self._reported += count
-        lost = getattr(self._pin, "edges_lost", 0) - self._lost  # not every factory can tell
+        lost = getattr(self._pin, "edges_dropped", 0) - self._lost  # not every factory can tell
         if lost and self._queue.put(EdgesLost(at, self.name, lost)):
             self._lost += lost
 

@@ -9,7 +9,7 @@ Rules:
 3. A line that can't be had is left out of the request: whoever uses it gets the error, which names the line's holder.
    A line that is added later is first tried alone, so that the inputs that work aren't let go for nothing.
 4. Edges carry the kernel's time stamp (CLOCK_MONOTONIC, as ``time.monotonic``). The kernel numbers the edges of each
-   line: ``GPIODPin.edges_lost`` counts those that it dropped before they were read.
+   line: ``GPIODPin.edges_dropped`` counts those that it dropped before they were read.
 5. When the chip has gone, the thread leaves its descriptor alone (it would be ready for ever), and reading raises.
 
 The thread ``gpio`` waits for edges and calls the pins' callbacks. An exception of a callback is logged, once for each

@@ -32,7 +32,7 @@ class GPIODPin(LocalPiPin):  # type: ignore[misc] # gpiozero has no types
 
     def __init__(self, factory: Any, info: PinInfo) -> None:
         super().__init__(factory, info)
-        self.edges_lost = 0
+        self.edges_dropped = 0
         """Edges that the kernel dropped before they were read, since this pin was made."""
         self._pull = "floating"
         self._edges = "both"
@@ -72,7 +72,7 @@ class GPIODPin(LocalPiPin):  # type: ignore[misc] # gpiozero has no types
 
     def count(self, event: gpiod.EdgeEvent) -> None:
         """Count the edges that are missing before this one."""
-        self.edges_lost += event.line_seqno - self._seqno - 1
+        self.edges_dropped += event.line_seqno - self._seqno - 1
         self._seqno = event.line_seqno
 
     def tell(self, event: gpiod.EdgeEvent) -> None:

@@ -132,8 +132,8 @@ def test_edges_that_the_kernel_dropped_are_counted(factory: GPIODFactory, chip: 
     goes_on.set()
     door.next()
 
-    assert button.pin.edges_lost == 8  # seven, and one for which the door's edge had no room
-    assert door.pin.edges_lost == 0
+    assert button.pin.edges_dropped == 8  # seven, and one for which the door's edge had no room
+    assert door.pin.edges_dropped == 0
     assert heard.qsize() == EVENTS_MAX
 
 
@@ -150,7 +150,7 @@ def test_a_new_request_begins_its_numbers_anew(factory: GPIODFactory, chip: Fake
     chip.drive(DOOR, False)
     door.next()
 
-    assert (button.pin.edges_lost, door.pin.edges_lost) == (0, 0)
+    assert (button.pin.edges_dropped, door.pin.edges_dropped) == (0, 0)
     assert [set(each.lines) for each in chip.asked] == [{BUTTON}, {DOOR}, {BUTTON, DOOR}]  # the new one alone first
 
 
