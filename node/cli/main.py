@@ -146,10 +146,11 @@ def _outputs_off(parsed: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> int:
-    from node.cli.check.node_check import examine  # noqa: PLC0415
+    from node.cli.check.node_check import Installed, examine  # noqa: PLC0415
 
     logging.getLogger("node").setLevel(logging.ERROR)
-    return print_results(examine(parsed.config, os.environ))
+    installed = Installed() if parsed.config == DEFAULT_CONFIG else None
+    return print_results(examine(parsed.config, os.environ, installed=installed))
 
 
 def _log(parsed: argparse.Namespace) -> int:

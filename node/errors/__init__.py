@@ -26,6 +26,12 @@ class AlarmNodeError(Exception):
         self.text = text
         self.next_step = next_step
 
+    @property
+    def with_first_problem(self) -> str:
+        """The error on one line that also tells the first of its problems, for a place with room for no more."""
+        text = f"{self.text}: {self.problems[0]}" if self.problems else self.text
+        return f"{self.code} {text}. Next: {self.next_step}."
+
 
 ERRORS[AlarmNodeError.code] = AlarmNodeError
 

@@ -155,7 +155,10 @@ def notifying(environ: Mapping[str, str]) -> Iterator[Notifier]:
     try:
         yield notifier
     except AlarmNodeError as error:
-        notifier.status(str(error))
+        notifier.status(error.with_first_problem)
+        raise
+    except Exception as error:
+        notifier.status(f"ended by {type(error).__name__}: {error}. Next: look at the log.")
         raise
     finally:
         notifier.close()

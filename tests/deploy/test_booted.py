@@ -106,6 +106,23 @@ show Result >/told/result
 systemctl show --property=RuntimeWatchdogUSec --value >/told/hardware
 systemd-analyze security --no-pager --threshold=15 alarm-node >/told/security && touch /told/secure
 journalctl --unit=alarm-node --output=json >/told/journal
+ends_again() {
+    systemctl daemon-reload
+    systemctl start --no-block alarm-node
+    until_is NRestarts '[1-9]*'
+    until_is SubState auto-restart
+    systemctl status --no-pager alarm-node >/told/$1-status
+    alarm-node check >/told/$1-check
+    systemctl stop alarm-node
+}
+cd /etc/systemd/system/alarm-node.service.d
+printf '[Service]\\nLoadCredential=lost:/nowhere\\n' >lost.conf
+chmod 600 /etc/alarm-node/node.toml
+ends_again secret
+rm lost.conf /var/lib/alarm-node/last-good.toml
+chmod 644 /etc/alarm-node/node.toml
+sed -i 's/pin = 17/pin = 99/' /etc/alarm-node/node.toml
+ends_again refused
 poweroff
 """
 
@@ -208,6 +225,24 @@ def test_a_secret_that_systemd_finds_nowhere_is_a_fault_of_its_broker(told: Path
     (fault,) = {line["ALARM_SUBJECT"] for line in journal(told) if line.get("ALARM_FAULT") == "F026"}
 
     assert fault == "127.0.0.1:1884"
+
+
+def test_a_node_that_systemd_cannot_prepare_is_explained(told: Path) -> None:
+    """By the doctor: nobody else knows of it. It also looks with the account's eyes, though root calls it."""
+    check = text(told, "secret-check")
+
+    assert "a press does nothing; it ended, and will again: systemd couldn't prepare it: 243/CREDENTIALS" in check
+    assert "/etc/alarm-node/node.toml can't be read by the service's account, alarm-node" in check
+    assert "start it:" not in check
+
+
+def test_a_first_configuration_that_is_refused_is_explained(told: Path) -> None:
+    """`systemctl status` tells the first problem itself, and so does the doctor."""
+    problem = "/etc/alarm-node/node.toml: [[button]] 1 pin = 99: must be a BCM number"
+
+    assert f'Status: "E001 /etc/alarm-node/node.toml has 1 problem: {problem}' in text(told, "refused-status")
+    assert f"FINDING {problem}" in text(told, "refused-check")
+    assert "it ended, and will again: E001 /etc/alarm-node/node.toml has 1 problem" in text(told, "refused-check")
 
 
 def test_the_hardening_lets_the_node_work(told: Path) -> None:

@@ -5,22 +5,24 @@ node's id would end the service's session at the broker. Otherwise it tries pins
 releases them again.
 """
 
-import secrets
-import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from node import config
+from node.cli.check import service_manager
 from node.cli.check.broker_check import try_broker
+from node.cli.check.file_check import is_handed_over, look_at_access, look_at_content, look_at_rights, try_directory
 from node.cli.check.pin_check import called, look_at_kernel, try_pins
+from node.cli.check.service_account import ACCOUNT, Account
+from node.cli.check.service_manager import State, Told
 from node.config import last_good
-from node.config.brokers import files, why_unusable
+from node.config.brokers import files
 from node.core.model import Step
 from node.errors import ConfigError
-from node.errors.faults import BROKER_UNREACHABLE, CREDENTIALS_UNUSABLE, RECORD_FAILED
+from node.errors.faults import BROKER_UNREACHABLE, CREDENTIALS_UNUSABLE
 from node.io import health
 from node.io.mqtt.login.credentials import Credentials
 from node.io.panel.pin_factory import open_factory
@@ -41,17 +43,32 @@ _CALLS: Mapping[Step, tuple[bool, str, str]] = {
 }
 """The finding about an open call by its step, and what to do. At any other step nobody was told yet."""
 
-_SECRETS = ("key_file", "password_file")
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """How the node runs on this machine: by this unit of systemd, as this account."""
+
+    unit: str = "alarm-node.service"
+    account: Account = ACCOUNT
 
 
 def examine(
-    path: Path, environ: Mapping[str, str], make_factory: Callable[[config.Config], Any] = open_factory
+    path: Path,
+    environ: Mapping[str, str],
+    make_factory: Callable[[config.Config], Any] = open_factory,
+    installed: Installed | None = None,
 ) -> Iterator[CheckResult]:
-    """Every finding about the node that this file describes, each as soon as it is known."""
+    """Every finding about the node that this file describes, each as soon as it is known.
+
+    ``installed``: it is the file of the installed service; None: of a trial that somebody starts by hand.
+    """
     try:
         settings, problems = last_good.load(path, environ)
     except ConfigError as error:
         yield from _about_file(path, error.problems)
+        ended = _manager(installed)
+        if ended.state is State.RESTARTING:
+            yield from _about_end(ended)
         return
     yield from _about_file(path, problems)
     if problems:
@@ -67,20 +84,48 @@ def examine(
     except OSError as error:
         yield CheckResult(None, f"{directory}: {error.strerror}", "run this as root or as the service's user")
         return
-    if running:
+    account = None if installed is None else installed.account
+    told = Told(State.RUNNING) if running else _manager(installed)
+    if told.state is State.RUNNING:
         yield from _ask_service(settings, status_file.directory(directory, environ))
-        yield from _look_at_rights(settings)
+        yield from look_at_access(settings, directory, account)
+        yield from look_at_rights(settings)
         yield from look_at_kernel(settings)
         return
-    yield CheckResult(False, "the service doesn't run: a press does nothing", "start it: systemctl start alarm-node")
-    yield _try_directory(directory)
-    yield from try_pins(settings, make_factory)
+    yield from _about_end(told)
+    yield try_directory(directory)
+    if told.state is State.STOPPED:
+        yield from try_pins(settings, make_factory)
     yield from look_at_kernel(settings)
-    yield from _look_at_files(settings)
-    yield from _look_at_rights(settings)
+    yield from look_at_access(settings, directory, account)
+    yield from look_at_content(settings)
+    yield from look_at_rights(settings)
+    if told.state is not State.STOPPED:
+        text = "pins and brokers aren't tried: systemd starts the service again, which needs them"
+        yield CheckResult(None, text, "to have them tried, stop it first: systemctl stop alarm-node")
+        return
     for broker in settings.brokers:
-        if all(path.is_absolute() for path in files(broker).values()):
+        if not any(map(is_handed_over, files(broker).values())):
             yield from try_broker(settings, broker)
+
+
+def _manager(installed: Installed | None) -> Told:
+    return service_manager.ask(None if installed is None else installed.unit)
+
+
+def _about_end(told: Told) -> Iterator[CheckResult]:
+    """That the service doesn't run, and why."""
+    match told.state:
+        case State.STOPPED:
+            text = "the service doesn't run: a press does nothing"
+            yield CheckResult(False, text, "start it: systemctl start alarm-node")
+        case State.STARTING:
+            yield CheckResult(None, "the service is starting", "wait 10 s and try again")
+        case State.RESTARTING:
+            text = f"the service doesn't run: a press does nothing; it ended, and will again: {told.last_end}"
+            yield CheckResult(False, text, told.next_step)
+        case State.RUNNING:
+            pass
 
 
 def _about_file(path: Path, problems: Sequence[str]) -> Iterator[CheckResult]:
@@ -137,7 +182,7 @@ def _about_call(call: status_file.Call) -> CheckResult:
 def _name_file(settings: config.Config, name: str) -> Iterator[CheckResult]:
     """Which file of this broker can't be used; files that systemd passes to the service can't be checked from here."""
     for broker in settings.brokers:
-        if broker.name == name and all(path.is_absolute() for path in files(broker).values()):
+        if broker.name == name and not any(map(is_handed_over, files(broker).values())):
             credentials = Credentials(name, broker.tls, broker.login)
             credentials.look()
             if credentials.problem:
@@ -157,42 +202,3 @@ def _word(settings: config.Config, where: Path) -> status_file.Status | None:
         if found is not None and found.heartbeat.get("node") != settings.node:
             return None
     return found
-
-
-def _try_directory(directory: Path) -> CheckResult:
-    """If it is missing, try its parent: a directory made by the doctor wouldn't belong to the service."""
-    try:
-        nearest = next(each for each in (directory, *directory.parents) if each.exists())
-        probe = nearest / f".probe-{secrets.token_hex(4)}"
-        probe.write_bytes(b"probe")
-        probe.unlink()
-    except OSError as error:
-        reason = f"{error.strerror}: {RECORD_FAILED.text}"
-        return CheckResult(False, f"{directory}: {reason}", RECORD_FAILED.next_step)
-    return CheckResult(True, f"{directory} can be written")
-
-
-def _look_at_files(settings: config.Config) -> Iterator[CheckResult]:
-    """Whether the files that brokers name can be read; errors in their content show when the broker is tried."""
-    for broker in settings.brokers:
-        for key, path in files(broker).items():
-            about = f"broker {broker.name}: {key}"
-            if not path.is_absolute():
-                text = f"{about} is a bare name: systemd hands the file to the service, and to nobody else"
-                yield CheckResult(None, text, "start the service, then check again: it says itself what it can't use")
-            elif problem := why_unusable(key, path):
-                yield CheckResult(
-                    False, f"{about} {problem}", "correct it, or run this as root or as the service's user"
-                )
-
-
-def _look_at_rights(settings: config.Config) -> Iterator[CheckResult]:
-    """Who else may read files that only the node may read."""
-    for broker in settings.brokers:
-        for key, path in files(broker).items():
-            if key not in _SECRETS:
-                continue
-            with suppress(OSError):
-                if path.stat().st_mode & stat.S_IROTH:
-                    text = f"broker {broker.name}: every account of this machine may read {key} {path}"
-                    yield CheckResult(False, text, f"take that right away: chmod o-rwx {path}")

@@ -124,8 +124,7 @@ def test_a_file_that_systemd_hands_over_cannot_be_told(tmp_path: Path, secure: B
 
     assert found.ok is None
     assert found.text == (
-        f"broker {LOOPBACK}:{secure.tls_port}: ca_file is a bare name: systemd hands the file to the service, and to "
-        "nobody else"
+        f"broker {LOOPBACK}:{secure.tls_port}: ca_file is a file that systemd hands to the service, and to nobody else"
     )
     assert found.next_step.startswith("start the service")
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from systemd import journal
 
-from node.errors import PanelError
+from node.errors import ConfigError, PanelError
 from node.io import systemd
 from node.io.systemd import Feed, Notifier, Unhurried, leads_to_journal, logging_to, notifying, why_unarmed
 from tests.support.manager import Manager
@@ -76,6 +76,23 @@ def test_a_failed_start_is_told_with_its_next_step(manager: Manager) -> None:
         raise PanelError("pin 17 can't be used", "give another")
 
     assert manager.take() == [b"STATUS=E002 pin 17 can't be used. Next: give another."]
+
+
+def test_a_refused_configuration_is_told_with_its_first_problem(manager: Manager) -> None:
+    """There is room for one line."""
+    with pytest.raises(ConfigError), notifying(os.environ):
+        raise ConfigError(("node.toml: [lamp] is missing", "node.toml: [node] is missing"), "node.toml")
+
+    (status,) = manager.take()
+    assert status.startswith(b"STATUS=E001 node.toml has 2 problems: node.toml: [lamp] is missing. Next: correct ")
+
+
+def test_an_end_that_nobody_expected_is_told(manager: Manager) -> None:
+    """With its name; the log has the rest."""
+    with pytest.raises(ZeroDivisionError), notifying(os.environ):
+        _ = 1 / 0
+
+    assert manager.take() == [b"STATUS=ended by ZeroDivisionError: division by zero. Next: look at the log."]
 
 
 def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
