@@ -165,7 +165,7 @@ class Settings:
     """All settings of the core. Durations are in seconds; ``links`` are the brokers' names ("host:port").
 
     ``insecure_links`` are those that are reached in plain text over a network. ``refused``: what is wrong with
-    node.toml, if these are the settings of the last good one instead.
+    node.toml, if these are the settings of the last good one instead. ``safe_mode``: they are simplified after crashes.
     """
 
     inputs: tuple[InputSettings, ...]
@@ -181,6 +181,7 @@ class Settings:
     has_buzzer: bool = True
     insecure_links: tuple[str, ...] = ()
     refused: str = ""
+    safe_mode: bool = False
 
     def input(self, name: str) -> InputSettings:
         """The input of this name; KeyError where there is none."""

@@ -38,6 +38,7 @@ from node.errors.faults import (
     PLAIN_TEXT,
     PUBLISH_REFUSED,
     RECORD_FAILED,
+    SAFE_MODE,
     SESSIONS_CUT,
     STOLEN_ID,
     WATCHDOG_UNARMED,
@@ -265,6 +266,8 @@ def conditions(
         yield HEALTH_UNREADABLE, "health", supervision.health_at + HEALTH_STALE_S
     if supervision.watchdog_unarmed:
         yield WATCHDOG_UNARMED, "", -inf
+    if settings.safe_mode:
+        yield SAFE_MODE, "", -inf
     if settings.refused:
         yield CONFIGURATION_REFUSED, settings.refused, -inf
     elif supervision.configuration_problem:

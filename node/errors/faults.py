@@ -320,6 +320,14 @@ CONFIGURATION_REFUSED = FaultKind(
     "since",
     "look up what is wrong with the file (alarm-node check), correct it, then run: systemctl restart alarm-node",
 )
+SAFE_MODE = FaultKind(
+    "F056",
+    Severity.WARNING,
+    "the node has crashed again and again: it runs with its buttons, buzzer, lamp and one broker, and watches nothing "
+    "else",
+    "look up why it crashed (journalctl -u alarm-node), correct that or update the program, then run: systemctl "
+    "restart alarm-node",
+)
 
 
 FAULTS: Mapping[str, FaultKind] = MappingProxyType(

@@ -28,7 +28,7 @@ Threads (and what may make them wait):
     link NAME    io/mqtt/link.py, one for each broker                the network, the name server
     status       status_file.py: the newest heartbeat for the doctor the disk or memory
     health       io/health/: how the machine is                      the disk, the kernel
-    files        configuration.py: node.toml and its last good copy  the disk
+    files        file_watch.py: node.toml and its last good copy     the disk
     notify, log  io/systemd.py: messages to systemd and its journal  systemd, the log's reader
 """
 
@@ -51,8 +51,8 @@ from node.io import health, systemd
 from node.io.panel import Panel
 from node.io.record.record import Record
 from node.protocol import codec, record_codec
-from node.service import status_file, status_text
-from node.service.configuration import ConfigurationWatch
+from node.service import safe_mode, status_file, status_text
+from node.service.file_watch import FileWatch
 from node.service.links import Links
 from node.service.publisher import Publisher
 from node.service.recorder import Recorder
@@ -65,7 +65,7 @@ LONGEST_WAIT_S = 3600.0
 RECORD_STOP_S = 3.0
 STATUS_STOP_S = 0.5
 HEALTH_STOP_S = 0.5
-CONFIGURATION_STOP_S = 0.5
+FILES_STOP_S = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,7 @@ class Service:
 
     ``open_factory`` opens the pin factory; ``directory`` is the state directory. The caller owns ``notifier``.
     ``note_outputs`` notes on the disk which pins are outputs, or raises OSError.
+    After repeated crashes ``settings`` are simplified (safe_mode.py).
     """
 
     def __init__(
@@ -104,7 +105,9 @@ class Service:
         self._notifier = notifier or systemd.Notifier()
         self._feed = systemd.Feed(self._notifier.fed, self._notifier.feed_every_s)
         self._ready = False
+        settings, self._crash_log = safe_mode.for_start(settings, directory)
         self._config = settings
+        self._is_simple = settings.settings.safe_mode
         self._directory = directory
         self._kernel_boot = health.kernel_boot()
         self._queue: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
@@ -142,8 +145,13 @@ class Service:
             clock=self._clocks.monotonic,
             networked=any(not is_loopback(broker.host) for broker in settings.brokers),
         )
-        self._configuration = ConfigurationWatch(
-            settings, directory, put=self._queue.put, clock=self._clocks.monotonic, note_outputs=note_outputs
+        self._files = FileWatch(
+            settings,
+            directory,
+            put=self._queue.put,
+            clock=self._clocks.monotonic,
+            note_outputs=note_outputs,
+            settle=self._crash_log.settle,
         )
         self._publisher = Publisher(
             self._wire, self._record, self.links, self._kernel_boot, self._health.newest, self._clocks.monotonic
@@ -162,13 +170,16 @@ class Service:
         """
         lock = self._prepare()
         log.info("%s/%s starts, boot %s", self._config.site, self._config.node, self.boot)
+        self._crash_log.begin()
         try:
             self._record.start()
             self._status.start()
-            self._health.start()
-            self._configuration.start()
+            self._files.start()
+            if not self._is_simple:
+                self._health.start()
             self._decide(self._clock_read())
-            self._check_watchdog()
+            if not self._is_simple:
+                self._check_watchdog()
             while not self._ended:
                 self._turn()
         finally:
@@ -177,7 +188,7 @@ class Service:
             if not self._record.stop(RECORD_STOP_S):
                 log.error("the record doesn't end: what it hadn't stored is only where it was sent")
             self._health.stop(HEALTH_STOP_S)
-            self._configuration.stop(CONFIGURATION_STOP_S)
+            self._files.stop(FILES_STOP_S, clean=self._ended)
             self._status.stop(STATUS_STOP_S)
             status_file.release(lock)
 
@@ -220,7 +231,7 @@ class Service:
             self._panel.decided()
             self._feed.sampled()
         elif isinstance(event, ev.OutputRecovered):
-            self._configuration.drives(self._panel.driven)
+            self._files.drives(self._panel.driven)
         self._notify_manager()
 
     def _notify_manager(self) -> None:
@@ -229,7 +240,7 @@ class Service:
         self._notifier.status(status_text.status(self._state, ready=ready))
         if ready and not self._ready:
             self._notifier.ready()
-            self._configuration.keep()
+            self._files.keep()
         self._ready = ready
         if self._state.stopping:
             self._notifier.stopping()
@@ -296,7 +307,7 @@ class Service:
 
     def _begin(self) -> None:
         self._panel.start()
-        self._configuration.drives(self._panel.driven)
+        self._files.drives(self._panel.driven)
         self.links.start()
 
     def _close_links(self) -> None:
@@ -308,7 +319,8 @@ class Service:
 
     def _clock_read(self) -> ev.ClockRead:
         now = self._clocks.monotonic()
-        return ev.ClockRead(now, self._clocks.wall() - now, health.clock_synchronised())
+        synchronised = None if self._is_simple else health.clock_synchronised()
+        return ev.ClockRead(now, self._clocks.wall() - now, synchronised)
 
     def _write_status(self, effect: effects.WriteStatus) -> None:
         listed = alarm.listed(self._state.incidents)

@@ -190,3 +190,12 @@ def test_a_start_with_the_last_good_configuration_is_one_fault(stage: Stage) -> 
         play >> ConfigurationSeen(play.now, problem)
 
     assert play.faults() == [("F055", "node.toml: isn't TOML")]
+
+
+def test_safe_mode_is_a_fault_for_as_long_as_it_lasts(stage: Stage) -> None:
+    """Nothing that happens ends it: the next start does."""
+    play = stage(safe_mode=True)
+
+    play.press().skip()
+
+    assert play.faults() == [("F056", "")]

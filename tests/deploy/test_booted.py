@@ -34,6 +34,7 @@ StandardOutput=null
 StandardError=journal
 LoadCredential=broker.password:/etc/alarm-node/broker.password
 SetCredential=broker.password:\\n
+RestartSec=100ms
 ExecStartPre=/usr/lib/alarm-node/bin/python /probe.py
 ExecStart=
 ExecStart=/usr/lib/alarm-node/bin/alarm-node simulate
@@ -101,6 +102,17 @@ systemctl stop alarm-monitor
 of_monitor Result >/told/monitor-result
 systemd-analyze security --no-pager --threshold=15 alarm-monitor >/told/security && touch /told/monitor-secure
 journalctl --unit=alarm-monitor >/told/monitor-journal
+for turn in 1 2 3 4 5; do
+    until_is ActiveState active
+    case "$(show StatusText)" in *F056*) break ;; esac
+    before=$(show NRestarts)
+    kill -KILL $(show MainPID)
+    until_is NRestarts $((before + 1))
+done
+until_is StatusText '*F056*'
+show StatusText >/told/safe
+systemctl restart alarm-node
+show StatusText >/told/after-safe
 systemctl stop alarm-node
 show Result >/told/result
 systemctl show --property=RuntimeWatchdogUSec --value >/told/hardware
@@ -116,10 +128,10 @@ ends_again() {
     systemctl stop alarm-node
 }
 cd /etc/systemd/system/alarm-node.service.d
-printf '[Service]\\nLoadCredential=lost:/nowhere\\n' >lost.conf
+printf '[Service]\\nExecStartPre=\\nLoadCredential=lost:/nowhere\\n' >zz-lost.conf
 chmod 600 /etc/alarm-node/node.toml
 ends_again secret
-rm lost.conf /var/lib/alarm-node/last-good.toml
+rm zz-lost.conf /var/lib/alarm-node/last-good.toml
 chmod 644 /etc/alarm-node/node.toml
 sed -i 's/pin = 17/pin = 99/' /etc/alarm-node/node.toml
 ends_again refused
@@ -209,6 +221,14 @@ def test_a_frozen_node_is_restarted_by_its_watchdog(told: Path) -> None:
     assert pressed[0]["ALARM_INPUT"] == "button"
     assert pressed[0]["ALARM_INCIDENT"] == pressed[0]["ALARM_KEY"]
     assert text(told, "result") == "success"
+
+
+def test_a_node_that_crashes_again_and_again_comes_up_in_safe_mode(told: Path) -> None:
+    """Still in alarm, with one broker, and says so; a restart leaves it."""
+    assert text(told, "safe").startswith("ALARM button: ")
+    assert " of 1 brokers connected" in text(told, "safe")
+    assert "F056" not in text(told, "after-safe")
+    assert " of 2 brokers connected" in text(told, "after-safe")
 
 
 def test_the_journal_has_fields(told: Path) -> None:

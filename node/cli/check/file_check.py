@@ -1,5 +1,6 @@
 """The doctor at the files: whether the service can use them, and whether others can read what is secret."""
 
+import os
 import secrets
 import stat
 from collections.abc import Iterator
@@ -37,10 +38,8 @@ def look_at_access(settings: config.Config, directory: Path, account: Account | 
     if directory.exists():
         wanted.append((str(directory), WRITE, directory))
     for name, right, path in wanted:
-        if why_not := account.why_not(right, path):
-            advice = (
-                f"give it the right: chgrp {account.name} {path} && chmod g{'+rwx' if right == WRITE else '+r'} {path}"
-            )
+        if os.path.lexists(path) and (why_not := account.why_not(right, path)):
+            advice = "give the account this right (chgrp and chmod), here and in the directories above"
             yield CheckResult(False, f"{name} {why_not}", advice)
 
 

@@ -1,5 +1,6 @@
 """What the doctor finds of an installed service: with what it last ended, and what its account may not do."""
 
+import logging
 import os
 import pwd
 import tempfile
@@ -270,6 +271,7 @@ def test_the_usual_file_is_the_services(monkeypatch: pytest.MonkeyPatch, tmp_pat
         return []
 
     monkeypatch.setattr(node_check, "examine", note)
+    monkeypatch.setattr(logging.getLogger("node"), "setLevel", lambda level: None)  # it would outlast this test
 
     main.main(["check"])
     main.main(["check", "--config", str(tmp_path)])

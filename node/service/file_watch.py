@@ -1,11 +1,12 @@
-"""Looks at node.toml while the node runs, and makes it the last good one once the node is ready with it.
+"""Looks at node.toml while the node runs, and writes what the next start needs to know of this run.
 
-It also notes which pins are outputs, so that they can be switched off without a configuration.
-
-Everything here may wait for the disk, so it happens on a thread of its own, ``files``.
+That is which pins are outputs, so that they can be switched off without a configuration; a copy of node.toml, once the
+node is ready with it; and that this run was no crash, once it has settled or ends cleanly (safe_mode.py). Everything
+here may wait for the disk, so it happens on a thread of its own, ``files``.
 """
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,14 +17,18 @@ from node.core.events import ConfigurationSeen, Event
 
 LOOK_S = 30.0
 
+SETTLED_S = 60.0
+"""A run that has lasted so long isn't a crash any more, however it ends."""
+
 log = logging.getLogger(__name__)
 
 
-class ConfigurationWatch:
+class FileWatch:
     """Watches the file of ``running``, the configuration in use; its last good copy lies in ``directory``.
 
     ``put`` gets a ConfigurationSeen when it has changed whether the file can be used. ``clock`` is monotonic seconds.
     ``note_outputs`` notes these pins on the disk, or raises OSError.
+    ``settle`` notes that this run is no crash.
     """
 
     def __init__(
@@ -34,13 +39,18 @@ class ConfigurationWatch:
         put: Callable[[Event], None],
         clock: Callable[[], float],
         note_outputs: Callable[[Sequence[int]], None] = lambda pins: None,
+        settle: Callable[[], None] = lambda: None,
         period_s: float = LOOK_S,
+        settled_s: float = SETTLED_S,
     ) -> None:
         self._running = running
         self._directory = directory
         self._put = put
         self._clock = clock
+        self._settle = settle
+        self._settles_at = math.inf
         self._period_s = period_s
+        self._settled_s = settled_s
         self._problem_of_file = config.watch(running.path)
         self._problem = ""
         self._note_outputs = note_outputs
@@ -55,6 +65,7 @@ class ConfigurationWatch:
 
     def start(self) -> None:
         """Look now, and then every ``period_s``."""
+        self._settles_at = self._clock() + self._settled_s
         self._thread.start()
 
     def keep(self) -> None:
@@ -67,8 +78,10 @@ class ConfigurationWatch:
         self._outputs = outputs
         self._wake.set()
 
-    def stop(self, timeout_s: float) -> None:
-        """End; a thread that hangs is left behind."""
+    def stop(self, timeout_s: float, *, clean: bool) -> None:
+        """End; ``clean``: so does the run, which is no crash then. A thread that hangs is left behind."""
+        if clean:
+            self._settles_at = -math.inf
         self._ending = True
         self._wake.set()
         if self._thread.is_alive():
@@ -76,15 +89,25 @@ class ConfigurationWatch:
 
     def _run(self) -> None:
         while not self._ending:
-            try:
-                self._note()
-                self._look()
-                self._keep()
-            except Exception:
-                # If this thread ended, nobody would watch the file any more.
-                log.exception("node.toml can't be looked at")
+            self._do(self._note)
+            self._do(self._look)
+            self._do(self._keep)
+            self._do(self._settle_when_due)
             self._wake.wait(self._period_s)
             self._wake.clear()
+        self._do(self._settle_when_due)
+
+    def _do(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception:
+            # If this thread ended, nobody would look at the files any more.
+            log.exception("a mistake beside node.toml")
+
+    def _settle_when_due(self) -> None:
+        if self._clock() >= self._settles_at:
+            self._settle()
+            self._settles_at = math.inf
 
     def _look(self) -> None:
         problem = self._problem_of_file()

@@ -11,7 +11,7 @@ import pytest
 from node import config
 from node.config import last_good
 from node.core.events import ConfigurationSeen, Event
-from node.service.configuration import ConfigurationWatch
+from node.service.file_watch import SETTLED_S, FileWatch
 from tests.support.node import wait_until, write_config
 
 WAIT_LIMIT_S = 20.0
@@ -28,12 +28,15 @@ class Watched:
         self.copy = self.state / last_good.NAME
         self.noted: list[tuple[int, ...]] = []
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.watch = ConfigurationWatch(
+        self.settled: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.ahead_s = 0.0
+        self.watch = FileWatch(
             config.load(self.path),
             self.state,
             put=self.events.put,
-            clock=time.monotonic,
+            clock=lambda: time.monotonic() + self.ahead_s,
             note_outputs=self.note,
+            settle=lambda: self.settled.put(None),
             period_s=OFTEN_S,
         )
 
@@ -62,7 +65,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     made.state.mkdir()
     made.watch.start()
     yield made
-    made.watch.stop(WAIT_LIMIT_S)
+    made.watch.stop(WAIT_LIMIT_S, clean=True)
 
 
 def test_a_file_that_cannot_be_used_any_more_is_told_once(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
@@ -128,7 +131,7 @@ def test_a_watch_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
     """A service that failed before it began ends everything all the same."""
     watched = Watched(tmp_path)
 
-    watched.watch.stop(WAIT_LIMIT_S)
+    watched.watch.stop(WAIT_LIMIT_S, clean=True)
 
     assert watched.events.empty()
 
@@ -148,3 +151,25 @@ def test_a_mistake_does_not_end_the_watch(
     wait_until(watched.copy.exists)
 
     assert watched.events.empty()
+
+
+def test_a_run_settles_once_after_a_minute(watched: Watched) -> None:
+    """From then on its end is no crash."""
+    watched.ahead_s = SETTLED_S - 1.0
+    watched.write(b"no TOML")
+    watched.expect(f"{watched.path}: isn't TOML")
+    early = watched.settled.qsize()
+
+    watched.ahead_s = SETTLED_S
+    watched.settled.get(timeout=WAIT_LIMIT_S)
+    watched.watch.stop(WAIT_LIMIT_S, clean=True)
+
+    assert early == 0
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_a_clean_end_is_no_crash_and_any_other_is_one(watched: Watched, clean: bool) -> None:
+    """However short the run was."""
+    watched.watch.stop(WAIT_LIMIT_S, clean=clean)
+
+    assert watched.settled.qsize() == int(clean)
