@@ -60,6 +60,8 @@ def switch_off(directory: Path) -> None:
         return
     try:
         _drive_low(note)
+    except PanelError as problem:
+        log.warning("buzzer and lamp can't be switched off: %s", problem.text)
     except Exception as problem:  # noqa: BLE001 - whatever a library does, the start or the end goes on
         log.warning("buzzer and lamp can't be switched off (%s)", problem)
 
