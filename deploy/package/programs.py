@@ -19,7 +19,8 @@ class Program:
 
     ``lock``: the versions it runs with. ``without``: what of these isn't asked for. ``commands``: what goes into
     /usr/bin. ``config`` and ``reader``: its configuration, and the module whose ``load`` reads it. ``guide``: how to
-    begin. ``files``: further files, from below deploy/ to their place.
+    begin. ``files``: further files, from below deploy/ to their place; ``files_since``: those for this version of
+    systemd and later ones.
     """
 
     name: str
@@ -32,7 +33,13 @@ class Program:
     reader: str
     guide: str
     files: Mapping[str, str]
+    files_since: Mapping[int, Mapping[str, str]]
     files_of_a_pi: Mapping[str, str]
+
+    def files_for(self, systemd: int) -> Mapping[str, str]:
+        """The further files where systemd has this version, from below deploy/ to their place."""
+        since = [files for least, files in self.files_since.items() if systemd >= least]
+        return {source: place for files in (self.files, *since) for source, place in files.items()}
 
     @property
     def home(self) -> str:
@@ -64,6 +71,13 @@ both, and the account.""",
     reader="node.config",
     guide="INSTALL.md",
     files={"systemd/60-alarm-node.rules": "usr/lib/udev/rules.d/60-alarm-node.rules"},
+    files_since={
+        253: {
+            "systemd/alarm-node.service.d/20-notify-reload.conf": (
+                "usr/lib/systemd/system/alarm-node.service.d/20-notify-reload.conf"
+            ),
+        },
+    },
     files_of_a_pi={
         "systemd/10-alarm-node-watchdog.conf": "usr/lib/systemd/system.conf.d/10-alarm-node-watchdog.conf",
         "systemd/alarm-node.service.d/10-hardware-watchdog.conf": (
@@ -89,6 +103,7 @@ removes both, and the account.""",
     reader="node.monitor.config.monitor_file",
     guide="MONITOR.md",
     files={},
+    files_since={},
     files_of_a_pi={},
 )
 PROGRAMS = {program.name: program for program in (NODE, MONITOR)}

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A release of Debian: its number, its Python and the minor number of its glibc 2."""
+    """A release of Debian: its number, its Python, the minor number of its glibc 2, and its systemd."""
 
     name: str
     release: int
     python: tuple[int, int]
     glibc: int
+    systemd: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class Target:
 
 
 SUITES = {
-    "bookworm": Suite("bookworm", release=12, python=(3, 11), glibc=36),
-    "trixie": Suite("trixie", release=13, python=(3, 13), glibc=41),
+    "bookworm": Suite("bookworm", release=12, python=(3, 11), glibc=36, systemd=252),
+    "trixie": Suite("trixie", release=13, python=(3, 13), glibc=41, systemd=257),
 }
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 

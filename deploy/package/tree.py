@@ -85,7 +85,7 @@ def _system(program: Program, target: Target, root: Path) -> None:
         f"systemd/{program.name}.service": f"usr/lib/systemd/system/{program.name}.service",
         f"systemd/{program.name}.sysusers.conf": f"usr/lib/sysusers.d/{program.name}.conf",
         **{f"completion/{ours}".format(program.name): place.format(program.name) for ours, place in _COMPLETIONS},
-        **program.files,
+        **program.files_for(target.suite.systemd),
     }
     for source, place in files.items():
         _copy(DEPLOY / source, root / place)

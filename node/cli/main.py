@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from node import __version__, config
 from node.config import last_good
@@ -14,8 +15,11 @@ from node.config.declarations import meaning
 from node.io import systemd
 from node.io.terminal.argument_parser import Parser
 from node.io.terminal.check_result import print_results
-from node.io.terminal.command_end import run_to_end, stop_on_signals
+from node.io.terminal.command_end import reload_on_hangup, run_to_end, stop_on_signals
 from node.io.terminal.output import direct
+
+if TYPE_CHECKING:
+    from node.service.loop import Service
 
 DEFAULT_CONFIG = Path("/etc/alarm-node/node.toml")
 
@@ -123,9 +127,15 @@ def _run(parsed: argparse.Namespace) -> int:
             notifier=notifier,
             note_outputs=partial(last_outputs.remember, directory, pin_factory.labels(settings)),
         )
-        stop_on_signals(service.stop)
+        _obey_signals(service)
         service.run()
     return 0
+
+
+def _obey_signals(service: "Service") -> None:
+    """SIGTERM and SIGINT stop the service, SIGHUP lets it read node.toml again."""
+    stop_on_signals(service.stop)
+    reload_on_hangup(service.reload)
 
 
 def _load(path: Path) -> config.Config:
@@ -174,7 +184,7 @@ def _simulate(parsed: argparse.Namespace) -> int:
             os.environ,
             held=parsed.held,
             notifier=notifier,
-            on_service=lambda service: stop_on_signals(service.stop),
+            on_service=_obey_signals,
         )
 
 

@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -154,6 +154,45 @@ def load(path: Path, environ: Mapping[str, str] = MappingProxyType({})) -> Confi
 def understand(path: Path, content: bytes, environ: Mapping[str, str]) -> Config:
     """The configuration if node.toml (``path``) has this content. Raises ConfigError with all problems."""
     return _build(path, content, NODE_FILE.understand(path, content), environ)
+
+
+def merged(running: Config, found: Config) -> Config:
+    """``found``, but what only a start can change is as it is in ``running``; ``settings.restart_due`` names that."""
+    due = [words for words, of in _AT_START.items() if of(running) != of(found)]
+    inputs_stay = _INPUTS in due or _BUZZER.heading in due  # a loud input can't do without its buzzer
+    return replace(
+        found,
+        node=running.node,
+        site=running.site,
+        root=running.root,
+        state_directory=running.state_directory,
+        record_mb=running.record_mb,
+        pin_factory=running.pin_factory,
+        chip=running.chip,
+        sample_hz=running.sample_hz,
+        line_pins=running.line_pins,
+        buzzer_pin=running.buzzer_pin,
+        lamp_pin=running.lamp_pin,
+        settings=replace(
+            found.settings,
+            inputs=running.settings.inputs if inputs_stay else found.settings.inputs,
+            debounce_s=running.settings.debounce_s,
+            has_buzzer=running.settings.has_buzzer,
+            restart_due=", ".join(due),
+        ),
+    )
+
+
+_INPUTS = "inputs"
+
+_AT_START: Mapping[str, Callable[[Config], object]] = {
+    "[node]": lambda file: (file.node, file.site, file.root, file.state_directory, file.record_mb),
+    "[panel]": lambda file: (file.pin_factory, file.chip, file.sample_hz, file.settings.debounce_s),
+    _INPUTS: lambda file: (file.line_pins, [(each.name, each.wiring, each.role) for each in file.settings.inputs]),
+    "[buzzer]": lambda file: file.buzzer_pin,
+    "[lamp]": lambda file: file.lamp_pin,
+}
+"""What only a start can change, by the words that tell people of it."""
 
 
 def watch(path: Path) -> Callable[[], str]:

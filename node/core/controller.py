@@ -27,6 +27,7 @@ from node.core import (
     link_events,
     lost_edges,
     reconcile,
+    reconfigure,
     supervision,
     walk_test,
 )
@@ -85,6 +86,7 @@ def next_deadline(state: State) -> float:
         walk_test.next_instant(state),
         incident_events.next_instant(state),
         link_events.next_instant(state),
+        reconfigure.next_instant(state),
         lost_edges.next_instant(state),
         supervision.next_silence(state.supervision),
         disk_stall.next_instant(state.supervision.stall),
@@ -101,6 +103,7 @@ def _time_passed(turn: Turn, _event: ev.TimePassed) -> None:
     incident_events.time_passed(turn)
     walk_test.time_passed(turn)
     link_events.time_passed(turn)
+    reconfigure.time_passed(turn)
     _look_at_disk(turn)
     turn.change(waiting=delivery.make_due_sendable(turn.state.waiting, turn.now))
     if turn.now >= turn.state.heartbeat_due:
@@ -119,10 +122,6 @@ def _health_read(turn: Turn, event: ev.HealthRead) -> None:
 
 def _watchdog_read(turn: Turn, event: ev.WatchdogRead) -> None:
     turn.supervise(watchdog_unarmed=not event.armed)
-
-
-def _configuration_seen(turn: Turn, event: ev.ConfigurationSeen) -> None:
-    turn.supervise(configuration_problem=event.problem)
 
 
 def _stop_requested(turn: Turn, event: ev.StopRequested) -> None:
@@ -253,7 +252,9 @@ HANDLERS: dict[type[ev.Event], Callable[[Turn, Any], None]] = {
     ev.ClockRead: _clock_read,
     ev.HealthRead: _health_read,
     ev.WatchdogRead: _watchdog_read,
-    ev.ConfigurationSeen: _configuration_seen,
+    ev.ReloadRequested: reconfigure.reload_requested,
+    ev.ConfigurationSeen: reconfigure.configuration_seen,
+    ev.ConfigurationRead: reconfigure.configuration_read,
     ev.StopRequested: _stop_requested,
     ev.OutputFailed: _output_failed,
     ev.OutputRecovered: _output_recovered,

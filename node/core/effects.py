@@ -5,7 +5,7 @@ record's thread and never waits), then what is sent.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from node.core.line import ContactState
 from node.core.model import EventKind, Key, KeyRange, ListedIncident, Snapshot, Step
@@ -118,6 +118,23 @@ class ReadBacklog:
 @dataclass(frozen=True, slots=True)
 class Begin:
     """Start to read the inputs and to connect to every broker: the record has answered, or is late."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadConfiguration:
+    """Read node.toml again; a ``ConfigurationRead`` tells what came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UseBrokers:
+    """Have a link to each of these brokers, and to no other: as they came in ``ConfigurationRead``."""
+
+    brokers: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeNextBroker:
+    """Have the one link of safe mode go to the next broker of node.toml; a ``ConfigurationRead`` brings it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +296,9 @@ class WriteStatus:
 RecordEffect = Append | StoreSnapshot | MarkReceived | Spill | ReadBacklog
 """What the record does."""
 
+ConfigurationEffect = ReadConfiguration | UseBrokers | TakeNextBroker
+"""What is about node.toml."""
+
 Send = SendEvent | SendAlarm | SendState | SendCanary | SendReply | SendHeartbeat
 """What a link publishes."""
 
@@ -293,6 +313,7 @@ Effect = (
     | ReadClock
     | WriteStatus
     | RecordEffect
+    | ConfigurationEffect
     | Send
 )
 """Each effect. Whoever performs effects matches all of them: the type check refuses one that nobody performs."""

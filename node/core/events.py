@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from node.core.model import Key, KeyRange, ListedIncident, Restored
+from node.core.settings import Settings
 from node.errors.faults import FaultKind
 
 
@@ -98,6 +99,24 @@ class ConfigurationSeen(Event):
     """node.toml was looked at: why it can't be used now, "" if it can."""
 
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadRequested(Event):
+    """Somebody wants node.toml to be read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationRead(Event):
+    """node.toml was read because somebody wanted it.
+
+    ``problem``: why it can't be used; then ``settings`` is None, and so it is if there is nothing to change.
+    ``brokers``: what the shell has to know of the links in ``settings``; the core passes it on.
+    """
+
+    problem: str
+    settings: Settings | None = None
+    brokers: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the installer decided, in the shape that the core works with. node/config makes it; nothing changes it later."""
+"""What the installer decided, in the shape that the core works with. node/config makes it; a reload replaces it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -165,7 +165,8 @@ class Settings:
     """All settings of the core. Durations are in seconds; ``links`` are the brokers' names ("host:port").
 
     ``insecure_links`` are those that are reached in plain text over a network. ``refused``: what is wrong with
-    node.toml, if these are the settings of the last good one instead. ``safe_mode``: they are simplified after crashes.
+    node.toml, if these are the settings of the last good one instead. ``restart_due``: what of node.toml only a restart
+    can put in force. ``safe_mode``: the settings are simplified after crashes.
     """
 
     inputs: tuple[InputSettings, ...]
@@ -181,6 +182,7 @@ class Settings:
     has_buzzer: bool = True
     insecure_links: tuple[str, ...] = ()
     refused: str = ""
+    restart_due: str = ""
     safe_mode: bool = False
 
     def input(self, name: str) -> InputSettings:

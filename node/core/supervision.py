@@ -38,6 +38,7 @@ from node.errors.faults import (
     PLAIN_TEXT,
     PUBLISH_REFUSED,
     RECORD_FAILED,
+    RESTART_DUE,
     SAFE_MODE,
     SESSIONS_CUT,
     STOLEN_ID,
@@ -142,7 +143,8 @@ class Supervision:
     """The state of all supervision. ``no_monitor_since``: from when no monitor counts as heard, None while one does.
 
     ``health_at``: when the machine's health was last read, None before the first reading; ``health_faults``: its
-    result. ``configuration_problem``: why node.toml can't be used now.
+    result. ``configuration_problem``: why node.toml can't be used now. ``brokers_tried``, ``broker_taken_at``: how
+    often safe mode has taken the next broker, and when last.
     """
 
     started_at: float
@@ -158,6 +160,8 @@ class Supervision:
     health_faults: tuple[tuple[FaultKind, str], ...] = ()
     watchdog_unarmed: bool = False
     configuration_problem: str = ""
+    brokers_tried: int = 0
+    broker_taken_at: float = -inf
     refused: int = 0
     dropped: int = 0
 
@@ -268,6 +272,8 @@ def conditions(
         yield WATCHDOG_UNARMED, "", -inf
     if settings.safe_mode:
         yield SAFE_MODE, "", -inf
+    if settings.restart_due:
+        yield RESTART_DUE, settings.restart_due, -inf
     if settings.refused:
         yield CONFIGURATION_REFUSED, settings.refused, -inf
     elif supervision.configuration_problem:

@@ -318,7 +318,7 @@ CONFIGURATION_REFUSED = FaultKind(
     Severity.WARNING,
     "node.toml couldn't be used at the start: the node runs with its last good settings, without what was changed "
     "since",
-    "look up what is wrong with the file (alarm-node check), correct it, then run: systemctl restart alarm-node",
+    "look up what is wrong with the file (alarm-node check), correct it, then run: systemctl reload alarm-node",
 )
 SAFE_MODE = FaultKind(
     "F056",
@@ -327,6 +327,13 @@ SAFE_MODE = FaultKind(
     "else",
     "look up why it crashed (journalctl -u alarm-node), correct that or update the program, then run: systemctl "
     "restart alarm-node",
+)
+RESTART_DUE = FaultKind(
+    "F057",
+    Severity.WARNING,
+    "node.toml was changed where only a restart takes it: until then, this part of the node works as before",
+    "restart the node while nobody needs it: systemctl restart alarm-node; then press each button that was changed for "
+    "a test",
 )
 
 

@@ -28,6 +28,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
@@ -70,6 +71,10 @@ class Notifier:
     def ready(self) -> None:
         """The node works as it should: from here on the manager's watchdog counts."""
         self._send("READY=1")
+
+    def reloading(self) -> None:
+        """The configuration is read again; ``ready`` says when that is over."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def status(self, text: str) -> None:
         """Send the status, shortened to one line of limited length. The same status isn't sent again."""

@@ -34,12 +34,34 @@ class Links(dict[str, Link]):
         self._will = will
         self._put = put
         self._clock = clock
-        super().__init__({broker.name: self._link(broker) for broker in brokers})
+        self._started = False
+        self._leaving: dict[str, Link] = {}
+        self._brokers = {broker.name: broker for broker in brokers}
+        super().__init__({name: self._link(broker) for name, broker in self._brokers.items()})
 
     def start(self) -> None:
         """Begin to connect."""
+        self._started = True
         for link in self.values():
             link.start()
+
+    def use(self, brokers: Iterable[config.Broker]) -> None:
+        """Have a link to each of these brokers, and to no other. Links to unchanged brokers stay as they are.
+
+        A link that isn't wanted any more ends its session without the will. Nobody is told that the node leaves: it
+        goes on at other brokers, and monitors that hear it there would take it for gone.
+        """
+        wanted = {broker.name: broker for broker in brokers}
+        for name, broker in self._brokers.items():
+            if wanted.get(name) != broker:
+                self._leaving[name] = self.pop(name)
+                self._leaving[name].close(CLOSE_S)
+        for name, broker in wanted.items():
+            if name not in self:
+                self[name] = self._link(broker, self._leaving.pop(name, None))
+                if self._started:
+                    self[name].start()
+        self._brokers = wanted
 
     def hurry(self) -> None:
         """Let a link that waits before its next attempt try now."""
@@ -48,14 +70,15 @@ class Links(dict[str, Link]):
 
     def close(self) -> None:
         """Say goodbye everywhere, and wait a few seconds at most until that is done."""
-        for link in self.values():
+        links = (*self.values(), *self._leaving.values())
+        for link in links:
             link.close(CLOSE_S)
         until = self._clock() + CLOSE_S + GOODBYE_S
-        for link in self.values():
+        for link in links:
             if not link.join(max(0.0, until - self._clock())):
                 log.warning("%s: the link doesn't end, and is left behind", link.name)
 
-    def _link(self, broker: config.Broker) -> Link:
+    def _link(self, broker: config.Broker, predecessor: Link | None = None) -> Link:
         # retain_as_published: a retained command is refused at once, not only when it comes back at the next start.
         # MQTT's no-local isn't used: with it, a broker may withhold the retained alarm of our own client id.
         subscriptions = [
@@ -74,6 +97,7 @@ class Links(dict[str, Link]):
             tls=broker.tls,
             login=broker.login,
             clock=self._clock,
+            predecessor=predecessor,
         )
 
     def _read(self, link: str, message: Incoming) -> ev.Event | None:

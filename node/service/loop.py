@@ -28,7 +28,7 @@ Threads (and what may make them wait):
     link NAME    io/mqtt/link.py, one for each broker                the network, the name server
     status       status_file.py: the newest heartbeat for the doctor the disk or memory
     health       io/health/: how the machine is                      the disk, the kernel
-    files        file_watch.py: node.toml and its last good copy     the disk
+    files        upkeep/:       node.toml and its last good copy     the disk
     notify, log  io/systemd.py: messages to systemd and its journal  systemd, the log's reader
 """
 
@@ -42,7 +42,6 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from node import config
-from node.config.brokers import is_loopback
 from node.core import alarm, controller, effects
 from node.core import events as ev
 from node.core.model import Step
@@ -51,8 +50,8 @@ from node.io import health, systemd
 from node.io.panel import Panel
 from node.io.record.record import Record
 from node.protocol import codec, record_codec
-from node.service import safe_mode, status_file, status_text
-from node.service.file_watch import FileWatch
+from node.service import status_file, status_text
+from node.service.configuration import Configuration, is_networked
 from node.service.links import Links
 from node.service.publisher import Publisher
 from node.service.recorder import Recorder
@@ -105,12 +104,21 @@ class Service:
         self._notifier = notifier or systemd.Notifier()
         self._feed = systemd.Feed(self._notifier.fed, self._notifier.feed_every_s)
         self._ready = False
-        settings, self._crash_log = safe_mode.for_start(settings, directory)
+        self._queue: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
+        self._configuration = Configuration(
+            settings,
+            directory,
+            environ=environ,
+            put=self._queue.put,
+            clock=self._clocks.monotonic,
+            notifier=self._notifier,
+            note_outputs=note_outputs,
+        )
+        settings = self._configuration.running
         self._config = settings
         self._is_simple = settings.settings.safe_mode
         self._directory = directory
         self._kernel_boot = health.kernel_boot()
-        self._queue: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
         self._ended = False
         self._wire = codec.Wire(settings.root, settings.site, settings.node, self.boot)
         self._panel = Panel(
@@ -143,15 +151,7 @@ class Service:
             directory,
             put=self._queue.put,
             clock=self._clocks.monotonic,
-            networked=any(not is_loopback(broker.host) for broker in settings.brokers),
-        )
-        self._files = FileWatch(
-            settings,
-            directory,
-            put=self._queue.put,
-            clock=self._clocks.monotonic,
-            note_outputs=note_outputs,
-            settle=self._crash_log.settle,
+            networked=is_networked(settings.brokers),
         )
         self._publisher = Publisher(
             self._wire, self._record, self.links, self._kernel_boot, self._health.newest, self._clocks.monotonic
@@ -163,6 +163,10 @@ class Service:
         """Ask the loop to end cleanly; any thread or signal handler may call it."""
         self._queue.put(ev.StopRequested(self._clocks.monotonic(), reason, back_in_s))
 
+    def reload(self) -> None:
+        """Ask the loop to read node.toml again; any thread or signal handler may call it."""
+        self._queue.put(ev.ReloadRequested(self._clocks.monotonic()))
+
     def run(self) -> None:
         """Run the node until ``stop``; on return the links have said goodbye, and every output is off.
 
@@ -170,11 +174,11 @@ class Service:
         """
         lock = self._prepare()
         log.info("%s/%s starts, boot %s", self._config.site, self._config.node, self.boot)
-        self._crash_log.begin()
+        self._configuration.crash_log.begin()
         try:
             self._record.start()
             self._status.start()
-            self._files.start()
+            self._configuration.files.start()
             if not self._is_simple:
                 self._health.start()
             self._decide(self._clock_read())
@@ -188,7 +192,7 @@ class Service:
             if not self._record.stop(RECORD_STOP_S):
                 log.error("the record doesn't end: what it hadn't stored is only where it was sent")
             self._health.stop(HEALTH_STOP_S)
-            self._files.stop(FILES_STOP_S, clean=self._ended)
+            self._configuration.files.stop(FILES_STOP_S, clean=self._ended)
             self._status.stop(STATUS_STOP_S)
             status_file.release(lock)
 
@@ -221,8 +225,10 @@ class Service:
         now = self._clocks.monotonic()
         if abs(self._clocks.wall() - now - self._state.utc_offset) > CLOCK_STEP_S:
             self._handle(self._clock_read())
-        self._handle(event)
         link = getattr(event, "link", None)
+        if link is not None and link not in self.links:
+            return  # the link was removed meanwhile
+        self._handle(event)
         if link is not None:
             self.links[link].decided()
         elif isinstance(event, ev.EdgeSeen):
@@ -230,8 +236,10 @@ class Service:
         elif isinstance(event, ev.LevelsRead):
             self._panel.decided()
             self._feed.sampled()
+        elif isinstance(event, ev.ConfigurationRead):
+            self._configuration.decided(event)
         elif isinstance(event, ev.OutputRecovered):
-            self._files.drives(self._panel.driven)
+            self._configuration.files.drives(self._panel.driven)
         self._notify_manager()
 
     def _notify_manager(self) -> None:
@@ -239,8 +247,7 @@ class Service:
         ready = self._ready or status_text.is_ready(self._state)
         self._notifier.status(status_text.status(self._state, ready=ready))
         if ready and not self._ready:
-            self._notifier.ready()
-            self._files.keep()
+            self._configuration.ready()
         self._ready = ready
         if self._state.stopping:
             self._notifier.stopping()
@@ -285,6 +292,8 @@ class Service:
                 self._recorder.perform(effect)
             case effects.Begin():
                 self._begin()
+            case effects.ReadConfiguration() | effects.UseBrokers() | effects.TakeNextBroker():
+                self._configuration.perform(effect, self.links, self._health)
             case effects.HurryLinks():
                 self.links.hurry()
             case effects.CloseLinks():
@@ -307,7 +316,7 @@ class Service:
 
     def _begin(self) -> None:
         self._panel.start()
-        self._files.drives(self._panel.driven)
+        self._configuration.files.drives(self._panel.driven)
         self.links.start()
 
     def _close_links(self) -> None:

@@ -98,6 +98,9 @@ class HealthReader:
         """Read it."""
         self._put(ev.HealthRead(self._clock.now, ()))
 
+    def use(self, *, networked: bool) -> None:
+        """It is well wherever its brokers are."""
+
     def stop(self, _timeout_s: float) -> None:
         """Nothing to stop."""
 

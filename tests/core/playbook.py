@@ -36,6 +36,7 @@ from node.core.events import (
     BacklogRead,
     CanaryHeard,
     CommandHeard,
+    ConfigurationRead,
     EdgeSeen,
     Event,
     EventsStored,
@@ -338,6 +339,16 @@ class Playbook:
             self.now, LINK, f"c{self._commands}", self.state.boot, action, "guard-desk", 10.0, 10.0, False, fields
         )
         return self >> replace(command, **named)
+
+    def reload(self, problem: str = "", **changes: Any) -> Self:
+        """node.toml was read again: with these settings changed, or with a problem."""
+        if problem:
+            return self >> ConfigurationRead(self.now, problem)
+        self.settings = replace(self.settings, **changes)
+        for link in self.settings.links:
+            self._sessions.setdefault(link, 0)
+            self.brokers.setdefault(link, Broker(link))
+        return self >> ConfigurationRead(self.now, "", self.settings, ("its brokers",))
 
     # What is known.
 

@@ -78,6 +78,11 @@ done
 echo 'button press' >/run/wall
 until_is StatusText 'ALARM*'
 show StatusText >/told/alarm
+printf '[[broker]]\\nhost = "127.0.0.1"\\nport = 1885\\n' >>/etc/alarm-node/node.toml
+before=$(show MainPID)
+systemctl reload alarm-node && until_is StatusText '*of 3 brokers*'
+show StatusText >/told/reloaded
+test $before = $(show MainPID) && touch /told/same-process
 cat /proc/$(show MainPID)/status >/told/process
 kill -STOP $(show MainPID)
 until_is NRestarts 1
@@ -211,6 +216,13 @@ def test_systemd_knows_how_the_node_is(told: Path) -> None:
     assert text(told, "restarted").startswith("ALARM button: ")
 
 
+def test_a_reload_takes_a_broker_and_keeps_the_alarm(told: Path) -> None:
+    """By `systemctl reload`, under all the hardening, in the same process."""
+    assert text(told, "reloaded").startswith("ALARM button: ")
+    assert "of 3 brokers connected" in text(told, "reloaded")
+    assert (told / "same-process").exists()
+
+
 def test_a_frozen_node_is_restarted_by_its_watchdog(told: Path) -> None:
     """Nobody fed: systemd ended it, started it anew, and the alarm is the same one."""
     lines = journal(told)
@@ -228,7 +240,7 @@ def test_a_node_that_crashes_again_and_again_comes_up_in_safe_mode(told: Path) -
     assert text(told, "safe").startswith("ALARM button: ")
     assert " of 1 brokers connected" in text(told, "safe")
     assert "F056" not in text(told, "after-safe")
-    assert " of 2 brokers connected" in text(told, "after-safe")
+    assert " of 3 brokers connected" in text(told, "after-safe")
 
 
 def test_the_journal_has_fields(told: Path) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.package.programs import NODE
+from deploy.package.targets import SUITES
+
 SYSTEMD = Path(__file__).parents[2] / "deploy" / "systemd"
 UNIT = SYSTEMD / "alarm-node.service"
 MONITOR = SYSTEMD / "alarm-monitor.service"
@@ -51,13 +54,25 @@ def test_systemd_finds_nothing_wrong_with_a_unit(given: Path, tmp_path: Path) ->
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("given", UNITS, ids=lambda given: given.stem)
-def test_a_unit_neither_offers_a_reload_nor_ends_by_a_hangup(given: Path) -> None:
-    """There is none yet: `systemctl reload` says so instead of doing nothing, and SIGHUP is ignored."""
-    names = settings(given).keys()
+def test_a_reload_is_a_hangup_where_there_is_one() -> None:
+    """The node reads node.toml again. The monitor has no reload, and `systemctl reload` says so."""
+    node, monitor = settings(UNIT), settings(MONITOR)
 
-    assert not names & {"ExecReload", "ReloadSignal", "SendSIGHUP", "KillSignal"}
-    assert settings(given)["Type"] == ["notify"]
+    assert node["ExecReload"] == ["""/bin/sh -c 'kill -HUP "$$MAINPID"'"""]
+    assert not monitor.keys() & {"ExecReload", "ReloadSignal", "SendSIGHUP", "KillSignal"}
+    assert (node["Type"], monitor["Type"]) == (["notify"], ["notify"])
+
+
+def test_a_systemd_that_can_waits_for_the_end_of_a_reload() -> None:
+    """It sends the hangup by itself, so the unit's own is taken back; Debian 12 has an older one."""
+    place = "usr/lib/systemd/system/alarm-node.service.d/20-notify-reload.conf"
+    has_it = [name for name, suite in SUITES.items() if place in NODE.files_for(suite.systemd).values()]
+
+    assert settings(SYSTEMD / "alarm-node.service.d/20-notify-reload.conf") == {
+        "Type": ["notify-reload"],
+        "ExecReload": [""],
+    }
+    assert has_it == ["trixie"]
 
 
 @pytest.mark.parametrize("given", [*UNITS, SYSTEMD.parent / "guides/INSTALL.md"], ids=lambda given: given.stem)

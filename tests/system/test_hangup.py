@@ -15,12 +15,12 @@ IGNORED = "SIGHUP is ignored"
 
 
 def test_a_node_goes_on_after_a_hangup(tmp_path: Path, broker: Broker, desk: Desk) -> None:
-    """It says so in its log, a press is told as ever, and its end is a clean one."""
+    """It reads node.toml again, a press is told as ever, and its end is a clean one."""
     with SimulatedNode(write_config(tmp_path, broker.port)) as node:
         node.expect(output="lamp")
         for _ in range(3):
             os.kill(node.pid, signal.SIGHUP)
-        node.expect_log(IGNORED)
+        node.expect_log("node.toml is taken")
 
         node.tap()
         desk.receive("event", kind="pressed")

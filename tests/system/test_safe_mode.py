@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from node.service.safe_mode import CRASHES
+from node.service.upkeep.safe_mode import CRASHES
 from tests.support import prepared
 from tests.support.broker import Broker
 from tests.support.desk import Desk

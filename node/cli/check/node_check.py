@@ -76,7 +76,7 @@ def examine(
         yield CheckResult(
             False,
             f"the node uses the last good configuration instead, {copy}: what was changed since then has no effect",
-            f"correct {path}, then: systemctl restart alarm-node",
+            f"correct {path}, then: systemctl reload alarm-node",
         )
     directory = config.state_directory(settings, environ)
     try:

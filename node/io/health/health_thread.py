@@ -73,6 +73,10 @@ class HealthReader:
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
 
+    def use(self, *, networked: bool) -> None:
+        """From now on brokers are on other machines, or aren't."""
+        self._networked = networked
+
     def start(self) -> None:
         """Begin to read; from now on the loop expects the first reading."""
         self._put(HealthRead(self._clock(), ()))

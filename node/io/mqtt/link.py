@@ -52,7 +52,8 @@ class Link:
     a link has none. ``decode`` makes an event of a message, or None to ignore it, and raises if the message is
     unreadable. ``will``, ``decode`` and ``put`` are called on the link's thread. The caller must call ``decided()``
     once for each event that was put; otherwise the link soon neither publishes nor connects. ``tls`` and ``login``:
-    None for plain text and for a broker without accounts.
+    None for plain text and for a broker without accounts. ``predecessor``: a link to the same broker that was closed;
+    its end is waited for, and its sessions are counted on.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Link:
         keepalive_s: int = 10,
         clock: Callable[[], float] = time.monotonic,
         bounds: Bounds = NODE_BOUNDS,
+        predecessor: "Link | None" = None,
     ) -> None:
         self.name = name
         credentials = Credentials(name, tls, login)
@@ -80,7 +82,9 @@ class Link:
         self._clock = clock
         self._queue = LinkQueue(name, put, clock, bounds)
         self._timeouts = AnswerTimeouts()
-        self._sessions = 0
+        self._predecessor = predecessor
+        self.sessions = 0
+        """How many sessions have ended."""
         self._told: dict[str, float] = {}
         self._is_silent = False
         self.thread = threading.Thread(target=self._run, name=f"link {name}", daemon=True)
@@ -120,7 +124,16 @@ class Link:
             self.thread.join(timeout_s)
         return not self.thread.is_alive()
 
+    def _follow(self, predecessor: "Link") -> None:
+        """Two sessions of one client id would end each other, and two of one number would be taken for each other."""
+        if predecessor.thread.ident is not None:
+            predecessor.thread.join()
+        self.sessions = predecessor.sessions
+
     def _run(self) -> None:
+        if self._predecessor is not None:
+            self._follow(self._predecessor)
+            self._predecessor = None
         with self._queue:
             while self._queue.closing_at is None:
                 try:
@@ -133,7 +146,7 @@ class Link:
 
     def _attempt(self) -> None:
         """Connect, run the session until it ends, and report its end."""
-        session = Session(self._terms, self._queue, self._timeouts, self._sessions + 1)
+        session = Session(self._terms, self._queue, self._timeouts, self.sessions + 1)
         session.told_at = logging.DEBUG if self._is_silent else logging.INFO
         try:
             session.run()
@@ -143,7 +156,7 @@ class Link:
         finally:
             session.drop()
         if session.reached_broker:
-            self._sessions = session.number
+            self.sessions = session.number
         now = self._clock()
         self._queue.end_session(lasting=session.up_at is not None and now - session.up_at > _LASTING_S)
         if session.said_goodbye:

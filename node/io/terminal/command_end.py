@@ -46,3 +46,8 @@ def stop_on_signals(stop: Callable[[str], None]) -> None:
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
+
+
+def reload_on_hangup(reload: Callable[[], None]) -> None:
+    """From here on SIGHUP lets a service read its configuration again."""
+    signal.signal(signal.SIGHUP, lambda _number, _frame: reload())

@@ -10,8 +10,9 @@ import pytest
 
 from node import config
 from node.config import last_good
-from node.core.events import ConfigurationSeen, Event
-from node.service.file_watch import SETTLED_S, FileWatch
+from node.core.events import ConfigurationRead, ConfigurationSeen, Event, StopRequested
+from node.service.upkeep.file_watch import BACK_IN_S, SETTLED_S, FileWatch
+from node.service.upkeep.safe_mode import simplified
 from tests.support.node import wait_until, write_config
 
 WAIT_LIMIT_S = 20.0
@@ -21,7 +22,7 @@ OFTEN_S = 0.01
 class Watched:
     """A node.toml, its watch, and the loop that gets its events."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, in_safe_mode: bool = False) -> None:
         self.path = write_config(directory, 1)
         self.good = self.path.read_bytes()
         self.state = directory / "state"
@@ -30,9 +31,11 @@ class Watched:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.settled: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.ahead_s = 0.0
+        loaded = config.load(self.path)
         self.watch = FileWatch(
-            config.load(self.path),
+            simplified(loaded, 0) if in_safe_mode else loaded,
             self.state,
+            environ={},
             put=self.events.put,
             clock=lambda: time.monotonic() + self.ahead_s,
             note_outputs=self.note,
@@ -173,3 +176,73 @@ def test_a_clean_end_is_no_crash_and_any_other_is_one(watched: Watched, clean: b
     watched.watch.stop(WAIT_LIMIT_S, clean=clean)
 
     assert watched.settled.qsize() == int(clean)
+
+
+def _read(watched: Watched) -> ConfigurationRead:
+    watched.watch.reload()
+    event = watched.events.get(timeout=WAIT_LIMIT_S)
+    assert isinstance(event, ConfigurationRead)
+    return event
+
+
+def test_a_reload_hands_the_settings_over_and_keeps_the_file(watched: Watched) -> None:
+    """With what the links have to know; the copy is of the new file."""
+    watched.write(watched.good.replace(b"port = 1\n", b"port = 2\n"))
+
+    event = _read(watched)
+
+    assert event.problem == ""
+    assert event.settings is not None
+    assert event.settings.links == ("127.0.0.1:2",)
+    assert [each.name for each in event.brokers] == ["127.0.0.1:2"]
+    wait_until(lambda: b"port = 2" in watched.copy.read_bytes() if watched.copy.exists() else False)
+
+
+def test_what_wants_a_restart_is_not_the_last_good_configuration_yet(watched: Watched) -> None:
+    """Nobody has seen a node that was ready with it."""
+    watched.watch.keep()
+    wait_until(watched.copy.exists)
+    watched.write(watched.good.replace(b"pin = 17", b"pin = 18"))
+
+    due = _read(watched)
+    watched.write(watched.good)
+    back = _read(watched)
+
+    assert due.settings is not None
+    assert back.settings is not None
+    assert (due.settings.restart_due, back.settings.restart_due) == ("inputs", "")
+    assert watched.good in watched.copy.read_bytes()
+
+
+def test_a_bad_file_is_refused_as_a_whole(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
+    """Each problem is logged, and the loop hears the first one, once."""
+    watched.write(watched.good.replace(b"pin = 17", b"pin = 99").replace(b"port = 1\n", b"port = 2\n"))
+
+    event = _read(watched)
+    watched.write(watched.good)
+    watched.expect("")
+
+    assert event.settings is None
+    assert event.problem.startswith(f"{watched.path}: [[button]] 1 pin = 99: ")
+    assert watched.events.empty()
+    assert "node.toml isn't taken: the node goes on with the settings that it has" in caplog.text
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_in_safe_mode_a_changed_file_is_a_reason_to_start_anew(tmp_path: Path, changed: bool) -> None:
+    """Everything is tried again then; the same file changes nothing."""
+    watched = Watched(tmp_path, in_safe_mode=True)
+    if changed:
+        watched.write(watched.good + b"# corrected\n")
+    watched.watch.reload()
+    watched.watch.start()
+
+    event = watched.events.get(timeout=WAIT_LIMIT_S)
+    watched.watch.stop(WAIT_LIMIT_S, clean=True)
+
+    if changed:
+        assert isinstance(event, StopRequested)
+        assert (event.reason, event.back_in_s) == ("safe mode is left", BACK_IN_S)
+    else:
+        assert isinstance(event, ConfigurationRead)
+        assert (event.problem, event.settings) == ("", None)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from node import config
-from node.service import safe_mode
-from node.service.safe_mode import CRASHES, NAME, WITHIN_S, CrashLog, for_start, simplified
+from node.service.upkeep import safe_mode
+from node.service.upkeep.safe_mode import CRASHES, NAME, WITHIN_S, CrashLog, for_start, simplified
 from tests.support.damage import DAMAGES, Damage
 from tests.support.node import BUTTON, write_config
 

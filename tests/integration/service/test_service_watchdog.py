@@ -4,6 +4,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -58,6 +59,7 @@ class Node:
 
     def __init__(self, path: Path, manager: Manager) -> None:
         settings = config.load(path)
+        self.path = path
         self.manager = manager
         self.directory = config.state_directory(settings, {})
         self.wall = Wall(settings.settings.inputs, settings.line_pins)
@@ -279,3 +281,32 @@ def test_a_hardware_watchdog_that_is_not_armed_is_a_fault(
     node.manager.until(lambda message: b"fault F038" in message)
     assert "the hardware watchdog isn't armed: watchdog0 is inactive" in caplog.text
     assert "F038 the hardware watchdog isn't active: if the machine freezes, " in caplog.text
+
+
+def test_a_reload_is_told_from_its_beginning_to_its_end(node: Node) -> None:
+    """As systemd wants it (sd_notify(3)): when it began, and READY once the new settings are in force, or refused."""
+    node.start()
+    node.manager.until(lambda message: message == READY)
+    assert node.service is not None
+
+    for content in (node.path.read_bytes(), b"no TOML"):
+        before_us = time.monotonic_ns() // 1000
+        node.path.write_bytes(content)
+        node.service.reload()
+        told = node.manager.until(lambda message: message.startswith(b"RELOADING=1"))[-1]
+        node.manager.until(lambda message: message == READY)
+
+        assert before_us <= int(told.partition(b"\nMONOTONIC_USEC=")[2]) <= time.monotonic_ns() // 1000
+
+
+def test_a_reload_before_the_start_is_over_tells_no_ready(node: Node) -> None:
+    """READY means that the node works."""
+    node.directory.mkdir()
+    with locked(node.record):
+        node.start()
+        node.manager.until(lambda message: message.startswith(b"STATUS=starting"))
+        wait_until(lambda: node.service is not None)
+        node.service.reload()  # type: ignore[union-attr] # it was waited for
+        told = node.manager.until(lambda message: message == READY)
+
+    assert not [message for message in told if message.startswith(b"RELOADING")]

@@ -8,14 +8,19 @@ here may wait for the disk, so it happens on a thread of its own, ``files``.
 import logging
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from node import config
 from node.config import last_good
-from node.core.events import ConfigurationSeen, Event
+from node.config.reader import first_problem
+from node.core.events import ConfigurationRead, ConfigurationSeen, Event, StopRequested
+from node.errors import ConfigError
 
 LOOK_S = 30.0
+
+BACK_IN_S = 10.0
+"""How long the way out of safe mode takes: systemd waits 2 s, and a start takes a few."""
 
 SETTLED_S = 60.0
 """A run that has lasted so long isn't a crash any more, however it ends."""
@@ -26,7 +31,8 @@ log = logging.getLogger(__name__)
 class FileWatch:
     """Watches the file of ``running``, the configuration in use; its last good copy lies in ``directory``.
 
-    ``put`` gets a ConfigurationSeen when it has changed whether the file can be used. ``clock`` is monotonic seconds.
+    ``put`` gets a ConfigurationSeen when it has changed whether the file can be used, and a ConfigurationRead for each
+    ``reload``. ``clock`` is monotonic seconds.
     ``note_outputs`` notes these pins on the disk, or raises OSError.
     ``settle`` notes that this run is no crash.
     """
@@ -36,6 +42,7 @@ class FileWatch:
         running: config.Config,
         directory: Path,
         *,
+        environ: Mapping[str, str],
         put: Callable[[Event], None],
         clock: Callable[[], float],
         note_outputs: Callable[[Sequence[int]], None] = lambda pins: None,
@@ -45,6 +52,7 @@ class FileWatch:
     ) -> None:
         self._running = running
         self._directory = directory
+        self._environ = environ
         self._put = put
         self._clock = clock
         self._settle = settle
@@ -57,6 +65,7 @@ class FileWatch:
         self._outputs: Sequence[int] = ()
         self._noted: Sequence[int] = ()
         self._noting_fails = False
+        self._reload_asked = False
         self._to_keep: config.Config | None = None
         self._keeping_fails = False
         self._ending = False
@@ -67,6 +76,11 @@ class FileWatch:
         """Look now, and then every ``period_s``."""
         self._settles_at = self._clock() + self._settled_s
         self._thread.start()
+
+    def reload(self) -> None:
+        """Read the file again, for the loop to go on with. Doesn't wait for the disk."""
+        self._reload_asked = True
+        self._wake.set()
 
     def keep(self) -> None:
         """The node is ready: its configuration is the last good one from now on. Doesn't wait for the disk."""
@@ -90,6 +104,7 @@ class FileWatch:
     def _run(self) -> None:
         while not self._ending:
             self._do(self._note)
+            self._do(self._reload)
             self._do(self._look)
             self._do(self._keep)
             self._do(self._settle_when_due)
@@ -108,6 +123,43 @@ class FileWatch:
         if self._clock() >= self._settles_at:
             self._settle()
             self._settles_at = math.inf
+
+    def _reload(self) -> None:
+        if not self._reload_asked:
+            return
+        self._reload_asked = False
+        try:
+            found = config.load(self._running.path, self._environ)
+        except ConfigError as error:
+            self._refuse(error.problems)
+            return
+        self._problem = ""
+        if self._running.settings.safe_mode:
+            self._leave_safe_mode(found)
+        else:
+            self._take(config.merged(self._running, found))
+
+    def _refuse(self, problems: Sequence[str]) -> None:
+        for problem in problems:
+            log.error("%s", problem)
+        log.error("node.toml isn't taken: the node goes on with the settings that it has")
+        self._problem = first_problem(lambda: problems)
+        self._put(ConfigurationRead(self._clock(), self._problem))
+
+    def _take(self, taken: config.Config) -> None:
+        due = taken.settings.restart_due
+        log.info("node.toml is taken%s", f", but a restart is due for: {due}" if due else "")
+        self._running = taken
+        if not due:
+            self._to_keep = taken
+        self._put(ConfigurationRead(self._clock(), "", taken.settings, taken.brokers))
+
+    def _leave_safe_mode(self, found: config.Config) -> None:
+        """A changed file is reason enough to try everything again, by a new start."""
+        if found.content == self._running.content:
+            self._put(ConfigurationRead(self._clock(), ""))
+        else:
+            self._put(StopRequested(self._clock(), "safe mode is left", back_in_s=BACK_IN_S))
 
     def _look(self) -> None:
         problem = self._problem_of_file()

@@ -3,8 +3,8 @@
 1. A crash is a run that neither ended cleanly nor lasted 60 s (file_watch.py). A power cut is none, and neither is a
    crash of another version of the program, or with another node.toml: the cause may be mended.
 2. After ``CRASHES`` crashes within ``WITHIN_S`` a start is one in safe mode: the inputs that raise alarms, buzzer,
-   lamp, record, and one broker. The machine's health isn't read. If that crashes, too, the next start takes the next
-   broker.
+   lamp, record, and one broker. The machine's health isn't read. If that crashes, too, or if the broker can't be
+   reached for a while (reconfigure.py), the next broker is taken.
 3. A clean end forgets the crashes, so `systemctl restart` leaves safe mode; so does a start with a changed node.toml.
 4. A state directory that can't be read or written costs safe mode and nothing else.
 """
@@ -56,6 +56,11 @@ class CrashLog:
         """How often the node crashed before this start."""
         return len(self._before)
 
+    @property
+    def turn(self) -> int:
+        """How many starts in safe mode crashed before this one."""
+        return max(0, self.crashes - CRASHES)
+
     def begin(self) -> None:
         """From now on this run is a crash, unless it settles."""
         noted = _Noted(self._of, self._kernel_boot, (*self._before, self._clock()))
@@ -89,7 +94,7 @@ def for_start(settings: config.Config, directory: Path) -> tuple[config.Config, 
     if crash_log.crashes < CRASHES:
         return settings, crash_log
     log.error("the node has crashed %d times soon after its start: it starts in safe mode", crash_log.crashes)
-    return simplified(settings, crash_log.crashes - CRASHES), crash_log
+    return simplified(settings, crash_log.turn), crash_log
 
 
 def simplified(settings: config.Config, turn: int) -> config.Config:
