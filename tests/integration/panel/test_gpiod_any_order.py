@@ -4,12 +4,14 @@ import queue
 from typing import Any
 
 from gpiozero import DigitalOutputDevice, GPIOPinInUse, InputDevice
+from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from node.io.panel.gpiod_factory import GPIODFactory
 from tests.integration.panel.room import WAIT_LIMIT_S
 from tests.integration.panel.wired import CHIP
+from tests.support.examples import examples
 from tests.support.gpio_kernel import FakeChip, standing_in
 
 PINS = st.integers(0, 2)
@@ -61,6 +63,20 @@ class AnyOrder(RuleBasedStateMachine):
             assert self.chip.holders[pin] == OTHER
         else:
             assert self.chip.outputs[pin] is high
+
+    @initialize(pins=st.sets(PINS))
+    def begin(self, pins: set[int]) -> None:
+        """A node makes its inputs first."""
+        for pin in pins:
+            self.make_input(pin, listens=True)
+
+    @precondition(lambda self: self.inputs)
+    @rule(data=st.data(), high=st.booleans())
+    def turn(self, data: Any, high: bool) -> None:
+        """An input becomes an output, while the others go on."""
+        pin = data.draw(st.sampled_from(sorted(self.inputs)))
+        self.inputs.pop(pin).close()
+        self.make_output(pin, high)
 
     @rule(pin=PINS)
     def close(self, pin: int) -> None:
@@ -133,3 +149,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder.settings = settings(max_examples=examples(1_500), stateful_step_count=40)
