@@ -15,6 +15,7 @@ register_profiles()
 # The files that take longest. They begin first: a long one that began last would run alone, beside an idle processor.
 LONGEST = (
     "deploy/test_booted.py",
+    "deploy/test_package_life.py",
     "monitor/service/test_system.py",
     "campaigns/test_short.py",
     "system/test_demo_terminal.py",

@@ -15,7 +15,7 @@ from deploy.package.targets import Target
 from deploy.package.tree import compressed, plant
 from deploy.package.wheels import Pip
 
-_PACK = ("dpkg-deb", "--root-owner-group", "-Zxz", "-z2", "--threads-max=1", "--build")
+_PACKING = {"DPKG_DEB_COMPRESSOR_TYPE": "xz", "DPKG_DEB_COMPRESSOR_LEVEL": "2", "DPKG_DEB_THREADS_MAX": "1"}
 """One thread: with several, xz makes other bytes. Level 2 needs a quarter of the usual time for a sixth more bytes."""
 
 
@@ -59,6 +59,7 @@ def build(program: Program, target: Target, made_of: Release, pip: Pip, to: Path
         plant(program, target, wheels, documents, root)
         describe(program, target, version, made_of.maintainer, root)
         to.mkdir(parents=True, exist_ok=True)
-        environ = os.environ | {"SOURCE_DATE_EPOCH": str(int(made_of.date.timestamp())), "LC_ALL": "C"}
-        subprocess.run([*_PACK, root, package], env=environ, stdout=subprocess.DEVNULL, check=True)
+        environ = _PACKING | os.environ | {"SOURCE_DATE_EPOCH": str(int(made_of.date.timestamp())), "LC_ALL": "C"}
+        command = ["dpkg-deb", "--root-owner-group", "--build", str(root), str(package)]
+        subprocess.run(command, env=environ, stdout=subprocess.DEVNULL, check=True)
     return package

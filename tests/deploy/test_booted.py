@@ -1,22 +1,21 @@
-"""The installed unit under a real systemd: a Debian of its own, booted by systemd-nspawn, with the pins simulated.
+"""The installed units under a real systemd: a Debian of each suite, booted by systemd-nspawn, with the pins simulated.
 
 READY, STATUS, the watchdog, the hardening and the journal's fields are real; there is no network and no GPIO.
 """
 
 import json
-import os
+import re
 import shutil
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.installation import copy, installed
+from tests.support.booted import SUITES, architecture, boot, install, install_story, new_root, removed_at_the_end
+from tests.support.installation import package
 from tests.support.node import write_config
-
-PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-systemd,mosquitto"
+from tests.vm.debian import run
 
 WALL = """
 [Service]
@@ -140,60 +139,41 @@ rm zz-lost.conf /var/lib/alarm-node/last-good.toml
 chmod 644 /etc/alarm-node/node.toml
 sed -i 's/pin = 17/pin = 99/' /etc/alarm-node/node.toml
 ends_again refused
-poweroff
 """
 
 
-def program(name: str) -> str:
-    """The path of a program that is needed; the tests are skipped where it is missing."""
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"{name} is missing; next: apt-get install systemd-container mmdebstrap")
-    return found
-
-
-def run(*command: str | Path, timeout_s: float = 300.0) -> None:
-    """Run a program to its end; it has to succeed."""
-    done = subprocess.run(
-        list(map(str, command)), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
-    )
-    assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
-
-
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """What a machine left that was installed, booted, pressed, frozen, and switched off."""
-    if os.geteuid() != 0:
-        pytest.skip("a Debian can be booted by root alone")
-    nspawn, debstrap = program("systemd-nspawn"), program("mmdebstrap")
-    suite = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text(encoding="utf-8").splitlines())
-    root = tmp_path_factory.mktemp("booted") / "root"
-    run(debstrap, "--variant=minbase", f"--include={PACKAGES}", suite["VERSION_CODENAME"], root)
-    for target in ("install", "install-monitor"):
-        copy(installed(target, tmp_path_factory), root)
-    units = root / "etc/systemd/system"
-    copy(root / "usr/share/doc/alarm-node/examples/systemd", root / "etc/systemd")
-    config = write_config(tmp_path_factory.mktemp("config"), 1883, brokers=[NO_PASSWORD])
-    lines = config.read_text(encoding="utf-8").splitlines(keepends=True)
-    (root / "etc/alarm-node/node.toml").write_text(
-        "".join(line for line in lines if not line.startswith("state_directory")), encoding="utf-8"
-    )
-    (units / "wall.service").write_text(WALL, encoding="utf-8")
-    (units / "alarm-node.service.d/simulated.conf").write_text(SIMULATED, encoding="utf-8")
-    (units / "story.service").write_text("[Service]\nExecStart=/story\n", encoding="utf-8")
-    (root / "story").write_text(STORY, encoding="utf-8")
-    (root / "story").chmod(0o755)
-    (root / "probe.py").write_text(PROBE, encoding="utf-8")
-    (root / "told").mkdir()
-    (root / "etc/alarm-monitor/monitor.toml").write_text(MONITOR, encoding="utf-8")
-    run("systemctl", f"--root={root}", "enable", "alarm-node.service")
-    run("systemctl", f"--root={root}", "add-wants", "multi-user.target", "story.service")
-    options = ["--register=no", "--keep-unit", "--quiet", "--machine=alarm-node-test", "--private-network"]
-    # Or the container itself would forbid to ask for the clock, whatever the unit allows.
-    options += ["--capability=CAP_SYS_TIME", "--system-call-filter=adjtimex clock_adjtime"]
-    run(nspawn, *options, "-D", root, "-b")
-    yield root / "told"
-    shutil.rmtree(root)
+def machines(index: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Path]]:
+    """What the machine of each suite left: it was installed, booted, pressed, frozen, and switched off."""
+    roots = {suite: new_root(suite, tmp_path_factory) for suite in SUITES}
+    config = write_config(tmp_path_factory.mktemp("config"), 1883, brokers=[NO_PASSWORD]).read_text(encoding="utf-8")
+    files = {
+        "etc/alarm-node/node.toml": re.sub("^state_directory.*\n", "", config, flags=re.MULTILINE),
+        "etc/alarm-monitor/monitor.toml": MONITOR,
+        "etc/systemd/system/wall.service": WALL,
+        "etc/systemd/system/alarm-node.service.d/simulated.conf": SIMULATED,
+        "probe.py": PROBE,
+    }
+    with removed_at_the_end(roots):
+        for suite, root in roots.items():
+            for program in ("alarm-node", "alarm-monitor"):
+                install(root, package(program, suite, architecture(), tmp_path_factory))
+            shutil.copytree(
+                root / "usr/share/doc/alarm-node/examples/systemd", root / "etc/systemd", dirs_exist_ok=True
+            )
+            for name, content in files.items():
+                (root / name).write_text(content, encoding="utf-8")
+            (root / "told").mkdir()
+            run(["systemctl", f"--root={root}", "enable", "alarm-node.service"])
+            install_story(root, STORY)
+        boot(roots)
+        yield {suite: root / "told" for suite, root in roots.items()}
+
+
+@pytest.fixture(params=SUITES)
+def told(request: pytest.FixtureRequest, machines: Mapping[str, Path]) -> Path:
+    """What the machine of this suite left."""
+    return machines[request.param]
 
 
 pytestmark = pytest.mark.timeout(900)

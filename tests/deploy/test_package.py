@@ -1,4 +1,4 @@
-"""What is in a package, by `make install` into a tree of its own: where everything lies, and that nothing else does."""
+"""What is in a package: everything lies where it belongs, nothing else does, and it says what it consists of."""
 
 import gzip
 import hashlib
@@ -7,20 +7,18 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from deploy.package.targets import SUITES
 from node import __version__
 from node.cli import init
 from tests.support import installation
-from tests.support.installation import ROOT, build
+from tests.support.booted import architecture
+from tests.support.installation import PYTHON, ROOT, build, make
 
 NODE, MONITOR = "alarm-node", "alarm-monitor"
-TARGETS = {NODE: "install", MONITOR: "install-monitor"}
 LOCKS = {NODE: "requirements.lock", MONITOR: "monitor-requirements.lock"}
 COMMON = {
     "usr/bin/{0}",
@@ -66,21 +64,6 @@ def locked(name: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The package index; where it can't be reached nothing can be packed."""
-    name, version = next(iter(locked("deploy/requirements.lock").items()))
-    command = ["-m", "pip", "--quiet", "download", "--no-deps", f"{name}=={version}"]
-    tried = subprocess.run(
-        [sys.executable, *command, "--dest", str(tmp_path_factory.mktemp("index"))],
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    if tried.returncode != 0:
-        pytest.skip("the package index can't be reached")
-
-
-@pytest.fixture(scope="module")
 def built_before() -> set[Path]:
     """What was built in the checkout before anything is installed."""
     return built()
@@ -88,8 +71,8 @@ def built_before() -> set[Path]:
 
 @pytest.fixture(scope="module")
 def trees(index: None, built_before: set[Path], tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """Both programs for this machine, each in a tree of its own. Not to be changed."""
-    return {program: installation.installed(target, tmp_path_factory) for program, target in TARGETS.items()}
+    """Both programs, each in a tree of its own. Not to be changed."""
+    return {program: installation.tree(program, "bookworm", architecture(), tmp_path_factory) for program in LOCKS}
 
 
 @pytest.fixture(params=[NODE, MONITOR])
@@ -222,19 +205,17 @@ def test_one_number_is_the_version_everywhere(program: str, tree: Path) -> None:
     assert re.search(rf"^## {re.escape(__version__)} \(\d{{4}}-\d\d-\d\d\)$", ours, re.MULTILINE)
 
 
-@pytest.mark.parametrize("suite", SUITES)
 def test_building_twice_gives_the_same_bytes(
-    index: None, suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    index: None, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On another day, with another umask and in another language."""
-    options = (f"--program={NODE}", f"--suite={suite}", "--arch=arm64")
-    first = build(tmp_path / "first", *options).read_bytes()
+    """Later, by itself, with another umask, and where people speak another language."""
+    first = installation.package(NODE, "trixie", architecture(), tmp_path_factory).read_bytes()
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     monkeypatch.setenv("PYTHONHASHSEED", "7")
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     before = os.umask(0o077)
     try:
-        second = build(tmp_path / "second", *options).read_bytes()
+        second = build(tmp_path, f"--program={NODE}", "--suite=trixie", f"--arch={architecture()}").read_bytes()
     finally:
         os.umask(before)
 
@@ -246,13 +227,24 @@ def test_lintian_finds_no_error(program: str, index: None, tmp_path_factory: pyt
     lintian = shutil.which("lintian")
     if lintian is None:
         pytest.skip("lintian is missing; next: apt-get install lintian")
-    package = installation.package(program, "bookworm", "amd64", tmp_path_factory)
+    package = installation.package(program, "bookworm", architecture(), tmp_path_factory)
 
     done = subprocess.run(
         [lintian, "--allow-root", "--fail-on=error", package], capture_output=True, text=True, timeout=300, check=False
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_make_install_unpacks_the_package_of_this_machine(index: None, built_before: set[Path], tmp_path: Path) -> None:
+    """With DESTDIR nothing is asked of the running system."""
+    make("install", tmp_path)
+
+    here = subprocess.run([PYTHON, "--version"], capture_output=True, text=True, check=True).stdout
+    python = here.removeprefix("Python ").rpartition(".")[0]
+    assert (tmp_path / f"usr/lib/alarm-node/lib/python{python}/site-packages/node/py.typed").exists()
+    assert files(tmp_path) & {path.format(NODE) for path in COMMON} == {path.format(NODE) for path in COMMON}
+    assert built() == built_before
 
 
 @pytest.mark.parametrize("lock", LOCKS.values())

@@ -1,14 +1,17 @@
-"""The packages of this source, and what `make install` unpacks: each is built once in a run of the tests."""
+"""The packages of this source: each is built once in a run of the tests."""
 
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 import pytest
+
+from deploy.package.targets import SUITES
 
 ROOT = Path(__file__).parents[2]
 PYTHON = shutil.which("python3", path="/usr/bin") or sys.executable
@@ -23,29 +26,38 @@ def make(target: str, destination: Path, **variables: str) -> str:
 
 
 def build(to: Path, *options: str) -> Path:
-    """Build one package into this directory, as `make deb` does; its path."""
-    return Path(_run([PYTHON, "-m", "deploy.package", "--to", str(to), *options], os.environ).strip())
+    """Build packages into this directory, as `make deb` does; the path of the last."""
+    return Path(_run([PYTHON, "-m", "deploy.package", "--to", str(to), *options]).splitlines()[-1])
 
 
-def installed(target: str, factory: pytest.TempPathFactory) -> Path:
-    """The tree into which `make install` or `make install-monitor` unpacks in this run: not to be changed."""
-    return _once(target, factory, lambda to: make(target, to))
-
-
-def package(program: str, suite: str, arch: str, factory: pytest.TempPathFactory, revision: int = 1) -> Path:
+def package(program: str, suite: str, arch: str, factory: pytest.TempPathFactory) -> Path:
     """A package of this run: not to be changed."""
-    options = [f"--program={program}", f"--suite={suite}", f"--arch={arch}", f"--revision={revision}"]
-    built = _once("-".join([program, suite, arch, str(revision)]), factory, lambda to: build(to, *options))
-    (found,) = built.glob("*.deb")
+    built = once(f"packages-{arch}", factory, lambda to: build(to, f"--arch={arch}"))
+    (found,) = built.glob(f"{program}_*~deb{SUITES[suite].release}_{arch}.deb")
     return found
 
 
-def copy(tree: Path, to: Path) -> None:
-    """Put what was installed into another tree, beside what is there."""
-    shutil.copytree(tree, to, symlinks=True, dirs_exist_ok=True)
+def tree(program: str, suite: str, arch: str, factory: pytest.TempPathFactory) -> Path:
+    """What is in such a package: not to be changed."""
+    packed = package(program, suite, arch, factory)
+    return once(f"{packed.stem}-tree", factory, lambda to: _run(["dpkg-deb", "--extract", str(packed), str(to)]))
 
 
-def _once(name: str, factory: pytest.TempPathFactory, make_it: Callable[[Path], object]) -> Path:
+def next_revision(package: Path, to: Path) -> Path:
+    """The same package as the next revision of it, without compression."""
+    with tempfile.TemporaryDirectory() as tree:
+        _run(["dpkg-deb", "--raw-extract", str(package), tree])
+        control = Path(tree) / "DEBIAN/control"
+        text = control.read_text(encoding="utf-8")
+        assert "-1~deb" in text
+        control.write_text(text.replace("-1~deb", "-2~deb"), encoding="utf-8")
+        to.mkdir(parents=True, exist_ok=True)
+        _run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, str(to)])
+    (made,) = to.glob(f"{package.name.partition('_')[0]}_*.deb")
+    return made
+
+
+def once(name: str, factory: pytest.TempPathFactory, make_it: Callable[[Path], object]) -> Path:
     """The directory of this name, which all workers share; whoever needs it first fills it."""
     base = factory.getbasetemp()
     # Each worker has a directory of its own in the run's: that one is shared.
@@ -60,7 +72,16 @@ def _once(name: str, factory: pytest.TempPathFactory, make_it: Callable[[Path], 
     return made
 
 
-def _run(command: Sequence[str], environ: os._Environ[str] | dict[str, str]) -> str:
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=600, check=False)
+def _run(command: Sequence[str], environ: Mapping[str, str] = os.environ) -> str:
+    # To compress well takes longer than all else, and is no matter here.
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={"DPKG_DEB_COMPRESSOR_LEVEL": "0", **environ},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -1,0 +1,110 @@
+"""Debian machines of either suite, booted by systemd-nspawn: real systemd, apt and journal; no network and no GPIO."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.installation import once
+from tests.vm.cache import Cache, user_cache
+from tests.vm.debian import Archive, UnavailableError, run
+
+SUITES = ("bookworm", "trixie")
+PACKAGES = ("systemd", "systemd-sysv", "dbus", "udev", "python3", "python3-systemd", "mosquitto")
+"""What a Raspberry Pi OS has, of which the program needs something; and a broker."""
+
+_OPTIONS = ("--register=no", "--keep-unit", "--quiet", "--private-network", "--boot")
+# Or the container itself would forbid to ask for the clock, whatever the unit allows.
+_CLOCK = ("--capability=CAP_SYS_TIME", "--system-call-filter=adjtimex clock_adjtime")
+_UNREAD = ("usr/share/doc", "usr/share/info", "usr/share/locale", "usr/share/man", "usr/lib/udev/hwdb.d")
+"""What nobody reads there: a smaller root is copied sooner."""
+_QUIET_UNITS = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer")
+
+
+def architecture() -> str:
+    """What Debian calls this machine's kind; the test is skipped where it isn't Debian."""
+    _needs("dpkg", "a Debian")
+    return run(["dpkg", "--print-architecture"]).strip()
+
+
+def new_root(suite: str, factory: pytest.TempPathFactory) -> Path:
+    """A root of this suite that may be changed: a copy of one that is made once. Skips where none can be made."""
+    if os.geteuid() != 0:
+        pytest.skip("a Debian can be booted by root alone")
+    for tool, package in (("mmdebstrap", "mmdebstrap"), ("systemd-nspawn", "systemd-container")):
+        _needs(tool, package)
+    arch = architecture()
+    try:
+        known = once(f"root-{suite}", factory, lambda to: _remember(suite, arch, to))
+    except UnavailableError as reason:
+        pytest.skip(f"no root of {suite} can be made here: {reason}")
+    root = Path(tempfile.mkdtemp(dir=factory.mktemp(suite))) / "root"
+    run(["cp", "--archive", "--reflink=auto", (known / "place").read_text(encoding="utf-8"), root])
+    return root
+
+
+def install(root: Path, package: Path) -> None:
+    """Install a package, as for an image: what it needs is there, and nothing runs."""
+    shutil.copy(package, root / "package.deb")
+    run(["chroot", root, "dpkg", "--install", "/package.deb"])
+    (root / "package.deb").unlink()
+
+
+def install_story(root: Path, story: str) -> None:
+    """Let the machine do this as root after it has booted, and then switch itself off."""
+    (root / "story").write_text(f"{story}\npoweroff\n", encoding="utf-8")
+    (root / "story").chmod(0o755)
+    (root / "etc/systemd/system/story.service").write_text(
+        "[Unit]\nAfter=multi-user.target\n[Service]\nExecStart=/story\n", encoding="utf-8"
+    )
+    run(["systemctl", f"--root={root}", "add-wants", "multi-user.target", "story.service"])
+    run(["systemctl", f"--root={root}", "mask", *_QUIET_UNITS])
+
+
+def boot(roots: Mapping[str, Path], timeout_s: float = 600.0) -> None:
+    """Boot all of these at once, and wait until the last has switched itself off."""
+    with ThreadPoolExecutor(len(roots)) as pool:
+        list(pool.map(lambda name: _boot(name, roots[name], timeout_s), roots))
+
+
+@contextmanager
+def removed_at_the_end(roots: Mapping[str, Path]) -> Iterator[None]:
+    """A root is large: none stays until the next runs of the tests have passed."""
+    try:
+        yield
+    finally:
+        for root in roots.values():
+            shutil.rmtree(root.parent)
+
+
+def _boot(name: str, root: Path, timeout_s: float) -> None:
+    command = ["systemd-nspawn", *_OPTIONS, *_CLOCK, f"--machine={name}-{os.getpid()}", "--directory", str(root)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
+
+
+def _remember(suite: str, arch: str, to: Path) -> None:
+    """Write down where the root is: it lies in the cache, by the versions of its packages."""
+    archive = Archive(suite, arch, Cache(user_cache()))
+    key = "\n".join((archive.versions(PACKAGES), *PACKAGES, *_UNREAD))
+
+    def make(entry: Path) -> None:
+        archive.unpack(entry / "root", PACKAGES, variant="minbase")
+        for each in _UNREAD:
+            shutil.rmtree(entry / "root" / each, ignore_errors=True)
+        # dpkg waits for the disk after each file otherwise.
+        (entry / "root/etc/dpkg/dpkg.cfg.d/quick").write_text("force-unsafe-io\n", encoding="utf-8")
+
+    to.mkdir()
+    (to / "place").write_text(str(archive.cache.entry(f"booted-{archive.name}", key, make) / "root"), encoding="utf-8")
+
+
+def _needs(tool: str, package: str) -> None:
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is missing; next: apt-get install {package}")
