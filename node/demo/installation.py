@@ -29,7 +29,7 @@ MONITOR_NEEDS = (
     "starlette",
     "uvicorn",
 )
-"""What is imported of the extra ``alarm-node[monitor]``."""
+"""What is imported of the extra ``monitor``."""
 
 # Below the range from which the kernel takes ports for outgoing connections: while the broker is away, a client that
 # tries to connect must neither take its port nor, by chance, connect to itself.
@@ -91,7 +91,7 @@ def installed(put: Callable[[Observation], None]) -> Iterator[Installation]:
     if missing := [name for name in MONITOR_NEEDS if find_spec(name) is None]:
         raise ToolMissingError(
             f"the demo needs alarm-monitor, whose packages aren't here ({', '.join(missing)})",
-            "make run in a checkout, which installs them, or pip install 'alarm-node[monitor]'",
+            "make run, in a copy of this project: it installs them",
         )
     with TemporaryDirectory(prefix="alarm-node-demo-") as directory:
         installation = Installation(Path(directory), put)

@@ -115,7 +115,7 @@ for turn in 1 2 3 4 5; do
 done
 until_is StatusText '*F056*'
 show StatusText >/told/safe
-systemctl restart alarm-node
+systemctl restart alarm-node || journalctl --unit=alarm-node --lines=60 >/told/restart-failed
 show StatusText >/told/after-safe
 systemctl stop alarm-node
 show Result >/told/result
@@ -123,9 +123,10 @@ systemctl show --property=RuntimeWatchdogUSec --value >/told/hardware
 systemd-analyze security --no-pager --threshold=15 alarm-node >/told/security && touch /told/secure
 journalctl --unit=alarm-node --output=json >/told/journal
 ends_again() {
+    # The time between two tries is long enough to look at it, however slow this machine is.
+    printf '[Service]\\nRestartSec=600\\n' >zz-later.conf
     systemctl daemon-reload
     systemctl start --no-block alarm-node
-    until_is NRestarts '[1-9]*'
     until_is SubState auto-restart
     systemctl status --no-pager alarm-node >/told/$1-status
     alarm-node check >/told/$1-check
@@ -219,6 +220,7 @@ def test_a_node_that_crashes_again_and_again_comes_up_in_safe_mode(told: Path) -
     """Still in alarm, with one broker, and says so; a restart leaves it."""
     assert text(told, "safe").startswith("ALARM button: ")
     assert " of 1 brokers connected" in text(told, "safe")
+    assert not (told / "restart-failed").exists(), text(told, "restart-failed")
     assert "F056" not in text(told, "after-safe")
     assert " of 3 brokers connected" in text(told, "after-safe")
 

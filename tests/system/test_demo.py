@@ -197,7 +197,7 @@ def test_missing_packages_of_the_monitor_are_told_with_what_installs_them(direct
     assert done.returncode == 1
     assert done.stderr == (
         "E005 the demo needs alarm-monitor, whose packages aren't here (apprise, rich)."
-        " Next: make run in a checkout, which installs them, or pip install 'alarm-node[monitor]'.\n"
+        " Next: make run, in a copy of this project: it installs them.\n"
     )
     assert done.stdout == ""
     assert left_behind(directory) == []

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if package == "node":
             raise
         text = f"alarm-monitor needs packages that aren't installed ({package})"
-        explain(str(ToolMissingError(text, "pip install 'alarm-node[monitor]'")))
+        explain(str(ToolMissingError(text, "install the Debian package alarm-monitor")))
         return FAILED
 
 

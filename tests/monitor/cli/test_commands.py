@@ -438,4 +438,4 @@ def test_without_its_packages_a_command_says_what_to_install(tmp_path: Path) -> 
 
     assert done.returncode == 1
     assert "E005 alarm-monitor needs packages that aren't installed (rich)" in done.stderr
-    assert "Next: pip install 'alarm-node[monitor]'" in done.stderr
+    assert "Next: install the Debian package alarm-monitor" in done.stderr
