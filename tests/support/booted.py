@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cgroups import ENTER, own_groups
 from tests.support.installation import once
 from tests.vm.cache import Cache, user_cache
 from tests.vm.debian import Archive, UnavailableError, run
@@ -84,8 +85,16 @@ def removed_at_the_end(roots: Mapping[str, Path]) -> Iterator[None]:
 
 
 def _boot(name: str, root: Path, timeout_s: float) -> None:
-    command = ["systemd-nspawn", *_OPTIONS, *_CLOCK, f"--machine={name}-{os.getpid()}", "--directory", str(root)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False)
+    machine = f"{name}-{os.getpid()}"
+    with own_groups(f"alarm-node-test-{machine}") as groups:
+        done = subprocess.run(
+            ["sh", "-euc", ENTER, "sh", "systemd-nspawn", *_OPTIONS, *_CLOCK, f"--machine={machine}", "-D", str(root)],
+            env={**os.environ, "GROUPS_TO_ENTER": " ".join(map(str, groups))},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
     assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
 
 
