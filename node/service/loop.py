@@ -130,6 +130,7 @@ class Service:
             sample_hz=settings.sample_hz,
             clock=self._clocks.monotonic,
             on_output=lambda at, _name, pattern: self._watcher.lamp(at, pattern),
+            directory=status_file.runtime_directory(environ),
         )
         self._record = Record(
             directory,

@@ -53,10 +53,15 @@ class _File(msgspec.Struct, frozen=True):
     calls: tuple[Call, ...]
 
 
-def directory(state_directory: Path, environ: Mapping[str, str]) -> Path:
-    """Where the status file lies: ``$RUNTIME_DIRECTORY`` (systemd's, in memory), else beside the record."""
+def runtime_directory(environ: Mapping[str, str]) -> Path | None:
+    """The service's directory in memory, which outlives a restart by systemd; None without systemd."""
     runtime = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    return Path(runtime) if runtime else state_directory
+    return Path(runtime) if runtime else None
+
+
+def directory(state_directory: Path, environ: Mapping[str, str]) -> Path:
+    """Where the status file lies: in the runtime directory, else beside the record."""
+    return runtime_directory(environ) or state_directory
 
 
 def hold(state_directory: Path) -> int | None:

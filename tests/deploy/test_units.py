@@ -161,6 +161,7 @@ def test_what_is_left_open_is_needed() -> None:
         ("StateDirectory", "alarm-node"),
         ("StateDirectoryMode", "0700"),
         ("RuntimeDirectory", "alarm-node"),
+        ("RuntimeDirectoryPreserve", "restart"),
         ("CapabilityBoundingSet", ""),
         ("ProcSubset", "all"),
         ("User", "alarm-node"),

@@ -22,6 +22,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from gpiozero import Factory
 
@@ -52,7 +53,8 @@ class Panel:
 
     ``open_factory`` opens the pin factory, or raises PanelError; the panel closes it. ``line_pins``: by line name.
     ``buzzer_pin``: None if there is no buzzer. ``sample_hz``: regular readings a second. ``clock`` is CLOCK_MONOTONIC.
-    ``on_output(at, "lamp", pattern)`` is called for each pattern that the lamp is set to.
+    ``on_output(at, "lamp", pattern)`` is called for each pattern that the lamp is set to. ``directory`` outlives a
+    restart by systemd; None where nobody restarts this process.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Panel:
         sample_hz: float,
         clock: Callable[[], float] = time.monotonic,
         on_output: Callable[[float, str, object], None] | None = None,
+        directory: Path | None = None,
     ) -> None:
         self.samples = 0
         """Readings put on the loop's queue since the start: the sampler's progress."""
@@ -96,6 +99,7 @@ class Panel:
             list(self._lines.values()),
             playing=self._playing,
             restart=self._restart,
+            directory=directory,
         )
 
     @property

@@ -7,13 +7,16 @@ Rules:
    a while; an output is F003. The log says the reason once. Every ``CLAIM_EVERY_S`` it is tried again, so a pin that
    another program lets go of works without a restart.
 3. Without a chip the same holds for all pins: each try looks for the chip, too. A service has a /dev of its own, made
-   at its start. So if the kernel has got a chip that isn't there, the process has to be started anew to see it.
+   at its start. So if the kernel has got a chip that isn't there, the process has to be started anew to see it. A note
+   in the service's runtime directory, which outlives a restart, says for which chips that was tried already.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 from gpiozero import Factory
 
@@ -22,6 +25,7 @@ from node.io.panel.devices import Line, Output, said
 from node.io.panel.pin_factory import unseen_chips
 
 CLAIM_EVERY_S = 5.0
+NOTE = "unseen-chips"
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +34,7 @@ class Claims:
     """The pins of these outputs and lines. One thread at a time may call its methods.
 
     ``open_factory`` raises PanelError if this machine's pins can't be used now. ``playing`` is the lock of the outputs.
-    ``restart`` asks for a new process, with the reason.
+    ``restart`` asks for a new process, with the reason. ``directory`` outlives that; None where nobody starts one.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class Claims:
         *,
         playing: threading.Condition,
         restart: Callable[[str], None],
+        directory: Path | None,
     ) -> None:
         self.factory: Factory | None = None
         self.unusable: PanelError | None = None
@@ -52,7 +57,7 @@ class Claims:
         self._lines = lines
         self._playing = playing
         self._restart = restart
-        self._unseen = unseen_chips()
+        self._note = None if directory is None else directory / NOTE
         self._closed = False
 
     @property
@@ -92,6 +97,7 @@ class Claims:
         try:
             self.factory = self._open_factory()
             self.unusable = None
+            self._forget_tried()
         except Exception as problem:  # noqa: BLE001 - whatever a library does, the node runs, and tells that it is deaf
             error = problem if isinstance(problem, PanelError) else PanelError(said(problem), "restart the machine")
             if self.unusable is None or error.text != self.unusable.text:
@@ -99,9 +105,28 @@ class Claims:
             self.unusable = error
             for output in self._outputs:
                 output.failed(error.text)
-            if unseen_chips() - self._unseen:
-                self._restart("a GPIO chip has come")
+            self._try_to_see()
         return self.factory
+
+    def _try_to_see(self) -> None:
+        """Ask for a new process if the kernel has a chip that this one can't see, once for the same chips."""
+        unseen = unseen_chips()
+        if self._note is None or not unseen:
+            return
+        try:
+            tried = self._note.read_text(encoding="ascii").split() if self._note.exists() else []
+            if unseen <= set(tried):
+                return
+            self._note.write_text(" ".join(sorted(unseen)), encoding="ascii")
+        except (OSError, UnicodeError) as problem:
+            log.warning("the node isn't started anew for %s (%s)", ", ".join(sorted(unseen)), problem)
+            return
+        self._restart("a GPIO chip has come")
+
+    def _forget_tried(self) -> None:
+        if self._note is not None:
+            with suppress(OSError):
+                self._note.unlink(missing_ok=True)
 
     def _try(self, pin: Line | Output, claim: Callable[[], None]) -> bool:
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from gpiozero import DigitalInputDevice, DigitalOutputDevice, Factory
 
-from node.core.events import EdgeSeen, LevelsRead, OutputFailed, OutputRecovered, StopRequested
+from node.core.events import EdgeSeen, Event, LevelsRead, OutputFailed, OutputRecovered, StopRequested
 from node.core.signals import BuzzerPattern, LampPattern
 from node.errors import PanelError
 from node.io.panel import BACK_IN_S, DEAF_S, Panel, claims, pin_factory
@@ -25,10 +25,13 @@ class Stage:
         self.room = room
         self.clock = Clock()
         self.panel: Panel | None = None
+        self._stops: list[StopRequested] = []
 
     def start(self, **changed: Any) -> Panel:
-        """A started panel."""
-        self.panel = self.room.panel(clock=self.clock, **changed)
+        """A started panel, after the end of the one before it."""
+        if self.panel is not None:
+            self.panel.close()
+        self.panel = self.room.panel(clock=self.clock, put=self._put, **changed)
         self.panel.start()
         return self.panel
 
@@ -40,6 +43,17 @@ class Stage:
         at = self.clock()
         self.panel.sample_at(0.0)
         return self.room.inbox.wait(LevelsRead, lambda event: event.at >= at)
+
+    def _put(self, event: Event) -> None:
+        if isinstance(event, StopRequested):
+            self._stops.append(event)
+        self.room.inbox.put(event)
+
+    def stops(self) -> list[str]:
+        """Why an end was asked for since the last look."""
+        stops, self._stops = self._stops, []
+        assert all(each.back_in_s == BACK_IN_S for each in stops)
+        return [each.reason for each in stops]
 
     def try_again(self) -> LevelsRead:
         """The reading after the next try."""
@@ -247,27 +261,83 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
     return lambda where, chip: (tmp_path / where / chip).touch()
 
 
+def asked(stage: Stage) -> list[str]:
+    """Why the panel has asked for a new process within the next two tries."""
+    for _ in range(2):
+        stage.clock.missed_s += CLAIM_EVERY_S
+        assert stage.panel is not None
+        stage.panel.sample_at(0.0)
+        stage.sample()
+    return stage.stops()
+
+
 def test_a_chip_that_this_process_cannot_see_wants_a_new_start(
-    stage: Stage, missing: Missing, machine: Callable[[str, str], None]
+    stage: Stage, missing: Missing, machine: Callable[[str, str], None], tmp_path: Path
 ) -> None:
-    """A service's /dev is made at its start. What was hidden from it then changes nothing."""
-    machine("kernel", "gpiochip0")
+    """A service's /dev is made at its start. It is asked for once, and says how long that takes."""
     machine("kernel", "gpiochip2")
     machine("dev", "gpiochip2")
-    stage.start(open_factory=missing)
-    for _ in range(2):
-        stage.try_again()
-    assert stage.room.inbox.rest(StopRequested) == []
+    stage.start(open_factory=missing, directory=tmp_path)
+    assert asked(stage) == []
 
     machine("kernel", "gpiochip1")
-    stage.clock.missed_s += CLAIM_EVERY_S
-    assert stage.panel is not None
-    stage.panel.sample_at(0.0)
 
-    stop = stage.room.inbox.wait(StopRequested)
-    assert (stop.reason, stop.back_in_s) == ("a GPIO chip has come", BACK_IN_S)
-    stage.try_again()
-    assert stage.room.inbox.rest(StopRequested) == []
+    assert asked(stage) == ["a GPIO chip has come"]
+    assert asked(stage) == []
+
+
+def test_a_chip_that_came_while_the_process_started_wants_one_too(
+    stage: Stage, missing: Missing, machine: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    """After /dev was made, and before the node looked for the first time."""
+    machine("kernel", "gpiochip0")
+
+    stage.start(open_factory=missing, directory=tmp_path)
+
+    assert asked(stage) == ["a GPIO chip has come"]
+
+
+def test_a_chip_that_stays_hidden_wants_one_start_and_no_more(
+    stage: Stage, missing: Missing, machine: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    """The next process knows what was tried. Another chip is another reason."""
+    machine("kernel", "gpiochip20")
+    stage.start(open_factory=missing, directory=tmp_path)
+    assert asked(stage) == ["a GPIO chip has come"]
+
+    stage.start(open_factory=missing, directory=tmp_path)
+    assert asked(stage) == []
+    machine("kernel", "gpiochip0")
+
+    assert asked(stage) == ["a GPIO chip has come"]
+
+
+def test_a_chip_that_was_found_may_go_and_come_again(
+    stage: Stage, missing: Missing, machine: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    """What was tried before it was found counts no more."""
+    machine("kernel", "gpiochip0")
+    stage.start(open_factory=missing, directory=tmp_path)
+    assert asked(stage) == ["a GPIO chip has come"]
+    missing.is_there = True
+    stage.start(open_factory=missing, directory=tmp_path).close()
+    missing.is_there = False
+
+    stage.start(open_factory=missing, directory=tmp_path)
+
+    assert asked(stage) == ["a GPIO chip has come"]
+
+
+@pytest.mark.parametrize("directory", [None, "missing"])
+def test_nobody_is_asked_who_would_be_asked_for_ever(
+    stage: Stage, missing: Missing, machine: Callable[[str, str], None], tmp_path: Path, directory: str | None
+) -> None:
+    """Without systemd, and where nothing can be noted."""
+    machine("kernel", "gpiochip0")
+
+    stage.start(open_factory=missing, directory=directory and tmp_path / directory)
+
+    assert asked(stage) == []
 
 
 def test_a_panel_that_can_read_nothing_wants_a_new_start(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
