@@ -1,6 +1,7 @@
-"""The kernel's boot id, and whether its clock is synchronised. Neither call blocks."""
+"""The kernel's boot id, and whether the clock is synchronised. Neither call blocks."""
 
 import ctypes
+import time
 from pathlib import Path
 
 _TIME_ERROR = 5
@@ -16,14 +17,28 @@ def kernel_boot(root: Path = Path("/")) -> str:
         return ""
 
 
-def clock_synchronised() -> bool | None:
-    """Whether the kernel considers the wall clock synchronised; None if it doesn't say.
+_TIMESYNCD = "run/systemd/timesync"
+_AGED_S = 86_400.0
+"""systemd-timesyncd asks its server at least every 34 minutes (PollIntervalMaxSec= in timesyncd.conf(5))."""
 
-    Uses adjtimex(2) in its reading mode (modes = 0): the result is TIME_ERROR while no time service steers the clock.
+
+def clock_synchronised(root: Path = Path("/")) -> bool | None:
+    """Whether the wall clock is synchronised; None if that can't be told.
+
+    The kernel knows it, whoever steers the clock: adjtimex(2) in its reading mode (modes = 0) gives TIME_ERROR while
+    nobody does. The service mayn't ask: the same call can set the clock. There systemd-timesyncd tells it, by the file
+    that it touches at each synchronisation (systemd-timesyncd.service(8)).
     """
     timex = ctypes.create_string_buffer(TIMEX_ROOM)
     try:
         status: int = ctypes.CDLL(None).adjtimex(timex)
     except (OSError, AttributeError):
-        return None
-    return None if status < 0 else status != _TIME_ERROR
+        status = -1
+    return _by_timesyncd(root) if status < 0 else status != _TIME_ERROR
+
+
+def _by_timesyncd(root: Path) -> bool | None:
+    try:
+        return time.time() - (root / _TIMESYNCD / "synchronized").stat().st_mtime < _AGED_S
+    except OSError:
+        return False if (root / _TIMESYNCD).is_dir() else None

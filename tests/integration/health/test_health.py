@@ -1,8 +1,10 @@
 """What the kernel says of its boot and its clock, compared with what it says to others."""
 
 import ctypes
+import os
 import shutil
 import subprocess
+import time
 import uuid
 from pathlib import Path
 
@@ -57,16 +59,26 @@ def test_the_clock_is_as_the_kernel_tells_a_c_program(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("status", "synchronised"), [(0, True), (1, True), (4, True), (5, False), (-1, None)], ids=str)
 def test_the_clock_is_free_while_nothing_steers_it(
-    status: int, synchronised: bool | None, monkeypatch: pytest.MonkeyPatch
+    status: int, synchronised: bool | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TIME_ERROR means not synchronised, a refusal that it can't be told, and leap seconds don't matter."""
+    """TIME_ERROR means not synchronised, and leap seconds don't matter; a refusal, that it can't be told."""
     monkeypatch.setattr(ctypes, "CDLL", lambda name: type("Library", (), {"adjtimex": lambda self, timex: status})())
 
-    assert health.clock_synchronised() is synchronised
+    assert health.clock_synchronised(tmp_path) is synchronised
 
 
-def test_a_machine_without_adjtimex_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A C library that doesn't have the call is no reason to raise."""
+@pytest.mark.parametrize(
+    ("touched_s", "synchronised"), [(None, False), (0.0, True), (80_000.0, True), (90_000.0, False), (-1e9, True)]
+)
+def test_who_may_not_ask_the_kernel_asks_timesyncd(
+    touched_s: float | None, synchronised: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It touches a file at each synchronisation, several times an hour."""
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    directory = tmp_path / "run/systemd/timesync"
+    directory.mkdir(parents=True)
+    if touched_s is not None:
+        (directory / "synchronized").touch()
+        os.utime(directory / "synchronized", (0.0, time.time() - touched_s))
 
-    assert health.clock_synchronised() is None
+    assert health.clock_synchronised(tmp_path) is synchronised
