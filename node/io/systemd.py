@@ -37,6 +37,7 @@ from typing import Any
 
 from node.errors import AlarmNodeError
 from node.sanitize import plain
+from node.threads import new_thread
 
 WANTS_HARDWARE_WATCHDOG = "ALARM_NODE_HARDWARE_WATCHDOG"
 """The environment variable by which an installation says that it has armed the machine's watchdog."""
@@ -65,7 +66,7 @@ class Notifier:
         self._messages: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         if tell is not None:
-            self._thread = threading.Thread(target=self._run, args=(tell,), name="notify", daemon=True)
+            self._thread = new_thread("notify", self._run, tell)
             self._thread.start()
 
     def ready(self) -> None:
@@ -238,7 +239,7 @@ class Unhurried(logging.Handler):
         self._room = room
         self._lines: queue.SimpleQueue[logging.LogRecord | None] = queue.SimpleQueue()
         self._dropped = 0
-        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread = new_thread("log", self._run)
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:

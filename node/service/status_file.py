@@ -21,6 +21,7 @@ import msgspec
 
 from node.core.model import Step
 from node.errors import AlreadyRunningError
+from node.threads import new_thread
 
 _LOCK = "alarm-node.lock"
 _STATUS = "status.json"
@@ -132,7 +133,7 @@ class Writer:
         self._wake = threading.Event()
         self._ending = False
         self._failing = False
-        self._thread = threading.Thread(target=self._run, name="status", daemon=True)
+        self._thread = new_thread("status", self._run)
 
     def start(self) -> None:
         """Begin to write."""

@@ -9,7 +9,6 @@ Rules:
 """
 
 import logging
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TextIO
 
@@ -20,6 +19,7 @@ from node.service.loop import Service
 from node.simulate.instructions import Action, carry_out, parse
 from node.simulate.json_lines import ChangeReport, JsonLines
 from node.simulate.wall import Wall
+from node.threads import new_thread
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def run(
     directory = config.state_directory(settings, environ)
     service = Service(settings, lambda: wall.factory, directory, environ=environ, watcher=report, notifier=notifier)
     on_service(service)
-    driver = threading.Thread(target=_drive, args=(wall, instructions, service), name="wall", daemon=True)
+    driver = new_thread("wall", _drive, wall, instructions, service)
     driver.start()
     service.run()
     return 0

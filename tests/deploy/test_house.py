@@ -13,7 +13,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 ROOMS = 9
 WIDE = {"node", "node/core"}
-"""``node/core`` is flat: one file for each subject. ``node`` has nine folders and two files."""
+"""``node/core`` is flat: one file for each subject. ``node`` has nine folders and three files."""
 
 PATCHES = ("setattr", "delattr", "patch")
 
@@ -77,3 +77,15 @@ def test_no_test_patches_what_it_names_in_a_string() -> None:
     ]
 
     assert by_name == []
+
+
+def test_every_thread_tells_the_kernel_its_name() -> None:
+    """By ``new_thread``: `ps -T` and `top -H` would call the others by the program's name."""
+    nameless = [
+        f"{name(path)}:{call.lineno}"
+        for path in MODULES
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).rpartition(".")[2] in ("Thread", "Timer")
+    ]
+
+    assert [each.partition(":")[0] for each in nameless] == ["node/threads.py"]

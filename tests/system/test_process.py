@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from tests.support.desk import Desk
-from tests.support.node import SimulatedNode
+from tests.support.node import SimulatedNode, wait_until
 
 REST_S = 2.0
 WAKES_A_SECOND = 400
@@ -27,6 +27,11 @@ def _living_children(pid: int) -> list[str]:
     return [each for path in Path(f"/proc/{pid}/task").glob("*/children") for each in path.read_text().split()]
 
 
+def names(pid: int) -> set[str]:
+    """What the kernel calls the process's threads."""
+    return {path.read_text(encoding="utf-8").rstrip("\n") for path in Path(f"/proc/{pid}/task").glob("*/comm")}
+
+
 def test_a_node_at_rest_sleeps(node: SimulatedNode) -> None:
     """On mock pins, where lgpio's thread isn't there: none of the node's own threads polls."""
     before, begun = _wakes(node.pid), time.monotonic()
@@ -43,3 +48,12 @@ def test_a_node_starts_no_process(desk: Desk, node: SimulatedNode) -> None:
     desk.receive("heartbeat")
 
     assert (_page_faults_of_children(node.pid), _living_children(node.pid)) == (0, [])
+
+
+def test_the_kernel_knows_each_thread_by_its_name(node: SimulatedNode) -> None:
+    """`ps -T` and `top -H` show which part of a node works; the first thread has the program's name."""
+    threads = {"files", "health", "link 127.0.0.1:", "log", "player", "record", "sampler", "status", "wall"}
+
+    wait_until(lambda: threads <= names(node.pid), what="all threads")
+
+    assert len(names(node.pid) - threads) == 1

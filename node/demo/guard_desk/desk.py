@@ -14,6 +14,7 @@ import msgspec
 from node.demo.guard_desk.api import Items, MonitorApi, RequestError
 from node.demo.observe.observations import ActionFailed, Finding, MonitorView, Observation
 from node.demo.rooms import SITE
+from node.threads import new_thread
 
 LOOK_S = 0.4
 WALK_TEST_S = 600.0
@@ -54,7 +55,7 @@ class GuardDesk:
         self._put = put
         self._view = MonitorView(0.0, {})
         self._closing = threading.Event()
-        self._viewer = threading.Thread(target=self._follow_view, name="monitor view", daemon=True)
+        self._viewer = new_thread("monitor view", self._follow_view)
         self._actions: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -99,7 +100,7 @@ class GuardDesk:
                 if not problem.by_node:  # a node's refusal is seen at the broker
                     self._put(ActionFailed(time.monotonic(), f"not done: {problem}"))
 
-        thread = threading.Thread(target=act, name="action", daemon=True)
+        thread = new_thread("action", act)
         self._actions = [*(each for each in self._actions if each.is_alive()), thread]
         thread.start()
 

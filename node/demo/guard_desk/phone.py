@@ -4,12 +4,12 @@ Threads: ``phone`` waits for connections; each message has one of its own.
 """
 
 import json
-import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from node.demo.observe.observations import Observation, PhoneRang
+from node.threads import new_thread
 
 MESSAGE_LIMIT = 64 * 1024
 
@@ -35,7 +35,7 @@ class Phone:
                 """Log nothing: PhoneRang says it."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="phone", daemon=True)
+        self._thread = new_thread("phone", self._server.serve_forever)
 
     @property
     def url(self) -> str:

@@ -17,6 +17,7 @@ from node.demo.observe.observations import NodeEnded, NodeOutput, Observation
 from node.demo.processes.config_files import node_toml
 from node.demo.processes.process import ManagedProcess
 from node.demo.rooms import Room
+from node.threads import new_thread
 
 
 class SimulatedNode(ManagedProcess):
@@ -37,7 +38,7 @@ class SimulatedNode(ManagedProcess):
         process = self._spawn(
             [*command, "--held", "button"] if held else command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        self._reader = threading.Thread(target=self._read, args=(process.stdout,), name="node output", daemon=True)
+        self._reader = new_thread("node output", self._read, process.stdout)
         self._reader.start()
 
     def instruct(self, instruction: str) -> None:

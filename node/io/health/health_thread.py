@@ -21,6 +21,7 @@ from node.io.health import limits, readers
 from node.io.health.power import HighWater, Power, power
 from node.io.health.proc_files import HealthError
 from node.protocol.messages import UNREAD, Health
+from node.threads import new_thread
 
 PERIOD_S = 30.0
 GLANCE_S = 1.0
@@ -71,7 +72,7 @@ class HealthReader:
         self._report: tuple[float, Health] = (-inf, UNREAD)
         self._reading: tuple[str, float] | None = None
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="health", daemon=True)
+        self._thread = new_thread("health", self._run)
 
     def use(self, *, networked: bool) -> None:
         """From now on brokers are on other machines, or aren't."""

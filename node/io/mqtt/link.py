@@ -21,7 +21,6 @@ Rules:
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -33,6 +32,7 @@ from node.io.mqtt.link_types import NODE_BOUNDS, Bounds, Incoming, Outgoing, Pri
 from node.io.mqtt.login.credentials import Credentials
 from node.io.mqtt.session.send_window import UNSENDABLE
 from node.io.mqtt.session.session import Session
+from node.threads import new_thread
 
 __all__ = ["UNSENDABLE", "Bounds", "Incoming", "Link", "Outgoing", "Priority", "Subscription"]
 
@@ -87,7 +87,7 @@ class Link:
         """How many sessions have ended."""
         self._told: dict[str, float] = {}
         self._is_silent = False
-        self.thread = threading.Thread(target=self._run, name=f"link {name}", daemon=True)
+        self.thread = new_thread(f"link {name}", self._run)
 
     @property
     def files_problem(self) -> str:

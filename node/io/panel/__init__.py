@@ -32,6 +32,7 @@ from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPatte
 from node.errors import PanelError
 from node.io.panel.claims import CLAIM_EVERY_S, Claims
 from node.io.panel.devices import Line, LoopQueue, Output, after, said
+from node.threads import new_thread
 
 UNDECIDED_MAX = 100
 """How many ``LevelsRead`` may wait for the loop: 5 s of regular readings."""
@@ -127,7 +128,7 @@ class Panel:
                 self._plays = True
             self._claims.claim()
             for name, work in (("sampler", self._run_sampler), ("player", self._run_player)):
-                thread = threading.Thread(target=work, name=name, daemon=True)
+                thread = new_thread(name, work)
                 thread.start()
                 self._threads.append(thread)
         except BaseException:

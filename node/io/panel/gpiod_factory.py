@@ -30,6 +30,7 @@ from gpiod.line import Direction, Value
 from gpiozero import BoardInfo, Factory, GPIOPinInUse, PinInvalidPin
 
 from node.io.panel.gpiod_pin import GPIODPin, board_of
+from node.threads import new_thread
 
 CONSUMER_MAX = 31
 """How many bytes a consumer's name may have: GPIO_MAX_NAME_SIZE of linux/gpio.h, without the byte that ends it."""
@@ -179,7 +180,7 @@ class GPIODFactory(Factory):  # type: ignore[misc] # gpiozero has no types
         for number in wanted:
             self._inputs[number].requested()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="gpio", daemon=True)
+            self._thread = new_thread("gpio", self._run)
             self._thread.start()
         os.eventfd_write(self._wake, 1)
 

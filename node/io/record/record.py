@@ -46,6 +46,7 @@ from node.io.record.record_file import (
 from node.io.record.record_reader import LogRow, read_log
 from node.io.record.record_schema import CLOSING, PREVIOUS, SNAPSHOT, TABLES
 from node.io.record.write_queue import WriteQueue
+from node.threads import new_thread
 
 __all__ = ["FILE_NAME", "LogRow", "Record", "Row", "read_log"]
 
@@ -82,7 +83,7 @@ class Record:
         self._is_event = is_event
         self._retry_s, self._limit_bytes = retry_s, limit_bytes
         self._queue = WriteQueue(kept)
-        self._thread = threading.Thread(target=self._run, name="record", daemon=True)
+        self._thread = new_thread("record", self._run)
         self._stopping = threading.Event()
 
         self._file: File | None = None

@@ -28,6 +28,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from node.config.files import socket_path
 from node.monitor.api.auth import ADMITTED, sender_of
+from node.threads import new_thread
 
 CONNECTIONS = 100
 """How many clients at once; the broker's and the database's connections need files, too."""
@@ -79,7 +80,7 @@ class Server:
             h11_max_incomplete_event_size=HEAD_LIMIT,
         )
         self._server = uvicorn.Server(self._config)
-        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.thread = new_thread(name, self._run)
 
     def start(self) -> None:
         """Begin to answer: where the address can be used, who connects after this is answered."""

@@ -25,6 +25,7 @@ from typing import Protocol
 from node.core.back_off import BackOff
 from node.monitor.core.decisions.batch import Batch, Refused, Stored, StoreFailed, StoreRecovered
 from node.monitor.errors import HistoryError, UnstorableError
+from node.threads import new_thread
 
 _AT_ONCE = 1_000  # batches in one transaction: an alarm waits for one such transaction at most
 _FIRST_RETRY_S = 0.1
@@ -74,7 +75,7 @@ class Writer:
     ) -> None:
         self._history, self._put, self._clock = history, put, clock
         self._retry, self._kept = BackOff(_FIRST_RETRY_S, retry_s), kept
-        self.thread = threading.Thread(target=self._run, name="history", daemon=True)
+        self.thread = new_thread("history", self._run)
         self._stopping = threading.Event()
 
         self._lock = threading.Condition()

@@ -11,11 +11,12 @@ claim that nobody renews is void after LEASE_S, and what was settled is settled 
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
 from functools import partial
-from threading import Lock, Thread
+from threading import Lock
 from typing import Any, TypeVar
 
 from node.errors import AlarmNodeError
 from node.monitor.core.decisions.deliveries import Claim, Outbox, Settled, Waiting
+from node.threads import new_thread
 
 T = TypeVar("T")
 
@@ -66,7 +67,7 @@ class TimedOutbox:
             if self._hanging:
                 raise _hangs()
         answer: Future[T] = Future()
-        Thread(target=_ask, args=(call, answer), name="tell-history", daemon=True).start()
+        new_thread("tell-history", _ask, call, answer).start()
         if not wait([answer], self._answer_s).done:
             with self._lock:
                 self._hanging.append(answer)

@@ -36,6 +36,7 @@ from apprise import (
 )
 
 from node.monitor.notify.texts.message import Message, Mood
+from node.threads import new_thread
 
 SEND_S = 30.0
 READ_S = 20.0
@@ -135,7 +136,7 @@ class Sender:
         if service is None:
             return Outcome(False, self._unusable)
         answers: SimpleQueue[Outcome] = SimpleQueue()
-        thread = Thread(target=lambda: answers.put(_try(service, url, message)), name=f"tell-{self.name}", daemon=True)
+        thread = new_thread(f"tell-{self.name}", lambda: answers.put(_try(service, url, message)))
         thread.start()
         deadline = monotonic() + self._send_s
         while True:

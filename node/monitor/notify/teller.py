@@ -35,6 +35,7 @@ from node.monitor.notify.sender import Outcome, Sender, problem_of
 from node.monitor.notify.target_health import FAILURES, Accepted, TargetFailed, TargetHealth, TargetWorks
 from node.monitor.notify.texts.wording import trial
 from node.monitor.notify.worker import Pace, Worker
+from node.threads import new_thread
 
 __all__ = [
     "Accepted",
@@ -143,7 +144,7 @@ class Teller:
                 health.failed(outcome.reason)
             put(outcome)
 
-        Thread(target=send, name=f"tell-{name}-test", daemon=True).start()
+        new_thread(f"tell-{name}-test", send).start()
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """For each target how many notices it hasn't got yet, and how many messages it has got since the start."""

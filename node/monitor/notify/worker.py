@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
-from threading import Event, Thread
+from threading import Event
 from time import monotonic
 
 from node.errors import AlarmNodeError
@@ -17,6 +17,7 @@ from node.monitor.notify.grouping import MANY_S, RETRY, GatherWindow, is_given_u
 from node.monitor.notify.sender import SEND_S, Outcome, Sender
 from node.monitor.notify.target_health import TargetHealth
 from node.monitor.notify.texts.wording import worded
+from node.threads import new_thread
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class Worker:
         self._resync: deque[Callable[[], None]] = deque()
         self._woken = Event()
         self._stopped = Event()
-        self.thread = Thread(target=self._run, name=f"tell-{target.name}-{'gather' if gather else 'now'}", daemon=True)
+        self.thread = new_thread(f"tell-{target.name}-{'gather' if gather else 'now'}", self._run)
 
     def use_url(self, name: str, url: str) -> None:
         """Use this URL from now on, if the name is that of this worker's target."""

@@ -8,13 +8,13 @@ Thread: ``remember``. It is left alone if it hangs.
 
 import logging
 from queue import Empty, SimpleQueue
-from threading import Thread
 
 from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.decisions.ledger import Moment
 from node.monitor.errors import HistoryError
 from node.monitor.history.history import History
 from node.monitor.history.writer import HANGS
+from node.threads import new_thread
 
 REMEMBER_S = 15.0
 """Longer than a writer waits for another one, and than a connection may take to be made."""
@@ -38,7 +38,7 @@ def remembered(history: History, now: Moment) -> tuple[Remembered, str]:
 def remembered_soon(history: History, now: Moment, within_s: float = REMEMBER_S) -> tuple[Remembered, str]:
     """The same as ``remembered``; nothing and HANGS if that takes longer than ``within_s``."""
     answers: SimpleQueue[tuple[Remembered, str]] = SimpleQueue()
-    Thread(target=lambda: answers.put(remembered(history, now)), name="remember", daemon=True).start()
+    new_thread("remember", lambda: answers.put(remembered(history, now))).start()
     try:
         return answers.get(timeout=within_s)
     except Empty:

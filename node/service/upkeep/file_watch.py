@@ -16,6 +16,7 @@ from node.config import last_good
 from node.config.reader import first_problem
 from node.core.events import ConfigurationRead, ConfigurationSeen, Event, StopRequested
 from node.errors import ConfigError
+from node.threads import new_thread
 
 LOOK_S = 30.0
 
@@ -70,7 +71,7 @@ class FileWatch:
         self._keeping_fails = False
         self._ending = False
         self._wake = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="files", daemon=True)
+        self._thread = new_thread("files", self._run)
 
     def start(self) -> None:
         """Look now, and then every ``period_s``."""

@@ -10,7 +10,7 @@ from node.monitor.service.upkeep.thread_watch import ThreadWatch
 from tests.support.broker import Broker
 from tests.support.manager import Manager, watchdog_usec
 from tests.support.monitor import RunningMonitor, write_monitor
-from tests.support.node import NODE, SimulatedNode, write_config
+from tests.support.node import NODE, SimulatedNode, wait_until, write_config
 from tests.support.receivers import HttpReceiver
 
 WATCHDOG_S = 1.0
@@ -105,3 +105,17 @@ def test_a_thread_that_returns_is_as_dead_as_one_that_raised() -> None:
     assert not needed.look(17.9, [])
     with pytest.raises(ThreadDiedError, match=r"\(history\)"):
         needed.look(18.0, [])
+
+
+def test_the_kernel_knows_each_thread_by_its_name(tmp_path: Path, broker: Broker) -> None:
+    """`ps -T` and `top -H` show which part of a monitor works."""
+    targets = [{"name": "guards", "url": "json://127.0.0.1:1"}]
+    threads = {"api", "commands", "files", "history", "keep", "link 127.0.0.1:", "log", "tell-guards-now"}
+    with RunningMonitor(write_monitor(tmp_path, broker.port, targets=targets)) as monitor:
+
+        def names() -> set[str]:
+            found = Path(f"/proc/{monitor.pid}/task").glob("*/comm")
+            return {path.read_text(encoding="utf-8").rstrip("\n") for path in found}
+
+        wait_until(lambda: threads <= names(), what="all threads")
+        monitor.terminate()

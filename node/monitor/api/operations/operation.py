@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from queue import SimpleQueue
-from threading import Thread
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, get_args, get_type_hints
 
 from msgspec import Struct
@@ -18,6 +17,7 @@ from node.monitor.api.problems import ProblemError
 from node.monitor.core.model import requests
 from node.monitor.core.model.records import Role
 from node.monitor.core.view.view_types import View
+from node.threads import new_thread
 
 A = ParamSpec("A")
 R = TypeVar("R")
@@ -64,7 +64,7 @@ class _Threads(Executor):
         self._waiting.put(partial(_work, future, partial(function, *arguments, **keywords)))
         if self._left:
             self._left -= 1
-            Thread(target=self._run, name=self._name, daemon=True).start()
+            new_thread(self._name, self._run).start()
         return future
 
     def _run(self) -> None:

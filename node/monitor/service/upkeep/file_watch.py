@@ -16,6 +16,7 @@ from node.config.reader import first_problem
 from node.monitor.config import monitor_file
 from node.monitor.config.secret_urls import read_url
 from node.monitor.core.model.monitor_settings import Settings
+from node.threads import new_thread
 
 LOOK_S = 60.0
 
@@ -41,7 +42,7 @@ class FileWatch:
         self._configuration = Kept(given, partial(_next_start, settings))
         self._told: dict[str, str] = {}
         self._ended = threading.Event()
-        self.thread = threading.Thread(target=self._run, name="files", daemon=True)
+        self.thread = new_thread("files", self._run)
 
     def start(self) -> None:
         """Start the thread."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from node.monitor.core.model.monitor_settings import Retention
 from node.monitor.history.history import History
+from node.threads import new_thread
 
 PRUNE_S = 3600.0
 
@@ -19,7 +20,7 @@ class Pruning:
         self._history = history
         self._retention = retention
         self._ended = threading.Event()
-        self.thread = threading.Thread(target=self._run, name="keep", daemon=True)
+        self.thread = new_thread("keep", self._run)
 
     def start(self) -> None:
         """Start the thread. The first time comes after an hour."""
