@@ -18,6 +18,7 @@ from node.cli.check.file_check import is_handed_over, look_at_access, look_at_co
 from node.cli.check.pin_check import called, look_at_kernel, try_pins
 from node.cli.check.service_account import ACCOUNT, Account
 from node.cli.check.service_manager import State, Told
+from node.cli.check.storage_check import look_at_storage
 from node.config import last_good
 from node.config.brokers import files
 from node.core.model import Step
@@ -91,6 +92,8 @@ def examine(
         yield from look_at_access(settings, directory, account)
         yield from look_at_rights(settings)
         yield from look_at_kernel(settings)
+        if installed is not None:
+            yield from look_at_storage(settings, directory)
         return
     yield from _about_end(told)
     yield try_directory(directory)
@@ -100,6 +103,8 @@ def examine(
     yield from look_at_access(settings, directory, account)
     yield from look_at_content(settings)
     yield from look_at_rights(settings)
+    if installed is not None:
+        yield from look_at_storage(settings, directory)
     if told.state is not State.STOPPED:
         text = "pins and brokers aren't tried: systemd starts the service again, which needs them"
         yield CheckResult(None, text, "to have them tried, stop it first: systemctl stop alarm-node")
