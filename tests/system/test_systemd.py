@@ -67,7 +67,7 @@ def test_a_broken_configuration_is_told(config: Path, manager: Manager) -> None:
 
     (told,) = manager.take()
     assert ended.returncode == 1
-    assert re.fullmatch(rb"STATUS=E001 .*/node\.toml has \d+ problems\. Next: .*\.", told)
+    assert re.fullmatch(rb"STATUS=E001 .*/node\.toml has \d+ problems: .*/node\.toml: .*\. Next: .*\.", told)
 
 
 def test_without_a_manager_the_log_is_text(config: Path, broker: Broker) -> None:

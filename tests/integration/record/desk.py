@@ -177,9 +177,7 @@ events = queue.SimpleQueue()
 record = Record(Path(sys.argv[1]), boot="0000cafe", kernel_boot="kernel-1", put=events.put,
                 decode_snapshot=lambda stored: Snapshot(float(stored)))
 record.start()
-seq = 0
-while True:
-    seq += 1
+for seq in range(1, 101):
     record.append(Row(Key("0000cafe", seq), True, 1.0, "kernel-1", b"{}"), b"%d" % seq)
     stored = False
     while not stored:
@@ -187,6 +185,8 @@ while True:
         assert isinstance(event, (RecordLoaded, BacklogRead, EventsStored)), event
         stored = isinstance(event, EventsStored)
     print(seq, flush=True)
+while True:  # a small disk would be full before a busy machine has killed this
+    events.get()
 """
 
 
