@@ -1,155 +1,109 @@
-"""``python -m tests.vm``: proves the node on a real GPIO chip's kernel interface, in virtual machines.
+"""``python -m tests.vm``: proves the program on a GPIO chip of the kernel's own, in virtual machines.
 
 Ends with 1 if a promise was broken. What this machine can't do is told as skipped, and is never counted as passed.
 """
 
 import argparse
-import json
 import os
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from tests.campaigns.campaign import Break, Result, run
+from tests.campaigns.campaign import Result
 from tests.vm.cache import Cache, user_cache
 from tests.vm.debian import Archive, UnavailableError
+from tests.vm.groups import GROUPS, Run, results_of
 from tests.vm.guest import Guest, guest
-from tests.vm.machine import Machine
-from tests.vm.point import FACTORIES, READY, Point
-from tests.vm.points import pressing
-from tests.vm.room import Room
+from tests.vm.show import Proved, Show, write
 
 SEED = 20261130
-POINTS: Sequence[Point] = (*pressing.POINTS,)
 
-WANTED = ("qemu-system-x86_64", "mmdebstrap", "mke2fs", "depmod", "dpkg-deb")
-
-
-@dataclass(frozen=True, slots=True)
-class Proved:
-    """What came of a point in one group: which guest, which factory."""
-
-    where: str
-    result: Result
+WANTED = {
+    "amd64": ("qemu-system-x86_64", "mmdebstrap", "mke2fs", "e2fsck", "debugfs", "depmod", "dpkg-deb"),
+    "arm64": ("qemu-system-aarch64", "mmdebstrap", "mke2fs", "depmod", "dpkg-deb"),
+}
+"""The programs that a guest of this architecture wants here."""
 
 
-class Show:
-    """What is shown while it runs: a line for each step, and the one that is going on where there is a terminal."""
+class Guests:
+    """The guests of a run: each is made when it is first asked for."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._begin = time.monotonic()
+    def __init__(self, cache: Cache, asked: Run) -> None:
+        self._cache, self._asked = cache, asked
+        self._made: dict[tuple[str, str], Guest | str] = {}
 
-    def tell(self, text: str) -> None:
-        """A line with the time since the beginning."""
-        minutes, seconds = divmod(int(time.monotonic() - self._begin), 60)
-        self._console.print(f"{minutes:3}:{seconds:02}  {text}", markup=False, highlight=False)
+    def get(self, suite: str, architecture: str) -> Guest | str:
+        """The guest, or what this machine lacks for it."""
+        key = suite, architecture
+        if key not in self._made:
+            self._made[key] = self._lack(architecture) or self._make(Archive(suite, architecture, self._cache))
+        return self._made[key]
+
+    def _make(self, archive: Archive) -> Guest | str:
+        try:
+            return guest(
+                archive,
+                self._cache,
+                self._asked.work,
+                tell=lambda what: self._asked.show.tell(f"{archive.name}: {what}"),
+            )
+        except UnavailableError as lack:
+            return str(lack)
+
+    def _lack(self, architecture: str) -> str:
+        if os.geteuid() != 0:
+            return "only root can make a root for a guest. Next: make vm, which asks for sudo"
+        lacks = [name for name in WANTED[architecture] if shutil.which(name) is None]
+        return f"{', '.join(lacks)} not found. Next: make vm, which installs what is missing" if lacks else ""
 
 
 def main() -> int:
     """Run what the command line asks for; the exit code."""
     parsed = _parsed()
-    console = Console()
-    show = Show(console)
-    missing = _missing()
     work = Path(tempfile.mkdtemp(prefix="alarm-node-vm-"))
     try:
-        proved = list(_proved(parsed, work, show, missing))
+        with Show() as show:
+            asked = Run(parsed.seed, parsed.tries, frozenset(parsed.only or ()), work, show)
+            proved = []
+            for each in _proved(asked, Guests(Cache(parsed.cache), asked), parsed.where):
+                proved.append(each)
+                result = each.result
+                show.tell(
+                    f"{result.name} ({each.where}): {result.verdict}, {result.tried} tries, {result.seconds:.0f} s"
+                )
+        show.results(proved, parsed.seed)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    console.print(_table(proved, parsed.seed))
-    for each in proved:
-        for broken in each.result.broken:
-            title = f"{each.result.name} {broken.number} {broken.kind} ({each.where})".replace("  ", " ")
-            console.print(f"\n{title}\n{broken.reason}", markup=False, highlight=False)
     if parsed.json is not None:
-        parsed.json.parent.mkdir(parents=True, exist_ok=True)
-        told = [{"where": each.where, **asdict(each.result), "verdict": each.result.verdict} for each in proved]
-        parsed.json.write_text(json.dumps({"seed": parsed.seed, "points": told}, indent=2) + "\n", encoding="utf-8")
+        write(parsed.json, proved, parsed.seed)
     return 1 if any(each.result.broken for each in proved) else 0
+
+
+def _proved(asked: Run, guests: Guests, where: str) -> Iterator[Proved]:
+    for group in GROUPS:
+        chosen = {name: promise for name, promise in group.promises.items() if not asked.only or name in asked.only}
+        if not chosen or where not in group.where:
+            continue
+        made = guests.get(*group.guest)
+        if isinstance(made, str):
+            yield from (Proved(group.where, Result(*each, skipped=made)) for each in chosen.items())
+        else:
+            asked.show.tell(f"{group.where}: {', '.join(chosen)}")
+            yield from (Proved(group.where, result) for result in results_of(group, made, asked))
 
 
 def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.vm", description=__doc__.partition("\n")[0])
-    names = [point.name for point in POINTS]
+    names = list(dict.fromkeys(name for group in GROUPS for name in group.promises))
     parser.add_argument("--seed", type=int, default=SEED, help="whose tries (default: %(default)s)")
     parser.add_argument("--only", action="append", choices=names, metavar="POINT", help="this one; repeatable")
-    parser.add_argument("--factory", action="append", choices=FACTORIES, help="by this one only")
+    parser.add_argument("--where", default="", help='only where this is part of it, such as "lgpio" or "arm64"')
     parser.add_argument("--tries", type=int, metavar="N", help="so many of each, in place of its own number")
     parser.add_argument("--cache", type=Path, default=user_cache(), metavar="DIRECTORY", help="default: %(default)s")
     parser.add_argument("--json", type=Path, metavar="FILE", help="leave the results there too")
     return parser.parse_args()
-
-
-def _missing() -> str:
-    """What this machine lacks, "" where it has all."""
-    if os.geteuid() != 0:
-        return "roots for the guests are made by root alone"
-    lacks = [name for name in WANTED if shutil.which(name) is None]
-    return f"{', '.join(lacks)} not found. Next: make vm, which installs what is missing" if lacks else ""
-
-
-def _proved(parsed: argparse.Namespace, work: Path, show: Show, missing: str) -> Iterable[Proved]:
-    points = [point for point in POINTS if point.name in (parsed.only or [each.name for each in POINTS])]
-    cache = Cache(parsed.cache)
-    archive = Archive("bookworm", "amd64", cache)
-    made: Guest | None = None
-    if not missing:
-        try:
-            made = guest(archive, cache, work, tell=lambda what: show.tell(f"{archive.name}: {what}"))
-        except UnavailableError as lack:
-            missing = str(lack)
-    for factory in parsed.factory or FACTORIES:
-        for counted in (False, True):
-            chosen = [point for point in points if point.counted is counted and factory in point.factories]
-            where = f"{archive.name}, {factory}"
-            if chosen and made is None:
-                yield from (Proved(where, Result(point.name, point.promise, skipped=missing)) for point in chosen)
-            elif chosen and made is not None:
-                for result in _group(made, factory, chosen, parsed, work, show):
-                    yield Proved(where, result)
-
-
-def _group(
-    made: Guest, factory: str, points: Sequence[Point], parsed: argparse.Namespace, work: Path, show: Show
-) -> Iterable[Result]:
-    """Points on one machine, by one factory."""
-    show.tell(f"{made.suite} {made.architecture}, {factory}: boots")
-    try:
-        with Machine(made.disks, work, counted=points[0].counted) as machine:
-            room = Room(machine, factory)
-            room.configure()
-            room.start()
-            machine.save(READY)
-            for point in points:
-                numbers = range(parsed.tries or point.tries)
-                result = run(point.campaign(room), parsed.seed, numbers=numbers)
-                show.tell(f"{point.name} ({factory}): {result.verdict}, {result.tried} tries, {result.seconds:.0f} s")
-                yield result
-    except Exception as failure:  # noqa: BLE001 - a machine that doesn't get ready has proved nothing
-        for point in points:
-            yield Result(point.name, point.promise, broken=[Break(0, "", f"{type(failure).__name__}: {failure}")])
-
-
-def _table(proved: Sequence[Proved], seed: int) -> Table:
-    table = Table(title=f"seed {seed}", title_justify="left")
-    for heading in ("point", "where", "tries", "verdict", "time", "promise"):
-        table.add_column(heading, justify="right" if heading in ("tries", "time") else "left")
-    for each in proved:
-        result = each.result
-        said = f"{result.verdict}: {result.skipped}" if result.skipped else result.verdict
-        worst = "".join(f"\n{name}: at most {value:.3g}" for name, value in sorted(result.worst.items()))
-        table.add_row(
-            result.name, each.where, str(result.tried), said, f"{result.seconds:.0f} s", result.invariant + worst
-        )
-    return table
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ Rules:
 """
 
 import fcntl
+import gc
 import json
 import multiprocessing
 import os
@@ -34,12 +35,18 @@ NAME = "agent"
 
 WORKERS = 6
 POLL_S = 0.001
-AWAKE_S = 0.002
+AWAKE_S = 0.0003
 """So long before an instant it stops sleeping, and only looks at the clock."""
+
+AHEAD = 10
+"""The real-time priority of what is the outside world: the service can't hold it up. The kernel's threads (50) can."""
 
 CONFIGFS = Path("/sys/kernel/config/gpio-sim")
 CHIP, LINES, LABEL = "pi", 28, "pinctrl-bcm2711"
 """Named as a Pi 4's, with as many lines as its header has: the pins of a real configuration fit."""
+
+HELD = Path("/vm/held")
+"""The pins whose contacts are closed when the machine starts, one a line; none where this file is missing."""
 
 INPUTS = (5, 6, 12, 13, 16, 17, 19, 27)
 """Where wires come in: the pins of deploy/node.example.toml. A contact that is open leaves them high."""
@@ -71,6 +78,15 @@ def _opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
         yield file
     finally:
         os.close(file)
+
+
+@contextmanager
+def _ahead() -> Iterator[None]:
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(AHEAD))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _sleep_until(at: float) -> None:
@@ -110,7 +126,7 @@ def drive(pin: int, wave: list[tuple[bool, float]]) -> list[tuple[float, float]]
     Returns for each level the instants before and after it was set: the edge was between the two.
     """
     set_at = []
-    with _opened(_line(pin) / "pull", os.O_WRONLY) as file:
+    with _opened(_line(pin) / "pull", os.O_WRONLY) as file, _ahead():
         due = time.monotonic()
         for high, seconds in wave:
             _sleep_until(due)
@@ -127,6 +143,27 @@ def until(pin: int, high: bool, timeout_s: float) -> float | None:
         end = time.monotonic() + timeout_s
         while (now := time.monotonic()) < end:
             if _high(file) is high:
+                return now
+            time.sleep(POLL_S)
+    return None
+
+
+def wait(seconds: float) -> None:
+    """Let time pass in the guest."""
+    time.sleep(seconds)
+
+
+def signal_when_high(pins: list[int], pid: int, sent: int, timeout_s: float) -> float | None:
+    """Send a process a signal at a moment when all these lines are high; when. None if there was none in that time.
+
+    Without any line it is sent at once.
+    """
+    with ExitStack() as stack:
+        files = [stack.enter_context(_opened(_line(pin) / "value")) for pin in pins]
+        end = time.monotonic() + timeout_s
+        while (now := time.monotonic()) < end:
+            if all(map(_high, files)):
+                os.kill(pid, sent)
                 return now
             time.sleep(POLL_S)
     return None
@@ -149,29 +186,30 @@ def watch(pins: list[int], seconds: float) -> list[tuple[float, int, bool]]:
     return seen
 
 
-def select_until_more(path: str, query: str, than: int, timeout_s: float) -> int | None:
-    """Ask a SQLite file until the one number of the answer is larger; that number, or None after so many seconds."""
+def select_until_found(path: str, query: str, after: int, timeout_s: float) -> int | None:
+    """Ask a SQLite file, with ``after`` as the parameter, until it answers a number; None after so many seconds."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
-            (number,) = connection.execute(query).fetchone()
-            if number is not None and number > than:
+            (number,) = connection.execute(query, (after,)).fetchone()
+            if number is not None:
                 return int(number)
             time.sleep(POLL_S)
     return None
 
 
 def plug(chip: str = CHIP, lines: int = LINES, label: str = LABEL) -> None:
-    """Make a simulated GPIO chip, with all its inputs as they are at rest."""
+    """Make a simulated GPIO chip, with its inputs as they are at rest, or held."""
     bank = CONFIGFS / chip / "bank0"
     bank.mkdir(parents=True)
     (bank / "num_lines").write_text(str(lines), encoding="ascii")
     (bank / "label").write_text(label, encoding="ascii")
     (CONFIGFS / chip / "live").write_text("1", encoding="ascii")
     if chip == CHIP:
+        held = HELD.read_text(encoding="ascii").split() if HELD.exists() else []
         for pin in INPUTS:
-            (_line(pin) / "pull").write_bytes(PULL[True])
-    subprocess.run(["udevadm", "settle"], check=True)  # it gives the device to the group gpio
+            (_line(pin) / "pull").write_bytes(PULL[str(pin) not in held])
+    subprocess.run(["udevadm", "settle"], check=True)  # udev gives the device to the group gpio
 
 
 def unplug(chip: str = CHIP) -> None:
@@ -197,7 +235,22 @@ def let_go() -> None:
 
 ACTIONS: dict[str, Callable[..., Any]] = {
     each.__name__: each
-    for each in (run, read, write, level, drive, until, watch, select_until_more, plug, unplug, hold, let_go)
+    for each in (
+        run,
+        read,
+        write,
+        level,
+        drive,
+        until,
+        wait,
+        signal_when_high,
+        watch,
+        select_until_found,
+        plug,
+        unplug,
+        hold,
+        let_go,
+    )
 }
 LASTING = (hold, let_go)
 
@@ -247,6 +300,7 @@ def lines_of(file: int) -> Iterator[bytes]:
 
 def serve() -> None:
     """Do what is asked, for ever."""
+    gc.disable()  # it would hold up a wave
     with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("fork")) as pool, _opened(_port(), os.O_RDWR) as file:
         for _ in range(WORKERS):
             pool.submit(time.sleep, 0.05)  # starts the processes now: later this one has threads and held lines

@@ -1,6 +1,6 @@
 """A guest: a Debian of one suite and architecture with the program installed, ready to be booted as often as wanted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +9,6 @@ from tests.vm.cache import Cache
 from tests.vm.debian import Archive
 from tests.vm.kernel import kernel
 from tests.vm.machine import Disks
-
-WHEELS = ("lgpio",)
-"""What the package doesn't bring: the node's other pin factory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +22,7 @@ class Guest:
     disks: Disks
 
 
-def guest(
-    archive: Archive, cache: Cache, work: Path, *, wheels: Sequence[str] = WHEELS, tell: Callable[[str], None]
-) -> Guest:
+def guest(archive: Archive, cache: Cache, work: Path, *, tell: Callable[[str], None]) -> Guest:
     """Make a guest below ``work``; ``tell`` is told what is being done. Raises UnavailableError."""
     place = work / archive.name
     place.mkdir()
@@ -40,7 +35,7 @@ def guest(
 
     def install(root: Path) -> None:
         program.install(root, built)
-        program.add_wheels(root, archive, wheels, place)
+        program.add_lgpio(root, archive, place)
 
     tell("image")
     disks = Disks(booted.image, place / "initramfs", place / "root", place / "data")

@@ -12,6 +12,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,12 +25,15 @@ from tests.vm.lines import ANSWER_S, Agent, LineError, Qmp, wait_until
 
 MEMORY = "768M"
 COMMAND_LINE = (
-    "console=ttyS0 root=/dev/vda rw quiet loglevel=4 mitigations=off nokaslr net.ifnames=0 panic=0 "
+    "console=ttyS0 root=/dev/vda rw quiet loglevel=4 mitigations=off preempt=full nokaslr net.ifnames=0 panic=0 "
     "systemd.show_status=0 systemd.log_target=kmsg systemd.log_level=warning "
 )
 
+_CLOCK_THAT_GOES_BACK = "clocksource=acpi_pm "
+"""After a return to a saved moment the processor's own counter goes on as if nothing had been: this clock returns."""
+
 _FAST = ("-accel", "tcg,thread=multi,tb-size=512", "-smp", "2")
-_COUNTED = ("-accel", "tcg,thread=single,tb-size=512", "-smp", "1", "-icount", "shift=3,sleep=off")
+_COUNTED = ("-accel", "tcg,thread=single,tb-size=512", "-smp", "1", "-icount", "shift=0,sleep=off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +65,12 @@ class Machine:
         self.agent.forget()
         self.qmp.monitor(f"loadvm {moment}")
 
-    def copy_data(self, to: Path) -> None:
-        """Copy the data disk as a power cut would leave it now: only what the guest has synced is sure to be there."""
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stand still for a moment. The disks are then as a power cut would leave them."""
         self.qmp.do("stop")
         try:
-            shutil.copy(self.disks.data, to)
+            yield
         finally:
             self.qmp.do("cont")
 
@@ -101,11 +107,12 @@ class Machine:
     def _command(self) -> list[str]:
         place = self._directory
         overlay = "off" if self._kept else "on"
+        command_line = COMMAND_LINE if self._counted else COMMAND_LINE + _CLOCK_THAT_GOES_BACK
         return [
             *("qemu-system-x86_64", "-machine", "q35", "-cpu", "Nehalem", "-m", MEMORY, "-S"),
             *(_COUNTED if self._counted else _FAST),
             *("-nodefaults", "-no-user-config", "-display", "none", "-serial", f"file:{place}/console"),
-            *("-kernel", str(self.disks.kernel), "-initrd", str(self.disks.initramfs), "-append", COMMAND_LINE),
+            *("-kernel", str(self.disks.kernel), "-initrd", str(self.disks.initramfs), "-append", command_line),
             *("-drive", f"if=none,id=root,format=raw,snapshot=on,file={self.disks.root}"),
             *("-device", "virtio-blk-pci,drive=root"),
             *("-drive", f"if=none,id=data,format=raw,snapshot={overlay},file={self.disks.data}"),

@@ -1,16 +1,16 @@
 """The program under test: the Debian package that people get, built from this source."""
 
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from deploy.package.targets import target
-from deploy.package.wheels import Pip, name_of, unpack
+from deploy.package.wheels import Pip, unpack
 from tests.vm.debian import Archive, UnavailableError, run
 
 ROOT = Path(__file__).parents[2]
-LOCK = ROOT / "tests/requirements.lock"
+LGPIO = Path(__file__).parent / "lgpio.lock"
 EXAMPLES = "usr/share/doc/alarm-node/examples/systemd"
 """What a PC with a hardware watchdog copies to /etc; a Pi's package has it in place."""
 
@@ -32,17 +32,11 @@ def install(root: Path, built: Path) -> None:
         shutil.copytree(root / EXAMPLES, root / "etc/systemd", dirs_exist_ok=True)
 
 
-def add_wheels(root: Path, archive: Archive, names: Iterable[str], work: Path) -> None:
-    """Put locked wheels into the installed program's environment, where the package doesn't bring them."""
+def add_lgpio(root: Path, archive: Archive, work: Path) -> None:
+    """Put lgpio into the installed program's environment: people who choose that pin factory install it by pip."""
     aim = target(archive.suite, archive.architecture)
-    packages = root / f"usr/lib/alarm-node/lib/python{aim.python}/site-packages"
-    missing = {name for name in names if not list(packages.glob(f"{name}-*.dist-info"))}
-    if not missing:
-        return
-    locked = {line.partition("==")[0] for line in LOCK.read_text(encoding="utf-8").splitlines() if "==" in line}
     try:
-        for wheel in Pip(work / "pip").fetch(LOCK, locked - missing, aim, work / "wheels"):
-            if name_of(wheel) in missing:
-                unpack(wheel, packages)
-    except OSError as failure:
-        raise UnavailableError(f"no wheels of {', '.join(missing)}: {failure}") from failure
+        (wheel,) = Pip(work / "pip").fetch(LGPIO, frozenset(), aim, work / "wheels")
+    except (OSError, subprocess.CalledProcessError, ValueError) as failure:
+        raise UnavailableError(f"no wheel of lgpio: {failure}") from failure
+    unpack(wheel, root / f"usr/lib/alarm-node/lib/python{aim.python}/site-packages")

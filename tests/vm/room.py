@@ -3,7 +3,9 @@
 Lamp and buzzer are looked at on the lines themselves, never in what the program says of them.
 """
 
+import json
 import re
+import signal
 import tempfile
 import time
 from collections.abc import Sequence
@@ -30,6 +32,9 @@ DROP_INS = f"/etc/systemd/system/{UNIT}.d"
 _A_PI = "[Service]\nBindReadOnlyPaths=/vm/cpuinfo:/proc/cpuinfo\n"
 
 TAP_S = 0.120
+HIGH_S = 30.0
+"""Within so many seconds lines that blink are high at the same moment."""
+
 PRESSED, RELEASED = False, True
 """The level of a line whose contact connects it to ground."""
 
@@ -68,6 +73,13 @@ class Room:
         assert code == 0, f"{' '.join(command)} ended with {code}: {said}"
         return str(said)
 
+    def restart_machine(self) -> None:
+        """Press the machine's reset button, with all files synced; until the guest runs again."""
+        self.run("sync")
+        hellos = self.agent.hellos
+        self.machine.qmp.do("system_reset")
+        self.agent.expect_hello(hellos)
+
     def start(self) -> None:
         """Start the service, and wait for READY."""
         self.run("systemctl", "start", UNIT)
@@ -86,9 +98,23 @@ class Room:
             time.sleep(0.2)
         return shown
 
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """The events of this kind in the record, oldest first, as `alarm-node log` tells them."""
+        told = [
+            json.loads(line) for line in self.run("alarm-node", "log", "--json").splitlines() if line.startswith("{")
+        ]
+        return [each for each in told if each.get("kind") == kind]
+
     def log(self, lines: int = 30) -> str:
         """The end of the service's journal."""
         return self.run("journalctl", f"--unit={UNIT}", "--output=short-monotonic", "--no-hostname", f"--lines={lines}")
+
+    def signal(self, sent: signal.Signals, pins: Sequence[int] = ()) -> float:
+        """Send the service's process a signal, at a moment when these lines are high; when, on the guest's clock."""
+        pid = int(self.show("MainPID"))
+        at = self.agent.do("signal_when_high", pins=pins, pid=pid, sent=sent, timeout_s=HIGH_S)
+        assert at is not None, f"the lines {pins} weren't high together within {HIGH_S:g} s"
+        return float(at)
 
     def hold(self, pin: int) -> None:
         """Press a button, and keep it pressed."""
