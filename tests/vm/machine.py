@@ -26,7 +26,7 @@ from tests.vm.lines import ANSWER_S, Agent, LineError, Qmp, wait_until
 MEMORY = "768M"
 COMMAND_LINE = (
     "console=ttyS0 root=/dev/vda rw quiet loglevel=4 mitigations=off preempt=full nokaslr net.ifnames=0 panic=0 "
-    "systemd.show_status=0 systemd.log_target=kmsg systemd.log_level=warning "
+    "systemd.show_status=0 "
 )
 
 _CLOCK_THAT_GOES_BACK = "clocksource=acpi_pm "

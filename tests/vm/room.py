@@ -110,7 +110,7 @@ class Room:
         return self.run("journalctl", f"--unit={UNIT}", "--output=short-monotonic", "--no-hostname", f"--lines={lines}")
 
     def signal(self, sent: signal.Signals, pins: Sequence[int] = ()) -> float:
-        """Send the service's process a signal, at a moment when these lines are high; when, on the guest's clock."""
+        """Send the service's process a signal, when all these lines are high; the instant, on the guest's clock."""
         pid = int(self.show("MainPID"))
         at = self.agent.do("signal_when_high", pins=pins, pid=pid, sent=sent, timeout_s=HIGH_S)
         assert at is not None, f"the lines {pins} weren't high together within {HIGH_S:g} s"

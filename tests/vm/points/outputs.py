@@ -18,6 +18,8 @@ KINDS = tuple(f"{how} when {state}" for state in STATES for how in (KILLED, STOP
 LIGHT = {"ready": (), "acknowledged": (LAMP,)}
 """Which lines are high when it is killed: the worst moment. In all other states both can be."""
 
+_STEPS = {"calling": "(stored|accepted)", "received": "told", "nobody": "nobody", "acknowledged": "acknowledged"}
+
 WATCHED_S = 12.0
 RECEIPT_S = 5
 MICROSECONDS = 1e6
@@ -63,12 +65,7 @@ def _bring(room: Room, stack: ExitStack, state: str) -> None:
     pressed = desk.expect("event", kind="pressed")
     if state == "acknowledged":
         assert desk.order("acknowledge", incident=pressed["incident"])["outcome"] == "done"
-    room.expect(
-        "StatusText",
-        {"calling": "ALARM desk: (stored|accepted|held)", "received": "ALARM desk: told"}.get(
-            state, f"ALARM desk: {state}"
-        ),
-    )
+    room.expect("StatusText", f"ALARM desk: {_STEPS[state]}")
 
 
 POINTS = (
