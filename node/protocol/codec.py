@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from node import __version__
 from node.core import alarm
 from node.core import events as ev
 from node.core.effects import Heartbeat, InputReport, LoggedEvent, Reply
@@ -58,14 +59,15 @@ class Wire:
     """The messages that a node sends and receives. ``boot`` is 8 hex digits; ``root`` has no leading or trailing slash.
 
     ``client_id`` contains site and kind. Otherwise a node of the same id at another site, or a monitor of that id,
-    would take over this node's session at the broker.
+    would take over this node's session at the broker. ``version`` is that of the program (at most 32 characters).
     """
 
-    def __init__(self, root: str, site: str, node: str, boot: str) -> None:
+    def __init__(self, root: str, site: str, node: str, boot: str, version: str = __version__) -> None:
         branch = f"{root}/{site}/node/{node}"
         self.client_id = f"{site}/node/{node}"
         self.node = node
         self.boot = boot
+        self._version = version
         self.state_topic = f"{branch}/state"
         self.alarm_topic = f"{branch}/alarm"
         self.event_topic = f"{branch}/event"
@@ -158,6 +160,7 @@ class Wire:
             "faults_standing": len(heartbeat.faults),
             "record_depth": record_depth,
             "health": health,
+            "version": self._version,
         }
         header = self._header(heartbeat.seq, heartbeat.at_utc, heartbeat.synchronised)
         return HeartbeatMessage(**{**alike, **told, **header})

@@ -36,6 +36,7 @@ IncidentId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[1-9][0-9]{0,15}
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 AtUtc = Annotated[str, msgspec.Meta(pattern=r"^[0-9-]{10}T[0-9:]{8}\.[0-9]{3}Z\Z")]
+Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z][0-9A-Za-z._+~-]{0,31}\Z")]
 Clock = Literal["synchronised", "free"]
 InputState = Literal["unknown", "normal", "active", "fault"]
 StartedBy = Literal["boot", "watchdog", "restart"]
@@ -254,6 +255,8 @@ class HeartbeatMessage(Message, frozen=True, kw_only=True):
     """what is left of the walk test"""
     health: Health
     """the machine, read `age_s` ago; null where the machine tells nothing"""
+    version: Version | None = None
+    """of the program, such as `1.0.0`; absent where the node is older than this field"""
 
 
 class Canary(Message, frozen=True, kw_only=True):

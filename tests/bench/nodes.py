@@ -104,6 +104,7 @@ class Node:
             refused=0,
             dropped=0,
             health=_HEALTH,
+            version="1.0.0",
             **self._header(),
         )
         self.beat = self._packet("heartbeat", message, mid=int.from_bytes(_BEAT, "big"))

@@ -46,6 +46,7 @@ def node(name: str, status: Status = Status.UP, **changes: Any) -> NodeView:
         pause_reason=None,
         walk_test_s=None,
         rtt_ms=4.0,
+        version="1.0.0",
     )
     return msgspec.structs.replace(made, **changes)
 
@@ -122,8 +123,15 @@ def building(**changes: Any) -> View:
             node("desk-1", incidents=1),
             node("desk-2", Status.LATE, heard_s=12.0, due_s=-2.0),
             node("desk-3", Status.DOWN, heard_s=60.0, due_s=-50.0, reason="will", missing=3),
-            node("desk-4", Status.NEW, heard_s=None, due_s=None, rtt_ms=None),
-            node("desk-5", Status.PAUSED, paused_by="facilities", paused_until=NOW, pause_reason="painting"),
+            node("desk-4", Status.NEW, heard_s=None, due_s=None, rtt_ms=None, version=None),
+            node(
+                "desk-5",
+                Status.PAUSED,
+                paused_by="facilities",
+                paused_until=NOW,
+                pause_reason="painting",
+                version="0.9.1",
+            ),
         ),
         incidents=(incident("desk-1"),),
         findings=(

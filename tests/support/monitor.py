@@ -222,6 +222,12 @@ class RunningMonitor:
         assert status == 200, (path, status, body)
         return json.loads(body)
 
+    def metrics(self) -> str:
+        """What Prometheus reads."""
+        status, body = self._ask("GET", "/metrics", {})
+        assert status == 200, body
+        return body.decode()
+
     def post(self, path: str, body: Mapping[str, object] | None = None) -> tuple[int, Any]:
         """Ask for something: the status, and what it says."""
         content = None if body is None else json.dumps(body)

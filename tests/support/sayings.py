@@ -14,7 +14,7 @@ from node.protocol.record_codec import with_age
 BOOT, EARLIER = "0badcafe", "0000beef"
 NOON = 1_795_348_800.0
 NOW = 1_000.0
-WIRE = Wire("alarm/v1", "mitte", "room-214", BOOT)
+WIRE = Wire("alarm/v1", "mitte", "room-214", BOOT, version="2.3.4rc1")
 BRANCH = "alarm/v1/mitte/node/room-214"
 MONITOR = "alarm/v1/mitte/monitor/guard-desk"
 

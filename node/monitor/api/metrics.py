@@ -1,6 +1,7 @@
 """GET /metrics: the view as Prometheus reads it, by its conventions for names, units and labels.
 
-1. Labels have only values that the monitor limits: sites, nodes, codes, brokers, targets.
+1. Labels have only values that the monitor limits: sites, nodes, codes, brokers, targets. A version is what its node
+   says: at most 32 characters, one for each node, and none of a node that the roster doesn't list.
 2. What isn't known has no sample ("no data" isn't "failed"): a node that wasn't heard since the start, or is paused,
    has no ``alarm_node_up``. No node has it while the monitor reaches no broker or its loop hangs.
 """
@@ -153,6 +154,7 @@ def _of_nodes(view: View, *, known: bool) -> Iterator[Metric]:
     incidents = GaugeMetricFamily("alarm_node_open_incidents", "Its open incidents, tests included.", labels=labels)
     missing = GaugeMetricFamily("alarm_node_missing_events", "Its events that never came.", labels=labels)
     trip = GaugeMetricFamily("alarm_node_round_trip_seconds", "Its own round trip to its broker.", labels=labels)
+    info = InfoMetricFamily("alarm_node", "The version of its program, where it said one.", labels=labels)
     for node in view.nodes:
         of = [node.site, node.node]
         if known and node.status in {Status.UP, Status.LATE, Status.DOWN}:
@@ -164,4 +166,6 @@ def _of_nodes(view: View, *, known: bool) -> Iterator[Metric]:
         missing.add_metric(of, node.missing)
         if node.rtt_ms is not None:
             trip.add_metric(of, node.rtt_ms / 1000)
-    yield from (up, paused, heard, incidents, missing, trip)
+        if node.known and node.version is not None:
+            info.add_metric(of, {"version": plain(node.version)})
+    yield from (up, paused, heard, incidents, missing, trip, info)

@@ -78,6 +78,17 @@ def test_a_monitor_that_sees_nothing_calls_nobody_up(blind: bool, age_s: float) 
     assert "alarm_node_paused{" in found
 
 
+def test_a_node_that_the_roster_does_not_list_has_no_version() -> None:
+    """Somebody else may speak in its name, and a version that changes makes a new series each time."""
+    behind = Behind(view=building(nodes=(node("desk-1"), node("desk-2", known=False, version="6.6.6"))))
+
+    found = text(behind)
+
+    assert [line for line in found.splitlines() if line.startswith("alarm_node_info")] == [
+        'alarm_node_info{node="desk-1",site="mitte",version="1.0.0"} 1.0'
+    ]
+
+
 def test_strange_names_stay_one_line() -> None:
     """A broker's name or a place can't write a metric of its own."""
     broker = BrokerView(name='a"\n b 1', connected=True, since=NOW, problem="")

@@ -44,9 +44,9 @@ def lines(answer: Mapping[str, Any], language: Language = "en", width: int = WID
     return printed.getvalue().splitlines()
 
 
-def rows(answer: Mapping[str, Any], language: Language = "en") -> dict[str, list[str]]:
+def rows(answer: Mapping[str, Any], language: Language = "en", width: int = WIDTH) -> dict[str, list[str]]:
     """The cells of each node's row."""
-    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines(answer, language)]
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines(answer, language, width)]
     return {row[0]: row for row in cells if row and row[0].startswith("mitte/")}
 
 
@@ -94,6 +94,31 @@ def test_a_pause_is_shown_with_its_end() -> None:
     printed = "\n".join(lines(told(building()), "de", width=240))
 
     assert f"in Wartung bis {words_of('de').time(NOW)}: painting (facilities)" in printed
+
+
+@pytest.mark.parametrize(
+    ("version", "english", "german"),
+    [
+        ("1.0.0", "up", "in Betrieb"),
+        (None, "up", "in Betrieb"),
+        ("1.1.0", "up, version 1.1.0", "in Betrieb, Version 1.1.0"),
+    ],
+)
+def test_a_node_of_another_version_than_the_monitor_shows_it(version: str | None, english: str, german: str) -> None:
+    """So one that was forgotten in an upgrade is seen; of a node that doesn't say its version nothing is claimed."""
+    answer = told(quiet(nodes=(node("desk-1", version=version),)))
+
+    shown = [rows(answer, language, width=160)["mitte/desk-1"][2] for language in ("en", "de")]
+
+    assert shown == [english, german]
+
+
+def test_a_monitor_that_tells_no_versions_is_understood() -> None:
+    """The command may be newer than the monitor that runs."""
+    answer = told(quiet())
+    del answer["nodes"][0]["version"]
+
+    assert rows(answer)["mitte/desk-1"][2] == "up"
 
 
 def test_where_no_node_is_known_all_is_not_well() -> None:

@@ -53,6 +53,7 @@ def heartbeat(
     buttons: tuple[str, ...] = ("button",),
     alarm_class: AlarmClass | None = None,
     walk_test_s: float | None = None,
+    version: str | None = None,
 ) -> HeartbeatMessage:
     """A node that is well, but for these faults (code, subject)."""
     return HeartbeatMessage(
@@ -74,6 +75,7 @@ def heartbeat(
         dropped=0,
         health=UNREAD,
         walk_test_s=walk_test_s,
+        version=version,
         **_header(node, boot, seq),
     )
 

@@ -50,6 +50,20 @@ def test_an_incident_shows_how_far_it_has_got(fields: dict[str, Any], phase: str
     assert incident_view(record, "2. OG").phase == phase
 
 
+def test_a_node_shows_the_version_that_it_said_last() -> None:
+    """Before its first heartbeat, and from a node that is older than the field, none is known."""
+    play = Play()
+    play.hear(1.0, press(1))
+    unheard = _node(play, 1.5).version
+    play.hear(2.0, heartbeat(version="1.0.0"))
+    old = _node(play, 2.5).version
+    play.hear(12.0, heartbeat(version="1.1.0"))
+    new = _node(play, 12.5).version
+    play.hear(22.0, heartbeat())
+
+    assert (unheard, old, new, _node(play, 22.5).version) == (None, "1.0.0", "1.1.0", None)
+
+
 def test_a_node_is_due_after_its_period_and_the_grace() -> None:
     """10 s and 9 s after it was heard; half a second has gone."""
     play = Play()

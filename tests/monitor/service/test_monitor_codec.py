@@ -1,6 +1,6 @@
 """What a monitor says and hears: topics, payloads, and what it refuses."""
 
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -51,6 +51,33 @@ def test_what_a_node_says_is_read(kind: str, message: Heard) -> None:
     heard = wire().read(f"{BRANCH}/{kind}", msgspec.json.encode(message))
 
     assert heard == FromNode(ROOM, message)
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "2.0.0rc1", "1.0.0.dev3+acme-2~x_y", "9" * 32])
+def test_a_node_says_its_version(version: str) -> None:
+    """The monitor shows it as it is."""
+    heard = wire().read(f"{BRANCH}/heartbeat", msgspec.json.encode(heartbeat(version=version)))
+
+    assert heard == FromNode(ROOM, heartbeat(version=version))
+
+
+def test_a_node_that_is_older_than_the_field_says_no_version() -> None:
+    """Its heartbeat is as good as any other."""
+    older = msgspec.json.decode(msgspec.json.encode(heartbeat(version="1.0.0")))
+    del older["version"]
+
+    heard = wire().read(f"{BRANCH}/heartbeat", msgspec.json.encode(older))
+
+    assert heard == FromNode(ROOM, heartbeat(version=None))
+
+
+@pytest.mark.parametrize("version", ["", "1.0.0\n", "1 0", "9" * 33, "-1", '1"} 6', "\uff11.0", 1, ["1.0.0"]])
+def test_a_text_that_is_no_version_is_refused(version: Any) -> None:
+    """It would be a label of a metric and a word on guards' screens."""
+    strange = msgspec.json.decode(msgspec.json.encode(heartbeat())) | {"version": version}
+
+    with pytest.raises(ValueError, match="version"):
+        wire().read(f"{BRANCH}/heartbeat", msgspec.json.encode(strange))
 
 
 def test_a_reply_is_read() -> None:

@@ -1,12 +1,16 @@
 """A real monitor, a real broker, real nodes: from the press to people's knowledge of it."""
 
+import re
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from node import __version__
 from tests.support.broker import Broker
 from tests.support.monitor import RunningMonitor, alarm_monitor, write_monitor
 from tests.support.mqtt import Client
@@ -234,6 +238,26 @@ def test_a_frozen_node_is_down_within_20_s(monitor: RunningMonitor, tmp_path: Pa
             node.thaw()
 
     assert time.monotonic() - frozen < 22.0  # 20 s in virtual time; the rest is what a busy machine takes
+
+
+def test_one_number_is_the_version_of_node_and_monitor(monitor: RunningMonitor, node: SimulatedNode) -> None:
+    """In the heartbeat and therefore in the API and the metrics, of the monitor itself, and as the commands say it."""
+    monitor.wait(lambda: (monitor.node(NODE) or {}).get("version") is not None, what="the version of the node")
+
+    shown = (monitor.node(NODE) or {})["version"], monitor.get("/fleet")["version"]
+    measured = re.findall(r'^(alarm_\w+_info){.*version="(.*)"} 1.0$', monitor.metrics(), re.MULTILINE)
+    said = [
+        subprocess.run([Path(sys.executable).with_name(name), "--version"], capture_output=True, text=True, check=False)
+        for name in ("alarm-node", "alarm-monitor", "check_alarm_node")
+    ]
+
+    assert shown == (__version__, __version__)
+    assert measured == [("alarm_monitor_info", __version__), ("alarm_node_info", __version__)]
+    assert [each.stdout.split() for each in said] == [
+        ["alarm-node", __version__],
+        ["alarm-monitor", __version__],
+        ["check_alarm_node", __version__],
+    ]
 
 
 def test_a_clean_stop_is_planned(monitor: RunningMonitor, node: SimulatedNode) -> None:

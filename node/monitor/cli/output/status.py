@@ -124,7 +124,8 @@ def status(told: Mapping[str, Any], language: Language, most: int | None = None)
     if findings:
         parts.append(_findings(findings, words))
     if nodes or not told["nodes"]:
-        parts.append(_nodes(nodes, told["findings"], words, known=not (stale or fleet["blind"])))
+        known = not (stale or fleet["blind"])
+        parts.append(_nodes(nodes, told["findings"], words, known=known, version=fleet["version"]))
     heard = [each["status"] == "up" and each["reason"] != "broker-away" for each in told["nodes"]]
     if heard and all(heard) and not (told["incidents"] or told["findings"] or fleet["blind"] or stale):
         parts.append(Text(say("All is well."), style="green"))
@@ -221,13 +222,22 @@ def _needy_first(nodes: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[
 
 
 def _nodes(
-    nodes: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[str, Any]], words: Words, *, known: bool
+    nodes: Iterable[Mapping[str, Any]],
+    findings: Iterable[Mapping[str, Any]],
+    words: Words,
+    *,
+    known: bool,
+    version: str,
 ) -> Listed:
+    """``version``: that of the monitor. A node of another version shows its own."""
     found = _found(findings)
     table = Listed([*map(words.translate, _NODE_COLUMNS)], words.say("Nodes"), expand=True)
     for node in nodes:
         is_known = node["reason"] != "broker-away" and (known or node["status"] not in ("up", "late"))
         shown = _status_of(node, words) if is_known else words.say("not known now")
+        other = node.get("version")  # a monitor that was started before this command was installed tells none
+        if other not in {None, version}:
+            shown = words.say("{status}, version {version}", status=shown, version=other)
         row = (
             _cell(f"{node['site']}/{node['node']}"),
             _cell(node["place"]),

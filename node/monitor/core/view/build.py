@@ -91,6 +91,7 @@ def _node(hub: Hub, tracked: Tracked, now: Moment, incidents: int) -> NodeView:
         pause_reason=None if pause is None else pause.reason,
         walk_test_s=None if beat is None else beat.walk_test_s,
         rtt_ms=min(links, default=None),
+        version=None if beat is None else beat.version,
     )
 
 

@@ -48,7 +48,10 @@ class ButtonView(Struct, frozen=True, kw_only=True):
 
 
 class NodeView(Struct, frozen=True, kw_only=True):
-    """A node. ``known``: in the roster. ``planned_s``: how long a clean stop may still take; below 0 past that."""
+    """A node. ``known``: in the roster. ``planned_s``: how long a clean stop may still take; below 0 past that.
+
+    ``version``: that of its program by its newest heartbeat; None if no heartbeat came yet, or this one has none.
+    """
 
     site: str
     node: str
@@ -70,6 +73,7 @@ class NodeView(Struct, frozen=True, kw_only=True):
     pause_reason: str | None
     walk_test_s: float | None
     rtt_ms: float | None
+    version: str | None
 
 
 class IncidentView(Struct, frozen=True, kw_only=True):
