@@ -1,21 +1,26 @@
 """``python -m tests.vm``: proves the program on a GPIO chip of the kernel's own, in virtual machines.
 
 Ends with 1 if a promise was broken. What this machine can't do is told as skipped, and is never counted as passed.
+SIGTERM and SIGINT end the run, its machines and its temporary files.
 """
 
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from tests.campaigns.campaign import Result
 from tests.vm.cache import Cache, user_cache
 from tests.vm.debian import Archive, UnavailableError
 from tests.vm.groups import GROUPS, Run, results_of
 from tests.vm.guest import Guest, guest
+from tests.vm.machine import kill_all
 from tests.vm.show import Proved, Show, write
 
 SEED = 20261130
@@ -25,6 +30,9 @@ WANTED = {
     "arm64": ("qemu-system-aarch64", "mmdebstrap", "mke2fs", "depmod", "dpkg-deb"),
 }
 """The programs that a guest of this architecture wants here."""
+
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Guests:
@@ -62,6 +70,8 @@ class Guests:
 def main() -> int:
     """Run what the command line asks for; the exit code."""
     parsed = _parsed()
+    for ending in ENDING:
+        signal.signal(ending, _end)
     work = Path(tempfile.mkdtemp(prefix="alarm-node-vm-"))
     try:
         with Show() as show:
@@ -79,6 +89,13 @@ def main() -> int:
     if parsed.json is not None:
         write(parsed.json, proved, parsed.seed)
     return 1 if any(each.result.broken for each in proved) else 0
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    for each in ENDING:
+        signal.signal(each, signal.SIG_IGN)  # a second one would leave behind what the first one is clearing away
+    kill_all()
+    sys.exit(128 + number)
 
 
 def _proved(asked: Run, guests: Guests, where: str) -> Iterator[Proved]:

@@ -46,6 +46,15 @@ class Disks:
     data: Path
 
 
+_running: set[subprocess.Popen[bytes]] = set()
+
+
+def kill_all() -> None:
+    """Kill every QEMU of this process. Whatever waits for a machine fails then, so that a run can end at once."""
+    for each in tuple(_running):
+        each.kill()
+
+
 class Machine:
     """Runs from entering it as a context to leaving it. ``directory`` gets its sockets and what it says."""
 
@@ -87,6 +96,7 @@ class Machine:
             stdout=subprocess.DEVNULL,
             stderr=(self._directory / "qemu").open("wb"),
         )
+        _running.add(self._process)
         try:
             self.qmp = Qmp(self._connected("qmp"))
             self.agent = Agent(self._connected("agent"))
@@ -145,4 +155,5 @@ class Machine:
     def _end(self) -> None:
         self._process.kill()
         self._process.wait(ANSWER_S)
+        _running.discard(self._process)
         shutil.rmtree(self._directory, ignore_errors=True)
