@@ -60,6 +60,12 @@ def edge(contact: Contact, number: int, actuated: bool, at: float, debounce_s: f
     return _decided(contact, lines, at, debounce_s)
 
 
+def gap(contact: Contact, number: int, debounce_s: float) -> Contact:
+    """Edges of the line of this number were dropped before the next one or the next sample."""
+    lines = (line.gap(each, debounce_s) if index == number else each for index, each in enumerate(contact.lines))
+    return replace(contact, lines=tuple(lines))
+
+
 def sample(
     contact: Contact, actuated: Sequence[bool | None], at: float, debounce_s: float, until: float | None = None
 ) -> Contact:

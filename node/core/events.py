@@ -30,7 +30,10 @@ class EdgeSeen(Event):
 
 @dataclass(frozen=True, slots=True)
 class EdgesDropped(Event):
-    """A line changed so often that ``count`` of its edges were dropped unread; the sampler still reads the line."""
+    """A line changed so often that ``count`` of its edges were dropped unread; the sampler still reads the line.
+
+    It comes before the next ``EdgeSeen`` of the line, or before the next ``LevelsRead``.
+    """
 
     line: str
     count: int
@@ -38,7 +41,10 @@ class EdgesDropped(Event):
 
 @dataclass(frozen=True, slots=True)
 class EdgesLost(Event):
-    """The kernel dropped ``count`` edges of a line before they were read: its numbers have a gap of that size."""
+    """The kernel dropped ``count`` edges of a line before they were read: its numbers have a gap of that size.
+
+    It comes before the ``EdgeSeen`` that has shown the gap.
+    """
 
     line: str
     count: int

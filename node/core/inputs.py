@@ -58,12 +58,15 @@ def edge_seen(turn: Turn, event: EdgeSeen) -> None:
 
 
 def edges_dropped(turn: Turn, event: EdgesDropped) -> None:
-    """Edges that were dropped unread; only their number counts, towards chatter."""
+    """Edges that were dropped unread: they count towards chatter, and leave a gap in what is known of the line."""
     found = _input_of(turn, event.line)
     if found is None:
         turn.refuse("edges of an unknown line")
-    else:
-        _count_edges(turn, found[0], event.count)
+        return
+    settings, number = found
+    _count_edges(turn, settings, event.count)
+    before = turn.state.contacts[settings.name]
+    _put_contact(turn, settings.name, contact.gap(before, number, turn.state.settings.debounce_s))
 
 
 def levels_read(turn: Turn, event: LevelsRead) -> None:

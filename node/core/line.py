@@ -17,6 +17,8 @@ Rules:
    is stamped before the instant at which the samples would otherwise have won. A newer edge, or a sample that agrees
    again, shows that the release edge was lost.
 6. Unknown is never taken for normal. A line that can't be read keeps its state for 5 s and is then unknown.
+7. Where edges are missing (``gap``), nobody knows how long a level lasted: the integral begins anew with the next edge
+   or sample. Otherwise a hum whose edges are dropped would be a press.
 
     contact   ___|‾|_|‾‾‾‾‾‾‾‾‾‾‾‾|_|‾|_____________
     integral  ___/‾\\/‾‾‾‾20 ms‾‾‾‾\\/‾\\____________
@@ -58,10 +60,11 @@ class ContactState(StrEnum):
 class Line:
     """One line's debounce.
 
-    ``level``: whether the contact is actuated, by the newest edges and samples; None before the first. ``integral``
-    (seconds) is its value at the instant ``since``. ``changed_at``: when ``state`` was decided. ``dissent_since``: the
-    first of the samples in a row that contradict ``level``. ``lost_since``: since when samples say that an edge is
-    missing. ``unread_since``: the first of the samples in a row that couldn't be read (at start: since the start).
+    ``level``: whether the contact is actuated, by the newest edges and samples; None before the first, and after a gap.
+    ``integral`` (seconds) is its value at the instant ``since``. ``changed_at``: when ``state`` was decided.
+    ``dissent_since``: the first of the samples in a row that contradict ``level``. ``lost_since``: since when samples
+    say that an edge is missing. ``unread_since``: the first of the samples in a row that couldn't be read (at start:
+    since the start).
     """
 
     state: ContactState = ContactState.UNKNOWN
@@ -116,6 +119,12 @@ def sample(line: Line, actuated: bool | None, at: float, debounce_s: float, unti
     return _advance(_turned(line, actuated, dissent_since, debounce_s), at, debounce_s)
 
 
+def gap(line: Line, debounce_s: float) -> Line:
+    """The line after edges that were dropped: it keeps its state, and its level is what comes next."""
+    integral = debounce_s if line.state is ContactState.ACTIVE else 0.0
+    return replace(line, level=None, integral=integral, dissent_since=None, lost_since=None)
+
+
 def advance(line: Line, at: float, debounce_s: float) -> Line:
     """The line at ``at``, if its level has held until then. The same object if samples dissent or its state stays."""
     if line.dissent_since is not None and at > line.dissent_since:
@@ -126,7 +135,9 @@ def advance(line: Line, at: float, debounce_s: float) -> Line:
 
 def expire(line: Line, at: float) -> Line:
     """The line at ``at``: unknown if it couldn't be read for 5 s."""
-    if line.level is None or line.unread_since is None or at < max(line.unread_since, line.since) + UNREADABLE_S:
+    if line.unread_since is None or at < max(line.unread_since, line.since) + UNREADABLE_S:
+        return line
+    if line.level is None and line.state is ContactState.UNKNOWN:
         return line
     return replace(line, state=ContactState.UNKNOWN, level=None, integral=0.0, dissent_since=None)
 

@@ -4,7 +4,7 @@ Rules:
 
 1. A second after the first lost edge it is F002, whose event says how many were lost by then. The fault stands until no
    edge was lost for a minute, and the event that ends it says how many there were in all.
-2. The count is for people who look for the cause. No decision depends on it: the sampler has read the levels.
+2. They leave a gap in what is known of the line (line.py, rule 7). Their count is for people who look for the cause.
 
 line.py finds an edge that is missing by the samples, whoever lost it. That is the same fault, without a count.
 """
@@ -12,6 +12,7 @@ line.py finds an edge that is missing by the samples, whoever lost it. That is t
 from collections.abc import Iterator
 from math import inf
 
+from node.core import contact
 from node.core.events import EdgesLost
 from node.core.line import EDGE_GRACE_S
 from node.core.state import LostEdges, State
@@ -25,13 +26,17 @@ SHOWN_S = 60.0
 def edges_lost(turn: Turn, event: EdgesLost) -> None:
     """The kernel dropped edges of a line: count them for its input."""
     try:
-        settings, _ = turn.state.settings.line(event.line)
+        settings, number = turn.state.settings.line(event.line)
     except KeyError:
         turn.refuse("lost edges of an unknown line")
         return
     known = turn.state.lost_edges.get(settings.name, LostEdges(0, since=turn.now, until=inf))
     counted = LostEdges(known.count + event.count, known.since, until=turn.now + SHOWN_S)
-    turn.change(lost_edges={**turn.state.lost_edges, settings.name: counted})
+    after = contact.gap(turn.state.contacts[settings.name], number, turn.state.settings.debounce_s)
+    turn.change(
+        lost_edges={**turn.state.lost_edges, settings.name: counted},
+        contacts={**turn.state.contacts, settings.name: after},
+    )
 
 
 def conditions(state: State) -> Iterator[tuple[FaultKind, str, float]]:

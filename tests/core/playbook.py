@@ -15,6 +15,7 @@ Rules:
 5. After each event the invariants of checks.py hold.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, Self, TypeVar
@@ -37,6 +38,7 @@ from node.core.events import (
     CanaryHeard,
     CommandHeard,
     ConfigurationRead,
+    EdgesDropped,
     EdgeSeen,
     Event,
     EventsStored,
@@ -105,6 +107,7 @@ class Playbook:
         self._pending: list[Effect] = []
         self.loaded = False
         self._requests: list[float] = []
+        self._dropped: Counter[str] = Counter()
         self._sessions = dict.fromkeys(settings.links, 0)
         self._beats: list[SendHeartbeat] = []
         self._stored, self._unwritten = 0, False
@@ -216,6 +219,7 @@ class Playbook:
         """Read every input now."""
         self.samples += 1
         self._requests = [at for at in self._requests if at > self.now]
+        self._tell_dropped()
         return self >> LevelsRead(
             self.now, {line: level for each in self.settings.inputs for line, level in self._levels(each).items()}
         )
@@ -224,7 +228,17 @@ class Playbook:
         """An edge of each of its lines comes in now; ``at`` is its own time stamp, where that is another one."""
         before = self._levels(self.settings.input(name))
         self.actuated[name] = actuated
+        self._tell_dropped()
         return self._edges(name, before, self.now if at is None else at)
+
+    def drop_edge(self, name: str) -> None:
+        """An edge of this input had no room; that is told before what comes next."""
+        self._dropped[name] += 1
+
+    def _tell_dropped(self) -> None:
+        while self._dropped:
+            name, count = self._dropped.popitem()
+            self >> EdgesDropped(self.now, name, count)
 
     def wire(self, name: str, high: bool | None) -> Self:
         """All lines of an input are high (cut) or low (shorted to ground), or its cable is mended (None)."""

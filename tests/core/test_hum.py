@@ -70,6 +70,37 @@ def test_hum_of_any_kind_is_no_press(hertz: float, duty: float, phase_s: float, 
     assert play.kinds() == []
 
 
+@given(
+    hertz=st.floats(30, 400),
+    duty=st.floats(0.2, 0.8),
+    phase_s=st.floats(0, BEAT_S),
+    kept=st.integers(1, 64),
+    dropped=st.integers(1, 300),
+)
+@settings(max_examples=examples(300))
+def test_hum_whose_edges_are_dropped_is_no_press(
+    hertz: float, duty: float, phase_s: float, kept: int, dropped: int
+) -> None:
+    """On a slow board not every edge has room: nobody knows how long the level lasted where some are missing."""
+    assume(not is_a_press(hertz, duty, 0.020))
+    wave = hum(hertz, duty, 1.0)
+
+    play = watch(quiet_wall(), wave, phase_s=phase_s, dropped=lambda number: number % (kept + dropped) >= kept)
+
+    assert play.kinds() == []
+
+
+@pytest.mark.parametrize("kept", [1, 2, 7, 64])
+@pytest.mark.parametrize("dropped", [1, 2, 50, 299])
+def test_a_press_during_hum_whose_edges_are_dropped_counts_once(kept: int, dropped: int) -> None:
+    """The cable is at ground while the contact is closed: no edge is missing there."""
+    wave = with_press(hum(400, 0.5, 0.6), 0.3, PRESSED)
+
+    play = watch(quiet_wall(), wave, dropped=lambda number: number % (kept + dropped) >= kept)
+
+    assert play.kinds().count("pressed") == 1
+
+
 @pytest.mark.parametrize("duty", DUTIES)
 @pytest.mark.parametrize("hertz", [50, 100, 400])
 def test_a_press_during_hum_counts_once(hertz: float, duty: float) -> None:

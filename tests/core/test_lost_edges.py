@@ -1,7 +1,8 @@
-"""Edges that the kernel dropped: a fault that says how many, and nothing else."""
+"""Edges that the kernel dropped: a fault that says how many, and a gap in what is known of the line."""
 
 from node.core.effects import Append, LoggedEvent
 from node.core.events import EdgesLost
+from node.core.line import ContactState
 from node.core.settings import Wiring
 from tests.core.house import button
 from tests.core.playbook import Playbook, Stage
@@ -78,3 +79,39 @@ def test_lost_edges_of_an_unknown_line_change_nothing(alone: Stage) -> None:
 
     assert play.kinds() == ["unexpected"]
     assert play.state.lost_edges == {}
+
+
+def test_what_comes_after_a_gap_must_last_for_the_debounce_again(alone: Stage) -> None:
+    """The level may have changed twice where edges are missing, so the time before the gap adds nothing."""
+    play = alone(button())
+    play.edge("button", True)
+
+    play.wait(0.015)
+    play >> EdgesLost(play.now, "button", 2)
+    play.edge("button", True).wait(0.015).edge("button", False).wait(1.5)
+
+    assert play.kinds() == ["fault-raised"]
+
+
+def test_a_button_that_is_held_stays_pressed_across_a_gap(alone: Stage) -> None:
+    """Only a level that is normal for the debounce ends it."""
+    play = alone(button())
+    play.edge("button", True).wait(0.1)
+
+    play >> EdgesLost(play.now, "button", 2)
+    play.wait(0.5).edge("button", False).wait(0.1)
+
+    assert play.kinds() == ["pressed", "restored"]
+
+
+def test_a_line_that_cannot_be_read_after_a_gap_becomes_unknown(alone: Stage) -> None:
+    """As it does at any other time."""
+    play = alone(button())
+    play.actuated["button"] = None
+    play.sample()
+
+    play >> EdgesLost(play.now, "button", 2)
+    play.wait(6.0)
+
+    assert play.state.contact_state("button") is ContactState.UNKNOWN
+    play.skip()

@@ -1,6 +1,6 @@
 """Waves on the wall: what a contact does, and how much of it reaches the core."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import accumulate
 
 from node.core.settings import Receipts
@@ -46,14 +46,16 @@ def watch(
     name: str = "button",
     wakes_s: Iterable[float] = (),
     lost: bool = False,
+    dropped: Callable[[int], bool] = lambda _number: False,
     phase_s: float = 0.025,
     rest_s: float = 0.2,
 ) -> Playbook:
     """Let the contact play this wave, while the sampler beats 20 times a second from ``phase_s`` on.
 
     Edges come at once, or are ``lost``, or wait for the thread that brings them: it sleeps until the first of
-    ``wakes_s``, and then until the next one, and brings what has happened meanwhile in a burst. The play goes on for
-    ``rest_s`` after the last change.
+    ``wakes_s``, and then until the next one, and brings what has happened meanwhile in a burst. The edges whose numbers
+    are ``dropped`` are told as such before the next one or the next sample. The play goes on for ``rest_s`` after the
+    last change.
     """
     start = play.now
     wakes = [start + at for at in wakes_s]
@@ -64,12 +66,18 @@ def watch(
         happenings.append((arrival, 1, start + at, level))
     beats = int((end - start - phase_s) / BEAT_S) + 1
     happenings += [(start + phase_s + number * BEAT_S, 2, 0.0, False) for number in range(beats)]
+    edges = 0
     for at, what, stamp, level in sorted(happenings):
         if at > play.now:
             play.until(at)
         if what == 0:
             play.actuated[name] = level
-        elif what == 1:
+            continue
+        if what == 1:
+            edges += 1
+            if dropped(edges):
+                play.drop_edge(name)
+                continue
             true_level = play.actuated[name]
             play.edge(name, level, stamp)
             play.actuated[name] = true_level

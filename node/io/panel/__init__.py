@@ -3,8 +3,9 @@
 Threads:
 
 - the pin factory's own thread (one for all lines) calls ``Line.edge_seen``, which puts an event and can't raise:
-  in lgpio a single exception there would silence every line without a message (HAZARDS.md H1). At most
-  ``EDGES_MAX`` edges of each line wait for the loop, so that a line with interference can't delay a press of another.
+  in lgpio a single exception there would silence every line without a message (HAZARDS.md H1). With gpiod the sampler
+  calls it, too, for edges that still wait when it reads. At most ``EDGES_MAX`` edges of each line wait for the loop, so
+  that a line with interference can't delay a press of another.
 - ``sampler`` reads every line at its regular beat and at each instant that ``sample_at`` asks for. After a stall it
   reads once, not once for each missed beat. While ``UNDECIDED_MAX`` of its readings wait for the loop, it adds none,
   and the lamp goes dark: a node whose loop is dead must not flash *ready*.
@@ -220,10 +221,16 @@ class Panel:
             self._queue.warn_once(
                 "full", f"{UNDECIDED_MAX} samples wait to be decided: the sampler adds none meanwhile"
             )
-        elif self._queue.put(self._read(at)):
+            self._report_dropped(at)
+            return
+        reading = self._read(at)
+        self._report_dropped(at)  # first, so that the reading confirms nothing that came before the gap
+        if self._queue.put(reading):
             self.samples += 1
         else:
             self.decided()
+
+    def _report_dropped(self, at: float) -> None:
         for each in self._lines.values():
             each.report_dropped(at)
 

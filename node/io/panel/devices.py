@@ -2,6 +2,7 @@
 
 import logging
 import math
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -71,9 +72,10 @@ class Line:
         self._queue = queue
         self._clock = clock
         self._unreadable = False
-        self._put = self._dropped = 0  # counted by the callbacks' thread alone
-        self._decided = 0  # by the loop's
-        self._reported = self._lost = 0  # by the sampler's
+        self._put = self._dropped = 0  # counted where callbacks are called
+        self._decided = 0  # by the loop's thread
+        self._reporting = threading.Lock()  # guards the two below
+        self._reported = self._lost = 0
         self._device: InputDevice | None = None
 
     def claim(self, factory: Factory) -> None:
@@ -91,7 +93,7 @@ class Line:
         return None if self._device is None else self._device.pin
 
     def edge_seen(self, ticks: object, state: object) -> None:
-        """On the callbacks' thread: the pin has changed to ``state`` at ``ticks``."""
+        """On a thread of the pin factory's, or the sampler's: the pin has changed to ``state`` at ``ticks``."""
         now = self._clock()
         if isinstance(ticks, float) and -TICKS_PAST_S <= ticks - now <= TICKS_FUTURE_S:
             at = ticks
@@ -100,7 +102,9 @@ class Line:
             self._queue.warn_once("ticks", f"edges carry another clock's time ({ticks} at {now}): their arrival counts")
         if self._put - self._decided >= EDGES_MAX:
             self._dropped += 1
-        elif self._queue.put(EdgeSeen(at, self.name, bool(state))):
+            return
+        self.report_dropped(at)
+        if self._queue.put(EdgeSeen(at, self.name, bool(state))):
             self._put += 1
 
     def decided(self) -> None:
@@ -108,13 +112,14 @@ class Line:
         self._decided += 1
 
     def report_dropped(self, at: float) -> None:
-        """On the sampler's thread: report how many edges were dropped, here for lack of room or by the kernel."""
-        count = self._dropped - self._reported
-        if count and self._queue.put(EdgesDropped(at, self.name, count)):
-            self._reported += count
-        lost = getattr(self._pin, "edges_dropped", 0) - self._lost  # not every factory can tell
-        if lost and self._queue.put(EdgesLost(at, self.name, lost)):
-            self._lost += lost
+        """Report how many edges were dropped, here for lack of room or by the kernel, before what comes after them."""
+        with self._reporting:
+            count = self._dropped - self._reported
+            if count and self._queue.put(EdgesDropped(at, self.name, count)):
+                self._reported += count
+            lost = getattr(self._pin, "edges_dropped", 0) - self._lost  # not every factory can tell
+            if lost and self._queue.put(EdgesLost(at, self.name, lost)):
+                self._lost += lost
 
     def level(self) -> bool | None:
         """The electrical level now; None if it can't be read."""

@@ -10,7 +10,9 @@ Rules:
    A line that is added later is first tried alone, so that the inputs that work aren't let go for nothing.
 4. Edges carry the kernel's time stamp (CLOCK_MONOTONIC, as ``time.monotonic``). The kernel numbers the edges of each
    line: ``GPIODPin.edges_dropped`` counts those that it dropped before they were read.
-5. When the chip has gone, the thread leaves its descriptor alone (it would be ready for ever), and reading raises.
+5. Before levels are read, every edge that waits is told, by the thread that reads them. So a level that was read never
+   overtakes an edge that came before it, however long the thread ``gpio`` has waited for the processor.
+6. When the chip has gone, the thread leaves its descriptor alone (it would be ready for ever), and reading raises.
 
 The thread ``gpio`` waits for edges and calls the pins' callbacks. An exception of a callback is logged, once for each
 pin, and ends nothing. ``close`` ends the thread.
@@ -53,6 +55,7 @@ class GPIODFactory(Factory):  # type: ignore[misc] # gpiozero has no types
         self._names = names
         self._info = board_of(self._chip.get_info())
         self._pins: dict[int, GPIODPin] = {}
+        self._telling = threading.RLock()  # whoever reads edges has it until they are told; taken before _lock
         self._lock = threading.RLock()  # guards the fields below
         self._inputs: dict[int, GPIODPin] = {}
         self._refused: dict[int, Exception] = {}
@@ -96,7 +99,11 @@ class GPIODFactory(Factory):  # type: ignore[misc] # gpiozero has no types
         return later - earlier
 
     def levels(self) -> dict[int, bool]:
-        """The levels of all inputs that could be requested, by number, read at one instant. Raises OSError."""
+        """The levels of all inputs that could be requested, by number, read at one instant. Raises OSError.
+
+        Every edge until the call was told before: this calls the pins' callbacks.
+        """
+        self._tell_edges()
         with self._lock:
             request = self._request_inputs()
             if request is None:
@@ -225,26 +232,35 @@ class GPIODFactory(Factory):  # type: ignore[misc] # gpiozero has no types
             for descriptor, happened in poll.poll():
                 if descriptor == self._wake:
                     os.eventfd_read(self._wake)
+                elif happened & select.POLLIN:
+                    self._tell_edges()
                 else:
-                    self._take_edges(request, happened)
+                    with self._lock:
+                        self._has_gone = self._has_gone or request is self._request
 
-    def _take_edges(self, request: gpiod.LineRequest | None, happened: int) -> None:
-        told: list[tuple[GPIODPin, Any]] = []
+    def _tell_edges(self) -> None:
+        """Call the callbacks for all edges that wait, in their order."""
+        with self._telling:
+            for pin, event, missing in self._waiting_edges():
+                pin.tell(event, missing)
+
+    def _waiting_edges(self) -> list[tuple[GPIODPin, gpiod.EdgeEvent, int]]:
+        """Each edge that waits, its pin, and how many edges are missing before it."""
+        found: list[tuple[GPIODPin, gpiod.EdgeEvent, int]] = []
         with self._lock:
-            if request is None or request is not self._request:
-                return  # it was released meanwhile, and its descriptor may be another file's by now
+            if self._request is None or self._has_gone:
+                return found
+            events: list[gpiod.EdgeEvent] = []
             try:
-                events = request.read_edge_events() if happened & select.POLLIN else []
+                while len(events) < EVENTS_MAX and self._request.wait_edge_events(0):
+                    events += self._request.read_edge_events()
             except OSError:
-                events = []
-            self._has_gone = not events
+                self._has_gone = True
             for event in events:
                 if event.line_offset in self._inputs:
                     pin = self._inputs[event.line_offset]
-                    pin.count(event)
-                    told.append((pin, event))
-        for pin, event in told:
-            pin.tell(event)
+                    found.append((pin, event, pin.missing_before(event)))
+        return found
 
     def _get_board_info(self) -> BoardInfo:
         return self._info

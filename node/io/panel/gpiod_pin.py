@@ -70,19 +70,21 @@ class GPIODPin(LocalPiPin):  # type: ignore[misc] # gpiozero has no types
         """The line is part of a new request, in which the kernel numbers its edges from 1."""
         self._seqno = 0
 
-    def count(self, event: gpiod.EdgeEvent) -> None:
-        """Count the edges that are missing before this one."""
-        self.edges_dropped += event.line_seqno - self._seqno - 1
+    def missing_before(self, event: gpiod.EdgeEvent) -> int:
+        """How many edges are missing before this one, the newest that was read."""
+        missing = event.line_seqno - self._seqno - 1
         self._seqno = event.line_seqno
+        return missing
 
-    def tell(self, event: gpiod.EdgeEvent) -> None:
-        """Call the callback, if there is one. Nothing that it raises gets out."""
+    def tell(self, event: gpiod.EdgeEvent, missing: int) -> None:
+        """Count what is missing before it, and call the callback, if there is one. Nothing that it raises gets out."""
+        self.edges_dropped += missing
         rising = event.event_type is gpiod.EdgeEvent.Type.RISING_EDGE
         try:
             with self._when_changed_lock:  # or a callback that is removed now could still be called
                 if self._when_changed is not None:
                     self._call_when_changed(event.timestamp_ns / _NS, int(rising))
-        except Exception:
+        except Exception:  # whatever it was, the edges of all other pins must go on
             if not self._has_failed:
                 log.exception("the callback of %r failed", self)
             self._has_failed = True

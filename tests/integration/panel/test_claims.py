@@ -1,6 +1,7 @@
 """Pins that can't be claimed: each costs itself alone, is told once, and is tried again. When a new start is due."""
 
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from node.core.signals import BuzzerPattern, LampPattern
 from node.errors import PanelError
 from node.io.panel import BACK_IN_S, DEAF_S, Panel, claims, pin_factory
 from node.io.panel.claims import CLAIM_EVERY_S
-from tests.integration.panel.room import BUZZER, DESK, DOOR, INPUTS, LAMP, Clock, Room, chip_gone
+from tests.integration.panel.room import BUZZER, DESK, DOOR, INPUTS, LAMP, WAIT_LIMIT_S, Clock, Room, chip_gone
 
 NO_CHIP = PanelError("this machine has no GPIO", "run it on a Raspberry Pi")
 
@@ -26,13 +27,16 @@ class Stage:
         self.clock = Clock()
         self.panel: Panel | None = None
         self._stops: list[StopRequested] = []
+        self._has_sampled = threading.Event()
 
     def start(self, **changed: Any) -> Panel:
-        """A started panel, after the end of the one before it."""
+        """A started panel, after the end of the one before it. From its first reading on the clock may be moved."""
         if self.panel is not None:
             self.panel.close()
         self.panel = self.room.panel(clock=self.clock, put=self._put, **changed)
+        self._has_sampled.clear()
         self.panel.start()
+        assert self._has_sampled.wait(WAIT_LIMIT_S)
         return self.panel
 
     def sample(self, later_s: float = 0.0) -> LevelsRead:
@@ -48,6 +52,8 @@ class Stage:
         if isinstance(event, StopRequested):
             self._stops.append(event)
         self.room.inbox.put(event)
+        if isinstance(event, LevelsRead):
+            self._has_sampled.set()
 
     def stops(self) -> list[str]:
         """Why an end was asked for since the last look."""

@@ -137,6 +137,23 @@ def test_edges_that_the_kernel_dropped_are_counted(factory: GPIODFactory, chip: 
     assert heard.qsize() == EVENTS_MAX
 
 
+def test_no_level_overtakes_an_edge(factory: GPIODFactory, chip: FakeChip) -> None:
+    """Whoever reads the levels has been told of every edge before, however busy the machine is."""
+    button = Input(factory, BUTTON)
+    heard: list[int] = []
+
+    def hear(_ticks: float, state: int) -> None:
+        heard.append(state)
+
+    button.pin.when_changed = hear
+    factory.levels()
+
+    for number in range(200):
+        chip.drive(BUTTON, number % 2 == 1)
+        levels = factory.levels()
+        assert (len(heard), heard[-1]) == (number + 1, int(levels[BUTTON]))
+
+
 def test_a_new_request_begins_its_numbers_anew(factory: GPIODFactory, chip: FakeChip) -> None:
     """Nothing counts as lost because another input came."""
     button = Input(factory, BUTTON).listen()
