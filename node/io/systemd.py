@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from node.errors import AlarmNodeError
+from node.io.systemd_sockets import JOURNAL, journal_entry, send
 from node.sanitize import plain
 from node.threads import new_thread
 
@@ -173,12 +174,7 @@ def notifying(environ: Mapping[str, str]) -> Iterator[Notifier]:
 def _notifier(environ: Mapping[str, str]) -> Notifier:
     if not environ.get("NOTIFY_SOCKET"):
         return Notifier()
-    try:
-        from systemd.daemon import notify  # noqa: PLC0415 - not every machine has or needs it
-    except ImportError as problem:
-        log.error("systemd waits to be told how the node is, and can't be (%s)", problem)  # noqa: TRY400
-        return Notifier()
-    return Notifier(notify, _watchdog_s(environ))
+    return Notifier(lambda message: send(environ["NOTIFY_SOCKET"], message.encode()), _watchdog_s(environ))
 
 
 def _watchdog_s(environ: Mapping[str, str]) -> float:
@@ -291,14 +287,14 @@ def _journal(environ: Mapping[str, str], program: str) -> logging.Handler | None
     if not leads_to_journal(environ, _STANDARD_ERROR):
         return None
     try:
-        from systemd import journal  # noqa: PLC0415 - as above
+        from systemd import journal  # noqa: PLC0415 - not every machine has or needs it
     except ImportError:
         return None
 
-    def send(message: str, /, **fields: Any) -> None:
-        journal.send(message, **journal_fields(fields))
+    def tell(message: str, /, **fields: Any) -> None:
+        send(JOURNAL, journal_entry({"MESSAGE": message, **journal_fields(fields)}))
 
-    handler: logging.Handler = journal.JournalHandler(sender_function=send, SYSLOG_IDENTIFIER=program)
+    handler: logging.Handler = journal.JournalHandler(sender_function=tell, SYSLOG_IDENTIFIER=program)
     handler.setFormatter(_Lines())
     return handler
 

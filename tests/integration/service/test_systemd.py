@@ -9,10 +9,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from systemd import journal
 
 from node.errors import ConfigError, PanelError
 from node.io import systemd
@@ -20,6 +18,8 @@ from node.io.systemd import Feed, Notifier, Unhurried, leads_to_journal, logging
 from tests.support.manager import Manager
 
 WAIT_LIMIT_S = 20.0
+MANY = 600
+"""More messages than a datagram socket has room for: systemd raises net.unix.max_dgram_qlen to 512."""
 
 
 @pytest.fixture
@@ -111,17 +111,15 @@ def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> N
     assert notifier.feed_every_s == math.inf
 
 
-def test_without_systemd_python_the_log_says_so(
-    manager: Manager, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A service manager that nobody can speak to is told of in the log, and the node runs."""
-    monkeypatch.setitem(sys.modules, "systemd.daemon", None)
-
+def test_a_manager_without_room_stops_no_other_thread(manager: Manager) -> None:
+    """Its socket is full: the sender waits, and this thread can go on and make room."""
     with notifying(os.environ) as notifier:
-        notifier.ready()
+        for number in range(MANY):
+            notifier.status(f"ready {number}")
 
-    assert manager.take() == []
-    assert "systemd waits to be told how the node is, and can't be" in caplog.text
+        told = manager.until(lambda message: message == f"STATUS=ready {MANY - 1}".encode())
+
+    assert len(told) == MANY
 
 
 def test_a_manager_that_hangs_makes_nobody_wait() -> None:
@@ -393,17 +391,58 @@ def test_the_journal_is_known_by_its_stream(tmp_path: Path) -> None:
     assert not leads_to_journal(environ, gone)
 
 
-def test_the_journal_gets_fields(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where standard error leads to the journal, a line's ALARM_ fields come beside its words, and none of Python's."""
-    sent: list[dict[str, Any]] = []
-    monkeypatch.setattr(journal, "send", lambda message, **fields: sent.append({"MESSAGE": message, **fields}))
+@pytest.fixture
+def journal(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> Manager:
+    """Standard error leads to the journal, which listens here."""
     monkeypatch.setattr(systemd, "leads_to_journal", lambda environ, descriptor: True)
+    monkeypatch.setattr(systemd, "JOURNAL", manager.address)
+    return manager
+
+
+def fields_of(entry: bytes) -> dict[str, str]:
+    """An entry as journald reads it: name, length, value."""
+    fields = {}
+    while entry:
+        name, _, rest = entry.partition(b"\n")
+        length = int.from_bytes(rest[:8], "little")
+        assert rest[8 + length : 9 + length] == b"\n"
+        fields[name.decode()] = rest[8 : 8 + length].decode()
+        entry = rest[9 + length :]
+    return fields
+
+
+def test_a_journal_without_room_stops_no_other_thread(journal: Manager) -> None:
+    """As with a dead SD card: the line waits, and this thread goes on."""
+    with logging_to(logging.INFO, {}):
+        for number in range(MANY):
+            logging.getLogger("node.tests").info("line %d", number)
+
+        told = journal.until(lambda entry: fields_of(entry)["MESSAGE"] == f"line {MANY - 1}")
+
+    assert len(told) == MANY
+
+
+def test_an_entry_of_the_journal_is_bounded(journal: Manager) -> None:
+    """However long a text is, and whatever its lines say, it is one field of one datagram."""
+    with logging_to(logging.INFO, {}):
+        try:
+            int("x\nPRIORITY=0\n" * 100_000)
+        except ValueError:
+            logging.getLogger("node.tests").exception("%s", "ü" * 100_000)
+
+    (line,) = [fields_of(each) for each in journal.take()]
+    assert line["PRIORITY"] == "3"
+    assert set(line["MESSAGE"][:1000]) == {"ü"}
+
+
+def test_the_journal_gets_fields(journal: Manager) -> None:
+    """Where standard error leads to the journal, a line's ALARM_ fields come beside its words, and none of Python's."""
     logger = logging.getLogger("node.tests")
 
     with logging_to(logging.INFO, {}):
         logger.warning("F010 (%s) away", "broker-b", extra={"ALARM_EVENT": "fault-raised", "ALARM_FAULT": "F010"})
 
-    (line,) = sent
+    (line,) = [fields_of(each) for each in journal.take()]
     assert line["MESSAGE"] == "F010 (broker-b) away"
     assert line["PRIORITY"] == "4"
     assert line["SYSLOG_IDENTIFIER"] == "alarm-node"
