@@ -33,6 +33,7 @@ from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPatte
 from node.errors import PanelError
 from node.io.panel.claims import CLAIM_EVERY_S, Claims
 from node.io.panel.devices import Line, LoopQueue, Output, after, said
+from node.io.panel.lost_chip import silence
 from node.threads import new_thread
 
 UNDECIDED_MAX = 100
@@ -264,6 +265,8 @@ class Panel:
             self._deaf_since = None
         elif self._deaf_since is None:
             self._deaf_since = at
+            if not hasattr(self._claims.factory, "levels"):  # the factory on gpiod ends its own thread
+                silence()
         elif at >= self._deaf_since + DEAF_S:
             self._restart("no input can be read")
 

@@ -86,12 +86,15 @@ class Claims:
             self._release(output)
 
     def close(self) -> None:
-        """Release all lines and the factory."""
+        """Release all lines and the factory. It doesn't raise: whatever a library does, the record is closed next."""
         for line in self._lines:
             self._release(line)
-        if self.factory is not None:
-            self.factory.close()
-            self.factory = None
+        factory, self.factory = self.factory, None
+        if factory is not None:
+            try:
+                factory.close()
+            except Exception as problem:  # noqa: BLE001 - as in _release; lgpio raises when its chip has gone
+                log.warning("the pin factory can't be closed (%s)", said(problem))
 
     def _open(self) -> Factory | None:
         try:

@@ -254,6 +254,18 @@ def test_the_end_of_a_panel_without_a_chip_is_quiet(stage: Stage, missing: Missi
     assert missing.asked == 1
 
 
+def test_a_factory_that_cannot_be_closed_is_told_and_ends_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As lgpio's when its chip has gone: the record, which is closed next, must be."""
+    panel = stage.start()
+    monkeypatch.setattr(stage.room.wall.factory, "close", chip_gone)
+
+    panel.close()
+
+    assert warnings(caplog) == ["the pin factory can't be closed (OSError: the chip has gone)"]
+
+
 # A new start
 
 
