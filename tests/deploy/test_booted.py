@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.booted import SUITES, architecture, boot, install, install_story, new_root, removed_at_the_end
+from tests.support.booted import SUITES, architecture, boot, install, install_story, new_roots
 from tests.support.installation import package
 from tests.support.node import write_config
 from tests.vm.debian import run
@@ -147,7 +147,6 @@ ends_again refused
 @pytest.fixture(scope="module")
 def machines(index: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Path]]:
     """What the machine of each suite left: it was installed, booted, pressed, frozen, and switched off."""
-    roots = {suite: new_root(suite, tmp_path_factory) for suite in SUITES}
     config = write_config(tmp_path_factory.mktemp("config"), 1883, brokers=[NO_PASSWORD]).read_text(encoding="utf-8")
     files = {
         "etc/alarm-node/node.toml": re.sub("^state_directory.*\n", "", config, flags=re.MULTILINE),
@@ -156,7 +155,7 @@ def machines(index: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "etc/systemd/system/alarm-node.service.d/simulated.conf": SIMULATED,
         "probe.py": PROBE,
     }
-    with removed_at_the_end(roots):
+    with new_roots(SUITES, tmp_path_factory) as roots:
         for suite, root in roots.items():
             for program in ("alarm-node", "alarm-monitor"):
                 install(root, package(program, suite, architecture(), tmp_path_factory))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.booted import SUITES, architecture, boot, install_story, new_root, removed_at_the_end
+from tests.support.booted import SUITES, architecture, boot, install_story, new_roots
 from tests.support.installation import next_revision, package
 from tests.support.node import write_config
 
@@ -108,9 +108,8 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture(scope="module")
 def machines(index: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Path]]:
     """What the machine of each suite noted."""
-    roots = {suite: new_root(suite, tmp_path_factory) for suite in SUITES}
     config = write_config(tmp_path_factory.mktemp("config"), 1883).read_text(encoding="utf-8")
-    with removed_at_the_end(roots):
+    with new_roots(SUITES, tmp_path_factory) as roots:
         for suite, root in roots.items():
             (root / "packages/1").mkdir(parents=True)
             for program in ("alarm-node", "alarm-monitor"):

@@ -3,10 +3,9 @@
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ PACKAGES = ("systemd", "systemd-sysv", "dbus", "udev", "python3", "python3-syste
 
 _OPTIONS = ("--register=no", "--keep-unit", "--quiet", "--private-network", "--boot")
 _UNREAD = ("usr/share/doc", "usr/share/info", "usr/share/locale", "usr/share/man", "usr/lib/udev/hwdb.d")
-"""What nobody reads there: a smaller root is copied sooner."""
+"""What nobody reads there."""
 _QUIET_UNITS = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer")
 
 
@@ -32,20 +31,18 @@ def architecture() -> str:
     return run(["dpkg", "--print-architecture"]).strip()
 
 
-def new_root(suite: str, factory: pytest.TempPathFactory) -> Path:
-    """A root of this suite that may be changed: a copy of one that is made once. Skips where none can be made."""
+@contextmanager
+def new_roots(suites: Sequence[str], factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Path]]:
+    """A root of each suite, that may be changed; gone at the end. Skips where none can be made.
+
+    It is a layer in memory above a root that is made once: a copy took longer than all that a test does with it.
+    """
     if os.geteuid() != 0:
         pytest.skip("a Debian can be booted by root alone")
     for tool, package in (("mmdebstrap", "mmdebstrap"), ("systemd-nspawn", "systemd-container")):
         _needs(tool, package)
-    arch = architecture()
-    try:
-        known = once(f"root-{suite}", factory, lambda to: _remember(suite, arch, to))
-    except UnavailableError as reason:
-        pytest.skip(f"no root of {suite} can be made here: {reason}")
-    root = Path(tempfile.mkdtemp(dir=factory.mktemp(suite))) / "root"
-    run(["cp", "--archive", "--reflink=auto", (known / "place").read_text(encoding="utf-8"), root])
-    return root
+    with ExitStack() as mounts:
+        yield {suite: _layer(_known(suite, factory), factory.mktemp(suite), mounts) for suite in suites}
 
 
 def install(root: Path, package: Path) -> None:
@@ -72,14 +69,29 @@ def boot(roots: Mapping[str, Path], timeout_s: float = 600.0) -> None:
         list(pool.map(lambda name: _boot(name, roots[name], timeout_s), roots))
 
 
-@contextmanager
-def removed_at_the_end(roots: Mapping[str, Path]) -> Iterator[None]:
-    """A root is large: none stays until the next runs of the tests have passed."""
+def _known(suite: str, factory: pytest.TempPathFactory) -> Path:
+    """The root that is made once."""
+    arch = architecture()
     try:
-        yield
-    finally:
-        for root in roots.values():
-            shutil.rmtree(root.parent)
+        noted = once(f"root-{suite}", factory, lambda to: _remember(suite, arch, to))
+    except UnavailableError as reason:
+        pytest.skip(f"no root of {suite} can be made here: {reason}")
+    return Path((noted / "place").read_text(encoding="utf-8"))
+
+
+def _layer(lower: Path, place: Path, mounts: ExitStack) -> Path:
+    """What changes there is in memory."""
+    _mount(mounts, "tmpfs", "mode=755", place)
+    upper, work, root = (place / name for name in ("upper", "work", "root"))
+    for each in (upper, work, root):
+        each.mkdir()
+    _mount(mounts, "overlay", f"lowerdir={lower},upperdir={upper},workdir={work}", root)
+    return root
+
+
+def _mount(mounts: ExitStack, kind: str, options: str, place: Path) -> None:
+    run(["mount", "-t", kind, "-o", options, kind, place])
+    mounts.callback(run, ["umount", place])
 
 
 def _boot(name: str, root: Path, timeout_s: float) -> None:
