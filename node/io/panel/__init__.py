@@ -23,6 +23,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from gpiozero import Factory
@@ -266,7 +267,8 @@ class Panel:
         elif self._deaf_since is None:
             self._deaf_since = at
             if not hasattr(self._claims.factory, "levels"):  # the factory on gpiod ends its own thread
-                silence()
+                with suppress(OSError):  # the end comes anyway
+                    silence()
         elif at >= self._deaf_since + DEAF_S:
             self._restart("no input can be read")
 

@@ -19,6 +19,7 @@ def silence(kind: str = GPIO_LINES) -> int:
     """Let no open file of this kind that its device has given up report that any more; returns how many there were.
 
     Such a file gives way to one that never has anything to report. Its number stays open, for its owner to close.
+    Raises OSError if this process can open no more files.
     """
     given_up = select.poll()
     for each in _OPEN.iterdir():
