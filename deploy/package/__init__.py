@@ -13,6 +13,6 @@ python3-venv.
     build.py        all of that, into one .deb
     maintainer/     the maintainer scripts
 
-The same source, suite and machine give the same bytes: every file's time is the release's date (or SOURCE_DATE_EPOCH),
-files are sorted, and modules are compiled on the machine that installs them.
+The same source, suite, machine and maintainer give the same bytes: every file's time is the release's date (or
+SOURCE_DATE_EPOCH), files are sorted, and modules are compiled on the machine that installs them.
 """

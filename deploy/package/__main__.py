@@ -1,6 +1,7 @@
 """``python3 -m deploy.package``: builds packages, and prints where each is. `make deb` calls it."""
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-from deploy.package.build import build, release
+from deploy.package.build import build, maintainer, release
 from deploy.package.programs import PROGRAMS, ROOT
 from deploy.package.targets import MACHINES, SUITES, target
 from deploy.package.wheels import Pip
@@ -21,7 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--suite", choices=SUITES, action="append", help="default: all")
     parser.add_argument("--arch", choices=MACHINES, action="append", help="default: all")
     parser.add_argument("--revision", type=int, default=1, help="of the package, for the same program")
-    parser.add_argument("--maintainer", default="The maintainers of alarm-node <alarm-node@example.org>")
+    parser.add_argument(
+        "--maintainer",
+        default=maintainer(os.environ),
+        help="whom people may ask; default: $DEBFULLNAME and $DEBEMAIL, or an address that reaches nobody",
+    )
     parser.add_argument("--to", type=Path, default=ROOT / "build/deb", help="default: %(default)s", metavar="DIRECTORY")
     asked = parser.parse_args(arguments)
     made_of = release(asked.maintainer, asked.revision)

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,15 @@ class Release:
     revision: int
     date: datetime
     maintainer: str
+
+
+def maintainer(environ: Mapping[str, str]) -> str:
+    """Whom people may ask about a package: whoever builds it, as Debian's tools know them.
+
+    Where they have said nothing, the address ends in .invalid: everybody sees that it reaches nobody (RFC 2606).
+    """
+    name = environ.get("DEBFULLNAME") or "The maintainers of alarm-node"
+    return f"{name} <{environ.get('DEBEMAIL') or 'maintainers@alarm-node.invalid'}>"
 
 
 def release(maintainer: str, revision: int = 1) -> Release:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.package.build import maintainer
 from node import __version__
 from node.cli import init
 from tests.support import installation
@@ -189,6 +190,9 @@ def test_its_bill_of_materials_lists_what_is_in_it(program: str, tree: Path) -> 
     assert (bill["bomFormat"], bill["metadata"]["component"]["name"]) == ("CycloneDX", program)
     assert listed == {name.lower().replace("_", "-"): version for name, version in found.items()}
     assert {file["name"] for each in bill["components"] for file in each.get("components", [])} == brought
+    refs = [each["bom-ref"] for each in (bill["metadata"]["component"], *bill["components"])]
+    assert sorted(each["ref"] for each in bill["dependencies"]) == sorted(set(refs)) == sorted(refs)
+    assert {ref for each in bill["dependencies"] for ref in each["dependsOn"]} <= set(refs)
     copyright_file = (documents / "copyright").read_text(encoding="utf-8")
     assert {name for name, version in listed.items() if f"  {name} {version}: " not in copyright_file} == set()
 
@@ -203,6 +207,20 @@ def test_one_number_is_the_version_everywhere(program: str, tree: Path) -> None:
     assert bill["metadata"]["component"]["version"].startswith(f"{__version__}-1~deb")
     assert changes.startswith(f"{program} ({__version__}-1~deb")
     assert re.search(rf"^## {re.escape(__version__)} \(\d{{4}}-\d\d-\d\d\)$", ours, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("environ", "asked"),
+    [
+        ({}, "The maintainers of alarm-node <maintainers@alarm-node.invalid>"),
+        ({"DEBFULLNAME": "Haustechnik", "DEBEMAIL": "technik@haus.example"}, "Haustechnik <technik@haus.example>"),
+        ({"DEBEMAIL": "technik@haus.example"}, "The maintainers of alarm-node <technik@haus.example>"),
+        ({"DEBFULLNAME": "", "DEBEMAIL": ""}, "The maintainers of alarm-node <maintainers@alarm-node.invalid>"),
+    ],
+)
+def test_people_may_ask_whoever_built_it(environ: Mapping[str, str], asked: str) -> None:
+    """By the variables of Debian's tools; where they aren't set, nobody is named who never heard of it."""
+    assert maintainer(environ) == asked
 
 
 def test_building_twice_gives_the_same_bytes(
