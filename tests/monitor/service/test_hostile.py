@@ -39,7 +39,7 @@ time, and for each node that it keeps, with what is open of it."""
 LATER_KIB = 32 * 1024
 """What the last burst may add beyond its nodes."""
 
-WARM, STEADY_KIB, MESSAGE_BYTES = 2, 2 * 1024, 64
+WARM, STEADY_KIB, MESSAGE_BYTES = 2, 3 * 1024, 64
 """After how many bursts a monitor that keeps no more nodes may only grow by what varies from run to run, and by so much
 for each message. One that is kept takes several hundred bytes."""
 
