@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from platform import machine
 from types import FrameType
 from typing import NoReturn
 
@@ -30,6 +31,9 @@ WANTED = {
     "arm64": ("qemu-system-aarch64", "mmdebstrap", "mke2fs", "depmod", "dpkg-deb"),
 }
 """The programs that a guest of this architecture wants here."""
+
+EMULATED = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
+"""There where this machine runs arm64's programs by qemu-user-static: the guest's packages are installed here."""
 
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -63,6 +67,8 @@ class Guests:
     def _lack(self, architecture: str) -> str:
         if os.geteuid() != 0:
             return "only root can make a root for a guest. Next: make vm, which asks for sudo"
+        if architecture == "arm64" and machine() != "aarch64" and not EMULATED.exists():
+            return "this machine runs no programs of arm64 (binfmt_misc). Next: apt-get install qemu-user-static"
         lacks = [name for name in WANTED[architecture] if shutil.which(name) is None]
         return f"{', '.join(lacks)} not found. Next: make vm, which installs what is missing" if lacks else ""
 
@@ -83,6 +89,8 @@ def main() -> int:
                 show.tell(
                     f"{result.name} ({each.where}): {result.verdict}, {result.tried} tries, {result.seconds:.0f} s"
                 )
+                for broken in result.broken:
+                    show.tell(f"  try {broken.number} {broken.kind}: {broken.reason}")
         show.results(proved, parsed.seed)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.vm import image, program
+from tests.vm.boards import BOARDS
 from tests.vm.cache import Cache
 from tests.vm.debian import Archive
 from tests.vm.kernel import kernel
@@ -26,8 +27,9 @@ def guest(archive: Archive, cache: Cache, work: Path, *, tell: Callable[[str], N
     """Make a guest below ``work``; ``tell`` is told what is being done. Raises UnavailableError."""
     place = work / archive.name
     place.mkdir()
-    tell("kernel and simulated chip")
-    booted = kernel(archive, cache, simulated=True)
+    simulated = not BOARDS[archive.architecture].has_wires
+    tell("kernel and simulated chip" if simulated else "kernel")
+    booted = kernel(archive, cache, simulated=simulated)
     tell("Debian")
     packed = image.debian(archive, cache)
     tell("package of the program")
@@ -35,10 +37,11 @@ def guest(archive: Archive, cache: Cache, work: Path, *, tell: Callable[[str], N
 
     def install(root: Path) -> None:
         program.install(root, built)
-        program.add_lgpio(root, archive, place)
+        if simulated:
+            program.add_lgpio(root, archive, place)
 
     tell("image")
-    disks = Disks(booted.image, place / "initramfs", place / "root", place / "data")
+    disks = Disks(archive.architecture, booted.image, place / "initramfs", place / "root", place / "data")
     image.make_image(disks.root, packed, install)
     image.make_data(disks.data)
     image.make_initramfs(disks.initramfs, booted, packed)

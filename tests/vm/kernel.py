@@ -29,21 +29,23 @@ PARAMETERS = {"gpio-sim": "ignore_bias=1 keep_outputs=1"}
 BUILDS_WITH = ("make", "dash", "coreutils", "sed", "grep", "findutils", "mawk")
 """The compiler comes with the headers."""
 
+MERGED = ("bin", "lib", "lib64", "sbin")
+"""Below /usr in packages of Debian 13, which base-files makes reachable; it isn't unpacked here."""
+
 Edit = tuple[str, str]
 """A regular expression that fits exactly once, and what takes its place."""
 
-_PARAMETERS = """#include "gpiolib.h"
-
-static bool ignore_bias;
+_PARAMETERS = r"""static bool ignore_bias;
 module_param(ignore_bias, bool, 0644);
 static bool keep_outputs;
 module_param(keep_outputs, bool, 0644);
-"""
+
+\1"""
 
 SOURCES: Mapping[str, Sequence[Edit]] = {
-    "drivers/gpio/gpiolib.h": (),
+    "drivers/gpio/gpiolib.h": (),  # Linux 6.1 wants it
     "drivers/gpio/gpio-sim.c": (
-        (r'#include "gpiolib\.h"\n', _PARAMETERS),
+        (r"(#define GPIO_SIM_NGPIO_MAX)", _PARAMETERS),
         (
             r"return gpio_sim_apply_pull\(chip, offset, 1\);",
             "return ignore_bias ? 0 : gpio_sim_apply_pull(chip, offset, 1);",
@@ -53,7 +55,7 @@ SOURCES: Mapping[str, Sequence[Edit]] = {
             "return ignore_bias ? 0 : gpio_sim_apply_pull(chip, offset, 0);",
         ),
         (
-            r"(__assign_bit\(offset, chip->value_map, !!test_bit\(offset, chip->pull_map\)\);)",
+            r"(__assign_bit\(offset, chip->value_map,\s+!!test_bit\(offset, chip->pull_map\)\);)",
             r"if (!keep_outputs || test_bit(offset, chip->direction_map)) \1",
         ),
     ),
@@ -93,6 +95,9 @@ def kernel(archive: Archive, cache: Cache, *, simulated: bool) -> Kernel:
         tree = place / "tree"
         archive.unpack(tree, packages, variant="extract")
         try:
+            for name in MERGED:
+                if not (tree / name).exists() and (tree / "usr" / name).exists():
+                    (tree / name).symlink_to(f"usr/{name}")
             _collect(tree, place)
             if simulated:
                 _build(tree, place)
@@ -145,7 +150,7 @@ def _uncompressed(image: bytes) -> bytes:
     for magic, unpacked in _COMPRESSED:
         if payload.startswith(magic):
             return unpacked(payload)
-    raise UnavailableError(f"the kernel is compressed in a way that isn't known here ({payload[:6].hex()})")
+    return image  # compressed in a way that Python doesn't know (zstd): it takes some seconds more to boot
 
 
 def _build(tree: Path, place: Path) -> None:

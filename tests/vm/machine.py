@@ -21,11 +21,13 @@ from typing import Self
 
 from tests.support.broker import free_port
 from tests.vm.agent import NAME
+from tests.vm.boards import BOARDS
 from tests.vm.lines import ANSWER_S, Agent, LineError, Qmp, wait_until
+from tests.vm.wires import Wires
 
 MEMORY = "768M"
 COMMAND_LINE = (
-    "console=ttyS0 root=/dev/vda rw quiet loglevel=4 mitigations=off preempt=full nokaslr net.ifnames=0 panic=0 "
+    "console={console} root=/dev/vda rw quiet loglevel=4 mitigations=off preempt=full nokaslr net.ifnames=0 panic=0 "
     "systemd.show_status=0 "
 )
 
@@ -38,8 +40,9 @@ _COUNTED = ("-accel", "tcg,thread=single,tb-size=512", "-smp", "1", "-icount", "
 
 @dataclass(frozen=True, slots=True)
 class Disks:
-    """What a machine boots. ``data`` is changed only where it is to be kept."""
+    """What a machine of this architecture boots. ``data`` is changed only where it is to be kept."""
 
+    architecture: str
     kernel: Path
     initramfs: Path
     root: Path
@@ -63,7 +66,11 @@ class Machine:
         self.port = free_port()
         """On the host's loopback: the guest's broker."""
         self._directory = Path(tempfile.mkdtemp(prefix="machine-", dir=directory))
+        self._board = BOARDS[disks.architecture]
         self._kept, self._counted = kept, counted
+
+    wires: Wires
+    """Only on a board that has them."""
 
     def save(self, moment: str) -> None:
         """Remember everything as it is now."""
@@ -100,6 +107,8 @@ class Machine:
         try:
             self.qmp = Qmp(self._connected("qmp"))
             self.agent = Agent(self._connected("agent"))
+            if self._board.has_wires:
+                self.wires = Wires(self._connected("qtest"), self.qmp)
             self.qmp.do("cont")
             self.agent.expect_hello(0)
         except BaseException:
@@ -112,14 +121,19 @@ class Machine:
     ) -> None:
         self.qmp.close()
         self.agent.close()
+        if self._board.has_wires:
+            self.wires.close()
         self._end()
 
     def _command(self) -> list[str]:
         place = self._directory
         overlay = "off" if self._kept else "on"
-        command_line = COMMAND_LINE if self._counted else COMMAND_LINE + _CLOCK_THAT_GOES_BACK
+        command_line = COMMAND_LINE.format(console=self._board.console)
+        if not self._counted and not self._board.has_wires:
+            command_line += _CLOCK_THAT_GOES_BACK
+        qtest = ("-qtest", f"unix:{place}/qtest,server=on,wait=off", "-qtest-log", "/dev/null")
         return [
-            *("qemu-system-x86_64", "-machine", "q35", "-cpu", "Nehalem", "-m", MEMORY, "-S"),
+            *(self._board.program, *self._board.options, "-m", MEMORY, "-S"),
             *(_COUNTED if self._counted else _FAST),
             *("-nodefaults", "-no-user-config", "-display", "none", "-serial", f"file:{place}/console"),
             *("-kernel", str(self.disks.kernel), "-initrd", str(self.disks.initramfs), "-append", command_line),
@@ -132,7 +146,7 @@ class Machine:
             *("-chardev", f"socket,id=agent,path={place}/agent,server=on,wait=off"),
             *("-device", "virtio-serial-pci", "-device", f"virtserialport,chardev=agent,name={NAME}"),
             *("-qmp", f"unix:{place}/qmp,server=on,wait=off"),
-            *("-device", "i6300esb", "-action", "watchdog=reset"),
+            *(qtest if self._board.has_wires else ()),
         ]
 
     def _connected(self, name: str) -> socket.socket:

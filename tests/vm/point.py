@@ -1,4 +1,4 @@
-"""What a point is: one promise, tried on a machine that is put back to the same moment before each try.
+"""What a point is: one promise, tried in a room that is put back to the same state before each try.
 
 It is run as a campaign is (tests/campaigns/campaign.py): each try has a seed of its own, a try that breaks the promise
 raises AssertionError and is told with its number and kind, and of each figure the worst is told.
@@ -11,9 +11,6 @@ from tests.campaigns.campaign import Campaign, Figures, Try
 from tests.vm.room import Room
 
 FACTORIES = ("gpiod", "lgpio")
-
-READY = "ready"
-"""The moment before each try: the service has said READY, no fault stands, and no alarm is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class Point:
         """The point as a campaign in this room."""
 
         def attempt(one: Try) -> Figures:
-            room.machine.load(READY)
+            room.go_back()
             return self.attempt(room, one)
 
         return Campaign(self.name, self.promise, self.tries, self.tries, attempt, tuple(self.kinds))

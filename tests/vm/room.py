@@ -8,7 +8,7 @@ import re
 import signal
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -35,6 +35,9 @@ TAP_S = 0.120
 HIGH_S = 30.0
 """Within so many seconds lines that blink are high at the same moment."""
 
+READY = "ready"
+"""The moment before each try: the service has said READY, no fault stands, and no alarm is open."""
+
 PRESSED, RELEASED = False, True
 """The level of a line whose contact connects it to ground."""
 
@@ -53,14 +56,26 @@ class Room:
 
     def configure(self, *, receipt_s: int = 10, chatter_presses: int = 10_000) -> None:
         """Write the configuration. A change wants a start."""
-        panel = {"pin_factory": self.factory, "chatter_presses": chatter_presses}
+        panel = {"pin_factory": self.factory, "chatter_presses": chatter_presses, **self._panel()}
         with tempfile.TemporaryDirectory() as directory:
             written = write_config(Path(directory), 1883, buttons=BUTTONS, panel=panel, receipt_s=receipt_s)
             lines = written.read_text(encoding="utf-8").splitlines(keepends=True)
-        text = "".join(line for line in lines if not line.startswith("state_directory"))
+        text = "".join(self._at_its_place(line) for line in lines if not line.startswith("state_directory"))
         self.agent.do("write", path="/etc/alarm-node/node.toml", text=text)
         if self.factory == "lgpio":
             self.drop_in("pi", _A_PI)
+
+    def _panel(self) -> Mapping[str, object]:
+        """What else stands in the configuration's table of the panel."""
+        return {}
+
+    def _at_its_place(self, line: str) -> str:
+        """A line of the configuration, with the pin that it has on this machine."""
+        return line
+
+    def go_back(self) -> None:
+        """Return to the moment at which each try begins."""
+        self.machine.load(READY)
 
     def drop_in(self, name: str, text: str) -> None:
         """Change the unit."""

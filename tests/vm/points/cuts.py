@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.campaigns.campaign import Break, Campaign, Figures, Result, Try, run
 from tests.vm.guest import Guest
 from tests.vm.lines import ANSWER_S
-from tests.vm.machine import Disks, Machine
+from tests.vm.machine import Machine
 from tests.vm.room import BUZZER, DESK, LAMP, PRESSED, RELEASED, Room
 
 NAME, NORMAL = "power cut", "power cut, NORMAL"
@@ -53,7 +53,7 @@ class Cuts:
     def __init__(self, made: Guest, room: Room, work: Path) -> None:
         self._made, self._room, self._work = made, room, work
         self._stored: list[int] = [0]
-        self.stored_at_cut = 0
+        self.stored_at_cut = self.booted = 0
 
     def attempt(self, one: Try) -> Figures:
         """One press, and a cut while it is on its way."""
@@ -79,14 +79,14 @@ class Cuts:
 
     def _boot(self, copy: Path) -> None:
         """A machine with what is left is in alarm."""
-        disks = self._made.disks
-        with Machine(Disks(disks.kernel, disks.initramfs, disks.root, copy), self._work) as machine:
+        with Machine(replace(self._made.disks, data=copy), self._work) as machine:
             room = Room(machine, "gpiod")
             room.configure()
             room.start()
             room.expect("StatusText", "ALARM desk")
             assert room.until(LAMP, high=True).result() is not None
             assert room.until(BUZZER, high=True).result() is not None
+        self.booted += 1
 
 
 def _left(copy: Path, directory: Path) -> set[int]:
@@ -135,4 +135,5 @@ def _run(
         tried = Cuts(made, room, work)
         result = run(Campaign(name, promise, tries, tries, tried.attempt), seed, numbers=range(tries), on_try=tell)
     result.worst["presses that were stored at their cut"] = tried.stored_at_cut
+    result.worst["copies that were booted and were in alarm"] = tried.booted
     return result
