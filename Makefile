@@ -97,7 +97,7 @@ endurance: .venv/ready ## 90 days at speed: does anything grow? (ten minutes)
 	@$(BIN)/python -m tests.campaigns --only endurance
 
 # Virtual machines without KVM, and what makes their roots. The results: build/vm.json.
-vm: PACKAGES += mmdebstrap qemu-system-x86 kmod e2fsprogs
+vm: PACKAGES += mmdebstrap arch-test qemu-system-x86 qemu-system-arm qemu-user-static kmod e2fsprogs
 vm: .venv/ready ## the proof on a real GPIO chip's kernel interface, in virtual machines (as root); VM_OPTIONS="--only press"
 	@as_root=()
 	if [ $$EUID != 0 ]; then as_root=(sudo --preserve-env=XDG_CACHE_HOME); fi

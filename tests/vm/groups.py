@@ -19,6 +19,7 @@ CALM_S = 5.0
 """So long after READY what a start leaves to do is done."""
 
 BOOKWORM = ("bookworm", "amd64")
+TRIXIE = ("trixie", "amd64")
 ON_ARM = (("bookworm", "arm64"), ("trixie", "arm64"))
 
 _PATIENT = "[Service]\nTimeoutStartSec=infinity\n"
@@ -144,6 +145,7 @@ GROUPS: Sequence[Group] = (
     ),
     PowerCuts(cuts.NAME, cuts.PROMISE, cuts.TRIES, cuts.cut),
     PowerCuts(cuts.NORMAL, cuts.NORMAL_PROMISE, cuts.NORMAL_TRIES, cuts.cut_without_sync),
+    InOneRoom(TRIXIE, "gpiod", pressing.POINTS),
     *(InOneRoom(guest, "gpiod", outside.POINTS) for guest in ON_ARM),
 )
 

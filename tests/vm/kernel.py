@@ -45,7 +45,7 @@ module_param(keep_outputs, bool, 0644);
 SOURCES: Mapping[str, Sequence[Edit]] = {
     "drivers/gpio/gpiolib.h": (),  # Linux 6.1 wants it
     "drivers/gpio/gpio-sim.c": (
-        (r"(#define GPIO_SIM_NGPIO_MAX)", _PARAMETERS),
+        (r"(struct gpio_sim_chip \{)", _PARAMETERS),
         (
             r"return gpio_sim_apply_pull\(chip, offset, 1\);",
             "return ignore_bias ? 0 : gpio_sim_apply_pull(chip, offset, 1);",

@@ -13,6 +13,8 @@ LINES_AT_MOST = {"gpiod": 60, "lgpio": 3_000}
 """Of the journal, when a chip goes and comes back. lgpio writes 5,000 a second until the next reading silences it."""
 
 AWAY_S = 20.0
+AWAY = "away for a while"
+"""Long enough for the service to end: the kernel gives the chip's number to another one then, and not before."""
 
 
 def taken(room: Room, one: Try) -> Figures:
@@ -36,9 +38,9 @@ def unplugged(room: Room, one: Try) -> Figures:
     """A chip that goes and comes back is found again, without a flood in the journal."""
     before, cursor = room.show("InvocationID"), _lines(room)
     room.agent.do("unplug")
-    if room.factory == "gpiod":  # it gets another number; lgpio knows its chip by the number alone
+    if room.factory == "gpiod":
         room.agent.do("plug", chip="other", lines=4, label="other")
-    if one.kind == "away for a while":
+    if one.kind == AWAY:
         room.agent.do("wait", seconds=AWAY_S)
     room.agent.do("plug")
     room.expect("InvocationID", f"(?!{before})")
@@ -74,9 +76,18 @@ POINTS = (
     ),
     Point(
         "chip away",
-        "a chip that goes and comes back (for gpiod under another number) is found, without a flood in the journal",
+        "a chip that goes and comes back under another number is found, with a handful of lines in the journal",
         unplugged,
         tries=2,
-        kinds=("back at once", "away for a while"),
+        kinds=("back at once", AWAY),
+        factories=("gpiod",),
+    ),
+    Point(
+        "chip away",
+        "lgpio knows its chip by the number: one that comes back under it is found, without a flood in the journal",
+        unplugged,
+        tries=1,
+        kinds=(AWAY,),
+        factories=("lgpio",),
     ),
 )
