@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from random import Random
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 from node import config
 from node.core import events as ev
-from node.io import health
-from node.service import links, loop
 from node.service.loop import Clocks
 from tests.campaigns import growth, standins
 from tests.campaigns.campaign import Campaign, Figures, Try
@@ -51,14 +48,8 @@ def attempt(this: Try) -> Figures:
     path = write_config(this.directory, 20_000, tables=[("[[door]]", DOOR)])
     settings = config.load(path)
     directory = config.state_directory(settings, {})
-    panel: Any = standins.Panel
-    link: Any = standins.Link
     diary = growth.Diary(this.directory / "diary", directory)
-    with (
-        patch.object(loop, "Panel", panel),
-        patch.object(links, "Link", link),
-        patch.object(health, "HealthReader", standins.HealthReader),
-    ):
+    with standins.in_place():
         node = VirtualService(
             settings,
             SimpleNamespace,

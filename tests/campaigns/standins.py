@@ -10,13 +10,17 @@ thread on a real file, the status file. Rules:
 
 import heapq
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from node.core import controller
 from node.core import events as ev
+from node.io import health
 from node.io.mqtt.link import Incoming, Outgoing, Subscription
 from node.protocol.messages import UNREAD, Health
+from node.service import links, loop
 from node.service.loop import Service
 
 WAIT_LIMIT_S = 60.0
@@ -249,3 +253,16 @@ class VirtualService(Service):
         else:
             self.panel.sample()
         self._feed.turn(self.clock.now)
+
+
+@contextmanager
+def in_place() -> Iterator[None]:
+    """A service that is made meanwhile gets these stand-ins."""
+    panel: Any = Panel
+    link: Any = Link
+    with (
+        patch.object(loop, "Panel", panel),
+        patch.object(links, "Link", link),
+        patch.object(health, "HealthReader", HealthReader),
+    ):
+        yield

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -14,8 +13,6 @@ from node.core import events as ev
 from node.core import heartbeat
 from node.core.model import EventKind
 from node.core.turn import Turn
-from node.io import health
-from node.service import links, loop
 from node.service.loop import Clocks
 from tests.campaigns import standins
 from tests.campaigns.standins import Action, VirtualClock, VirtualService
@@ -46,14 +43,8 @@ def _bytes_of(seconds: float, directory: Path, runtime: Path) -> int:
     """What a node writes in so much time, from its start to its end."""
     clock = VirtualClock()
     settings = config.load(write_config(directory, 20_000))
-    panel: Any = standins.Panel
-    link: Any = standins.Link
     before = written()
-    with (
-        patch.object(loop, "Panel", panel),
-        patch.object(links, "Link", link),
-        patch.object(health, "HealthReader", standins.HealthReader),
-    ):
+    with standins.in_place():
         node = VirtualService(
             settings,
             SimpleNamespace,
