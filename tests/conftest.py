@@ -16,6 +16,7 @@ register_profiles()
 LONGEST = (
     "deploy/test_booted.py",
     "deploy/test_package_life.py",
+    "deploy/test_install_guide.py",
     "monitor/service/test_system.py",
     "campaigns/test_short.py",
     "system/test_demo_terminal.py",

@@ -16,8 +16,11 @@ from tests.vm.cache import Cache, user_cache
 from tests.vm.debian import Archive, UnavailableError, run
 
 SUITES = ("bookworm", "trixie")
-PACKAGES = ("systemd", "systemd-sysv", "dbus", "udev", "python3", "python3-systemd", "mosquitto")
-"""What a Raspberry Pi OS has, of which the program needs something; and a broker."""
+PACKAGES = (
+    *("systemd", "systemd-sysv", "dbus", "udev", "sudo", "python3", "python3-systemd"),
+    *("mosquitto", "mosquitto-clients", "openssl"),
+)
+"""What a Raspberry Pi OS has and somebody here needs; and a broker, with what makes its certificates."""
 
 _OPTIONS = ("--register=no", "--keep-unit", "--quiet", "--private-network", "--boot")
 _UNREAD = ("usr/share/doc", "usr/share/info", "usr/share/locale", "usr/share/man", "usr/lib/udev/hwdb.d")
