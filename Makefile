@@ -139,7 +139,7 @@ if [ "$(DESTDIR)" ]; then
     dpkg-deb --extract "$$package" '$(DESTDIR)'
 else
     # The same version again is another state of the source.
-    apt-get install --yes --no-install-recommends --reinstall --allow-downgrades "$$package"
+    DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends --reinstall --allow-downgrades "$$package"
 fi
 endef
 

@@ -162,6 +162,7 @@ def test_nothing_is_started_that_nobody_has_configured(told: Path) -> None:
     assert (noted(told, "wrong")["is"], noted(told, "wrong")["starts"]) == ("inactive", "disabled")
     for name in ("installed", "installed-again"):
         assert "systemctl enable --now alarm-node" in text(told, name)
+        assert "Failed" not in text(told, name)
     assert "systemctl enable --now alarm-monitor" in text(told, "installed")
 
 
