@@ -38,6 +38,8 @@ POLL_S = 0.001
 AWAKE_S = 0.0003
 """So long before an instant it stops sleeping, and only looks at the clock."""
 
+HELD_UP_S = 0.001
+
 AHEAD = 10
 """The real-time priority of what is the outside world: the service can't hold it up. The kernel's threads (50) can."""
 
@@ -123,6 +125,7 @@ def level(pin: int) -> bool:
 def drive(pin: int, wave: list[tuple[bool, float]]) -> list[tuple[float, float]]:
     """Set the wire of an input to each level for so many seconds; the last one stays.
 
+    Where this machine was held up at a level, the others come so much later: none gets shorter.
     Returns for each level the instants before and after it was set: the edge was between the two.
     """
     set_at = []
@@ -132,8 +135,9 @@ def drive(pin: int, wave: list[tuple[bool, float]]) -> list[tuple[float, float]]
             _sleep_until(due)
             before = time.monotonic()
             os.pwrite(file, PULL[high], 0)
-            set_at.append((before, time.monotonic()))
-            due += seconds
+            after = time.monotonic()
+            set_at.append((before, after))
+            due = (after if after - due > HELD_UP_S else due) + seconds
     return set_at
 
 

@@ -37,7 +37,7 @@ def guest(archive: Archive, cache: Cache, work: Path, *, tell: Callable[[str], N
 
     def install(root: Path) -> None:
         program.install(root, built)
-        if simulated:
+        if simulated and archive.suite in program.HAVE_LGPIO:
             program.add_lgpio(root, archive, place)
 
     tell("image")

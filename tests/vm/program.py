@@ -11,6 +11,9 @@ from tests.vm.debian import Archive, UnavailableError, run
 
 ROOT = Path(__file__).parents[2]
 LGPIO = Path(__file__).parent / "lgpio.lock"
+HAVE_LGPIO = ("bookworm",)
+"""The suites for whose Python lgpio has a wheel."""
+
 EXAMPLES = "usr/share/doc/alarm-node/examples/systemd"
 """What a PC with a hardware watchdog copies to /etc; a Pi's package has it in place."""
 
