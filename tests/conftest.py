@@ -17,6 +17,7 @@ LONGEST = (
     "deploy/test_booted.py",
     "deploy/test_package_life.py",
     "deploy/test_install_guide.py",
+    "deploy/test_card_guide.py",
     "monitor/service/test_system.py",
     "campaigns/test_short.py",
     "system/test_demo_terminal.py",

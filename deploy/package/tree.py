@@ -11,7 +11,7 @@ from deploy.package.targets import Target
 from deploy.package.wheels import unpack
 
 _SOURCES = (".py", ".typed", ".po")
-_DIRECTORIES_OF_GUIDES = ("guides", "mosquitto", "prometheus")
+_DIRECTORIES_OF_GUIDES = ("card", "guides", "mosquitto", "prometheus")
 _COMPLETIONS = (
     ("{}.bash", "usr/share/bash-completion/completions/{}"),
     ("_{}", "usr/share/zsh/vendor-completions/_{}"),

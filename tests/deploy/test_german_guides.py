@@ -68,7 +68,7 @@ def shape(body: str) -> Facts:
 
 def test_the_guides_for_the_house_are_there_in_german() -> None:
     """Whoever installs and whoever works with it reads these; RELIABILITY is for whoever judges."""
-    assert set(GERMAN) == {"INSTALL.de.md", "MONITOR.de.md", "OPERATIONS.de.md"}
+    assert set(GERMAN) == {"CARD.de.md", "INSTALL.de.md", "MONITOR.de.md", "OPERATIONS.de.md"}
 
 
 @pytest.mark.parametrize("german", GERMAN)
