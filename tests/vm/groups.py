@@ -72,7 +72,7 @@ class InOneRoom:
     guest: tuple[str, str]
     factory: str
     points: Sequence[Point]
-    counted: bool = False
+    mips: int | None = None
 
     @property
     def where(self) -> str:
@@ -87,10 +87,10 @@ class InOneRoom:
     def results(self, made: Guest, asked: Run) -> Iterator[Result]:
         """Boot, start the service, remember the moment, and begin each try there."""
         points = [point for point in self.points if not asked.only or point.name in asked.only]
-        with Machine(made.disks, asked.work, counted=self.counted) as machine:
+        with Machine(made.disks, asked.work, mips=self.mips) as machine:
             room = self._room(machine)
             room.configure()
-            if self.counted:
+            if self.mips is not None:
                 room.drop_in("patient", _PATIENT)
             room.start()
             room.agent.do("wait", seconds=CALM_S)
@@ -138,10 +138,10 @@ class PowerCuts:
 
 GROUPS: Sequence[Group] = (
     *(
-        InOneRoom(BOOKWORM, factory, points, counted)
-        for counted in (False, True)
+        InOneRoom(BOOKWORM, factory, points, mips)
+        for mips in dict.fromkeys(each.mips for each in OF_THE_NODE)
         for factory in FACTORIES
-        if (points := [each for each in OF_THE_NODE if each.counted is counted and factory in each.factories])
+        if (points := [each for each in OF_THE_NODE if each.mips == mips and factory in each.factories])
     ),
     PowerCuts(cuts.NAME, cuts.PROMISE, cuts.TRIES, cuts.cut),
     PowerCuts(cuts.NORMAL, cuts.NORMAL_PROMISE, cuts.NORMAL_TRIES, cuts.cut_without_sync),

@@ -3,11 +3,12 @@
 Its disks are never written to, but for a data disk that is to be ``kept``: QEMU writes into overlays that go with the
 machine. So all tests begin with the same disks, and a moment can be saved and returned to.
 
-With ``counted`` time the guest's clock counts its instructions, and jumps where it would wait. Then nothing that this
-machine is busy with can make a wave longer in the guest: 5 ms are 5 ms. It is slower, and nothing outside of the guest
-can be timed with it.
+With counted time (``mips``: how many million instructions a second) the guest's clock counts its instructions, and
+jumps where it would wait. Then nothing that this machine is busy with can make a wave longer in the guest: 5 ms are
+5 ms. It is slower, and nothing outside of the guest can be timed with it.
 """
 
+import math
 import shutil
 import socket
 import subprocess
@@ -35,7 +36,7 @@ _CLOCK_THAT_GOES_BACK = "clocksource=acpi_pm "
 """After a return to a saved moment the processor's own counter goes on as if nothing had been: this clock returns."""
 
 _FAST = ("-accel", "tcg,thread=multi,tb-size=512", "-smp", "2")
-_COUNTED = ("-accel", "tcg,thread=single,tb-size=512", "-smp", "1", "-icount", "shift=0,sleep=off")
+_COUNTED = ("-accel", "tcg,thread=single,tb-size=512", "-smp", "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,13 @@ def kill_all() -> None:
 class Machine:
     """Runs from entering it as a context to leaving it. ``directory`` gets its sockets and what it says."""
 
-    def __init__(self, disks: Disks, directory: Path, *, kept: bool = False, counted: bool = False) -> None:
+    def __init__(self, disks: Disks, directory: Path, *, kept: bool = False, mips: int | None = None) -> None:
         self.disks = disks
         self.port = free_port()
         """On the host's loopback: the guest's broker."""
         self._directory = Path(tempfile.mkdtemp(prefix="machine-", dir=directory))
         self._board = BOARDS[disks.architecture]
-        self._kept, self._counted = kept, counted
+        self._kept, self._mips = kept, mips
 
     wires: Wires
     """Only on a board that has them."""
@@ -129,12 +130,12 @@ class Machine:
         place = self._directory
         overlay = "off" if self._kept else "on"
         command_line = COMMAND_LINE.format(console=self._board.console)
-        if not self._counted and not self._board.has_wires:
+        if self._mips is None and not self._board.has_wires:
             command_line += _CLOCK_THAT_GOES_BACK
         qtest = ("-qtest", f"unix:{place}/qtest,server=on,wait=off", "-qtest-log", "/dev/null")
         return [
             *(self._board.program, *self._board.options, "-m", MEMORY, "-S"),
-            *(_COUNTED if self._counted else _FAST),
+            *(_FAST if self._mips is None else (*_COUNTED, "-icount", f"shift={_shift(self._mips)},sleep=off")),
             *("-nodefaults", "-no-user-config", "-display", "none", "-serial", f"file:{place}/console"),
             *("-kernel", str(self.disks.kernel), "-initrd", str(self.disks.initramfs), "-append", command_line),
             *("-drive", f"if=none,id=root,format=raw,snapshot=on,file={self.disks.root}"),
@@ -171,3 +172,8 @@ class Machine:
         self._process.wait(ANSWER_S)
         _running.discard(self._process)
         shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _shift(mips: int) -> int:
+    """QEMU's word for it: an instruction takes two to this power of nanoseconds."""
+    return round(math.log2(1_000 / mips))

@@ -17,7 +17,8 @@ FACTORIES = ("gpiod", "lgpio")
 class Point:
     """``attempt`` is called ``tries`` times; ``kinds`` are gone around.
 
-    ``counted``: on a machine with counted time (tests/vm/machine.py), because the wave on the wire has to be exact.
+    ``mips``: on a machine with counted time and so many million instructions a second (tests/vm/machine.py), because
+    the wave on the wire has to be exact.
     """
 
     name: str
@@ -26,7 +27,7 @@ class Point:
     tries: int
     kinds: Sequence[str] = ("",)
     factories: Sequence[str] = FACTORIES
-    counted: bool = False
+    mips: int | None = None
 
     def campaign(self, room: Room) -> Campaign:
         """The point as a campaign in this room."""

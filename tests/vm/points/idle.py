@@ -55,4 +55,4 @@ def _look(room: Room, pid: str) -> tuple[float, dict[str, int]]:
     return (int(fields[11]) + int(fields[12])) / 100.0, wake_ups
 
 
-POINTS = (Point("idle", "a node at rest sleeps: what it costs by each pin factory", idle, tries=1, counted=True),)
+POINTS = (Point("idle", "a node at rest sleeps: what it costs by each pin factory", idle, tries=1, mips=1_000),)
