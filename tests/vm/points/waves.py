@@ -1,9 +1,11 @@
-"""Waves on the wire whose shape decides whether they are a press. All on slow machines with counted time.
+"""Waves on the wire whose shape decides whether they are a press. All on machines with counted time.
 
-There a wave is what it is meant to be, however busy this machine is; each try looks whether it was.
+There a wave is what it is meant to be, however busy this machine is. A guest that waits for its disk can still be late:
+each try looks whether it put the wave on the wire, and begins again if it didn't.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from random import Random
 
 from tests.campaigns.campaign import Figures, Try
@@ -13,11 +15,16 @@ from tests.vm.room import DESK, PRESSED, RELEASED, Room
 Wave = list[tuple[bool, float]]
 
 TAPS = 50
-MIPS = 500
-"""As slow as it can be while the tests' own program still puts each wave exactly on the wire: edges have to wait."""
+AGAIN = 5
+"""How often a try may begin again. What was on the wire then isn't what was meant, so nothing is judged by it."""
 BOUNCE_S = 0.003
 EXACT_S = 0.0005
 """So far from its length a level may be, or the wave isn't the one that was meant."""
+
+SLOW_MIPS, HUMMING_S = 500, 0.002
+"""On a board that is slow enough for edges to wait, hum is no press either. The tests' own program is slower, too:
+so much later a level may be. The longest pulse is still shorter than 14 ms.
+"""
 
 DECIDED_S = 3.0
 """After so long everything is decided and stored."""
@@ -53,9 +60,9 @@ def hum(room: Room, one: Try) -> Figures:
     hertz, low = _HUMS[one.kind]
     period = 1.0 / hertz
     humming = [(PRESSED, period * low), (RELEASED, period * (1.0 - low))] * round(2.0 * hertz)
-    _drive(room, [*humming, (RELEASED, 0.0)])
+    _drive(room, [*humming, (RELEASED, 0.0)], HUMMING_S)
     assert room.events("pressed") == [], "hum was taken for a press"
-    _drive(room, [*humming, (PRESSED, one.random.uniform(0.15, 0.4)), *humming, (RELEASED, 0.0)])
+    _drive(room, [*humming, (PRESSED, one.random.uniform(0.15, 0.4)), *humming, (RELEASED, 0.0)], HUMMING_S)
     assert len(room.events("pressed")) == 1, "a press during hum isn't one press"
     return {}
 
@@ -94,31 +101,63 @@ def _bounce(random: Random, *levels: bool) -> Iterator[tuple[bool, float]]:
         left -= there + away
 
 
-def _drive(room: Room, wave: Sequence[tuple[bool, float]]) -> None:
+class NotTheWaveError(AssertionError):
+    """What was on the wire isn't what was meant."""
+
+
+def _as_meant(attempt: Callable[[Room, Try], Figures]) -> Callable[[Room, Try], Figures]:
+    """The attempt, begun again while its wave isn't the one that was meant."""
+
+    def again(room: Room, one: Try) -> Figures:
+        for _ in range(AGAIN):
+            with suppress(NotTheWaveError):
+                return attempt(room, one)
+            room.go_back()
+        return attempt(room, one)
+
+    return again
+
+
+def _drive(room: Room, wave: Sequence[tuple[bool, float]], exact_s: float = EXACT_S) -> None:
     """Put the wave on the wire, and wait until all is decided. It has to be the wave that was meant."""
     set_at = room.wire(DESK, wave)
     begin = set_at[0][0]
     due = 0.0
     off = []
     for number, ((_, seconds), (before, after)) in enumerate(zip(wave, set_at, strict=True)):
-        if max(abs(before - begin - due), after - before) > EXACT_S:
+        if max(abs(before - begin - due), after - before) > exact_s:
             off.append(f"level {number} of {len(wave)}: {(before - begin - due) * 1e3:.3f} ms late")
         due += seconds
-    assert not off, f"the wave wasn't made as it was meant: {off[:5]}"
+    if off:
+        raise NotTheWaveError(f"the wave wasn't made as it was meant: {off[:5]}")
     room.agent.do("wait", seconds=DECIDED_S)
 
 
 POINTS = (
-    Point("5 ms", f"{TAPS} touches of 5 ms in each try raise no alarm", short, tries=4, mips=MIPS),
-    Point("40 ms", f"{TAPS} taps of 40 ms in each try count once each", long, tries=4, mips=MIPS),
-    Point("bounce", f"{TAPS} taps with 3 ms of bounce at both ends count once each", bouncing, tries=4, mips=MIPS),
+    Point(
+        "5 ms",
+        f"{TAPS} touches of 5 ms in each try raise no alarm",
+        _as_meant(short),
+        tries=4,
+        mips=1_000,
+    ),
+    Point("40 ms", f"{TAPS} taps of 40 ms in each try count once each", _as_meant(long), tries=4, mips=1_000),
+    Point(
+        "bounce",
+        f"{TAPS} taps with 3 ms of bounce at both ends count once each",
+        _as_meant(bouncing),
+        tries=4,
+        mips=1_000,
+    ),
+    Point(
+        "hum fault", "100 Hz for 20 s is the fault F042, and no alarm", _as_meant(hum_is_a_fault), tries=1, mips=1_000
+    ),
     Point(
         "hum",
-        "hum on the cable is no press, and a press during hum counts once",
-        hum,
+        "hum on the cable of a slow board is no press, and a press during hum counts once",
+        _as_meant(hum),
         tries=8,
         kinds=tuple(_HUMS),
-        mips=MIPS,
+        mips=SLOW_MIPS,
     ),
-    Point("hum fault", "100 Hz for 20 s is the fault F042, and no alarm", hum_is_a_fault, tries=1, mips=MIPS),
 )
