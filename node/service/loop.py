@@ -196,6 +196,7 @@ class Service:
             self._configuration.files.stop(FILES_STOP_S, clean=self._ended)
             self._status.stop(STATUS_STOP_S)
             status_file.release(lock)
+        self._notifier.status(status_text.last_words(self._state))
 
     def _prepare(self) -> int | None:
         try:

@@ -5,12 +5,17 @@ The status is one line:
     ready, 1 of 2 brokers connected, fault F010 (broker-b:8883)
     ALARM button: told, 2 of 2 brokers connected
     ready, walk test, 2 of 2 brokers connected
+    NOT READY: button can't be read (F001), 1 of 1 brokers connected
+    NOT READY: no broker is connected (0 of 1), fault F010 (broker-a:8883)
+    stopped: a press does nothing
 
 Rules:
 
 1. It depends on the state only, so it changes only when the state does.
 2. It always stays short (a notification has a limit): the worst incidents and the first faults, and how many more there
    are.
+3. People read the first word. It is "ready" only if every input that can raise an alarm does so, and at least one
+   broker is connected. An open alarm comes before that.
 """
 
 from collections.abc import Sequence
@@ -20,12 +25,20 @@ from node.core.line import ContactState
 from node.core.model import EventKind, ListedIncident, Step
 from node.core.state import State
 from node.core.supervision import FaultId
-from node.errors.faults import FAULTS, INPUT_UNREADABLE, RECORD_FAILED
+from node.errors.faults import FAULTS, INPUT_INHIBITED, INPUT_UNREADABLE, RECORD_FAILED, WIRE_FAULTY
 
 INCIDENTS_SHOWN = 3
 FAULTS_SHOWN = 5
 
+_READY = "ready"
 _STEP_WORDS = {Step.NOBODY: "nobody has it"}
+
+_DEAD = {
+    INPUT_UNREADABLE.code: "can't be read",
+    INPUT_INHIBITED.code: "is inhibited",
+    WIRE_FAULTY.code: "has a faulty wire",
+}
+"""The faults with which an input may raise no alarm."""
 
 _MEANINGS = {
     EventKind.RESTORED: "it was let go",
@@ -82,17 +95,37 @@ def is_ready(state: State) -> bool:
 def status(state: State, *, ready: bool) -> str:
     """The status line; ``ready``: the service manager was told that the node is ready."""
     links = state.supervision.links
-    connected = f"{sum(link.up for link in links)} of {len(links)} brokers connected"
+    up = sum(link.up for link in links)
+    condition, faults = _condition(state, ready=ready), set(state.faults)
+    brokers = [f"{up} of {len(links)} brokers connected"]
+    if condition == _READY:
+        dead = [fault for fault in sorted(faults) if fault.code in _DEAD and _raises_alarm(state, fault.subject)]
+        alone = [f"no broker is connected (0 of {len(links)})"] if links and not up else []
+        if dead or alone:
+            inputs = [f"{name} {_DEAD[code]} ({code})" for code, name in dead]
+            condition = f"NOT READY: {', '.join([*_shortened(inputs, FAULTS_SHOWN, 'inputs'), *alone])}"
+        brokers, faults = ([] if alone else brokers), faults - set(dead)
     modes = ["walk test"] if state.in_walk_test else []
-    return ", ".join((_condition(state, ready=ready), *modes, connected, *_faults(sorted(state.faults))))
+    told = _shortened([_fault(each) for each in sorted(faults)], FAULTS_SHOWN, "faults")
+    return ", ".join([condition, *modes, *brokers, *told])
+
+
+def last_words(state: State) -> str:
+    """The status line after a clean end; the service manager shows it until the next start."""
+    alarms = any(not incident.test for incident in state.incidents)
+    return f"stopped{' with an open alarm' if alarms else ''}: a press does nothing"
 
 
 def _condition(state: State, *, ready: bool) -> str:
     if state.incidents:
-        return _shortened([_call(each) for each in alarm.listed(state.incidents)], INCIDENTS_SHOWN, "alarms")
+        return ", ".join(_shortened([_call(each) for each in alarm.listed(state.incidents)], INCIDENTS_SHOWN, "alarms"))
     if state.stopping:
         return "stopping"
-    return "ready" if ready else "starting"
+    return _READY if ready else "starting"
+
+
+def _raises_alarm(state: State, name: str) -> bool:
+    return any(each.name == name and each.role.raises_alarm for each in state.settings.inputs)
 
 
 def _call(incident: ListedIncident) -> str:
@@ -100,11 +133,10 @@ def _call(incident: ListedIncident) -> str:
     return f"{kind} {incident.input}: {_STEP_WORDS.get(incident.step, incident.step.value)}"
 
 
-def _faults(faults: Sequence[FaultId]) -> list[str]:
-    shown = [f"fault {code}" + (f" ({subject})" if subject else "") for code, subject in faults]
-    return [_shortened(shown, FAULTS_SHOWN, "faults")] if shown else []
+def _fault(fault: FaultId) -> str:
+    return f"fault {fault.code}" + (f" ({fault.subject})" if fault.subject else "")
 
 
-def _shortened(words: Sequence[str], most: int, what: str) -> str:
+def _shortened(words: Sequence[str], most: int, what: str) -> list[str]:
     more = [f"{len(words) - most} more {what}"] if len(words) > most else []
-    return ", ".join([*words[:most], *more])
+    return [*words[:most], *more]

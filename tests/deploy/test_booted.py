@@ -67,6 +67,7 @@ set -u
 show() { systemctl show alarm-node --property="$1" --value; }
 until_is() { for turn in $(seq 300); do case "$(show "$1")" in $2) return ;; esac; sleep 0.1; done; }
 until_is ActiveState active
+until_is StatusText 'ready*'
 show StatusText >/told/ready
 for turn in $(seq 30); do
     # A container has a boot id of its own, but not where the unit has a /proc of its own: ask from there.
@@ -120,6 +121,7 @@ systemctl restart alarm-node || journalctl --unit=alarm-node --lines=60 >/told/r
 show StatusText >/told/after-safe
 systemctl stop alarm-node
 show Result >/told/result
+show StatusText >/told/stopped
 systemctl show --property=RuntimeWatchdogUSec --value >/told/hardware
 systemd-analyze security --no-pager --threshold=10 alarm-node >/told/security && touch /told/secure
 journalctl --unit=alarm-node --output=json >/told/journal
@@ -214,6 +216,7 @@ def test_a_frozen_node_is_restarted_by_its_watchdog(told: Path) -> None:
     assert pressed[0]["ALARM_INPUT"] == "button"
     assert pressed[0]["ALARM_INCIDENT"] == pressed[0]["ALARM_KEY"]
     assert text(told, "result") == "success"
+    assert text(told, "stopped") == "stopped with an open alarm: a press does nothing"
 
 
 def test_a_node_that_crashes_again_and_again_comes_up_in_safe_mode(told: Path) -> None:

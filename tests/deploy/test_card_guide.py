@@ -54,7 +54,7 @@ ExecStart=ln -s /dev/card /dev/disk/by-label/alarm-data
 STORY = """#!/bin/sh
 show() {{ systemctl show alarm-node --property="$1" --value; }}
 until_is() {{ for turn in $(seq 300); do case "$(show StatusText)" in $1) return ;; esac; sleep 0.1; done; }}
-until_is '?*'
+until_is '*1 of 1 brokers*'
 show StatusText >/told/began
 ( set -e
 {}

@@ -69,6 +69,7 @@ cp /config/node.toml /etc/alarm-node/
 cp /config/monitor.toml /etc/alarm-monitor/
 systemctl enable --now alarm-node alarm-monitor
 until_is alarm-node ActiveState active
+until_is alarm-node StatusText 'ready*'
 note ready
 /usr/lib/alarm-node/bin/python -c 'import sys; print(*sys.path[1:], sep="\n")' >/told/path
 echo 'button press' >/run/wall

@@ -14,7 +14,7 @@ from node.core.model import EventKind, Incident, Key, Step
 from node.core.settings import AlarmClass, InputSettings, Lamp, Settings, Sound, Wiring
 from node.core.state import State, WalkTest
 from node.core.supervision import FaultId
-from node.service.status_text import fields, is_ready, sentence, status
+from node.service.status_text import fields, is_ready, last_words, sentence, status
 
 BOOT = "0badcafe"
 NOTIFICATION_MAX = 4096
@@ -78,11 +78,60 @@ def faults(*told: tuple[str, str]) -> dict[FaultId, float]:
             "ALARM button: told, walk test, 2 of 2 brokers connected",
         ),
         (node(stopping=True), "stopping, 2 of 2 brokers connected"),
+        (node(up="", stopping=True), "stopping, 0 of 2 brokers connected"),
     ],
 )
 def test_a_node_is_told_in_plain_words(state: State, words: str) -> None:
     """An open alarm comes first, the worst before all; then the brokers, and each fault with what it is about."""
     assert status(state, ready=True) == words
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (
+            node(faults=faults(("F001", "button"), ("F030", ""))),
+            "NOT READY: button can't be read (F001), 2 of 2 brokers connected, fault F030",
+        ),
+        (
+            node(faults=faults(("F040", "button"))),
+            "NOT READY: button is inhibited (F040), 2 of 2 brokers connected",
+        ),
+        (
+            node(up="a", faults=faults(("F043", "button"), ("F010", "b"))),
+            "NOT READY: button has a faulty wire (F043), 1 of 2 brokers connected, fault F010 (b)",
+        ),
+        (node(faults=faults(("F001", "case"))), "ready, 2 of 2 brokers connected, fault F001 (case)"),
+        (
+            node(up="", faults=faults(("F026", "a"))),
+            "NOT READY: no broker is connected (0 of 2), fault F026 (a)",
+        ),
+        (
+            node(up="", walk_test=WalkTest(0.0, 60.0, "facilities"), faults=faults(("F001", "button"))),
+            "NOT READY: button can't be read (F001), no broker is connected (0 of 2), walk test",
+        ),
+        (
+            node(incidents=(incident("door"),), faults=faults(("F001", "button"))),
+            "ALARM door: told, 2 of 2 brokers connected, fault F001 (button)",
+        ),
+    ],
+)
+def test_a_node_whose_press_may_do_nothing_is_not_ready(state: State, words: str) -> None:
+    """People read the first word: an input that may raise no alarm and a node without a broker aren't ready."""
+    assert status(state, ready=True) == words
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (node(stopping=True), "stopped: a press does nothing"),
+        (node(incidents=(incident(test=True),)), "stopped: a press does nothing"),
+        (node(incidents=(incident(),)), "stopped with an open alarm: a press does nothing"),
+    ],
+)
+def test_the_last_words_say_what_a_press_does(state: State, words: str) -> None:
+    """The service manager goes on showing them while the node is off."""
+    assert last_words(state) == words
 
 
 def test_a_node_that_starts_says_so() -> None:

@@ -139,8 +139,8 @@ def test_an_absent_broker_is_no_failed_start(node: Node) -> None:
     fed = node.manager.until(lambda message: message == FED)
 
     assert before[0] == b"STATUS=starting, 0 of 1 brokers connected"
-    assert before[-2] == b"STATUS=ready, 0 of 1 brokers connected"
-    assert after[-1].startswith(b"STATUS=ready, 0 of 1 brokers connected, fault F010 (127.0.0.1:")
+    assert before[-2] == b"STATUS=NOT READY: no broker is connected (0 of 1)"
+    assert after[-1].startswith(b"STATUS=NOT READY: no broker is connected (0 of 1), fault F010 (127.0.0.1:")
     assert fed
 
 
@@ -223,7 +223,7 @@ def test_a_node_that_can_read_nothing_any_more_tells_it_and_ends(node: Node, mon
     node.start()
     node.manager.until(lambda message: message == READY)
     monkeypatch.setattr(pin, "_get_state", fail)
-    node.manager.until(lambda message: b"fault F001 (button)" in message)
+    node.manager.until(lambda message: b"(F001)" in message)
     told = node.manager.until(lambda message: message == b"STOPPING=1")
 
     assert FED in told
@@ -242,7 +242,8 @@ def test_a_node_without_pins_is_ready_and_fed(node: Node) -> None:
 
     before = node.manager.until(lambda message: message == READY)
     fed = [node.manager.until(lambda message: message == FED) for _ in range(4)]
-    assert b"fault F001 (button), fault F003 (buzzer), fault F003 (lamp)" in before[-2]
+    assert before[-2].startswith(b"STATUS=NOT READY: button can't be read (F001), no broker is connected (0 of 1), ")
+    assert b"fault F003 (buzzer), fault F003 (lamp)" in before[-2]
     assert len(fed) == 4
 
 
@@ -252,7 +253,7 @@ def test_the_outputs_that_are_claimed_are_noted(node: Node) -> None:
         node.start()
         node.manager.until(lambda message: b"fault F003 (buzzer)" in message)
         first = node.noted.get(timeout=WAIT_LIMIT_S)
-    node.manager.until(lambda message: message.startswith(b"STATUS=ready") and b"F003" not in message)
+    node.manager.until(lambda message: message.startswith(b"STATUS=NOT READY: no broker") and b"F003" not in message)
     second = node.noted.get(timeout=WAIT_LIMIT_S)
 
     assert (list(first), list(second)) == ([LAMP], [BUZZER, LAMP])
@@ -266,8 +267,8 @@ def test_a_stop_is_told_before_the_goodbye(node: Node) -> None:
     node.leave()
 
     told = node.manager.take()
-    assert told[-1] == b"STOPPING=1"
-    assert told[-2].startswith(b"STATUS=stopping, 0 of 1 brokers connected")
+    assert told[-3].startswith(b"STATUS=stopping, 0 of 1 brokers connected")
+    assert told[-2:] == [b"STOPPING=1", b"STATUS=stopped: a press does nothing"]
 
 
 def test_a_hardware_watchdog_that_is_not_armed_is_a_fault(
