@@ -21,6 +21,8 @@ _OVERRIDES = """\
 # These come from wheels, and stay as they are, so that the checksums that their authors have published still hold.
 {name}: unstripped-binary-or-object *
 {name}: embedded-library *
+# The commands run with the Python of their own environment; a wheel's modules keep the first line that they came with.
+{name}: unusual-interpreter *
 """
 _ENVIRONMENT = """\
 home = /usr/bin
