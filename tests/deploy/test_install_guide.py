@@ -113,6 +113,7 @@ def typed(command: Command) -> dict[str, Any]:
     return {
         "typed": text,
         "directory": "/pi" if place == "/pc" and at_the_pi else place,
+        "codes": [0, 1, 2] if text == "sudo alarm-node check" else [0],  # this machine's disk is memory, which it finds
         "answers": asked_by(text),
         "hidden": text.startswith("sudo mosquitto_passwd"),
         "stays": text.startswith("mosquitto_sub"),
@@ -212,11 +213,6 @@ def said(told: Path, command: str) -> str:
     return str(found)
 
 
-def codes(command: str) -> set[int]:
-    """What this command may end with. This machine's disk is memory, which the doctor mentions."""
-    return {0, 1, 2} if command == "sudo alarm-node check" else {0}
-
-
 def test_both_languages_have_people_type_the_same_in_the_same_order() -> None:
     """So what is shown of one holds for the other."""
     assert recipe("INSTALL.de.md") == recipe(GUIDE)
@@ -237,10 +233,7 @@ def test_every_command_of_the_guide_works(told: Path) -> None:
     """None fails, or asks what the guide doesn't say."""
     lines = [json.loads(line) for line in (told / "said.jsonl").read_text(encoding="utf-8").splitlines()]
 
-    failed = [line for line in lines if line["code"] not in codes(line["command"]) or "never asked" in line["said"]]
-
-    assert (told / "finished").exists(), (told / "typist").read_text(encoding="utf-8")
-    assert failed == []
+    assert (told / "finished").exists(), (lines[-1], (told / "typist").read_text(encoding="utf-8"))
     assert [line["command"] for line in lines if line["typed"]] == [
         step["typed"] for step in steps() if "typed" in step and not step["stays"]
     ]

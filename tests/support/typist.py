@@ -27,10 +27,13 @@ PATIENCE_S = 120.0
 
 
 def follow() -> None:
-    """Carry out the plan's steps that are left."""
+    """Carry out the plan's steps that are left; the first one that goes wrong is the last."""
+    if (TOLD / "wrong").exists():
+        return
     plan = json.loads(PLAN.read_text(encoding="utf-8"))
     done = TOLD / "done"
     background = None
+    is_right = True
     for number in range(int(done.read_text(encoding="utf-8")) if done.exists() else 0, len(plan["steps"])):
         step = plan["steps"][number]
         # Written before: the step may be the machine's end.
@@ -38,6 +41,7 @@ def follow() -> None:
         if "by_hand" in step:
             code = subprocess.run(["/bin/sh", "-c", step["by_hand"]], check=False).returncode
             _tell(step["by_hand"], code, "", typed=False)
+            is_right = code == 0
         elif step["stays"]:
             with HEARD.open("wb") as heard:
                 background = subprocess.Popen(["sh", "-c", f"exec {step['typed']}"], stdout=heard, user=plan["user"])
@@ -48,16 +52,21 @@ def follow() -> None:
         else:
             typed = _filled(step["typed"]) if step["filled"] else step["typed"]
             began = time.monotonic()
-            code, said = _type(typed, step, pwd.getpwnam(plan["user"]))
-            _tell(step["typed"], code, said, took_s=round(time.monotonic() - began, 2))
+            code, said, unasked = _type(typed, step, pwd.getpwnam(plan["user"]))
+            _tell(step["typed"], code, said + unasked, took_s=round(time.monotonic() - began, 2))
+            is_right = code in step["codes"] and not unasked
+        if not is_right:
+            (TOLD / "wrong").touch()
+            break
     if background is not None:
         background.send_signal(signal.SIGINT)
         background.wait(PATIENCE_S)
-    (TOLD / "finished").touch()
+    if is_right:
+        (TOLD / "finished").touch()
 
 
-def _type(typed: str, step: dict[str, Any], person: pwd.struct_passwd) -> tuple[int, str]:
-    """Let the person's shell run a command; the exit code, and what the terminal showed."""
+def _type(typed: str, step: dict[str, Any], person: pwd.struct_passwd) -> tuple[int, str, str]:
+    """Let the person's shell run a command; its exit code, what was shown, and which questions didn't come."""
     child, terminal = pty.fork()
     if child == 0:
         os.initgroups(person.pw_name, person.pw_gid)
@@ -84,7 +93,7 @@ def _type(typed: str, step: dict[str, Any], person: pwd.struct_passwd) -> tuple[
             os.write(terminal, f"{answers.pop(0)[1]}\n".encode())
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     os.close(terminal)
-    return code, said + "".join(f"\nnever asked: {pattern}" for pattern, _ in answers)
+    return code, said, "".join(f"\nnever asked: {pattern}" for pattern, _ in answers)
 
 
 def _filled(typed: str) -> str:
