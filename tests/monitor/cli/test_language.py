@@ -229,14 +229,12 @@ def test_german_has_one_word_for_one_thing(spared: str, word: str) -> None:
     """As MONITOR.de.md has it: a target is an Empfänger, a test of a button or a target a Probe."""
     german = catalog("de")
     assert german is not None
-    guides = {
-        path.name: path.read_text(encoding="utf-8") for path in (PROGRAM.parent / "deploy" / "guides").glob("*.de.md")
-    }
+    folder = PROGRAM.parent / "deploy" / "guides"
+    guides = {name: (folder / name).read_text(encoding="utf-8") for name in ("MONITOR.de.md", "OPERATIONS.de.md")}
 
     told = [str(each.string) for each in german if each.id and re.search(spared, str(each.string))]
     written = [f"{name}: {found}" for name, text in guides.items() for found in re.findall(f".*{spared}.*", text)]
 
-    assert len(guides) == 2
     assert told == []
     assert written == []
 

@@ -13,6 +13,7 @@ from node.errors import AlarmNodeError
 from node.io.terminal.check_result import CheckResult
 from node.monitor.cli.api_client.monitor_client import ApiError, MonitorClient, on_this_machine
 from node.monitor.cli.doctor.broker_trial import try_broker
+from node.monitor.cli.output.stopped_nodes import STEP, stopped
 from node.monitor.config import monitor_file
 from node.monitor.core.findings.target_coverage import of_roster, unreached
 from node.monitor.core.model.catalogue import HISTORY_IN_MEMORY, ROSTER_UNUSABLE, UNREACHED
@@ -109,6 +110,8 @@ def _running(commands: MonitorClient, settings: Settings) -> Iterator[CheckResul
             yield CheckResult(True, f"broker {broker['name']} is connected")
     for target in fleet["targets"]:
         yield _tested(target)
+    for text in stopped(commands.items("nodes")):
+        yield CheckResult(False, text, STEP)
     for each in commands.items("findings"):
         about = "/".join(filter(None, (each["site"], each["node"], each["subject"])))
         detail = f" ({each['detail']})" if each["detail"] else ""

@@ -19,6 +19,7 @@ from rich.text import Text
 from node.core.settings import AlarmClass
 from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.output.replies import refused, words_of
+from node.monitor.cli.output.stopped_nodes import stopped
 from node.monitor.cli.output.table import Listed
 from node.monitor.cli.state_words import STATES
 from node.monitor.core.model.monitor_settings import Language
@@ -96,7 +97,8 @@ def _unknown(problem: ApiError, language: Language) -> RenderableType:
 
 
 def _count(told: Mapping[str, Any]) -> int:
-    return len(told["incidents"]) + len(told["findings"]) + len(told["nodes"])
+    stopped_lines = sum(1 for _ in stopped(told["nodes"]))
+    return len(told["incidents"]) + stopped_lines + len(told["findings"]) + len(told["nodes"])
 
 
 def status(told: Mapping[str, Any], language: Language, most: int | None = None) -> RenderableType:
@@ -118,9 +120,13 @@ def status(told: Mapping[str, Any], language: Language, most: int | None = None)
     total = _count(told)
     most = total if most is None else most
     alarms = sorted(told["incidents"], key=_urgent_first)[:most]
-    findings = told["findings"][: most - len(alarms)]
-    nodes = _needy_first(told["nodes"], told["findings"])[: most - len(alarms) - len(findings)]
+    left = most - len(alarms)
+    stopped_lines = list(stopped(told["nodes"]))[:left]
+    left -= len(stopped_lines)
+    findings = told["findings"][:left]
+    nodes = _needy_first(told["nodes"], told["findings"])[: left - len(findings)]
     parts += [_alarm(each, words) for each in alarms]
+    parts += [Text(plain(words.retold(each)), style="bold red") for each in stopped_lines]
     if findings:
         parts.append(_findings(findings, words))
     if nodes or not told["nodes"]:
@@ -253,8 +259,7 @@ def _nodes(
 def _status_of(node: Mapping[str, Any], words: Words) -> str:
     text = words.translate(STATES[node["status"]])
     if node["status"] == "down" and node["reason"] == "goodbye":
-        planned = node["planned_s"] is not None and node["planned_s"] > 0
-        text = words.say("stopped as planned") if planned else words.say("stopped")
+        text = words.say("stopped")
     if node["status"] == "paused":
         if node["paused_until"] is not None:
             text = words.say("paused until {time}", time=words.time(datetime.fromisoformat(node["paused_until"])))
