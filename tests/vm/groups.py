@@ -145,7 +145,7 @@ GROUPS: Sequence[Group] = (
     ),
     PowerCuts(cuts.NAME, cuts.PROMISE, cuts.TRIES, cuts.cut),
     PowerCuts(cuts.NORMAL, cuts.NORMAL_PROMISE, cuts.NORMAL_TRIES, cuts.cut_without_sync),
-    InOneRoom(TRIXIE, "gpiod", pressing.POINTS),
+    InOneRoom(TRIXIE, "gpiod", [each for each in pressing.POINTS if each.mips is None]),
     *(InOneRoom(guest, "gpiod", outside.POINTS) for guest in ON_ARM),
 )
 
