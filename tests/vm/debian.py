@@ -87,6 +87,10 @@ class Archive:
         told = self._apt_get("install", "--simulate", "--no-install-recommends", *packages)
         return "\n".join(sorted(f"{name} {version}" for name, version in _CHOSEN.findall(told)))
 
+    def plan(self, status: Path, *arguments: str) -> str:
+        """What apt-get would do on a machine with this status file of dpkg, which has these lists. Changes nothing."""
+        return self._apt_get("-o", f"Dir::State::status={status}", "--simulate", *arguments)
+
     def unpack(self, into: Path, packages: Sequence[str], *, variant: str, options: Sequence[str | Path] = ()) -> None:
         """Make a root of these packages, by mmdebstrap. Variant "extract" only unpacks them; "minbase" is a Debian."""
         conf = into.parent / f"{into.name}.apt.conf"
