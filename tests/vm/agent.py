@@ -145,11 +145,16 @@ def until(pin: int, high: bool, timeout_s: float) -> float | None:
     """When the line was first seen at this level; None if it wasn't within so many seconds."""
     with _opened(_line(pin) / "value") as file:
         end = time.monotonic() + timeout_s
-        while (now := time.monotonic()) < end:
+        while time.monotonic() < end:
             if _high(file) is high:
-                return now
+                return time.monotonic()
             time.sleep(POLL_S)
     return None
+
+
+def now() -> float:
+    """The instant."""
+    return time.monotonic()
 
 
 def wait(seconds: float) -> None:
@@ -246,6 +251,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
         level,
         drive,
         until,
+        now,
         wait,
         signal_when_high,
         watch,

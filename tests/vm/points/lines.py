@@ -14,7 +14,6 @@ LINES_AT_MOST = {"gpiod": 60, "lgpio": 3_000}
 
 AWAY_S = 20.0
 AWAY = "away for a while"
-"""Long enough for the service to end: the kernel gives the chip's number to another one then, and not before."""
 
 
 def taken(room: Room, one: Try) -> Figures:
@@ -38,8 +37,7 @@ def unplugged(room: Room, one: Try) -> Figures:
     """A chip that goes and comes back is found again, without a flood in the journal."""
     before, cursor = room.show("InvocationID"), _lines(room)
     room.agent.do("unplug")
-    if room.factory == "gpiod":
-        room.agent.do("plug", chip="other", lines=4, label="other")
+    room.agent.do("plug", chip="other", lines=4, label="other")
     if one.kind == AWAY:
         room.agent.do("wait", seconds=AWAY_S)
     room.agent.do("plug")
@@ -49,8 +47,27 @@ def unplugged(room: Room, one: Try) -> Figures:
         _press(room, desk, DESK, "desk")
     assert room.until(BUZZER, high=True).result() is not None
     written = _lines(room) - cursor
-    assert written <= LINES_AT_MOST[room.factory], room.log(60)
+    assert written <= LINES_AT_MOST["gpiod"], room.log(written)
     return {"lines in the journal": written, "starts": float(room.show("NRestarts"))}
+
+
+def gone(room: Room, one: Try) -> Figures:
+    """With lgpio the service ends cleanly and in time, without a flood, and its next run says that there is no chip.
+
+    lgpio knows its chip by the number. Linux 6.1 never gives that one again if a program had lines of the chip.
+    """
+    before, cursor = room.show("InvocationID"), _lines(room)
+    unplugged_at = room.agent.do("now")
+    room.agent.do("unplug")
+    room.expect("InvocationID", f"(?!{before})")
+    began = float(room.show("ExecMainStartTimestampMonotonic")) / 1e6
+    room.expect("StatusText", "NOT READY.*F001.*F003")
+    said = room.run("journalctl", f"--unit={UNIT}", "--output=cat", "--quiet")
+    assert "Deactivated successfully" in said, room.log()
+    assert "Failed with result" not in said, room.log()
+    written = _lines(room) - cursor
+    assert written <= LINES_AT_MOST["lgpio"], room.log(60)
+    return {"lines in the journal": written, "seconds until the next run": began - unplugged_at}
 
 
 def _press(room: Room, desk: Desk, pin: int, name: str) -> None:
@@ -83,11 +100,10 @@ POINTS = (
         factories=("gpiod",),
     ),
     Point(
-        "chip away",
-        "lgpio knows its chip by the number: one that comes back under it is found, without a flood in the journal",
-        unplugged,
-        tries=1,
-        kinds=(AWAY,),
+        "chip gone",
+        "with lgpio a service whose chip has gone ends cleanly, without a flood, and says that there is none",
+        gone,
+        tries=2,
         factories=("lgpio",),
     ),
 )
