@@ -55,6 +55,8 @@ class FakeChip:
     """Every request that was granted, in order."""
     reads: int = 0
     """How often levels were read."""
+    failures: list[OSError | None] = field(default_factory=list)
+    """What the next requests for lines fail with; None: one that doesn't."""
     removed: bool = False
     wakes_when_removed: bool = True
     """False: as kernels before 6.6, which wake nobody who waits for edges."""
@@ -202,6 +204,9 @@ class _OpenChip:
     def request_lines(self, config: "_LineConfig", consumer: str, event_buffer_size: int | None) -> FakeRequest:
         with self._chip.lock:
             self._chip.check()
+            failure = self._chip.failures.pop(0) if self._chip.failures else None
+            if failure is not None:
+                raise failure
             if config.lines.keys() & self._chip.holders.keys():
                 raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
             asked = Asked(consumer, config.lines)

@@ -6,8 +6,9 @@ Rules:
    reads all their levels. Each output is a request of its own, so no change of an input ever disturbs an output.
 2. The kernel can't add a line to a request. A new or changed input is therefore requested at its next use (its state is
    read, or its callback is set), together with all others. Inputs that are made first and used then need one request.
-3. A line that can't be had is left out of the request: whoever uses it gets the error, which names the line's holder.
-   A line that is added later is first tried alone, so that the inputs that work aren't let go for nothing.
+3. A line that can't be had is left out of the request: whoever uses it gets the error, which names the line's holder,
+   and ``RETRY_S`` later it is tried again. A line that is added is first tried alone, so that the inputs that work
+   aren't let go for nothing.
 4. Edges carry the kernel's time stamp (CLOCK_MONOTONIC, as ``time.monotonic``). The kernel numbers the edges of each
    line: ``GPIODPin.edges_dropped`` counts those that it dropped before they were read.
 5. Before levels are read, every edge that waits is told, by the thread that reads them. So a level that was read never
@@ -34,6 +35,9 @@ from gpiozero import BoardInfo, Factory, GPIOPinInUse, PinInvalidPin
 from node.io.panel.gpiod_pin import GPIODPin, board_of
 from node.threads import new_thread
 
+RETRY_S = 5.0
+"""So long a line that couldn't be had is left alone (HAZARDS.md H73)."""
+
 CONSUMER_MAX = 31
 """How many bytes a consumer's name may have: GPIO_MAX_NAME_SIZE of linux/gpio.h, without the byte that ends it."""
 
@@ -58,13 +62,16 @@ class GPIODFactory(Factory):  # type: ignore[misc] # gpiozero has no types
         self._telling = threading.RLock()  # whoever reads edges has it until they are told; taken before _lock
         self._lock = threading.RLock()  # guards the fields below
         self._inputs: dict[int, GPIODPin] = {}
-        self._refused: dict[int, Exception] = {}
+        self._refused: dict[int, tuple[Exception, float]] = {}  # why, and until when
         self._requested: dict[int, gpiod.LineSettings] = {}
         self._request: gpiod.LineRequest | None = None
         self._has_gone = False
         self._closed = False
         self._thread: threading.Thread | None = None
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        # Not poll(): a thread that waits in it keeps the lines of a released request taken.
+        self._waits = select.epoll()
+        self._waits.register(self._wake, select.EPOLLIN)
 
     def close(self) -> None:
         """Release all lines and end the thread. A second call does nothing."""
@@ -78,6 +85,7 @@ class GPIODFactory(Factory):  # type: ignore[misc] # gpiozero has no types
         for pin in self._pins.values():
             pin.close()
         self._chip.close()
+        self._waits.close()
         os.close(self._wake)
 
     def pin(self, name: object) -> GPIODPin:
@@ -138,7 +146,8 @@ class GPIODFactory(Factory):  # type: ignore[misc] # gpiozero has no types
         with self._lock:
             request = self._request_inputs()
             if number in self._refused:
-                raise self._refused[number].with_traceback(None)  # it is raised often, and would keep every traceback
+                problem, _ = self._refused[number]
+                raise problem.with_traceback(None)  # it is raised often, and would keep every traceback
             if request is None or number not in self._requested:
                 raise OSError(errno.EBADF, f"GPIO{number} isn't an input")
             return request
@@ -159,6 +168,8 @@ class GPIODFactory(Factory):  # type: ignore[misc] # gpiozero has no types
         """The request of all inputs, made anew if one isn't as it was when it was made; None if there are none."""
         if self._has_gone:
             raise OSError(errno.ENODEV, "the GPIO chip has gone")
+        now = self.ticks()
+        self._refused = {number: why for number, why in self._refused.items() if now < why[1]}
         wanted = self._wanted()
         if wanted == self._requested:
             return self._request
@@ -184,12 +195,12 @@ class GPIODFactory(Factory):  # type: ignore[misc] # gpiozero has no types
         config: dict[Any, gpiod.LineSettings | None] = {**wanted}
         self._request = self._chip.request_lines(config, self._consumer(wanted), EVENTS_MAX)
         self._requested = wanted
+        self._waits.register(self._request.fd, select.EPOLLIN)
         for number in wanted:
             self._inputs[number].requested()
         if self._thread is None:
             self._thread = new_thread("gpio", self._run)
             self._thread.start()
-        os.eventfd_write(self._wake, 1)
 
     def _refuse(self, numbers: Iterable[int]) -> None:
         """Find out which of these lines can't be had, by asking for each alone."""
@@ -197,7 +208,7 @@ class GPIODFactory(Factory):  # type: ignore[misc] # gpiozero has no types
             try:
                 self._chip.request_lines({number: self._inputs[number].settings}, self._consumer([number])).release()
             except OSError as problem:
-                self._refused[number] = self._explained(number, problem)
+                self._refused[number] = self._explained(number, problem), self.ticks() + RETRY_S
 
     def _release_inputs(self) -> None:
         if self._request is not None:
@@ -220,23 +231,20 @@ class GPIODFactory(Factory):  # type: ignore[misc] # gpiozero has no types
         return f"{self._program} {','.join(names)}".strip()[:CONSUMER_MAX]
 
     def _run(self) -> None:
-        while True:
-            poll = select.poll()
-            poll.register(self._wake, select.POLLIN)
-            with self._lock:
-                if self._closed:
-                    return
-                request = None if self._has_gone else self._request
-                if request is not None:
-                    poll.register(request.fd, select.POLLIN)
-            for descriptor, happened in poll.poll():
-                if descriptor == self._wake:
-                    os.eventfd_read(self._wake)
-                elif happened & select.POLLIN:
+        while not self._closed:
+            for descriptor, happened in self._waits.poll():
+                if happened & select.EPOLLIN:
                     self._tell_edges()
-                else:
-                    with self._lock:
-                        self._has_gone = self._has_gone or request is self._request
+                elif descriptor != self._wake:
+                    with self._lock:  # it may have been another request's, which was released meanwhile
+                        if self._request is not None and _has_hung_up(self._request.fd):
+                            self._give_up()
+
+    def _give_up(self) -> None:
+        """The chip has gone. Its descriptor would be ready for ever."""
+        if self._request is not None and not self._has_gone:
+            self._has_gone = True
+            self._waits.unregister(self._request.fd)
 
     def _tell_edges(self) -> None:
         """Call the callbacks for all edges that wait, in their order."""
@@ -255,7 +263,7 @@ class GPIODFactory(Factory):  # type: ignore[misc] # gpiozero has no types
                 while len(events) < EVENTS_MAX and self._request.wait_edge_events(0):
                     events += self._request.read_edge_events()
             except OSError:
-                self._has_gone = True
+                self._give_up()
             for event in events:
                 if event.line_offset in self._inputs:
                     pin = self._inputs[event.line_offset]
@@ -264,3 +272,9 @@ class GPIODFactory(Factory):  # type: ignore[misc] # gpiozero has no types
 
     def _get_board_info(self) -> BoardInfo:
         return self._info
+
+
+def _has_hung_up(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, 0)  # POLLHUP and POLLERR are always told
+    return bool(poll.poll(0))

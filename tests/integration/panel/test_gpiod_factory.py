@@ -1,7 +1,6 @@
 """The pin factory on libgpiod, on a stand-in for the kernel: its requests, its edges, its thread, and what can fail."""
 
 import errno
-import itertools
 import logging
 import queue
 import select
@@ -13,7 +12,7 @@ import pytest
 from gpiod import _ext
 from gpiozero import DigitalOutputDevice, GPIOPinInUse
 
-from node.io.panel.gpiod_factory import EVENTS_MAX, GPIODFactory
+from node.io.panel.gpiod_factory import EVENTS_MAX, RETRY_S, GPIODFactory
 from tests.integration.panel.room import WAIT_LIMIT_S, eventually
 from tests.integration.panel.wired import BUTTON, BUZZER, CHIP, DOOR, LAMP, Input
 from tests.support.gpio_kernel import FakeChip, Kernel
@@ -261,20 +260,34 @@ def test_a_listener_that_is_gone_is_called_no_more(factory: GPIODFactory, chip: 
     assert pin.when_changed is None
 
 
+class Waits:
+    """An epoll that counts how often its thread has woken up."""
+
+    def __init__(self) -> None:
+        self.wakes = 0
+        self._epoll = _epoll()
+        for name in ("register", "unregister", "close"):
+            setattr(self, name, getattr(self._epoll, name))
+
+    def poll(self) -> list[tuple[int, int]]:
+        """Wait for the kernel."""
+        happened = self._epoll.poll()
+        self.wakes += 1
+        return happened
+
+
+_epoll = select.epoll
+
+
 @pytest.mark.parametrize("wakes", [True, False], ids=["kernel 6.6", "kernel 6.1"])
 def test_a_chip_that_goes_is_an_error_and_no_spinning(
-    factory: GPIODFactory, chip: FakeChip, monkeypatch: pytest.MonkeyPatch, *, wakes: bool
+    chip: FakeChip, monkeypatch: pytest.MonkeyPatch, *, wakes: bool
 ) -> None:
     """Reading raises, again and again; the thread rests, and the end comes as ever."""
     chip.wakes_when_removed = wakes
-    polls = itertools.count()
-    poll = select.poll
-
-    def counted() -> Any:
-        next(polls)
-        return poll()
-
-    monkeypatch.setattr(select, "poll", counted)
+    waits = Waits()
+    monkeypatch.setattr(select, "epoll", lambda: waits)
+    factory = GPIODFactory(CHIP)
     button = Input(factory, BUTTON).listen()
     (thread,) = (each for each in threading.enumerate() if each.name == "gpio")
 
@@ -286,12 +299,33 @@ def test_a_chip_that_goes_is_an_error_and_no_spinning(
         assert caught.value.errno == errno.ENODEV
         with pytest.raises(OSError, match=r"chip has gone|No such device"):
             assert button.pin.state
-    thread.join(0.2)  # a thread that spins would poll some thousand times
+    thread.join(0.2)  # a thread that spins would wake some thousand times
     assert thread.is_alive()
     assert button.heard.empty()
     factory.close()
-    assert next(polls) <= 5
+    assert waits.wakes <= 5
     assert not thread.is_alive()
+
+
+def test_a_line_that_could_not_be_had_once_is_tried_again(
+    factory: GPIODFactory, chip: FakeChip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An input that worked isn't given up because a new request failed for a moment."""
+    now = 1000.0
+    monkeypatch.setattr(factory, "ticks", lambda: now)
+    button, door = Input(factory, BUTTON).listen(), Input(factory, DOOR)
+    broken = OSError(errno.EMFILE, "too many open files")
+    chip.failures += [None, broken, broken, broken]  # the door alone, both, and each alone
+    assert factory.levels() == {}
+    assert factory.levels() == {}, "not at each reading"
+
+    now += RETRY_S
+
+    assert factory.levels() == {BUTTON: True, DOOR: True}
+    door.listen()
+    for each, number in ((button, BUTTON), (door, DOOR)):
+        chip.drive(number, False)
+        assert each.next()[1] == 0
 
 
 def test_an_error_that_is_raised_often_does_not_grow(factory: GPIODFactory, chip: FakeChip) -> None:
