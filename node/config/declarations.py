@@ -125,7 +125,10 @@ def toml(value: object) -> str:
 
 def written(value: object) -> str:
     """A value as the file has it."""
-    return json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:  # sys.get_int_max_str_digits
+        return "a number of thousands of digits"
 
 
 def _meta(key: FieldInfo) -> Meta:

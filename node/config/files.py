@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import msgspec
+
 LIMIT = 2**20
 """In bytes; ten times the size of a file with all public authorities."""
 
@@ -65,6 +67,15 @@ def content(path: Path) -> bytes:
     if len(found) > LIMIT:
         raise FileError(path, f"is larger than {LIMIT} bytes")
     return found
+
+
+def json_of(path: Path, kind: type[T]) -> T:
+    """The content of a file that this program has written as JSON of this type. Raises FileError, whatever is in it."""
+    found = content(path)
+    try:
+        return msgspec.json.decode(found, type=kind)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as problem:
+        raise FileError(path, f"isn't as this program writes it ({problem})") from problem
 
 
 def one_line(path: Path, what: str) -> bytes:

@@ -258,13 +258,14 @@ class Unhurried(logging.Handler):
         super().close()
 
     def _run(self) -> None:
+        # Not ``handle``: while nobody takes a line it would hold the sink's lock, for which logging waits at the end.
         told = 0
         while (line := self._lines.get()) is not None:
-            self._sink.handle(line)
+            self._sink.emit(line)
             dropped = self._dropped
             if dropped > told:
                 text = f"{dropped - told} lines of the log were dropped: nobody took them in time"
-                self._sink.handle(logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None))
+                self._sink.emit(logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None))
                 told = dropped
 
 

@@ -39,6 +39,7 @@ from node.protocol.messages import (
     ReplyMessage,
     StandingFault,
     State,
+    Version,
 )
 
 _LEFT_OUT: tuple[Callable[[HeartbeatMessage], dict[str, Any]], ...] = (
@@ -55,11 +56,19 @@ _ALIKE = frozenset(HeartbeatMessage.__struct_fields__) & {field.name for field i
 """What a heartbeat has by the same name in the core and in the message."""
 
 
+def _told_version(version: str) -> str | None:
+    """What a heartbeat says of the program. An odd one is left out: no monitor would read the heartbeat."""
+    try:
+        return msgspec.convert(version, Version)
+    except msgspec.ValidationError:
+        return None
+
+
 class Wire:
     """The messages that a node sends and receives. ``boot`` is 8 hex digits; ``root`` has no leading or trailing slash.
 
     ``client_id`` contains site and kind. Otherwise a node of the same id at another site, or a monitor of that id,
-    would take over this node's session at the broker. ``version`` is that of the program (at most 32 characters).
+    would take over this node's session at the broker. ``version`` is that of the program.
     """
 
     def __init__(self, root: str, site: str, node: str, boot: str, version: str = __version__) -> None:
@@ -67,7 +76,7 @@ class Wire:
         self.client_id = f"{site}/node/{node}"
         self.node = node
         self.boot = boot
-        self._version = version
+        self._version = _told_version(version)
         self.state_topic = f"{branch}/state"
         self.alarm_topic = f"{branch}/alarm"
         self.event_topic = f"{branch}/event"

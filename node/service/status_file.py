@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from node.config.files import FileError, json_of
 from node.core.model import Step
 from node.errors import AlreadyRunningError
 from node.threads import new_thread
@@ -113,9 +114,9 @@ def is_running(state_directory: Path) -> bool:
 def read(where: Path, now: float, kernel_boot: str) -> Status | None:
     """What the service last wrote; None if there is nothing readable from this boot of the machine."""
     try:
-        found = msgspec.json.decode((where / _STATUS).read_bytes(), type=_File)
+        found = json_of(where.absolute() / _STATUS, _File)
         heartbeat = msgspec.json.decode(found.heartbeat, type=dict[str, Any])
-    except (OSError, UnicodeError, msgspec.MsgspecError):
+    except (FileError, UnicodeError, RecursionError, msgspec.MsgspecError):
         return None
     if found.kernel_boot != kernel_boot:
         return None

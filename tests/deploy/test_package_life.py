@@ -98,8 +98,18 @@ note back
 systemctl disable --now alarm-node
 apt install --reinstall /packages/2/alarm-node_*.deb >/told/disabled 2>&1
 note off
+rm -r /usr/lib/alarm-node
+apt install --reinstall /packages/2/alarm-node_*.deb >/told/repaired 2>&1 && alarm-node --version >>/told/repaired
+# The state is a partition of its own, and an account is a person's.
+find /var/lib/alarm-node -mindepth 1 -delete
+mount -t tmpfs tmpfs /var/lib/alarm-node && touch /var/lib/alarm-node/record
+usermod --uid 1500 alarm-monitor
 apt purge alarm-node alarm-monitor >/told/purge 2>&1
-{ left; getent passwd alarm-node alarm-monitor; } >/told/purged
+echo $? >/told/purge-ends
+ls -A /var/lib/alarm-node >/told/on-the-partition
+umount /var/lib/alarm-node && rmdir /var/lib/alarm-node
+{ left; getent passwd alarm-node; } >/told/purged
+getent passwd alarm-monitor >/told/person
 journalctl --boot --output=cat >/told/journal
 """
 
@@ -231,4 +241,15 @@ def test_a_service_that_people_have_stopped_stays_stopped(told: Path) -> None:
 def test_a_purge_leaves_nothing(told: Path) -> None:
     """No file, no directory, no account, and nothing that `systemctl edit` wrote."""
     assert text(told, "before") == "/etc/systemd/system/alarm-node.service.d"
-    assert text(told, "purged") == ""
+    assert (text(told, "purge-ends"), text(told, "purged")) == ("0", ""), text(told, "purge")
+
+
+def test_a_damaged_installation_can_be_repaired(told: Path) -> None:
+    """By the same package: what its scripts look for need not be there."""
+    assert text(told, "repaired").splitlines()[-1].startswith("alarm-node 1.")
+
+
+def test_a_purge_empties_a_partition_and_spares_a_person(told: Path) -> None:
+    """Neither is the package's to take away."""
+    assert text(told, "on-the-partition") == ""
+    assert text(told, "person").startswith("alarm-monitor:x:1500:")

@@ -53,6 +53,14 @@ def test_no_golden_text_is_forgotten() -> None:
     assert {*GOLDEN, "heartbeat-without-data"} == SAID.keys()
 
 
+@pytest.mark.parametrize(("version", "told"), [("1.0.0~rc1", "1.0.0~rc1"), ("1.0.0+" + "g" * 40, None), ("1:0", None)])
+def test_an_odd_version_costs_itself_and_no_heartbeat(version: str, told: str | None) -> None:
+    """Somebody has built the program in a way of his own: every monitor still understands the node."""
+    wire = Wire("alarm/v1", "mitte", "room-214", BOOT, version)
+
+    assert msgspec.json.decode(wire.heartbeat(HEARTBEAT, 0, HEALTH), type=HeartbeatMessage).version == told
+
+
 def test_all_that_the_core_knows_of_itself_is_in_a_heartbeat() -> None:
     """By the same name; the sample has a value of each field that could also be left out."""
     known = {field.name for field in fields(Heartbeat)}

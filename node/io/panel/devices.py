@@ -14,9 +14,12 @@ from node.core.signals import Wave
 EDGES_MAX = 64
 """How many edges of a line may wait for the loop, as for links' messages (deploy/design/ARCHITECTURE.md 2, rule 1)."""
 
-TICKS_PAST_S = 5.0
+TICKS_PAST_S = 60.0
 TICKS_FUTURE_S = 0.05
-"""An edge's time stamp outside of these limits around its arrival is from another clock (old kernels use wall time)."""
+"""An edge's time stamp outside of these limits around its arrival is from another clock (old kernels use wall time).
+
+A node that stood still for as long as its watchdog allows (10 s) still tells a press from the stamps of its edges.
+"""
 
 log = logging.getLogger(__name__)
 

@@ -52,11 +52,10 @@ def remember(directory: Path, chips: Sequence[str], pins: Sequence[int]) -> None
 def switch_off(directory: Path) -> None:
     """Drive the outputs that are noted here low, and let them go. What fails is logged; nothing is raised."""
     try:
-        note = msgspec.json.decode((directory / NAME).read_bytes(), type=_Note)
-    except FileNotFoundError:
-        return
-    except (OSError, msgspec.MsgspecError) as problem:
-        log.warning("it isn't known which pins are outputs (%s)", problem)
+        note = files.json_of(directory.absolute() / NAME, _Note)
+    except files.FileError as problem:
+        if not isinstance(problem.__cause__, FileNotFoundError):
+            log.warning("it isn't known which pins are outputs (%s)", problem)
         return
     try:
         _drive_low(note)

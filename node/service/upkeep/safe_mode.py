@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from node import __version__, config
-from node.config.files import FileError, content
+from node.config.files import FileError, json_of
 from node.io import health
 
 CRASHES = 5
@@ -80,8 +80,8 @@ class CrashLog:
             log.warning("%s stays behind: %s", self._path, error.strerror)
 
     def _read(self) -> tuple[float, ...]:
-        with suppress(FileError, msgspec.MsgspecError, UnicodeError):
-            noted = msgspec.json.decode(content(self._path), type=_Noted)
+        with suppress(FileError):
+            noted = json_of(self._path, _Noted)
             if (noted.of, noted.kernel_boot) == (self._of, self._kernel_boot):
                 return tuple(at for at in noted.began if at >= self._clock() - WITHIN_S)
         return ()

@@ -302,6 +302,13 @@ def test_a_file_that_cannot_be_opened_is_one_problem(path: Path) -> None:
     assert re.fullmatch(rf"{re.escape(str(path))}: can't be opened \(.+\): check that the file exists .+", answer)
 
 
+def test_a_number_that_python_does_not_write_is_one_problem() -> None:
+    """In hexadecimal the reader takes thousands of digits, which the answer can't show."""
+    (answer,) = problems(changed(MINIMAL, "pin = 17", f"pin = 0x{'f' * 5000}"))
+
+    assert answer.startswith("node.toml: [[button]] 1 pin = a number of thousands of digits: must be ")
+
+
 @pytest.mark.parametrize("value", ["[" * 5000, "9" * 5000], ids=["nesting", "digits"])
 def test_a_value_beyond_the_parser_is_one_problem(value: str) -> None:
     """What the TOML reader itself can't hold is an answer and no traceback."""

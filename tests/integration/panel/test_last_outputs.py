@@ -93,7 +93,11 @@ def test_a_pin_that_somebody_holds_stays_his(
     ]
 
 
-@pytest.mark.parametrize("note", [b"", b"[]", b'{"chips": 7}', b"\xff\x00"])
+@pytest.mark.parametrize(
+    "note",
+    [b"", b"[]", b'{"chips": 7}', b"\xff\x00", b'{"chips": ["\xff"], "pins": []}', b'{"x":' * 100_000],
+    ids=["empty", "another", "wrong type", "no JSON", "no UTF-8", "too deep"],
+)
 def test_a_damaged_note_is_told_and_survived(
     kernel: Kernel, chip: FakeChip, state: Path, caplog: pytest.LogCaptureFixture, note: bytes
 ) -> None:

@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import queue
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -420,6 +421,21 @@ def test_a_journal_without_room_stops_no_other_thread(journal: Manager) -> None:
         told = journal.until(lambda entry: fields_of(entry)["MESSAGE"] == f"line {MANY - 1}")
 
     assert len(told) == MANY
+
+
+ENDS_BESIDE_A_FULL_JOURNAL = """
+import logging, sys
+from node.io import systemd
+systemd.JOURNAL, systemd.leads_to_journal = sys.argv[1], lambda environ, descriptor: True
+with systemd.logging_to(logging.INFO, {}):
+    for number in range(600):
+        logging.info("line %d", number)
+"""
+
+
+def test_a_process_ends_though_the_journal_takes_nothing(manager: Manager) -> None:
+    """Nobody reads: the lines that wait are given up after a second."""
+    subprocess.run([sys.executable, "-c", ENDS_BESIDE_A_FULL_JOURNAL, manager.address], timeout=60, check=True)
 
 
 def test_an_entry_of_the_journal_is_bounded(journal: Manager) -> None:
