@@ -120,7 +120,7 @@ complete -c alarm-node -n '_shtab_alarm_node_using; and test $_shtab_alarm_node_
 complete -c alarm-node -n '_shtab_alarm_node_using outputs-off' -s h -l help -d 'show this help message and exit'
 complete -c alarm-node -n '_shtab_alarm_node_using outputs-off' -l verbose -d 'log more details'
 complete -c alarm-node -n '_shtab_alarm_node_using outputs-off' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/alarm-node/node.toml'
-complete -c alarm-node -n '_shtab_alarm_node_using; and test $_shtab_alarm_node_npos -eq 0' -a check -d 'find what doesn'"'"'t work; one line for each finding, with what to do'
+complete -c alarm-node -n '_shtab_alarm_node_using; and test $_shtab_alarm_node_npos -eq 0' -a check -d 'find open alarms and what doesn'"'"'t work; one line each, with what to do; ends with 1 if there is any'
 complete -c alarm-node -n '_shtab_alarm_node_using check' -s h -l help -d 'show this help message and exit'
 complete -c alarm-node -n '_shtab_alarm_node_using check' -l verbose -d 'log more details'
 complete -c alarm-node -n '_shtab_alarm_node_using check' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/alarm-node/node.toml'

@@ -64,7 +64,13 @@ def parser() -> argparse.ArgumentParser:
     with_config(
         add("outputs-off", _outputs_off, "switch buzzer and lamp off after the node has ended; systemd does this")
     )
-    with_config(add("check", _check, "find what doesn't work; one line for each finding, with what to do"))
+    with_config(
+        add(
+            "check",
+            _check,
+            "find open alarms and what doesn't work; one line each, with what to do; ends with 1 if there is any",
+        )
+    )
     log = add("log", _log, "show the recorded events, newest last")
     with_config(log)
     log.add_argument("--json", action="store_true", help="print one JSON object per line")

@@ -7,6 +7,7 @@
    used, that is a fault of its broker, and the node starts all the same.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from node.config.files import FileError, content, one_line
 from node.config.reader import Rule, Section, Sections, repeated
 
 _FILES = ("ca_file", "certificate_file", "key_file", "password_file")
+_CREDENTIALS = "credentials"
+"""The directory in which systemd's for each service lie: /run/credentials/alarm-node.service."""
+
 _PASSWORD_MAX = 65_535
 """In bytes: MQTT counts them in a field of two bytes."""
 
@@ -113,6 +117,17 @@ def files(broker: Broker) -> dict[str, Path]:
     if broker.login is not None:
         named["password_file"] = broker.login.password_file
     return {key: path for key, path in named.items() if path is not None}
+
+
+def is_secret_name(key: str, path: Path) -> bool:
+    """Whether this path must not be shown: there is no such file, and somebody may have written the password itself.
+
+    A path whose directory is there is a path.
+    """
+    if key != "password_file" or os.path.lexists(path):
+        return False
+    where = path.parent
+    return not path.is_absolute() or len(where.parts) == 1 or _CREDENTIALS in where.parts or not where.is_dir()
 
 
 def why_unusable(key: str, path: Path) -> str:

@@ -81,7 +81,7 @@ def hold(state_directory: Path) -> int | None:
         release(descriptor)
         raise AlreadyRunningError(
             f"another alarm-node runs with the state directory {state_directory}",
-            "stop it first (systemctl stop alarm-node), or give this one a state_directory of its own",
+            "stop it first (sudo systemctl stop alarm-node), or give this one a state_directory of its own",
         ) from None
     except OSError as error:
         release(descriptor)

@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 
 from node import config
 from node.core import events as ev
-from node.errors.faults import BROKER_UNREACHABLE, CANARY_SILENT, CERTIFICATE_EXPIRES, EXPIRY_LOST, FAULTS, PLAIN_TEXT
+from node.errors.faults import (
+    BROKER_UNREACHABLE,
+    CANARY_SILENT,
+    CERTIFICATE_EXPIRES,
+    CREDENTIALS_UNUSABLE,
+    EXPIRY_LOST,
+    FAULTS,
+    PLAIN_TEXT,
+)
 from node.io.mqtt.link import Incoming, Link, Outgoing, Priority, Subscription
 from node.io.terminal.check_result import CheckResult
 from node.protocol import codec
@@ -103,7 +111,9 @@ def _listen(
                 kind, reason = EXPIRY_LOST, "a canary came back without its expiry"
                 found = None
             break
-    yield found or CheckResult(False, f"broker {name}: {reason}: {kind.code} {kind.text}", kind.next_step)
+    # The service's log, which the fault names, says nothing of this try.
+    next_step = "correct the file" if kind is CREDENTIALS_UNUSABLE else kind.next_step
+    yield found or CheckResult(False, f"broker {name}: {reason}: {kind.code} {kind.text}", next_step)
     for whose, end_utc in sorted(ends_utc.items()):
         yield _how_long(f"broker {name}: the {whose} certificate", end_utc)
 

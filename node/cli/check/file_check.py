@@ -3,15 +3,17 @@
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from node import config
 from node.cli.check.service_account import READ, WRITE, Account
-from node.config.brokers import files, why_unusable
+from node.config.brokers import files, is_secret_name, why_unusable
 from node.errors.faults import RECORD_FAILED
+from node.io.record.record_reader import read_snapshot
 from node.io.terminal.check_result import CheckResult
+from node.protocol.record_codec import decode_snapshot
 
 _SECRETS = ("key_file", "password_file")
 _CREDENTIALS = Path("/run/credentials")
@@ -43,18 +45,25 @@ def look_at_access(settings: config.Config, directory: Path, account: Account | 
             yield CheckResult(False, f"{name} {why_not}", advice)
 
 
-def look_at_content(settings: config.Config) -> Iterator[CheckResult]:
-    """Whether the files that brokers name can be used; errors in their content show when the broker is tried."""
+def look_at_content(settings: config.Config) -> Generator[CheckResult, None, set[str]]:
+    """Whether the files that brokers name can be used; returns the names of brokers that can't be tried without them.
+
+    Errors in the content of certificates and keys show when the broker is tried.
+    """
+    untried = set()
     for broker in settings.brokers:
         for key, path in files(broker).items():
             about = f"broker {broker.name}: {key}"
             if is_handed_over(path):
                 text = f"{about} is a file that systemd hands to the service, and to nobody else"
                 yield CheckResult(None, text, "start the service, then check again: it says itself what it can't use")
+                untried.add(broker.name)
             elif problem := why_unusable(key, path):
-                yield CheckResult(
-                    False, f"{about} {problem}", "correct it, or run this as root or as the service's user"
-                )
+                named = "" if is_secret_name(key, path) else f" {path}"
+                advice = "correct it, or run this as root or as the service's user"
+                yield CheckResult(False, f"{about}{named} {problem}", advice)
+                untried.add(broker.name)
+    return untried
 
 
 def look_at_rights(settings: config.Config) -> Iterator[CheckResult]:
@@ -69,14 +78,35 @@ def look_at_rights(settings: config.Config) -> Iterator[CheckResult]:
                     yield CheckResult(False, text, f"take that right away: chmod o-rwx {path}")
 
 
-def try_directory(directory: Path) -> CheckResult:
-    """If it is missing, try its parent: a directory made by the doctor wouldn't belong to the service."""
+def look_at_open_alarms(directory: Path) -> Iterator[CheckResult]:
+    """The alarms that were open when the service ended, as far as the record in this directory can be read."""
+    body = read_snapshot(directory)
+    if body is None:
+        return
+    try:
+        incidents = decode_snapshot(body).incidents
+    except ValueError:
+        return
+    for each in incidents:
+        if not each.test:
+            text = f"{each.id} of {each.input} was open when the service ended"
+            next_step = "go there; then start the service, which goes on calling: sudo systemctl start alarm-node"
+            yield CheckResult(False, text, next_step, alarm=True)
+
+
+def try_directory(directory: Path, as_root: str | None = None) -> CheckResult:
+    """If it is missing, try its parent: a directory made by the doctor wouldn't belong to the service.
+
+    ``as_root``: how root does this, if the directory is another account's; else None.
+    """
     try:
         nearest = next(each for each in (directory, *directory.parents) if each.exists())
         probe = nearest / f".probe-{secrets.token_hex(4)}"
         probe.write_bytes(b"probe")
         probe.unlink()
     except OSError as error:
+        if isinstance(error, PermissionError) and as_root is not None and os.geteuid() != 0:
+            return CheckResult(None, f"{directory}: this account may not write there, and needn't", as_root)
         reason = f"{error.strerror}: {RECORD_FAILED.text}"
         return CheckResult(False, f"{directory}: {reason}", RECORD_FAILED.next_step)
     return CheckResult(True, f"{directory} can be written")

@@ -11,6 +11,7 @@ from node.core import contact
 from node.core import events as ev
 from node.core.line import ContactState
 from node.core.settings import InputSettings, Role
+from node.errors import PanelError
 from node.errors.faults import INPUT_UNREADABLE, OUTPUT_FAILED, WIRE_FAULTY, FaultKind
 from node.io.panel import Panel, last_outputs, pin_factory
 from node.io.terminal.check_result import CheckResult
@@ -35,13 +36,20 @@ def try_pins(settings: config.Config, make_factory: Callable[[config.Config], An
     finally:
         panel.close()
     if panel.unusable is not None:
-        yield CheckResult(False, panel.unusable.text, panel.unusable.next_step)
+        yield _without_pins(panel.unusable)
         return
     for name, pin in (("buzzer", settings.buzzer_pin), ("lamp", settings.lamp_pin)):
         if pin is not None and pin in panel.problems:
             yield _unusable(f"{name} (pin {pin})", OUTPUT_FAILED, panel.problems[pin])
     for each in settings.settings.inputs:
         yield _look_at_input(each, settings.line_pins, levels, panel.problems)
+
+
+def look_for_pins(settings: config.Config) -> Iterator[CheckResult]:
+    """Why this machine has no pins for the service; it touches none."""
+    missing = pin_factory.why_no_pins(settings)
+    if missing is not None:
+        yield _without_pins(missing)
 
 
 def look_at_kernel(settings: config.Config) -> Iterator[CheckResult]:
@@ -58,6 +66,10 @@ def look_at_kernel(settings: config.Config) -> Iterator[CheckResult]:
 def called(kind: str, name: str) -> str:
     """An input as people call it: an input without a name of its own is called by its kind."""
     return kind if name == kind else f"{kind} {name}"
+
+
+def _without_pins(why: PanelError) -> CheckResult:
+    return CheckResult(False, f"{why.code} {why.text}: no press raises an alarm", why.next_step)
 
 
 def _unusable(about: str, kind: FaultKind, problem: str) -> CheckResult:

@@ -31,6 +31,9 @@ _PREPARING = {
 
 _CREDENTIALS = "243"
 
+_ERRORS = ("E0", "ended by ")
+"""How the status begins with which the service tells that an error ended it (node/io/systemd.py)."""
+
 
 class State(Enum):
     """What the service manager does with the service; ``STOPPED`` also where there is no manager to ask."""
@@ -76,12 +79,16 @@ def _last_end(known: Mapping[str, str]) -> str:
     status = known.get("ExecMainStatus", "")
     if status in _PREPARING:
         return f"systemd couldn't prepare it: {status}/{_PREPARING[status]}"
-    return known.get("StatusText") or f"{known.get('Result')}, status {status}"
+    text = known.get("StatusText", "")
+    # A service that was killed leaves how it was before, perhaps "ready".
+    return text if text.startswith(_ERRORS) else f"{known.get('Result')}, status {status}"
 
 
 def _next_step(known: Mapping[str, str], unit: str) -> str:
     if known.get("ExecMainStatus") == _CREDENTIALS:
-        return f"write what LoadCredential= names, and a SetCredential= beside it (INSTALL.md): systemctl edit {unit}"
+        return (
+            f"write what LoadCredential= names, and a SetCredential= beside it (INSTALL.md): sudo systemctl edit {unit}"
+        )
     return f"correct that; its log says more: journalctl -u {unit}"
 
 

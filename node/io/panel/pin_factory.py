@@ -16,7 +16,7 @@ PI_LABELS = ("pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1")
 _DEVICES = Path("/dev")
 _KNOWN = Path("/sys/bus/gpio/devices")
 _PROGRAM = "alarm-node"
-_TRY_DEMO = "run it on a Raspberry Pi, or try it on this machine with: alarm-node demo"
+_TRY_SIMULATED = "run it on a Raspberry Pi, or try it here with simulated pins: alarm-node simulate --config FILE"
 
 
 def open_factory(settings: Config) -> Factory:
@@ -66,6 +66,20 @@ def find_chip(wanted: Sequence[str]) -> Chip:
     )
 
 
+def why_no_pins(settings: Config) -> PanelError | None:
+    """Why this machine has no chip for this configuration; None if it has. It claims no pin."""
+    try:
+        if settings.pin_factory == "gpiod":
+            find_chip(labels(settings))
+        elif not any(_DEVICES.glob("gpiochip*")):
+            return _chip_error(None)
+    except PanelError as missing:
+        return missing
+    except ImportError:
+        return None
+    return None
+
+
 def unseen_chips() -> frozenset[str]:
     """The GPIO chips that the kernel has and this process can't see: its /dev is older than they are."""
     return frozenset(chip.name for chip in _KNOWN.glob("gpiochip*") if not (_DEVICES / chip.name).exists())
@@ -98,7 +112,7 @@ def _open_lgpio() -> Factory:
     try:
         return LGPIOFactory()
     except PinUnknownPi as problem:
-        raise PanelError("this machine isn't a Raspberry Pi", _TRY_DEMO) from problem
+        raise PanelError("this machine isn't a Raspberry Pi", _TRY_SIMULATED) from problem
     except Exception as problem:
         raise _chip_error(problem) from problem
 
@@ -107,7 +121,7 @@ def _chip_error(problem: Exception | None) -> PanelError:
     """Why no GPIO chip can be opened; lgpio raises the same error for every reason."""
     chips = sorted(_DEVICES.glob("gpiochip*"))
     if not chips:
-        return PanelError(f"this machine has no GPIO ({_DEVICES}/gpiochip* is missing)", _TRY_DEMO)
+        return PanelError(f"this machine has no GPIO ({_DEVICES}/gpiochip* is missing)", _TRY_SIMULATED)
     if not any(os.access(chip, os.R_OK | os.W_OK) for chip in chips):
         return PanelError(
             f"{chips[0]} may not be used by this account",

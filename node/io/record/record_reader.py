@@ -18,6 +18,7 @@ from node.io.record.record_file import (
     reason_of,
     version_of,
 )
+from node.io.record.record_schema import SNAPSHOT
 
 _PAGE = 500
 _LOG = """SELECT id, boot, seq, alarm, at, kernel_boot, body, received_by, received_at_utc
@@ -80,6 +81,16 @@ def read_log(directory: Path, wait: Callable[[], None] | None = None) -> Iterato
             f"{path} can't be read ({reason_of(failure)})",
             "restart the node: it keeps a damaged record and begins another" if is_damage(failure) else as_its_user,
         ) from failure
+
+
+def read_snapshot(directory: Path) -> bytes | None:
+    """The snapshot that the record in this directory holds, or None: there is none, or it can't be read."""
+    try:
+        with closing(open_to_read(directory / FILE_NAME)) as connection:
+            found = connection.execute(SNAPSHOT).fetchone()
+    except (OSError, UnusableError, *EXPECTED):
+        return None
+    return found[0] if found and isinstance(found[0], bytes) else None
 
 
 def _steps(

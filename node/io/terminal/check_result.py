@@ -8,14 +8,18 @@ from node.sanitize import plain
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One line of the answer. ``ok`` is None if it can't be told; ``next_step`` is empty if there is nothing to do."""
+    """One line of the answer. ``ok`` is None if it can't be told; ``next_step`` is empty if there is nothing to do.
+
+    ``alarm``: it is about an open alarm, which is no failure of the node, and comes first.
+    """
 
     ok: bool | None
     text: str
     next_step: str = ""
+    alarm: bool = False
 
     def __str__(self) -> str:
-        mark = {True: "ok     ", False: "FINDING", None: "UNKNOWN"}[self.ok]
+        mark = "ALARM  " if self.alarm else {True: "ok     ", False: "FINDING", None: "UNKNOWN"}[self.ok]
         return plain(f"{mark} {self.text}" + (f". Next: {self.next_step}." if self.next_step else ""))
 
 

@@ -2,25 +2,18 @@
 
 import errno
 import socket
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gpiozero import DigitalInputDevice, DigitalOutputDevice
 
-from node.cli.check import broker_check, node_check, pin_check
+from node.cli.check import broker_check, pin_check
 from node.cli.check.node_check import examine
-from node.config import Config
-from node.core import effects as ef
-from node.core.line import ContactState
-from node.core.model import Step
+from node.config import Config, last_good, load
 from node.core.settings import InputSettings, Wiring
 from node.errors import PanelError
 from node.errors.faults import WIRE_FAULTY
-from node.io import health
 from node.io.terminal.check_result import CheckResult
 from node.service import status_file
 from node.simulate.wall import Cable, Wall
@@ -28,7 +21,6 @@ from tests.support.broker import Broker, free_port
 from tests.support.desk import BRANCH
 from tests.support.mqtt import Client
 from tests.support.node import NODE, SITE, SimulatedNode, write_config
-from tests.support.sayings import HEARTBEAT, WIRE
 from tests.support.walls import wall_of
 
 WAIT_LIMIT_S = 20.0
@@ -61,41 +53,6 @@ def in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow this machine is, what answers is waited for."""
     monkeypatch.setattr(broker_check, "ANSWER_S", WAIT_LIMIT_S)
     monkeypatch.setattr(pin_check, "LEVELS_S", WAIT_LIMIT_S)
-
-
-def until_written(path: Path) -> None:
-    """Wait until another thread or process has left this file."""
-    deadline = time.monotonic() + WAIT_LIMIT_S
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} didn't come"
-        time.sleep(0.005)
-
-
-@pytest.fixture
-def leave(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Makes a service that runs, as far as its files tell: ``leave(age_s=…, kernel_boot=…, **heartbeat)``."""
-    state = tmp_path / "state"
-    state.mkdir()
-    lock = status_file.hold(state)
-    writers: list[status_file.Writer] = []
-
-    def speak(
-        age_s: float = 0.0, kernel_boot: str | None = None, calls: Sequence[status_file.Call] = (), **changed: Any
-    ) -> Path:
-        spoken_at = time.monotonic() - age_s
-        writer = status_file.Writer(
-            state, health.kernel_boot() if kernel_boot is None else kernel_boot, lambda: spoken_at
-        )
-        writer.start()
-        writers.append(writer)
-        writer.write(WIRE.heartbeat(replace(HEARTBEAT, **changed), record_depth=0), calls)
-        until_written(state / "status.json")
-        return write_config(tmp_path, 1883)
-
-    yield speak
-    for writer in writers:
-        writer.stop(WAIT_LIMIT_S)
-    status_file.release(lock)
 
 
 @pytest.mark.parametrize(
@@ -165,11 +122,28 @@ def test_every_problem_of_the_config_is_a_finding(tmp_path: Path) -> None:
 
 
 def test_a_missing_config_is_a_finding(tmp_path: Path) -> None:
-    """A config that isn't there is told like any other problem."""
-    (found,) = findings(tmp_path / "node.toml")
+    """A config that isn't there has no line to correct: it has to be written."""
+    config = tmp_path / "node.toml"
 
-    assert found.ok is False
-    assert "can't be opened (No such file or directory)" in found.text
+    assert findings(config) == [
+        CheckResult(False, f"{config} isn't there", f"write it: alarm-node init --config {config}")
+    ]
+
+
+def test_a_config_that_was_lost_is_copied_back(tmp_path: Path) -> None:
+    """The last good one is there, and the file that it becomes may be read by the service."""
+    config = write_config(tmp_path, free_port())
+    (tmp_path / "state").mkdir()
+    last_good.keep(load(config), tmp_path / "state")
+    config.unlink()
+
+    missing, instead, *_ = findings(config, environ={"STATE_DIRECTORY": str(tmp_path / "state")})
+
+    assert missing.text == f"{config} isn't there"
+    copy = tmp_path / "state" / "last-good.toml"
+    assert missing.next_step == f"copy it back: sudo install -m 644 {copy} {config}"
+    assert "the node uses the last good configuration instead" in instead.text
+    assert instead.next_step == f"put {config} in order, then: sudo systemctl reload alarm-node"
 
 
 @pytest.mark.parametrize(
@@ -299,7 +273,9 @@ def test_a_machine_without_pins_is_a_finding(tmp_path: Path) -> None:
 
     found = list(examine(write_config(tmp_path, free_port()), {}, make_factory))
 
-    assert about(found, "no GPIO") == CheckResult(False, "this machine has no GPIO", "run it on a Raspberry Pi")
+    assert about(found, "no GPIO") == CheckResult(
+        False, "E002 this machine has no GPIO: no press raises an alarm", "run it on a Raspberry Pi"
+    )
     assert asked == ["gpiod"]
 
 
@@ -328,6 +304,20 @@ def test_a_directory_that_may_not_be_looked_at_cannot_be_told(tmp_path: Path, mo
     assert [each.ok for each in found] == [True, None]
     assert found[1].text == f"{tmp_path / 'state'}: Permission denied"
     assert found[1].next_step == "run this as root or as the service's user"
+
+
+def test_an_alarm_that_a_stopped_node_remembers_comes_first(tmp_path: Path, broker: Broker) -> None:
+    """It is in the record, and nobody is called meanwhile."""
+    config = write_config(tmp_path, broker.port)
+    with SimulatedNode(config) as node:
+        node.tap()
+        node.expect(ladder="pressed")
+        assert node.quit() == 0
+
+    first = str(findings(config)[0])
+
+    assert first.startswith("ALARM ")
+    assert "of button was open when the service ended. Next: go there; then start the service" in first
 
 
 def test_a_broker_that_is_away_is_a_finding(tmp_path: Path) -> None:
@@ -381,106 +371,3 @@ def test_each_broker_is_looked_at(tmp_path: Path, broker: Broker) -> None:
     found = findings(write_config(tmp_path, away, broker.port))
 
     assert [about(found, f"broker 127.0.0.1:{port}").ok for port in (away, broker.port)] == [False, True]
-
-
-def test_a_running_service_is_asked(leave: Callable[..., Path]) -> None:
-    """While the service runs its own words are told, and neither pins nor brokers are touched."""
-    config = leave(faults=(), inputs=(ef.InputReport("desk", "button", ContactState.NORMAL, False, None),), incidents=0)
-
-    found = list(examine(config, {}, lambda name: pytest.fail("the pins are the service's")))
-
-    assert found[1].ok
-    assert found[1].text.startswith("the service runs, its last word is ")
-    assert [(each.ok, each.text) for each in found[2:]] == [
-        (True, "broker 10.0.0.1:1883 is connected, answers in 4.2 ms"),
-        (None, "broker 10.0.0.2:1883 isn't connected at the moment"),
-        (True, "button desk is normal, its wire is unsupervised"),
-    ]
-
-
-def test_what_the_service_found_is_told(leave: Callable[..., Path]) -> None:
-    """Its faults come with their next step, and an unknown input is a finding."""
-    faults = (ef.FaultReport("F010", "10.0.0.2:1883", 0.0), ef.FaultReport("F020", "", 0.0))
-    config = leave(faults=faults, links=(ef.LinkReport("10.0.0.1:1883", True, None), HEARTBEAT.links[1]))
-
-    found = findings(config)
-
-    assert about(found, "10.0.0.1:1883").text == "broker 10.0.0.1:1883 is connected"
-    assert about(found, "10.0.0.2:1883").text.startswith("F010 (10.0.0.2:1883) a broker can't be reached")
-    assert about(found, "F020").text.startswith("F020 the record can't be written")
-    assert about(found, "F020").next_step.startswith("check the SD card")
-    assert [about(found, f"{name} is ").ok for name in ("button desk", "door")] == [True, False]
-
-
-@pytest.mark.parametrize(
-    ("step", "ok", "says"),
-    [
-        (Step.PRESSED, False, "nobody was told of it yet"),
-        (Step.HELD, False, "nobody was told of it yet"),
-        (Step.NOBODY, False, "nobody has it"),
-        (Step.TOLD, True, "people were told"),
-        (Step.ACKNOWLEDGED, True, "somebody is coming"),
-    ],
-)
-def test_a_call_that_nobody_has_is_a_finding(leave: Callable[..., Path], step: Step, ok: bool, says: str) -> None:
-    """An open call is named with how far it got, and is well only once people were told; the next step follows."""
-    found = about(findings(leave(calls=[status_file.Call("0badcafe-5", "desk", step, test=False)])), "0badcafe-5")
-
-    assert (found.ok, found.text) == (ok, f"ALARM 0badcafe-5 of desk: {says}")
-    assert found.next_step.startswith("go there now; then see") is not ok
-
-
-def test_a_test_that_is_open_alarms_nobody(leave: Callable[..., Path]) -> None:
-    """What a walk test opened is named a test, whoever was told of it."""
-    found = findings(leave(calls=[status_file.Call("0badcafe-5", "desk", Step.HELD, test=True)]))
-
-    assert about(found, "0badcafe-5") == CheckResult(True, "TEST 0badcafe-5 of desk: held")
-
-
-def test_a_service_that_fell_silent_is_a_finding(leave: Callable[..., Path]) -> None:
-    """Words older than three heartbeats say nothing of now, and are not told."""
-    found = findings(leave(age_s=31.0))
-
-    assert [each.ok for each in found] == [True, False]
-    assert found[1].text.startswith("the service has said nothing for ")
-    assert found[1].next_step.startswith("restart it")
-
-
-def test_a_service_that_left_no_word_cannot_be_told(leave: Callable[..., Path]) -> None:
-    """Words from before the machine was started are none: only that it runs is known, and where to look."""
-    found = findings(leave(kernel_boot="another"))
-
-    assert [each.ok for each in found] == [True, None]
-    assert "the service runs, but left no findings" in found[1].text
-    assert found[1].next_step == "wait 10 s and try again, as root"
-
-
-@pytest.mark.parametrize(("node", "answers"), [("room-214", True), ("room-215", False)])
-def test_a_service_under_systemd_is_asked_where_it_speaks(
-    leave: Callable[..., Path], node: str, answers: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its word lies in the runtime directory, which the asker's environment doesn't name; another node's isn't ours."""
-    config = leave()
-    runtime = tmp_path / "run"
-    runtime.mkdir()
-    word = (tmp_path / "state" / "status.json").rename(runtime / "status.json")
-    word.write_bytes(word.read_bytes().replace(b'"node":"room-214"', f'"node":"{node}"'.encode()))
-    monkeypatch.setattr(node_check, "SERVICE_DIRECTORY", runtime)
-
-    found = findings(config)
-
-    assert found[1].text.startswith("the service runs, its last word is ") is answers
-
-
-def test_a_real_service_is_not_disturbed(tmp_path: Path, broker: Broker) -> None:
-    """A check beside a running node hears of it through its files, and its connection stays as it was."""
-    config = write_config(tmp_path, broker.port, heartbeat_s=2)
-    with SimulatedNode(config) as node:
-        until_written(tmp_path / "state" / "status.json")
-
-        found = findings(config)
-
-        assert about(found, "the service runs").ok
-        assert about(found, f"broker 127.0.0.1:{broker.port} is connected").ok
-        assert "taken over" not in node.log
-        assert node.quit() == 0

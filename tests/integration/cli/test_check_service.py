@@ -1,5 +1,6 @@
 """What the doctor finds of an installed service: with what it last ended, and what its account may not do."""
 
+import errno
 import logging
 import os
 import pwd
@@ -76,6 +77,7 @@ def place() -> Iterator[Path]:
             "its log",
         ),
         ({"StatusText": "", "Result": "signal", "ExecMainStatus": "11"}, "signal, status 11", "its log"),
+        ({"StatusText": "ready, 1 of 1", "Result": "signal", "ExecMainStatus": "9"}, "signal, status 9", "its log"),
         ({"StatusText": "ready, 1 of 1", "ExecMainStatus": "243"}, "243/CREDENTIALS", "SetCredential="),
         ({"ExecMainStatus": "217"}, "systemd couldn't prepare it: 217/USER", "its log"),
         ({"ActiveState": "failed", "SubState": "failed", "StatusText": "E003 another"}, "E003 another", "its log"),
@@ -130,7 +132,7 @@ def test_a_service_that_was_not_started_is_told_to_be_started(
     found = findings(write_config(tmp_path, 1))
 
     (stopped,) = (each for each in found if "the service doesn't run" in each.text)
-    assert stopped.next_step == "start it: systemctl start alarm-node"
+    assert stopped.next_step == "start it: sudo systemctl start alarm-node"
     assert texts(found, "button (pin 17) is normal")
 
 
@@ -182,6 +184,26 @@ def test_a_trial_has_no_unit(tmp_path: Path, manager: Path) -> None:
     found = list(examine(write_config(tmp_path, 1), {}, lambda _: pins))
 
     assert texts(found, "the service doesn't run") == ["the service doesn't run: a press does nothing"]
+
+
+def test_who_may_not_write_the_record_is_told_to_ask_as_root(
+    tmp_path: Path, manager: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first start nobody's card is broken: this account only may not write there."""
+    says(manager, {})
+    config = write_config(tmp_path, 1)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+
+    def refuse(_path: Path, _content: bytes) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+
+    (found,) = (each for each in findings(config) if "may not write there" in each.text)
+
+    assert found.ok is None
+    assert found.text.startswith(f"{tmp_path / 'state'}: ")
+    assert "sudo alarm-node check; systemctl status alarm-node shows the state without root" in found.next_step
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can ask for another account")

@@ -12,6 +12,7 @@ from node.cli.check import broker_check, pin_check
 from node.cli.check.node_check import examine
 from node.core import effects as ef
 from node.core.settings import Wiring
+from node.errors.faults import CREDENTIALS_UNUSABLE
 from node.io import health
 from node.io.terminal.check_result import CheckResult
 from node.service import status_file
@@ -101,9 +102,10 @@ def test_files_that_hold_nothing_useful_are_told_with_the_reason(tmp_path: Path,
 
     assert found.ok is False
     assert (
-        f"can't be used: {tmp_path / 'rubbish'} holds no certificate in PEM, or one that isn't whole: F026 "
+        f"can't be used: ca_file {tmp_path / 'rubbish'} holds no certificate in PEM, or one that isn't whole: F026 "
         in found.text
     )
+    assert found.next_step == "correct the file"
 
 
 def test_a_file_that_is_not_there_is_a_finding(tmp_path: Path, secure: Broker, authority: Authority) -> None:
@@ -115,7 +117,19 @@ def test_a_file_that_is_not_there_is_a_finding(tmp_path: Path, secure: Broker, a
         f"{name}: password_file can't be read (No such file or directory): check that the file exists and that the "
         "service may read it"
     )
-    assert [each.ok for each in found[:2]] == [False, False]
+    assert [each.ok for each in found] == [False]
+
+
+@pytest.mark.parametrize("key", ["ca_file", "password_file"])
+def test_a_missing_file_is_one_finding(tmp_path: Path, secure: Broker, authority: Authority, key: str) -> None:
+    """With its key and its path; a broker isn't tried without it."""
+    (tmp_path / "password").write_text("secret", encoding="ascii")
+    (tmp_path / "password").chmod(0o600)
+    files = {**keys_of(secure, authority), "username": "x", "password_file": str(tmp_path / "password")}
+
+    (found,) = findings(tmp_path, {**files, key: str(tmp_path / "missing")})
+
+    assert f": {key} {tmp_path / 'missing'} can't be read (No such file or directory)" in found.text
 
 
 def test_a_file_that_systemd_hands_over_cannot_be_told(tmp_path: Path, secure: Broker) -> None:
@@ -227,5 +241,8 @@ def test_the_file_that_a_running_service_cannot_use_is_named(tmp_path: Path, wri
         found = [str(each) for each in examine(config, {}, lambda name: pytest.fail("the pins are the service's"))]
 
     named = [each for each in found if str(password) in each]
-    expected = f"FINDING broker {NAME}: {password} {told}. Next: correct the file; the node reads it within a minute."
+    expected = (
+        f"FINDING F026 ({NAME}) {CREDENTIALS_UNUSABLE.text}: password_file {password} {told}. "
+        "Next: correct the file; the node reads it within a minute."
+    )
     assert named == ([] if told is None else [expected])

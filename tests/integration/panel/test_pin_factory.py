@@ -103,7 +103,7 @@ def test_a_missing_label_names_those_that_are_there(kernel: Kernel, tmp_path: Pa
 @pytest.mark.parametrize(
     ("chips", "allowed", "text", "next_step"),
     [
-        pytest.param({}, True, "has no GPIO", "alarm-node demo", id="no chip"),
+        pytest.param({}, True, "has no GPIO", "alarm-node simulate", id="no chip"),
         pytest.param({"forbidden": True}, False, "may not be used by this account", "group gpio", id="no right"),
         pytest.param({"removed": True}, True, "No such device", "gpioinfo", id="something else"),
     ],
@@ -188,8 +188,22 @@ def test_lgpio_is_opened_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("problem", "chips", "allowed", "text", "next_step"),
     [
-        pytest.param(PinUnknownPi("no revision"), [], True, "isn't a Raspberry Pi", "alarm-node demo", id="no Pi"),
-        pytest.param(_LgpioError("can not open gpiochip"), [], True, "has no GPIO", "alarm-node demo", id="no chip"),
+        pytest.param(
+            PinUnknownPi("no revision"),
+            [],
+            True,
+            "isn't a Raspberry Pi",
+            "alarm-node simulate --config FILE",
+            id="no Pi",
+        ),
+        pytest.param(
+            _LgpioError("can not open gpiochip"),
+            [],
+            True,
+            "has no GPIO",
+            "alarm-node simulate --config FILE",
+            id="no chip",
+        ),
         pytest.param(
             _LgpioError("can not open gpiochip"), ["gpiochip0"], False, "may not be used", "group gpio", id="no right"
         ),

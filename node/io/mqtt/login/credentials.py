@@ -10,7 +10,6 @@ The node and the monitor use the same.
 """
 
 import logging
-import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import Any
 
 from paho.mqtt.client import Client
 
-from node.config.brokers import Login, Tls, read_password
+from node.config.brokers import Login, Tls, is_secret_name, read_password
 from node.config.files import FileError, Kept, content
 from node.io.mqtt.login import x509
 from node.io.mqtt.login.tls import TlsContext
@@ -55,7 +54,7 @@ class Credentials:
         self._username = None if login is None else login.username
         self._password_file = None if login is None else login.password_file
         self.problem = ""
-        self._kept = Kept(self._paths(), self._read)
+        self._kept = Kept(list(self._files().values()), self._read)
         self._broker: Mapping[str, Any] | None = None
         self._told: tuple[Seen, str] = (({}, True), "")
 
@@ -68,11 +67,7 @@ class Credentials:
         """Read the files if one of them has changed, or couldn't be used the last time."""
         before = self.problem
         self._kept.look()
-        self.problem = self._kept.problem
-        file = self._password_file
-        if file is not None and not self.ready and not os.path.lexists(file):
-            # Somebody may have written the password itself instead of its file: it must not appear in a log.
-            self.problem = self.problem.replace(f"{file}", "password_file")
+        self.problem = self._named(self._kept.problem)
         if self.problem and self.problem != before:
             log.warning("link %s: credentials can't be used: %s", self._name, self.problem)
         elif before and not self.problem:
@@ -104,10 +99,20 @@ class Credentials:
         self._told = seen, self.problem
         return seen
 
-    def _paths(self) -> list[Path]:
+    def _files(self) -> Mapping[str, Path]:
+        """The files by their key in the configuration."""
         tls = self._tls
-        named = [] if tls is None else [tls.ca_file, tls.certificate_file, tls.key_file]
-        return [path for path in (*named, self._password_file) if path is not None]
+        keys = ("ca_file", "certificate_file", "key_file")
+        named = {} if tls is None else dict(zip(keys, (tls.ca_file, tls.certificate_file, tls.key_file), strict=True))
+        return {key: path for key, path in {**named, "password_file": self._password_file}.items() if path is not None}
+
+    def _named(self, problem: str) -> str:
+        """The problem of a file, which begins with its path: also with its key, and without a path that is a secret."""
+        for key, path in self._files().items():
+            if problem.startswith(f"{path} "):
+                hidden = not self.ready and is_secret_name(key, path)
+                return f"{key}{problem.removeprefix(str(path))}" if hidden else f"{key} {problem}"
+        return problem
 
     def _read(self) -> _Proof:
         """Read all files, or raise for any of them."""
