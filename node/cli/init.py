@@ -3,7 +3,8 @@
 1. Nothing about a key stands here. node/config has its meaning, limits and default. What to ask also comes from
    config: whatever it finds missing, in the order of the file. An answer counts once config has no objection. So init
    asks for a silent button's lamp at once, and refuses a pin that is taken at once.
-2. A key without a default gets none here. Only pins and ports are offered: the first test finds a wrong one.
+2. A key without a default gets none here. Only pins, ports and the node's id as its username are offered: the first
+   test finds a wrong one.
 3. Nothing is written before all questions are answered and ``config.load`` has accepted the result. Then the new file
    replaces the old one in one step; a file that people have written is replaced only if they say so.
 """
@@ -23,7 +24,7 @@ from msgspec.structs import FieldInfo
 
 from node import config
 from node.config import commented_file
-from node.config.brokers import is_loopback
+from node.config.brokers import files, is_loopback, is_secret_name
 from node.config.commented_file import wrapped
 from node.config.declarations import Table, allowed, choices, example, example_value, purpose, written
 from node.config.reader import lacking
@@ -36,10 +37,11 @@ _HEADER = (
     "What this room has, for alarm-node. Every key at length, with all alternatives:",
     str(EXPLAINED),
     "",
-    "Change it, then try it: alarm-node check. The service reads it when it starts: systemctl restart alarm-node.",
+    "Change it, then try it: sudo alarm-node check. The service reads it again: sudo systemctl reload alarm-node.",
 )
 _TLS_PORT = 8883
 _OFFERED = ("pin", "port")
+_LEFT_OUT = "none"
 _MAY_FOLLOW = (("broker.ca_file", "broker.username"), ("broker.username", "broker.password_file"))
 """If the first is answered, init also asks for the second, which may be left out."""
 
@@ -96,6 +98,18 @@ def run(path: Path, given: Mapping[str, str], ask: Ask | None, tell: Tell, *, fo
             tell("")
             raise InitError("stopped before the last answer: nothing was written", "begin again") from None
     write(path, text(answers), force=force)
+    for each in _missing(path):
+        tell(f"Not there yet: {each}: put it there before the start.")
+
+
+def _missing(path: Path) -> list[str]:
+    """The files that the new file names and that aren't there; a bare name is one that systemd hands over."""
+    named = [(key, file) for broker in config.load(path).brokers for key, file in files(broker).items()]
+    return [
+        key if is_secret_name(key, file) else f"{key} {file}"
+        for key, file in named
+        if file.is_absolute() and not os.path.lexists(file)
+    ]
 
 
 def answers_of(given: Mapping[str, str]) -> Answers:
@@ -131,12 +145,12 @@ def interview(answers: Answers, ask: Ask, tell: Tell) -> Answers:
 def _answer(question: Question, answers: Answers, ask: Ask, tell: Tell) -> Answers:
     """The answer to this question, which is asked until config has no objection."""
     name, offer = question.key.encode_name, _offer(question, answers)
-    shown = f" [{offer}]" if offer else " [none]" if question.optional else ""
+    shown = f" [{offer}{' or none' if question.optional else ''}]" if offer else " [none]" if question.optional else ""
     tell("\n" + wrapped(": ".join(filter(None, [f"{question.table.heading} {name}", purpose(question.key)])), 80))
     tell(wrapped(question.wanted, 80, "  "))
     while True:
         typed = ask(f"{name}{shown} = ").strip() or offer
-        if question.optional and not typed:
+        if question.optional and typed in ("", _LEFT_OUT):
             return {}
         answer = _understood(question, typed)
         objections = _objections(answers | answer)
@@ -149,6 +163,8 @@ def _answer(question: Question, answers: Answers, ask: Ask, tell: Tell) -> Answe
 def _offer(question: Question, answers: Answers) -> str:
     """The value that Enter stands for, if config has no objection; empty for keys that people must choose with care."""
     name, offered = question.key.encode_name, example_value(question.key)
+    if name == "username":
+        return str(answers.get("node.id", ""))
     if name not in _OFFERED:
         return ""
     if name == "port" and not is_loopback(answers.get("broker.host", "")):

@@ -102,7 +102,7 @@ def _init(parsed: argparse.Namespace) -> int:
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     init.run(parsed.config, given, _ask if interactive else None, print, force=parsed.force)
     if parsed.config == DEFAULT_CONFIG:
-        print(f"\n{parsed.config} is written. Next:\n  alarm-node check\n  systemctl enable --now alarm-node")
+        print(f"\n{parsed.config} is written. Next:\n  sudo alarm-node check\n  sudo systemctl enable --now alarm-node")
     else:
         print(f"\n{parsed.config} is written. Next:\n  alarm-node check --config {parsed.config}")
     return 0

@@ -84,7 +84,7 @@ class BrokerKeys(Struct, frozen=True, kw_only=True):
     certificate_file: Annotated[CertificateFile, be(FILE, "/etc/alarm-node/node.pem")] = None
     key_file: Annotated[KeyFile, be(FILE, "/etc/alarm-node/node.key")] = None
     username: Annotated[Username, be(NAME, "room-214")] = None
-    password_file: Annotated[PasswordFile, be(FILE, "/etc/alarm-node/password", secret=True)] = None
+    password_file: Annotated[PasswordFile, be(FILE, "/etc/alarm-node/broker.password", secret=True)] = None
     insecure: Annotated[
         bool, "plain text over a network, for a trial only: it stays a fault", be("true or false", True)
     ] = False

@@ -42,20 +42,20 @@ INPUT_UNREADABLE = FaultKind(
     Severity.CRITICAL,
     "an input can't be read: a press there may raise no alarm",
     "tell the people there; check the pin's wiring, and that no other program uses the pin (gpioinfo), then: "
-    "systemctl restart alarm-node",
+    "sudo systemctl restart alarm-node",
 )
 EDGES_LOST = FaultKind(
     "F002",
     Severity.CRITICAL,
     "the processor misses changes of an input: a press shorter than 100 ms may raise no alarm",
-    "restart the node: systemctl restart alarm-node; if the fault returns, ask people to press for half a second, "
+    "restart the node: sudo systemctl restart alarm-node; if the fault returns, ask people to press for half a second, "
     "and replace the board",
 )
 OUTPUT_FAILED = FaultKind(
     "F003",
     Severity.WARNING,
     "the buzzer or the lamp can't be switched: whoever presses may not see or hear that the alarm was raised",
-    "check the pin in node.toml and its wiring, then: systemctl restart alarm-node",
+    "check the pin in node.toml and its wiring, then: sudo systemctl restart alarm-node",
 )
 BROKER_UNREACHABLE = FaultKind(
     "F010",
@@ -276,7 +276,7 @@ CONFIGURATION_UNUSABLE = FaultKind(
     "F049",
     Severity.WARNING,
     "node.toml can't be used any more: the node goes on with the settings that it has, and a start would use them, too",
-    "look up what is wrong with the file (alarm-node check), and correct it",
+    "look up what is wrong with the file (sudo alarm-node check), and correct it",
 )
 BROKER_TOO_OLD = FaultKind(
     "F050",
@@ -318,22 +318,23 @@ CONFIGURATION_REFUSED = FaultKind(
     Severity.WARNING,
     "node.toml couldn't be used at the start: the node runs with its last good settings, without what was changed "
     "since",
-    "look up what is wrong with the file (alarm-node check), correct it, then run: systemctl reload alarm-node",
+    "look up what is wrong with the file, or how to write it again if it is gone (sudo alarm-node check); then run: "
+    "sudo systemctl reload alarm-node",
 )
 SAFE_MODE = FaultKind(
     "F056",
     Severity.WARNING,
     "the node has crashed again and again: it runs with its buttons, buzzer, lamp and one broker, and watches nothing "
     "else",
-    "look up why it crashed (journalctl -u alarm-node), correct that or update the program, then run: systemctl "
-    "restart alarm-node",
+    "look up why it crashed (journalctl -u alarm-node), correct that or update the program, then run: sudo "
+    "systemctl restart alarm-node",
 )
 RESTART_DUE = FaultKind(
     "F057",
     Severity.WARNING,
     "node.toml was changed where only a restart takes it: until then, this part of the node works as before",
-    "restart the node while nobody needs it: systemctl restart alarm-node; then press each button that was changed for "
-    "a test",
+    "restart the node while nobody needs it: sudo systemctl restart alarm-node; then press each button that was "
+    "changed for a test",
 )
 
 

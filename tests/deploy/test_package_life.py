@@ -172,9 +172,9 @@ def test_nothing_is_started_that_nobody_has_configured(told: Path) -> None:
     assert text(told, "unconfigured-monitor").splitlines() == ["inactive", "disabled"]
     assert (noted(told, "wrong")["is"], noted(told, "wrong")["starts"]) == ("inactive", "disabled")
     for name in ("installed", "installed-again"):
-        assert "systemctl enable --now alarm-node" in text(told, name)
+        assert "sudo systemctl enable --now alarm-node" in text(told, name)
         assert "Failed" not in text(told, name)
-    assert "systemctl enable --now alarm-monitor" in text(told, "installed")
+    assert "sudo systemctl enable --now alarm-monitor" in text(told, "installed")
 
 
 def test_a_configured_node_is_ready_and_raises_an_alarm(told: Path) -> None:

@@ -119,7 +119,7 @@ def test_a_room_is_typed_in_and_can_be_used(installer: Installer, path: Path) ->
     installer.type("\nhost = ", "broker.example.org")
     installer.type("\nport [8883] = ", "")
     installer.type("\nca_file = ", "/etc/alarm-node/ca.pem")
-    installer.type("\nusername [none] = ", "room-214")
+    installer.type("\nusername [room-214 or none] = ", "")
     installer.type("\npassword_file [none] = ", "broker.password")
 
     code = installer.leave()

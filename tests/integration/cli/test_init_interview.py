@@ -118,16 +118,16 @@ def test_nothing_else_is_offered() -> None:
 def test_a_broker_in_the_network_is_asked_for_its_authority_and_login() -> None:
     """By the rules the authority is missing; the login may be left out."""
     answers, person = interviewed(
-        without(SECURE, "broker.ca_file", "broker.username", "broker.password_file"), "/ca.pem", "room-214", "/secret"
+        without(SECURE, "broker.ca_file", "broker.username", "broker.password_file"), "/ca.pem", "", "/secret"
     )
 
-    assert person.prompts == ["ca_file = ", "username [none] = ", "password_file [none] = "]
-    assert answers["broker.password_file"] == "/secret"
+    assert person.prompts == ["ca_file = ", "username [room-214 or none] = ", "password_file [none] = "]
+    assert (answers["broker.username"], answers["broker.password_file"]) == ("room-214", "/secret")
 
 
 def test_a_login_may_be_left_out() -> None:
-    """Enter leaves it out, and its password isn't asked for."""
-    answers, person = interviewed(without(SECURE, "broker.username", "broker.password_file"), "")
+    """By the word that the question shows; then its password isn't asked for."""
+    answers, person = interviewed(without(SECURE, "broker.username", "broker.password_file"), "none")
 
     assert person.asked == ["username"]
     assert "broker.username" not in answers

@@ -189,8 +189,23 @@ def test_the_command_writes_and_tells_the_next_steps(path: Path, capsys: pytest.
     code = run_command("init", *flags(SECURE), "--config", path)
 
     assert code == 0
-    assert capsys.readouterr().out == f"\n{path} is written. Next:\n  alarm-node check --config {path}\n"
+    assert capsys.readouterr().out.endswith(f"\n{path} is written. Next:\n  alarm-node check --config {path}\n")
     assert config.load(path).brokers[0].login == config.Login("room-214", Path("broker.password"))
+
+
+def test_files_that_are_not_there_yet_are_named(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With their keys; what systemd hands over can't be looked for, and what is there needs no word."""
+    (path.parent / "ca.pem").touch()
+    files = {"broker.ca_file": str(path.parent / "ca.pem"), "broker.password_file": str(path.parent / "password")}
+
+    run_command("init", *flags(SECURE | files), "--config", path)
+    some = capsys.readouterr().out.splitlines()
+    run_command("init", *flags(SECURE | {"broker.ca_file": "ca.pem"}), "--config", path, "--force")
+    none = capsys.readouterr().out
+
+    assert some[0] == f"Not there yet: password_file {path.parent / 'password'}: put it there before the start."
+    assert len([line for line in some if line.startswith("Not there yet")]) == 1
+    assert "Not there yet" not in none
 
 
 def test_the_usual_file_is_the_services(
@@ -202,7 +217,9 @@ def test_the_usual_file_is_the_services(
     code = run_command("init", *flags(LOUD))
 
     assert code == 0
-    assert capsys.readouterr().out.endswith("Next:\n  alarm-node check\n  systemctl enable --now alarm-node\n")
+    assert capsys.readouterr().out.endswith(
+        "Next:\n  sudo alarm-node check\n  sudo systemctl enable --now alarm-node\n"
+    )
     assert path.exists()
 
 
