@@ -69,11 +69,13 @@ def patterns(language: Language) -> Sequence[tuple[re.Pattern[str], str]]:
     """How texts with values in them are known, and what they are in ``language``.
 
     In these ``{code}`` is a code, ``{problem}`` a text that has to be known itself, ``{why}`` one that may be. Those
-    with a problem come first, since nothing else is sure to be what it looks like; then the most exact ones.
+    with a problem come first, since nothing else is sure to be what it looks like; then the most exact ones. Last come
+    those that have no word of their own: they fit half of a longer text.
     """
     made = catalog(language)
     texts = [] if made is None else [(str(each.id), str(each.string)) for each in made if each.context == SAID]
-    texts.sort(key=lambda pair: ("{problem}" not in pair[0], -len(re.sub(r"\{\w+\}", "", pair[0]))))
+    own = {text: re.sub(r"\{\w+\}", "", text) for text, _ in texts}
+    texts.sort(key=lambda pair: ("{problem}" not in pair[0] or not re.search(r"\w", own[pair[0]]), -len(own[pair[0]])))
     return [(re.compile(_pattern(text), re.DOTALL), german) for text, german in texts if "{" in text]
 
 
