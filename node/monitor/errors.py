@@ -85,7 +85,7 @@ class MonitorRunningError(AlarmNodeError):
     def __init__(self, directory: Path) -> None:
         super().__init__(
             f"another alarm-monitor runs with the state directory {directory}",
-            "ask that one: alarm-monitor status; or stop it first: systemctl stop alarm-monitor",
+            "ask that one: alarm-monitor status; or stop it first: sudo systemctl stop alarm-monitor",
         )
 
 

@@ -11,8 +11,8 @@ from node.monitor.config.monitor_file import MONITOR_FILE
 from node.monitor.config.roster_file import ROSTER_TABLES
 
 _MONITOR_HEADER = (
-    "Configuration of alarm-monitor. After a change, check it: alarm-monitor check",
-    "The service reads it when it starts: systemctl restart alarm-monitor",
+    "Configuration of alarm-monitor. After a change, check it: sudo alarm-monitor check",
+    "The service reads it when it starts: sudo systemctl restart alarm-monitor",
 )
 _NODES_HEADER = (
     "All nodes of the building.",
@@ -65,7 +65,7 @@ def write(
     ``say`` has their comments in the language of whoever fills them in.
     """
     roster = path.with_name("nodes.toml")
-    there = [str(each) for each in (path, roster) if each.exists()]
+    there = [str(each) for each in (path, roster) if _exists(each)]
     if there and not force:
         raise ExampleError(
             f"these files exist already: {' and '.join(there)}", "edit them, or replace them with --force"
@@ -86,3 +86,11 @@ def write(
     except OSError as problem:
         raise ExampleError(f"{path.parent} can't be written ({problem.strerror})", "run this as root") from problem
     return tuple(f"{each} is written" for each in (path, roster))
+
+
+def _exists(path: Path) -> bool:
+    """False also where this account may not look: then it can't write there either, and is told so."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return False

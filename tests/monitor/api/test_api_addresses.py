@@ -56,5 +56,5 @@ def test_a_monitor_that_was_killed_is_reached_again_after_its_start(tmp_path: Pa
         monitor.wait_until_ready()
         back = alarm_monitor(monitor.config, "status")
 
-    assert "Next: start it: systemctl start alarm-monitor" in gone.stderr
+    assert "Next: find out why it doesn't run: sudo alarm-monitor check" in gone.stderr
     assert (gone.returncode, back.returncode) == (1, 0)

@@ -311,7 +311,7 @@ def test_the_doctor_says_what_the_service_has_not_read_yet(monitor: RunningMonit
     changed = alarm_monitor(monitor.config, "check").stdout
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
-    said = f"FINDING {file} was changed after the service read it. Next: systemctl restart alarm-monitor.\n"
+    said = f"FINDING {file} was changed after the service read it. Next: sudo systemctl restart alarm-monitor.\n"
     assert said in changed
     assert "was changed" not in unchanged
 
@@ -343,7 +343,7 @@ def test_the_doctor_tries_the_broker_itself_where_no_service_runs(tmp_path: Path
     """It says that the service isn't there, and what of the rest works."""
     told = alarm_monitor(write_monitor(tmp_path, broker.port), "check")
 
-    assert "UNKNOWN the service isn't running" in told.stdout
+    assert "FINDING the service doesn't run: nobody is notified. Next: start it: sudo systemctl start" in told.stdout
     assert f"ok      broker 127.0.0.1:{broker.port} accepts the monitor" in told.stdout
 
 
@@ -376,7 +376,10 @@ def test_without_a_monitor_a_command_says_how_to_start_it(tmp_path: Path) -> Non
     told = alarm_monitor(write_monitor(tmp_path, 1), "status")
 
     assert told.returncode == 1
-    assert "api.socket: No such file or directory. Next: start it: systemctl start alarm-monitor" in told.stderr
+    assert (
+        "api.socket: No such file or directory. Next: find out why it doesn't run: sudo alarm-monitor check"
+        in told.stderr
+    )
 
 
 @pytest.mark.parametrize("arguments", [("create", "board"), ("list",), ("revoke", "board")])

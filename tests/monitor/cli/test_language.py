@@ -19,7 +19,7 @@ from node.monitor.cli import main
 from node.monitor.cli.output.replies import done, refused, words_of
 from node.monitor.cli.parser import parse, parser
 from node.monitor.config import init_files, monitor_file
-from node.monitor.locale.translation import SAID, catalog
+from node.monitor.locale.translation import FOREIGN, SAID, catalog
 from tests.support.broker import free_port
 from tests.support.foreign import foreign
 from tests.support.monitor import alarm_monitor, write_monitor
@@ -47,7 +47,7 @@ TELLING = {
 }
 """What says something to people, and which of its arguments do."""
 
-COMMANDS = ("systemctl ", "alarm-monitor ")
+COMMANDS = ("sudo ", "systemctl ", "alarm-monitor ")
 """A next step that is a command is the same in any language."""
 
 
@@ -135,6 +135,23 @@ def test_every_command_takes_a_language() -> None:
         assert parse([*words, *flag]).language == parse([*flag, *words]).language == "de"
         assert parse(["--language", "en", *words, *flag]).language == "de"
         assert parse(words).language is None
+
+
+def test_every_text_with_values_is_retold_as_the_catalogue_has_it() -> None:
+    """No shorter text takes its place, and quotes half of it as somebody else's words."""
+    german = catalog("de")
+    assert german is not None
+    open_values = FOREIGN.keys() | {"problem"}
+
+    wrong = []
+    for each in german:
+        names = {name for _, name, _, _ in Formatter().parse(str(each.id)) if name}
+        if each.context == SAID and names and not names & open_values:
+            values = {name: "F001" if name == "code" else "desk-1" for name in names}
+            english, told = (str(text).format(**values) for text in (each.id, each.string))
+            wrong += [english] * (GERMAN.retold(english) != told)
+
+    assert wrong == []
 
 
 @pytest.mark.parametrize("kind", EventKind)
@@ -287,7 +304,7 @@ def test_the_doctor_speaks_german(tmp_path: Path) -> None:
     assert (
         "BEFUND  bei einem Alarm wird niemand benachrichtigt. Zu tun: in monitor.toml ein [[target]] eintragen." in told
     )
-    assert any(line.startswith("UNKLAR  der Dienst läuft nicht") for line in told)
+    assert any(line.startswith("BEFUND  der Dienst läuft nicht: niemand wird benachrichtigt") for line in told)
     assert [line for line in told if "Next:" in line or "FINDING" in line] == []
     assert len(english) == len(told)
     assert set(english) & set(told) == set()

@@ -173,7 +173,7 @@ def test_a_pc_without_a_monitor_is_told_how_to_name_one(
         "Next: give its address with --url or ALARM_MONITOR_URL, and a token with --token-file" in english
     ) is is_told
     assert ("seine Adresse mit --url oder ALARM_MONITOR_URL angeben, und ein Token mit " in german) is is_told
-    assert ("systemctl" in english) is not is_told
+    assert ("sudo alarm-monitor check" in english) is not is_told
 
 
 def test_who_asks_a_monitor_elsewhere_is_sent_to_whoever_runs_it(tmp_path: Path) -> None:
@@ -191,6 +191,6 @@ def test_who_asks_a_monitor_elsewhere_is_sent_to_whoever_runs_it(tmp_path: Path)
         told.append(str(caught.value))
 
     assert "Next: check the address (--url or ALARM_MONITOR_URL), or ask the people who run the monitor" in told[0]
-    assert "Next: start it: systemctl start alarm-monitor" in told[1]
+    assert "Next: find out why it doesn't run: sudo alarm-monitor check" in told[1]
     assert str(explained(TimeoutError(), "elsewhere")).endswith("to look into its log: journalctl -u alarm-monitor.")
     assert str(explained(TimeoutError(), "here")).endswith("Next: look into its log: journalctl -u alarm-monitor.")

@@ -61,7 +61,7 @@ def test_a_test_message_says_what_the_other_side_answers(
         check = alarm_monitor(config, "check")
         nobody = alarm_monitor(config, "tell", "--test", "fax")
 
-    assert "UNKNOWN target mail was never tested. Next: alarm-monitor tell --test mail." in never.stdout
+    assert "UNKNOWN target mail was never tested. Next: sudo alarm-monitor tell --test mail." in never.stdout
     assert (both.returncode, one.returncode, nobody.returncode) == (1, 0, 1), both.stdout + one.stdout + one.stderr
     assert "mail: the test message was accepted. Sent JSON POST notification." in both.stdout
     assert "sms: E031 " in both.stdout
@@ -83,7 +83,7 @@ def test_without_a_monitor_nothing_is_sent_and_that_is_said(tmp_path: Path) -> N
     told = alarm_monitor(write_monitor(tmp_path, free_port()), "tell", "--test")
 
     assert told.returncode == 1
-    assert "start it: systemctl start alarm-monitor" in told.stderr
+    assert "find out why it doesn't run: sudo alarm-monitor check" in told.stderr
 
 
 def test_an_isolated_target_is_told_nothing_and_the_others_are_also_over_a_restart(

@@ -14,15 +14,15 @@ from node.monitor.core.model.requests import Acknowledge, Answer, Request, Reset
 
 UNHEARD_OF = (
     "the node refuses for a reason that this monitor doesn't know",
-    "look up the reason at the node: alarm-node log",
+    "look up the reason at the node: sudo alarm-node log",
 )
-UNSAID = ("the node refuses and gives no reason", "look up the reason at the node: alarm-node log")
+UNSAID = ("the node refuses and gives no reason", "look up the reason at the node: sudo alarm-node log")
 
 REFUSALS = {
     "input-active": ("the button is still pressed, or the door open", "check it there, then reset again"),
     "input-fault": (
         "a wire at the button is broken",
-        "repair it (alarm-node check at the node shows it), then reset again",
+        "repair it (sudo alarm-node check at the node shows it), then reset again",
     ),
     "input-unknown": ("the node doesn't know yet whether the button is pressed", "wait some seconds, then reset again"),
     "pressed-again": ("somebody has pressed again in the meantime", "list what is open: alarm-monitor status"),
@@ -34,7 +34,7 @@ REFUSALS = {
     "not-paused": ("that node isn't paused", "nothing needs doing"),
     "in-the-roster": (
         "this node is still listed in nodes.toml",
-        "remove it there, then: systemctl restart alarm-monitor; then repeat this command",
+        "remove it there, then: sudo systemctl restart alarm-monitor; then repeat this command",
     ),
     "still-speaks": (
         "this node still sends messages",

@@ -24,7 +24,7 @@ Where = Literal["here", "elsewhere", "nowhere"]
 """Where the monitor is that is asked: set up on this machine, at an address that was named, or neither."""
 
 _AWAY: Mapping[Where, str] = {
-    "here": "start it: systemctl start alarm-monitor; or name its configuration with --config",
+    "here": "find out why it doesn't run: sudo alarm-monitor check; or name its configuration with --config",
     "elsewhere": "check the address (--url or ALARM_MONITOR_URL), "
     "or ask the people who run the monitor whether it is running",
     "nowhere": "give its address with --url or ALARM_MONITOR_URL, and a token with --token-file or in "
@@ -136,7 +136,7 @@ def _nothing(path: tuple[str, ...]) -> ApiError:
             name = "/".join(names[:2])
             return ApiError("there is no node {node}", "list them: alarm-monitor status", node=name)
         case ("targets", name, *_):
-            return ApiError("there is no target {name}", "list the targets: alarm-monitor check", name=name)
+            return ApiError("there is no target {name}", "list the targets: sudo alarm-monitor check", name=name)
         case ("walk-tests", name):
             return ApiError("there is no running walk test {id}", "list them: alarm-monitor walk-test list", id=name)
         case ("walk-tests",):

@@ -69,12 +69,21 @@ def init(line: CommandLine) -> int:
 
 def token(line: CommandLine) -> int:
     """Create, list and revoke tokens."""
+    from node.monitor.cli.doctor.own_account import hidden
     from node.monitor.cli.output.status import show_tokens
+    from node.monitor.config.monitor_file import DATABASE, state_directory
     from node.monitor.core.model.records import Role
     from node.monitor.service.assembly import open_history
 
     parsed = line.parsed
-    history = open_history(line.settings, os.environ)
+    step = f"run this as root: sudo alarm-monitor token {parsed.what}"
+    if hidden([parsed.config]):
+        raise ApiError("this account may not read {file}", step, file=parsed.config)
+    settings = line.settings
+    file = settings.history_file or state_directory(settings, os.environ) / DATABASE
+    if hidden([file]):
+        raise ApiError("this account may not read {file}", step, file=file)
+    history = open_history(settings, os.environ)
     history.check()  # else SQLite would make a file of whoever runs this, root say, which the service couldn't open
     if parsed.what == "list":
         show_tokens(history.tokens.list(), line.words)

@@ -36,14 +36,14 @@ OVERDUE_BACK = FindingKind(
     "M002",
     Severity.CRITICAL,
     "a node was stopped and hasn't come back: a press there raises no alarm",
-    "ask who stopped it; then start it there: systemctl start alarm-node",
+    "ask who stopped it; then start it there: sudo systemctl start alarm-node",
     alert="AlarmNodeNotBack",
 )
 EVENTS_MISSING = FindingKind(
     "M003",
     Severity.WARNING,
     "events of a node are missing: what happened there is known only in part",
-    "read them at the node: alarm-node log; then check whether the broker drops messages (max_queued_messages)",
+    "read them at the node: sudo alarm-node log; then check whether the broker drops messages (max_queued_messages)",
     alert="AlarmNodeEventsMissing",
     counted=("1 event", "{count} events"),
 )
@@ -51,7 +51,7 @@ NEVER_HEARD = FindingKind(
     "M004",
     Severity.CRITICAL,
     "a node of the roster was never heard: nobody here learns of a press there",
-    "go there and check that it is installed and runs: alarm-node check; or remove it from nodes.toml",
+    "go there and check that it is installed and runs: sudo alarm-node check; or remove it from nodes.toml",
     alert="AlarmNodeNeverHeard",
 )
 NOT_OURS = FindingKind(
@@ -168,7 +168,7 @@ UNTOLD = FindingKind(
     "M020",
     Severity.CRITICAL,
     "nobody was notified of an alarm: no target has accepted a message about it",
-    "go there or telephone now; then find out why no target accepts it: alarm-monitor check",
+    "go there or telephone now; then find out why no target accepts it: sudo alarm-monitor check",
     alert="AlarmToldToNobody",
 )
 ISOLATED = FindingKind(
@@ -182,7 +182,7 @@ UNKNOWN_FAULTS = FindingKind(
     "M023",
     Severity.WARNING,
     "a node reports faults, events or alarm classes that this monitor doesn't know: a press may raise no alarm",
-    "read them at the node: alarm-node check; then upgrade the monitor to the node's version",
+    "read them at the node: sudo alarm-node check; then upgrade the monitor to the node's version",
     alert="AlarmNodeUnknownFaults",
     counted=("1 fault", "{count} faults"),
 )
@@ -198,7 +198,8 @@ DOUBLED = FindingKind(
     "M028",
     Severity.CRITICAL,
     "two nodes use the same id: a press at one of them may reach nobody, and it isn't known at which",
-    "find the second node (a copied SD card, a spare Pi), switch it off, and give it an id of its own: alarm-node init",
+    "find the second node (a copied SD card, a spare Pi), switch it off, and give it an id of its own: "
+    "sudo alarm-node init",
     alert="AlarmNodeDoubled",
 )
 FILE_UNUSABLE = FindingKind(
@@ -212,7 +213,7 @@ ROSTER_UNUSABLE = FindingKind(
     "M032",
     Severity.CRITICAL,
     "the roster can't be used: the monitor uses the last valid one, or none, and may not notice that a node is missing",
-    "correct the lines that alarm-monitor check lists, then: systemctl restart alarm-monitor",
+    "correct the lines that sudo alarm-monitor check lists, then: sudo systemctl restart alarm-monitor",
     alert="AlarmRosterUnusable",
 )
 CONFIGURATION_UNUSABLE = FindingKind(
@@ -220,7 +221,7 @@ CONFIGURATION_UNUSABLE = FindingKind(
     Severity.WARNING,
     "the configuration can't be used any more: the monitor goes on with the settings from its start, but may not "
     "start again",
-    "correct the lines that alarm-monitor check lists, before anyone restarts the monitor",
+    "correct the lines that sudo alarm-monitor check lists, before anyone restarts the monitor",
     alert="AlarmMonitorConfigurationUnusable",
 )
 THROWN_OFF = FindingKind(
@@ -299,7 +300,7 @@ WOULD_TAKE = "isolated: "
 
 def kind_of(code: str) -> FaultKind:
     """What this code means: a finding of the monitor, a node's fault, or an unknown code of a newer node."""
-    text, step = "the node reports a fault that this monitor doesn't know", "read it at the node: alarm-node check"
+    text, step = "the node reports a fault that this monitor doesn't know", "read it at the node: sudo alarm-node check"
     return FINDINGS.get(code) or faults.FAULTS.get(code) or FaultKind(code, Severity.WARNING, text, step)
 
 

@@ -127,8 +127,9 @@ class Database:
 
     def check(self) -> None:
         """Raise HistoryOlderError if the database needs an upgrade, HistoryNewerError if a newer program made it."""
-        if self._path is not None and not self._path.exists():
-            raise self._older()
+        with self._translated():  # a directory that this account may not enter, say
+            if self._path is not None and not self._path.exists():
+                raise self._older()
         with self.reading() as connection:
             if self._is_behind(connection):
                 raise self._older()
@@ -146,7 +147,7 @@ class Database:
     def _older(self) -> HistoryOlderError:
         return HistoryOlderError(
             f"the history {self.name} is of an older version",
-            "start the monitor, which updates it: systemctl start alarm-monitor",
+            "start the monitor, which updates it: sudo systemctl start alarm-monitor",
         )
 
     def _is_behind(self, connection: Connection) -> bool:
