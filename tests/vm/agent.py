@@ -178,14 +178,17 @@ def signal_when_high(pins: list[int], pid: int, sent: int, timeout_s: float) -> 
     return None
 
 
-def watch(pins: list[int], seconds: float) -> list[tuple[float, int, bool]]:
-    """The levels of these lines at first, and each change that was seen: when, which line, and its new level."""
+def watch(pins: list[int], seconds: float, ends: str = "") -> list[tuple[float, int, bool]]:
+    """The levels of these lines at first, and each change that was seen: when, which line, and its new level.
+
+    It ends after so many seconds, or as soon as there is a file of the name ``ends``.
+    """
     seen: list[tuple[float, int, bool]] = []
     levels: dict[int, bool] = {}
     with ExitStack() as stack:
         files = {pin: stack.enter_context(_opened(_line(pin) / "value")) for pin in pins}
         end = time.monotonic() + seconds
-        while (now := time.monotonic()) < end:
+        while (now := time.monotonic()) < end and not (ends and Path(ends).exists()):
             for pin, file in files.items():
                 high = _high(file)
                 if levels.get(pin) is not high:

@@ -31,6 +31,8 @@ DROP_INS = f"/etc/systemd/system/{UNIT}.d"
 
 _A_PI = "[Service]\nBindReadOnlyPaths=/vm/cpuinfo:/proc/cpuinfo\n"
 
+_ENDS = "/run/watch-ends"
+
 TAP_S = 0.120
 HIGH_S = 30.0
 """Within so many seconds lines that blink are high at the same moment."""
@@ -157,8 +159,15 @@ class Room:
         return self.agent.start("until", pin=pin, high=high, timeout_s=timeout_s)
 
     def watch(self, seconds: float, pins: Sequence[int] = (BUZZER, LAMP)) -> "Future[Any]":
-        """What lines do for a while from now on: (when, which line, its level), the first levels included."""
-        return self.agent.start("watch", pins=pins, seconds=seconds)
+        """What lines do from now on: (when, which line, its level), the first levels included.
+
+        For so many seconds, or until ``end_watch``.
+        """
+        return self.agent.start("watch", pins=pins, seconds=seconds, ends=_ENDS)
+
+    def end_watch(self) -> None:
+        """Watch no longer."""
+        self.agent.do("write", path=_ENDS, text="")
 
     def desk(self, *, receipts: bool = False) -> AbstractContextManager[Desk]:
         """A monitor's desk at the guest's broker."""

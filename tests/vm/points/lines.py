@@ -64,8 +64,7 @@ def gone(room: Room, one: Try) -> Figures:
     began = float(room.show("ExecMainStartTimestampMonotonic")) / 1e6
     room.expect("StatusText", "NOT READY.*F001.*F003")
     said = room.run("journalctl", f"--unit={UNIT}", "--output=cat", "--quiet")
-    assert "Deactivated successfully" in said, room.log()
-    assert "Failed with result" not in said, room.log()
+    assert "Main process exited" not in said, room.log(60)  # systemd says that of an end that isn't clean
     written = _lines(room) - cursor
     assert written <= LINES_AT_MOST["lgpio"], room.log(60)
     return {"lines in the journal": written, "seconds until the next run": began - unplugged_at}
