@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from node.io.mqtt.session.paho_client import LARGEST_PACKET
+from node.protocol.messages import PAYLOAD_LIMIT
 from tests.support.closed import LOGINS, ClosedBroker
 from tests.support.desk import RECEIPT_KINDS, faults, receipt
 from tests.support.mqtt import Client, Received
@@ -198,6 +200,19 @@ def test_nobody_throws_a_node_off_by_its_name(connect: Connect) -> None:
         assert desk.publish(f"{MONITOR}/heartbeat", b"x") in DONE
         assert node.publish(f"{BRANCH}/canary", b"still here") in DONE
         node.expect(lambda message: message.payload == b"still here")
+
+
+def test_a_message_that_a_node_would_not_take_does_not_get_in(connect: Connect) -> None:
+    """Its sender is thrown out. Some versions of mosquitto would send the node nothing more after 20 of these."""
+    with connect(NODE, subscribe=[f"{MONITOR}/heartbeat"]) as node, connect("guard-desk") as desk:
+        desk.send(f"{MONITOR}/heartbeat", b"x" * LARGEST_PACKET)
+        desk.wait_until_ended()
+
+        with connect("guard-desk") as again:
+            assert again.publish(f"{MONITOR}/heartbeat", b"x" * PAYLOAD_LIMIT) in DONE
+        node.expect(lambda message: len(message.payload) == PAYLOAD_LIMIT)
+
+        assert len(node.received) == 1
 
 
 @pytest.mark.parametrize(("user", "password"), [(None, None), (NODE, "wrong"), ("stranger", "x")])

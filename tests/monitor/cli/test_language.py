@@ -259,7 +259,7 @@ def test_german_has_one_word_for_one_thing(spared: str, word: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("bogus",), "alarm-monitor: Fehler: COMMAND: 'bogus' geht nicht (zur Wahl stehen 'run', "),
+        (("bogus",), "alarm-monitor: Fehler: COMMAND: 'bogus' geht nicht (zur Wahl stehen "),
         (("reset",), "alarm-monitor reset: Fehler: es fehlt: INCIDENT, --reason"),
         (("status", "--bogus"), "alarm-monitor: Fehler: unbekannte Angaben: --bogus"),
         (
