@@ -167,11 +167,22 @@ def test_whom_a_walk_test_leaves_out_is_said_in_german(count: int, note: str) ->
             ),
         ),
         (
+            (
+                f"{PRESSED[0]}: desk-1/a; wait until 2026-03-01T10:30:00Z, end this walk test, then start a new one "
+                "for them"
+            ),
+            (
+                f"{PRESSED[1]}: desk-1/a; warten Sie bis {GERMAN.time(UNTIL)}, beenden Sie diesen Begehungstest, und "
+                "beginnen Sie dann für sie einen neuen."
+            ),
+        ),
+        ("can't be tested now: desk-1/a (F001)", "jetzt nicht prüfbar: desk-1/a (F001)."),
+        (
             f"left out: desk-2 (down); {PRESSED[0]}: desk-1/a and 7 more",
             f"ausgelassen: desk-2 (ausgefallen); {PRESSED[1]}: desk-1/a und 7 weitere.",
         ),
     ],
-    ids=["alone", "besides others"],
+    ids=["alone", "with a time", "unreadable", "besides others"],
 )
 def test_the_buttons_whose_presses_stay_real_are_named_in_german(note: str, said: str) -> None:
     """Whoever tests them would call people."""

@@ -43,6 +43,15 @@ def test_what_is_overdue_or_failed_stands_out() -> None:
     assert len(rows(page, wanting=True)) == len(rows(page, wanting=False)) == 2
 
 
+def test_what_was_never_tested_is_counted() -> None:
+    """It isn't overdue before its date, but nobody knows yet whether it works."""
+    buttons = [button("room-1", overdue=False), {**button("room-2", overdue=False), "last_test": None}]
+
+    page = test_report.tests_html([], buttons, "en", None)
+
+    assert "2 in all, 0 overdue, 1 never tested<" in page
+
+
 @pytest.mark.parametrize(
     ("language", "counts"),
     [

@@ -253,3 +253,39 @@ def test_what_only_this_monitor_knows_is_answered_once_it_is_stored(
 ) -> None:
     """The node keeps what was done at its wall."""
     assert must_be_stored(asked, answer) is expected
+
+
+@pytest.mark.parametrize(
+    ("faults", "reason"),
+    [((("F001", "button"),), "input-unreadable"), ((("F001", "door"),), "input-unknown"), ((), "input-unknown")],
+    ids=["its button can't be read", "another input can't be read", "it will be read in a moment"],
+)
+def test_a_reset_of_a_button_that_can_not_be_read_says_so(faults: tuple[tuple[str, str], ...], reason: str) -> None:
+    """Waiting, as for one that will be read in a moment, would never help."""
+    play = called()
+    play.hear(2.0, heartbeat(faults=faults))
+
+    number = play.ask(3.0, Reset(INCIDENT, DESK, "real"))
+    play.hear(3.1, reply(play.commands("reset")[0].id, "input-unknown"))
+
+    assert play.answer(number) == Answer("refused", reason)
+
+
+@pytest.mark.parametrize(
+    ("failed", "answer"),
+    [
+        ((), Answer("done")),
+        (("lamp",), Answer("done", "lamp-failed")),
+        (("buzzer",), Answer("done", "buzzer-failed")),
+        (("buzzer", "lamp"), Answer("refused", "outputs-failed")),
+    ],
+)
+def test_a_node_signals_only_with_what_it_can_switch(failed: tuple[str, ...], answer: Answer) -> None:
+    """Whoever looks for it must not look for a lamp that stays dark."""
+    play = Play()
+    play.hear(1.0, heartbeat(faults=tuple(("F003", each) for each in failed)))
+
+    number = play.ask(2.0, Identify(ROOM, DESK))
+    play.hear(2.1, reply(play.commands("identify")[0].id))
+
+    assert play.answer(number) == answer

@@ -396,13 +396,28 @@ def test_a_start_names_the_buttons_that_were_pressed_a_moment_ago(kind: EventKin
     answer = play.answer(play.ask(at, StartWalkTest(SITE, DESK, 600.0)))
 
     assert answer is not None
+    free = START + timedelta(seconds=401)  # five minutes after the press, and a second for rounding
     named = (
-        "pressed a moment ago or in another walk test, so their next press raises an alarm: room-214/button"
-        if is_named
-        else ""
+        "pressed a moment ago or in another walk test, so their next press raises an alarm: room-214/button; "
+        f"wait until {free:%Y-%m-%dT%H:%M:%SZ}, end this walk test, then start a new one for them"
     )
-    assert answer.reason == named
+    assert answer.reason == (named if is_named else "")
     assert real(play, at) == [("room-214/button",) if is_named else ()]
+
+
+def test_a_button_that_its_node_can_not_read_is_named() -> None:
+    """A press of it would be no test; the list goes on saying so until the node reads it again."""
+    play = Play()
+    play.hear(1.0, heartbeat(buttons=("button", "other"), faults=(("F001", "button"),)))
+
+    answer = play.answer(play.ask(2.0, StartWalkTest(SITE, DESK, 600.0)))
+    shown = play.view(3.0).walk_tests[0].unreadable
+    play.hear(4.0, heartbeat(buttons=("button", "other")))
+
+    assert answer is not None
+    assert answer.reason == "can't be tested now: room-214/button (F001)"
+    assert shown == ("room-214/button",)
+    assert play.view(5.0).walk_tests[0].unreadable == ()
 
 
 def test_how_long_ago_a_press_was_is_what_its_event_says() -> None:
@@ -431,6 +446,8 @@ def test_a_second_start_names_the_buttons_that_the_first_one_has_tested() -> Non
 
     assert answer is not None
     assert answer.reason.startswith("pressed a moment ago")
+    first_ends = START + timedelta(seconds=3_603)
+    assert f"wait until {first_ends:%Y-%m-%dT%H:%M:%SZ}, " in answer.reason
     assert real(play, 500.0) == [(), ("room-214/button",)]
     assert play.view(500.0).walk_tests[1].untested == ("room-214/button",)
 

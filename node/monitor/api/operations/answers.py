@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from node.monitor.api.operations.representations import Done
 from node.monitor.api.problems import ProblemError
-from node.monitor.core.model.requests import Acknowledge, Answer, Request, Reset, TryTarget
+from node.monitor.core.model.requests import Acknowledge, Answer, Identify, Request, Reset, TryTarget
 
 UNHEARD_OF = (
     "the node refuses for a reason that this monitor doesn't know",
@@ -25,6 +25,14 @@ REFUSALS = {
         "repair it (sudo alarm-node check at the node shows it), then reset again",
     ),
     "input-unknown": ("the node doesn't know yet whether the button is pressed", "wait some seconds, then reset again"),
+    "input-unreadable": (
+        "the button can't be read (F001), so the node can't know that it is released",
+        "go there, repair the input, then reset again",
+    ),
+    "outputs-failed": (
+        "lamp and buzzer can't be switched (F003): you would see and hear nothing",
+        "find the node by its place: alarm-monitor status",
+    ),
     "pressed-again": ("somebody has pressed again in the meantime", "list what is open: alarm-monitor status"),
     "not-sounding": ("nothing sounds there", "nothing needs doing"),
     "no-buzzer": ("that node has no buzzer", "look for its lamp"),
@@ -75,6 +83,8 @@ NOTES: dict[tuple[type[Request], str], str] = {
         Acknowledge,
         "only-here",
     ): "this is noted at the monitor only: the node doesn't know this alarm, and its lamp doesn't show it",
+    (Identify, "buzzer-failed"): "the buzzer can't be switched (F003), so look for the lamp",
+    (Identify, "lamp-failed"): "the lamp can't be switched (F003), so listen for the buzzer",
     (
         Reset,
         "only-here",

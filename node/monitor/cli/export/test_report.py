@@ -88,6 +88,7 @@ def tests_html(
     buttons, tests = list(buttons), _oldest_first(tests)
     overdue = [button["overdue"] for button in buttons]
     unheard = sum(button["due"] is None for button in buttons)
+    untested = sum(not button["last_test"] for button in buttons) - unheard
     failed = [test["reaction_s"] is None for test in tests]
     due = [
         (
@@ -116,14 +117,13 @@ def tests_html(
     heads += [words.say("Last test"), words.say("Next test due")]
     headings = words.say("Buttons"), words.say("Tests")
     summaries = (
-        words.say(
-            "{count} in all, {overdue} overdue, {unheard} never heard",
-            count=words.number(len(due)),
-            overdue=sum(overdue),
-            unheard=unheard,
-        )
-        if unheard
-        else words.say("{count} in all, {overdue} overdue", count=words.number(len(due)), overdue=sum(overdue)),
+        ", ".join(
+            (
+                words.say("{count} in all, {overdue} overdue", count=words.number(len(due)), overdue=sum(overdue)),
+                *([words.say("{count} never tested", count=words.number(untested))] if untested else ()),
+                *([words.say("{count} never heard", count=words.number(unheard))] if unheard else ()),
+            )
+        ),
         words.say("{count} in all, {failed} not passed", count=words.number(len(done)), failed=sum(failed)),
     )
     printed = words.say("Printed {time}; times are those of {zone}", time=words.time(datetime.now(UTC)), zone=zone())

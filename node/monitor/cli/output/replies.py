@@ -57,8 +57,14 @@ _BUT = mark("Note: {note}.")
 _NAMES = re.compile(r"(?P<what>[^:]+): (?P<names>.+?)(?: and (?P<count>\d+) more)?")
 """How walk_tests.py names the nodes that a walk test leaves out, and the buttons that it doesn't test."""
 
+_WAIT = re.compile(r"wait until (?P<time>\S+), end this walk test, then start a new one for them")
+
 _NAMED = {
     "left out": (mark("left out: {names}"), mark("left out: {names} and {count} more")),
+    "can't be tested now": (
+        mark("can't be tested now: {names}"),
+        mark("can't be tested now: {names} and {count} more"),
+    ),
     "pressed a moment ago or in another walk test, so their next press raises an alarm": (
         mark("pressed a moment ago or in another walk test, so their next press raises an alarm: {names}"),
         mark(
@@ -137,9 +143,18 @@ def _quoted(name: str, value: object, words: Words) -> object:
 
 
 def _note(note: str, words: Words) -> str:
-    found = [_NAMES.fullmatch(each) for each in note.split("; ")]
-    lists = [each for each in found if each is not None and each["what"] in _NAMED]
-    return "; ".join(_listed(each, words) for each in lists) if lists else words.foreign(note, _SAID["detail"])
+    lists = [told for each in note.split("; ") if (told := _part(each, words))]
+    return "; ".join(lists) if lists else words.foreign(note, _SAID["detail"])
+
+
+def _part(part: str, words: Words) -> str:
+    """A part of a walk test's note, in the language; "" for one that nobody here knows."""
+    wait = _WAIT.fullmatch(part)
+    if wait is not None:
+        time = words.time(datetime.fromisoformat(wait["time"]))
+        return words.say(mark("wait until {time}, end this walk test, then start a new one for them"), time=time)
+    found = _NAMES.fullmatch(part)
+    return _listed(found, words) if found is not None and found["what"] in _NAMED else ""
 
 
 def _listed(found: re.Match[str], words: Words) -> str:

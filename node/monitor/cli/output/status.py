@@ -283,6 +283,7 @@ def show_walk_tests(walks: Iterable[Mapping[str, Any]], words: Words) -> None:
         print_line(f"  {untested + ':':{width}} {', '.join(walk['untested']) or '-'}")
         # A monitor that was started before this command was installed has none of these.
         for names, real_at in (
+            (walk.get("unreadable"), mark("can't be tested now (F001)")),
             (
                 walk.get("real"),
                 mark("pressed a moment ago or in another walk test, so their next press raises an alarm"),

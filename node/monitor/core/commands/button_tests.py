@@ -29,6 +29,7 @@ from msgspec.structs import replace
 
 from node.core.model import EventKind
 from node.core.walk_test import RECENT_S
+from node.errors.faults import INPUT_UNREADABLE
 from node.monitor.core.decisions.ledger import CLOCK_SET, Ledger, Moment, counted_from, lasting, plain
 from node.monitor.core.model.catalogue import REDUCED, TEST_OVERDUE
 from node.monitor.core.model.records import Button, ButtonTest, EventKey, FindingKey, NodeKey, WalkTest
@@ -195,10 +196,24 @@ class ButtonTests:
         """The buttons of a walk test that haven't been tested yet."""
         return sorted(name for name in self.buttons if walk.covers(name[0]) and name not in walk.tested)
 
+    def unreadable(self, walk: Walk) -> list[tuple[NodeKey, str]]:
+        """Its buttons that their nodes can't read now: a press of one is neither a test nor an alarm."""
+        return [
+            (node, name)
+            for node, name in self.untested(walk)
+            if FindingKey(INPUT_UNREADABLE.code, *node, name) in self._ledger.open
+        ]
+
     @staticmethod
     def real(walk: Walk) -> list[tuple[NodeKey, str]]:
         """Its buttons that weren't tested and have no test left: a press of one is a real call."""
         return sorted(walk.spent - walk.tested)
+
+    def free_at(self, now: Moment, walk: Walk) -> float:
+        """When a new walk test would give its spent buttons a test again (monotonic), if this one has ended by then."""
+        others = [each.ends for each in self.walks.values() if each is not walk and each.spent & walk.spent]
+        pressed = [self._pressed.get(name, now.at) + RECENT_S for name in walk.spent]
+        return max([now.at, *others, *pressed])
 
     def not_testing(self, walk: Walk) -> list[NodeKey]:
         """Its nodes at which a press is real, as far as they have said. A node tests for all its walk tests at once."""

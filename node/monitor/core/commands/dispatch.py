@@ -15,12 +15,13 @@ from itertools import count
 from math import inf
 from typing import Any, assert_never
 
+from node.errors.faults import INPUT_UNREADABLE, OUTPUT_FAILED
 from node.monitor.core.commands.walk_tests import WalkTests
 from node.monitor.core.decisions.ledger import Ledger, Moment, Respond, SendCommand, ends_utc
 from node.monitor.core.incidents.known.reported import Reported
 from node.monitor.core.incidents.lifecycle import Incidents
 from node.monitor.core.incidents.resync import Resync
-from node.monitor.core.model.records import IncidentKey, NodeKey, Pause, Status
+from node.monitor.core.model.records import FindingKey, IncidentKey, NodeKey, Pause, Status
 from node.monitor.core.model.requests import (
     Acknowledge,
     Answer,
@@ -46,6 +47,9 @@ PAUSE_S = (60.0, 30 * 86400.0)
 PENDING_LIMIT = 1_000
 AGAIN_S = 10.0
 """How often a node is asked again for what was noted only here."""
+
+_OUTPUTS = ("buzzer", "lamp")
+"""What a node shows where it is with: the subjects of OUTPUT_FAILED."""
 
 _UNKNOWN_THERE = "no-such-incident"
 _NOT_SHOWN = "noted-here-but-not-at-the-wall"
@@ -135,6 +139,8 @@ class Dispatch:
                 self._resync.refused(pending.request.incident)
             return  # the node's list says whether it did it
         match pending.request:
+            case Identify(key) if reply.outcome == "done":
+                self._identified(pending.number, key)
             case _ if reply.outcome == "done":
                 self._answer(pending.number, "done")
             case Acknowledge() if reason == "already-acknowledged":
@@ -144,6 +150,8 @@ class Dispatch:
             case Reset(incident, by, why) if reason == _UNKNOWN_THERE:
                 self._incidents.reset_here(now, incident, by, why)
                 self._answer(pending.number, "done", "only-here")
+            case Reset(incident) if reason == "input-unknown" and self._is_unreadable(incident):
+                self._answer(pending.number, "refused", "input-unreadable")
             case _:
                 self._answer(pending.number, "refused", reason)
 
@@ -210,6 +218,21 @@ class Dispatch:
             return
         self._incidents.acknowledge_here(now, request.incident, request.by)
         self._answer(pending.number, outcome, reason)
+
+    def _is_unreadable(self, incident: IncidentKey) -> bool:
+        """Whether the node reports that it can't read the input of this incident: waiting won't help then."""
+        opened, listed = self._incidents.open.get(incident), self._reported.get(incident)
+        known = opened.record if opened is not None else listed
+        key = FindingKey(INPUT_UNREADABLE.code, *incident.of, "" if known is None else known.input)
+        return key in self._ledger.open
+
+    def _identified(self, number: int | None, node: NodeKey) -> None:
+        """The node signals, as far as its buzzer and its lamp can be switched."""
+        failed = {each for each in _OUTPUTS if FindingKey(OUTPUT_FAILED.code, *node, each) in self._ledger.open}
+        if len(failed) == len(_OUTPUTS):
+            self._answer(number, "refused", "outputs-failed")
+        else:
+            self._answer(number, "done", f"{failed.pop()}-failed" if failed else "")
 
     def _pause(self, now: Moment, number: int, request: PauseNode) -> None:
         tracked = self._fleet.nodes.get(request.node)

@@ -12,9 +12,10 @@
 
 from datetime import timedelta
 from itertools import count
-from math import inf
+from math import ceil, inf
 from typing import Any
 
+from node.errors.faults import INPUT_UNREADABLE
 from node.monitor.core.commands.button_tests import WALK_TEST_S, ButtonTests, Walk
 from node.monitor.core.decisions.ledger import Ledger, Moment, SendCommand
 from node.monitor.core.model.records import NodeKey, WalkTest
@@ -65,7 +66,8 @@ class WalkTests:
         started = self._button_tests.start(now, walk)
         for tracked in reached:
             self._tell(now, started, tracked)
-        note = "; ".join(filter(None, (_left_out(chosen), _spent(started))))
+        unreadable = _unreadable(self._button_tests, started)
+        note = "; ".join(filter(None, (_left_out(chosen), unreadable, _spent(now, self._button_tests, started))))
         return Answer("done", note, walk.id, until=walk.until_utc)
 
     def end(self, now: Moment, request: EndWalkTest) -> Answer:
@@ -127,12 +129,22 @@ def _left_out(chosen: list[Tracked]) -> str:
     return _named("left out", [f"{each.key.node} ({each.status.value})" for each in chosen if not each.is_reached])
 
 
-def _spent(walk: Walk) -> str:
-    """The buttons whose presses are real during the walk test: testing one would call people."""
-    return _named(
+def _unreadable(button_tests: ButtonTests, walk: Walk) -> str:
+    """The buttons that their nodes can't read: a press of one shows nothing."""
+    names = [f"{node.node}/{name} ({INPUT_UNREADABLE.code})" for node, name in button_tests.unreadable(walk)]
+    return _named("can't be tested now", names)
+
+
+def _spent(now: Moment, button_tests: ButtonTests, walk: Walk) -> str:
+    """The buttons whose presses are real during the walk test, and until when: testing one would call people."""
+    if not walk.spent:
+        return ""
+    named = _named(
         "pressed a moment ago or in another walk test, so their next press raises an alarm",
         [f"{node.node}/{name}" for node, name in sorted(walk.spent)],
     )
+    free = now.utc + timedelta(seconds=ceil(button_tests.free_at(now, walk) - now.at) + 1)
+    return f"{named}; wait until {free:%Y-%m-%dT%H:%M:%SZ}, end this walk test, then start a new one for them"
 
 
 def _still_tested(button_tests: ButtonTests, ended: Walk) -> str:

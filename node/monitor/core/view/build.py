@@ -169,4 +169,5 @@ def _walk_test(hub: Hub, walk: Walk, now: Moment) -> WalkTestView:
         untested=tuple(f"{node.node}/{name}" for node, name in hub.button_tests.untested(walk)),
         real=tuple(f"{node.node}/{name}" for node, name in hub.button_tests.real(walk)),
         not_testing=tuple(node.node for node in hub.button_tests.not_testing(walk)),
+        unreadable=tuple(f"{node.node}/{name}" for node, name in hub.button_tests.unreadable(walk)),
     )

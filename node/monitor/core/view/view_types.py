@@ -137,6 +137,7 @@ class WalkTestView(Struct, frozen=True, kw_only=True):
     """A walk test that is running: which buttons were tested, which weren't yet, and how long it lasts.
 
     ``real``: its buttons without a test in it, because they were pressed a moment ago or in another walk test.
+    ``unreadable``: its buttons that their nodes can't read (F001), so that they can't be tested now.
     ``not_testing``: its nodes that haven't said yet that they test, or have ended it: a press there is real.
     """
 
@@ -149,6 +150,7 @@ class WalkTestView(Struct, frozen=True, kw_only=True):
     untested: tuple[str, ...]
     real: tuple[str, ...]
     not_testing: tuple[str, ...]
+    unreadable: tuple[str, ...] = ()
 
 
 class OwnView(Struct, frozen=True, kw_only=True):
