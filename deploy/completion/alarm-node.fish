@@ -124,6 +124,7 @@ complete -c alarm-node -n '_shtab_alarm_node_using; and test $_shtab_alarm_node_
 complete -c alarm-node -n '_shtab_alarm_node_using check' -s h -l help -d 'show this help message and exit'
 complete -c alarm-node -n '_shtab_alarm_node_using check' -l verbose -d 'log more details'
 complete -c alarm-node -n '_shtab_alarm_node_using check' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'default: /etc/alarm-node/node.toml'
+complete -c alarm-node -n '_shtab_alarm_node_using check' -l file-only -d 'only say what is wrong with FILE, as `systemctl reload` does first'
 complete -c alarm-node -n '_shtab_alarm_node_using; and test $_shtab_alarm_node_npos -eq 0' -a log -d 'show the recorded events, newest last'
 complete -c alarm-node -n '_shtab_alarm_node_using log' -s h -l help -d 'show this help message and exit'
 complete -c alarm-node -n '_shtab_alarm_node_using log' -l verbose -d 'log more details'

@@ -64,12 +64,14 @@ def parser() -> argparse.ArgumentParser:
     with_config(
         add("outputs-off", _outputs_off, "switch buzzer and lamp off after the node has ended; systemd does this")
     )
-    with_config(
-        add(
-            "check",
-            _check,
-            "find open alarms and what doesn't work; one line each, with what to do; ends with 1 if there is any",
-        )
+    check = add(
+        "check",
+        _check,
+        "find open alarms and what doesn't work; one line each, with what to do; ends with 1 if there is any",
+    )
+    with_config(check)
+    check.add_argument(
+        "--file-only", action="store_true", help="only say what is wrong with FILE, as `systemctl reload` does first"
     )
     log = add("log", _log, "show the recorded events, newest last")
     with_config(log)
@@ -162,6 +164,10 @@ def _outputs_off(parsed: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> int:
+    if parsed.file_only:
+        config.load(parsed.config, os.environ)
+        print(f"{parsed.config} is complete and consistent")
+        return 0
     from node.cli.check.node_check import Installed, examine  # noqa: PLC0415
 
     logging.getLogger("node").setLevel(logging.ERROR)

@@ -82,6 +82,12 @@ printf '[[broker]]\\nhost = "127.0.0.1"\\nport = 1885\\n' >>/etc/alarm-node/node
 before=$(show MainPID)
 systemctl reload alarm-node && until_is StatusText '*of 3 brokers*'
 show StatusText >/told/reloaded
+cp /etc/alarm-node/node.toml /tmp/good.toml
+sed -i 's/pin = 17/pin = 99/' /etc/alarm-node/node.toml
+systemctl reload alarm-node >/told/refused-reload 2>&1
+echo $? $(show ActiveState) $(show StatusText) >>/told/refused-reload
+cp /tmp/good.toml /etc/alarm-node/node.toml
+systemctl reload alarm-node && touch /told/reloaded-again
 test $before = $(show MainPID) && touch /told/same-process
 cat /proc/$(show MainPID)/status >/told/process
 kill -STOP $(show MainPID)
@@ -204,6 +210,16 @@ def test_a_reload_takes_a_broker_and_keeps_the_alarm(told: Path) -> None:
     assert text(told, "reloaded").startswith("ALARM button: ")
     assert "of 3 brokers connected" in text(told, "reloaded")
     assert (told / "same-process").exists()
+
+
+def test_a_reload_of_a_file_with_a_mistake_fails_and_changes_nothing(told: Path) -> None:
+    """`systemctl reload` says so, the journal says what is wrong, the service goes on, and the next reload works."""
+    code, state, status = text(told, "refused-reload").splitlines()[-1].split(" ", 2)
+
+    assert (code, state) == ("1", "active")
+    assert status.startswith("ALARM button: ")
+    assert any("[[button]] 1 pin = 99" in str(line["MESSAGE"]) for line in journal(told))
+    assert (told / "reloaded-again").exists()
 
 
 def test_a_frozen_node_is_restarted_by_its_watchdog(told: Path) -> None:

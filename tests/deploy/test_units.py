@@ -18,6 +18,7 @@ UNIT = SYSTEMD / "alarm-node.service"
 MONITOR = SYSTEMD / "alarm-monitor.service"
 UNITS = [UNIT, MONITOR]
 EXPOSURE_MAX = 1.0
+CHECK_FIRST = "/usr/lib/alarm-node/bin/alarm-node check --file-only"
 PROGRAMS = re.compile(r"/usr/lib/alarm-(node|monitor)/bin/alarm-\1")
 
 
@@ -58,7 +59,7 @@ def test_a_reload_is_a_hangup_where_there_is_one() -> None:
     """The node reads node.toml again. The monitor has no reload, and `systemctl reload` says so."""
     node, monitor = settings(UNIT), settings(MONITOR)
 
-    assert node["ExecReload"] == ["""/bin/sh -c 'kill -HUP "$$MAINPID"'"""]
+    assert node["ExecReload"] == [CHECK_FIRST, """/bin/sh -c 'kill -HUP "$$MAINPID"'"""]
     assert not monitor.keys() & {"ExecReload", "ReloadSignal", "SendSIGHUP", "KillSignal"}
     assert (node["Type"], monitor["Type"]) == (["notify"], ["notify"])
 
@@ -70,7 +71,7 @@ def test_a_systemd_that_can_waits_for_the_end_of_a_reload() -> None:
 
     assert settings(SYSTEMD / "alarm-node.service.d/20-notify-reload.conf") == {
         "Type": ["notify-reload"],
-        "ExecReload": [""],
+        "ExecReload": ["", CHECK_FIRST],
     }
     assert has_it == ["trixie"]
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from gpiozero import DigitalInputDevice, DigitalOutputDevice
 
+from node.cli import main
 from node.cli.check import broker_check, pin_check
 from node.cli.check.node_check import examine
 from node.config import Config, last_good, load
@@ -128,6 +129,22 @@ def test_a_missing_config_is_a_finding(tmp_path: Path) -> None:
     assert findings(config) == [
         CheckResult(False, f"{config} isn't there", f"write it: alarm-node init --config {config}")
     ]
+
+
+def test_the_file_alone_can_be_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a reload does first: what is wrong is told, its last good copy is no excuse, and nothing else is touched."""
+    config = write_config(tmp_path, free_port())
+
+    good = main.main(["check", "--file-only", "--config", str(config)])
+    (tmp_path / "state").mkdir()
+    last_good.keep(load(config), tmp_path / "state")
+    config.write_text(config.read_text(encoding="utf-8").replace("pin = 17", "pin = 99"), encoding="utf-8")
+    bad = main.main(["check", "--file-only", "--config", str(config)])
+
+    told = capsys.readouterr()
+    assert (good, bad) == (0, 1)
+    assert told.out == f"{config} is complete and consistent\n"
+    assert "[[button]] 1 pin = 99: must be a BCM number" in told.err
 
 
 def test_a_config_that_was_lost_is_copied_back(tmp_path: Path) -> None:
