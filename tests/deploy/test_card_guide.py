@@ -60,12 +60,12 @@ show StatusText >/told/began
 {}
 ) >/told/done 2>&1
 echo $? >/told/code
-until_is '?*'
+until_is '*1 of 1 brokers*'
 echo 'button tap 300' >/run/wall
 until_is 'ALARM*'
 systemctl restart alarm-node
+until_is 'ALARM*'
 show StatusText >/told/restarted
-sleep 2
 sudo alarm-node check >/told/check 2>&1
 alarm-node log --json >/told/log
 """
