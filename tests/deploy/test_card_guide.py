@@ -178,3 +178,15 @@ def test_no_line_of_the_unit_can_keep_the_node_from_starting() -> None:
     assert {line[:11] for line in lines if line.startswith("ExecStart")} == {"ExecStart=-"}
     assert "TimeoutStartSec=60" in lines
     assert "WantedBy=alarm-node.service" in lines
+
+
+def test_systemd_finds_no_mistake_in_the_unit() -> None:
+    """Every setting is one that it knows."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is missing; next: apt-get install systemd")
+
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", UNIT], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
