@@ -1,9 +1,9 @@
 """Commands from the network, by PROTOCOL.md 9's rules: which are refused, and what the others do.
 
 A refused command changes nothing. It is answered with its reason, recorded and counted. A command with a repeated id
-gets the first outcome again and does nothing. At most 10 refusals and repetitions a second are answered. No command
-can hide an alarm that is raised after it: an acknowledgement or a reset may say how many presses its author saw, and a
-reset never ends an incident whose input is still pressed.
+gets the first outcome again and does nothing; one that asks for something else is refused. At most 10 refusals and
+repetitions a second are answered. No command can hide an alarm that is raised after it: an acknowledgement or a reset
+may say how many presses its author saw, and a reset never ends an incident whose input is still pressed.
 """
 
 from collections.abc import Callable
@@ -19,21 +19,36 @@ from node.core.turn import Turn
 
 TTL_LIMIT_S = 60.0
 OUTCOMES_KEPT = 1_000
+_ID_USED = "id-used"
 
 
 def decide(turn: Turn, command: CommandHeard) -> None:
     """Do what a command asks for, or refuse it; answer in both cases, as far as the limits allow."""
     known = turn.state.outcomes.get(command.id)
-    if known is not None:
-        if turn.may_answer():
-            _reply(turn, command, known.reply)
-        return
-    reason = _inadmissible(turn, command) or ACTIONS[command.action].do(turn, command)
-    if reason is None:
-        _answer(turn, command, Reply(command.id, "done"))
-    elif turn.may_record_refusal():
-        turn.log(EventKind.COMMAND_REFUSED, command=command.action, subject=command.id, by=command.by, reason=reason)
-        _answer(turn, command, Reply(command.id, "refused", reason))
+    if known is None:
+        reason = _inadmissible(turn, command) or ACTIONS[command.action].do(turn, command)
+        if reason is None:
+            _answer(turn, command, Reply(command.id, "done"))
+        elif _may_refuse(turn, command, reason):
+            _answer(turn, command, Reply(command.id, "refused", reason))
+    elif known.asked != _asked(command):
+        if _may_refuse(turn, command, _ID_USED):
+            _reply(turn, command, Reply(command.id, "refused", _ID_USED))
+    elif turn.may_answer():
+        _reply(turn, command, known.reply)
+
+
+def _asked(command: CommandHeard) -> tuple[str, str, str]:
+    """What a repetition has in common with the first command of its id; a walk test's repetition has less time left."""
+    return command.action, command.arguments.get("incident", ""), command.arguments.get("input", "")
+
+
+def _may_refuse(turn: Turn, command: CommandHeard, reason: str) -> bool:
+    """Count the refusal; record it and return True, unless there were too many in this second."""
+    if not turn.may_record_refusal():
+        return False
+    turn.log(EventKind.COMMAND_REFUSED, command=command.action, subject=command.id, by=command.by, reason=reason)
+    return True
 
 
 def _answer(turn: Turn, command: CommandHeard, reply: Reply) -> None:
@@ -43,7 +58,7 @@ def _answer(turn: Turn, command: CommandHeard, reply: Reply) -> None:
             for command_id, outcome in list(turn.state.outcomes.items())[-OUTCOMES_KEPT + 1 :]
             if outcome.at > turn.now - 2 * TTL_LIMIT_S
         }
-        outcomes[command.id] = Outcome(turn.now, reply)
+        outcomes[command.id] = Outcome(turn.now, reply, _asked(command))
         turn.change(outcomes=outcomes)
     _reply(turn, command, reply)
 

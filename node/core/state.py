@@ -17,10 +17,14 @@ from node.core.supervision import FaultId, Supervision
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of a command, kept so that a repeated id gets the same answer."""
+    """The outcome of a command, kept so that a repeated id gets the same answer.
+
+    ``asked``: what the command was about. The time that is left may differ in a repetition.
+    """
 
     at: float
     reply: Reply
+    asked: tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)

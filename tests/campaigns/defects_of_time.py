@@ -40,7 +40,7 @@ def kept_outcomes() -> None:
     """The outcome of each command is kept for ever."""
 
     def settle(turn: Turn, command: CommandHeard, reply: Reply) -> None:
-        turn.change(outcomes={**turn.state.outcomes, command.id: Outcome(turn.now, reply)})
+        turn.change(outcomes={**turn.state.outcomes, command.id: Outcome(turn.now, reply, (command.action, "", ""))})
         getattr(commands, "_reply")(turn, command, reply)  # noqa: B009 - private
 
     _put(commands, "_answer", settle)

@@ -99,19 +99,13 @@ def test_no_command_is_done_while_the_node_stops(stage: Stage) -> None:
     assert play.replies() == [refusal("stopping")]
 
 
-@pytest.mark.parametrize("repeat", ["the same", "another target", "malformed"])
-def test_a_repeated_id_gets_the_first_outcome_and_does_nothing(stage: Stage, repeat: str) -> None:
+def test_a_repeated_id_gets_the_first_outcome_and_does_nothing(stage: Stage) -> None:
     """A sender that heard no answer may ask again without harm."""
     play = stage()
     play.tap().command("silence", id="again", incident=play.incident).tap().skip()
     before = play.state
-    how: dict[str, Callable[[], Playbook]] = {
-        "the same": lambda: play.command("silence", id="again", incident=play.incident),
-        "another target": lambda: play.command("silence", id="again", incident=NO_SUCH),
-        "malformed": lambda: play.command("", id="again", malformed="malformed"),
-    }
 
-    how[repeat]()
+    play.command("silence", id="again", incident=play.incident)
 
     assert play.state == replace(before, recent_answers=play.state.recent_answers)
     assert play.replies() == [Reply("again", "done")]
@@ -150,6 +144,47 @@ def test_at_most_ten_repetitions_a_second_are_answered(stage: Stage) -> None:
 
     assert play.replies() == [Reply("once", "done")] * ANSWERS_PER_S
     assert play.state.supervision.refused == 0
+
+
+@pytest.mark.parametrize("second", ["another action", "another target", "malformed"])
+def test_an_id_that_was_used_for_something_else_is_refused(stage: Stage, second: str) -> None:
+    """Nothing is done, and nobody takes the first command's "done" for an answer to this one."""
+    play = stage()
+    play.tap().command("silence", id="once", incident=play.incident).tap().skip()
+    before = play.state
+    how: dict[str, Callable[[], Playbook]] = {
+        "another action": lambda: play.command("reset", id="once", incident=play.incident),
+        "another target": lambda: play.command("silence", id="once", incident=NO_SUCH),
+        "malformed": lambda: play.command("", id="once", malformed="malformed"),
+    }
+
+    how[second]()
+
+    assert apart(play.state) == apart(before)
+    assert play.state.outcomes == before.outcomes
+    assert play.state.supervision.refused == before.supervision.refused + 1
+    assert play.replies() == [Reply("once", "refused", "id-used")]
+
+
+def test_a_repetition_may_have_less_time_left(stage: Stage) -> None:
+    """As a monitor repeats a walk test."""
+    play = stage()
+    play.command("walk-test", id="once", for_s=60.0).skip()
+
+    play.command("walk-test", id="once", for_s=30.0)
+
+    assert play.replies() == [Reply("once", "done")]
+
+
+def test_a_flood_of_used_ids_is_not_answered_without_end(stage: Stage) -> None:
+    """As any refusal."""
+    play = stage()
+    play.command("probe", id="once").skip()
+
+    for _ in range(2 * ANSWERS_PER_S):
+        play.command("identify", id="once")
+
+    assert play.replies() == [Reply("once", "refused", "id-used")] * ANSWERS_PER_S
 
 
 def test_after_a_second_refusals_are_answered_again(stage: Stage) -> None:

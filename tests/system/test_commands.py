@@ -97,15 +97,19 @@ def test_what_is_no_command_changes_nothing_and_is_answered_without_an_id(
 
 
 def test_a_repeated_id_gets_the_first_answer_and_does_nothing(desk: Desk, node: SimulatedNode) -> None:
-    """A reset that is sent twice doesn't end the incident that came in between, whatever its second copy says."""
+    """A reset that is sent twice doesn't end the incident that came in between; one that names it needs its own id."""
     command = desk.command("reset", incident=_incident(desk, node))
     desk.give(command)
     first = desk.expect("reply", id=command["id"])
     alarm_again = _incident(desk, node)
 
+    desk.give(command)
+    again = desk.expect("reply", id=command["id"])
     desk.give({**command, "incident": alarm_again})
+    other = desk.expect("reply", id=command["id"])
 
-    assert desk.expect("reply", id=command["id"])["outcome"] == first["outcome"] == "done"
+    assert again["outcome"] == first["outcome"] == "done"
+    assert (other["outcome"], other["reason"]) == ("refused", "id-used")
     assert desk.order("acknowledge", incident=alarm_again)["outcome"] == "done"
 
 
