@@ -9,7 +9,7 @@ CHIP = "gpiochip0"
 SOMEBODY = "somebody else"
 """What another program calls itself at the kernel."""
 
-LINES_AT_MOST = {"gpiod": 60, "lgpio": 3_000}
+LINES_AT_MOST = {"gpiod": 60, "lgpio": 8_000}
 """Of the journal, when a chip goes and comes back. lgpio writes 5,000 a second until the next reading silences it."""
 
 AWAY_S = 20.0
