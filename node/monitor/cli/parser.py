@@ -58,7 +58,7 @@ def parser(say: Callable[[str], str] = str) -> argparse.ArgumentParser:
         text_of_id = "SITE/NODE/INCIDENT, or the room; not needed if only one alarm is open"
         add(name, text).add_argument("incident", nargs="?", help=text_of_id, metavar="INCIDENT")
     reset = add("reset", "end an alarm and give the reason")
-    reset.add_argument("incident", help="SITE/NODE/INCIDENT, or the room", metavar="INCIDENT")
+    reset.add_argument("incident", nargs="?", help="SITE/NODE/INCIDENT, or the room", metavar="INCIDENT")
     text = "real: emergency; drill: exercise; mistaken: pressed by mistake; technical: technical cause"
     reset.add_argument("--reason", required=True, choices=("real", "drill", "mistaken", "technical"), help=text)
     identify = add("identify", "let a node sound or blink, to find it")

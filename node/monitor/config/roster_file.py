@@ -11,7 +11,7 @@ from msgspec import Meta, Struct, field
 
 from node.config.declarations import Table, be, toml
 from node.config.files import FileError, content
-from node.config.reader import FileFormat, Section, Sections, repeated
+from node.config.reader import FileFormat, Section, Sections, refusal, repeated
 from node.config.values import ID, LOCATION, Id, Location
 from node.core.settings import AlarmClass
 from node.errors import ConfigError
@@ -41,10 +41,19 @@ class _Node(Struct, frozen=True, kw_only=True):
 ROSTER_TABLES = (Table("node", _Node, most=20_000),)
 
 
+_AS_WRITTEN = tuple(replace(table, required=False) for table in ROSTER_TABLES)
+"""A building may have no node yet, or none any more."""
+
+
 def load(path: Path, sites: tuple[str, ...], monitor: str) -> tuple[Place, ...]:
-    """The nodes of a monitor of this name and these sites. Raises ConfigError with all problems."""
+    """The nodes of a monitor of this name and these sites. Raises ConfigError with all problems.
+
+    A list without a node is taken; a file without any text isn't: that is what a power cut leaves of one.
+    """
     rules = (partial(_has_site, sites), partial(_is_not, monitor), _are_different)
-    sections = FileFormat("alarm-monitor", ROSTER_TABLES, rules).load(path)
+    sections = FileFormat("alarm-monitor", _AS_WRITTEN, rules).load(path)
+    if not sections["node"] and not content(path.absolute()).strip():
+        raise refusal(path, "[[node]] is missing: the file is empty", program="alarm-monitor")
     return tuple(_place(section, sites) for section in sections["node"])
 
 

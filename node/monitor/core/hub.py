@@ -244,7 +244,7 @@ class Hub:
         self._kept.discard(node)
         if tracked is not None:
             if tracked.place is not None:
-                return Answer("refused", "in-the-roster")
+                return Answer("refused", "in-the-last-roster" if self.settings.roster_problems else "in-the-roster")
             if self.fleet.speaks(now, tracked):
                 return Answer("refused", "still-speaks")
             if self.incidents.of(node):

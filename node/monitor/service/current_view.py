@@ -3,16 +3,21 @@
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 
 from node import __version__
 from node.monitor.core.decisions.ledger import Moment
 from node.monitor.core.hub import Hub
-from node.monitor.core.model.catalogue import API_AWAY
+from node.monitor.core.model.catalogue import API_AWAY, BROKER_AWAY
+from node.monitor.core.nodes.node import HEARD
 from node.monitor.core.view.build import view
-from node.monitor.core.view.view_types import View
+from node.monitor.core.view.view_types import NodeView, View
 
 VIEW_S = 0.5
+
+STOPPED = "stopped: nobody is notified"
+"""The last line for ``systemctl status``: it stays there after the end."""
 
 
 class CurrentView:
@@ -47,13 +52,20 @@ class CurrentView:
 
 
 def status_line(made: View) -> str:
-    """One line for ``systemctl status``: alarms first, then what needs somebody, then the number of nodes."""
-    counts: Mapping[str, int] = {
-        status: sum(node.status == status for node in made.nodes) for status in ("up", "late", "down", "paused", "new")
-    }
-    told = [f"{number} {status}" for status, number in counts.items() if number]
+    """One line for ``systemctl status``: alarms first, then what needs somebody, then the number of nodes.
+
+    A node that no connected broker brings isn't called up: how it is isn't known now.
+    """
+    counts = Counter("not known" if _is_unknown(node, made) else node.status.value for node in made.nodes)
+    told = [f"{counts[word]} {word}" for word in ("up", "late", "down", "paused", "new", "not known") if counts[word]]
     alarms = [f"ALARM {each.site}/{each.node} {each.input}" for each in made.incidents[:3]]
-    findings = [f"{len(made.findings)} findings"] if made.findings else []
-    blind = ["no broker is reached"] if made.blind else []
+    count = len(made.findings)
+    findings = [f"{count} finding{'' if count == 1 else 's'}"] if count else []
+    failed = any(each.problem for each in made.brokers) or any(each.code == BROKER_AWAY.code for each in made.findings)
+    blind = ["no broker is reached" if failed else "connecting to the brokers"] if made.blind else []
     unasked = ["the API can't be reached"] if any(each.code == API_AWAY.code for each in made.findings) else []
     return ", ".join([*alarms, *blind, *unasked, *told, *findings]) or "no node heard yet"
+
+
+def _is_unknown(node: NodeView, made: View) -> bool:
+    return node.reason == "broker-away" or (made.blind and node.status in HEARD)

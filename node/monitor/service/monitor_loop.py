@@ -40,7 +40,7 @@ from node.monitor.history.writer import Writer
 from node.monitor.notify.fallback import FallbackOutbox
 from node.monitor.notify.outbox_timeout import TimedOutbox
 from node.monitor.notify.teller import Accepted, Outcome, Pace, TargetFailed, TargetWorks, Teller, targets_of
-from node.monitor.service.current_view import CurrentView, status_line
+from node.monitor.service.current_view import STOPPED, CurrentView, status_line
 from node.monitor.service.finding_log import log_findings
 from node.monitor.service.inbox import Inbox, Said
 from node.monitor.service.links.all_links import AllLinks
@@ -323,6 +323,8 @@ class Service:
         self._files.close(END_S)
         self._teller.close(END_S)
         self._requests.cancel()
+        if self._stopping:  # after a failure the error is what stays there
+            self._notifier.status(STOPPED)
 
 
 def _now() -> Moment:

@@ -249,14 +249,17 @@ def test_several_alarms_are_listed_with_what_to_type(site: Site, token: Path, co
 
 
 def test_an_alarm_is_ended_by_its_room(site: Site, token: Path) -> None:
-    """Whoever ends one says which: it may be another's by then."""
+    """Whoever ends one says which: it may be another's by then. Without a name the open ones are listed."""
     told = ask(site, token, "reset", "desk-1", "--reason", "drill")
     unnamed = ask(site, token, "reset", "--reason", "drill")
 
     assert told.returncode == 0
     [asked] = site.behind.asked
     assert isinstance(asked, Reset)
-    assert unnamed.returncode == 2
+    assert unnamed.returncode == 1
+    *lines, last = unnamed.stderr.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [f"alarm-monitor reset {asked.incident}"]
+    assert last == "E052 name the alarm that is over. Next: type one of the lines above."
 
 
 def test_a_node_is_called_by_its_room(site: Site, token: Path) -> None:

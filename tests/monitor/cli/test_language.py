@@ -260,7 +260,7 @@ def test_german_has_one_word_for_one_thing(spared: str, word: str) -> None:
     ("arguments", "line"),
     [
         (("bogus",), "alarm-monitor: Fehler: COMMAND: 'bogus' geht nicht (zur Wahl stehen "),
-        (("reset",), "alarm-monitor reset: Fehler: es fehlt: INCIDENT, --reason"),
+        (("reset",), "alarm-monitor reset: Fehler: es fehlt: --reason"),
         (("status", "--bogus"), "alarm-monitor: Fehler: unbekannte Angaben: --bogus"),
         (
             ("pause", "x", "--for", "10s", "--reason", "x"),

@@ -12,7 +12,7 @@ from node.monitor.cli.api_client.http_client import AskError
 from node.monitor.cli.api_client.monitor_client import explained
 from node.monitor.cli.export.history_export import line_of
 from node.monitor.cli.output.replies import DONE, done, refused, words_of
-from node.monitor.cli.output.status import show_walk_tests
+from node.monitor.cli.output.walk_tests import show_walk_tests
 from node.monitor.core.model.catalogue import UNREACHED
 from node.monitor.core.model.records import IncidentKey, NodeKey
 from node.monitor.core.model.requests import Acknowledge, Answer, StartWalkTest

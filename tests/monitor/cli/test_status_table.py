@@ -19,10 +19,11 @@ from node.monitor.cli.output.replies import words_of
 from node.monitor.core.model.monitor_settings import Language
 from node.monitor.core.model.next_steps import next_step
 from node.monitor.core.model.records import FindingKey, Role, Status
-from node.monitor.core.view.view_types import View
+from node.monitor.core.view.view_types import BrokerView, View
 from tests.support.building import NOW, building, finding, incident, node
 
 WIDTH = 80
+AWAY = BrokerView(name="broker:8883", connected=False, since=NOW, problem="refused")
 
 
 def told(view: View, age_s: float = 0.5) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def told(view: View, age_s: float = 0.5) -> dict[str, Any]:
 def lines(answer: Mapping[str, Any], language: Language = "en", width: int = WIDTH) -> list[str]:
     """What is printed, without colours."""
     printed = StringIO()
-    Console(file=printed, width=width).print(status.status(answer, language))
+    Console(file=printed, width=width).print(status.status(answer, language), crop=False)
     return printed.getvalue().splitlines()
 
 
@@ -65,7 +66,7 @@ def test_a_building_in_which_nothing_is_wrong_says_so() -> None:
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (told(quiet(blind=True)), "No broker can be reached"),
+        (told(quiet(blind=True, brokers=(AWAY,))), "No broker can be reached"),
         (told(quiet(), age_s=12.0), "The monitor doesn't respond: this is the state of 12 s ago."),
         (told(quiet(nodes=(node("desk-1", reason="broker-away"),))), ""),
         (told(quiet(nodes=(node("desk-1", Status.NEW, reason="broker-away", heard_s=None),))), ""),
@@ -140,20 +141,53 @@ def test_who_is_down_or_paused_stays_so_while_nothing_is_heard() -> None:
 @pytest.mark.parametrize(
     ("phase", "next_step"),
     [
-        ("open", "If you go there, acknowledge: alarm-monitor acknowledge mitte/desk-1/0badcafe-7"),
-        ("held", "If you go there, acknowledge: alarm-monitor acknowledge mitte/desk-1/0badcafe-7"),
-        ("acknowledged", "To end it: alarm-monitor reset mitte/desk-1/0badcafe-7 --reason …"),
+        ("open", "If you go there, acknowledge:\n  alarm-monitor acknowledge mitte/desk-1/0badcafe-7"),
+        ("held", "If you go there, acknowledge:\n  alarm-monitor acknowledge mitte/desk-1/0badcafe-7"),
+        ("acknowledged", "To end it:\n  alarm-monitor reset mitte/desk-1/0badcafe-7 --reason …"),
     ],
 )
 def test_an_alarm_comes_first_with_the_command_that_is_next(phase: str, next_step: str) -> None:
     """To be copied as it stands; that somebody pressed again is seen, too."""
     answer = told(building(incidents=(incident("desk-1", phase=phase, presses=2),)))
 
-    first, second = (line.strip() for line in lines(answer)[:2])
+    first, *following = (line.rstrip() for line in lines(answer)[:3])
 
     assert first.startswith("ALARM  Room desk-1  button  threat")
     assert first.endswith("Pressed 2 times")
-    assert second == next_step
+    assert "\n".join(following) == next_step
+
+
+def test_a_command_is_never_cut_in_two() -> None:
+    """On a narrow terminal, too: copied, it would be two commands. A screen that is watched shows all of it."""
+    answer = told(building(incidents=(incident("desk-1", phase="told"),)))
+
+    printed = lines(answer, width=40)
+    watched = StringIO()
+    Console(file=watched, width=40).print(status.status(answer, "en", watch=True))
+
+    assert "  alarm-monitor acknowledge mitte/desk-1/0badcafe-7" in [line.rstrip() for line in printed]
+    assert "alarm-monitor acknowledge mitte/desk-1/0badcafe-7" in " ".join(watched.getvalue().split())
+
+
+@pytest.mark.parametrize(
+    ("problem", "findings", "line"),
+    [
+        ("", (), "Connecting to the brokers: the present state of the nodes isn't known yet."),
+        ("refused", (), "No broker can be reached: the present state of the nodes isn't known."),
+        ("", ("M008",), "No broker can be reached: the present state of the nodes isn't known."),
+    ],
+    ids=["at the start", "an attempt has failed", "for some seconds"],
+)
+def test_a_monitor_that_has_just_started_is_connecting(problem: str, findings: tuple[str, ...], line: str) -> None:
+    """Nothing is wrong yet; and nothing is known yet."""
+    broker = BrokerView(name="broker:8883", connected=False, since=NOW, problem=problem)
+    found = tuple(finding(code, Severity.CRITICAL) for code in findings)
+    answer = told(quiet(blind=True, brokers=(broker,), findings=found))
+
+    printed = [each.strip() for each in lines(answer)]
+
+    assert line in printed
+    assert rows(answer)["mitte/desk-1"][2] == "not known now"
 
 
 def test_an_alarm_of_which_nobody_was_told_stands_out() -> None:
@@ -308,7 +342,7 @@ def test_no_word_is_broken_however_narrow_the_terminal(width: int, tables: int, 
 
     narrow, wide = (lines(answer, language, columns) for columns in (width, 300))
 
-    assert max(map(len, narrow)) <= width
+    assert max(len(line) for line in narrow if not line.startswith("  alarm-monitor ")) <= width
     assert words_in(narrow) <= words_in(wide)
     assert sum(line.startswith("┏") for line in narrow) == tables
 

@@ -136,6 +136,13 @@ def test_what_is_still_needed_is_not_forgotten(play: Play, case: str, reason: st
     assert play.all.forgotten == []
 
 
+def test_a_node_of_the_last_roster_that_could_be_used_says_so() -> None:
+    """To remove it from a file that can't be used would change nothing."""
+    play = Play(roster=(Place(ROOM),), roster_problems=("nodes.toml: [[node]] is missing",))
+
+    assert forget(play, 1.0, ROOM) == Answer("refused", "in-the-last-roster")
+
+
 def test_a_paused_node_that_is_silent_can_be_forgotten_with_its_pause(play: Play) -> None:
     """A pause is how such work often begins."""
     play.hear(0.0, heartbeat(OLD), OLD)

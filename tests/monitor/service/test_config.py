@@ -55,6 +55,13 @@ def test_the_roster_says_where_nodes_are(tmp_path: Path) -> None:
     assert (place.key, place.floor, place.location) == (NodeKey("mitte", "room-214"), "2", "2. OG")
 
 
+def test_a_roster_may_list_no_node_any_more(tmp_path: Path) -> None:
+    """The last one was taken down. What a power cut leaves of a file has no text at all."""
+    settings = load(tmp_path, MINIMAL, "# Every node of the building.\n")
+
+    assert (settings.roster, settings.roster_problems) == ((), ())
+
+
 def test_the_roster_may_say_with_which_classes_a_node_calls(tmp_path: Path) -> None:
     """Until it was heard nobody else knows."""
     settings = load(tmp_path, MINIMAL, '[[node]]\nid = "room-214"\nclasses = ["threat", "amok"]\n')
@@ -141,6 +148,8 @@ def test_the_older_name_of_level_is_still_read(tmp_path: Path) -> None:
         ('[[node]]\nid = "A"\n', '[[node]] 1 id = "A": must be 1 to 63'),
         ('[[node]]\nid = "a"\nroom = "1"\n', "room is unknown"),
         ("[[node]]\n", "[[node]] 1 id is missing"),
+        ("", "[[node]] is missing: the file is empty"),
+        (" \n", "[[node]] is missing: the file is empty"),
     ],
 )
 def test_a_wrong_roster_is_told_as_well(tmp_path: Path, roster: str, expected: str) -> None:

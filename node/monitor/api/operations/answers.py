@@ -44,6 +44,10 @@ REFUSALS = {
         "this node is still listed in nodes.toml",
         "remove it there, then: sudo systemctl restart alarm-monitor; then repeat this command",
     ),
+    "in-the-last-roster": (
+        "nodes.toml can't be used (M032): the monitor still uses its last copy, which lists this node",
+        "correct the lines that sudo alarm-monitor check lists, then: sudo systemctl restart alarm-monitor",
+    ),
     "still-speaks": (
         "this node still sends messages",
         "switch it off or rename it, wait 20 s, then repeat this command",

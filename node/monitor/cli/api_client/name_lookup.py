@@ -42,8 +42,10 @@ def incident(commands: MonitorClient, action: str, given: str | None, words: Wor
             raise ApiError("no alarm is open", "nothing needs doing")
         step = mark("list what is open: alarm-monitor status; and what is over: alarm-monitor history")
         raise ApiError("no alarm {incident} is open", step, incident=given)
+    lines = [f"alarm-monitor {action} {_line(each, words)}" for each in found]
+    if action == "reset" and not given:  # the only open alarm may be another one than people think of
+        raise SeveralError("name the alarm that is over", lines)
     if len(found) > 1:
-        lines = [f"alarm-monitor {action} {_line(each, words)}" for each in found]
         raise SeveralError("{count} alarms are open", lines, count=len(found))
     only = found[0]
     return (only["site"], only["node"], only["incident"]), _line(only, words)

@@ -91,7 +91,7 @@ def restore_target(line: CommandLine) -> int:
 def walk_test(line: CommandLine) -> int:
     """Begin, end or list walk tests."""
     from node.monitor.cli.api_client import name_lookup
-    from node.monitor.cli.output.status import show_walk_tests
+    from node.monitor.cli.output.walk_tests import show_walk_tests
 
     parsed = line.parsed
     client = line.client()

@@ -85,6 +85,9 @@ def _roster(settings: Settings, *, outside: bool) -> Iterator[CheckResult]:
             "there is no roster: the monitor doesn't notice a node that was never heard",
             "list the nodes in nodes.toml, and name that file as roster in monitor.toml",
         )
+    elif not settings.roster:
+        text = "the roster lists no node: the monitor doesn't notice one that is missing"
+        yield CheckResult(None, text, "list the nodes in nodes.toml")
     else:
         count = len(settings.roster)
         yield CheckResult(True, f"the roster lists {count} {'node' if count == 1 else 'nodes'}")

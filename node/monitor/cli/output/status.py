@@ -7,7 +7,7 @@ display that goes on says from when it is.
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,7 @@ def show_status(told: Callable[[], Mapping[str, Any]], language: Language, *, wa
     """Print the status once, or again and again, then also while the monitor is away. Raises ApiError at the first."""
     console = Console()
     if not watch:
-        console.print(status(told(), language))
+        console.print(status(told(), language), crop=False)
         return
     first = fitted(told(), language, console)
     with (
@@ -75,12 +75,12 @@ def fitted(told: Mapping[str, Any], language: Language, console: Console) -> Ren
         return _dated(status(told, language), language)
 
     def too_long(most: int) -> bool:
-        shown = _dated(status(told, language, most), language)
+        shown = _dated(status(told, language, most, watch=True), language)
         return len(console.render_lines(shown, console.options)) > console.height
 
     lines = range(min(console.height, _count(told)) + 1)  # a row takes one at least
     most = max(0, bisect_left(lines, True, key=too_long) - 1)
-    return _dated(status(told, language, most), language)
+    return _dated(status(told, language, most, watch=True), language)
 
 
 def _dated(shown: RenderableType, language: Language) -> RenderableType:
@@ -101,8 +101,13 @@ def _count(told: Mapping[str, Any]) -> int:
     return len(told["incidents"]) + stopped_lines + len(told["findings"]) + len(told["nodes"])
 
 
-def status(told: Mapping[str, Any], language: Language, most: int | None = None) -> RenderableType:
-    """The alarms first, then the findings with their next steps, then the nodes; of all these ``most`` at most."""
+def status(
+    told: Mapping[str, Any], language: Language, most: int | None = None, *, watch: bool = False
+) -> RenderableType:
+    """The alarms first, then the findings with their next steps, then the nodes; of all these ``most`` at most.
+
+    ``watch``: commands are broken where the terminal is narrower, since nobody can scroll.
+    """
     words = words_of(language)
     say = words.say
     parts: list[RenderableType] = []
@@ -113,7 +118,10 @@ def status(told: Mapping[str, Any], language: Language, most: int | None = None)
             "The monitor doesn't respond: this is the state of {seconds} s ago.", seconds=f"{fleet['age_s']:.0f}"
         )
         parts.append(Text(text, style="bold red"))
-    if fleet["blind"]:
+    if is_connecting(fleet, told["findings"]):
+        text = say("Connecting to the brokers: the present state of the nodes isn't known yet.")
+        parts.append(Text(text, style="yellow"))
+    elif fleet["blind"]:
         parts.append(
             Text(say("No broker can be reached: the present state of the nodes isn't known."), style="bold red")
         )
@@ -125,7 +133,7 @@ def status(told: Mapping[str, Any], language: Language, most: int | None = None)
     left -= len(stopped_lines)
     findings = told["findings"][:left]
     nodes = _needy_first(told["nodes"], told["findings"])[: left - len(findings)]
-    parts += [_alarm(each, words) for each in alarms]
+    parts += [_alarm(each, words, whole=not watch) for each in alarms]
     parts += [Text(plain(words.retold(each)), style="bold red") for each in stopped_lines]
     if findings:
         parts.append(_findings(findings, words))
@@ -138,6 +146,12 @@ def status(told: Mapping[str, Any], language: Language, most: int | None = None)
     if total > most:
         parts.append(Text(_rest(total - most, len(told["incidents"]) - len(alarms), words), style="bold"))
     return Group(*parts)
+
+
+def is_connecting(fleet: Mapping[str, Any], findings: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether no broker is connected yet, and none has failed so far: so it is for a moment after each start."""
+    failed = any(each["problem"] for each in fleet["brokers"]) or any(each["code"] == "M008" for each in findings)
+    return bool(fleet["blind"] and fleet["brokers"]) and not failed
 
 
 def _rest(count: int, alarms: int, words: Words) -> str:
@@ -156,7 +170,8 @@ def _urgent_first(incident: Mapping[str, Any]) -> tuple[bool, bool, int, str]:
     return incident["test"], incident["phase"] == "acknowledged", -rank, incident["raised"]
 
 
-def _alarm(incident: Mapping[str, Any], words: Words) -> Text:
+def _alarm(incident: Mapping[str, Any], words: Words, *, whole: bool) -> Group:
+    """What it is, and what to do. The command is a line of its own; ``whole``: also where the terminal is narrower."""
     place = incident["place"] or f"{incident['site']}/{incident['node']}"
     told = [
         words.say("TEST") if incident["test"] else words.say("ALARM"),
@@ -176,7 +191,12 @@ def _alarm(incident: Mapping[str, Any], words: Words) -> Text:
             "bold white on red",
             mark("If you go there, acknowledge: alarm-monitor acknowledge {incident}"),
         )
-    return Text(plain("  ".join(told)), style=style).append("\n" + words.say(next_step, incident=incident["id"]))
+    why, program, command = words.say(next_step, incident=incident["id"]).partition("alarm-monitor ")
+    return Group(
+        Text(plain("  ".join(told)), style=style),
+        Text(why.rstrip(), style=style),
+        Text(f"  {program}{command}", style=style, no_wrap=whole, overflow="ignore" if whole else "fold"),
+    )
 
 
 def _findings(findings: Iterable[Mapping[str, Any]], words: Words) -> Listed:
@@ -267,50 +287,6 @@ def _status_of(node: Mapping[str, Any], words: Words) -> str:
     if node["walk_test_s"]:
         return words.say("{status}, walk test", status=text)
     return text
-
-
-def show_walk_tests(walks: Iterable[Mapping[str, Any]], words: Words) -> None:
-    """Print the walk tests that hold: what was tested, and what still waits."""
-    walks = list(walks)
-    if not walks:
-        print_line(words.say("no walk test is running: every press is real"))
-    tested, untested = words.say("tested"), words.say("untested")
-    width = max(len(tested), len(untested)) + 1
-    for walk in walks:
-        left, by = words.say("{minutes} min left", minutes=f"{walk['left_s'] / 60:.0f}"), walk["by"]
-        print_line("  ".join((walk["id"], walk["site"], left, words.say("by {desk}", desk=by))))
-        print_line(f"  {tested + ':':{width}} {', '.join(walk['tested']) or '-'}")
-        print_line(f"  {untested + ':':{width}} {', '.join(walk['untested']) or '-'}")
-        # A monitor that was started before this command was installed has none of these.
-        for names, real_at in (
-            (walk.get("unreadable"), mark("can't be tested now (F001)")),
-            (
-                walk.get("real"),
-                mark("pressed a moment ago or in another walk test, so their next press raises an alarm"),
-            ),
-            (walk.get("not_testing"), mark("a press raises an alarm at")),
-        ):
-            if names:
-                print_line(f"  {words.translate(real_at)}: {', '.join(names)}")
-        for later, names in _lasting(walk, walks):
-            minutes = f"{later['left_s'] / 60:.0f}"
-            text = words.say(
-                "a first press is a test until {id} ends, in {minutes} min", id=later["id"], minutes=minutes
-            )
-            print_line(f"  {text}: {', '.join(names)}")
-
-
-def _lasting(
-    walk: Mapping[str, Any], walks: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[Mapping[str, Any], list[str]]]:
-    """The walk tests that end later, with the nodes of this one that test until then: each with the last one of it."""
-    later = [each for each in walks if each["site"] == walk["site"] and each["left_s"] > walk["left_s"]]
-    left = set(walk.get("nodes", ())) - set(walk.get("not_testing", ()))
-    for each in sorted(later, key=lambda each: -each["left_s"]):
-        names = left & set(each.get("nodes", ()))
-        left -= names
-        if names:
-            yield each, sorted(names)
 
 
 def show_tokens(tokens: "Iterable[Token]", words: Words) -> None:
