@@ -1,5 +1,6 @@
 """The doctor at the files: whether the service can use them, and whether others can read what is secret."""
 
+import errno
 import os
 import secrets
 import stat
@@ -15,6 +16,7 @@ from node.io.record.record_reader import read_snapshot
 from node.io.terminal.check_result import CheckResult
 from node.protocol.record_codec import decode_snapshot
 
+_DENIED = os.strerror(errno.EACCES)
 _SECRETS = ("key_file", "password_file")
 _CREDENTIALS = Path("/run/credentials")
 """Where systemd puts what it hands to services: the files are there only while the service runs."""
@@ -45,11 +47,12 @@ def look_at_access(settings: config.Config, directory: Path, account: Account | 
             yield CheckResult(False, f"{name} {why_not}", advice)
 
 
-def look_at_content(settings: config.Config) -> Generator[CheckResult, None, set[str]]:
+def look_at_content(settings: config.Config, account: Account | None) -> Generator[CheckResult, None, set[str]]:
     """Whether the files that brokers name can be used; returns the names of brokers that can't be tried without them.
 
-    Errors in the content of certificates and keys show when the broker is tried.
+    Errors in the content of certificates and keys show when the broker is tried. ``account``: as in look_at_access.
     """
+    is_stranger = account is not None and account.exists and not account.can_be_asked
     untried = set()
     for broker in settings.brokers:
         for key, path in files(broker).items():
@@ -60,9 +63,13 @@ def look_at_content(settings: config.Config) -> Generator[CheckResult, None, set
                 untried.add(broker.name)
             elif problem := why_unusable(key, path):
                 named = "" if is_secret_name(key, path) else f" {path}"
+                untried.add(broker.name)
+                if is_stranger and _DENIED in problem:
+                    text = f"{about}{named} may not be read by this account, so the broker isn't tried"
+                    yield CheckResult(None, text, "run this as root: sudo alarm-node check")
+                    continue
                 advice = "correct it, or run this as root or as the service's user"
                 yield CheckResult(False, f"{about}{named} {problem}", advice)
-                untried.add(broker.name)
     return untried
 
 

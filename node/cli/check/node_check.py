@@ -94,7 +94,7 @@ def examine(
         yield from try_pins(settings, make_factory)
     yield from look_at_kernel(settings)
     yield from look_at_access(settings, directory, account)
-    unusable = yield from look_at_content(settings)
+    unusable = yield from look_at_content(settings, account)
     yield from look_at_rights(settings)
     if installed is not None:
         yield from look_at_storage(settings, directory)

@@ -273,6 +273,29 @@ def test_who_is_neither_root_nor_the_account_cannot_tell(
     assert "can't be told by this account" in found.text
 
 
+def test_a_file_that_this_account_may_not_read_cannot_be_told(
+    place: Path, manager: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A technician without root isn't told that the password's file is wrong."""
+    says(manager, {})
+    config, password = _with_secret(place)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    opened = os.open
+
+    def refuse(path: Path, flags: int, *more: int) -> int:
+        if path == password:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opened(path, flags, *more)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+    (found,) = (each for each in findings(config, NOBODY) if "password_file" in each.text)
+
+    assert found.ok is None
+    assert f"password_file {password} may not be read by this account" in found.text
+    assert found.next_step == "run this as root: sudo alarm-node check"
+
+
 def test_what_the_unit_hides_is_found(place: Path, manager: Path) -> None:
     """A file in a home or in /tmp may have all rights, and isn't there for the service."""
     says(manager, {})
