@@ -39,7 +39,7 @@ LATELY_S = 24 * 3600.0
 LOOKUP_S = 2.0
 
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/-]{16,256}=*)", re.IGNORECASE)
-_HOW = "send Authorization: Bearer SECRET; a manager of the monitor makes one: alarm-monitor token create"
+_HOW = "send Authorization: Bearer SECRET; a manager of the monitor makes one: sudo alarm-monitor token create NAME"
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class TokenAuthentication:
                 HTTPStatus.FORBIDDEN,
                 f"this needs the role {needed}, but the token {token.name} has the role {token.role}",
                 "ask the people who run the monitor for a token with that role, and name it with --token-file: "
-                f"alarm-monitor token create NAME --role {needed}",
+                f"sudo alarm-monitor token create NAME --role {needed}",
             )
         _let_in(request)
         return token

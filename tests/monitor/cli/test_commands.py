@@ -401,7 +401,8 @@ def test_another_account_asks_nothing_without_a_token(monitor: RunningMonitor) -
     os.seteuid(65534)
     try:
         with pytest.raises(
-            ApiError, match=r"E031 this account may not ask the monitor at unix:.* Next: run this as root"
+            ApiError,
+            match=r"E031 this account may not ask the monitor at unix:.* Next: run this with sudo",
         ):
             MonitorClient(on_this_machine(directory)).get("fleet")
     finally:

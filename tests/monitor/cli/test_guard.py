@@ -170,7 +170,8 @@ def test_a_guard_without_a_token_is_told_how_to_get_one(guard: Guard) -> None:
     told = guard.run("status", "--url", guard.url)
     here = guard.run("status")
 
-    assert told.stderr.startswith(f"E031 there is no token for {guard.url}. Next: ask a manager for one")
+    assert told.stderr.startswith(f"E031 there is no token for {guard.url}. Next: save one in ~")
+    assert "sudo alarm-monitor token create guard-pc --role responder" in told.stderr
     assert (told.returncode, here.returncode) == (1, 1)
     assert "monitor.toml" not in told.stderr + here.stderr
     assert "E001" not in here.stderr

@@ -114,12 +114,12 @@ def test_a_role_that_may_not_is_told_which_one_may(role: Role) -> None:
     assert english == (
         f"E031 this needs the role manager, but the token desk-{role} has the role {role}. Next: ask the "
         "people who run the monitor for a token with that role, and name it with --token-file: "
-        "alarm-monitor token create NAME --role manager."
+        "sudo alarm-monitor token create NAME --role manager."
     )
     assert german == (
         f"E031 das verlangt die Rolle manager, aber das Token desk-{role} hat die Rolle {role}. Zu tun: bei der "
         "Verwaltung des Monitors ein Token mit dieser Rolle erbitten und es mit --token-file nennen: "
-        "alarm-monitor token create NAME --role manager."
+        "sudo alarm-monitor token create NAME --role manager."
     )
 
 

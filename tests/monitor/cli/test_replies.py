@@ -14,7 +14,8 @@ from node.monitor.cli.export.history_export import line_of
 from node.monitor.cli.output.replies import DONE, done, refused, words_of
 from node.monitor.cli.output.walk_tests import show_walk_tests
 from node.monitor.core.model.catalogue import UNREACHED
-from node.monitor.core.model.records import IncidentKey, NodeKey
+from node.monitor.core.model.next_steps import next_step
+from node.monitor.core.model.records import FindingKey, IncidentKey, NodeKey
 from node.monitor.core.model.requests import Acknowledge, Answer, StartWalkTest
 from tests.monitor.core.node_messages import SITE, goodbye, heartbeat
 from tests.monitor.core.play import Play
@@ -343,3 +344,13 @@ def test_a_list_says_until_when_a_node_of_several_walk_tests_tests(capsys: pytes
         "w-4  nord  60 min left  by desk",
     ]
     assert "  ein erster Druck ist eine Probe, bis w-2 endet, in 10 min: a, b\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("code", "is_there"), [("F001", True), ("F010", False), ("M008", False)])
+def test_a_command_for_the_node_is_not_typed_at_the_monitor(code: str, is_there: bool) -> None:
+    """Whoever reads the next step of a node's fault may sit at another machine, which has such a service or none."""
+    step = next_step(FindingKey(code, SITE, "room-214", "button"))
+
+    assert step.endswith(" (on the node)") is is_there
+    assert GERMAN.retold(step).endswith(" (am Gerät)") is is_there
+    assert GERMAN.retold(step) != step

@@ -156,14 +156,15 @@ def explained(problem: AskError | TimeoutError, where: Where) -> ApiError:
     if problem.denied:
         return ApiError(
             problem.text,
-            "run this as root or as the monitor's account; or name a token with --token-file",
+            "run this with sudo, or name a token with --token-file; the technician makes one: "
+            "sudo alarm-monitor token create guard-pc --role responder",
             **problem.values,
         )
     if problem.status == 401:
         return ApiError(
             "the monitor doesn't know this token, or it was revoked",
-            "name a valid one with --token-file, or ask the people who run the monitor for one: alarm-monitor "
-            "token create",
+            "name a valid one with --token-file, or ask the technician for one: "
+            "sudo alarm-monitor token create guard-pc --role responder",
         )
     values = dict(problem.values)
     refused = _REFUSED.fullmatch(str(values.get("detail", "")))

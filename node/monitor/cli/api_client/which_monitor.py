@@ -115,7 +115,8 @@ def _with_token(url: str, token: str, answer_s: float) -> Api:
     if not token:
         raise ApiError(
             "there is no token for {url}",
-            "ask a manager for one (alarm-monitor token create), and save it in ~/.config/alarm-monitor/token",
+            "save one in ~/.config/alarm-monitor/token; the technician makes it on the monitor's machine: "
+            "sudo alarm-monitor token create guard-pc --role responder",
             url=whole,
         )
     return Api(whole, token, answer_s)
@@ -143,7 +144,8 @@ def _read(file: Path) -> str:
     except FileError as problem:
         raise ApiError(
             "the token in {file} can't be read ({why})",
-            "name a file that this account may read, or ask a manager for a token: alarm-monitor token create",
+            "name a file that this account may read, or ask the technician for a token: "
+            "sudo alarm-monitor token create guard-pc --role responder",
             file=file,
             why=problem.reason,
         ) from problem

@@ -5,6 +5,7 @@ from node.monitor.core.model.catalogue import REDUCED, UNREACHED, WOULD_TAKE, ki
 from node.monitor.core.model.records import FindingKey
 
 _RESTORE = "an isolated target would get these alarms, restore it: alarm-monitor restore-target {target}"
+_THERE = "(on the node)"
 _END_PAUSE = "if this isn't intended, end it: alarm-monitor resume {node}"
 _END_WALK_TEST = "if this isn't intended, end it: alarm-monitor walk-test end {walk}"
 
@@ -12,6 +13,8 @@ _END_WALK_TEST = "if this isn't intended, end it: alarm-monitor walk-test end {w
 def next_step(key: FindingKey, detail: str = "") -> str:
     """What to do about this finding, with the names that its command needs."""
     step = kind_of(key.code).next_step
+    if key.code.startswith("F") and "alarm-node" in step:
+        return f"{step} {_THERE}"  # whoever reads this may sit at the monitor, and type it there
     node, target = f"{key.site}/{key.node}", own_parts(key)[1]
     if key.code == UNREACHED.code and detail.startswith(WOULD_TAKE):
         step, target = _RESTORE, detail.removeprefix(WOULD_TAKE).partition(",")[0]
