@@ -43,7 +43,7 @@ def test_a_node_starts_with_its_last_good_configuration(
     assert str(config) in log
     assert "the node runs with its last good configuration" in log
     assert checked.returncode == 1
-    assert checked.stdout.startswith(f"FINDING {config}: ")
+    assert checked.stdout.startswith(f"FINDING {config}")
     assert "FINDING the node uses the last good configuration instead" in checked.stdout
     assert f"FINDING F055 ({config}: " in checked.stdout
     assert "the service runs" in checked.stdout
