@@ -84,7 +84,8 @@ def write(
         commented_file.write(roster, roster_text(sites[0], say), lambda _: None)
         commented_file.write(path, text, monitor_file.load)
     except OSError as problem:
-        raise ExampleError(f"{path.parent} can't be written ({problem.strerror})", "run this as root") from problem
+        text = f"{path.parent} can't be written ({problem.strerror})"
+        raise ExampleError(text, "run this as root: sudo alarm-monitor init") from problem
     return tuple(f"{each} is written" for each in (path, roster))
 
 

@@ -62,7 +62,7 @@ def init(line: CommandLine) -> int:
     config = "" if parsed.config == DEFAULT_CONFIG else f" --config {parsed.config}"
     following = words.retold("Next: list your nodes in nodes.toml, say in monitor.toml who is notified, then:")
     why = chosen(parsed.language, before.language if before else None, words)
-    lines = (*map(words.retold, written), why, "", following, f"  alarm-monitor check{config}")
+    lines = (*map(words.retold, written), why, "", following, f"  sudo alarm-monitor check{config}")
     print(*map(plain, lines), sep="\n")
     return 0
 
