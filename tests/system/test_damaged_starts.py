@@ -54,7 +54,7 @@ def _keys(directory: Path, authority: Authority, broker: Broker) -> dict[str, ob
 def test_a_node_starts_without_a_brokers_files(
     tmp_path: Path, broker: Broker, desk: Desk, key: str, damage: Damage
 ) -> None:
-    """Its buzzer sounds, its other broker has the call; the log names the file, and mended, it is taken."""
+    """Its buzzer sounds, its other broker has the call; the log names the key and its file, and mended, it is taken."""
     authority = Authority(tmp_path / "ca.pem")
     with ExitStack() as stack:
         other = stack.enter_context(secure_broker(tmp_path, authority, clients=True, passwords={"me": "hunter2"}))
@@ -67,8 +67,7 @@ def test_a_node_starts_without_a_brokers_files(
             node.tap()
             desk.receive("event", kind="pressed")
             node.expect(output="buzzer")
-            named = "password_file" if key == "password_file" and not file.exists() else str(file)
-            node.expect_log(f"credentials can't be used: {named}")
+            node.expect_log(f"credentials can't be used: {key} {file}")
 
             for path, content in good.items():
                 mend(path, content)
