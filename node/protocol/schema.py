@@ -1,5 +1,6 @@
 r"""The published schema of protocol v1 (deploy/design/protocol.schema.json), generated from all messages' types."""
 
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -36,9 +37,15 @@ def schemas() -> dict[str, Any]:
 
 
 def _portable(part: Any) -> Any:
-    r"""The same, with patterns for JSON Schema: ECMAScript has no ``\Z``, but its ``$`` has that meaning."""
+    r"""The same, with patterns for JSON Schema: ECMAScript has no ``\Z``, but its ``$`` has that meaning.
+
+    A description is without its indentation, which Python itself takes off from 3.13 on.
+    """
     if isinstance(part, dict):
-        return {name: _portable(each) for name, each in part.items()}
+        return {
+            name: cleandoc(each) if name == "description" and isinstance(each, str) else _portable(each)
+            for name, each in part.items()
+        }
     if isinstance(part, list):
         return [_portable(each) for each in part]
     return part.replace(r"\Z", "$") if isinstance(part, str) else part

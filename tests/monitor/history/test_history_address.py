@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -196,4 +197,5 @@ def test_a_path_of_any_characters_is_a_file(tmp_path: Path) -> None:
     history.close()
 
     assert stat.S_ISREG((path / "history.db").stat().st_mode)
-    assert sqlite3.connect(path / "history.db").execute("SELECT count(*) FROM events").fetchone() == (0,)
+    with closing(sqlite3.connect(path / "history.db")) as opened:
+        assert opened.execute("SELECT count(*) FROM events").fetchone() == (0,)
