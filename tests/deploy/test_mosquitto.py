@@ -2,7 +2,6 @@
 
 import json
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +12,7 @@ from node.io.mqtt.session.paho_client import LARGEST_PACKET
 from node.protocol.messages import PAYLOAD_LIMIT
 from tests.support.closed import LOGINS, ClosedBroker
 from tests.support.desk import RECEIPT_KINDS, faults, receipt
-from tests.support.mqtt import Client, Received
+from tests.support.mqtt import Client, Received, trusting
 from tests.support.node import NODE, SimulatedNode, wait_until, write_config
 
 SITE = "alarm/v1/mitte"
@@ -349,10 +348,9 @@ def _connect_packet(user: str | None, password: str | None) -> bytes:
 
 def _connack(broker: ClosedBroker, user: str | None, password: str | None) -> int:
     """The reason code of the answer to a CONNECT."""
-    context = ssl.create_default_context(cafile=str(broker.ca_file))
     with (
         socket.create_connection(("127.0.0.1", broker.port), timeout=20.0) as plain,
-        context.wrap_socket(plain, server_hostname="127.0.0.1") as secure,
+        trusting(broker.ca_file).wrap_socket(plain, server_hostname="127.0.0.1") as secure,
     ):
         secure.sendall(_connect_packet(user, password))
         answer = secure.recv(4)

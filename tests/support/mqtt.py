@@ -22,6 +22,13 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 TIMEOUT_S = 20.0
 
 
+def trusting(ca_file: Path) -> ssl.SSLContext:
+    """As the node does. From Python 3.13 on the default refuses a certificate that names no key of its authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(ca_file)
+    return context
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """A message as it came; ``properties`` by paho's names (``MessageExpiryInterval``), ``at`` monotonic seconds."""
@@ -71,10 +78,7 @@ class Client:
         self._client.on_publish = self._on_publish
         self._client.on_message = self._on_message
         if ca_file is not None:
-            # As the node's own: from Python 3.13 on paho's refuses certificates that name no key of their authority.
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(ca_file)
-            self._client.tls_set_context(context)
+            self._client.tls_set_context(trusting(ca_file))
         if user is not None:
             self._client.username_pw_set(user, password)
         if will is not None:
