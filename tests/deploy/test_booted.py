@@ -12,31 +12,19 @@ from typing import Any
 
 import pytest
 
-from tests.support.booted import SUITES, architecture, boot, install, install_story, new_roots
+from tests.support.booted import SIMULATED, SUITES, WALL, architecture, boot, install, install_story, new_roots
 from tests.support.installation import package
 from tests.support.node import write_config
 from tests.vm.debian import run
 
-WALL = """
-[Service]
-ExecStartPre=/bin/sh -c 'mkfifo -m 666 /run/wall; mkdir /run/systemd/timesync'
-ExecStart=/bin/sh -c 'exec sleep infinity 3<>/run/wall'
-"""
-
-SIMULATED = """
+CONNECTED = """
 [Unit]
-Requires=wall.service mosquitto.service
-After=wall.service mosquitto.service
+Requires=mosquitto.service
 [Service]
-StandardInput=file:/run/wall
-StandardOutput=null
-StandardError=journal
 LoadCredential=broker.password:/etc/alarm-node/broker.password
 SetCredential=broker.password:\\n
 RestartSec=100ms
 ExecStartPre=/usr/lib/alarm-node/bin/python /probe.py
-ExecStart=
-ExecStart=/usr/lib/alarm-node/bin/alarm-node simulate
 """
 
 NO_PASSWORD = {"host": "127.0.0.1", "port": 1884, "username": "room-214", "password_file": "broker.password"}
@@ -160,7 +148,7 @@ def machines(index: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "etc/alarm-node/node.toml": re.sub("^state_directory.*\n", "", config, flags=re.MULTILINE),
         "etc/alarm-monitor/monitor.toml": MONITOR,
         "etc/systemd/system/wall.service": WALL,
-        "etc/systemd/system/alarm-node.service.d/simulated.conf": SIMULATED,
+        "etc/systemd/system/alarm-node.service.d/simulated.conf": SIMULATED + CONNECTED,
         "probe.py": PROBE,
     }
     with new_roots(SUITES, tmp_path_factory) as roots:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.booted import architecture, boot, install, install_story, new_roots
+from tests.support.booted import SIMULATED, WALL, architecture, boot, install, install_story, new_roots
 from tests.support.installation import package
 from tests.support.node import write_config
 from tests.support.recipe import Command, recipe
@@ -23,22 +23,6 @@ from tests.vm.debian import run
 SUITE = "trixie"
 UNIT = Path(__file__).parents[2] / "deploy/card/alarm-node-data.service"
 
-WALL = """
-[Service]
-ExecStartPre=/bin/sh -c 'mkfifo -m 666 /run/wall'
-ExecStart=/bin/sh -c 'exec sleep infinity 3<>/run/wall'
-"""
-SIMULATED = """
-[Unit]
-Requires=wall.service
-After=wall.service mosquitto.service
-[Service]
-StandardInput=file:/run/wall
-StandardOutput=null
-StandardError=journal
-ExecStart=
-ExecStart=/usr/lib/alarm-node/bin/alarm-node simulate
-"""
 CARD = """
 [Unit]
 Before=alarm-node-data.service

@@ -16,7 +16,7 @@ import pytest
 
 from node import __version__
 from tests.support import typist
-from tests.support.booted import architecture, boot, install_story, new_roots
+from tests.support.booted import SIMULATED, WALL, architecture, boot, install_story, new_roots
 from tests.support.installation import next_revision, package
 from tests.support.recipe import Command, Part, answers, recipe
 from tests.vm.debian import run
@@ -27,23 +27,9 @@ PASSWORDS = {"room-214": "correct horse", "guard-desk": "battery staple", "door-
 PLACES = {"the-broker": "/broker", "the-memory-card": "/pc"}
 """Where commands of a section are typed; all others at the Pi. It has no package before `scp` has copied it."""
 
-WALL = """
-[Service]
-ExecStartPre=/bin/sh -c 'mkfifo -m 666 /run/wall; mkdir -p /run/systemd/timesync'
-ExecStartPre=touch /run/systemd/timesync/synchronized
-ExecStart=/bin/sh -c 'exec sleep infinity 3<>/run/wall'
-"""
-SIMULATED = """
-[Unit]
-Requires=wall.service
-After=wall.service
-[Service]
-StandardInput=file:/run/wall
-StandardOutput=null
-StandardError=journal
-ExecStart=
-ExecStart=/usr/lib/alarm-node/bin/alarm-node simulate
-"""
+ON_TIME = "ExecStartPre=touch /run/systemd/timesync/synchronized\n"
+"""In the unit of the wall: a time server has answered."""
+
 STAND_INS = {
     "nano": 'exec python3 /typist.py edit "$@"',
     "scp": 'test "$2" = admin@room-214.local: && cp "$1" /pi/',
@@ -184,7 +170,7 @@ def told(index: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
             root / "etc/hostname": "room-214\n",
             root / "etc/sudoers.d/admin": "admin ALL=(ALL) NOPASSWD: ALL\n",
             root / "etc/apt/sources.list": "",
-            units / "wall.service": WALL,
+            units / "wall.service": WALL + ON_TIME,
             units / "alarm-node.service.d/simulated.conf": SIMULATED,
         }.items():
             write(path, text)

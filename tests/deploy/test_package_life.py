@@ -11,26 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.booted import SUITES, architecture, boot, install_story, new_roots
+from tests.support.booted import SIMULATED, SUITES, WALL, architecture, boot, install_story, new_roots
 from tests.support.installation import next_revision, package
 from tests.support.node import write_config
 
-WALL = """
-[Service]
-ExecStartPre=/bin/sh -c 'mkfifo -m 666 /run/wall'
-ExecStart=/bin/sh -c 'exec sleep infinity 3<>/run/wall'
-"""
-SIMULATED = """
-[Unit]
-Requires=wall.service
-After=wall.service mosquitto.service
-[Service]
-StandardInput=file:/run/wall
-StandardOutput=null
-StandardError=journal
-ExecStart=
-ExecStart=/usr/lib/alarm-node/bin/alarm-node simulate
-"""
 MONITOR = """
 [monitor]
 id = "guard-desk"

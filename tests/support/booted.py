@@ -22,6 +22,26 @@ PACKAGES = (
 )
 """What a Raspberry Pi OS has and somebody here needs; and a broker, with what makes its certificates."""
 
+WALL = """
+[Service]
+ExecStartPre=/bin/sh -c 'mkfifo -m 666 /run/wall; mkdir -p /run/systemd/timesync'
+ExecStart=/bin/sh -c 'exec sleep infinity 3<>/run/wall'
+"""
+"""The unit wall.service: what is written into /run/wall happens at the simulated wall."""
+
+SIMULATED = """
+[Unit]
+Requires=wall.service
+After=wall.service mosquitto.service
+[Service]
+StandardInput=file:/run/wall
+StandardOutput=null
+StandardError=journal
+ExecStart=
+ExecStart=/usr/lib/alarm-node/bin/alarm-node simulate
+"""
+"""A drop-in of alarm-node.service: the pins are those of that wall."""
+
 _OPTIONS = ("--register=no", "--keep-unit", "--quiet", "--private-network", "--boot")
 _UNREAD = ("usr/share/doc", "usr/share/info", "usr/share/locale", "usr/share/man", "usr/lib/udev/hwdb.d")
 """What nobody reads there."""
