@@ -1,17 +1,26 @@
 """``alarm-node log``: the record's events, one a line, newest last."""
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from node.core.model import Key, KeyRange
+from node.core.model import Key, KeyRange, Step
 from node.io.record.record import read_log
 from node.io.terminal.output import as_utf8
 from node.protocol.record_codec import describe, is_event
 from node.sanitize import as_json, plain
 
 FOLLOW_S = 0.5
+
+_STEPS: Mapping[str, str] = {
+    Step.ACCEPTED: "accepted by a broker",
+    Step.HELD: "confirmed by a monitor",
+    Step.TOLD: "people notified",
+    Step.NOBODY: "nobody has it",
+}
+"""Words for steps that their own word doesn't explain."""
 
 
 def show(directory: Path, *, follow: bool, as_lines_of_json: bool) -> int:
@@ -43,12 +52,12 @@ def line_of(told: dict[str, Any], *, following: bool) -> str:
     details = "  ".join(f"{name}={told[name]}" for name in shown if told.get(name) is not None)
     details += "  ".join(_range(each) for each in told.get("ranges", ()))
     if told["held_by"]:
-        holder = f"  [held by {told['held_by']}]"
+        holder = f"  [confirmed by monitor {told['held_by']}]"
     elif told["accepted_at_utc"]:
-        holder = "  [accepted by the broker]"
+        holder = "  [accepted by a broker; no monitor was awaited]"
     else:
-        # A follower reads an event as soon as it is stored, when nobody can hold it yet: "not held" would mislead.
-        holder = "" if following else "  [not held]"
+        # A follower reads an event as soon as it is stored, when no monitor can have confirmed it: this would mislead.
+        holder = "" if following else "  [no monitor has confirmed it yet]"
     details += _steps(told["steps_ms"])
     return f"{told['at_utc']}  {told['boot']}-{told['seq']:<5}  {told['kind']:<17}  {details}{holder}"
 
@@ -58,12 +67,12 @@ def _range(told: dict[str, Any]) -> str:
 
 
 def _steps(steps_ms: dict[str, float | None]) -> str:
-    """How long the call took to reach each step: ``stored 4 ms, held 31 ms, told 60 ms``."""
-    reached = [f"{step} {_after(ms)}" for step, ms in steps_ms.items()]
+    """How long the call took to reach each step: ``stored after 4 ms, people notified after 60 ms``."""
+    reached = [f"{_STEPS.get(step, step)} {_after(ms)}" for step, ms in steps_ms.items()]
     return f"  {', '.join(reached)}" if reached else ""
 
 
 def _after(ms: float | None) -> str:
     if ms is None:
         return "after a restart of the machine"
-    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+    return f"after {ms:.0f} ms" if ms < 1000 else f"after {ms / 1000:.1f} s"
