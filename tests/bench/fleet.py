@@ -262,8 +262,8 @@ class House:
 
 
 def named(posted: Posted) -> int:
-    """Of how many nodes a message tells, by its title: ``10.000 x …``; the title of one says nothing of numbers."""
-    counts = re.match(r"[\d.,]+", posted.title)
+    """Of how many nodes a message tells, by its title: ``mitte 10.000: 10.000 x …``; that of one counts nothing."""
+    counts = re.search(r"[\d.,]+(?= x )", posted.title)
     return int(re.sub(r"\D", "", counts[0])) if counts else 1
 
 

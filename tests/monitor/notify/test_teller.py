@@ -63,7 +63,7 @@ def test_what_is_found_at_once_is_one_message(outbox: MemoryOutbox, receiver: Ht
         all_settled(outbox)
 
     [posted] = receiver.taken.items
-    assert posted.title == "8 x die Probe eines Tasters ist überfällig: mitte 8"
+    assert posted.title == "mitte 8: 8 x die Probe eines Tasters ist überfällig"
 
 
 def test_ten_thousand_lost_nodes_are_one_message(outbox: MemoryOutbox, receiver: HttpReceiver) -> None:
@@ -75,7 +75,7 @@ def test_ten_thousand_lost_nodes_are_one_message(outbox: MemoryOutbox, receiver:
         all_settled(outbox)
 
     [posted] = receiver.taken.items
-    assert posted.title == "10.000 x ein Gerät ist ausgefallen: mitte 10.000"
+    assert posted.title == "mitte 10.000: 10.000 x ein Gerät ist ausgefallen"
     assert set(outbox.outcomes("desk")) == {Settled.SENT}
 
 

@@ -1,5 +1,6 @@
 """What people read: short titles, what to do, tests as tests, many as one; in German and English."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from string import Formatter
@@ -251,10 +252,43 @@ def test_ten_thousand_nodes_are_one_short_message() -> None:
 
     made = told(*nodes)
 
-    assert made.title == "10.000 x ein Gerät ist ausgefallen: sued 6.000, nord 4.000"
+    assert made.title == "sued 6.000, nord 4.000: 10.000 x ein Gerät ist ausgefallen"
     assert made.body.count("nord/room-") == 20
     assert made.body.endswith("- und 9.980 weitere: sued 6.000, nord 3.980")
     assert len(made.body) < 2000
+
+
+@pytest.mark.parametrize(
+    ("rooms", "codes", "german", "english"),
+    [
+        (
+            ("room-214", "x"),
+            ("M001",),
+            "2. OG, Zimmer 214; mitte/x: 2 x ein Gerät",
+            "2. OG, Zimmer 214; mitte/x: 2 x a node",
+        ),
+        (
+            ("room-214",),
+            ("M001", "M006"),
+            "2. OG, Zimmer 214: 1 x ein Gerät",
+            "2. OG, Zimmer 214: 1 x a node is down, and 1 mo",
+        ),
+        (("a" * 20, "b" * 20), ("M001",), f"mitte/{'a' * 20} +1: 2 x ein Gerät", f"mitte/{'a' * 20} +1: 2 x a node"),
+        (("a" * 60, "b" * 60), ("M001",), f"mitte/{'a' * 22}… +1: 2 x ein Gerät", f"mitte/{'a' * 22}… +1: 2 x a node"),
+        (("a", "b", "c", "d"), ("M001",), "mitte 4: 4 x ein Gerät", "mitte 4: 4 x a node is down"),
+    ],
+)
+def test_the_title_of_several_findings_begins_with_their_places(
+    rooms: Sequence[str], codes: Sequence[str], german: str, english: str
+) -> None:
+    """In either language, and with room for what is wrong: few by name, more counted by site."""
+    notices = [finding(room, code) for code in codes for room in rooms]
+
+    titles = [told(*notices, language=language).title for language in ("de", "en")]
+
+    assert [title.startswith(each) for title, each in zip(titles, (german, english), strict=True)] == [True, True], (
+        titles
+    )
 
 
 def test_findings_of_many_kinds_stand_with_the_worst_first() -> None:
@@ -263,7 +297,7 @@ def test_findings_of_many_kinds_stand_with_the_worst_first() -> None:
         finding("b", over=True), finding("a", "M006"), finding("a", "M006", subject="x"), finding("c"), language="en"
     )
 
-    assert made.title == "1 x a node is down, and 3 more"
+    assert made.title == "mitte/c; mitte/a; mitte/b: 1 x a node is down, and 3 more"
     kinds = [line for line in made.body.splitlines() if " x " in line]
     assert kinds == [
         "1 x a node is down (M001)",

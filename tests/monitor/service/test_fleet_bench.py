@@ -50,7 +50,7 @@ def loss(**changes: Any) -> Loss:
         early=0,
         first_s=0.1,
         last_s=19.0,
-        messages=[posted("1.000 x ein Gerät ist ausgefallen: site-0 1.000")],
+        messages=[posted("site-0 1.000: 1.000 x ein Gerät ist ausgefallen")],
         message_s=25.0,
         load=1.0,
     )
@@ -99,8 +99,8 @@ def test_whoever_does_not_keep_up_is_named(changes: dict[str, Any], behind: str)
         ({"early": 2}, "2 times"),
         ({"last_s": 21.0}, "after 21.0 s"),
         ({"messages": []}, "0 messages"),
-        ({"messages": [posted("1.000 x"), posted("1 x")]}, "2 messages"),
-        ({"messages": [posted("999 x ein Gerät ist ausgefallen")]}, "tells of 999"),
+        ({"messages": [posted("site-0 999: 999 x y"), posted("room-1: y")]}, "2 messages"),
+        ({"messages": [posted("site-0 999: 999 x ein Gerät ist ausgefallen")]}, "tells of 999"),
     ],
 )
 def test_a_loss_that_is_not_as_it_should_be_is_a_problem(changes: dict[str, Any], told: str) -> None:
@@ -116,7 +116,8 @@ def test_a_loss_as_it_should_be_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("title", "nodes"), [("10.000 x ein Gerät", 10_000), ("10,000 x a node", 10_000), ("ein Gerät", 1)]
+    ("title", "nodes"),
+    [("mitte 10.000: 10.000 x ein Gerät", 10_000), ("a; b 2: 2 x a node", 2), ("room 7: ein Gerät", 1)],
 )
 def test_a_title_says_how_many_nodes_a_message_tells_of(title: str, nodes: int) -> None:
     """In German and in English; one node isn't counted."""

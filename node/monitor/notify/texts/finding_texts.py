@@ -1,7 +1,7 @@
 """What people are told of findings: what is wrong, where, since when, and what to do next; many as one message.
 
 A message about many findings names the first NAMED and counts the rest by site, so its length doesn't grow with the
-fleet.
+fleet. A title begins with the place, also that of many findings: whoever reads no more knows where to go.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,10 @@ from node.monitor.notify.texts.vocabulary import DETAILS, calls_of, counted, det
 KINDS_NAMED = 20
 CODE_LENGTH = 8
 PLACE_LENGTH = 32
-"""The longest place in the title of a finding: the title must also say what is wrong."""
+"""How long the place, or the places, in a title may be: the title must also say what is wrong."""
+
+PLACES_NAMED = 3
+"""As many places a title names at most; it counts more than these by site."""
 
 
 def _code(notice: Notice) -> str:
@@ -98,12 +101,12 @@ def told_findings(notices: Iterable[Notice], words: Words) -> Message:
         key=lambda group: group.rank,
     )
     first = groups[0]
-    headline = _counted(first, words)
+    where, brief = _places([each for group in groups for each in group.notices], words), _counted(first, words)
     if len(groups) == 1:
-        title = words.title("{headline}: {sites}", headline=headline, sites=by_site(first.notices, words))
+        title = words.title("{where}: {brief}", where=where, brief=brief)
     else:
         more = words.number(sum(len(group.notices) for group in groups[1:]))
-        title = words.title("{headline}, and {more} more", headline=headline, more=more)
+        title = words.title("{where}: {brief}, and {more} more", where=where, brief=brief, more=more)
     lines: list[str] = []
     left = NAMED
     for group in groups[:KINDS_NAMED]:
@@ -114,6 +117,19 @@ def told_findings(notices: Iterable[Notice], words: Words) -> Message:
         lines.append(rest_of(rest, words))
     mood = Mood.GOOD if first.kind is NoticeKind.CLEARED else _mood(first.notices[0])
     return Message(title, "\n".join(lines).strip(), mood)
+
+
+def _places(notices: Sequence[Notice], words: Words) -> str:
+    """Where these findings are, in PLACE_LENGTH at most: the places by name if they are few, else how many by site."""
+    places = list(dict.fromkeys(_calls(each, words) or words.place(each.site, each.node) for each in notices))
+    if len(places) > PLACES_NAMED:
+        return one_line(by_site(notices, words), PLACE_LENGTH)
+    for named in range(len(places), 0, -1):
+        rest = f" +{words.number(len(places) - named)}" if named < len(places) else ""
+        told = "; ".join(places[:named]) + rest
+        if len(told) <= PLACE_LENGTH:
+            return told
+    return one_line(places[0], PLACE_LENGTH - len(rest)) + rest
 
 
 def _counted(group: _Group, words: Words) -> str:
