@@ -8,7 +8,7 @@
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,15 +16,15 @@ from pathlib import Path
 from node.config import files, node_file
 from node.config.files import FileError
 from node.config.node_file import NODE_FILE, Config
-from node.config.reader import first_problem, parse
+from node.config.reader import parse
 from node.config.values import state_directory
 from node.errors import ConfigError
 
 NAME = "last-good.toml"
 
 _MODE = 0o600
-_SHOWN = 200
-"""How many characters of the first problem the fault's subject has, which travels in every heartbeat."""
+_SHOWN = 60
+"""How many characters of the first problem's place the fault's subject has: it stands in status lines and tables."""
 
 
 def load(path: Path, environ: Mapping[str, str]) -> tuple[Config, tuple[str, ...]]:
@@ -38,8 +38,13 @@ def load(path: Path, environ: Mapping[str, str]) -> tuple[Config, tuple[str, ...
         copied, problems = _copied(path, environ), error.problems
         if copied is None:
             raise
-    refused = first_problem(lambda: problems)[:_SHOWN]
-    return replace(copied, settings=replace(copied.settings, refused=refused)), problems
+    return replace(copied, settings=replace(copied.settings, refused=_briefly(path, problems))), problems
+
+
+def _briefly(path: Path, problems: Sequence[str]) -> str:
+    """The place of the first problem, and how many follow it: ``[lamp] pin = 99 (and 2 more)``. ``check`` tells all."""
+    place = problems[0].removeprefix(f"{path}: ").partition(": ")[0][:_SHOWN]
+    return f"{place} (and {len(problems) - 1} more)" if len(problems) > 1 else place
 
 
 def keep(config: Config, directory: Path) -> None:

@@ -87,9 +87,9 @@ def lacking(problem: str) -> tuple[str, str, str] | None:
     return (found[1], found[2] or "", found[3]) if found else None
 
 
-def refusal(path: Path, *problems: str, program: str) -> ConfigError:
-    """The error with all of these problems of a file; it tells people to check the file again with ``program``."""
-    return ConfigError(tuple(f"{path}: {problem}" for problem in problems), str(path), program)
+def refusal(path: Path, *problems: str, program: str, absent: bool = False) -> ConfigError:
+    """The error with all of these problems of a file; its next step checks or writes the file with ``program``."""
+    return ConfigError(tuple(f"{path}: {problem}" for problem in problems), str(path), program, absent=absent)
 
 
 def parse(path: Path, program: str) -> dict[str, Any]:
@@ -104,7 +104,8 @@ def opened(path: Path, program: str) -> bytes:
     except FileError as failure:
         why = failure.__cause__.strerror if isinstance(failure.__cause__, OSError) else failure.reason
         advice = "check that the file exists and that this account may read it, or name another with --config"
-        raise refusal(path, f"can't be opened ({why}): {advice}", program=program) from failure
+        absent = isinstance(failure.__cause__, FileNotFoundError)
+        raise refusal(path, f"can't be opened ({why}): {advice}", program=program, absent=absent) from failure
 
 
 def parsed(path: Path, found: bytes, program: str) -> dict[str, Any]:

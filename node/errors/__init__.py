@@ -37,13 +37,19 @@ ERRORS[AlarmNodeError.code] = AlarmNodeError
 
 
 class ConfigError(AlarmNodeError):
-    """A configuration can't be used; ``problems`` holds every one of them, a line each."""
+    """A configuration can't be used; ``problems`` holds all of them, a line each. ``absent``: there is no file."""
 
     code = "E001"
 
-    def __init__(self, problems: tuple[str, ...], path: str, program: str = "alarm-node") -> None:
+    def __init__(
+        self, problems: tuple[str, ...], path: str, program: str = "alarm-node", *, absent: bool = False
+    ) -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(f"{path} has {count}", f"correct the lines above, then run: {program} check")
+        action = "init" if absent else "check"
+        is_installed = path.startswith(f"/etc/{program}/")  # only root may write there, and often read
+        command = f"sudo {program} {action}" if is_installed else f"{program} {action} --config {path}"
+        step = "write it" if absent else "correct the lines above, then run"
+        super().__init__(f"{path} has {count}", f"{step}: {command}")
         self.problems = problems
 
 

@@ -1,5 +1,6 @@
 """A node whose node.toml can't be used any more at its start: it runs with the last good one, and says so."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -39,13 +40,16 @@ def test_a_node_starts_with_its_last_good_configuration(
         heartbeat = desk.expect("heartbeat", boot=node.boot)
 
     assert code == 0
-    assert fault["subject"].startswith(f"{config}: ")
+    assert re.fullmatch(
+        r"\[node\] is missing \(and \d+ more\)|isn't (TOML|UTF-8).*|can't be opened \(.*\)", fault["subject"]
+    )
+    assert len(fault["subject"]) < 80
     assert str(config) in log
     assert "the node runs with its last good configuration" in log
     assert checked.returncode == 1
     assert checked.stdout.startswith(f"FINDING {config}")
     assert "FINDING the node uses the last good configuration instead" in checked.stdout
-    assert f"FINDING F055 ({config}: " in checked.stdout
+    assert f"FINDING F055 ({fault['subject']}) " in checked.stdout
     assert "the service runs" in checked.stdout
     assert not [each for each in desk.events if each.get("fault") == "F049"]
     assert not [each for each in heartbeat["faults"] if each["code"] in ("F049", "F055")]

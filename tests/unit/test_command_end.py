@@ -28,7 +28,10 @@ def raising(error: BaseException) -> Callable[[], int]:
         (
             raising(ConfigError(("x: [a] b is missing",), "x")),
             1,
-            ["x: [a] b is missing", "E001 x has 1 problem. Next: correct the lines above, then run: alarm-node check."],
+            [
+                "x: [a] b is missing",
+                "E001 x has 1 problem. Next: correct the lines above, then run: alarm-node check --config x.",
+            ],
         ),
         (raising(KeyboardInterrupt()), 1, ["stopped before its end"]),
         (raising(ReaderGoneError()), READER_GONE, []),

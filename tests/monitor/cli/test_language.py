@@ -336,9 +336,17 @@ def test_a_wrong_configuration_is_told_in_german(tmp_path: Path) -> None:
         f'{written}: [api] colour ist unbekannt: erlaubt sind hier "host", "port"',
         f'{written}: [api] port = "x": muss sein: eine ganze Zahl von 1 bis 65535, zum Beispiel port = 8780',
     ]
-    assert told[-1] == (
-        f"E001 {written} hat 2 Fehler. Zu tun: die Zeilen darüber korrigieren, dann aufrufen: alarm-monitor check."
-    )
+    again = f"alarm-monitor check --config {written}"
+    assert told[-1] == f"E001 {written} hat 2 Fehler. Zu tun: die Zeilen darüber korrigieren, dann aufrufen: {again}."
+
+
+def test_a_configuration_that_is_not_there_is_told_in_german(tmp_path: Path) -> None:
+    """With the command that writes it."""
+    absent = tmp_path / "monitor.toml"
+
+    told = alarm_monitor(absent, "check", "--language", "de").stderr.splitlines()
+
+    assert told[-1] == f"E001 {absent} hat 1 Fehler. Zu tun: sie anlegen: alarm-monitor init --config {absent}."
 
 
 def test_what_init_writes_explains_itself_in_german(tmp_path: Path) -> None:
