@@ -16,6 +16,7 @@ from typing import Any
 
 from node.core import (
     alarm,
+    canary,
     commands,
     contact,
     delivery,
@@ -239,7 +240,7 @@ def _output_recovered(turn: Turn, event: ev.OutputRecovered) -> None:
 
 
 def _command_heard(turn: Turn, event: ev.CommandHeard) -> None:
-    if link_events.known_link(turn, event.link):
+    if turn.known_link(event.link):
         commands.decide(turn, event)
 
 
@@ -270,7 +271,7 @@ HANDLERS: dict[type[ev.Event], Callable[[Turn, Any], None]] = {
     ev.PublishAnswered: link_events.publish_answered,
     ev.StateHeard: link_events.state_heard,
     ev.AlarmHeard: link_events.alarm_heard,
-    ev.CanaryHeard: link_events.canary_heard,
+    ev.CanaryHeard: canary.heard,
     ev.ReceiptHeard: link_events.receipt_heard,
     ev.MonitorHeard: link_events.monitor_heard,
     ev.CommandHeard: _command_heard,

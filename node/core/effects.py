@@ -148,6 +148,14 @@ class CloseLinks:
 
 
 @dataclass(frozen=True, slots=True)
+class RenewLink:
+    """End this session of a link, which then connects anew: the broker delivers nothing in it any more."""
+
+    link: str
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReadClock:
     """Ask whether the wall clock is synchronised."""
 
@@ -309,6 +317,7 @@ Effect = (
     | SampleAt
     | Begin
     | HurryLinks
+    | RenewLink
     | CloseLinks
     | ReadClock
     | WriteStatus

@@ -6,10 +6,10 @@ Nothing that is heard here can end or hide an alarm. Only a command can end one,
 from dataclasses import replace
 from math import inf
 
-from node.core import alarm, delivery, heartbeat, incident_events, reconcile, supervision, walk_test
+from node.core import alarm, canary, delivery, heartbeat, incident_events, reconcile, supervision, walk_test
 from node.core import events as ev
 from node.core.alarm import Happening
-from node.core.effects import MarkReceived, SendCanary, SendState
+from node.core.effects import MarkReceived, SendState
 from node.core.model import BROKER, EventKind, Key, Step
 from node.core.settings import Receipts
 from node.core.state import State
@@ -20,18 +20,9 @@ from node.errors.reason_codes import TOO_LARGE
 NOBODY_SUBSCRIBES = 0x10
 
 
-def known_link(turn: Turn, name: str) -> LinkState | None:
-    """The link of this name; a message from a link that isn't configured is refused (None)."""
-    for link in turn.state.supervision.links:
-        if link.name == name:
-            return link
-    turn.refuse("message from an unknown link")
-    return None
-
-
 def link_up(turn: Turn, event: ev.LinkUp) -> None:
     """A session begins: send the birth and a canary; reconcile.py then sends the alarm, a heartbeat and what waits."""
-    link = known_link(turn, event.link)
+    link = turn.known_link(event.link)
     if link is None or turn.state.stopping:
         return
     link = LinkState(
@@ -54,13 +45,13 @@ def link_up(turn: Turn, event: ev.LinkUp) -> None:
     turn.change_link(link)
     turn.change(waiting=delivery.forget_link(turn.state.waiting, link.name))
     _send_birth(turn, link)
-    _send_canary(turn, turn.state.supervision.link(link.name))
+    canary.send(turn, link.name)
     heartbeat.send_first(turn, link.name)
 
 
 def link_down(turn: Turn, event: ev.LinkDown) -> None:
     """A session ended, or couldn't begin."""
-    link = known_link(turn, event.link)
+    link = turn.known_link(event.link)
     if link is None:
         return
     if event.taken_over:
@@ -84,14 +75,14 @@ def link_down(turn: Turn, event: ev.LinkDown) -> None:
 
 def credentials_seen(turn: Turn, event: ev.CredentialsSeen) -> None:
     """A link has checked its files, or its broker has shown a certificate."""
-    link = known_link(turn, event.link)
+    link = turn.known_link(event.link)
     if link is not None:
         turn.change_link(replace(link, certificates=event.ends_utc, credentials_usable=event.usable))
 
 
 def publish_answered(turn: Turn, event: ev.PublishAnswered) -> None:
     """PUBACK: the path works, and a broker has the event or refused it. A PUBACK is never a receipt."""
-    link = known_link(turn, event.link)
+    link = turn.known_link(event.link)
     if link is None or event.session != link.session or not link.up:
         return
     answered = supervision.publish_answered(link, event.topic, event.code, turn.now)
@@ -118,7 +109,7 @@ def receipt_heard(turn: Turn, event: ev.ReceiptHeard) -> None:
     After *told* the event is still sent again until it is *held*: the monitor may have it in memory only.
     """
     settings = turn.state.settings
-    if known_link(turn, event.link) is None or settings.receipts is Receipts.NONE:
+    if turn.known_link(event.link) is None or settings.receipts is Receipts.NONE:
         return
     if settings.monitors and event.monitor not in settings.monitors:
         return
@@ -134,7 +125,7 @@ def receipt_heard(turn: Turn, event: ev.ReceiptHeard) -> None:
 def monitor_heard(turn: Turn, event: ev.MonitorHeard) -> None:
     """A monitor spoke. If it is new, restarted or has just connected, everything that waits is sent again."""
     monitors = turn.state.settings.monitors
-    if known_link(turn, event.link) is None or (monitors and event.monitor not in monitors):
+    if turn.known_link(event.link) is None or (monitors and event.monitor not in monitors):
         return
     heard, fresh = supervision.hear_monitor(
         turn.state.supervision, event.monitor, event.boot, turn.now, alive=event.alive
@@ -149,7 +140,7 @@ def state_heard(turn: Turn, event: ev.StateHeard) -> None:
 
     A retained value is older than the birth with which this session began, so that birth has already answered it.
     """
-    link = known_link(turn, event.link)
+    link = turn.known_link(event.link)
     if link is None or not link.up or turn.state.stopping:
         return
     if event.boot == turn.state.boot and event.session == link.session and event.state == "online":
@@ -172,7 +163,7 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
     isn't adopted: somebody else wrote it, and that is a fault. Our topic must show the list that we published last. If
     somebody else writes on it (even a copy of an old list of ours), we publish that list again, at most once a second.
     """
-    link = known_link(turn, event.link)
+    link = turn.known_link(event.link)
     if link is None or not link.up:
         return
     settings, before = turn.state.settings, turn.state.incidents
@@ -207,27 +198,10 @@ def alarm_heard(turn: Turn, event: ev.AlarmHeard) -> None:
         _resend_alarm(turn, link.name)
 
 
-def canary_heard(turn: Turn, event: ev.CanaryHeard) -> None:
-    """Our own canary came back: this session hears its own topics, and every retained value has arrived.
-
-    A canary without its expiry shows that commands lose theirs at this broker, too. It is ignored if no canary is
-    awaited: then somebody else has sent a copy.
-    """
-    link = known_link(turn, event.link)
-    if link is not None and link.up and event.boot == turn.state.boot and event.session == link.session:
-        if not event.expiring and link.canary_due is None:
-            return
-        again = turn.now + supervision.CANARY_EVERY_S
-        expiry_lost = not event.expiring
-        turn.change_link(
-            replace(link, canary_due=None, next_canary_at=again, retained_read=True, expiry_lost=expiry_lost)
-        )
-
-
 def messages_dropped(turn: Turn, event: ev.MessagesDropped) -> None:
     """Count the dropped messages. Some may have been on our own topics, so birth and list are published again."""
     turn.supervise(dropped=turn.state.supervision.dropped + event.count)
-    link = known_link(turn, event.link)
+    link = turn.known_link(event.link)
     if link is None or not link.up or turn.state.stopping or event.reason != ev.TOO_MANY:
         return
     turn.change_link(_with_alarm_due(turn, _with_birth_due(turn, link)))
@@ -236,8 +210,14 @@ def messages_dropped(turn: Turn, event: ev.MessagesDropped) -> None:
 
 
 def time_passed(turn: Turn) -> None:
-    """Do what is due: forget silent monitors, end faults whose time is over, send birth, list or canary again."""
+    """Do what is due: forget silent monitors, end faults whose time is over, send birth, list or canary again.
+
+    If no monitor is heard any more, the cause may be a session in which the broker delivers nothing. A canary shows it.
+    """
+    heard = turn.state.supervision.no_monitor_since is None
     turn.change(supervision=supervision.forget_monitors(turn.state.supervision, turn.now))
+    if heard and turn.state.supervision.no_monitor_since is not None:
+        canary.hurry(turn)
     for name in turn.state.settings.links:
         link = turn.state.supervision.link(name)
         if link.stolen_until is not None and turn.now >= link.stolen_until:
@@ -250,8 +230,7 @@ def time_passed(turn: Turn) -> None:
             turn.change_link(replace(link, foreign_until=None))
         _resend_birth(turn, name)
         _resend_alarm(turn, name)
-        if link.next_canary_at is not None and turn.now >= link.next_canary_at:
-            _send_canary(turn, turn.state.supervision.link(name))
+        canary.send_if_due(turn, name)
 
 
 def next_instant(state: State) -> float:
@@ -291,14 +270,6 @@ def _resend_alarm(turn: Turn, name: str) -> None:
     link = turn.state.supervision.link(name)
     if link.alarm_due is not None and turn.now >= link.alarm_due:
         turn.change_link(replace(link, alarm_sent=None, alarm_answered_at=turn.now, alarm_due=None))
-
-
-def _send_canary(turn: Turn, link: LinkState) -> None:
-    # A canary that is still awaited keeps its deadline: sending another one must not clear the fault.
-    due = turn.now + supervision.CANARY_BACK_S if link.canary_due is None else link.canary_due
-    again = turn.now + supervision.CANARY_AGAIN_S
-    turn.change_link(replace(link, canary_due=due, next_canary_at=again))
-    turn.sends.append(SendCanary(link.name, link.session, *turn.stamp()))
 
 
 def _advance_calls(turn: Turn, key: Key, happening: Happening, step: Step) -> None:

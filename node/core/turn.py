@@ -44,6 +44,14 @@ class Turn:
         """Put this link in the place of the one of the same name."""
         self.change(supervision=with_link(self.state.supervision, link))
 
+    def known_link(self, name: str) -> LinkState | None:
+        """The link of this name; a message from a link that isn't configured is refused (None)."""
+        for link in self.state.supervision.links:
+            if link.name == name:
+                return link
+        self.refuse("message from an unknown link")
+        return None
+
     def stamp(self) -> tuple[int, float, bool]:
         """What every message carries: the newest event's number, the wall clock, whether that is synchronised."""
         return self.state.seq, self.now + self.state.utc_offset, self.state.supervision.synchronised is True

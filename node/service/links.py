@@ -6,6 +6,7 @@ from functools import partial
 
 from node import config
 from node.core import events as ev
+from node.core.effects import HurryLinks, RenewLink
 from node.io.mqtt.link import Incoming, Link, Subscription
 from node.protocol import codec
 
@@ -63,10 +64,14 @@ class Links(dict[str, Link]):
                     self[name].start()
         self._brokers = wanted
 
-    def hurry(self) -> None:
-        """Let a link that waits before its next attempt try now."""
-        for link in self.values():
-            link.hurry()
+    def perform(self, effect: HurryLinks | RenewLink) -> None:
+        """Let each link that waits before its next attempt try now, or one link begin a new session."""
+        match effect:
+            case HurryLinks():
+                for link in self.values():
+                    link.hurry()
+            case RenewLink(name, session):
+                self[name].renew(session)
 
     def close(self) -> None:
         """Say goodbye everywhere, and wait a few seconds at most until that is done."""

@@ -296,8 +296,8 @@ class Service:
                 self._begin()
             case effects.ReadConfiguration() | effects.UseBrokers() | effects.TakeNextBroker():
                 self._configuration.perform(effect, self.links, self._health)
-            case effects.HurryLinks():
-                self.links.hurry()
+            case effects.HurryLinks() | effects.RenewLink():
+                self.links.perform(effect)
             case effects.CloseLinks():
                 self._close_links()
             case effects.ReadClock():

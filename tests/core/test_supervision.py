@@ -9,6 +9,7 @@ from node.core.effects import (
     Heartbeat,
     InputReport,
     LinkReport,
+    RenewLink,
     SendCanary,
     SendEvent,
     SendHeartbeat,
@@ -340,6 +341,36 @@ def test_a_canary_flies_every_15_minutes_and_its_silence_is_a_fault(alone: Stage
     play.until(begin + 1804.0).skip()
 
     assert ("F012", LINK) in play.state.faults
+
+
+def test_a_session_whose_canaries_do_not_come_back_any_more_is_renewed_every_10_s(alone: Stage) -> None:
+    """Its broker delivers nothing in it. Access rights aren't the cause: the first canary came back."""
+    play = alone()
+    begin = play.now + 900.0
+
+    play.until(begin + 9.999)
+    play.only(RenewLink) << []
+    play.until(begin + 10.0)
+    play.only(RenewLink, SendCanary) << [RenewLink(LINK, 1)]
+    play.until(begin + 20.0)
+    play.only(RenewLink, SendCanary) << [RenewLink(LINK, 1)]
+    play.link_down().link_up().canary().until(begin + 900.0)
+    play.only(RenewLink) << []
+
+    assert play.state.faults == {}
+
+
+def test_when_the_last_monitor_falls_silent_a_canary_flies_at_once(stage: Stage) -> None:
+    """Either no monitor is there, or nothing is delivered in this session."""
+    play = stage().monitor()
+    heard = play.now
+
+    play.until(heard + 19.999)
+    play.only(SendCanary) << []
+    play.until(heard + 20.0)
+    play.only(SendCanary) << [SendCanary]
+    play.canary().until(heard + 800.0)
+    play.only(SendCanary, RenewLink) << []
 
 
 def test_while_a_canary_is_awaited_another_one_flies_every_10_s(alone: Stage) -> None:

@@ -115,12 +115,14 @@ def test_a_monitor_hears_every_node(connect: Connect) -> None:
             assert node.publish(f"{BRANCH}/{topic}", b"told") in DONE
         for topic in ("command", "receipt"):
             assert desk.publish(f"{BRANCH}/{topic}", b"given") in DONE
+        assert desk.publish(f"{MONITOR}/heartbeat", b"told") in DONE
         assert desk.publish(f"{MONITOR}/state", b"last") in DONE
         desk.expect(lambda message: message.payload == b"last")
 
-        heard = {message.topic for message in desk.received if message.topic.startswith(BRANCH)}
+        heard = {message.topic for message in desk.received}
 
-    assert heard == {f"{BRANCH}/{topic}" for topic in ("state", "alarm", "event", "heartbeat", "reply")}
+    of_the_node = {f"{BRANCH}/{topic}" for topic in ("state", "alarm", "event", "heartbeat", "reply")}
+    assert heard == {*of_the_node, f"{MONITOR}/state", f"{MONITOR}/heartbeat"}
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,10 @@ class Link:
         """End the wait before the next attempt, and make the following waits short again."""
         self._queue.hurry()
 
+    def renew(self, session: int) -> None:
+        """End this session, and connect anew: our own messages don't come back in it any more."""
+        self._queue.renew(session)
+
     def decided(self) -> None:
         """The loop has decided the oldest undecided event of this link."""
         self._queue.decided()

@@ -55,6 +55,7 @@ class LinkQueue:
         self, name: str, put: Callable[[Event], None], clock: Callable[[], float], bounds: Bounds = NODE_BOUNDS
     ) -> None:
         self.closing_at: float | None = None
+        self.deaf_session: int | None = None
         self._name = name
         self._put = put
         self._clock = clock
@@ -94,6 +95,12 @@ class LinkQueue:
         with self._lock:
             self._attempts = 0
             self._hurried = True
+            self._wake()
+
+    def renew(self, session: int) -> None:
+        """End this session, because nothing is delivered in it any more."""
+        with self._lock:
+            self.deaf_session = session
             self._wake()
 
     def decided(self) -> None:

@@ -31,7 +31,6 @@ from node.config.reader import first_problem
 from node.io.systemd import Feed, Notifier
 from node.monitor.core.decisions.batch import Refused, Remembered, Stored, StoreFailed, StoreRecovered
 from node.monitor.core.decisions.ledger import Decisions, Moment, Respond, TellTest
-from node.monitor.core.decisions.monitor_codec import HEARTBEAT_S
 from node.monitor.core.hub import Hub
 from node.monitor.core.model.monitor_settings import Settings
 from node.monitor.core.model.requests import Answer, Request
@@ -79,7 +78,7 @@ class Service:
         self._history = history
         self._notifier = notifier
         self._stopping: str | None = None
-        self._emptied = self._beat_at = time.monotonic()
+        self._emptied = time.monotonic()
         self._requests = OpenRequests()
         self.view = CurrentView()
         self._threads = ThreadWatch()
@@ -168,14 +167,12 @@ class Service:
         return are_all
 
     def _turn(self) -> None:
-        wait_s = min(max(min(self._hub.next_due, self._beat_at) - time.monotonic(), 0.0), 0.5)
+        wait_s = min(max(min(self._hub.next_due, self._links.beat_at) - time.monotonic(), 0.0), 0.5)
         waiting = STRANGERS_WAIT if self._hub.self_check.history_ok else STRANGERS_OUTAGE
         self._writer.look()
         calls, said = self._inbox.take(wait_s, MOST, strangers=self._writer.waiting < waiting)
         now = _now()
-        if now.at >= self._beat_at:
-            self._beat_at = now.at + HEARTBEAT_S
-            self._links.beat()
+        self._links.beat(now.at)
         for call in calls:
             call()
         self._requests.answer_overdue(now.at)

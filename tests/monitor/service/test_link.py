@@ -14,7 +14,7 @@ from node.config import brokers
 from node.io.mqtt.link import Bounds
 from node.io.mqtt.link_queue import LinkQueue
 from node.monitor.core.decisions.ledger import SendCommand
-from node.monitor.core.decisions.monitor_codec import MonitorWire
+from node.monitor.core.decisions.monitor_codec import HEARTBEAT_S, MonitorWire
 from node.monitor.core.model.records import EventKey
 from node.monitor.service.links import broker_link as linking
 from node.monitor.service.links.broker_link import Link
@@ -146,7 +146,7 @@ def test_a_link_that_was_woken_sleeps_again(broker: Broker, link: Link, monkeypa
         monkeypatch.setattr(LinkQueue, "wait", counted)
         link.receipt(EventKey(*ROOM, BOOT, 1), "held")
         for heard in (1, 2):
-            link.beat()
+            link.beat(heard * HEARTBEAT_S)
             wait_until(lambda heard=heard: len(node.received) >= heard, what="a heartbeat")  # type: ignore[misc]
 
     assert next(turns) < 1_000

@@ -30,14 +30,14 @@ def node() -> Wire:
     return Wire("alarm/v1", SITE, ROOM.node, BOOT)
 
 
-def test_it_listens_to_what_nodes_say_at_its_sites_and_to_its_own_state() -> None:
+def test_it_listens_to_what_nodes_say_at_its_sites_and_to_itself() -> None:
     """And to nothing else."""
     listens = wire().subscriptions
 
     kinds = ("state", "alarm", "event", "heartbeat", "reply")
     assert set(listens) == {
         *(f"alarm/v1/{site}/node/+/{kind}" for site in (SITE, "nord") for kind in kinds),
-        *(f"alarm/v1/{site}/monitor/guard-desk/state" for site in (SITE, "nord")),
+        *(f"alarm/v1/{site}/monitor/guard-desk/{kind}" for site in (SITE, "nord") for kind in ("state", "heartbeat")),
     }
 
 

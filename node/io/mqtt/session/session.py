@@ -141,6 +141,8 @@ class Session:
             self._client.loop_misc()
         if self._awaited is None and not self.reason and not self._publishing.send_waiting():
             self.end("connection lost")
+        if self._queue.deaf_session == self.number:
+            self.end("our own messages don't come back any more")
         if self._clock() >= self._look_at:
             self._look()
         if not readable:  # otherwise the answer may still be unread

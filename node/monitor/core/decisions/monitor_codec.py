@@ -71,12 +71,17 @@ class MonitorWire:
         self._root = root
         self._prefix = f"{root}/"
         self._own_states = frozenset(self.state_topic(site) for site in sites)
+        self.own_heartbeats = frozenset(self.heartbeat_topic(site) for site in sites)
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
-        """All topic filters of a monitor. It hears its own state, to notice another client that uses its name."""
+        """All topic filters of a monitor.
+
+        It hears its own state, to notice another client that uses its name, and its own heartbeats, to notice that the
+        broker delivers nothing any more.
+        """
         kinds = [f"{self._root}/{site}/node/+/{kind}" for site in self.sites for kind in _TYPES]
-        return (*kinds, *sorted(self._own_states))
+        return (*kinds, *sorted(self._own_states), *sorted(self.own_heartbeats))
 
     def kept_topics(self, node: NodeKey) -> tuple[str, str]:
         """The topics of a node on which a broker retains something."""

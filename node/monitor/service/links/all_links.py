@@ -31,10 +31,15 @@ class AllLinks:
         for link in self._links:
             link.close(reason)
 
-    def beat(self) -> None:
-        """Send the heartbeat."""
+    @property
+    def beat_at(self) -> float:
+        """When the next heartbeat is due (monotonic seconds)."""
+        return min(link.beat_at for link in self._links)
+
+    def beat(self, at: float) -> None:
+        """Send the heartbeats that are due."""
         for link in self._links:
-            link.beat()
+            link.beat(at)
 
     def send(self, say: SendReceipt | SendCommand | ClearTopics) -> None:
         """Send what was decided to be said to a node."""

@@ -8,6 +8,7 @@ Thread: the link's own (node.io.mqtt.link) hears, and sends birth and goodbye. A
 """
 
 import logging
+import math
 import time
 from threading import Thread
 from typing import Protocol
@@ -22,6 +23,9 @@ from node.monitor.core.model.records import EventKey, NodeKey
 from node.protocol.monitor_messages import ReceiptKind
 
 BIRTH_PAUSE_S = 1.0
+BEATS_UNHEARD = 3
+"""If one heartbeat came back in a session, and then neither so many more nor anything else, the broker delivers nothing
+in it any more. If none ever came back, it may be a matter of access rights, which a new session wouldn't change."""
 GOODBYE_S = 1.0
 JOIN_S = 3.0
 
@@ -64,15 +68,21 @@ class Listener(Protocol):
 
 
 class Link:
-    """The connection to ``broker`` as ``client_id``. It is made anew until it is closed."""
+    """The connection to ``broker`` as ``client_id``. It is made anew until it is closed.
+
+    ``beat_at``: when the next heartbeat is due (monotonic seconds), at once in a new session.
+    """
 
     def __init__(self, broker: Broker, wire: MonitorWire, listener: Listener, client_id: str) -> None:
         self.broker = broker
+        self.beat_at = -math.inf
         self._wire = wire
         self._listener = listener
         self._session = 0
         self._born = 0.0
         self._birth_held = 0
+        self._hears_itself = False
+        self._beats_unheard = 0
         self._closing = False
         self._files_problem: str | None = None
         self._link = BrokerLink(
@@ -108,8 +118,14 @@ class Link:
         if not self._link.join(JOIN_S):
             log.warning("%s: the link doesn't end, and is left behind", self.broker.name)
 
-    def beat(self) -> None:
-        """Send the heartbeat: this monitor listens."""
+    def beat(self, at: float) -> None:
+        """Send the heartbeat if it is due: this monitor listens. If the session delivers nothing any more, renew it."""
+        if at < self.beat_at:
+            return
+        self.beat_at = at + HEARTBEAT_S
+        if self._hears_itself and self._beats_unheard >= BEATS_UNHEARD:
+            self._link.renew(self._session)
+        self._beats_unheard += 1
         for site in self._wire.sites:
             payload = self._wire.said("online", self._session, time.time(), period_s=HEARTBEAT_S)
             self._publish(self._wire.heartbeat_topic(site), payload, Priority.ALARM)
@@ -151,6 +167,8 @@ class Link:
         match event:
             case LinkUp(session=session, refused=refused):
                 self._session = session
+                self._hears_itself = False
+                self.beat_at = -math.inf
                 self._say_birth()
                 self._listener.up(name)
                 for topic, code in refused.items():
@@ -163,6 +181,7 @@ class Link:
                 elif not self._birth_held and topic in map(self._wire.state_topic, self._wire.sites):
                     self._birth_held = self._session
             case MessagesDropped(count=count):
+                self._beats_unheard = 0
                 self._listener.dropped(name, count)
         self._link.decided()
 
@@ -173,6 +192,10 @@ class Link:
             self._publish(self._wire.state_topic(site), payload, Priority.ALARM, retain=True)
 
     def _hear(self, message: Incoming) -> None:
+        self._beats_unheard = 0
+        if message.topic in self._wire.own_heartbeats:
+            self._hears_itself = True
+            return
         if not message.payload:
             return  # something retained was removed; that says nothing about who had sent it
         try:
