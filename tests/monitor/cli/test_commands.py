@@ -137,7 +137,7 @@ def test_people_are_answered_in_the_language_of_the_configuration(monitor: Runni
     refusal = alarm_monitor(config, "acknowledge", f"{SITE}/{NODE}/0badcafe-1")
 
     assert refusal.returncode == 1
-    assert refusal.stderr.startswith(f"E031 kein Alarm {SITE}/{NODE}/0badcafe-1 ist offen. Zu tun: nachsehen, ")
+    assert refusal.stderr.startswith(f"E059 kein Alarm {SITE}/{NODE}/0badcafe-1 ist offen. Zu tun: nachsehen, ")
     assert listed == "Kein Begehungstest läuft: Jeder Druck ist echt.\n"
     assert nothing == "die Historie hat dazu keinen Eintrag\n"
     assert exported[0] == exported[1]
@@ -270,8 +270,8 @@ def test_a_token_is_shown_once_and_can_be_taken_away(monitor: RunningMonitor, tm
     assert "board" in listed
     assert secret not in listed
     assert json.loads(looked)
-    assert refused.startswith("E031 this needs the role responder, but the token board has the role viewer. Next: ask ")
-    assert locked_out.startswith("E031 the monitor doesn't know this token, or it was revoked. Next: name a valid one ")
+    assert refused.startswith("E057 this needs the role responder, but the token board has the role viewer. Next: ask ")
+    assert locked_out.startswith("E056 the monitor doesn't know this token, or it was revoked. Next: name a valid one ")
 
 
 def test_a_token_that_opens_nothing_cannot_be_revoked(monitor: RunningMonitor) -> None:
@@ -282,7 +282,7 @@ def test_a_token_that_opens_nothing_cannot_be_revoked(monitor: RunningMonitor) -
     revoked = said(monitor, "token", "revoke", "tablet")
     once_more = said(monitor, "token", "revoke", "tablet", code=1)
 
-    assert mistyped == "E031 there is no valid token tabelt. Next: list them: alarm-monitor token list.\n"
+    assert mistyped == "E059 there is no valid token tabelt. Next: list them: alarm-monitor token list.\n"
     assert revoked == "the token tablet is revoked: it no longer gives access\n"
     assert "there is no valid token tablet" in once_more
 
@@ -402,7 +402,7 @@ def test_another_account_asks_nothing_without_a_token(monitor: RunningMonitor) -
     try:
         with pytest.raises(
             ApiError,
-            match=r"E031 this account may not ask the monitor at unix:.* Next: run this with sudo",
+            match=r"E058 this account may not ask the monitor at unix:.* Next: run this with sudo",
         ):
             MonitorClient(on_this_machine(directory)).get("fleet")
     finally:

@@ -134,7 +134,7 @@ def test_a_guard_needs_an_address_and_a_token(monitor: RunningMonitor, guard: Gu
     assert acknowledged.splitlines()[1:] == ["acknowledged"]
     assert ended.splitlines()[1:] == ["the alarm is ended"]
     assert nothing.returncode == 1
-    assert nothing.stderr.startswith("E031 no alarm is open. Next: ")
+    assert nothing.stderr.startswith("E060 no alarm is open. Next: ")
 
 
 def test_a_guard_tests_buttons(monitor: RunningMonitor, guard: Guard) -> None:
@@ -170,7 +170,7 @@ def test_a_guard_without_a_token_is_told_how_to_get_one(guard: Guard) -> None:
     told = guard.run("status", "--url", guard.url)
     here = guard.run("status")
 
-    assert told.stderr.startswith(f"E031 there is no token for {guard.url}. Next: save one in ~")
+    assert told.stderr.startswith(f"E056 there is no token for {guard.url}. Next: save one in ~")
     assert "sudo alarm-monitor token create guard-pc --role responder" in told.stderr
     assert (told.returncode, here.returncode) == (1, 1)
     assert "monitor.toml" not in told.stderr + here.stderr
@@ -283,7 +283,7 @@ def test_a_node_is_called_by_its_room(site: Site, token: Path) -> None:
         "E052 desk-1 is at 2 sites. Next: type one of the lines above.",
     ]
     assert history.stderr == twice.stderr
-    assert never.stderr.startswith("E031 there is no node desk-9. ")
+    assert never.stderr.startswith("E059 there is no node desk-9. ")
 
 
 def test_the_only_walk_test_is_ended_without_its_id(site: Site, token: Path) -> None:
@@ -298,7 +298,7 @@ def test_the_only_walk_test_is_ended_without_its_id(site: Site, token: Path) -> 
     assert [each.id for each in site.behind.asked if isinstance(each, EndWalkTest)] == ["w-1"]
     assert once.stdout.splitlines() == ["w-1 is ended: every press is real again"]
     assert twice.stderr.splitlines()[0] == "alarm-monitor walk-test end w-1  mitte"
-    assert never.stderr == "E031 no walk test is running. Next: nothing needs doing.\n"
+    assert never.stderr == "E060 no walk test is running. Next: nothing needs doing.\n"
 
 
 @pytest.mark.parametrize(

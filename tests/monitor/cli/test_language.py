@@ -16,6 +16,8 @@ from node.cli.main import parser as parser_of_node
 from node.core.model import EventKind
 from node.errors import ConfigError
 from node.monitor.cli import main
+from node.monitor.cli.api_client.http_client import AskError
+from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.output.replies import done, refused, words_of
 from node.monitor.cli.parser import parse, parser
 from node.monitor.config import init_files, monitor_file
@@ -30,7 +32,13 @@ PROGRAM = MONITOR.parent
 EXAMPLE = PROGRAM.parent / "deploy" / "monitor.example.toml"
 NAMES = ("monitor.toml", "nodes.toml")
 
-TELLING = {
+
+def names_of(error: type[Exception]) -> set[str]:
+    """The names of this kind of error and of what derives from it."""
+    return {error.__name__, *(each.__name__ for each in error.__subclasses__())}
+
+
+TELLING: dict[str, tuple[int, ...]] = {
     "CheckResult": (1, 2),
     "ExampleError": (0, 1),
     "MonitorDirectoryError": (0, 1),
@@ -41,8 +49,8 @@ TELLING = {
     "HistoryEncodingError": (0, 1),
     "TokenNameError": (0, 1),
     "ArgumentTypeError": (0,),
-    "ApiError": (0, 1),
-    "AskError": (0,),
+    **dict.fromkeys(names_of(ApiError) - {"SeveralError"}, (0, 1)),
+    **dict.fromkeys(names_of(AskError), (0,)),
     "ProblemError": (1, 2),
 }
 """What says something to people, and which of its arguments do."""
@@ -74,7 +82,7 @@ def said_in(folder: Path) -> Iterator[str]:
                 text = literal(call.args[index]) if isinstance(call, ast.Call) and index < len(call.args) else None
                 if text:
                     yield text
-            if name == "AskError" and isinstance(call, ast.Call):
+            if name in names_of(AskError) and isinstance(call, ast.Call):
                 yield from (text for each in call.keywords if each.arg == "next_step" and (text := literal(each.value)))
 
 

@@ -47,9 +47,9 @@ def test_https_to_a_port_that_speaks_http_is_said() -> None:
 
     address = site.url.removeprefix("http://")
     assert english.startswith(
-        f"E031 {address} speaks http, and is asked by https. Next: begin the address with http://"
+        f"E054 {address} speaks http, and is asked by https. Next: begin the address with http://"
     )
-    assert german.startswith(f"E031 {address} spricht http und wird über https gefragt. Zu tun: die Adresse mit ")
+    assert german.startswith(f"E054 {address} spricht http und wird über https gefragt. Zu tun: die Adresse mit ")
 
 
 @pytest.mark.parametrize("says_so", [False, True], ids=["breaks off", "says 400"])
@@ -59,9 +59,9 @@ def test_http_to_a_port_that_speaks_tls_is_said(pair: Pair, says_so: bool) -> No
         english, german = said(f"http://127.0.0.1:{port}")
 
     address = f"127.0.0.1:{port}"
-    assert english == f"E031 {address} speaks https, and is asked by http. Next: begin the address with https://."
+    assert english == f"E054 {address} speaks https, and is asked by http. Next: begin the address with https://."
     assert german == (
-        f"E031 {address} spricht https und wird über http gefragt. Zu tun: die Adresse mit https:// beginnen."
+        f"E054 {address} spricht https und wird über http gefragt. Zu tun: die Adresse mit https:// beginnen."
     )
 
 
@@ -70,7 +70,7 @@ def test_a_certificate_that_is_not_accepted_is_said(pair: Pair) -> None:
     with serving_page(200, pair=pair) as port:
         english, german = said(f"https://127.0.0.1:{port}")
 
-    assert english.startswith(f"E031 the certificate of https://127.0.0.1:{port} isn't accepted: ")
+    assert english.startswith(f"E055 the certificate of https://127.0.0.1:{port} isn't accepted: ")
     assert "SSL_CERT_FILE=FILE" in english
     assert f"das Zertifikat von https://127.0.0.1:{port} wird nicht anerkannt: " in german
 
@@ -100,8 +100,9 @@ def test_what_is_no_monitor_is_said(status: int, body: bytes, english: str, germ
         told = said(f"http://127.0.0.1:{port}")
 
     url = f"http://127.0.0.1:{port}"
-    assert told[0].startswith(f"E031 {english.format(url)}")
-    assert told[1].startswith(f"E031 {german.format(url)}")
+    code = "E031" if status == 502 else "E054"
+    assert told[0].startswith(f"{code} {english.format(url)}")
+    assert told[1].startswith(f"{code} {german.format(url)}")
     assert str(status) not in "".join(told).replace(url, "")
 
 
@@ -112,12 +113,12 @@ def test_a_role_that_may_not_is_told_which_one_may(role: Role) -> None:
         english, german = said(site.url, SECRETS[role], post=True)
 
     assert english == (
-        f"E031 this needs the role manager, but the token desk-{role} has the role {role}. Next: ask the "
+        f"E057 this needs the role manager, but the token desk-{role} has the role {role}. Next: ask the "
         "people who run the monitor for a token with that role, and name it with --token-file: "
         "sudo alarm-monitor token create NAME --role manager."
     )
     assert german == (
-        f"E031 das verlangt die Rolle manager, aber das Token desk-{role} hat die Rolle {role}. Zu tun: bei der "
+        f"E057 das verlangt die Rolle manager, aber das Token desk-{role} hat die Rolle {role}. Zu tun: bei der "
         "Verwaltung des Monitors ein Token mit dieser Rolle erbitten und es mit --token-file nennen: "
         "sudo alarm-monitor token create NAME --role manager."
     )
@@ -130,8 +131,8 @@ def test_a_refusal_is_a_sentence(reason: str) -> None:
         english, german = said(site.url, post=True)
 
     text, step = REFUSALS.get(reason, UNHEARD_OF if reason else UNSAID)
-    assert english == f"E031 {text}. Next: {step}."
-    assert german == f"E031 {GERMAN.translate(text)}. Zu tun: {GERMAN.translate(step)}."
+    assert english == f"E061 {text}. Next: {step}."
+    assert german == f"E061 {GERMAN.translate(text)}. Zu tun: {GERMAN.translate(step)}."
     assert GERMAN.translate(text) != text
     assert GERMAN.translate(step) != step
 

@@ -106,7 +106,7 @@ def test_what_a_monitor_refuses_is_said_in_german(status: int, detail: str, step
     """As far as the words are known here; what isn't is quoted as the monitor says it."""
     error = explained(AskError("{detail}", next_step=step, status=status, detail=detail), "here")
 
-    assert refused(error, GERMAN) == f"E031 {text}"
+    assert refused(error, GERMAN) == f"E061 {text}"
     assert refused(error, ENGLISH) == str(error)
 
 
@@ -114,8 +114,8 @@ def test_what_a_monitor_refuses_is_said_in_german(status: int, detail: str, step
     ("answer", "text"),
     [
         (Answer("unanswered"), "das Gerät antwortet nicht: Der Monitor hat vermerkt, dass jemand kommt"),
-        (Answer("refused", "pressed-again"), "E031 inzwischen hat jemand noch einmal gedrückt. Zu tun: "),
-        (Answer("refused", "all-these-nodes-are-down"), "E031 keines dieser Geräte ist jetzt zu hören"),
+        (Answer("refused", "pressed-again"), "E061 inzwischen hat jemand noch einmal gedrückt. Zu tun: "),
+        (Answer("refused", "all-these-nodes-are-down"), "E061 keines dieser Geräte ist jetzt zu hören"),
     ],
 )
 def test_what_the_api_says_is_known(answer: Answer, text: str) -> None:

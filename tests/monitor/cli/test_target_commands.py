@@ -64,7 +64,7 @@ def test_a_test_message_says_what_the_other_side_answers(
     assert "UNKNOWN target mail was never tested. Next: sudo alarm-monitor tell --test mail." in never.stdout
     assert (both.returncode, one.returncode, nobody.returncode) == (1, 0, 1), both.stdout + one.stdout + one.stderr
     assert "mail: the test message was accepted. Sent JSON POST notification." in both.stdout
-    assert "sms: E031 " in both.stdout
+    assert "sms: E061 " in both.stdout
     assert "error=503" in both.stdout
     assert both.stdout.count("\n") == 2
     assert "there is no target fax" in nobody.stdout

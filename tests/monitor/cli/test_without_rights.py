@@ -172,7 +172,7 @@ def test_a_command_about_tokens_names_sudo(fresh: Path) -> None:
     """And the file that it can't read."""
     told = as_other(fresh, ["token", "list"], ["token", "create", "board"], ["token", "revoke", "board"])
 
-    text = f"E031 this account may not read {fresh.parent / 'state' / 'history.db'}. Next: run this as root: "
+    text = f"E058 this account may not read {fresh.parent / 'state' / 'history.db'}. Next: run this as root: "
     steps = [f"{text}sudo alarm-monitor token {each}.\n" for each in ("list", "create", "revoke")]
     assert told == [(1, step) for step in steps]
 

@@ -16,6 +16,8 @@ import node.monitor
 from node.core.settings import AlarmClass
 from node.errors.faults import FAULTS, Severity
 from node.monitor.api.operations.answers import NOTES, REFUSALS, UNHEARD_OF, UNSAID, UNSTORED
+from node.monitor.cli.api_client.monitor_client import ApiError
+from node.monitor.cli.api_client.name_lookup import SeveralError
 from node.monitor.core.decisions.deliveries import Delivery
 from node.monitor.core.model.catalogue import FINDINGS, kind_of
 from node.monitor.core.model.monitor_settings import Language, Place
@@ -433,14 +435,18 @@ def texts_of_the_code() -> set[str]:
     )
 
 
+ASKING = {ApiError.__name__, *(each.__name__ for each in ApiError.__subclasses__())} - {SeveralError.__name__}
+"""The errors of commands that ask a monitor."""
+
+
 def texts_of_errors(folder: Path) -> set[str]:
     """What a command ends with that the monitor refuses, or that can't ask it: text and next step."""
     places = (
-        ("cli/commands/*.py", {"ApiError": (1, 2)}),
-        ("monitor_client.py", {"ApiError": (1, 2)}),
-        ("which_monitor.py", {"ApiError": (1, 2)}),
-        ("name_lookup.py", {"ApiError": (1, 2), "SeveralError": (1,)}),
-        ("http_client.py", {"AskError": (1,)}),
+        ("cli/commands/*.py", dict.fromkeys(ASKING, (1, 2))),
+        ("monitor_client.py", dict.fromkeys(ASKING, (1, 2))),
+        ("which_monitor.py", dict.fromkeys(ASKING, (1, 2))),
+        ("name_lookup.py", {**dict.fromkeys(ASKING, (1, 2)), "SeveralError": (1,)}),
+        ("http_client.py", dict.fromkeys(("AskError", "StrangerError", "UntrustedError"), (1,))),
         ("answers.py", {"ProblemError": (2, 3)}),
     )
     return {

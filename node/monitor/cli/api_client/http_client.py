@@ -79,6 +79,14 @@ class AskError(Exception):
         self.away, self.denied, self.status = away, denied, status
 
 
+class StrangerError(AskError):
+    """The address isn't a monitor's."""
+
+
+class UntrustedError(AskError):
+    """The certificate isn't accepted."""
+
+
 class NothingError(Exception):
     """The monitor knows no such thing."""
 
@@ -153,7 +161,7 @@ class Api:
         if isinstance(reason, PermissionError):
             return AskError("this account may not ask the monitor at {url}", denied=True, url=self.url)
         if isinstance(reason, ssl.SSLCertVerificationError):
-            return AskError(
+            return UntrustedError(
                 "the certificate of {url} isn't accepted: {why}",
                 next_step="use the host name that is in its certificate, "
                 "or set the file with the authority that signed it: SSL_CERT_FILE=FILE",
@@ -169,7 +177,7 @@ class Api:
 
     def _stranger(self, why: str) -> AskError:
         step = "name the monitor's own address: --url or ALARM_MONITOR_URL"
-        return AskError("no alarm-monitor answers at {url}: {why}", next_step=step, url=self.url, why=why)
+        return StrangerError("no alarm-monitor answers at {url}: {why}", next_step=step, url=self.url, why=why)
 
     def _other_scheme(self) -> AskError | None:
         """That this address speaks http where https is asked for, or the other way round; None where it doesn't."""
@@ -178,7 +186,7 @@ class Api:
         port = found.port or _PORTS.get(found.scheme, 0)
         if other is None or not _speaks(other, found.hostname or "", port, min(TRIED_S, self._timeout_s)):
             return None
-        return AskError(
+        return StrangerError(
             "{address} speaks {other}, and is asked by {scheme}",
             next_step="begin the address with http://, or ask the people who run the monitor for one with https://"
             if other == "http"

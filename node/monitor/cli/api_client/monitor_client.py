@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
 
 from node.errors import AlarmNodeError
-from node.monitor.cli.api_client.http_client import UNIX, Api, AskError, NothingError
+from node.monitor.cli.api_client.http_client import UNIX, Api, AskError, NothingError, StrangerError, UntrustedError
 from node.monitor.core.model.monitor_settings import SOCKET
 
 ANSWER_S = 40.0
@@ -41,13 +42,70 @@ _REFUSED = re.compile(r"refused: (?P<why>.+?)(?: \([a-z-]+\))?")
 
 
 class ApiError(AlarmNodeError):
-    """The monitor can't be asked, or refuses. ``template`` has the ``values`` of its text yet to be filled in."""
+    """The monitor doesn't answer; what derives from it has a code and a next step of its own.
+
+    ``template`` has the ``values`` of its text yet to be filled in.
+    """
 
     code = "E031"
 
     def __init__(self, text: str, next_step: str, **values: object) -> None:
         super().__init__(text.format(**values), next_step)
         self.template, self.values = text, values
+
+
+class NoMonitorError(ApiError):
+    """It isn't known which monitor is meant: none is set up here, and no address is given."""
+
+    code = "E053"
+
+
+class AddressError(ApiError):
+    """The address isn't a monitor's: it is written wrongly, or something else answers there."""
+
+    code = "E054"
+
+
+class CertificateError(ApiError):
+    """The certificate at the address isn't accepted."""
+
+    code = "E055"
+
+
+class TokenError(ApiError):
+    """There is no token, or the monitor doesn't know it."""
+
+    code = "E056"
+
+
+class RoleError(ApiError):
+    """The token's role may not do this."""
+
+    code = "E057"
+
+
+class AccountError(ApiError):
+    """This account of the machine may not do this; root may."""
+
+    code = "E058"
+
+
+class UnknownNameError(ApiError):
+    """What was typed names nothing that there is, or lacks a name."""
+
+    code = "E059"
+
+
+class NothingThereError(ApiError):
+    """There is nothing of this kind: no alarm is open, no walk test runs, no target is set up."""
+
+    code = "E060"
+
+
+class RefusedError(ApiError):
+    """The monitor or the node refuses, and says why."""
+
+    code = "E061"
 
 
 def on_this_machine(directory: Path, answer_s: float = ANSWER_S) -> Api:
@@ -72,7 +130,7 @@ class MonitorClient:
         try:
             yield from self.api.items(*path, **wanted)
         except NothingError:
-            raise ApiError(
+            raise RefusedError(
                 "the running monitor has no such list", "restart the monitor if it is older than this command"
             ) from None
         except (AskError, TimeoutError) as problem:
@@ -95,7 +153,7 @@ class MonitorClient:
     def _must_have(self, site: str | None, node: str | None) -> None:
         sites = [each["site"] for each in self.get("fleet")["sites"]]
         if site is not None and site not in sites:
-            raise ApiError(
+            raise UnknownNameError(
                 "there is no site {site}; there are: {sites}",
                 "name one of these, or leave --site out",
                 site=site,
@@ -127,22 +185,26 @@ def _nothing(path: tuple[str, ...]) -> ApiError:
     """What isn't there, by its name."""
     match path:
         case ("incidents", site, node, incident, *_):
-            return ApiError(
+            return UnknownNameError(
                 "no alarm {incident} is open",
                 "list what is open: alarm-monitor status; and what is over: alarm-monitor history",
                 incident=f"{site}/{node}/{incident}",
             )
         case ("nodes", *names):
             name = "/".join(names[:2])
-            return ApiError("there is no node {node}", "list them: alarm-monitor status", node=name)
+            return UnknownNameError("there is no node {node}", "list them: alarm-monitor status", node=name)
         case ("targets", name, *_):
-            return ApiError("there is no target {name}", "list the targets: sudo alarm-monitor check", name=name)
+            return UnknownNameError(
+                "there is no target {name}", "list the targets: sudo alarm-monitor check", name=name
+            )
         case ("walk-tests", name):
-            return ApiError("there is no running walk test {id}", "list them: alarm-monitor walk-test list", id=name)
+            return UnknownNameError(
+                "there is no running walk test {id}", "list them: alarm-monitor walk-test list", id=name
+            )
         case ("walk-tests",):
-            return ApiError("there is no such node, floor or site", "list the nodes: alarm-monitor status")
+            return UnknownNameError("there is no such node, floor or site", "list the nodes: alarm-monitor status")
         case _:
-            return ApiError("there is no such thing", "list what there is: alarm-monitor status")
+            return UnknownNameError("there is no such thing", "list what there is: alarm-monitor status")
 
 
 def explained(problem: AskError | TimeoutError, where: Where) -> ApiError:
@@ -150,18 +212,20 @@ def explained(problem: AskError | TimeoutError, where: Where) -> ApiError:
     if isinstance(problem, TimeoutError):
         return ApiError("the monitor doesn't answer in time", _LOG[where])
     if problem.away and where == "nowhere":
-        return ApiError("no monitor is set up on this machine, and no address of another one is given", _AWAY[where])
+        return NoMonitorError(
+            "no monitor is set up on this machine, and no address of another one is given", _AWAY[where]
+        )
     if problem.away:
         return ApiError(problem.text, _AWAY[where], **problem.values)
     if problem.denied:
-        return ApiError(
+        return AccountError(
             problem.text,
             "run this with sudo, or name a token with --token-file; the technician makes one: "
             "sudo alarm-monitor token create guard-pc --role responder",
             **problem.values,
         )
-    if problem.status == 401:
-        return ApiError(
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        return TokenError(
             "the monitor doesn't know this token, or it was revoked",
             "name a valid one with --token-file, or ask the technician for one: "
             "sudo alarm-monitor token create guard-pc --role responder",
@@ -170,4 +234,14 @@ def explained(problem: AskError | TimeoutError, where: Where) -> ApiError:
     refused = _REFUSED.fullmatch(str(values.get("detail", "")))
     if refused is not None:
         values["detail"] = refused["why"]
-    return ApiError(problem.text, problem.next_step or _LOG[where], **values)
+    made = _ERRORS.get(problem.status) or _ERRORS[type(problem)]
+    return made(problem.text, problem.next_step or _LOG[where], **values)
+
+
+_ERRORS: Mapping[object, type[ApiError]] = {
+    HTTPStatus.FORBIDDEN: RoleError,
+    StrangerError: AddressError,
+    UntrustedError: CertificateError,
+    AskError: RefusedError,
+}
+"""What people are told of a refusal: by its HTTP status, else by its type."""

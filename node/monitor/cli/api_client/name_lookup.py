@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from node.core.settings import AlarmClass
-from node.monitor.cli.api_client.monitor_client import ApiError, MonitorClient
+from node.monitor.cli.api_client.monitor_client import ApiError, MonitorClient, NothingThereError, UnknownNameError
 from node.monitor.cli.state_words import STATES
 from node.monitor.locale.translation import Words, mark
 from node.monitor.notify.texts.vocabulary import CLASSES
@@ -32,16 +32,16 @@ def incident(commands: MonitorClient, action: str, given: str | None, words: Wor
     if len(parts) == 3:
         return parts, ""
     if len(parts) > 3:
-        raise ApiError("{given!r} isn't SITE/NODE/INCIDENT", "copy it from alarm-monitor status", given=given)
+        raise UnknownNameError("{given!r} isn't SITE/NODE/INCIDENT", "copy it from alarm-monitor status", given=given)
     found = [each for each in commands.items("incidents") if not given or given in _names(each)]
     found = _preferred(found, lambda each: not each["test"])
     if action == "acknowledge":
         found = _preferred(found, lambda each: each["phase"] != "acknowledged")
     if not found:
         if not given:
-            raise ApiError("no alarm is open", "nothing needs doing")
+            raise NothingThereError("no alarm is open", "nothing needs doing")
         step = mark("list what is open: alarm-monitor status; and what is over: alarm-monitor history")
-        raise ApiError("no alarm {incident} is open", step, incident=given)
+        raise UnknownNameError("no alarm {incident} is open", step, incident=given)
     lines = [f"alarm-monitor {action} {_line(each, words)}" for each in found]
     if action == "reset" and not given:  # the only open alarm may be another one than people think of
         raise SeveralError("name the alarm that is over", lines)
@@ -78,10 +78,10 @@ def node(commands: MonitorClient, given: str, site: str | None = None) -> tuple[
     if len(parts) == 2:
         return parts[0], parts[1]
     if len(parts) > 2:
-        raise ApiError("{given!r} isn't SITE/NODE", "copy it from alarm-monitor status", given=given)
+        raise UnknownNameError("{given!r} isn't SITE/NODE", "copy it from alarm-monitor status", given=given)
     sites = sites_of(commands, given, site)
     if not sites:
-        raise ApiError("there is no node {node}", "list them: alarm-monitor status", node=given)
+        raise UnknownNameError("there is no node {node}", "list them: alarm-monitor status", node=given)
     return one_of(given, sites), given
 
 
@@ -103,7 +103,7 @@ def walk_test(commands: MonitorClient) -> str:
     """The id of the only walk test that holds."""
     walks = list(commands.items("walk-tests"))
     if not walks:
-        raise ApiError("no walk test is running", "nothing needs doing")
+        raise NothingThereError("no walk test is running", "nothing needs doing")
     if len(walks) > 1:
         lines = [f"alarm-monitor walk-test end {each['id']}  {each['site']}" for each in walks]
         raise SeveralError("{count} walk tests are running", lines, count=len(walks))

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 from node.config.files import FileError
 from node.errors import ConfigError
 from node.monitor.cli.api_client.http_client import DEFAULT_CONFIG, Api, address, read_token
-from node.monitor.cli.api_client.monitor_client import ApiError, MonitorClient, Where, on_this_machine
+from node.monitor.cli.api_client.monitor_client import AddressError, MonitorClient, TokenError, Where, on_this_machine
 from node.monitor.core.model.monitor_settings import SOCKET
 
 URL, TOKEN, TOKEN_FILE = "ALARM_MONITOR_URL", "ALARM_MONITOR_TOKEN", "ALARM_MONITOR_TOKEN_FILE"
@@ -109,11 +109,11 @@ def _with_token(url: str, token: str, answer_s: float) -> Api:
     try:
         whole = address(url)
     except ValueError:
-        raise ApiError(
+        raise AddressError(
             "{url} isn't the address of a monitor", "write it like https://guards.example", url=url
         ) from None
     if not token:
-        raise ApiError(
+        raise TokenError(
             "there is no token for {url}",
             "save one in ~/.config/alarm-monitor/token; the technician makes it on the monitor's machine: "
             "sudo alarm-monitor token create guard-pc --role responder",
@@ -142,7 +142,7 @@ def _read(file: Path) -> str:
     try:
         return read_token(file)
     except FileError as problem:
-        raise ApiError(
+        raise TokenError(
             "the token in {file} can't be read ({why})",
             "name a file that this account may read, or ask the technician for a token: "
             "sudo alarm-monitor token create guard-pc --role responder",
@@ -154,7 +154,7 @@ def _read(file: Path) -> str:
 def _checked(text: str, where: str) -> str:
     token = text.strip()
     if re.fullmatch(r"[\x21-\x7e]*", token) is None:
-        raise ApiError(
+        raise TokenError(
             "{file} must hold one token, on one line",
             "copy the line that alarm-monitor token create printed",
             file=where,

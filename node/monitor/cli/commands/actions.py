@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from node.monitor.cli.api_client.monitor_client import ApiError
+from node.monitor.cli.api_client.monitor_client import ApiError, NothingThereError, UnknownNameError
 from node.monitor.cli.commands.command_line import CommandLine
 from node.sanitize import plain
 
@@ -60,7 +60,7 @@ def tell(line: CommandLine) -> int:
     client = line.client()
     names = [line.parsed.target] if line.parsed.target else [each["name"] for each in client.get("fleet")["targets"]]
     if not names:
-        raise ApiError("there is no target", "add a [[target]] to monitor.toml, and restart the monitor")
+        raise NothingThereError("there is no target", "add a [[target]] to monitor.toml, and restart the monitor")
     failed = False
     for name in names:
         try:
@@ -101,7 +101,7 @@ def walk_test(line: CommandLine) -> int:
             found = [name_lookup.node(client, each) for each in nodes]
             site, nodes = found[0][0], [name if at == found[0][0] else f"{at}/{name}" for at, name in found]
         if not site:
-            raise ApiError("a walk test needs a site", "alarm-monitor walk-test start --site SITE")
+            raise UnknownNameError("a walk test needs a site", "alarm-monitor walk-test start --site SITE")
         body: dict[str, Any] = {"site": site, "for_s": parsed.for_s}
         if parsed.floor:
             body["floor"] = parsed.floor

@@ -8,7 +8,7 @@ from node.io import systemd
 from node.io.terminal.check_result import print_results
 from node.io.terminal.command_end import stop_on_signals
 from node.monitor.cli.api_client.http_client import DEFAULT_CONFIG
-from node.monitor.cli.api_client.monitor_client import ApiError
+from node.monitor.cli.api_client.monitor_client import AccountError, UnknownNameError
 from node.monitor.cli.commands.command_line import CommandLine
 from node.sanitize import plain
 
@@ -78,18 +78,18 @@ def token(line: CommandLine) -> int:
     parsed = line.parsed
     step = f"run this as root: sudo alarm-monitor token {parsed.what}"
     if hidden([parsed.config]):
-        raise ApiError("this account may not read {file}", step, file=parsed.config)
+        raise AccountError("this account may not read {file}", step, file=parsed.config)
     settings = line.settings
     file = settings.history_file or state_directory(settings, os.environ) / DATABASE
     if hidden([file]):
-        raise ApiError("this account may not read {file}", step, file=file)
+        raise AccountError("this account may not read {file}", step, file=file)
     history = open_history(settings, os.environ)
     history.check()  # else SQLite would make a file of whoever runs this, root say, which the service couldn't open
     if parsed.what == "list":
         show_tokens(history.tokens.list(), line.words)
         return 0
     if not parsed.name:
-        raise ApiError("a token needs a name", f"alarm-monitor token {parsed.what} NAME")
+        raise UnknownNameError("a token needs a name", f"alarm-monitor token {parsed.what} NAME")
     if parsed.what == "create":
         secret = history.tokens.create(parsed.name, Role(parsed.role))
         try:
@@ -103,5 +103,7 @@ def token(line: CommandLine) -> int:
     elif history.tokens.revoke(parsed.name):
         line.print_done("token-revoke", {}, name=parsed.name)
     else:
-        raise ApiError("there is no valid token {name}", "list them: alarm-monitor token list", name=parsed.name)
+        raise UnknownNameError(
+            "there is no valid token {name}", "list them: alarm-monitor token list", name=parsed.name
+        )
     return 0
