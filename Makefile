@@ -33,8 +33,8 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint types contracts search mutants bench fleet faults endurance vm deb install uninstall install-monitor \
-    uninstall-monitor packages lock clean
+.PHONY: help run test test-trixie quick lint types contracts search mutants bench fleet faults endurance vm deb install uninstall \
+    install-monitor uninstall-monitor packages lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -55,6 +55,14 @@ test: lint contracts ## everything that must hold: lint, types, import contracts
 	$(BIN)/python -m pytest --numprocesses=$$(($$(nproc) * 3)) --dist=loadfile --no-loadscope-reorder --cov --cov-report=
 	echo "Coverage of what must be covered whole (pyproject.toml):"
 	$(BIN)/coverage report --fail-under=100
+
+# Debian 12 has Python 3.11, mosquitto 2.0.11 and systemd 252; Debian 13 has 3.13, 2.0.21 and 257.
+test-trixie: PACKAGES := mmdebstrap git
+test-trixie: | packages ## `make test` of the last commit in a fresh Debian 13 (as root)
+	@$(CHECK_PYTHON)
+	as_root=()
+	if [ $$EUID != 0 ]; then as_root=(sudo --preserve-env=XDG_CACHE_HOME); fi
+	"$${as_root[@]}" $(PYTHON) -m tests.support.fresh_debian --suite trixie make test
 
 quick: lint types contracts ## while you work: lint, types, import contracts and the tests of both cores, in less than a minute
 	@echo "Tests of both cores:"

@@ -18,6 +18,7 @@ LONGEST = (
     "deploy/test_package_life.py",
     "deploy/test_install_guide.py",
     "deploy/test_card_guide.py",
+    "deploy/test_fresh_debian.py",
     "monitor/service/test_system.py",
     "campaigns/test_short.py",
     "system/test_demo_terminal.py",

@@ -53,10 +53,14 @@ class Cache:
                     each.unlink(missing_ok=True)
 
 
+def cache_home() -> Path:
+    """Where all programs of whoever runs this keep their caches."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
 def user_cache() -> Path:
     """The directory for caches of whoever runs this; a temporary one where that can't be written."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    directory = home / "alarm-node" / "vm"
+    directory = cache_home() / "alarm-node" / "vm"
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError:
