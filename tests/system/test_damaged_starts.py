@@ -208,6 +208,5 @@ def test_nobody_is_asked_for_a_passphrase_at_a_terminal(tmp_path: Path, broker: 
     )
 
     assert "pass phrase" not in done.stdout
-    assert f"{keys['key_file']} is encrypted, and nobody is there to type its passphrase" in done.stdout.replace(
-        "\r\n", ""
-    )
+    words = " ".join(done.stdout.split())  # at a terminal a result may be several lines
+    assert f"{keys['key_file']} is encrypted, and nobody is there to type its passphrase" in words

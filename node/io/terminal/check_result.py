@@ -1,9 +1,15 @@
 """What the doctor of either program found, one line each."""
 
+import shutil
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from node.io.terminal.paragraph import wrapped
 from node.sanitize import plain
+
+_INDENT = " " * 8
+"""As wide as the mark before a result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +30,15 @@ class CheckResult:
 
 
 def print_results(results: Iterable[CheckResult], shown: Callable[[CheckResult], str] = str) -> int:
-    """Print each result as soon as it is known; the exit code: 0 all is well, 1 a finding, 2 it can't be told."""
+    """Print each result as soon as it is known; the exit code: 0 all is well, 1 a finding, 2 it can't be told.
+
+    A result is one line; at a terminal several, which break no command.
+    """
     outcomes = set()
     for result in results:
-        print(plain(shown(result)), flush=True)
+        line = plain(shown(result))
+        if sys.stdout.isatty():
+            line = "\n".join(wrapped(line, shutil.get_terminal_size().columns, _INDENT))
+        print(line, flush=True)
         outcomes.add(result.ok)
     return 1 if False in outcomes else 2 if None in outcomes else 0

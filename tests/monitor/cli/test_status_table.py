@@ -16,6 +16,7 @@ from node.monitor.api.operations import representations
 from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.output import status
 from node.monitor.cli.output.replies import words_of
+from node.monitor.core.model.catalogue import FINDINGS
 from node.monitor.core.model.monitor_settings import Language
 from node.monitor.core.model.next_steps import next_step
 from node.monitor.core.model.records import FindingKey, Role, Status
@@ -23,6 +24,8 @@ from node.monitor.core.view.view_types import BrokerView, View
 from tests.support.building import NOW, building, finding, incident, node
 
 WIDTH = 80
+COMMANDS = re.compile(r"(?:sudo|alarm-monitor) [^;:,(…]*(?: --reason …)?")
+"""A command in a next step, with the words after it up to the next mark."""
 AWAY = BrokerView(name="broker:8883", connected=False, since=NOW, problem="refused")
 
 
@@ -292,8 +295,22 @@ def test_a_long_name_leaves_room_for_what_to_do() -> None:
     printed = lines(told(quiet(findings=(away,))))
 
     assert any("something is wrong" in line for line in printed)
-    assert any("Next: mend it" in line for line in printed)
+    assert any("│ guard-desk-at-the-entrance/mqtt-broker" in line for line in printed)
+    assert any(line.startswith("M008 mend it") for line in printed)
     assert max(map(len, printed)) <= WIDTH
+
+
+@pytest.mark.parametrize("code", FINDINGS)
+def test_no_command_of_a_next_step_is_broken(code: str) -> None:
+    """At 80 columns, of every finding: what is copied can be run."""
+    key = FindingKey(code, "mitte", "room-214", "0badcafe-7")
+    found = finding(code, Severity.WARNING, "room-214", subject="0badcafe-7", next=next_step(key))
+    commands = [each.strip() for each in COMMANDS.findall(next_step(key))]
+
+    printed = lines(told(quiet(findings=(found,))))
+
+    assert [each for each in commands if not any(each in line for line in printed)] == []
+    assert all(len(line.rstrip()) <= WIDTH or any(each in line for each in commands) for line in printed)
 
 
 def test_a_display_goes_on_while_the_monitor_is_away(

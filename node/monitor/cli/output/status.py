@@ -19,6 +19,7 @@ from rich.text import Text
 from node.core.settings import AlarmClass
 from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.output.replies import refused, words_of
+from node.monitor.cli.output.steps import Steps
 from node.monitor.cli.output.stopped_nodes import stopped
 from node.monitor.cli.output.table import Listed
 from node.monitor.cli.state_words import STATES
@@ -35,12 +36,12 @@ STALE_S = 10.0
 """From which age on what the monitor tells isn't how it is now; it looks every second."""
 
 WHERE_WIDTH = 24
-"""In columns, so that on a terminal of 80 there is room for what to do."""
+"""In columns, so that on a terminal of 80 there is room for what is wrong."""
 
 WHAT_WIDTH = 30
 """What that needs; where there is less, all stands in lines."""
 
-_FINDING_COLUMNS = (mark("Code"), mark("Where"), mark("Since"), mark("What, and what to do"))
+_FINDING_COLUMNS = (mark("Code"), mark("Where"), mark("Since"), mark("What"))
 _NODE_COLUMNS = (mark("Node"), mark("Where"), mark("Status"), mark("Heard"), mark("Alarms"), mark("Findings"))
 _TOKEN_COLUMNS = (mark("Name"), mark("Role"), mark("Created"), mark("Last used"), mark("Revoked"))
 
@@ -136,7 +137,7 @@ def status(
     parts += [_alarm(each, words, whole=not watch) for each in alarms]
     parts += [Text(plain(words.retold(each)), style="bold red") for each in stopped_lines]
     if findings:
-        parts.append(_findings(findings, words))
+        parts += [_findings(findings, words), _steps(findings, words, whole=not watch)]
     if nodes or not told["nodes"]:
         known = not (stale or fleet["blind"])
         parts.append(_nodes(nodes, told["findings"], words, known=known, version=fleet["version"]))
@@ -200,7 +201,7 @@ def _alarm(incident: Mapping[str, Any], words: Words, *, whole: bool) -> Group:
 
 
 def _findings(findings: Iterable[Mapping[str, Any]], words: Words) -> Listed:
-    """What each kind means and what to do is said once: many nodes with one fault are many lines, not many pages."""
+    """What each kind means is said once: many nodes with one fault are many lines, not many pages."""
     table = Listed([*map(words.translate, _FINDING_COLUMNS)], words.say("Needs attention"), expand=True)
     table.widest, table.least = {1: WHERE_WIDTH}, WHAT_WIDTH
     by_code: dict[str, list[Mapping[str, Any]]] = {}
@@ -208,27 +209,47 @@ def _findings(findings: Iterable[Mapping[str, Any]], words: Words) -> Listed:
         by_code.setdefault(each["code"], []).append(each)
     for code, alike in by_code.items():
         for number, each in enumerate(alike):
-            where = each["place"] or "/".join(filter(None, (each["site"], each["node"]))) or words.say("the monitor")
-            subject = f" {each['subject']}" if each["subject"] else ""
-            calls = calls_of(code, each["subject"], words)
-            is_said = number > 0 and each["next"] == alike[number - 1]["next"]
-            what = _what(each, words, "" if is_said else each["next"], is_first=number == 0)
-            cells = code, calls or f"{where}{subject}", since(each["since"])
-            table.rows.append((*map(_cell, cells), what))
+            cells = code, _where(each, words), since(each["since"])
+            table.rows.append((*map(_cell, cells), _what(each, words, is_first=number == 0)))
         table.ends.add(len(table.rows) - 1)
     return table
 
 
-def _what(finding: Mapping[str, Any], words: Words, step: str, *, is_first: bool) -> Text:
-    """``step`` is what to do next, "" where it was said above."""
+def _steps(findings: Iterable[Mapping[str, Any]], words: Words, *, whole: bool) -> Steps:
+    """What to do, once for all findings of a kind that have the same step. A cell is too narrow for a command."""
+    steps: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for each in findings:
+        steps.setdefault((each["code"], each["next"]), []).append(each)
+    several = Counter(code for code, _ in steps)
+    told = (
+        f"{code} {_where(alike[0], words)}: {words.retold(step)}"
+        if several[code] > 1
+        else f"{code} {words.retold(step)}"
+        for (code, step), alike in steps.items()
+        if step
+    )
+    return Steps(words.say("What to do"), tuple(map(plain, told)), whole)
+
+
+def _where(finding: Mapping[str, Any], words: Words) -> str:
+    calls = calls_of(finding["code"], finding["subject"], words)
+    place = finding["place"] or "/".join(filter(None, (finding["site"], finding["node"]))) or words.say("the monitor")
+    return calls or " ".join(filter(None, (place, "" if _is_long(finding) else finding["subject"])))
+
+
+def _is_long(finding: Mapping[str, Any]) -> bool:
+    """Whether the subject is a detail: in the narrow column it would take many lines."""
+    return len(finding["subject"]) > 2 * WHERE_WIDTH
+
+
+def _what(finding: Mapping[str, Any], words: Words, *, is_first: bool) -> Text:
     text = words.translate(finding["text"]) if is_first else words.say("as above")
     count = counted(finding["code"], finding["count"], words)
     what = Text(plain(f"{text} ({count})" if count else text), style=_STYLES[finding["severity"]])
-    detail = detail_of(finding["detail"], words)
+    details = (finding["subject"] if _is_long(finding) else "", detail_of(finding["detail"], words))
+    detail = ", ".join(filter(None, details))
     if detail:
         what.append("\n" + words.say("Details: {about}", about=detail), style="not bold default")
-    if step:
-        what.append("\n" + words.say("Next: {step}", step=words.retold(step)), style="not bold default")
     return what
 
 
