@@ -13,7 +13,7 @@ PACKAGES := $(BUILD_PACKAGES) mosquitto systemd
 
 # What the tests need beside that: Debians that are booted with the packages, a file system for one, Debian's check of
 # these, the shells that complete, a database for the monitor with a pool before it, and promtool.
-TEST_PACKAGES := mmdebstrap systemd-container e2fsprogs fish zsh postgresql pgbouncer prometheus lintian
+TEST_PACKAGES := mmdebstrap systemd-container e2fsprogs fish zsh postgresql pgbouncer prometheus lintian nginx-light
 
 # `make install` installs the package that `make deb` builds for this machine. DESTDIR: only unpack it there.
 DESTDIR ?=
