@@ -192,13 +192,18 @@ def _look_at_disk(turn: Turn) -> None:
 def _record_failed(turn: Turn, event: ev.RecordFailed) -> None:
     known = turn.state.supervision
     stalled = known.stall is not None or _slow(known.unstored.values(), event.at)
-    turn.supervise(record_failed=True, unstored={}, stall=disk_stall.begun(turn.now) if stalled else None)
+    turn.supervise(
+        record_failed=True,
+        record_newer=event.newer,
+        unstored={},
+        stall=disk_stall.begun(turn.now) if stalled else None,
+    )
     if not turn.state.begun:
         _begin(turn)
 
 
 def _record_recovered(turn: Turn, _event: ev.RecordRecovered) -> None:
-    turn.supervise(record_failed=False, unstored={})
+    turn.supervise(record_failed=False, record_newer=False, unstored={})
 
 
 def _events_stored(turn: Turn, event: ev.EventsStored) -> None:

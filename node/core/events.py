@@ -142,9 +142,13 @@ class RecordLoaded(Event):
 
 @dataclass(frozen=True, slots=True)
 class RecordFailed(Event):
-    """The record can't be opened or written at the moment; its thread keeps trying."""
+    """The record can't be opened or written at the moment; its thread keeps trying.
+
+    ``newer``: because a newer version of the program has written it.
+    """
 
     reason: str
+    newer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from node.errors.faults import (
     PLAIN_TEXT,
     PUBLISH_REFUSED,
     RECORD_FAILED,
+    RECORD_NEWER,
     RESTART_DUE,
     SAFE_MODE,
     SESSIONS_CUT,
@@ -153,6 +154,7 @@ class Supervision:
     no_monitor_since: float | None = None
     outputs_failed: tuple[str, ...] = ()
     record_failed: bool = False
+    record_newer: bool = False
     unstored: Mapping[Key, float] = field(default_factory=dict)
     stall: Stall | None = None
     synchronised: bool | None = None
@@ -258,7 +260,9 @@ def conditions(
         yield PLAIN_TEXT, name, -inf
     if settings.receipts is Receipts.REQUIRED and supervision.no_monitor_since is not None:
         yield NO_MONITOR, "", supervision.no_monitor_since
-    if supervision.record_failed or supervision.stall is not None:
+    if supervision.record_newer:
+        yield RECORD_NEWER, "", -inf
+    elif supervision.record_failed or supervision.stall is not None:
         yield RECORD_FAILED, "", -inf
     elif supervision.unstored:
         yield RECORD_FAILED, "", next(iter(supervision.unstored.values())) + STORE_GRACE_S

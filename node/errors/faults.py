@@ -6,21 +6,9 @@ the German ones.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 
-
-class Severity(StrEnum):
-    """How urgent it is: a button may be dead; go when you can; good to know."""
-
-    CRITICAL = "critical"
-    WARNING = "warning"
-    NOTICE = "notice"
-
-    @property
-    def rank(self) -> int:
-        """0 for the most urgent one."""
-        return tuple(Severity).index(self)
+from node.errors.severity import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +323,20 @@ RESTART_DUE = FaultKind(
     "node.toml was changed where only a restart takes it: until then, this part of the node works as before",
     "restart the node while nobody needs it: sudo systemctl restart alarm-node; then press each button that was "
     "changed for a test",
+)
+RECORD_IN_MEMORY = FaultKind(
+    "F058",
+    Severity.WARNING,
+    "the record is only in the machine's memory: a power cut loses all that the node has stored, open alarms too",
+    "see why no disk is mounted at /var/lib/alarm-node (findmnt -T /var/lib/alarm-node; journalctl -b -u "
+    "alarm-node-data), repair or replace the disk, and restart the machine while no alarm is open",
+)
+RECORD_NEWER = FaultKind(
+    "F059",
+    Severity.CRITICAL,
+    "a newer version of alarm-node has written the record, and this one can't: alarms are sent, but a power cut may "
+    "lose them",
+    "install the newer version of alarm-node again: it goes on with the record",
 )
 
 

@@ -185,6 +185,14 @@ def _watchdog_s(environ: Mapping[str, str]) -> float:
     return int(usec) / 1_000_000
 
 
+def keeps_state(environ: Mapping[str, str]) -> bool:
+    """Whether this service has its state directory from systemd, as for what must last (StateDirectory=).
+
+    A node that somebody starts by hand, a simulated one too, may store where it likes.
+    """
+    return bool(environ.get("STATE_DIRECTORY"))
+
+
 def why_unarmed(environ: Mapping[str, str], device: Path = _HARDWARE_WATCHDOG) -> str | None:
     """Why the hardware watchdog isn't armed though this installation wants it; None if it is armed, or isn't wanted.
 

@@ -62,9 +62,7 @@ CLOCK_STEP_S = 0.5
 
 LONGEST_WAIT_S = 3600.0
 RECORD_STOP_S = 3.0
-STATUS_STOP_S = 0.5
-HEALTH_STOP_S = 0.5
-FILES_STOP_S = 0.5
+STATUS_STOP_S = HEALTH_STOP_S = FILES_STOP_S = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +151,7 @@ class Service:
             put=self._queue.put,
             clock=self._clocks.monotonic,
             networked=is_networked(settings.brokers),
+            lasting=systemd.keeps_state(environ),
         )
         self._publisher = Publisher(
             self._wire, self._record, self.links, self._kernel_boot, self._health.newest, self._clocks.monotonic

@@ -25,7 +25,7 @@ from node.core.line import ContactState
 from node.core.model import EventKind, ListedIncident, Step
 from node.core.state import State
 from node.core.supervision import FaultId
-from node.errors.faults import FAULTS, INPUT_INHIBITED, INPUT_UNREADABLE, RECORD_FAILED, WIRE_FAULTY
+from node.errors.faults import FAULTS, INPUT_INHIBITED, INPUT_UNREADABLE, RECORD_FAILED, RECORD_NEWER, WIRE_FAULTY
 
 INCIDENTS_SHOWN = 3
 FAULTS_SHOWN = 5
@@ -89,7 +89,11 @@ def is_ready(state: State) -> bool:
         contact.state is not ContactState.UNKNOWN or FaultId(INPUT_UNREADABLE.code, name) in state.faults
         for name, contact in state.contacts.items()
     )
-    return state.begun and read and (not state.supervision.unstored or RECORD_FAILED.code in codes)
+    return (
+        state.begun
+        and read
+        and (not state.supervision.unstored or bool({RECORD_FAILED.code, RECORD_NEWER.code} & codes))
+    )
 
 
 def status(state: State, *, ready: bool) -> str:

@@ -95,6 +95,7 @@ class HealthReader:
         put: Callable[[ev.Event], None],
         clock: VirtualClock,
         networked: bool,
+        lasting: bool,
     ) -> None:
         self._put, self._clock = put, clock
 

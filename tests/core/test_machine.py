@@ -33,6 +33,21 @@ def test_a_record_that_fails_is_a_fault_until_it_recovers(stage: Stage) -> None:
     assert play.kinds() == ["fault-raised", "fault-cleared"]
 
 
+def test_a_record_of_a_newer_version_is_another_fault(stage: Stage) -> None:
+    """What to do is to install that version, not to replace the card. If the disk fails after all, it is the disk's."""
+    play = stage()
+
+    play >> RecordFailed(play.now, "has version 3", newer=True)
+    assert play.faults() == [("F059", "")]
+    play >> RecordFailed(play.now, "disk full")
+    assert play.faults() == [("F020", "")]
+    play >> RecordFailed(play.now, "has version 3", newer=True)
+    play >> RecordRecovered(play.now)
+
+    assert play.faults() == []
+    assert play.kinds() == ["fault-raised", *["fault-raised", "fault-cleared"] * 2, "fault-cleared"]
+
+
 def test_a_press_goes_out_while_the_record_fails(stage: Stage) -> None:
     """The disk is a watched fault, never a precondition of an alarm."""
     play = stage()

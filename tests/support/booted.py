@@ -86,10 +86,13 @@ def install_story(root: Path, story: str) -> None:
     run(["systemctl", f"--root={root}", "mask", *_QUIET_UNITS])
 
 
-def boot(roots: Mapping[str, Path], timeout_s: float = 600.0) -> None:
-    """Boot all of these at once, and wait until the last has switched itself off."""
+def boot(roots: Mapping[str, Path], timeout_s: float = 600.0, *, layers_shown: bool = False) -> None:
+    """Boot all of these at once, and wait until the last has switched itself off.
+
+    ``layers_shown``: a machine sees where its root is kept, as one with overlayroot does.
+    """
     with ThreadPoolExecutor(len(roots)) as pool:
-        list(pool.map(lambda name: _boot(name, roots[name], timeout_s), roots))
+        list(pool.map(lambda name: _boot(name, roots[name], timeout_s, layers_shown), roots))
 
 
 def _known(suite: str, factory: pytest.TempPathFactory) -> Path:
@@ -117,11 +120,12 @@ def _mount(mounts: ExitStack, kind: str, options: str, place: Path) -> None:
     mounts.callback(run, ["umount", place])
 
 
-def _boot(name: str, root: Path, timeout_s: float) -> None:
+def _boot(name: str, root: Path, timeout_s: float, layers_shown: bool) -> None:
     machine = f"{name}-{os.getpid()}"
+    shown = [f"--bind-ro={root.parent}"] if layers_shown else []
     with own_groups(f"alarm-node-test-{machine}") as groups:
         done = subprocess.run(
-            ["sh", "-euc", ENTER, "sh", "systemd-nspawn", *_OPTIONS, f"--machine={machine}", "-D", str(root)],
+            ["sh", "-euc", ENTER, "sh", "systemd-nspawn", *_OPTIONS, *shown, f"--machine={machine}", "-D", str(root)],
             env={**os.environ, "GROUPS_TO_ENTER": " ".join(map(str, groups))},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.core.model.counters import Counters
 from node.monitor.core.model.records import Status
 from node.monitor.core.view.view_types import (

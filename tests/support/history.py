@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from node.core.settings import AlarmClass
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.core.model.records import (
     EventKey,
     Finding,

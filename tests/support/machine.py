@@ -10,6 +10,7 @@ MEMINFO = "proc/meminfo"
 ROUTE = "proc/net/route"
 WIRELESS = "proc/net/wireless"
 STAT = "proc/self/stat"
+MOUNTINFO = "proc/self/mountinfo"
 
 ROUTE_HEAD = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
 WIRELESS_HEAD = (

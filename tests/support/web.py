@@ -13,7 +13,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from node.core.settings import AlarmClass
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.api.app import create_app
 from node.monitor.api.operations.history_access import Reading
 from node.monitor.api.operations.operation import Sources

@@ -10,6 +10,7 @@ from node.errors.faults import (
     HEALTH_UNREADABLE,
     MEMORY_LOW,
     NETWORK_DOWN,
+    RECORD_IN_MEMORY,
     TOO_HOT,
     UNDER_VOLTAGE,
     FaultKind,
@@ -41,12 +42,13 @@ def found(
     health: Health,
     *,
     low: bool = False,
+    in_memory: bool = False,
     broken: Collection[str] = (),
     networked: bool = True,
     standing: Collection[limits.Fault] = (),
 ) -> tuple[limits.Fault, ...]:
     """What is wrong, where nothing was said that differs from a machine in order."""
-    return limits.faults(health, low=low, broken=broken, networked=networked, standing=standing)
+    return limits.faults(health, low=low, in_memory=in_memory, broken=broken, networked=networked, standing=standing)
 
 
 @pytest.mark.parametrize("health", [WELL, UNREAD], ids=["well", "no-data"])
@@ -57,7 +59,7 @@ def test_a_machine_in_order_has_no_fault(health: Health) -> None:
 
 def test_all_that_is_wrong_is_told() -> None:
     """Each with what it is about."""
-    told = found(ILL, low=True, broken=["power", "files"])
+    told = found(ILL, low=True, in_memory=True, broken=["power", "files"])
 
     assert told == (
         (UNDER_VOLTAGE, ""),
@@ -65,6 +67,7 @@ def test_all_that_is_wrong_is_told() -> None:
         (MEMORY_LOW, ""),
         (DISK_FULL, ""),
         (DISK_READ_ONLY, ""),
+        (RECORD_IN_MEMORY, ""),
         (NETWORK_DOWN, "wlan0"),
         (HEALTH_UNREADABLE, "files"),
         (HEALTH_UNREADABLE, "power"),

@@ -172,7 +172,7 @@ def test_ready_is_what_knows_its_inputs(state: State, ready: bool) -> None:
     assert is_ready(state) is ready
 
 
-@pytest.mark.parametrize(("code", "ready"), [("F010", False), ("F020", True)])
+@pytest.mark.parametrize(("code", "ready"), [("F010", False), ("F020", True), ("F059", True)])
 def test_ready_is_what_stores_its_events(code: str, ready: bool) -> None:
     """What the record was given is on the disk, or the record's fault is raised."""
     state = node(faults=faults((code, "")))

@@ -24,11 +24,12 @@ from node.cli.check.file_check import (
 )
 from node.cli.check.pin_check import look_at_kernel, try_pins
 from node.cli.check.service_account import ACCOUNT, Account
-from node.cli.check.service_check import ask_service, look_at_what_is_urgent, newest_word
+from node.cli.check.service_check import ask_service, look_at_what_is_urgent, newest_word, tells
 from node.cli.check.service_manager import State, Told
 from node.cli.check.storage_check import look_at_storage
 from node.config import last_good
 from node.errors import ConfigError
+from node.errors.faults import RECORD_IN_MEMORY
 from node.io.panel.pin_factory import open_factory
 from node.io.terminal.check_result import CheckResult
 from node.service import status_file
@@ -83,7 +84,7 @@ def examine(
         yield from look_at_access(settings, directory, account)
         yield from look_at_rights(settings)
         yield from look_at_kernel(settings)
-        if installed is not None:
+        if installed is not None and not tells(word, RECORD_IN_MEMORY):
             yield from look_at_storage(settings, directory)
         return
     yield from look_at_open_alarms(directory)

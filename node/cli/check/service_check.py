@@ -10,7 +10,7 @@ from node.cli.check.file_check import is_handed_over
 from node.cli.check.pin_check import called, look_for_pins
 from node.config.brokers import files
 from node.core.model import Step
-from node.errors.faults import BROKER_UNREACHABLE, CREDENTIALS_UNUSABLE, INPUT_UNREADABLE
+from node.errors.faults import BROKER_UNREACHABLE, CREDENTIALS_UNUSABLE, INPUT_UNREADABLE, FaultKind
 from node.io import health
 from node.io.mqtt.login.credentials import Credentials
 from node.io.terminal.check_result import CheckResult
@@ -78,6 +78,11 @@ def ask_service(settings: config.Config, where: Path, word: status_file.Status |
     yield from _about_links(word.heartbeat)
     yield from _about_inputs(word.heartbeat)
     yield from (_about_fault(settings, fault) for fault in word.heartbeat["faults"])
+
+
+def tells(word: status_file.Status | None, kind: FaultKind) -> bool:
+    """Whether the service said itself that this fault stands."""
+    return word is not None and kind.code in {fault["code"] for fault in word.heartbeat["faults"]}
 
 
 def _is_stale(settings: config.Config, word: status_file.Status) -> bool:

@@ -36,7 +36,8 @@ log = logging.getLogger(__name__)
 class HealthReader:
     """Reads the machine under ``root``, and the disk of ``directory``; passes events to ``put``.
 
-    ``networked``: a broker is on another machine. ``clock`` returns monotonic seconds.
+    ``networked``: a broker is on another machine. ``lasting``: what is in the directory must outlast a power cut.
+    ``clock`` returns monotonic seconds.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class HealthReader:
         put: Callable[[HealthRead], None],
         clock: Callable[[], float],
         networked: bool,
+        lasting: bool,
         root: Path = Path("/"),
         period_s: float = PERIOD_S,
         glance_s: float = GLANCE_S,
@@ -65,6 +67,7 @@ class HealthReader:
             "disk": partial(readers.disk, directory),
         }
         self._power = partial(power, root)
+        self._in_memory = partial(readers.is_in_memory, root, directory) if lasting else lambda: None
         self._high_water = HighWater()
         self._interface: str | None = None
         self._faults: tuple[limits.Fault, ...] = ()
@@ -125,6 +128,7 @@ class HealthReader:
         self._faults = limits.faults(
             health,
             low=self._high_water.is_low(now),
+            in_memory=self._read("storage", self._in_memory) is True,
             broken=self._broken,
             networked=self._networked,
             standing=self._faults,

@@ -12,6 +12,7 @@ from node.errors.faults import (
     HEALTH_UNREADABLE,
     MEMORY_LOW,
     NETWORK_DOWN,
+    RECORD_IN_MEMORY,
     TOO_HOT,
     UNDER_VOLTAGE,
     FaultKind,
@@ -34,18 +35,30 @@ Fault = tuple[FaultKind, str]
 
 
 def faults(
-    health: Health, *, low: bool, broken: Collection[str], networked: bool, standing: Collection[Fault]
+    health: Health,
+    *,
+    low: bool,
+    in_memory: bool,
+    broken: Collection[str],
+    networked: bool,
+    standing: Collection[Fault],
 ) -> tuple[Fault, ...]:
     """What is wrong with this machine.
 
-    ``low``: the supply voltage is too low. ``broken`` names the readings that failed. ``networked``: a broker is on
-    another machine, so that the network matters. ``standing``: the faults that stand so far.
+    ``low``: the supply voltage is too low. ``in_memory``: the record lies in memory, and must not. ``broken`` names
+    the readings that failed. ``networked``: a broker is on another machine, so that the network matters. ``standing``:
+    the faults that stand so far.
     """
-    return tuple(_faults(health, low, broken, networked, standing))
+    return tuple(_faults(health, low, in_memory, broken, networked, standing))
 
 
 def _faults(
-    health: Health, low: bool, broken: Collection[str], networked: bool, standing: Collection[Fault]
+    health: Health,
+    low: bool,
+    in_memory: bool,
+    broken: Collection[str],
+    networked: bool,
+    standing: Collection[Fault],
 ) -> Iterator[Fault]:
     if low:
         yield UNDER_VOLTAGE, ""
@@ -60,6 +73,8 @@ def _faults(
         yield DISK_FULL, ""
     if disk is not None and disk.read_only:
         yield DISK_READ_ONLY, ""
+    if in_memory:
+        yield RECORD_IN_MEMORY, ""
     if networked and health.network is not None and health.network.up is False:
         yield NETWORK_DOWN, health.network.interface
     for name in sorted(broken):

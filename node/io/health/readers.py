@@ -7,6 +7,7 @@ and Documentation/filesystems/proc.rst, or as the docstring says.
 import os
 from pathlib import Path
 
+from node.io.health.mounts import lies_on, mounts_of
 from node.io.health.proc_files import HealthError, entries, is_there, number, text
 from node.protocol.messages import DiskHealth, MemoryHealth, NetworkHealth, StartedBy
 
@@ -93,6 +94,18 @@ def disk(directory: Path) -> DiskHealth | None:
             read_only=bool(found.f_flag & os.ST_RDONLY),
         )
     return None
+
+
+def is_in_memory(root: Path, directory: Path) -> bool | None:
+    """Whether this directory, or where it would lie, is lost with the power; None if the machine doesn't tell.
+
+    May hang as long as the disk.
+    """
+    mountinfo = text(root / "proc/self/mountinfo")
+    if mountinfo is None:
+        return None
+    where = lies_on(directory, mounts_of(mountinfo))
+    return None if where is None else where.is_in_memory
 
 
 def network(root: Path, before: str | None = None) -> NetworkHealth | None:

@@ -34,6 +34,7 @@ from node.io.record.record_file import (
     FILE_NAME,
     DamagedError,
     File,
+    NewerError,
     Row,
     flaw_in,
     is_damage,
@@ -89,6 +90,7 @@ class Record:
         self._file: File | None = None
         self._loaded = self._caught_up = False
         self._outage: str | None = None
+        self._newer = False
         self._looked = False
         self._proposed = False  # an eviction; it is performed when the event that names it is appended
 
@@ -267,9 +269,10 @@ class Record:
                 reason += f"; can't be set aside: {reason_of(second)}"
         if reason != self._outage:
             _log.error("the record can't be used: %s", reason, exc_info=not isinstance(failure, EXPECTED))
-        if self._outage is None:
-            self._put(RecordFailed(self._clock(), reason))
-        self._outage = reason
+        newer = isinstance(failure, NewerError)
+        if self._outage is None or newer is not self._newer:
+            self._put(RecordFailed(self._clock(), reason, newer))
+        self._outage, self._newer = reason, newer
         return replaced
 
     def _close(self) -> None:

@@ -62,6 +62,10 @@ class UnusableError(Exception):
     """SQLite opens the file, but it isn't a record for this program; the text says why."""
 
 
+class NewerError(UnusableError):
+    """A newer version of the program has written the file."""
+
+
 class DamagedError(UnusableError):
     """SQLite reads the file, but its content can't have been written so."""
 
@@ -190,10 +194,10 @@ def _open_address(address: str) -> sqlite3.Connection:
 
 
 def version_of(connection: sqlite3.Connection) -> int:
-    """The version of the file, 0 if it is still empty. Raises UnusableError for a version of the future."""
+    """The version of the file, 0 if it is still empty. Raises NewerError for a version of the future."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
-        raise UnusableError(f"has version {version}, and this program knows {VERSION}")
+        raise NewerError(f"has version {version}, and this program knows {VERSION}")
     return version
 
 

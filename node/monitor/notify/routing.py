@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.core.model.catalogue import ISOLATED, SUPERVISION, TARGET_FAILS, own_parts
 from node.monitor.core.model.monitor_settings import Target
 from node.monitor.core.model.records import Notice, NoticeKind

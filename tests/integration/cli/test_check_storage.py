@@ -6,25 +6,29 @@ import pytest
 
 from node import config
 from node.cli.check.storage_check import look_at_storage
+from node.errors.faults import RECORD_IN_MEMORY
 from node.io.terminal.check_result import CheckResult
 from tests.support.node import write_config
 
 PLAIN = "1 0 179:2 / / rw,noatime shared:1 - ext4 /dev/mmcblk0p2 rw"
 MEMORY = "1 0 0:30 / / rw - tmpfs tmpfs rw,size=100m"
-OVERLAY = (
-    r"1 0 0:31 / / rw - overlay overlay rw,lowerdir=/media/root-ro,upperdir=/media/root-rw/overlay\040x,workdir=/w"
-)
+OVERLAY = r"1 0 0:31 / / rw - overlay overlay rw,lowerdir=/media/root-ro,upperdir={1}/overlay\040x,workdir=/w"
 LOWER = "2 1 179:2 / /media/root-ro ro - ext4 /dev/mmcblk0p2 ro"
-UPPER_IN_MEMORY = "3 1 0:32 / /media/root-rw rw - tmpfs tmpfs rw"
-UPPER_ON_DISK = "3 1 8:1 / /media/root-rw rw - ext4 /dev/sda1 rw"
-DATA = "4 1 179:3 / {} rw,noatime - ext4 /dev/mmcblk0p3 rw,data=ordered"
+UPPER_IN_MEMORY = "3 1 0:32 / {1} rw - tmpfs tmpfs rw"
+UPPER_ON_DISK = "3 1 8:1 / {1} rw - ext4 /dev/sda1 rw"
+DATA = "4 1 179:3 / {0} rw,noatime - ext4 /dev/mmcblk0p3 rw,data=ordered"
 
 
 def found(directory: Path, *lines: str) -> list[CheckResult]:
-    """What the doctor says where the kernel says this; ``{}`` in a line is the state directory."""
+    """What the doctor says where the kernel says this.
+
+    In a line ``{0}`` is the state directory, and ``{1}`` where the upper layer of the overlay is mounted.
+    """
     (directory / "state").mkdir(exist_ok=True)
+    (directory / "root-rw/overlay x").mkdir(parents=True, exist_ok=True)
     told = directory / "mountinfo"
-    told.write_text("".join(f"{line.format(directory / 'state')}\n" for line in lines), encoding="utf-8")
+    mounts = [line.format(directory / "state", directory / "root-rw") for line in lines]
+    told.write_text("".join(f"{line}\n" for line in mounts), encoding="utf-8")
     return list(look_at_storage(config.load(write_config(directory, 1)), directory / "state", told))
 
 
@@ -37,22 +41,23 @@ def test_a_card_keeps_what_was_stored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "lines",
+    ("kind", "lines"),
     [
-        (MEMORY,),
-        (PLAIN, "2 1 0:40 / {} rw - tmpfs tmpfs rw"),
-        (PLAIN, "2 1 0:40 / {} rw - ramfs none rw"),
-        (PLAIN, DATA, "5 4 0:40 / {} rw - tmpfs tmpfs rw"),
-        (OVERLAY, LOWER, UPPER_IN_MEMORY),
+        ("tmpfs", (MEMORY,)),
+        ("tmpfs", (PLAIN, "2 1 0:40 / {0} rw - tmpfs tmpfs rw")),
+        ("ramfs", (PLAIN, "2 1 0:40 / {0} rw - ramfs none rw")),
+        ("tmpfs", (PLAIN, DATA, "5 4 0:40 / {0} rw - tmpfs tmpfs rw")),
+        ("tmpfs", (OVERLAY, LOWER, UPPER_IN_MEMORY)),
     ],
     ids=["root", "directory", "ramfs", "mounted over", "overlay"],
 )
-def test_a_record_in_memory_is_a_finding(tmp_path: Path, lines: tuple[str, ...]) -> None:
+def test_a_record_in_memory_is_a_finding(tmp_path: Path, kind: str, lines: tuple[str, ...]) -> None:
     """A power cut loses it; what holds of the configuration then is of no more interest."""
     (lost,) = found(tmp_path, *lines)
 
     assert lost.ok is False
-    assert "a power cut loses all that the node has stored" in lost.text
+    assert lost.text == f"{tmp_path / 'state'} ({kind}): {RECORD_IN_MEMORY.text}"
+    assert lost.next_step == RECORD_IN_MEMORY.next_step
 
 
 def test_a_read_only_root_with_a_partition_for_the_record_is_in_order(tmp_path: Path) -> None:
@@ -72,7 +77,15 @@ def test_an_overlay_on_a_disk_keeps_what_was_stored(tmp_path: Path) -> None:
     assert "/dev/sda1 (ext4)" in all_well.text
 
 
-@pytest.mark.parametrize("overlay", [OVERLAY, "1 0 0:31 / / rw - overlay overlay rw,lowerdir=/a"])
+@pytest.mark.parametrize(
+    "overlay",
+    [
+        OVERLAY,
+        OVERLAY.replace("{1}", "/outside/of/this/container"),
+        "1 0 0:31 / / rw - overlay overlay rw,lowerdir=/a",
+    ],
+    ids=["not mounted here", "a path of the outside", "none"],
+)
 def test_an_overlay_that_shows_no_place_cannot_be_told(tmp_path: Path, overlay: str) -> None:
     """A container doesn't see where its root is kept, and one that can't be written keeps nothing."""
     (unknown,) = found(tmp_path, overlay)

@@ -15,7 +15,7 @@ from node.core.events import HealthRead, RecordLoaded, TimePassed
 from node.core.model import Restored
 from node.core.settings import Settings
 from node.core.supervision import HEALTH_STALE_S
-from node.errors.faults import HEALTH_UNREADABLE, NETWORK_DOWN, TOO_HOT, UNDER_VOLTAGE
+from node.errors.faults import HEALTH_UNREADABLE, NETWORK_DOWN, RECORD_IN_MEMORY, TOO_HOT, UNDER_VOLTAGE
 from node.io.health import HealthReader, health_thread, readers
 from node.io.health.health_thread import STUCK_S
 from node.io.health.limits import Fault
@@ -25,6 +25,7 @@ from tests.support.machine import (
     EMPTY,
     GET_THROTTLED,
     MEMINFO,
+    MOUNTINFO,
     PC,
     PI_3,
     PI_5,
@@ -41,6 +42,8 @@ from tests.support.node import wait_until
 WAIT_LIMIT_S = 20.0
 OFTEN_S = 0.01
 NEVER_S = 3600.0
+ON_DISK = "1 0 179:2 / / rw - ext4 /dev/mmcblk0p2 rw\n"
+IN_MEMORY = "1 0 0:30 / / rw - tmpfs tmpfs rw\n"
 WLAN0 = {ROUTE: ROUTE_HEAD + default_route("wlan0")}
 
 
@@ -54,6 +57,7 @@ class Machine:
         *,
         period_s: float = OFTEN_S,
         networked: bool = True,
+        lasting: bool = False,
     ) -> None:
         self.root = make_tree(root / "machine", tree)
         self.root.mkdir(exist_ok=True)
@@ -65,6 +69,7 @@ class Machine:
             put=self.events.put,
             clock=self.clock,
             networked=networked,
+            lasting=lasting,
             root=self.root,
             period_s=period_s,
             glance_s=OFTEN_S,
@@ -222,6 +227,28 @@ def test_an_interface_that_loses_its_route_is_still_the_one(make: Make) -> None:
     machine.change({ROUTE: ROUTE_HEAD, "sys/class/net/wlan0/operstate": "down\n"})
 
     machine.expect_faults((NETWORK_DOWN, "wlan0"))
+
+
+def test_a_record_in_memory_is_a_fault_until_it_lies_on_a_disk(make: Make) -> None:
+    """A data partition that comes late ends it; mounts that can't be read are told, too."""
+    machine = make({**PI_3, MOUNTINFO: ON_DISK}, lasting=True)
+    machine.expect_faults()
+
+    machine.change({MOUNTINFO: IN_MEMORY})
+    machine.expect_faults((RECORD_IN_MEMORY, ""))
+    machine.change({MOUNTINFO: ON_DISK})
+    machine.expect_faults()
+    (machine.root / MOUNTINFO).unlink()
+    (machine.root / MOUNTINFO).mkdir()
+
+    machine.expect_faults((HEALTH_UNREADABLE, "storage"))
+
+
+def test_a_record_that_need_not_last_may_lie_in_memory(make: Make) -> None:
+    """That of a trial or of a simulated node."""
+    machine = make({**PI_3, MOUNTINFO: IN_MEMORY})
+
+    machine.expect_faults()
 
 
 def test_a_dip_between_two_readings_is_told_at_once(make: Make) -> None:

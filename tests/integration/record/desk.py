@@ -15,6 +15,7 @@ import node.io.record.record
 from node.core.events import BacklogRead, Event, EventsStored, RecordLoaded, RecordRecovered
 from node.core.model import Key, Restored, Snapshot
 from node.io.record.record import FILE_NAME, Record, Row, read_log
+from node.io.record.record_schema import VERSION
 
 WAIT_LIMIT_S = 20.0
 NOW = 1_000.0
@@ -207,5 +208,5 @@ def kill_in_its_work(directory: Path) -> list[int]:
 def break_newer_version(path: Path) -> Callable[[], object]:
     """A later alarm-node left its record, in a shape that this one can't know."""
     with closing(CONNECT(path)) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     return path.unlink

@@ -14,6 +14,7 @@ import node.io.record.record_file
 from node.core.events import BacklogRead, Event, EventsStored, RecordFailed, RecordLoaded, RecordRecovered
 from node.core.model import Key, Restored, Snapshot
 from node.io.record.record import Row, read_log
+from node.io.record.record_schema import VERSION
 from tests.integration.record.desk import (
     BOOT,
     CONNECT,
@@ -54,11 +55,12 @@ def break_directory_for_file(path: Path) -> Callable[[], object]:
     return path.rmdir
 
 
+NEWER = f"has version {VERSION + 1}, and this program knows {VERSION}"
 BREAKAGES = [
     (break_nothing_there, "No such file or directory"),
     (break_file_for_directory, "Not a directory"),
     (break_directory_for_file, "unable to open database file"),
-    (break_newer_version, "has version 3, and this program knows 2"),
+    (break_newer_version, NEWER),
 ]
 
 
@@ -77,11 +79,26 @@ def test_an_outage_from_the_start_is_told_once_and_ends(
 
     repair()
 
-    assert told == [RecordFailed(NOW, reason)]
+    assert told == [RecordFailed(NOW, reason, newer=reason == NEWER)]
     assert desk.inbox.loaded().restored == Restored()
     desk.inbox.until_stored(Key(BOOT, 1), Key(BOOT, 2))
     assert desk.inbox.next(RecordRecovered) == RecordRecovered(NOW)
     assert keys_of(desk.directory) == [Key(BOOT, 1), Key(BOOT, 2)]
+
+
+def test_a_newer_record_on_a_disk_that_came_late_is_told(desk: Desk) -> None:
+    """The advice is another one then: this disk is in order. And so it is when the disk fails after all."""
+    card = desk.directory.with_name("card")
+    break_newer_version(desk.path)
+    desk.directory.rename(card)
+    desk.begin()
+    told = [desk.inbox.next(RecordFailed)]
+    card.rename(desk.directory)
+    told.append(desk.inbox.next(RecordFailed))
+    desk.directory.rename(card)
+    told.append(desk.inbox.next(RecordFailed))
+
+    assert [each.newer for each in told] == [False, True, False]
 
 
 def test_a_disk_that_keeps_no_promise_is_an_outage(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

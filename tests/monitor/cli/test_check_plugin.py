@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.cli.nagios.plugin import State
 from node.monitor.core.model.records import Role, Status
 from tests.support.building import building, finding, incident, node

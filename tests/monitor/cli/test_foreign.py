@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from prometheus_client.parser import text_string_to_metric_families
 
 from node.core.settings import AlarmClass
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.api.metrics import Metrics
 from node.monitor.cli import main
 from node.monitor.cli.nagios.plugin import Report, State

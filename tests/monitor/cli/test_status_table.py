@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.api.operations import representations
 from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.output import status

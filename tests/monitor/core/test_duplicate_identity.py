@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.model.records import Finding, FindingKey, NodeRecord, Status
 from node.monitor.core.nodes.duplicate_identity import MARGIN_S, SHOWN_S

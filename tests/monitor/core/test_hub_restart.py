@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.findings.self_check import SHOWN_S
 from node.monitor.core.model.monitor_settings import Place

@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.model.records import Finding, FindingKey, NodeRecord, Status
 from node.monitor.core.nodes.restored_nodes import GOODBYE_S

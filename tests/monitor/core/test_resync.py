@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as replaced
 
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.core.commands.dispatch import AGAIN_S, PENDING_LIMIT
 from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.incidents.known import reported

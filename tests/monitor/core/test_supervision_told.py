@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.cli.output.replies import words_of
 from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.decisions.deliveries import Delivery

@@ -1,7 +1,7 @@
 """A call that no first-level target takes is found before anybody calls."""
 
 from node.core.settings import AlarmClass
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.findings.target_coverage import HEARD_S, of_roster, unreached
 from node.monitor.core.model.catalogue import UNREACHED

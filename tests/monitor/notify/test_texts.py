@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 import node.monitor
 from node.core.settings import AlarmClass
-from node.errors.faults import FAULTS, Severity
+from node.errors.faults import FAULTS
+from node.errors.severity import Severity
 from node.monitor.api.operations.answers import NOTES, REFUSALS, UNHEARD_OF, UNSAID, UNSTORED
 from node.monitor.cli.api_client.monitor_client import ApiError
 from node.monitor.cli.api_client.name_lookup import SeveralError

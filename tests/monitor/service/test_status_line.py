@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.core.model.records import Status
 from node.monitor.core.view.view_types import BrokerView, View
 from node.monitor.service.current_view import status_line

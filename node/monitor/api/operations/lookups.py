@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 from msgspec import Meta, Struct, field
 
 from node.core.model import EventKind
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.api.operations import representations
 from node.monitor.api.operations.operation import Call, Nothing, Sources, operation
 from node.monitor.api.operations.paging import Cursor, Limit, Page, page_of

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.core.model.catalogue import kind_of
 from node.monitor.core.model.records import ButtonTest, Flip, HeardEvent, NodeKey, PastFinding, Status
 from node.monitor.core.view.view_types import (

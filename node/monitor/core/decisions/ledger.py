@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from msgspec import field
 from msgspec.structs import replace
 
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.core.decisions.batch import Batch
 from node.monitor.core.model.catalogue import SUPERVISION, kind_of
 from node.monitor.core.model.records import (

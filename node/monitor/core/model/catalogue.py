@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from node.errors import faults
-from node.errors.faults import FaultKind, Severity
+from node.errors.faults import FaultKind
+from node.errors.severity import Severity
 from node.monitor.core.model.records import FindingKey
 
 

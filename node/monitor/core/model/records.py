@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from node.core.settings import AlarmClass
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 
 
 class NodeKey(NamedTuple):

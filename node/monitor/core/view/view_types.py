@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.core.model.counters import Counters
 from node.monitor.core.model.records import IncidentRecord, Status
 

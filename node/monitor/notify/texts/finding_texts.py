@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from node.errors.faults import Severity
+from node.errors.severity import Severity
 from node.monitor.core.model.catalogue import kind_of
 from node.monitor.core.model.next_steps import general_step, next_step
 from node.monitor.core.model.records import Notice, NoticeKind
