@@ -7,8 +7,11 @@
 3. The last content that could be read is used until the file can be read again (``Kept``).
 4. A file that the program writes is replaced in one step (``replace``): after a power cut the old or the new one is
    whole.
+5. Nothing waits for what lies in the place of a file: a pipe, a device or a directory is refused (``open_file``). A
+   library that opens a file by itself gets its path only after ``require_file``.
 """
 
+import errno
 import os
 import stat
 import time
@@ -41,6 +44,33 @@ class FileError(Exception):
         self.reason = reason
 
 
+class _NoFileError(OSError):
+    """A pipe or a device lies in the place of a file."""
+
+
+def open_file(path: Path, flags: int, mode: int = 0o600) -> int:
+    """Open a file by these flags of os.open; returns its descriptor. OSError also for whatever isn't a file."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, mode)
+    try:
+        _require_file(path, os.fstat(descriptor))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def require_file(path: Path) -> None:
+    """OSError unless there is a file."""
+    _require_file(path, path.stat())
+
+
+def _require_file(path: Path, found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise _NoFileError(errno.EINVAL, "Is a pipe or a device", str(path))
+
+
 @contextmanager
 def socket_path(path: Path) -> Iterator[str]:
     """A name of this path that a socket can bind or connect to, however long the path is. Raises OSError."""
@@ -58,10 +88,10 @@ def content(path: Path) -> bytes:
     """The content of a file. A directory, a pipe or a device is refused: reading one could take for ever."""
     _must_be_absolute(path)
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as opened:  # noqa: PTH123
-            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-                raise FileError(path, "is a pipe or a device, not a file")
+        with open(open_file(path, os.O_RDONLY), "rb") as opened:
             found = opened.read(LIMIT + 1)
+    except _NoFileError as failure:
+        raise FileError(path, "is a pipe or a device, not a file") from failure
     except OSError as failure:
         raise _unreadable(path, failure) from failure
     if len(found) > LIMIT:
@@ -90,10 +120,18 @@ def one_line(path: Path, what: str) -> bytes:
     return line
 
 
-def replace(path: Path, new: bytes, mode: int, check: Callable[[Path], object] = lambda fresh: None) -> None:
+def replace(
+    path: Path,
+    new: bytes,
+    mode: int,
+    check: Callable[[Path], object] = lambda fresh: None,
+    *,
+    synced: bool = True,
+) -> None:
     """Put this content in the place of a file, once ``check`` has accepted the new file. Its rights are ``mode``.
 
-    Raises OSError, and whatever ``check`` raises.
+    ``synced``: it outlasts a power cut, and the caller waits for the disk. Raises OSError, and whatever ``check``
+    raises.
     """
     fresh = path.with_name(f".{path.name}.new")
     try:
@@ -101,11 +139,13 @@ def replace(path: Path, new: bytes, mode: int, check: Callable[[Path], object] =
         with fresh.open("xb") as file:
             os.fchmod(file.fileno(), mode)
             file.write(new)
-            file.flush()
-            os.fsync(file.fileno())
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
         check(fresh)
         fresh.replace(path)
-        _sync(path.parent)
+        if synced:
+            _sync(path.parent)
     finally:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)

@@ -19,13 +19,14 @@ from typing import Any
 
 import msgspec
 
-from node.config.files import FileError, json_of
+from node.config import files
 from node.core.model import Step
 from node.errors import AlreadyRunningError
 from node.threads import new_thread
 
 _LOCK = "alarm-node.lock"
 _STATUS = "status.json"
+_MODE = 0o600
 
 log = logging.getLogger(__name__)
 
@@ -66,16 +67,21 @@ def directory(state_directory: Path, environ: Mapping[str, str]) -> Path:
     return runtime_directory(environ) or state_directory
 
 
+def lock(state_directory: Path) -> Path:
+    """The file that a service locks while it runs."""
+    return state_directory / _LOCK
+
+
 def hold(state_directory: Path) -> int | None:
     """Take the lock until the process ends; returns its file descriptor.
 
     Raises AlreadyRunningError if another service has it. Returns None if writing or locking isn't possible at all: a
     dead disk is a fault of the record, and the service starts all the same.
     """
-    descriptor = None
+    descriptor, path = None, lock(state_directory)
     try:
         # Read-only: on a card that went read-only, `alarm-node check` must still see that the service runs.
-        descriptor = os.open(state_directory / _LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = files.open_file(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, _MODE)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         release(descriptor)
@@ -85,7 +91,7 @@ def hold(state_directory: Path) -> int | None:
         ) from None
     except OSError as error:
         release(descriptor)
-        log.warning("no lock in %s: %s", state_directory, error.strerror)
+        log.warning("%s can't be locked: %s", path, error.strerror)
         return None
     return descriptor
 
@@ -97,9 +103,9 @@ def release(descriptor: int | None) -> None:
 
 
 def is_running(state_directory: Path) -> bool:
-    """Whether a service holds the lock. PermissionError if this user may not check."""
+    """Whether a service holds the lock. OSError if that can't be told: PermissionError if this user may not check."""
     try:
-        descriptor = os.open(state_directory / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = files.open_file(lock(state_directory), os.O_RDONLY | os.O_NOFOLLOW)
     except (FileNotFoundError, NotADirectoryError):
         return False
     try:
@@ -114,9 +120,9 @@ def is_running(state_directory: Path) -> bool:
 def read(where: Path, now: float, kernel_boot: str) -> Status | None:
     """What the service last wrote; None if there is nothing readable from this boot of the machine."""
     try:
-        found = json_of(where.absolute() / _STATUS, _File)
+        found = files.json_of(where.absolute() / _STATUS, _File)
         heartbeat = msgspec.json.decode(found.heartbeat, type=dict[str, Any])
-    except (FileError, UnicodeError, RecursionError, msgspec.MsgspecError):
+    except (files.FileError, UnicodeError, RecursionError, msgspec.MsgspecError):
         return None
     if found.kernel_boot != kernel_boot:
         return None
@@ -165,10 +171,8 @@ class Writer:
             log.warning("%s stays behind: %s", self._path, error.strerror)
 
     def _replace(self, content: bytes) -> None:
-        draft = self._path.with_suffix(".draft")
         try:
-            draft.write_bytes(content)
-            draft.replace(self._path)
+            files.replace(self._path, content, _MODE, synced=False)
             self._failing = False
         except OSError as error:
             if not self._failing:

@@ -40,20 +40,26 @@ def _missing(path: Path) -> None:
 
 
 def _directory(path: Path) -> None:
-    path.unlink()
+    path.unlink(missing_ok=True)
     path.mkdir()
 
 
 def _unreadable(path: Path) -> None:
     """For every account, root included: a link to itself."""
-    path.unlink()
+    path.unlink(missing_ok=True)
     path.symlink_to(path)
 
 
 def _pipe(path: Path) -> None:
     """Whoever reads it waits for ever."""
-    path.unlink()
+    path.unlink(missing_ok=True)
     os.mkfifo(path)
+
+
+def _device(path: Path) -> None:
+    """Whoever reads it gets zeros without an end."""
+    path.unlink(missing_ok=True)
+    path.symlink_to("/dev/zero")
 
 
 def _endless(path: Path) -> None:
@@ -70,9 +76,13 @@ DAMAGES: Mapping[str, Damage] = {
     "a directory": _directory,
     "unreadable": _unreadable,
     "a pipe": _pipe,
+    "a device": _device,
     "endless": _endless,
 }
 """What no file can be used with, whatever it is for."""
+
+NO_FILES: Mapping[str, Damage] = {name: DAMAGES[name] for name in ("a directory", "unreadable", "a pipe", "a device")}
+"""What may lie where a file should be; there needn't be a file before."""
 
 HALF: Mapping[str, Damage] = {"half-written": _half}
 """Nobody can see it on a password or a URL."""

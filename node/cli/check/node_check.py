@@ -68,10 +68,15 @@ def examine(
     directory = config.state_directory(settings, environ)
     try:
         running = status_file.is_running(directory)
-    except OSError as error:
+    except PermissionError as error:
         yield from about_file()
         as_other = "run this as root or as the service's user"
         yield CheckResult(None, f"{directory}: {error.strerror}", as_other if installed is None else _AS_ROOT)
+        return
+    except OSError as error:
+        yield from about_file()
+        text = f"{status_file.lock(directory)} can't tell whether the service runs: {error.strerror}"
+        yield CheckResult(False, text, "remove what is there, then: sudo systemctl restart alarm-node")
         return
     account = None if installed is None else installed.account
     told = Told(State.RUNNING) if running else _manager(installed)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from gpiozero import Factory
 
+from node.config import files
 from node.errors import PanelError
 from node.io.panel.devices import Line, Output, said
 from node.io.panel.pin_factory import unseen_chips
@@ -117,14 +118,21 @@ class Claims:
         if self._note is None or not unseen:
             return
         try:
-            tried = self._note.read_text(encoding="ascii").split() if self._note.exists() else []
-            if unseen <= set(tried):
+            if unseen <= self._tried(self._note):
                 return
-            self._note.write_text(" ".join(sorted(unseen)), encoding="ascii")
-        except (OSError, UnicodeError) as problem:
+            files.replace(self._note, " ".join(sorted(unseen)).encode("ascii"), 0o600, synced=False)
+        except (OSError, files.FileError, UnicodeError) as problem:
             log.warning("the node isn't started anew for %s (%s)", ", ".join(sorted(unseen)), problem)
             return
         self._restart("a GPIO chip has come")
+
+    def _tried(self, note: Path) -> set[str]:
+        try:
+            return set(files.content(note.absolute()).decode("ascii").split())
+        except files.FileError as problem:
+            if isinstance(problem.__cause__, FileNotFoundError):
+                return set()
+            raise
 
     def _forget_tried(self) -> None:
         if self._note is not None:

@@ -42,9 +42,9 @@ class _Note(msgspec.Struct, frozen=True):
 
 def remember(directory: Path, chips: Sequence[str], pins: Sequence[int]) -> None:
     """Note in this state directory that these pins are outputs, if that isn't noted already. Raises OSError."""
-    path, note = directory / NAME, msgspec.json.encode(_Note(tuple(chips), tuple(sorted(pins))))
-    with suppress(OSError):
-        if path.read_bytes() == note:
+    path, note = directory.absolute() / NAME, msgspec.json.encode(_Note(tuple(chips), tuple(sorted(pins))))
+    with suppress(files.FileError):
+        if files.content(path) == note:
             return
     files.replace(path, note, _MODE)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
+from node.config.files import require_file
 from node.core.model import Key, KeyRange, ranges_of
 from node.io.record.record_schema import (
     OTHER_TELEMETRY,
@@ -149,6 +150,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
     """A connection that writes; the file is made if there is none."""
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # SQLite gives its other files this mode
+    _require_files(path)
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     connection.text_factory = _text
     try:
@@ -169,7 +171,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
 
 def open_to_read(path: Path) -> sqlite3.Connection:
     """The record, opened only to read, with or without its writer running. Raises the errors in ``EXPECTED``."""
-    path.stat()  # SQLite raises the same error for a missing file and one that it may not read
+    _require_files(path)
     try:
         return _open_address(f"{path.absolute().as_uri()}?mode=ro")
     except sqlite3.OperationalError as failure:
@@ -179,6 +181,14 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         if written or _code(failure) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise
         return _open_address(f"{path.absolute().as_uri()}?mode=ro&immutable=1")
+
+
+def _require_files(path: Path) -> None:
+    """SQLite would wait for ever to open a pipe, and has the same error for a missing file and one it may not read."""
+    require_file(path)
+    for suffix in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            require_file(Path(f"{path}{suffix}"))
 
 
 def _open_address(address: str) -> sqlite3.Connection:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from node.config import files
 from node.config.declarations import Table, be, toml
 from node.config.files import FileError, content
 from node.config.reader import FileFormat, Section, Sections, refusal, repeated
@@ -67,10 +68,8 @@ def keep_copy(settings: Settings, directory: Path) -> Settings:
             return replace(settings, roster=load(kept, settings.sites, settings.monitor))
         except ConfigError:
             return settings
-    fresh = kept.with_suffix(".fresh")
     try:
-        fresh.write_bytes(content(settings.roster_path))
-        fresh.replace(kept)
+        files.replace(kept, content(settings.roster_path), 0o640)
     except (OSError, FileError) as failure:
         log.warning("no copy of the roster can be kept: %s", failure)
     return settings

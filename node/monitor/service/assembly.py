@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from node.config.brokers import is_loopback
+from node.config.files import open_file
 from node.io.systemd import Notifier
 from node.monitor.api.app import create_app
 from node.monitor.api.auth import LocalAuthentication
@@ -54,7 +55,7 @@ def monitor(path: Path, environ: Mapping[str, str], notifier: Notifier) -> Itera
 def _alone_in(directory: Path) -> Iterator[None]:
     """Hold the directory's lock. It ends with the process, however the process ends."""
     try:
-        lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        lock = open_file(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o640)
     except OSError as problem:
         raise MonitorDirectoryError(directory, problem) from problem
     try:

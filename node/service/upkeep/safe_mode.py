@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from node import __version__, config
-from node.config.files import FileError, json_of
+from node.config import files
 from node.io import health
 
 CRASHES = 5
@@ -29,6 +29,7 @@ WITHIN_S = 600.0
 longer because a run of up to 60 s counts here."""
 
 NAME = "crashes.json"
+_MODE = 0o600
 
 log = logging.getLogger(__name__)
 
@@ -64,11 +65,9 @@ class CrashLog:
     def begin(self) -> None:
         """From now on this run is a crash, unless it settles."""
         noted = _Noted(self._of, self._kernel_boot, (*self._before, self._clock()))
-        draft = self._path.with_suffix(".draft")
         try:
             # Not synced: a crash of the process loses nothing that was written, and a power cut counts as none.
-            draft.write_bytes(msgspec.json.encode(noted))
-            draft.replace(self._path)
+            files.replace(self._path, msgspec.json.encode(noted), _MODE, synced=False)
         except OSError as error:
             log.warning("crashes aren't counted in %s: %s", self._path.parent, error.strerror)
 
@@ -80,8 +79,8 @@ class CrashLog:
             log.warning("%s stays behind: %s", self._path, error.strerror)
 
     def _read(self) -> tuple[float, ...]:
-        with suppress(FileError):
-            noted = json_of(self._path, _Noted)
+        with suppress(files.FileError):
+            noted = files.json_of(self._path, _Noted)
             if (noted.of, noted.kernel_boot) == (self._of, self._kernel_boot):
                 return tuple(at for at in noted.began if at >= self._clock() - WITHIN_S)
         return ()

@@ -1,13 +1,14 @@
 """Files that may be anything at any time: what is read, what is refused, and what is kept."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.config.files import LIMIT, FileError, Kept, content, one_line
-from tests.support.damage import DAMAGES, Damage, mend
+from node.config.files import LIMIT, FileError, Kept, content, one_line, open_file, require_file
+from tests.support.damage import DAMAGES, NO_FILES, Damage, mend
 
 MARK = b"\xef\xbb\xbf"
 
@@ -80,6 +81,23 @@ def test_a_damaged_file_is_one_error_that_names_it(file: Path, damage: Damage) -
 
     assert str(caught.value).startswith(f"{file} ")
     assert "hunter" not in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", NO_FILES.values(), ids=NO_FILES.keys())
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDWR, os.O_RDONLY | os.O_CREAT], ids=["read", "write", "create"])
+def test_what_is_no_file_is_not_opened_and_nothing_of_it_is_kept(file: Path, damage: Damage, flags: int) -> None:
+    """Nobody waits for it, and a file that is looked at each minute costs no descriptor each time."""
+    damage(file)
+    before = sorted(Path("/proc/self/fd").iterdir())
+
+    with pytest.raises(OSError, match=r"Is a directory|Is a pipe or a device|Too many levels"):
+        open_file(file, flags)
+    with pytest.raises(OSError, match=r"Is a directory|Is a pipe or a device|Too many levels"):
+        require_file(file)
+    with pytest.raises(FileError):
+        content(file)
+
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
 
 
 def test_a_bare_name_is_no_file_of_the_working_directory(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from node.errors import PanelError
 from node.io.panel import BACK_IN_S, DEAF_S, Panel, claims, pin_factory
 from node.io.panel.claims import CLAIM_EVERY_S
 from tests.integration.panel.room import BUZZER, DESK, DOOR, INPUTS, LAMP, WAIT_LIMIT_S, Clock, Room, chip_gone
+from tests.support.damage import NO_FILES, Damage
 
 NO_CHIP = PanelError("this machine has no GPIO", "run it on a Raspberry Pi")
 
@@ -328,6 +329,25 @@ def test_a_chip_that_stays_hidden_wants_one_start_and_no_more(
     machine("kernel", "gpiochip0")
 
     assert asked(stage) == ["a GPIO chip has come"]
+
+
+@pytest.mark.parametrize("damage", NO_FILES.values(), ids=NO_FILES.keys())
+def test_a_note_that_is_no_file_costs_the_new_start_alone(
+    stage: Stage,
+    missing: Missing,
+    machine: Callable[[str, str], None],
+    tmp_path: Path,
+    damage: Damage,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nobody knows then what was tried, and nobody waits for it: the panel goes on to look."""
+    damage(tmp_path / claims.NOTE)
+    machine("kernel", "gpiochip0")
+
+    stage.start(open_factory=missing, directory=tmp_path)
+
+    assert asked(stage) == []
+    assert "the node isn't started anew for gpiochip0 " in caplog.text
 
 
 def test_a_chip_that_was_found_may_go_and_come_again(

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from node.io.panel.gpiod_factory import GPIODFactory
 from node.io.panel.last_outputs import are_kept, remember, switch_off
 from node.io.panel.pin_factory import PI_LABELS
 from tests.integration.panel.room import BUZZER, LAMP
+from tests.support.damage import NO_FILES, Damage
 from tests.support.gpio_kernel import FakeChip, Kernel, standing_in
 
 
@@ -109,6 +111,18 @@ def test_a_damaged_note_is_told_and_survived(
 
     assert "it isn't known which pins are outputs" in caplog.text
     assert chip.outputs == {BUZZER: True, LAMP: True}
+
+
+@pytest.mark.parametrize(("name", "damage"), NO_FILES.items(), ids=NO_FILES.keys())
+def test_what_is_no_note_is_replaced_or_told(kernel: Kernel, state: Path, name: str, damage: Damage) -> None:
+    """Nobody waits for it. A directory stays: it may hold something."""
+    damage(state / last_outputs.NAME)
+
+    with pytest.raises(IsADirectoryError) if name == "a directory" else nullcontext():
+        remember(state, PI_LABELS, (BUZZER, LAMP))
+
+    assert (state / last_outputs.NAME).is_dir() is (name == "a directory")
+    assert not (state / last_outputs.NAME).is_symlink()
 
 
 def test_a_machine_without_its_chip_is_survived(kernel: Kernel, state: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -59,7 +59,7 @@ NEWER = f"has version {VERSION + 1}, and this program knows {VERSION}"
 BREAKAGES = [
     (break_nothing_there, "No such file or directory"),
     (break_file_for_directory, "Not a directory"),
-    (break_directory_for_file, "unable to open database file"),
+    (break_directory_for_file, "Is a directory"),
     (break_newer_version, NEWER),
 ]
 

@@ -2,19 +2,21 @@
 
 import errno
 import fcntl
-import json
 import logging
 import os
 import queue
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from node.config import files
 from node.core.model import Step
 from node.errors import AlreadyRunningError
 from node.service import status_file
@@ -137,7 +139,7 @@ def test_a_dead_disk_is_no_reason_not_to_start(blocked: str, tmp_path: Path, cap
     descriptor = status_file.hold(directory)
 
     assert descriptor is None
-    assert f"no lock in {directory}: " in caplog.text
+    assert f"{status_file.lock(directory)} can't be locked: " in caplog.text
     assert not status_file.is_running(directory)
     status_file.release(descriptor)
 
@@ -238,18 +240,25 @@ def test_a_writer_that_never_started_can_be_stopped(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_stalled_directory_holds_up_nobody(writer: status_file.Writer, tmp_path: Path) -> None:
+def test_a_stalled_directory_holds_up_nobody(
+    writer: status_file.Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While the disk hangs ``write`` returns at once; afterwards only the newest heartbeat is written."""
-    os.mkfifo(tmp_path / "status.draft")
-    more_than_a_pipe_takes = json.dumps({"text": "x" * 1_000_000}).encode()
-    writer.write(more_than_a_pipe_takes)
-    with (tmp_path / "status.draft").open("rb") as stalled:
-        for number in range(1, 4):
-            writer.write(b'{"number":%d}' % number)
-        stalled.read()
+    replace, stalls, goes_on = files.replace, threading.Event(), threading.Event()
 
-    until((tmp_path / "status.json").is_file)
-    assert status_file.read(tmp_path, 100.0, KERNEL) == status_file.Status(0.0, {"number": 3})
+    def stall(*arguments: Any, **options: Any) -> None:
+        stalls.set()
+        assert goes_on.wait(WAIT_LIMIT_S)
+        replace(*arguments, **options)
+
+    monkeypatch.setattr(files, "replace", stall)
+    writer.write(b"{}")
+    assert stalls.wait(WAIT_LIMIT_S)
+    for number in range(1, 4):
+        writer.write(b'{"number":%d}' % number)
+    goes_on.set()
+
+    until(lambda: status_file.read(tmp_path, 100.0, KERNEL) == status_file.Status(0.0, {"number": 3}))
 
 
 def test_each_outage_is_told_once_and_ends_by_itself(
@@ -258,13 +267,13 @@ def test_each_outage_is_told_once_and_ends_by_itself(
     """A disk that takes nothing is one line in the log; once it takes something again, the next outage is another."""
     tried: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
-    def refuse(_path: Path, content: bytes) -> int:
+    def refuse(_path: Path, content: bytes, *_: object, **__: object) -> None:
         tried.put(content)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     def fail_twice() -> None:
         with monkeypatch.context() as full:
-            full.setattr(Path, "write_bytes", refuse)
+            full.setattr(files, "replace", refuse)
             for _ in range(2):
                 writer.write(b"{}")
                 tried.get(timeout=WAIT_LIMIT_S)
