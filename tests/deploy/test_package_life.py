@@ -74,6 +74,11 @@ until_is alarm-node StatusText 'ALARM*'
 note downgraded
 alarm-node log --json >/told/log
 
+# What people change: a whole unit of their own, a limit, another target.
+SYSTEMD_EDITOR='sed -i s/^Nice=.*/Nice=-9/' script -qec 'systemctl edit --full alarm-node' /dev/null >/told/edit
+systemctl set-property alarm-node CPUWeight=200
+systemctl add-wants graphical.target alarm-node
+find /etc/systemd -name '*alarm-node*' | sort >/told/edited
 apt remove alarm-node alarm-monitor >/told/removal 2>&1
 { pgrep --full 'alarm-(node|monitor)'; left; } >/told/removed
 apt install /packages/2/alarm-node_*.deb >/told/reinstalled 2>&1
@@ -88,12 +93,21 @@ apt install --reinstall /packages/2/alarm-node_*.deb >/told/repaired 2>&1 && ala
 find /var/lib/alarm-node -mindepth 1 -delete
 mount -t tmpfs tmpfs /var/lib/alarm-node && touch /var/lib/alarm-node/record
 usermod --uid 1500 alarm-monitor
+cp /var/lib/dpkg/info/alarm-monitor.postrm /
 apt purge alarm-node alarm-monitor >/told/purge 2>&1
 echo $? >/told/purge-ends
 ls -A /var/lib/alarm-node >/told/on-the-partition
 umount /var/lib/alarm-node && rmdir /var/lib/alarm-node
 { left; getent passwd alarm-node; } >/told/purged
 getent passwd alarm-monitor >/told/person
+of alarm-node LoadState >/told/unit-after
+export DPKG_MAINTSCRIPT_PACKAGE=alarm-monitor
+systemctl mask alarm-monitor
+/alarm-monitor.postrm purge >/told/masked-purge 2>&1
+of alarm-monitor LoadState >/told/unmasked
+printf '[Service]\nExecStart=/opt/mine\n' >/etc/systemd/system/alarm-monitor.service
+/alarm-monitor.postrm purge >/told/foreign-purge 2>&1
+left >/told/foreign-left
 journalctl --boot --output=cat >/told/journal
 """
 
@@ -226,6 +240,27 @@ def test_a_purge_leaves_nothing(told: Path) -> None:
     """No file, no directory, no account, and nothing that `systemctl edit` wrote."""
     assert text(told, "before") == "/etc/systemd/system/alarm-node.service.d"
     assert (text(told, "purge-ends"), text(told, "purged")) == ("0", ""), text(told, "purge")
+
+
+def test_a_unit_that_people_edited_goes_with_the_purge(told: Path) -> None:
+    """All of it: systemd would start a program that isn't there. A removal leaves it, and says what to do."""
+    assert [each.removeprefix("/etc/systemd/") for each in text(told, "edited").splitlines()] == [
+        "system.control/alarm-node.service.d",
+        "system/alarm-node.service",
+        "system/alarm-node.service.d",
+        "system/graphical.target.wants/alarm-node.service",
+        "system/multi-user.target.wants/alarm-node.service",
+    ]
+    assert "sudo systemctl disable alarm-node " in text(told, "removal")
+    assert text(told, "unit-after") == "not-found"
+
+
+def test_a_mask_goes_with_the_purge_and_a_unit_of_another_program_stays(told: Path) -> None:
+    """The next installation isn't hidden; what isn't about this package is named, with what to do."""
+    assert text(told, "unmasked") == "not-found"
+    assert text(told, "foreign-left") == "/etc/systemd/system/alarm-monitor.service"
+    assert "sudo rm /etc/systemd/system/alarm-monitor.service" in text(told, "foreign-purge")
+    assert text(told, "masked-purge") == ""
 
 
 def test_a_damaged_installation_can_be_repaired(told: Path) -> None:
