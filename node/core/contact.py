@@ -14,7 +14,10 @@ Rules:
     state        normal|active‾‾‾‾‾‾‾|normal__|fault
 
 Edges of both lines come in the order of their stamps, because one request and one thread have all lines. So an edge of
-one line also says that the other line has kept its level until then.
+one line also says that the other line has kept its level until then, unless an edge of the other line is missing. Its
+own next edge will tell that. So the input is decided as if the level had lasted, but the other line isn't changed: once
+a gap is told, that time counts for nothing (HAZARDS.md H85). Only when the input becomes active or normal, its lines do
+so, too. So a press that was told stays one across a gap.
 """
 
 from collections.abc import Sequence
@@ -54,10 +57,10 @@ def read(wiring: Wiring, highs: Sequence[bool | None]) -> ContactState:
 def edge(contact: Contact, number: int, actuated: bool, at: float, debounce_s: float) -> Contact:
     """An edge of the line of this number to ``actuated``, at its own time stamp."""
     lines = tuple(
-        line.edge(each, actuated, at, debounce_s) if index == number else line.advance(each, at, debounce_s)
+        line.edge(each, actuated, at, debounce_s) if index == number else each
         for index, each in enumerate(contact.lines)
     )
-    return _decided(contact, lines, at, debounce_s)
+    return _decided(contact, lines, at, debounce_s, [line.advance(each, at, debounce_s) for each in lines])
 
 
 def gap(contact: Contact, number: int, debounce_s: float) -> Contact:
@@ -76,7 +79,7 @@ def sample(
     lines = tuple(
         line.sample(each, level, at, debounce_s, until) for each, level in zip(contact.lines, actuated, strict=True)
     )
-    return _decided(contact, lines, at, debounce_s)
+    return _decided(contact, lines, at, debounce_s, lines)
 
 
 def expire(contact: Contact, at: float) -> Contact:
@@ -104,16 +107,19 @@ def _changed_at(lines: Sequence[Line]) -> float:
     return max(each.changed_at for each in lines)
 
 
-def _decided(contact: Contact, lines: tuple[Line, ...], at: float, debounce_s: float) -> Contact:
-    """The contact with these lines. A state that they had only between two calls was too short to count."""
-    state, changed_at = contact.state, _changed_at(lines)
-    if _contradict(lines):
+def _decided(contact: Contact, lines: tuple[Line, ...], at: float, debounce_s: float, held: Sequence[Line]) -> Contact:
+    """The contact with these lines; ``held`` is what they are if each has held its level until ``at``.
+
+    A state that they had only between two calls was too short to count.
+    """
+    state, changed_at = contact.state, _changed_at(held)
+    if _contradict(held):
         if at >= changed_at + debounce_s - _EPSILON:
             state, changed_at = ContactState.FAULT, changed_at + debounce_s
-    elif ContactState.UNKNOWN not in {each.state for each in lines}:
-        state = lines[0].state
+    elif ContactState.UNKNOWN not in {each.state for each in held}:
+        state = held[0].state
     if state is not contact.state:
-        return Contact(lines, state, changed_at)
+        return Contact(lines if state is ContactState.FAULT else tuple(held), state, changed_at)
     if all(after is before for after, before in zip(lines, contact.lines, strict=True)):
         return contact
     return replace(contact, lines=lines)
