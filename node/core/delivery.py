@@ -3,7 +3,7 @@
 Rules:
 
 1. An event waits here until a monitor holds it. In a building without a monitor it waits until a broker took it
-   (PUBACK 0x00).
+   (PUBACK 0x00); if the building gets one, what only a broker took waits again (reconfigure.py).
 2. A fresh alarm event goes out on every link at once. Every other event obeys the window: at most 20 unreceipted events
    are in flight on a link, because a broker answers 0x00 and then drops what a slow subscriber can't take
    (PROTOCOL.md 7.1). Telemetry in flight never takes the place of an alarm: for alarms only alarms are counted.

@@ -110,9 +110,13 @@ class Spill:
 
 @dataclass(frozen=True, slots=True)
 class ReadBacklog:
-    """Ask the record for unreceipted events that aren't among ``known``."""
+    """Ask the record for unreceipted events that aren't among ``known``.
+
+    ``taken``: from here on a monitor is awaited, so what only a broker took is unreceipted again.
+    """
 
     known: tuple[Key, ...]
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)

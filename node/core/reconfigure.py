@@ -11,7 +11,7 @@ from math import inf
 
 from node.core import delivery, heartbeat, supervision
 from node.core.back_off import BackOff
-from node.core.effects import ReadConfiguration, TakeNextBroker, UseBrokers
+from node.core.effects import ReadBacklog, ReadConfiguration, TakeNextBroker, UseBrokers
 from node.core.events import ConfigurationRead, ConfigurationSeen, ReloadRequested
 from node.core.model import Step
 from node.core.settings import Receipts, Settings
@@ -86,10 +86,15 @@ def _hear_monitors(turn: Turn, before: Settings) -> None:
 
 
 def _await_receipts(turn: Turn, before: Settings) -> None:
-    """Open calls await *told* from now on, or don't any more."""
+    """Open calls await *told* from now on, or don't any more.
+
+    What only a broker took is sent again: a monitor that counts events would miss it until it gives up (M003).
+    """
     settings = turn.state.settings
     if settings.receipts is before.receipts:
         return
+    if settings.receipts is Receipts.REQUIRED:
+        turn.last.append(ReadBacklog(tuple(turn.state.waiting.events), taken=True))
     for incident in turn.state.incidents:
         if settings.receipts is Receipts.NONE and incident.step in (Step.ACCEPTED, Step.HELD):
             turn.put_incident(replace(incident, receipt_due=None))

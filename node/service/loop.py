@@ -139,6 +139,7 @@ class Service:
             is_event=record_codec.is_event,
             clock=self._clocks.monotonic,
             limit_bytes=settings.record_mb * 2**20,
+            awaits_monitor=settings.settings.receipts == "required",
         )
         self._recorder = Recorder(self._wire, self._record, self._kernel_boot, self._clocks.wall)
         where = status_file.directory(directory, environ)

@@ -36,8 +36,8 @@ class Recorder:
                 self._record.mark_received(key, by, self._wall())
             case effects.Spill(key):
                 self._record.spill(key)
-            case effects.ReadBacklog(known):
-                self._record.read_backlog(known)
+            case effects.ReadBacklog(known, taken):
+                self._record.read_backlog(known, taken=taken)
             case _:
                 assert_never(effect)
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from node.core.effects import Append, Effect, MarkReceived, SendAlarm, SendState, StoreSnapshot
+from node.core.effects import Append, Effect, MarkReceived, ReadBacklog, SendAlarm, SendState, StoreSnapshot
 from node.core.events import AlarmHeard, Event, StateHeard
-from node.core.model import Key, ListedIncident, Restored, Snapshot, Step
+from node.core.model import BROKER, Key, ListedIncident, Restored, Snapshot, Step
 from node.core.turn import CLOSED_KEPT
 
 OLD_BOOT = "0000000f"
@@ -23,7 +23,7 @@ class Disk:
     """All that was handed to the record, as if each sync had succeeded at once."""
 
     rows: dict[Key, bool] = field(default_factory=dict)
-    received: set[Key] = field(default_factory=set)
+    received: dict[Key, str] = field(default_factory=dict)
     closed: list[str] = field(default_factory=list)
     snapshot: Snapshot | None = None
 
@@ -38,12 +38,14 @@ class Disk:
                         self.closed.append(event.incident)
                 case StoreSnapshot(snapshot):
                     self.snapshot = snapshot
-                case MarkReceived(key, _):
-                    self.received.add(key)
+                case MarkReceived(key, by):
+                    self.received.setdefault(key, by)
+                case ReadBacklog(taken=True):
+                    self.received = {key: by for key, by in self.received.items() if by != BROKER}
 
     def unreceipted(self, known: Iterable[Key] = ()) -> tuple[tuple[Key, bool], ...]:
         """What nobody holds yet, beside ``known``; alarms first."""
-        kept = self.received.union(known)
+        kept = {*self.received, *known}
         waiting = [(key, alarm) for key, alarm in self.rows.items() if key not in kept]
         return tuple(sorted(waiting, key=lambda each: not each[1]))
 

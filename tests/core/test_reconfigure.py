@@ -3,6 +3,8 @@
 import pytest
 
 from node.core.effects import (
+    MarkReceived,
+    ReadBacklog,
     ReadConfiguration,
     SendAlarm,
     SendEvent,
@@ -12,7 +14,7 @@ from node.core.effects import (
     UseBrokers,
     WriteStatus,
 )
-from node.core.events import ConfigurationRead, ReloadRequested, StopRequested
+from node.core.events import BacklogRead, ConfigurationRead, ReloadRequested, StopRequested
 from node.core.model import Step
 from node.core.reconfigure import NEXT_BROKER
 from node.core.settings import AlarmClass, Receipts
@@ -206,6 +208,24 @@ def test_in_a_building_that_gets_a_monitor_an_open_call_awaits_it(alone: Stage, 
 
     assert play.step() is (Step.TOLD if told else Step.NOBODY)
     play.skip()
+
+
+def test_in_a_building_that_gets_a_monitor_what_only_a_broker_took_is_sent_again(alone: Stage) -> None:
+    """No monitor has it, and one that counts events would miss it (M003). A receipt then settles it."""
+    play = alone().press().stored().accepted()
+    waited = tuple(play.state.waiting.events)
+    play.skip()
+
+    play.reload(receipts=Receipts.REQUIRED)
+    asked = play.take(ReadBacklog)
+    play >> BacklogRead(play.now, ((play.pressed, True),), more=False)
+    sent = [send.key for send in play.take(SendEvent)]
+    play.receipt(play.pressed)
+
+    assert play.pressed not in waited
+    assert asked == [ReadBacklog(waited, taken=True)]
+    assert sent == [play.pressed]
+    play.only(MarkReceived) << [MarkReceived(play.pressed, "desk")]
 
 
 def test_a_call_that_somebody_answered_awaits_nobody(alone: Stage) -> None:

@@ -6,9 +6,9 @@ Rules
    answers with events.
 2. All items that wait are written in one transaction, which is synced before ``EventsStored``. An item may be written
    twice, but counts once.
-3. Events and receipts are only ever added. What a restart must know is one row: the newest snapshot. At its size limit
-   the file deletes telemetry, received before unreceived and the oldest first, in the transaction that stores the event
-   that names it. Alarms are never deleted.
+3. Events and receipts are only ever added; but a broker's word no longer counts once a monitor is awaited. What a
+   restart must know is one row: the newest snapshot. At its size limit the file deletes telemetry, received before
+   unreceived and the oldest first, in the transaction that stores the event that names it. Alarms are never deleted.
 4. While the disk is away, the newest items are kept in memory: telemetry is dropped first, then receipts, alarms last.
    A dropped event isn't lost if it is still held for sending: the writer finds it there.
 5. After a failure nobody knows what the disk really kept (a lost sync, another card, a deleted file). So everything
@@ -61,7 +61,7 @@ class Record:
 
     ``put`` takes the writer's events. ``is_event``: whether a body belongs to the event with this key. The file may
     grow to ``limit_bytes``. While the disk is away, at most ``kept`` items wait in memory, and the writer tries again
-    every ``retry_s`` seconds.
+    every ``retry_s`` seconds. ``awaits_monitor``: what only a broker took in an earlier process is unreceipted again.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class Record:
         retry_s: float = 5.0,
         kept: int = 2_000,
         limit_bytes: int = 64 * 2**20,
+        awaits_monitor: bool = False,
     ) -> None:
         self._path = directory / FILE_NAME
         self._boot, self._kernel_boot = boot, kernel_boot
@@ -84,6 +85,8 @@ class Record:
         self._is_event = is_event
         self._retry_s, self._limit_bytes = retry_s, limit_bytes
         self._queue = WriteQueue(kept)
+        if awaits_monitor:
+            self._queue.ask((), taken=True)
         self._thread = new_thread("record", self._run)
         self._stopping = threading.Event()
 
@@ -118,9 +121,12 @@ class Record:
         """Drop this event's payload from memory; once the event is stored, ``read_backlog`` can bring it back."""
         self._queue.spill(key)
 
-    def read_backlog(self, known: Sequence[Key]) -> None:
-        """Ask for stored unreceipted events other than ``known``; several requests may get one ``BacklogRead``."""
-        self._queue.ask(known)
+    def read_backlog(self, known: Sequence[Key], *, taken: bool = False) -> None:
+        """Ask for stored unreceipted events other than ``known``; several requests may get one ``BacklogRead``.
+
+        ``taken``: from here on a monitor is awaited, so what only a broker took is unreceipted again.
+        """
+        self._queue.ask(known, taken=taken)
 
     def row(self, key: Key) -> Row | None:
         """The event, to be sent; None after it was received or spilled."""
@@ -223,6 +229,8 @@ class Record:
         batch = self._queue.take(everything=recovering)
         rows = sorted(batch.rows.values(), key=lambda row: row.key.seq if row.key.boot == self._boot else -1)
         stored = file.commit(rows, batch.receipts, batch.steps, batch.snapshot, self._kernel_boot)
+        if batch.taken:
+            file.take_back()
         let_go = self._queue.written()
         if stored or batch.snapshot is not None:
             self._put(EventsStored(self._clock(), stored))

@@ -17,6 +17,7 @@ from node.core.model import Key, KeyRange, ranges_of
 from node.io.record.record_schema import (
     OTHER_TELEMETRY,
     RECEIVED_TELEMETRY,
+    TAKE_BACK,
     UNRECEIPTED,
     UNRECEIPTED_IN_1,
     UPGRADES,
@@ -108,6 +109,10 @@ class File:
         if not os.path.samestat(self._path.stat(), self._opened):
             raise UnusableError("another file has taken its place")
         return stored
+
+    def take_back(self) -> None:
+        """Let the events that only a broker took be outstanding again."""
+        self.connection.execute(TAKE_BACK)
 
     def to_evict(self) -> tuple[KeyRange, ...]:
         """The telemetry to delete next, empty while there is room: from the limit on, until 90 % of it is reached."""

@@ -42,6 +42,13 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
             boot TEXT NOT NULL, seq INTEGER NOT NULL, step TEXT NOT NULL, at REAL NOT NULL, kernel_boot TEXT NOT NULL,
             PRIMARY KEY (boot, seq, step)) WITHOUT ROWID""",
     ),
+    (
+        # What a broker took while no monitor was awaited waits again once one is: found at once, however much there is.
+        "CREATE INDEX receipts_of_brokers ON receipts (boot, seq) WHERE received_by = 'the broker'",
+        """CREATE TRIGGER receipt_is_taken_back AFTER DELETE ON receipts
+            BEGIN INSERT OR IGNORE INTO outstanding
+                SELECT alarm, id FROM events WHERE boot = OLD.boot AND seq = OLD.seq; END""",
+    ),
 )
 """For each version: the statements that upgrade the file from the version before."""
 
@@ -52,6 +59,8 @@ SNAPSHOT = "SELECT value, kernel_boot FROM memory WHERE name = 'snapshot'"
 PREVIOUS = """SELECT boot, seq FROM events
     WHERE boot = (SELECT boot FROM events WHERE boot != ? ORDER BY id DESC LIMIT 1) ORDER BY seq DESC LIMIT 1"""
 CLOSING = "SELECT closes FROM events WHERE closes IS NOT NULL ORDER BY id DESC LIMIT ?"
+
+TAKE_BACK = "DELETE FROM receipts WHERE received_by = 'the broker'"
 
 RECEIVED_TELEMETRY = """SELECT boot, seq FROM events INDEXED BY events_to_evict
     WHERE alarm = 0 AND (alarm, id) NOT IN (SELECT alarm, id FROM outstanding)

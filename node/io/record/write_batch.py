@@ -10,7 +10,8 @@ from node.io.record.record_file import Row
 class Batch:
     """The items that wait, oldest first. Of snapshots and requests (``known``) only the newest counts.
 
-    ``steps``: when the call of an event reached which step. They aren't counted, and are written with the next item.
+    ``taken``: what only a broker took waits for a monitor again. ``steps``: when the call of an event reached which
+    step. They aren't counted, and are written with the next item.
     """
 
     rows: dict[Key, Row] = field(default_factory=dict)
@@ -18,6 +19,7 @@ class Batch:
     steps: dict[tuple[Key, str], float] = field(default_factory=dict)
     snapshot: bytes | None = None
     known: frozenset[Key] | None = None
+    taken: bool = False
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.receipts) or int(self.snapshot is not None)
@@ -30,4 +32,5 @@ class Batch:
             steps=later.steps | self.steps,
             snapshot=self.snapshot if later.snapshot is None else later.snapshot,
             known=self.known if later.known is None else later.known,
+            taken=self.taken or later.taken,
         )

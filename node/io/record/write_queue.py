@@ -63,10 +63,11 @@ class WriteQueue:
         with self._lock:
             self._free(key)
 
-    def ask(self, known: Sequence[Key]) -> None:
-        """Queue the request for unreceipted events other than ``known``."""
+    def ask(self, known: Sequence[Key], *, taken: bool) -> None:
+        """Queue the request for unreceipted events other than ``known``, with what only a broker took if ``taken``."""
         with self._lock:
             self._queued.known = frozenset(known)
+            self._queued.taken |= taken
             self._note_change()
 
     def row(self, key: Key) -> Row | None:

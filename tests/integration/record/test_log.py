@@ -85,7 +85,7 @@ UNREADABLE = [
     (spoil_directory, "there is no record in", "check [node] state_directory"),
     (spoil_empty, "holds no record", "use the version of alarm-node that wrote it"),
     (spoil_garbage, "file is not a database", "restart the node"),
-    (spoil_version, "has version 3, and this program knows 2", "use the version of alarm-node that wrote it"),
+    (spoil_version, "has version 4, and this program knows 3", "use the version of alarm-node that wrote it"),
 ]
 
 

@@ -1,6 +1,7 @@
 """A record that an earlier version has written."""
 
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import node.io.record.record_file
 import node.io.record.record_schema
 from node.core.events import BacklogRead, RecordFailed
-from node.core.model import Key, Restored, Snapshot
+from node.core.model import BROKER, Key, Restored, Snapshot
 from node.io.record.record import read_log
 from tests.integration.record.desk import BOOT, CONNECT, EARLIER, Desk, keys_of, row
 
@@ -87,3 +88,19 @@ def test_the_log_of_version_1_can_be_read(desk: Desk) -> None:
     leave_version_1(desk.path)
 
     assert keys_of(desk.directory) == [Key(EARLIER, seq) for seq in (1, 2, 3)]
+
+
+def test_a_record_of_version_2_tells_what_only_a_broker_took(desk: Desk) -> None:
+    """Once a monitor is awaited: the file of before has neither the index nor the trigger for it."""
+    with closing(CONNECT(desk.path, isolation_level=None)) as left:
+        for statement in chain.from_iterable(node.io.record.record_schema.UPGRADES[:2]):
+            left.execute(statement)
+        left.execute("INSERT INTO events VALUES (1, ?, 1, 1, 1.5, 'kernel-1', x'7b7d', NULL, 0)", (EARLIER,))
+        left.execute("INSERT INTO receipts VALUES (?, 1, ?, 5.0)", (EARLIER, BROKER))
+        left.execute("PRAGMA user_version = 2")
+
+    desk.begin_loaded(awaits_monitor=True)
+    backlog = desk.inbox.next(BacklogRead)
+
+    assert desk.inbox.backlog.entries == ()
+    assert backlog.entries == ((Key(EARLIER, 1), True),)
