@@ -13,7 +13,7 @@ PACKAGES := $(BUILD_PACKAGES) mosquitto systemd
 
 # What the tests need beside that: Debians that are booted with the packages, a file system for one, Debian's check of
 # these, the shells that complete, a database for the monitor with a pool before it, and promtool.
-TEST_PACKAGES := mmdebstrap systemd-container e2fsprogs fish zsh postgresql pgbouncer prometheus lintian nginx-light
+TEST_PACKAGES := mmdebstrap systemd-container e2fsprogs fish zsh postgresql pgbouncer prometheus lintian nginx
 
 # `make install` installs the package that `make deb` builds for this machine. DESTDIR: only unpack it there.
 DESTDIR ?=
@@ -198,18 +198,18 @@ packages:
 	echo "Installing Debian packages: $${missing[*]}"
 	"$${as_root[@]}" /bin/bash -euo pipefail -c "$$INSTALL_PACKAGES" install "$${missing[@]}"
 
-# Debian's mosquitto, PostgreSQL, PgBouncer and Prometheus would start services, now and at every boot. Nothing here uses those, so
-# where we bring a package in, its service stays off. A policy of the machine's own is left alone.
+# Debian's mosquitto, PostgreSQL, PgBouncer, Prometheus and nginx would start services, now and at every boot. Nothing here uses
+# those, so where we bring a package in, its service stays off. A policy of the machine's own is left alone.
 define INSTALL_PACKAGES
 export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
 quiet=
-for service in mosquitto postgresql pgbouncer prometheus; do
+for service in mosquitto postgresql pgbouncer prometheus nginx; do
     case " $$* " in *" $$service "*) quiet="$$quiet $$service" ;; esac
 done
 if [ "$$quiet" ] && [ ! -e $$policy ]; then
     trap 'rm -f $$policy' EXIT
-    printf '#!/bin/sh\ncase "$$*" in *mosquitto*|*postgresql*|*pgbouncer*|*prometheus*) exit 101 ;; esac\n' >$$policy
+    printf '#!/bin/sh\ncase "$$*" in *mosquitto*|*postgresql*|*pgbouncer*|*prometheus*|*nginx*) exit 101 ;; esac\n' >$$policy
     chmod 755 $$policy
 fi
 apt-get -qq update || echo "apt-get update failed: trying with the package lists that are here" >&2

@@ -96,7 +96,7 @@ def monitor(tmp_path: Path) -> Iterator[tuple[RunningMonitor, SimulatedNode]]:
             yield running, node
 
 
-@pytest.mark.skipif(NGINX is None, reason="needs nginx: apt install nginx-light")
+@pytest.mark.skipif(NGINX is None, reason="needs nginx: apt install nginx")
 def test_a_guard_works_through_the_proxy_of_the_guide(
     tmp_path: Path, monitor: tuple[RunningMonitor, SimulatedNode]
 ) -> None:
