@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gpiozero import Factory, PinUnknownPi
+from gpiozero import Factory
 
 from node.config import Config
 from node.errors import PanelError
@@ -14,6 +14,8 @@ PI_LABELS = ("pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1")
 """The label of the chip with the header's pins: on a Pi 3 and older ones, on a Pi 4, on a Pi 5."""
 
 _DEVICES = Path("/dev")
+_DEVICE = "gpiochip"
+"""What the name of a chip's device begins with; its number follows."""
 _KNOWN = Path("/sys/bus/gpio/devices")
 _PROGRAM = "alarm-node"
 _TRY_SIMULATED = "run it on a Raspberry Pi, or try it here with simulated pins: alarm-node simulate --config FILE"
@@ -24,7 +26,10 @@ def open_factory(settings: Config) -> Factory:
 
     The caller closes it, after the panel. Raises PanelError if this machine's pins can't be used.
     """
-    return _open_lgpio() if settings.pin_factory == "lgpio" else _open_gpiod(settings)
+    try:
+        return _open_lgpio(settings) if settings.pin_factory == "lgpio" else _open_gpiod(settings)
+    except ImportError as problem:
+        raise PanelError(f"gpiod can't be loaded ({problem})", "install alarm-node anew") from problem
 
 
 class Chip(NamedTuple):
@@ -48,7 +53,7 @@ def find_chip(wanted: Sequence[str]) -> Chip:
 
     found: list[str] = []
     problem: OSError | None = None
-    for device in sorted(_DEVICES.glob("gpiochip*")):
+    for device in sorted(_DEVICES.glob(f"{_DEVICE}*")):
         try:
             with gpiod.Chip(str(device)) as chip:
                 label = chip.get_info().label
@@ -69,10 +74,7 @@ def find_chip(wanted: Sequence[str]) -> Chip:
 def why_no_pins(settings: Config) -> PanelError | None:
     """Why this machine has no chip for this configuration; None if it has. It claims no pin."""
     try:
-        if settings.pin_factory == "gpiod":
-            find_chip(labels(settings))
-        elif not any(_DEVICES.glob("gpiochip*")):
-            return _chip_error(None)
+        find_chip(labels(settings))
     except PanelError as missing:
         return missing
     except ImportError:
@@ -82,14 +84,12 @@ def why_no_pins(settings: Config) -> PanelError | None:
 
 def unseen_chips() -> frozenset[str]:
     """The GPIO chips that the kernel has and this process can't see: its /dev is older than they are."""
-    return frozenset(chip.name for chip in _KNOWN.glob("gpiochip*") if not (_DEVICES / chip.name).exists())
+    return frozenset(chip.name for chip in _KNOWN.glob(f"{_DEVICE}*") if not (_DEVICES / chip.name).exists())
 
 
 def _open_gpiod(settings: Config) -> Factory:
-    try:
-        from node.io.panel.gpiod_factory import GPIODFactory  # noqa: PLC0415 - a machine without pins has no use for it
-    except ImportError as problem:
-        raise PanelError(f"gpiod can't be loaded ({problem})", "install alarm-node anew") from problem
+    from node.io.panel.gpiod_factory import GPIODFactory  # noqa: PLC0415 - a machine without pins has no use for it
+
     chip = find_chip(labels(settings))
     names = {pin: line.partition(".")[0] for line, pin in settings.line_pins.items()}
     names |= {settings.lamp_pin: "lamp"} | ({} if settings.buzzer_pin is None else {settings.buzzer_pin: "buzzer"})
@@ -99,7 +99,7 @@ def _open_gpiod(settings: Config) -> Factory:
         raise _chip_error(problem) from problem
 
 
-def _open_lgpio() -> Factory:
+def _open_lgpio(settings: Config) -> Factory:
     try:
         # The import starts a thread, makes a pipe in the working directory and may change directory (HAZARDS.md H6).
         from gpiozero.pins.lgpio import LGPIOFactory  # noqa: PLC0415
@@ -109,17 +109,16 @@ def _open_lgpio() -> Factory:
             'write pin_factory = "gpiod" under [panel] in node.toml; or check that lgpio is installed (it is the extra '
             "lgpio of alarm-node), and that LG_WD names a directory the node may write to",
         ) from problem
+    chip = find_chip(labels(settings))  # gpiozero would take number 0, or 4 on a Pi 5 that has it (HAZARDS.md H7)
     try:
-        return LGPIOFactory()
-    except PinUnknownPi as problem:
-        raise PanelError("this machine isn't a Raspberry Pi", _TRY_SIMULATED) from problem
+        return LGPIOFactory(chip=int(chip.device.name.removeprefix(_DEVICE)))
     except Exception as problem:
         raise _chip_error(problem) from problem
 
 
 def _chip_error(problem: Exception | None) -> PanelError:
     """Why no GPIO chip can be opened; lgpio raises the same error for every reason."""
-    chips = sorted(_DEVICES.glob("gpiochip*"))
+    chips = sorted(_DEVICES.glob(f"{_DEVICE}*"))
     if not chips:
         return PanelError(f"this machine has no GPIO ({_DEVICES}/gpiochip* is missing)", _TRY_SIMULATED)
     if not any(os.access(chip, os.R_OK | os.W_OK) for chip in chips):

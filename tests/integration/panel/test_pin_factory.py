@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gpiozero import DigitalOutputDevice, InputDevice, PinUnknownPi
+from gpiozero import DigitalOutputDevice, InputDevice
 
 from node import config
 from node.errors import PanelError
@@ -163,70 +163,54 @@ class _LgpioError(Exception):
     """As lgpio's own: it derives from Exception alone."""
 
 
-def _lgpio(monkeypatch: pytest.MonkeyPatch, factory: Callable[[], object]) -> None:
+def _lgpio(monkeypatch: pytest.MonkeyPatch, factory: Callable[[int], object]) -> None:
     """Put a module in the place of gpiozero's lgpio pins, which would start a thread and write into this folder."""
     module = types.ModuleType("gpiozero.pins.lgpio")
     vars(module)["LGPIOFactory"] = factory
     monkeypatch.setitem(sys.modules, "gpiozero.pins.lgpio", module)
 
 
-def _raising(problem: Exception) -> Callable[[], object]:
-    def make() -> object:
-        raise problem
+@pytest.mark.parametrize("label", PI_LABELS)
+@pytest.mark.parametrize("number", [0, 4, 11])
+def test_lgpio_gets_the_number_of_the_chip_with_the_label(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label: str, number: int
+) -> None:
+    """Its own choice would be 0, or 4 on a Pi 5, and not the number that a chip has when it comes back."""
+    plug(kernel, tmp_path, 1, label="raspberrypi-exp-gpio")
+    plug(kernel, tmp_path, number, label=label)
+    _lgpio(monkeypatch, lambda chip: ("lgpio", chip))
 
-    return make
-
-
-def test_lgpio_is_opened_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The factory is lgpio's own class."""
-    opened = object()
-    _lgpio(monkeypatch, lambda: opened)
-
-    assert open_factory(settings(tmp_path, pin_factory="lgpio")) is opened
+    assert open_factory(settings(tmp_path, pin_factory="lgpio")) == ("lgpio", number)
 
 
 @pytest.mark.parametrize(
-    ("problem", "chips", "allowed", "text", "next_step"),
+    ("chips", "allowed", "text", "next_step"),
     [
-        pytest.param(
-            PinUnknownPi("no revision"),
-            [],
-            True,
-            "isn't a Raspberry Pi",
-            "alarm-node simulate --config FILE",
-            id="no Pi",
-        ),
-        pytest.param(
-            _LgpioError("can not open gpiochip"),
-            [],
-            True,
-            "has no GPIO",
-            "alarm-node simulate --config FILE",
-            id="no chip",
-        ),
-        pytest.param(
-            _LgpioError("can not open gpiochip"), ["gpiochip0"], False, "may not be used", "group gpio", id="no right"
-        ),
-        pytest.param(
-            _LgpioError("can not open gpiochip"), ["gpiochip0"], True, "can not open", "gpioinfo", id="something else"
-        ),
+        pytest.param(None, True, "has no GPIO", "alarm-node simulate --config FILE", id="no chip"),
+        pytest.param({"label": "ftdi-cbus"}, True, "there is ftdi-cbus", 'chip = "ftdi-cbus"', id="no Pi"),
+        pytest.param({"forbidden": True}, False, "may not be used", "group gpio", id="no right"),
+        pytest.param({}, True, "can not open", "gpioinfo", id="something else"),
     ],
 )
 def test_a_chip_that_lgpio_cannot_open_says_why(
+    kernel: Kernel,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-    problem: Exception,
-    chips: list[str],
+    chips: dict[str, Any] | None,
+    *,
     allowed: bool,
     text: str,
     next_step: str,
 ) -> None:
-    """The reasons, for which lgpio gives one answer, are told apart, each with its next step."""
-    for chip in chips:
-        (tmp_path / chip).touch()
-    monkeypatch.setattr(pin_factory, "_DEVICES", tmp_path)
+    """As with gpiod, each reason has its own next step."""
+
+    def cannot(chip: int) -> object:
+        raise _LgpioError("can not open gpiochip")
+
+    if chips is not None:
+        plug(kernel, tmp_path, 0, **chips)
     monkeypatch.setattr(os, "access", lambda path, mode: allowed)
-    _lgpio(monkeypatch, _raising(problem))
+    _lgpio(monkeypatch, cannot)
 
     with pytest.raises(PanelError) as caught:
         open_factory(settings(tmp_path, pin_factory="lgpio"))
