@@ -1,5 +1,6 @@
 """A disk that fails: the record waits, tells it once, tries again, and lets the least go first."""
 
+import os
 import resource
 import sqlite3
 import threading
@@ -55,11 +56,26 @@ def break_directory_for_file(path: Path) -> Callable[[], object]:
     return path.rmdir
 
 
+def break_pipe_for_file(path: Path) -> Callable[[], object]:
+    """A pipe lies where the file should be: SQLite would wait for a writer."""
+    os.mkfifo(path)
+    return path.unlink
+
+
+def break_pipe_for_log(path: Path) -> Callable[[], object]:
+    """A pipe lies where the write-ahead log should be."""
+    log = Path(f"{path}-wal")
+    os.mkfifo(log)
+    return log.unlink
+
+
 NEWER = f"has version {VERSION + 1}, and this program knows {VERSION}"
 BREAKAGES = [
     (break_nothing_there, "No such file or directory"),
     (break_file_for_directory, "Not a directory"),
     (break_directory_for_file, "Is a directory"),
+    (break_pipe_for_file, "Is a pipe or a device"),
+    (break_pipe_for_log, "Is a pipe or a device"),
     (break_newer_version, NEWER),
 ]
 
