@@ -63,8 +63,8 @@ def said(monitor: RunningMonitor, *arguments: str, code: int = 0) -> str:
 @pytest.mark.parametrize(
     ("language", "texts"),
     [
-        ("de", ["Zu erledigen", "M004", "Zu tun:", "noch nicht gehört", "3. OG, Zimmer 300"]),
-        ("en", ["Needs attention", "M004", "Next:", "not heard yet", "3. OG, Zimmer 300"]),
+        ("de", ["Zu erledigen", "M004", "Was zu tun ist", "noch nicht gehört", "3. OG, Zimmer 300"]),
+        ("en", ["Needs attention", "M004", "What to do", "not heard yet", "3. OG, Zimmer 300"]),
     ],
 )
 def test_the_status_says_what_needs_somebody_with_its_next_step(
