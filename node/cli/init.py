@@ -15,12 +15,11 @@ import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from msgspec import ValidationError, convert
-from msgspec.structs import FieldInfo
+from msgspec import Struct, ValidationError, convert
+from msgspec.structs import FieldInfo, replace
 
 from node import config
 from node.config import commented_file
@@ -51,8 +50,7 @@ Ask = Callable[[str], str]
 Tell = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """A key to ask for; ``wanted`` says what it must be, and why it is needed if that depends on other answers."""
 
     table: Table

@@ -10,7 +10,6 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
@@ -29,8 +28,7 @@ _PASSWORD_MAX = 65_535
 """In bytes: MQTT counts them in a field of two bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
+class Tls(Struct, frozen=True):
     """Files in PEM: the authorities that may sign the broker's certificate; optionally our certificate and its key."""
 
     ca_file: Path
@@ -38,16 +36,14 @@ class Tls:
     key_file: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(Struct, frozen=True):
     """The account at the broker; the file holds the password on its only line."""
 
     username: str
     password_file: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Broker:
+class Broker(Struct, frozen=True):
     """Where a broker listens. ``name`` is ``host:port``, unique in a node. ``insecure``: plain text over a network."""
 
     name: str

@@ -5,7 +5,6 @@
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
@@ -102,8 +101,7 @@ _ROLES = {
 _ALARMING = (DoorMode.ALARM, DoorMode.HELD_OPEN)
 
 
-@dataclass(frozen=True, slots=True)
-class WiredInput:
+class WiredInput(Struct, frozen=True):
     """An input as the core knows it, and the BCM pins of its lines by name."""
 
     settings: InputSettings

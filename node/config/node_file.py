@@ -6,13 +6,13 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from node.config import brokers, inputs, values
 from node.config.brokers import Broker, BrokerKeys
@@ -29,8 +29,7 @@ _SOUND_LIMIT_S = 900.0
 _Label = Annotated[str, Meta(min_length=1, max_length=31, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """All that node.toml says. ``line_pins`` maps a line's name to its BCM pin; every topic begins with ``root``.
 
     ``content`` is the whole file, as it was read.
@@ -51,7 +50,7 @@ class Config:
     lamp_pin: int
     brokers: tuple[Broker, ...]
     settings: Settings
-    content: bytes = field(default=b"", repr=False, compare=False)
+    content: bytes = b""
 
 
 class _Node(Struct, frozen=True, kw_only=True):

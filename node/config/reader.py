@@ -10,7 +10,6 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,7 @@ from node.config.files import FileError, content
 from node.errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """One table as it stands in the file: its valid values, defaults included, by field name.
 
     ``outdated``: each key that has its older name in the file, as (older name, name).
@@ -39,8 +37,7 @@ Rule = Callable[[Sections], Iterator[str]]
 """Yields the problems of several values together."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileFormat:
+class FileFormat(Struct, frozen=True):
     """What a file may have: its tables, and the rules about several values; ``program`` is whose file it is."""
 
     program: str

@@ -19,9 +19,10 @@ Rules:
 README.md's diagram is drawn from ``TRANSITIONS``; a test keeps them equal.
 """
 
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any, assert_never
+
+from msgspec.structs import replace
 
 from node.core.model import Incident, Key, ListedIncident, Phase, Step
 from node.core.settings import AlarmClass, InputSettings, Lamp, Sound

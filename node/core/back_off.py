@@ -8,14 +8,13 @@ again, the history's writer, telling targets. Some know how often they failed, o
 many clients must not try at the same instant, the caller adds a random part to the wait.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 _DOUBLINGS = 64
 """Beyond that a float would overflow."""
 
 
-@dataclass(frozen=True, slots=True)
-class BackOff:
+class BackOff(Struct, frozen=True):
     """``first_s``: the wait after the first failure. ``limit_s``: the longest wait."""
 
     first_s: float

@@ -5,7 +5,7 @@ If earlier ones of a session came back and the newest one doesn't, the broker de
 session wouldn't change.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from node.core import events as ev
 from node.core import supervision

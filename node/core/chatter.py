@@ -9,7 +9,8 @@ Rules:
    swings in the wind floods neither the record nor the guards.
 """
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from node.core.settings import Role
 
@@ -19,16 +20,14 @@ EDGES_PER_PRESS = 50
 WALKED_THROUGH = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(Struct, frozen=True):
     """How full the bucket was at an instant (monotonic seconds)."""
 
     filled: float = 0.0
     at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Chatter:
+class Chatter(Struct, frozen=True):
     """One input's changes and edges.
 
     ``until``: when the input counts as calm again; None while it is calm. ``withheld``: a change of the input was not

@@ -7,8 +7,9 @@ may say how many presses its author saw, and a reset never ends an incident whos
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from node.core import alarm, incident_events, inhibit, walk_test
 from node.core.effects import Reply, SendReply

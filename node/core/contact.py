@@ -21,7 +21,9 @@ so, too. So a press that was told stays one across a gap.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from node.core import line
 from node.core.line import ContactState, Line
@@ -30,8 +32,7 @@ from node.core.settings import Wiring
 _EPSILON = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(Struct, frozen=True):
     """One input: its lines as ``Wiring`` orders them; ``changed_at`` is when ``state`` was decided."""
 
     lines: tuple[Line, ...]

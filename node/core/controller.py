@@ -11,8 +11,9 @@ Rules:
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from node.core import (
     alarm,

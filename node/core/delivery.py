@@ -19,8 +19,10 @@ Rules:
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from math import inf
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from node.core.back_off import BackOff
 from node.core.model import Key
@@ -32,8 +34,7 @@ RESEND_LIMIT_S = 300.0
 REDELIVERY_PAUSE_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingEvent:
+class WaitingEvent(Struct, frozen=True):
     """One unreceipted event. ``order``: smaller is older. ``due``: when it is sent again, inf before it was sent.
 
     ``in_flight``: the links on which it was sent and isn't answered yet. ``set_aside``: the links on which a broker
@@ -49,8 +50,7 @@ class WaitingEvent:
     retried: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingEvents:
+class WaitingEvents(Struct, frozen=True):
     """All events that wait, by key. ``spilled``: the record holds unreceipted events that aren't here.
 
     ``refill_asked``: the record was asked for them. ``redelivered_at``: when everything was last sent again for a

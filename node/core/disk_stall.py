@@ -11,16 +11,17 @@ Rules:
     stall    ___|‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾‾ 60 s ‾‾‾‾‾‾|__
 """
 
-from dataclasses import dataclass, replace
 from math import inf
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 STORE_GRACE_S = 3.0
 CALM_S = 60.0
 PROBE_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Stall:
+class Stall(Struct, frozen=True):
     """``until``: when the stall is over, unless a write is slow. ``probe_due``: when the next probe is written.
 
     ``probed_at``: when the pending probe was handed over, None if none is pending.

@@ -4,8 +4,9 @@ The order of effects is part of the contract: buzzer and lamp come first, then `
 record's thread and never waits), then what is sent.
 """
 
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from node.core.line import ContactState
 from node.core.model import EventKind, Key, KeyRange, ListedIncident, Snapshot, Step
@@ -13,22 +14,19 @@ from node.core.settings import AlarmClass, InputKind
 from node.core.signals import BuzzerPattern, LampPattern
 
 
-@dataclass(frozen=True, slots=True)
-class SetBuzzer:
+class SetBuzzer(Struct, frozen=True):
     """Play this pattern until another one is set."""
 
     pattern: BuzzerPattern
 
 
-@dataclass(frozen=True, slots=True)
-class SetLamp:
+class SetLamp(Struct, frozen=True):
     """Show this pattern until another one is set."""
 
     pattern: LampPattern
 
 
-@dataclass(frozen=True, slots=True)
-class ShowLadder:
+class ShowLadder(Struct, frozen=True):
     """The call for help of ``input`` reached ``step`` for the first time; ``press`` is the event that calls."""
 
     at: float
@@ -37,15 +35,13 @@ class ShowLadder:
     press: Key
 
 
-@dataclass(frozen=True, slots=True)
-class SampleAt:
+class SampleAt(Struct, frozen=True):
     """Read every input at this instant, besides the sampler's regular reading."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedEvent:
+class LoggedEvent(Struct, frozen=True):
     """One numbered thing that happened, as it is stored and published on ``event``.
 
     ``at`` is monotonic; ``at_utc`` is seconds since 1970, a label. Fields that a kind doesn't use stay None (``ranges``
@@ -78,38 +74,33 @@ class LoggedEvent:
         return self.incident is not None or self.kind is EventKind.TESTED
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(Struct, frozen=True):
     """Hand this event to the record, together with what a restart must know after it."""
 
     event: LoggedEvent
     snapshot: Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class StoreSnapshot:
+class StoreSnapshot(Struct, frozen=True):
     """Store what a restart must know, when it changed without an event."""
 
     snapshot: Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class MarkReceived:
+class MarkReceived(Struct, frozen=True):
     """Note in the record that ``by`` (a monitor's id, or BROKER) has this event; its payload may be dropped."""
 
     key: Key
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class Spill:
+class Spill(Struct, frozen=True):
     """The payload of this event may be dropped from memory: the record has it."""
 
     key: Key
 
 
-@dataclass(frozen=True, slots=True)
-class ReadBacklog:
+class ReadBacklog(Struct, frozen=True):
     """Ask the record for unreceipted events that aren't among ``known``.
 
     ``taken``: from here on a monitor is awaited, so what only a broker took is unreceipted again.
@@ -119,69 +110,58 @@ class ReadBacklog:
     taken: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(Struct, frozen=True):
     """Start to read the inputs and to connect to every broker: the record has answered, or is late."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadConfiguration:
+class ReadConfiguration(Struct, frozen=True):
     """Read node.toml again; a ``ConfigurationRead`` tells what came of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class UseBrokers:
+class UseBrokers(Struct, frozen=True):
     """Have a link to each of these brokers, and to no other: as they came in ``ConfigurationRead``."""
 
     brokers: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TakeNextBroker:
+class TakeNextBroker(Struct, frozen=True):
     """Have the one link of safe mode go to the next broker of node.toml; a ``ConfigurationRead`` brings it."""
 
 
-@dataclass(frozen=True, slots=True)
-class HurryLinks:
+class HurryLinks(Struct, frozen=True):
     """Somebody pressed: a link that waits before its next attempt to connect must try now."""
 
 
-@dataclass(frozen=True, slots=True)
-class CloseLinks:
+class CloseLinks(Struct, frozen=True):
     """Say goodbye on every link once the broker has answered all messages, or after 2 s; then end."""
 
 
-@dataclass(frozen=True, slots=True)
-class RenewLink:
+class RenewLink(Struct, frozen=True):
     """End this session of a link, which then connects anew: the broker delivers nothing in it any more."""
 
     link: str
     session: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReadClock:
+class ReadClock(Struct, frozen=True):
     """Ask whether the wall clock is synchronised."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Published:
+class _Published(Struct, frozen=True):
     """The base of everything that is published: on this link, in this session only."""
 
     link: str
     session: int
 
 
-@dataclass(frozen=True, slots=True)
-class SendEvent(_Published):
+class SendEvent(_Published, frozen=True):
     """Publish a stored or fresh event; ``alarm`` events overtake everything that waits on the link."""
 
     key: Key
     alarm: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SendAlarm(_Published):
+class SendAlarm(_Published, frozen=True):
     """Publish the retained list of open incidents, worst first; empty means normal."""
 
     incidents: tuple[ListedIncident, ...]
@@ -190,8 +170,7 @@ class SendAlarm(_Published):
     synchronised: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SendState(_Published):
+class SendState(_Published, frozen=True):
     """Publish the birth or the goodbye."""
 
     state: Literal["online", "offline"]
@@ -202,8 +181,7 @@ class SendState(_Published):
     back_in_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SendCanary(_Published):
+class SendCanary(_Published, frozen=True):
     """Publish a canary: a message of the node to itself."""
 
     seq: int
@@ -211,8 +189,7 @@ class SendCanary(_Published):
     synchronised: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """The outcome of a command: ``outcome`` is "done", or "refused" with a reason."""
 
     id: str
@@ -220,8 +197,7 @@ class Reply:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SendReply(_Published):
+class SendReply(_Published, frozen=True):
     """Publish the outcome of a command."""
 
     reply: Reply
@@ -230,8 +206,7 @@ class SendReply(_Published):
     synchronised: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FaultReport:
+class FaultReport(Struct, frozen=True):
     """A standing fault: ``subject`` is the input, link or topic it is about ("" where there is only one)."""
 
     code: str
@@ -239,8 +214,7 @@ class FaultReport:
     since_utc: float
 
 
-@dataclass(frozen=True, slots=True)
-class InputReport:
+class InputReport(Struct, frozen=True):
     """An input as a heartbeat reports it.
 
     ``supervised``: the node can tell a cut or shorted wire from a press.
@@ -256,8 +230,7 @@ class InputReport:
     alarm_class: AlarmClass | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LinkReport:
+class LinkReport(Struct, frozen=True):
     """A broker as a heartbeat reports it; ``rtt_s`` is how long it took to answer the last heartbeat."""
 
     name: str
@@ -265,8 +238,7 @@ class LinkReport:
     rtt_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(Struct, frozen=True):
     """How the node is. ``waiting`` counts unreceipted events; ``spilled`` says that the record holds more of them.
 
     ``refused`` counts messages from the network that were refused, ``dropped`` those that were dropped unread.
@@ -291,15 +263,13 @@ class Heartbeat:
     walk_test_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SendHeartbeat(_Published):
+class SendHeartbeat(_Published, frozen=True):
     """Publish a heartbeat."""
 
     heartbeat: Heartbeat
 
 
-@dataclass(frozen=True, slots=True)
-class WriteStatus:
+class WriteStatus(Struct, frozen=True):
     """Write the same heartbeat to the status file, for ``alarm-node check`` on this machine."""
 
     heartbeat: Heartbeat

@@ -5,31 +5,29 @@ The thread that puts an event on the queue says when it happened; neither this m
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from node.core.model import Key, KeyRange, ListedIncident, Restored
 from node.core.settings import Settings
 from node.errors.faults import FaultKind
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """The base of all events: ``at`` is CLOCK_MONOTONIC in seconds."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeSeen(Event):
+class EdgeSeen(Event, frozen=True):
     """A line (a pin of an input) changed; ``at`` is the edge's own time stamp, ``high`` the level after it."""
 
     line: str
     high: bool
 
 
-@dataclass(frozen=True, slots=True)
-class EdgesDropped(Event):
+class EdgesDropped(Event, frozen=True):
     """A line changed so often that ``count`` of its edges were dropped unread; the sampler still reads the line.
 
     It comes before the next ``EdgeSeen`` of the line, or before the next ``LevelsRead``.
@@ -39,8 +37,7 @@ class EdgesDropped(Event):
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class EdgesLost(Event):
+class EdgesLost(Event, frozen=True):
     """The kernel dropped ``count`` edges of a line before they were read: its numbers have a gap of that size.
 
     It comes before the ``EdgeSeen`` that has shown the gap.
@@ -50,8 +47,7 @@ class EdgesLost(Event):
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class LevelsRead(Event):
+class LevelsRead(Event, frozen=True):
     """The sampler read every line: electrical level by name, None if the pin couldn't be read.
 
     Each line was read at some instant from ``at`` to ``until`` (None: at ``at``), because a thread can be held up at
@@ -62,36 +58,31 @@ class LevelsRead(Event):
     until: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OutputFailed(Event):
+class OutputFailed(Event, frozen=True):
     """A pin couldn't be driven; ``output`` is "buzzer" or "lamp"."""
 
     output: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class OutputRecovered(Event):
+class OutputRecovered(Event, frozen=True):
     """The same pin can be driven again."""
 
     output: str
 
 
-@dataclass(frozen=True, slots=True)
-class TimePassed(Event):
+class TimePassed(Event, frozen=True):
     """An instant that ``controller.next_deadline`` asked for has come. A stale one changes nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClockRead(Event):
+class ClockRead(Event, frozen=True):
     """Wall clock minus monotonic clock, in seconds; ``synchronised`` is None if the machine can't tell."""
 
     utc_offset: float
     synchronised: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class HealthRead(Event):
+class HealthRead(Event, frozen=True):
     """The machine's health was read: all that is wrong with it now, as (kind, subject). The first one is due at once.
 
     It is also a sign of life: if the next one doesn't come, the readings hang.
@@ -100,20 +91,17 @@ class HealthRead(Event):
     faults: tuple[tuple[FaultKind, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigurationSeen(Event):
+class ConfigurationSeen(Event, frozen=True):
     """node.toml was looked at: why it can't be used now, "" if it can."""
 
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReloadRequested(Event):
+class ReloadRequested(Event, frozen=True):
     """Somebody wants node.toml to be read again."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigurationRead(Event):
+class ConfigurationRead(Event, frozen=True):
     """node.toml was read because somebody wanted it.
 
     ``problem``: why it can't be used; then ``settings`` is None, and so it is if there is nothing to change.
@@ -125,23 +113,20 @@ class ConfigurationRead(Event):
     brokers: tuple[Any, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StopRequested(Event):
+class StopRequested(Event, frozen=True):
     """The service is asked to end; ``back_in_s`` is how long it will be away, None if that isn't known."""
 
     reason: str
     back_in_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RecordLoaded(Event):
+class RecordLoaded(Event, frozen=True):
     """The record was opened; ``restored`` is what it remembers."""
 
     restored: Restored
 
 
-@dataclass(frozen=True, slots=True)
-class RecordFailed(Event):
+class RecordFailed(Event, frozen=True):
     """The record can't be opened or written at the moment; its thread keeps trying.
 
     ``newer``: because a newer version of the program has written it.
@@ -151,28 +136,24 @@ class RecordFailed(Event):
     newer: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RecordRecovered(Event):
+class RecordRecovered(Event, frozen=True):
     """The record can be written again, and now holds what was kept in memory for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventsStored(Event):
+class EventsStored(Event, frozen=True):
     """These events are on the disk, synced; ``keys`` is empty if only a snapshot was written."""
 
     keys: tuple[Key, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BacklogRead(Event):
+class BacklogRead(Event, frozen=True):
     """Unreceipted events read back from the record, alarms first; ``more``: the record holds others."""
 
     entries: tuple[tuple[Key, bool], ...]
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class EvictionDue(Event):
+class EvictionDue(Event, frozen=True):
     """The record has reached its size limit and proposes which telemetry to delete.
 
     The record deletes it when it stores the event that names it.
@@ -181,15 +162,13 @@ class EvictionDue(Event):
     ranges: tuple[KeyRange, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WatchdogRead(Event):
+class WatchdogRead(Event, frozen=True):
     """Whether the hardware watchdog that this installation relies on is armed."""
 
     armed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LinkUp(Event):
+class LinkUp(Event, frozen=True):
     """A broker answered CONNACK and SUBACK: from now on this session can publish.
 
     ``packet_limit``: how many bytes a packet may have, if that is less than this link needs. ``refused``: the topics
@@ -202,8 +181,7 @@ class LinkUp(Event):
     refused: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class LinkDown(Event):
+class LinkDown(Event, frozen=True):
     """The session ended, or couldn't begin; ``taken_over``: the broker said 0x8E (same client id).
 
     ``problem``: the code of the fault that says why no session can begin, None if the reason isn't known.
@@ -220,8 +198,7 @@ class LinkDown(Event):
     code: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialsSeen(Event):
+class CredentialsSeen(Event, frozen=True):
     """What is now known of a link's and its broker's certificates and files; it replaces what was known before.
 
     ``ends_utc``: when certificates expire (wall clock, seconds), by owner: "node", "authority" or "broker". ``usable``:
@@ -233,8 +210,7 @@ class CredentialsSeen(Event):
     usable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PublishAnswered(Event):
+class PublishAnswered(Event, frozen=True):
     """PUBACK. ``code`` is MQTT 5's reason code; ``key`` names the event, None for other messages."""
 
     link: str
@@ -244,8 +220,7 @@ class PublishAnswered(Event):
     key: Key | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StateHeard(Event):
+class StateHeard(Event, frozen=True):
     """A message on the node's own ``state`` topic: somebody's birth, will or goodbye under our name.
 
     Without ``boot``: the topic was deleted, or somebody wrote something unreadable.
@@ -258,8 +233,7 @@ class StateHeard(Event):
     retained: bool
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmHeard(Event):
+class AlarmHeard(Event, frozen=True):
     """A message on the node's own ``alarm`` topic.
 
     Without ``boot``: the topic was deleted, or somebody wrote something unreadable.
@@ -271,8 +245,7 @@ class AlarmHeard(Event):
     retained: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CanaryHeard(Event):
+class CanaryHeard(Event, frozen=True):
     """The node's own canary came back; ``expiring``: it still has the expiry that it was sent with."""
 
     link: str
@@ -281,8 +254,7 @@ class CanaryHeard(Event):
     expiring: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptHeard(Event):
+class ReceiptHeard(Event, frozen=True):
     """A monitor's receipt for the event ``key``: "held" (the monitor stored it) or "told" (a channel took its call)."""
 
     link: str
@@ -291,8 +263,7 @@ class ReceiptHeard(Event):
     kind: Literal["held", "told"]
 
 
-@dataclass(frozen=True, slots=True)
-class MonitorHeard(Event):
+class MonitorHeard(Event, frozen=True):
     """A monitor's heartbeat or state; ``alive`` is False for a goodbye or a will.
 
     ``birth``: it has just connected, so it may have missed messages that were sent before.
@@ -305,8 +276,7 @@ class MonitorHeard(Event):
     birth: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CommandHeard(Event):
+class CommandHeard(Event, frozen=True):
     """A command as it arrived. ``expiry_s`` is MQTT's message expiry, None if it had none.
 
     ``arguments`` holds what the action needs, already typed by decode.py; ``malformed`` says what is wrong with the
@@ -328,8 +298,7 @@ class CommandHeard(Event):
 TOO_MANY = "too many"
 
 
-@dataclass(frozen=True, slots=True)
-class MessagesDropped(Event):
+class MessagesDropped(Event, frozen=True):
     """This link dropped ``count`` messages: ``TOO_MANY`` were waiting to be decided, or they were unreadable."""
 
     link: str

@@ -1,7 +1,8 @@
 """The node's heartbeat: on every link once a period, and at once when the faults change; also to the status file."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from node.core import supervision
 from node.core.effects import FaultReport, Heartbeat, InputReport, LinkReport, SendHeartbeat, WriteStatus

@@ -1,8 +1,9 @@
 """An incident from the press to the reset, and how time and the record change it."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from math import inf
+
+from msgspec.structs import replace
 
 from node.core import alarm, inhibit
 from node.core.alarm import Happening

@@ -15,9 +15,10 @@ Rules:
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import inf
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from node.core import chatter, contact, incident_events, inhibit, walk_test
 from node.core.chatter import Chatter

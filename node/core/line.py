@@ -25,8 +25,10 @@ Rules:
     state     normal____|active‾‾‾‾‾‾‾‾‾‾‾‾‾|normal
 """
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 SAMPLE_STEP_S = 0.010
 """How often an undecided line is read (deploy/design/ARCHITECTURE.md 2, rule 7)."""
@@ -56,8 +58,7 @@ class ContactState(StrEnum):
     FAULT = "fault"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line's debounce.
 
     ``level``: whether the contact is actuated, by the newest edges and samples; None before the first, and after a gap.

@@ -3,8 +3,9 @@
 Nothing that is heard here can end or hide an alarm. Only a command can end one, by its own rules.
 """
 
-from dataclasses import replace
 from math import inf
+
+from msgspec.structs import replace
 
 from node.core import alarm, canary, delivery, heartbeat, incident_events, reconcile, supervision, walk_test
 from node.core import events as ev

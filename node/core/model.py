@@ -1,9 +1,11 @@
 """Types that outlive a process: identities, the incident, and what the record or a retained topic brings back."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from node.core.settings import AlarmClass, Lamp
 
@@ -21,8 +23,7 @@ class Key(NamedTuple):
         return f"{self.boot}-{self.seq}"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRange:
+class KeyRange(Struct, frozen=True):
     """The events of one boot from ``first`` to ``last``, both included."""
 
     boot: str
@@ -147,8 +148,7 @@ class Step(StrEnum):
     NOBODY = "nobody"
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(Struct, frozen=True):
     """One alarm from its first press to its reset.
 
     ``id`` is the key of the event that raised it. ``press`` is the event that calls for help and awaits its receipts:
@@ -176,8 +176,7 @@ class Incident:
     adopted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Inhibit:
+class Inhibit(Struct, frozen=True):
     """An input that is out of service until ``until`` (monotonic seconds)."""
 
     input: str
@@ -186,8 +185,7 @@ class Inhibit:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """What a restart must bring back. ``at``: when it was taken; after a reboot all instants are shifted by it.
 
     ``pressed_at``: when buttons were last pressed, if that is recent (walk_test.py).
@@ -199,8 +197,7 @@ class Snapshot:
     pressed_at: tuple[tuple[str, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Struct, frozen=True):
     """What the record remembers. ``same_kernel``: its monotonic instants belong to this boot of the machine.
 
     ``previous``: the newest stored event of the previous boot. ``closed``: the newest incidents that are known as
@@ -213,8 +210,7 @@ class Restored:
     closed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ListedIncident:
+class ListedIncident(Struct, frozen=True):
     """An incident as the retained ``alarm`` topic lists it: all that another process needs to take it over.
 
     Only ``sounding_until`` is monotonic; on the wire it becomes the time that is left of the sound.

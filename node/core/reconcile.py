@@ -5,8 +5,9 @@ fresh alarm events, the birth and similar messages, waiting events, then the res
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import inf
+
+from msgspec.structs import replace
 
 from node.core import (
     alarm,

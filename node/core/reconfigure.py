@@ -6,8 +6,9 @@
 4. In safe mode the node has one link. While it doesn't come up, the next broker is taken, at longer and longer times.
 """
 
-from dataclasses import replace
 from math import inf
+
+from msgspec.structs import replace
 
 from node.core import delivery, heartbeat, supervision
 from node.core.back_off import BackOff

@@ -1,8 +1,9 @@
 """What the installer decided, in the shape that the core works with. node/config makes it; a reload replaces it."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, assert_never
+
+from msgspec import Struct
 
 InputKind = Literal["button", "door", "tamper", "reset"]
 
@@ -62,8 +63,7 @@ class Lamp(StrEnum):
     DISCREET = "discreet"
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(Struct, frozen=True):
     """What is common to all inputs of one role.
 
     ``raises_alarm``: it can begin an incident; ``alarms_at_once``: it does so as soon as it becomes active.
@@ -138,8 +138,7 @@ class Receipts(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class InputSettings:
+class InputSettings(Struct, frozen=True):
     """One wired thing. ``name`` is unique in a node and matches ``[a-z0-9][a-z0-9-]{0,62}``.
 
     Class, sound and lamp mean nothing for an input that raises no alarm. ``held_open_s``: how long a ``DOOR_HELD_OPEN``
@@ -160,8 +159,7 @@ class InputSettings:
         return (self.name, f"{self.name}.nc")[: self.wiring.lines]
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """All settings of the core. Durations are in seconds; ``links`` are the brokers' names ("host:port").
 
     ``insecure_links`` are those that are reached in plain text over a network. ``refused``: what is wrong with

@@ -1,8 +1,10 @@
 """All that the node knows, as one frozen value: ``controller.handle`` returns the next one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from math import inf
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from node.core.chatter import Chatter
 from node.core.contact import Contact
@@ -15,8 +17,7 @@ from node.core.signals import BuzzerPattern, LampPattern
 from node.core.supervision import FaultId, Supervision
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """The outcome of a command, kept so that a repeated id gets the same answer.
 
     ``asked``: what the command was about. The time that is left may differ in a repetition.
@@ -27,8 +28,7 @@ class Outcome:
     asked: tuple[str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class WalkTest:
+class WalkTest(Struct, frozen=True):
     """From ``since`` to ``until`` (monotonic seconds) the buttons that aren't in ``pressed`` may be tested.
 
     ``over``: its end was reported. It is kept for presses from before its end that are decided late.
@@ -57,16 +57,14 @@ class WalkTest:
         return replace(self, until=min(self.until, at), over=True)
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitedTest:
+class AwaitedTest(Struct, frozen=True):
     """A button's newest test, until a monitor holds its event ``key``; ``at`` is the instant of the press."""
 
     key: Key
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class LostEdges:
+class LostEdges(Struct, frozen=True):
     """How many edges of an input the kernel dropped since ``since``; a fault ``until`` then (lost_edges.py)."""
 
     count: int
@@ -74,8 +72,7 @@ class LostEdges:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """All that the node knows. Mappings are never changed, only replaced.
 
     ``now``: the latest instant seen; it never goes back, though an edge's own stamp may be older. ``incidents``: in the

@@ -13,9 +13,11 @@ Rules:
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from math import inf
 from typing import NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from node.core.disk_stall import STORE_GRACE_S, Stall
 from node.core.model import Inhibit, Key, ListedIncident
@@ -83,8 +85,7 @@ class FaultId(NamedTuple):
     subject: str
 
 
-@dataclass(frozen=True, slots=True)
-class LinkState:
+class LinkState(Struct, frozen=True):
     """One broker, as the core sees it.
 
     ``since``: when it went up or down. ``answer_due``, ``canary_due``: by when a heartbeat must be answered and a
@@ -131,16 +132,14 @@ class LinkState:
     credentials_usable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class HeardMonitor:
+class HeardMonitor(Struct, frozen=True):
     """A monitor: when it last spoke, and in which boot."""
 
     at: float
     boot: str
 
 
-@dataclass(frozen=True, slots=True)
-class Supervision:
+class Supervision(Struct, frozen=True):
     """The state of all supervision. ``no_monitor_since``: from when no monitor counts as heard, None while one does.
 
     ``health_at``: when the machine's health was last read, None before the first reading; ``health_faults``: its

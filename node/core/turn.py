@@ -3,8 +3,10 @@
 A Turn lives inside one call of ``controller.handle`` and never leaves it, so the core stays pure from outside.
 """
 
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from node.core import delivery
 from node.core.effects import Effect, LoggedEvent, ShowLadder, Spill
@@ -16,8 +18,7 @@ ANSWERS_PER_S = 10
 """How many refusals and repetitions a second are answered and recorded (PROTOCOL.md 9.5). All refusals are counted."""
 
 
-@dataclass(slots=True)
-class Turn:
+class Turn(Struct):
     """Effects are performed in this order: ``first``, ``steps``, ``events`` (appended), ``sends``, ``last``."""
 
     state: State

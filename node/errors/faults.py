@@ -5,14 +5,14 @@ the German ones.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from node.errors.severity import Severity
 
 
-@dataclass(frozen=True, slots=True)
-class FaultKind:
+class FaultKind(Struct, frozen=True):
     """A kind of fault: ``text`` says what doesn't work and what that means, ``next_step`` what to do.
 
     ``link_problem`` is what a monitor says if it has this problem with its own link: ``text`` speaks of a node.

@@ -5,7 +5,6 @@ guessed.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -52,7 +51,7 @@ _LEFT_OUT: tuple[Callable[[HeartbeatMessage], dict[str, Any]], ...] = (
 """What is left out of a heartbeat, in this order, for a broker that takes only short messages."""
 
 
-_ALIKE = frozenset(HeartbeatMessage.__struct_fields__) & {field.name for field in fields(Heartbeat)}
+_ALIKE = frozenset(HeartbeatMessage.__struct_fields__) & frozenset(Heartbeat.__struct_fields__)
 """What a heartbeat has by the same name in the core and in the message."""
 
 

@@ -37,9 +37,10 @@ import queue
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, assert_never
+
+from msgspec import Struct
 
 from node import config
 from node.core import alarm, controller, effects
@@ -67,8 +68,7 @@ STATUS_STOP_S = HEALTH_STOP_S = FILES_STOP_S = 0.5
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Clocks:
+class Clocks(Struct, frozen=True):
     """The clocks, replaceable in tests: monotonic seconds, which decide, and wall seconds, which are labels."""
 
     monotonic: Callable[[], float] = time.monotonic

@@ -13,11 +13,11 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from node.config import files
 from node.core.model import Step
@@ -40,8 +40,7 @@ class Call(msgspec.Struct, frozen=True):
     test: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """The status of a service ``age_s`` seconds ago: its heartbeat as published, and the open calls, worst first."""
 
     age_s: float

@@ -1,9 +1,10 @@
 """Parses a line of text into an instruction for a simulated wall, and carries it out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never, get_args
+
+from msgspec import Struct
 
 from node.core.settings import InputKind
 from node.simulate.wall import TURN_MS, Cable, Wall
@@ -55,8 +56,7 @@ _ALLOWED = ", ".join(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(Struct, frozen=True):
     """One line of text. ``input`` is "" and ``ms`` (milliseconds) is 0 if the instruction has none."""
 
     action: Action

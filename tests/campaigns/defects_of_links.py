@@ -1,9 +1,10 @@
 """Deliberate defects on the way from the node to the building: what is sent, in which order, and what is believed."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from types import ModuleType
 from typing import Any
+
+from msgspec.structs import replace
 
 from node.core import delivery, link_events, reconcile
 from node.core.alarm import Happening

@@ -1,7 +1,8 @@
 """What holds after every event, whatever the test is about."""
 
-from dataclasses import replace
 from math import inf
+
+from msgspec.structs import replace
 
 from node.core import alarm, controller, delivery, signals
 from node.core.delivery import WaitingEvents

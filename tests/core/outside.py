@@ -1,7 +1,9 @@
 """What outlives a process, as far as the core can tell: the record's disk and the brokers' retained topics."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from node.core.effects import Append, Effect, MarkReceived, ReadBacklog, SendAlarm, SendState, StoreSnapshot
 from node.core.events import AlarmHeard, Event, StateHeard

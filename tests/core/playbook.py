@@ -17,8 +17,9 @@ Rules:
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Literal, Self, TypeVar
+
+from msgspec.structs import replace
 
 from node.core import controller
 from node.core.effects import (
@@ -348,7 +349,7 @@ class Playbook:
     def command(self, action: str, **fields: Any) -> Self:
         """A command as it should be; ``fields`` of CommandHeard change it, all others are arguments."""
         self._commands += 1
-        named = {name: fields.pop(name) for name in list(fields) if name in CommandHeard.__dataclass_fields__}
+        named = {name: fields.pop(name) for name in list(fields) if name in CommandHeard.__struct_fields__}
         command = CommandHeard(
             self.now, LINK, f"c{self._commands}", self.state.boot, action, "guard-desk", 10.0, 10.0, False, fields
         )

@@ -1,8 +1,7 @@
 """What each command does, and for which reason it doesn't."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.core.effects import (
     Reply,

@@ -1,10 +1,10 @@
 """Coming back without a record: what only the broker remembers."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from msgspec.json import decode
+from msgspec.structs import replace
 
 from node.core import alarm
 from node.core.alarm import OPEN_LIMIT

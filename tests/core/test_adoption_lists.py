@@ -1,9 +1,9 @@
 """One list of a broker with incidents of several kinds: each is judged by itself."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from node.core.events import AlarmHeard
 from node.core.model import Key, ListedIncident, Step

@@ -1,11 +1,11 @@
 """The life of an incident, by its table."""
 
 import ast
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from node import core
 from node.core import alarm

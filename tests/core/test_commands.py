@@ -1,10 +1,10 @@
 """Commands from the network: in which form, how often, and what is answered."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from node.core.commands import ACTIONS, OUTCOMES_KEPT
 from node.core.effects import (

@@ -1,8 +1,7 @@
 """The brokers: birth, canary, the retained topics, a stolen id, and what comes from where nobody expects it."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.core.effects import (
     SendAlarm,

@@ -1,9 +1,9 @@
 """Who has the alarm: what the brokers and the monitors say, and when nobody has it."""
 
-from dataclasses import replace
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 
 from node.core.effects import (
     MarkReceived,

@@ -1,8 +1,7 @@
 """Coming back: what the record remembers, in time or late, in the same kernel or after a reboot."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.core.effects import (
     Append,

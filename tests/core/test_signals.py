@@ -1,9 +1,9 @@
 """What can be seen and heard: which pattern, and that none of them means *evacuate*."""
 
-from dataclasses import replace
 from itertools import accumulate, pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from node.core import signals
 from node.core.model import Incident, Key, Step
@@ -18,7 +18,7 @@ ALIKE = 0.25
 def shown(step: Step, **changes: object) -> Incident:
     """An open incident of a shown, silent button."""
     made = Incident("b-1", "button", AlarmClass.THREAT, False, Lamp.SHOWN, step, Key("b", 1), 1, 0.0)
-    return replace(made, **changes)  # type: ignore[arg-type] # fields by name
+    return replace(made, **changes)
 
 
 def discreet(step: Step, **changes: object) -> Incident:

@@ -1,8 +1,7 @@
 """What doesn't work: faults as they stand, their events, and the heartbeat that tells."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.core.effects import (
     FaultReport,

@@ -1,7 +1,8 @@
 """The queue of unreceipted events: its order, its window, its turns and its limit."""
 
-from dataclasses import replace
 from math import inf
+
+from msgspec.structs import replace
 
 from node.core import delivery
 from node.core.delivery import KEPT, WINDOW, WaitingEvents

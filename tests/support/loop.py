@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -22,8 +21,7 @@ WINDOW = 20
 E = TypeVar("E", bound=Event)
 
 
-@dataclass(frozen=True, slots=True)
-class Heard(Event):
+class Heard(Event, frozen=True):
     """What this test's decoder makes of a message."""
 
     message: Incoming

@@ -1,10 +1,10 @@
 """How the node is, in plain words, and what the journal is told of an event."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from node.core import controller
 from node.core.contact import Contact, unread

@@ -6,10 +6,11 @@ releases them again.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from node import config
 from node.cli.check import service_manager
@@ -37,8 +38,7 @@ from node.service import status_file
 _AS_ROOT = "run this as root: sudo alarm-node check; systemctl status alarm-node shows the state without root"
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
+class Installed(Struct, frozen=True):
     """How the node runs on this machine: by this unit of systemd, as this account."""
 
     unit: str = "alarm-node.service"

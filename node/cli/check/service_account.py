@@ -7,8 +7,9 @@ import os
 import pwd
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 READ, WRITE = "-r", "-w"
 
@@ -19,8 +20,7 @@ _WORDS = {READ: "read", WRITE: "written"}
 _ASK_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """An account of this machine. ``sandboxed``: its service sees no homes and no temporary files."""
 
     name: str

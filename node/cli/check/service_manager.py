@@ -7,8 +7,9 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from msgspec import Struct
 
 _ASKED = ("LoadState", "ActiveState", "SubState", "StatusText", "Result", "ExecMainStatus", "NRestarts")
 _ASK_S = 5.0
@@ -44,8 +45,7 @@ class State(Enum):
     RESTARTING = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What systemd knows. ``last_end``: with what the service ended, and ``next_step`` what to do about that."""
 
     state: State

@@ -9,15 +9,15 @@ A line of it, in which blanks of names are octal numbers:
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 OVERLAY = "overlay"
 _IN_MEMORY = ("tmpfs", "ramfs")
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """A file system and where it is mounted; ``upper``: where an overlay keeps what is changed, None elsewhere."""
 
     at: Path

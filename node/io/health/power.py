@@ -9,9 +9,10 @@ stays set. So a dip is visible for 2 s or for ever. To notice each dip, this mod
 and to remember what it saw.
 """
 
-from dataclasses import dataclass
 from enum import IntFlag
 from pathlib import Path
+
+from msgspec import Struct
 
 from node.io.health.proc_files import HealthError, entries, number, text
 from node.protocol.messages import Throttle, Throttling, UnderVoltage
@@ -40,8 +41,7 @@ _THROTTLES: dict[Strain, Throttle] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Power:
+class Power(Struct, frozen=True):
     """What the machine reports: ``now``, and what has ``occurred``; ``complete``: it reports more than the voltage."""
 
     now: Strain

@@ -1,9 +1,10 @@
 """The types of a link: messages in both directions, and what a link is told about its broker."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import IntEnum
 from math import inf
+
+from msgspec import Struct, field
 
 from node.core.events import Event
 from node.core.model import Key
@@ -20,16 +21,14 @@ class Priority(IntEnum):
     TELEMETRY = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(Struct, frozen=True):
     """A topic filter. With ``retain_as_published`` a fresh message also shows whether its sender wanted it retained."""
 
     topic: str
     retain_as_published: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(Struct, frozen=True):
     """A message as it arrived. ``expiry_s`` is MQTT's message expiry, None if it had none; ``at`` monotonic seconds."""
 
     topic: str
@@ -39,8 +38,7 @@ class Incoming:
     at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True, kw_only=True):
     """A message for one session only. A callable payload is called on the link's thread, right before sending.
 
     ``shortened`` makes a payload of at most so many bytes, for a broker that doesn't take the whole one.
@@ -56,8 +54,7 @@ class Outgoing:
     shortened: Callable[[int], bytes] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """How much a link holds at once; the defaults suit a node.
 
     ``heard``: how many messages may be undecided. ``window``: how many messages may be unanswered on the way to the
@@ -76,8 +73,7 @@ class Bounds:
 NODE_BOUNDS = Bounds()
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """What a link knows of its connection: where to connect, as whom, with which proof; topics, will and decoder."""
 
     name: str

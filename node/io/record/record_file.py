@@ -8,9 +8,10 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+
+from msgspec import Struct
 
 from node.config.files import require_file
 from node.core.model import Key, KeyRange, ranges_of
@@ -43,8 +44,7 @@ _REMEMBER = "INSERT OR REPLACE INTO memory VALUES ('snapshot', ?, ?)"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """An event as it is stored: ``at`` in monotonic seconds of the machine's boot ``kernel_boot``, ``body`` as sent.
 
     ``closes``: the id of the incident that this event reset. The telemetry in ``evicts`` is deleted when this event is

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
+
+from msgspec import Struct
 
 from node.core.model import Key
 from node.errors import StateDirectoryError
@@ -26,8 +27,7 @@ _LOG = """SELECT id, boot, seq, alarm, at, kernel_boot, body, received_by, recei
 _STEPS = "SELECT step, at, kernel_boot FROM steps WHERE boot = ? AND seq = ? ORDER BY kernel_boot != ?, at"
 
 
-@dataclass(frozen=True, slots=True)
-class LogRow:
+class LogRow(Struct, frozen=True):
     """An event as a reader sees it; ``received_by`` and ``received_at_utc`` are None while nobody holds it.
 
     Fields that a bad card has garbled are returned as they are: a field may be of any type. ``steps``: how long after

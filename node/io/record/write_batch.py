@@ -1,13 +1,12 @@
 """The items that wait for the writer."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from node.core.model import Key
 from node.io.record.record_file import Row
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(Struct):
     """The items that wait, oldest first. Of snapshots and requests (``known``) only the newest counts.
 
     ``taken``: what only a broker took waits for a monitor again. ``steps``: when the call of an event reached which

@@ -5,10 +5,11 @@ The lock guards memory only and is never held during a write. If too much waits,
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain, islice
 from sqlite3 import Connection
 from typing import Any
+
+from msgspec.structs import replace
 
 from node.core.model import Key
 from node.io.record.record_file import Row

@@ -3,7 +3,8 @@
 import shutil
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from node.io.terminal.paragraph import wrapped
 from node.sanitize import plain
@@ -12,8 +13,7 @@ _INDENT = " " * 8
 """As wide as the mark before a result."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True):
     """One line of the answer. ``ok`` is None if it can't be told; ``next_step`` is empty if there is nothing to do.
 
     ``alarm``: it is about an open alarm, which is no failure of the node, and comes first.

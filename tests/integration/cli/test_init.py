@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import convert
+from msgspec.structs import replace
 
 from node import config
 from node.cli import init
@@ -76,7 +77,7 @@ def test_what_is_called_the_default_is_the_default(path: Path) -> None:
     openly = config.load(path)
 
     assert count > 5
-    assert openly == silently
+    assert replace(openly, content=b"") == replace(silently, content=b"")
 
 
 def test_a_table_that_is_not_needed_is_commented_out_whole() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from node.config import Broker, Config, Login, Tls
 from node.core.settings import AlarmClass, InputSettings, Lamp, Receipts, Settings, Sound, Wiring
@@ -13,7 +14,7 @@ def test_a_minimal_file_takes_every_default() -> None:
     """A file of required keys alone loads, and everything else has the documented default."""
     config = read(MINIMAL)
 
-    assert config == Config(
+    assert replace(config, content=b"") == Config(
         path=Path("node.toml"),
         node="room-214",
         site="mitte",
@@ -46,7 +47,7 @@ def test_a_full_file_is_taken_whole() -> None:
     """Every key of a file that holds all of them reaches the configuration."""
     config = read(FULL)
 
-    assert config == Config(
+    assert replace(config, content=b"") == Config(
         path=Path("node.toml"),
         node="counter",
         site="south-1",

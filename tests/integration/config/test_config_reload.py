@@ -1,8 +1,7 @@
 """A node.toml that is read again while the node runs: what is taken at once, and what only a start can change."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from node.config import Broker, merged
 from node.core.settings import AlarmClass, Receipts
@@ -51,7 +50,7 @@ def test_what_only_a_start_can_change_stays_and_is_named(content: str, due: str)
     assert taken.settings.restart_due == due
     assert taken.brokers == (Broker("127.0.0.1:1884", "127.0.0.1", 1884),)
     links = ("127.0.0.1:1884",)
-    assert replace(taken, brokers=running.brokers, settings=running.settings) == running
+    assert replace(taken, brokers=running.brokers, settings=running.settings, content=running.content) == running
     assert taken.settings == replace(running.settings, links=links, restart_due=due)
 
 

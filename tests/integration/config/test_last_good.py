@@ -1,10 +1,10 @@
 """The copy of node.toml with which a node starts whose node.toml can't be used any more."""
 
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from node.config import DEFAULT_STATE_DIRECTORY, last_good, load
 from node.errors import ConfigError

@@ -3,9 +3,9 @@
 import queue
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from node.config import Broker, Login
 from node.core.events import Event, LinkDown, LinkUp

@@ -12,10 +12,10 @@ The node and the monitor use the same.
 import logging
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from paho.mqtt.client import Client
 
 from node.config.brokers import Login, Tls, is_secret_name, read_password
@@ -32,8 +32,7 @@ Seen = tuple[Mapping[str, float], bool]
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Proof:
+class _Proof(Struct, frozen=True):
     """What the files held: files that belong together are read together."""
 
     password: bytes | None

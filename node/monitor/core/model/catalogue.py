@@ -6,7 +6,6 @@ deploy/prometheus/alarm-node.rules.yml, which is made from here. The texts here 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from node.errors import faults
@@ -15,8 +14,7 @@ from node.errors.severity import Severity
 from node.monitor.core.model.records import FindingKey
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FindingKind(FaultKind):
+class FindingKind(FaultKind, frozen=True, kw_only=True):
     """A kind of finding. Its next step may contain {site}, {node} and the like, which next_steps.py fills.
 
     ``alert``: the name of its alert in Prometheus. ``counted``: the unit of its count, for one and for another number.
