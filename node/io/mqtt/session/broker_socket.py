@@ -1,6 +1,5 @@
 """The socket of one session: the link's selector watches it from the moment paho opens it until it is closed."""
 
-import select
 import selectors
 import socket
 from contextlib import suppress
@@ -51,11 +50,3 @@ class BrokerSocket:
     def holds_unread(self) -> bool:
         """Whether TLS has already read more than was asked for, which no selector can see."""
         return self.tls is not None and self.opened is not None and self.tls.pending() > 0
-
-    def is_readable(self) -> bool:
-        """Whether something can be read at once."""
-        if self.opened is None:
-            return False
-        poll = select.poll()
-        poll.register(self.opened, select.POLLIN)
-        return self.holds_unread or bool(poll.poll(0))

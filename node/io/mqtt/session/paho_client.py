@@ -6,33 +6,42 @@
 3. TLS, login, limits and keepalive are those of the link's ``Terms``.
 4. The link's thread alone calls the client, so all callbacks run on that thread. No callback raises (``guarded``), and
    none waits: it changes the session, or puts an event on the loop's queue.
+5. The socket is read in large pieces (``read``). Messages don't pass through paho, and all answers to the messages of
+   one piece are written together: both would take most of a monitor's time. paho reads all other packets.
 """
 
 import logging
 import socket
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from node.io.mqtt.link_types import Terms
 from node.io.mqtt.login import connect_errors
+from node.io.mqtt.session.packets import PUBLISH, READ_BYTES, MalformedError, Packets, Publish, publish
 
 LARGEST_PACKET = 20 * 1024
 """What we accept, and so what a broker should: a payload at PROTOCOL.md's limit, its topic, and what MQTT adds."""
+
+_PUBACK = 0x40
 
 log = logging.getLogger(__name__)
 
 
 class PahoClient(Client):
-    """A client for one connection by these ``terms``. The caller sets the callbacks before it calls ``dial``."""
+    """A client for one connection by these ``terms``. The caller sets the callbacks before it calls ``dial``.
 
-    def __init__(self, terms: Terms) -> None:
+    ``hear`` takes each message; it must not raise (``guarded``).
+    """
+
+    def __init__(self, terms: Terms, hear: Callable[[Publish], None]) -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2,
             terms.client_id,
@@ -40,6 +49,9 @@ class PahoClient(Client):
             reconnect_on_failure=False,
         )
         self._terms = terms
+        self._hear = hear
+        self._packets = Packets(LARGEST_PACKET)
+        self._for_paho = b""
         self.connect_timeout = connect_errors.TCP_CONNECT_S
         self.max_inflight_messages_set(0)
 
@@ -66,6 +78,56 @@ class PahoClient(Client):
             for each in self._terms.subscriptions
         ]
         self.subscribe(options)
+
+    @property
+    def holds_unread(self) -> bool:
+        """Whether ``read`` left a whole packet, which no selector can see."""
+        return self._sock is not None and self._packets.is_whole
+
+    def read(self, most: int) -> None:
+        """Take up to ``most`` packets. The socket is read only if none is left, once; it must be readable then."""
+        answers = bytearray()
+        try:
+            if not self._packets.is_whole:
+                came = super()._sock_recv(READ_BYTES)
+                if not came:
+                    self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+                    return
+                with self._msgtime_mutex:
+                    self._last_bytes_received = time.monotonic()
+                self._packets.add(came)
+            while most > 0 and self._packets.is_whole and self._sock is not None:
+                most -= 1
+                packet, body = self._packets.take()
+                if packet[0] & 0xF0 == PUBLISH:
+                    message = publish(packet, body)
+                    self._hear(message)
+                    if message.mid:
+                        answers += b"\x40\x02" + message.mid
+                else:
+                    self._leave_to_paho(packet)
+        except BlockingIOError:
+            return  # TLS waits for the rest of a record
+        except OSError:
+            self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+        except MalformedError as problem:
+            log.debug("link %s: %s", self._terms.name, problem)
+            self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
+        if answers and self._sock is not None:
+            self._packet_queue(_PUBACK, answers, 0, 0)
+
+    def _leave_to_paho(self, packet: bytes) -> None:
+        self._for_paho = packet
+        code = self._packet_read()
+        if code > 0:
+            self._loop_rc_handle(code)
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        """What paho reads: the packet that is left to it."""
+        read, self._for_paho = self._for_paho[:bufsize], self._for_paho[bufsize:]
+        if not read:
+            raise BlockingIOError
+        return read
 
     def _create_socket_connection(self) -> socket.socket:
         """Connect to the address that is to be tried next, where paho would begin with the first of them each time."""

@@ -6,11 +6,10 @@ What comes before the session is up waits: the loop gets it after LinkUp.
 import logging
 import math
 
-from paho.mqtt.client import MQTTMessage
-
 from node.core.events import TOO_MANY, Event
 from node.io.mqtt.link_queue import Kind, LinkQueue
 from node.io.mqtt.link_types import Incoming, Terms
+from node.io.mqtt.session.packets import Publish
 
 _COMPLAINT_S = 1.0
 
@@ -34,14 +33,14 @@ class Receiving:
         for event in early:
             self._queue.put(Kind.HEARD, event)
 
-    def take(self, message: MQTTMessage) -> None:
+    def take(self, message: Publish) -> None:
         """Take a message. It is dropped and counted if there is no room, or if it can't be read."""
         if self._queue.room(Kind.HEARD) <= len(self._early or ()):
             self._queue.drop(TOO_MANY)
             return
-        expiry_s = getattr(message.properties, "MessageExpiryInterval", None)
         try:
-            incoming = Incoming(message.topic, bytes(message.payload), message.retain, expiry_s, self._clock())
+            topic = message.topic.decode()
+            incoming = Incoming(topic, message.payload, message.retained, message.expiry_s, self._clock())
             event = self._decode(incoming)
         except Exception as unreadable:  # noqa: BLE001 - whatever is wrong with a message, the connection isn't
             self._queue.drop("unreadable")

@@ -12,7 +12,7 @@ import selectors
 import socket
 from typing import cast
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -25,6 +25,7 @@ from node.io.mqtt.login import connect_errors
 from node.io.mqtt.login.tls import HandshakeSilentError
 from node.io.mqtt.session.broker_socket import BrokerSocket
 from node.io.mqtt.session.goodbye import say_goodbye
+from node.io.mqtt.session.packets import Publish
 from node.io.mqtt.session.paho_client import PahoClient, guarded
 from node.io.mqtt.session.receiving import Receiving
 from node.io.mqtt.session.send_window import Publishing
@@ -67,8 +68,8 @@ class Session:
         self._asked_at = terms.clock()
         self._look_at = terms.clock() + _LOOK_S
         self._socket = BrokerSocket(link_queue.selector)
-        self._client = self._new_client()
         self._receiving = Receiving(terms, link_queue)
+        self._client = self._new_client()
         self._publishing = Publishing(terms, link_queue, timeouts, number, self._client)
 
     def run(self) -> None:
@@ -101,7 +102,7 @@ class Session:
         return self._receiving.may_complain()
 
     def _new_client(self) -> PahoClient:
-        client = PahoClient(self._terms)
+        client = PahoClient(self._terms, self._heard)
         client.on_socket_open = self._socket_opened
         client.on_socket_close = self._socket_closing
         client.on_socket_register_write = self._writing_wanted
@@ -109,7 +110,6 @@ class Session:
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_publish = self._published
-        client.on_message = self._heard
         client.on_disconnect = self._disconnected
         return client
 
@@ -126,15 +126,15 @@ class Session:
                 self._queue.put(Kind.HEARD, CredentialsSeen(self._clock(), self.name, *changes))
 
     def _wait(self) -> int:
-        """How the socket is ready; at once if TLS has already read more than was asked for: no selector sees that."""
-        held = self._socket.holds_unread
+        """How the socket is ready; at once if something is already read from it: no selector sees that."""
+        held = self._client.holds_unread or self._socket.holds_unread
         readiness = self._queue.wait(-math.inf if held else self._wake_at())
         return readiness | selectors.EVENT_READ if held else readiness
 
     def _turn(self, readiness: int) -> None:
         readable = readiness & selectors.EVENT_READ
         if readable:
-            self._read()
+            self._client.read(self._terms.bounds.turn)
         if readiness & selectors.EVENT_WRITE:
             self._client.loop_write()
         if self._awaited != CONNECT:  # before CONNACK paho gives up after one keepalive, which may be too soon
@@ -153,14 +153,6 @@ class Session:
             self.said_goodbye = True
             self.end("closed")
             say_goodbye(self._client, self._socket, self._queue, self._clock)
-
-    def _read(self) -> None:
-        """Read what has arrived, up to ``Bounds.turn`` packets."""
-        self._client.loop_read()
-        for _ in range(1, self._terms.bounds.turn):
-            if not self._socket.is_readable():
-                return
-            self._client.loop_read()
 
     def _oldest_question(self) -> tuple[str, float] | None:
         """What has been unanswered for the longest time, and since when."""
@@ -253,7 +245,7 @@ class Session:
         self._publishing.answered(mid, code.value)
 
     @guarded
-    def _heard(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+    def _heard(self, message: Publish) -> None:
         self._receiving.take(message)
 
     @guarded
