@@ -45,14 +45,14 @@ Throttle = Literal["capped", "throttled", "soft-limit"]
 KINDS: frozenset[str] = frozenset(EventKind)
 
 
-class EventId(msgspec.Struct, frozen=True):
+class EventId(msgspec.Struct, frozen=True, gc=False):
     """An event's identity, together with the node."""
 
     boot: Boot
     seq: Seq
 
 
-class EventRange(msgspec.Struct, frozen=True):
+class EventRange(msgspec.Struct, frozen=True, gc=False):
     """Events of one boot, from ``first`` to ``last``, both included."""
 
     boot: Boot
@@ -60,7 +60,7 @@ class EventRange(msgspec.Struct, frozen=True):
     last: Seq
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What every message of a node carries; ``seq`` is that of its newest event."""
 
     v: Literal[1]
@@ -80,7 +80,7 @@ class State(Message, frozen=True, kw_only=True):
     back_in_s: float | None = None
 
 
-class OpenIncident(msgspec.Struct, frozen=True, kw_only=True):
+class OpenIncident(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One open incident. ``press`` awaits the receipt; ``sound_s`` is what is left of the sound."""
 
     incident: IncidentId
@@ -126,7 +126,7 @@ class Event(Message, frozen=True, kw_only=True, omit_defaults=True):
     age_ms: Count | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class InputHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class InputHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One input: what it is, its state, whether its wire is supervised, and how long it stays out of service.
 
     ``class`` is the one with which it calls, null where it calls nobody.
@@ -139,7 +139,7 @@ class InputHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     inhibited_s: float | None = None
 
 
-class StandingFault(msgspec.Struct, frozen=True, kw_only=True):
+class StandingFault(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One fault, with what to do next."""
 
     code: str
@@ -149,35 +149,35 @@ class StandingFault(msgspec.Struct, frozen=True, kw_only=True):
     next: str
 
 
-class LinkHealth(msgspec.Struct, frozen=True, kw_only=True):
+class LinkHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One broker connection."""
 
     connected: bool
     rtt_ms: float | None
 
 
-class UnderVoltage(msgspec.Struct, frozen=True, kw_only=True):
+class UnderVoltage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The supply voltage: too low now, or at any time since the start (the firmware's own memory isn't reliable)."""
 
     now: bool
     seen: bool
 
 
-class Throttling(msgspec.Struct, frozen=True, kw_only=True):
+class Throttling(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the firmware does to the processor now, and what it did at any time since the start."""
 
     now: tuple[Throttle, ...]
     seen: tuple[Throttle, ...]
 
 
-class MemoryHealth(msgspec.Struct, frozen=True, kw_only=True):
+class MemoryHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The machine's memory."""
 
     available_bytes: Count
     total_bytes: Count
 
 
-class DiskHealth(msgspec.Struct, frozen=True, kw_only=True):
+class DiskHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The file system of the record; ``free_bytes`` is what the node may still use of it."""
 
     free_bytes: Count
@@ -185,7 +185,7 @@ class DiskHealth(msgspec.Struct, frozen=True, kw_only=True):
     read_only: bool
 
 
-class NetworkHealth(msgspec.Struct, frozen=True, kw_only=True):
+class NetworkHealth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The interface that leads to the network; ``signal_dbm`` only of a Wi-Fi that tells it."""
 
     interface: str
@@ -193,7 +193,7 @@ class NetworkHealth(msgspec.Struct, frozen=True, kw_only=True):
     signal_dbm: float | None
 
 
-class Health(msgspec.Struct, frozen=True, kw_only=True):
+class Health(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The machine, as it was read ``age_s`` ago; null is "no data": this machine doesn't have or doesn't tell it.
 
     What is there but can't be read is null, too, and a fault besides. ``stuck`` is the reading that hangs.

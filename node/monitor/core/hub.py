@@ -282,11 +282,10 @@ class Hub:
         self._spoke(now, tracked.key, message.boot)
         self._duplicate_identity.heartbeat(now, tracked.key, message)
         self.fleet.heartbeat(now, tracked, broker, message)
-        self.receipts.expect(tracked.key, message.boot, message.seq)
         if before is None or before.inputs != message.inputs:
             self.button_tests.heartbeat(now, tracked.key, message)
         self._faults.heartbeat(now, tracked.key, message, is_new=before is None or before.faults != message.faults)
-        self.receipts.find_missing(now, tracked.key)
+        self.receipts.heartbeat(now, tracked.key, message.boot, message.seq)
         self._walk_tests.heard(now, tracked, message.walk_test_s)
 
     def _state(self, now: Moment, tracked: Tracked, broker: str, message: State, *, retained: bool) -> None:

@@ -98,7 +98,7 @@ class FindingKey(NamedTuple):
         return NodeKey(self.site, self.node)
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class Finding(Struct, frozen=True, kw_only=True, gc=False):
     """Something that needs somebody. ``count``: how many events, calls, days and so on; None if it counts nothing."""
 
     key: FindingKey
@@ -114,7 +114,7 @@ class PastFinding(Finding, frozen=True, kw_only=True):
     cleared_utc: datetime | None = None
 
 
-class Flip(Struct, frozen=True, kw_only=True):
+class Flip(Struct, frozen=True, kw_only=True, gc=False):
     """A node's status changed."""
 
     node: NodeKey
@@ -124,7 +124,7 @@ class Flip(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Pause(Struct, frozen=True, kw_only=True):
+class Pause(Struct, frozen=True, kw_only=True, gc=False):
     """Maintenance of a node: don't report it as down until ``until_utc``."""
 
     node: NodeKey
@@ -134,7 +134,7 @@ class Pause(Struct, frozen=True, kw_only=True):
     until_utc: datetime
 
 
-class HeardEvent(Struct, frozen=True, kw_only=True):
+class HeardEvent(Struct, frozen=True, kw_only=True, gc=False):
     """An event as the history keeps it. ``body`` is its JSON, or "" if only its number may be kept."""
 
     key: EventKey
@@ -147,7 +147,7 @@ class HeardEvent(Struct, frozen=True, kw_only=True):
     body: str = ""
 
 
-class IncidentRecord(Struct, frozen=True, kw_only=True):
+class IncidentRecord(Struct, frozen=True, kw_only=True, gc=False):
     """One incident from raised to reset, as the history keeps it. ``told_level``: the level of the last called group.
 
     ``held_utc``: when the event that calls for help was first stored. ``told_presses``: how many presses were named by
@@ -191,7 +191,7 @@ class IncidentRecord(Struct, frozen=True, kw_only=True):
         return not (self.test or self.is_told or self.is_answered or self.reset_utc is not None)
 
 
-class ButtonTest(Struct, frozen=True, kw_only=True):
+class ButtonTest(Struct, frozen=True, kw_only=True, gc=False):
     """A test of one button. ``reaction_s``: from the press to the receipt at the node; None until it is confirmed.
 
     ``walk_test``: the id of the walk test that it was part of; "" if somebody else asked the node for the test.
@@ -204,7 +204,7 @@ class ButtonTest(Struct, frozen=True, kw_only=True):
     reaction_s: float | None = None
 
 
-class WalkTest(Struct, frozen=True, kw_only=True):
+class WalkTest(Struct, frozen=True, kw_only=True, gc=False):
     """A walk test: the nodes whose buttons are tested, who started it, and its mandatory end."""
 
     id: str
@@ -216,7 +216,7 @@ class WalkTest(Struct, frozen=True, kw_only=True):
     ended_utc: datetime | None = None
 
 
-class Button(Struct, frozen=True, kw_only=True):
+class Button(Struct, frozen=True, kw_only=True, gc=False):
     """A button of a node, and when it first became known."""
 
     node: NodeKey
@@ -225,7 +225,7 @@ class Button(Struct, frozen=True, kw_only=True):
     last_test_utc: datetime | None = None
 
 
-class Tally(Struct, frozen=True, kw_only=True):
+class Tally(Struct, frozen=True, kw_only=True, gc=False):
     """The numbers of a boot's events that are accounted for (stored or evicted), as ordered ranges that don't touch."""
 
     node: NodeKey
@@ -235,7 +235,7 @@ class Tally(Struct, frozen=True, kw_only=True):
     previous_seq: int = 0
 
 
-class NodeRecord(Struct, frozen=True, kw_only=True):
+class NodeRecord(Struct, frozen=True, kw_only=True, gc=False):
     """A node, as a restart must know it."""
 
     node: NodeKey
@@ -246,7 +246,7 @@ class NodeRecord(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class TargetRecord(Struct, frozen=True, kw_only=True):
+class TargetRecord(Struct, frozen=True, kw_only=True, gc=False):
     """What is kept of a target: its last test, whether it took the message, and until when it is isolated."""
 
     name: str
@@ -266,7 +266,7 @@ class NoticeKind(StrEnum):
     CLEARED = "cleared"
 
 
-class Notice(Struct, frozen=True, kw_only=True):
+class Notice(Struct, frozen=True, kw_only=True, gc=False):
     """One thing that people are told once. Its ``key`` is the same whichever monitor finds it.
 
     ``level``: the group that is told; 0 is the one that is told at once. ``alarm_class`` and ``incident`` are set if it

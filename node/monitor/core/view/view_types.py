@@ -17,7 +17,7 @@ Phase = Literal["open", "held", "told", "acknowledged", "reset"]
 """How far an incident has got. ``open``: its call never came here, only its node's list names it."""
 
 
-class FindingView(Struct, frozen=True, kw_only=True):
+class FindingView(Struct, frozen=True, kw_only=True, gc=False):
     """A finding with its texts. ``place``: where it is. ``page``: its section in OPERATIONS.md."""
 
     code: str
@@ -34,7 +34,7 @@ class FindingView(Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-class ButtonView(Struct, frozen=True, kw_only=True):
+class ButtonView(Struct, frozen=True, kw_only=True, gc=False):
     """A button and its tests. ``due``: when the next test must be done."""
 
     site: str
@@ -47,7 +47,7 @@ class ButtonView(Struct, frozen=True, kw_only=True):
     mistaken_calls: int
 
 
-class NodeView(Struct, frozen=True, kw_only=True):
+class NodeView(Struct, frozen=True, kw_only=True, gc=False):
     """A node. ``known``: in the roster. ``planned_s``: how long a clean stop may still take; below 0 past that.
 
     ``version``: that of its program by its newest heartbeat; None if no heartbeat came yet, or this one has none.
@@ -76,7 +76,7 @@ class NodeView(Struct, frozen=True, kw_only=True):
     version: str | None
 
 
-class IncidentView(Struct, frozen=True, kw_only=True):
+class IncidentView(Struct, frozen=True, kw_only=True, gc=False):
     """An open incident. ``phase``: how far it has got by the history. ``next_level_s``: when the next group is told.
 
     ``open`` and ``held``: nobody was told yet. ``told``: when a channel took the newest message. ``acknowledged``: the
@@ -106,7 +106,7 @@ class IncidentView(Struct, frozen=True, kw_only=True):
     next_level_s: float | None
 
 
-class BrokerView(Struct, frozen=True, kw_only=True):
+class BrokerView(Struct, frozen=True, kw_only=True, gc=False):
     """A broker, and the monitor's connection to it."""
 
     name: str
@@ -115,7 +115,7 @@ class BrokerView(Struct, frozen=True, kw_only=True):
     problem: str
 
 
-class TargetView(Struct, frozen=True, kw_only=True):
+class TargetView(Struct, frozen=True, kw_only=True, gc=False):
     """Where people are told. ``waiting``: how many deliveries it hasn't got yet.
 
     ``tested``: when a test message was last sent to it. ``isolated_until``: until when it is told nothing.
@@ -133,7 +133,7 @@ class TargetView(Struct, frozen=True, kw_only=True):
     isolated_until: datetime | None = None
 
 
-class WalkTestView(Struct, frozen=True, kw_only=True):
+class WalkTestView(Struct, frozen=True, kw_only=True, gc=False):
     """A walk test that is running: which buttons were tested, which weren't yet, and how long it lasts.
 
     ``real``: its buttons without a test in it, because they were pressed a moment ago or in another walk test.
@@ -153,7 +153,7 @@ class WalkTestView(Struct, frozen=True, kw_only=True):
     unreadable: tuple[str, ...] = ()
 
 
-class OwnView(Struct, frozen=True, kw_only=True):
+class OwnView(Struct, frozen=True, kw_only=True, gc=False):
     """The monitor itself at ``at``, and whom it reaches. ``blind``: no broker, so how the nodes are now isn't known."""
 
     at: datetime

@@ -104,9 +104,7 @@ class Receipts:
     def counted(self, tallies: Iterable[Tally]) -> None:
         """The history answered what it has of these boots."""
         for tally in tallies:
-            boot = self._account(tally.node).boots.get(tally.boot)
-            if boot is not None:
-                boot.answered(tally.ranges)
+            self._account(tally.node).answered(tally.boot, tally.ranges)
 
     def unstored(self, events: Iterable[EventKey]) -> None:
         """The history refused these events: their nodes may send them again."""
@@ -128,6 +126,12 @@ class Receipts:
         """How many events of a node never came."""
         account = self._accounts.get(node)
         return 0 if account is None else account.missing(at, self._missing_s)
+
+    def heartbeat(self, now: Moment, node: NodeKey, boot: str, seq: int) -> None:
+        """A heartbeat named this number as the node's newest: find what is missing."""
+        if not self._account(node).is_settled(boot, seq):
+            self.expect(node, boot, seq)
+            self.find_missing(now, node)
 
     def find_missing(self, now: Moment, node: NodeKey) -> None:
         """Raise a finding if events were missing for long enough and the history doesn't have them."""

@@ -107,20 +107,29 @@ def merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 class Account:
-    """Some boots of one node. ``now`` is the present one; the others are in the order in which they were last named."""
+    """Some boots of one node. ``now`` is the present one; the others are in the order in which they were last named.
+
+    ``complete``: nothing is missing of any boot. False if that isn't known since something was named.
+    """
 
     def __init__(self) -> None:
         self.boots: dict[str, Boot] = {}
         self.now = ""
+        self.complete = False
 
     def boot(self, name: str, claimed: int = 1) -> Boot:
         """The account of this boot. If there are too many, the one that was named longest ago is dropped."""
+        self.complete = False
         found = self.boots.pop(name, None) or Boot(claimed)
         self.boots[name] = found
         others = [each for each in self.boots if each not in (self.now, name)]
         if len(others) >= BOOTS_KEPT + (name == self.now):
             del self.boots[others[0]]
         return found
+
+    def is_settled(self, name: str, seq: int) -> bool:
+        """Whether nothing is missing, and the present boot was named last, with this number or a higher one."""
+        return self.complete and self.now == name == next(reversed(self.boots)) and seq <= self.boots[name].expected
 
     def expect(self, name: str, seq: int, *, whole: bool = False) -> None:
         """The node named this number as its newest. ``whole``: we have heard this boot from its beginning."""
@@ -137,10 +146,19 @@ class Account:
         """Note that the node evicted these events of a boot."""
         self.boot(name, first).evict(first, last)
 
+    def answered(self, name: str, ranges: Sequence[tuple[int, int]]) -> None:
+        """Take what the history has of this boot, if it is still kept here."""
+        boot = self.boots.get(name)
+        if boot is not None:
+            self.complete = False
+            boot.answered(ranges)
+
     def ask(self, at: float, missing_s: float) -> list[str]:
         """The boots about which the history must be asked now."""
         self.missing(at, missing_s)
-        asked = []
+        asked: list[str] = []
+        if self.complete:
+            return asked
         for name, boot in self.boots.items():
             since = at if boot.missing_since is None else boot.missing_since
             if at - max(since, boot.asked_at) >= missing_s:
@@ -150,6 +168,8 @@ class Account:
 
     def missing(self, at: float, missing_s: float) -> int:
         """How many events have been missing for longer than ``missing_s``, and aren't in the history either."""
+        if self.complete:
+            return 0
         count = 0
         for boot in self.boots.values():
             if boot.missing == 0:
@@ -160,4 +180,5 @@ class Account:
                 boot.missing_since, boot.claimed = None, boot.expected + 1
             elif at - boot.missing_since >= missing_s:
                 count += boot.missing_to(boot.confirmed)
+        self.complete = bool(self.boots) and all(boot.missing_since is None for boot in self.boots.values())
         return count
