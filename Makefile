@@ -19,6 +19,7 @@ TEST_PACKAGES := mmdebstrap systemd-container e2fsprogs fish zsh postgresql pgbo
 DESTDIR ?=
 DEB_OPTIONS ?=
 VM_OPTIONS ?=
+BENCH_OPTIONS ?=
 
 PIP_OPTIONS := --disable-pip-version-check --no-input --quiet
 PIP := $(BIN)/python -m pip $(PIP_OPTIONS)
@@ -91,8 +92,8 @@ ONLY ?=
 mutants: .venv/ready ## change both cores in one place at a time: does a test notice? (SEED=1 SAMPLE=40|all ONLY=node/core/alarm.py)
 	@$(BIN)/python -m tests.bench.mutants --seed '$(SEED)' --sample '$(SAMPLE)' --only '$(ONLY)'
 
-bench: .venv/ready ## how long a press takes: distributions over 200 taps
-	@$(BIN)/python -m tests.bench.press
+bench: .venv/ready ## this node and others, measured side by side (BENCH_OPTIONS="--quick"); build/bench.json and .svg
+	@$(BIN)/python -m tests.bench.press $(BENCH_OPTIONS)
 
 fleet: .venv/ready ## how many nodes one monitor holds, and what becomes of 10,000 that are lost at once (five minutes)
 	@$(BIN)/python -m tests.bench.fleet

@@ -1,0 +1,381 @@
+"""Who is measured: each a real process on gpiozero's mock pins, told to press its button by a line of text.
+
+Instants are of CLOCK_MONOTONIC, which all processes share. Those of button and buzzer are by gpiozero's mock pins, in
+the contender's own process, and the message's is by the subscriber.
+"""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+from tests.bench.press import subscriber
+from tests.campaigns.card import Card, Fault
+from tests.support.broker import Broker
+from tests.support.desk import Desk
+from tests.support.flood import Flood, Packet
+from tests.support.node import BUTTON, SimulatedNode, wait_until, write_config
+from tests.support.node import Pages as Lines
+
+DEBOUNCE_S = 0.020
+"""The node's own. The script's ``bounce_time`` and mqtt-io's ``bouncetime`` change nothing on a mock pin."""
+
+TAP_MS = 120
+BUZZER = 22
+DRIVER = Path(__file__).with_name("driver.py")
+TIRELESS = {"chatter_presses": 10_000}
+"""No finger presses so often: by the default this would be a contact that chatters."""
+
+BEAT_S = 5.0
+LOST_S = 5.0
+"""A press of which nothing came until then is lost."""
+
+TIMEOUT_S = 30.0
+"""E.g. for a start on a busy machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """How long one took beyond the debounce, in seconds; None where no message came, or where there is no buzzer."""
+
+    to_subscriber_s: float | None
+    to_buzzer_s: float | None = None
+
+
+class Subscriber:
+    """The subscriber's process, from entering it as a context to leaving it."""
+
+    def __init__(self, port: int) -> None:
+        self._command = [sys.executable, "-m", subscriber.__name__, str(port)]
+        self._lines = Lines()
+
+    @property
+    def mark(self) -> int:
+        """How many messages there are so far: a place to look from."""
+        with self._lines.changed:
+            return len(self._lines.lines)
+
+    def expect(
+        self, topic: str, fits: Callable[[str], bool], since: int, timeout_s: float = TIMEOUT_S
+    ) -> tuple[float, str]:
+        """The first message of a topic that ends like this, from number ``since`` on: when it came, and its payload.
+
+        Raises LookupError where none comes.
+        """
+
+        def wanted(line: str) -> bool:
+            _, found, payload = line.split(" ", 2)
+            return found.endswith(topic) and fits(payload)
+
+        at, _, payload = self._lines.expect(wanted, timeout_s, since)[1].split(" ", 2)
+        return float(at), payload
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n"
+        self._reader = threading.Thread(target=self._lines.read, args=(self._process.stdout,), daemon=True)
+        self._reader.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What all contenders of a run share. ``ca_file`` signed the broker's certificate."""
+
+    directory: Path
+    broker: Broker
+    subscriber: Subscriber
+    ca_file: Path
+
+    def fresh(self) -> Path:
+        """An empty directory."""
+        return Path(tempfile.mkdtemp(dir=self.directory))
+
+
+class Contender(Protocol):
+    """What can be pressed."""
+
+    def tap(self) -> Press:
+        """Press for ``TAP_MS``; returns once another press would be a new one."""
+
+
+class Program(ABC):
+    """A contender with a process. ``to_armed_s`` and ``to_state_s`` count from its start."""
+
+    pid: int
+    to_armed_s: float
+    to_state_s: float
+
+    @abstractmethod
+    def tap(self) -> Press:
+        """As ``Contender.tap``."""
+
+    @abstractmethod
+    def press(self) -> float:
+        """Press for ``TAP_MS``, and wait for nothing else; when the pin changed."""
+
+
+class Node(Program):
+    """This program, beside a monitor that confirms its events.
+
+    ``second``: it has another broker, which answers, or is frozen once both links are up. ``stalled``: its disk takes
+    nothing.
+    """
+
+    def __init__(
+        self,
+        room: Room,
+        *,
+        tls: bool = False,
+        second: Literal["", "live", "silent"] = "",
+        stalled: bool = False,
+    ) -> None:
+        self._room, self._tls, self._second, self._stalled = room, tls, second, stalled
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            directory = self._room.fresh()
+            brokers: list[Mapping[str, object]] = []
+            if self._second:
+                second = stack.enter_context(Broker(directory / "second"))
+                brokers.append({"host": "127.0.0.1", "port": second.port})
+            own = self._room.broker
+            secure = {"port": own.tls_port, "ca_file": str(self._room.ca_file)}
+            brokers.append({"host": "127.0.0.1", **(secure if self._tls else {"port": own.port})})
+            card = Card(directory) if self._stalled else None
+            config = write_config(directory, brokers=brokers, panel=TIRELESS)
+            self._desk = stack.enter_context(Desk(own.port, receipts=True))
+            mark, begun = self._room.subscriber.mark, time.monotonic()
+            # "env" has it started as anybody starts it: what the tests fork has imported everything already.
+            self._node = SimulatedNode(config, prefix=("env",), environ={} if card is None else card.environ)
+            stack.enter_context(self._node)
+            self.to_armed_s = self._node.expect(timeout_s=TIMEOUT_S, output="lamp")["at"] - begun
+            state = self._room.subscriber.expect("/state", lambda payload: '"online"' in payload, mark)
+            self.to_state_s = state[0] - begun
+            self.pid = self._node.pid
+            stack.enter_context(_beating(self._desk))
+            for each in brokers:
+                self._node.expect_log(f"127.0.0.1:{each['port']}: session .* is up")
+            if self._second == "silent":
+                second.freeze()
+            if card is not None:
+                card.set(Fault.STALLED)
+                stack.callback(card.set, Fault.WELL)
+            self._stack = stack.pop_all()
+        return self
+
+    def tap(self) -> Press:
+        """Each is reset, so that the buzzer starts anew with the next."""
+        mark, heard = self._node.mark, self._room.subscriber.mark
+        pressed = self.press() + DEBOUNCE_S
+        sounded = self._node.expect(since=mark, output="buzzer", level=True)["at"]
+        at, payload = self._room.subscriber.expect("/event", lambda payload: '"pressed"' in payload, heard)
+        self._node.expect(since=mark, pressed=False)
+        self._room.subscriber.expect("/event", lambda payload: '"restored"' in payload, heard)
+        reset = self._desk.order("reset", incident=json.loads(payload)["incident"])
+        assert reset["outcome"] == "done", reset
+        wait_until(lambda: not self._node.lines(since=mark, output="buzzer")[-1]["level"], what="a buzzer that is off")
+        return Press(at - pressed, sounded - pressed)
+
+    def press(self) -> float:
+        """As ``Program.press``."""
+        mark = self._node.mark
+        self._node.tell(f"button tap {TAP_MS}")
+        return float(self._node.expect(since=mark, pressed=True)["at"])
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+
+@contextmanager
+def _beating(desk: Desk) -> Iterator[None]:
+    """The desk is there as a monitor is: it says so every few seconds."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.is_set():
+            with suppress(AssertionError):  # the broker is frozen
+                desk.beat()
+            ended.wait(BEAT_S)
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+class Driven(Program):
+    """A program that ``driver`` runs. ``arguments`` are its own, behind ``python``.
+
+    ``topics``: where it says that it is there, and that its button was pressed; ``words``: what it says there.
+    ``buzzes``: whether it has a buzzer.
+    """
+
+    def __init__(
+        self,
+        room: Room,
+        python: str | Path,
+        arguments: Sequence[str | Path],
+        *,
+        topics: tuple[str, str],
+        words: tuple[str, str],
+        buzzes: bool,
+    ) -> None:
+        self._room, self._topics, self._words, self._buzzes = room, topics, words, buzzes
+        pins = (str(BUTTON["pin"]), str(BUZZER))
+        self._command = [str(each) for each in (python, "-P", DRIVER, *pins, *arguments)]
+
+    def __enter__(self) -> Self:
+        directory = self._room.fresh()
+        mark, begun = self._room.subscriber.mark, time.monotonic()
+        with (directory / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        self.pid, self._lines = self._process.pid, Lines()
+        self._reader = threading.Thread(target=self._lines.read, args=(self._process.stdout,), daemon=True)
+        self._reader.start()
+        try:
+            self.to_armed_s = self._told("armed", 0)["armed"] - begun
+            state = self._room.subscriber.expect(self._topics[0], lambda payload: payload == self._words[0], mark)
+        except BaseException as failure:
+            self.__exit__(None, None, None)
+            failure.add_note((directory / "log").read_text(encoding="utf-8")[-2_000:])
+            raise
+        self.to_state_s = state[0] - begun
+        return self
+
+    def tap(self) -> Press:
+        """It stands ready again once it is let go."""
+        lines, heard = self._mark, self._room.subscriber.mark
+        pressed = self.press()
+        buzzer = self._told("pressed", lines)["buzzer"]
+        to_buzzer_s = buzzer - pressed if self._buzzes else None
+        try:
+            at = self._room.subscriber.expect(
+                self._topics[1], lambda payload: self._words[1] in payload, heard, LOST_S
+            )[0]
+        except LookupError:
+            return Press(None, to_buzzer_s)
+        self._told("released", lines)
+        return Press(at - pressed, to_buzzer_s)
+
+    def press(self) -> float:
+        """As ``Program.press``."""
+        mark = self._mark
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"tap {TAP_MS}\n")
+        self._process.stdin.flush()
+        return float(self._told("pressed", mark)["pressed"])
+
+    @property
+    def _mark(self) -> int:
+        with self._lines.changed:
+            return len(self._lines.lines)
+
+    def _told(self, name: str, since: int) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads(
+                self._lines.expect(lambda line: f'"{name}"' in line, TIMEOUT_S, since)[1]
+            )
+        except LookupError:
+            raise AssertionError(f"{self._command} said nothing of {name}: {self._lines.lines}") from None
+        return found
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            with suppress(BrokenPipeError):
+                stream.close()
+
+
+class Floor:
+    """A message over sockets alone: from before a publish at QoS 1 to the subscriber. Nobody can be faster."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    def __enter__(self) -> Self:
+        self._flood = Flood(self._room.broker.port)
+        self._flood.__enter__()
+        return self
+
+    def tap(self) -> Press:
+        """Publish once."""
+        mark, begun = self._room.subscriber.mark, time.monotonic()
+        self._flood.pour([Packet("floor", b"pressed")])
+        return Press(self._room.subscriber.expect("floor", lambda payload: True, mark)[0] - begun)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._flood.__exit__(kind, value, traceback)
+
+
+class WakeUp:
+    """A thread that another one wakes by a ``queue.SimpleQueue``."""
+
+    def __enter__(self) -> Self:
+        self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[float] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._wake, daemon=True)
+        self._thread.start()
+        return self
+
+    def tap(self) -> Press:
+        """Wake it once."""
+        begun = time.monotonic()
+        self._asked.put(True)
+        return Press(self._answers.get() - begun)
+
+    def _wake(self) -> None:
+        while self._asked.get():
+            self._answers.put(time.monotonic())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._asked.put(False)
+        self._thread.join()
+
+
+@contextmanager
+def neighbours() -> Iterator[None]:
+    """Processes that do nothing but calculate, as many as there are processors."""
+    with ExitStack() as stack:
+        for _ in range(os.cpu_count() or 1):
+            process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+        yield
