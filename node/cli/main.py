@@ -1,6 +1,7 @@
 """The commands of alarm-node. Logs go to standard error; exit codes are those of node/io/terminal/command_end.py."""
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -14,7 +15,6 @@ from node.config import last_good
 from node.config.declarations import meaning
 from node.io import systemd
 from node.io.terminal.argument_parser import Parser
-from node.io.terminal.check_result import print_results
 from node.io.terminal.command_end import reload_on_hangup, run_to_end, stop_on_signals
 from node.io.terminal.output import direct
 
@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
 
     def run() -> int:
-        parsed = parser().parse_args(arguments)
+        given = sys.argv[1:] if arguments is None else arguments
+        parsed = parser(with_keys="init" in given).parse_args(given)
         command: Callable[[argparse.Namespace], int] = parsed.command
         with systemd.logging_to(logging.DEBUG if parsed.verbose else logging.INFO, os.environ):
             return command(parsed)
@@ -38,8 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_to_end(run)
 
 
-def parser() -> argparse.ArgumentParser:
-    """The commands and their flags; the shells' completion is generated from it (tests/support/completion.py)."""
+def parser(*, with_keys: bool = True) -> argparse.ArgumentParser:
+    """The commands and their flags; the shells' completion is generated from it (tests/support/completion.py).
+
+    ``with_keys``: with a flag of ``init`` for each key of node.toml. Making them takes longer than all others, and a
+    node that starts has no time to lose.
+    """
     made = Parser(
         prog="alarm-node", description="A panic button: it raises alarms, and reports what of it doesn't work."
     )
@@ -59,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
         "init", _init, "write node.toml; at a terminal it asks for the settings, elsewhere it takes them from flags"
     )
     with_config(init)
-    _with_keys(init)
+    if with_keys:
+        _with_keys(init)
     with_config(add("run", _run, "run the node; systemd does this"))
     with_config(
         add("outputs-off", _outputs_off, "switch buzzer and lamp off after the node has ended; systemd does this")
@@ -118,6 +124,7 @@ def _ask(prompt: str) -> str:
 
 def _run(parsed: argparse.Namespace) -> int:
     systemd.outlast_hangups()
+    gc.disable()  # until _prepared: all that is imported stays, so a search for garbage is lost time
     # Imported here, as below, so that `check` and `log` don't wait for imports that only the service needs.
     from node.io.panel import last_outputs, pin_factory  # noqa: PLC0415
     from node.service.loop import Service  # noqa: PLC0415
@@ -135,15 +142,19 @@ def _run(parsed: argparse.Namespace) -> int:
             notifier=notifier,
             note_outputs=partial(last_outputs.remember, directory, pin_factory.labels(settings)),
         )
-        _obey_signals(service)
+        _prepared(service)
         service.run()
     return 0
 
 
-def _obey_signals(service: "Service") -> None:
-    """SIGTERM and SIGINT stop the service, SIGHUP lets it read node.toml again."""
+def _prepared(service: "Service") -> None:
+    """SIGTERM and SIGINT stop the service, SIGHUP lets it read node.toml again; and nothing more is imported."""
     stop_on_signals(service.stop)
     reload_on_hangup(service.reload)
+    # Searches for garbage leave out what is there now. Each full one would look through all of it, for some 10 ms on a
+    # PC, and a press would wait meanwhile.
+    gc.freeze()
+    gc.enable()
 
 
 def _load(path: Path) -> config.Config:
@@ -169,6 +180,7 @@ def _check(parsed: argparse.Namespace) -> int:
         print(f"{parsed.config} is complete and consistent")
         return 0
     from node.cli.check.node_check import Installed, examine  # noqa: PLC0415
+    from node.io.terminal.check_result import print_results  # noqa: PLC0415
 
     logging.getLogger("node").setLevel(logging.ERROR)
     installed = Installed() if parsed.config == DEFAULT_CONFIG else None
@@ -185,6 +197,7 @@ def _log(parsed: argparse.Namespace) -> int:
 
 def _simulate(parsed: argparse.Namespace) -> int:
     systemd.outlast_hangups()
+    gc.disable()  # as above
     from node.simulate.simulation import run  # noqa: PLC0415
 
     with systemd.notifying(os.environ) as notifier:
@@ -196,7 +209,7 @@ def _simulate(parsed: argparse.Namespace) -> int:
             os.environ,
             held=parsed.held,
             notifier=notifier,
-            on_service=_obey_signals,
+            on_service=_prepared,
         )
 
 

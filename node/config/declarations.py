@@ -5,7 +5,6 @@ All that is said of a key is made of its declaration: what is allowed, an exampl
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, get_args
 
@@ -26,8 +25,7 @@ def be(allowed: str, example: object, *, secret: bool = False, formerly: str = "
     return Meta(description=allowed, examples=[example], extra={"secret": secret, "formerly": formerly}, **limits)
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A table of the file; it is an array of tables (``[[name]]``) if ``most`` is above 1.
 
     ``purpose`` says what the whole table is for, where its keys don't.

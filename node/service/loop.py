@@ -33,8 +33,8 @@ Threads (and what may make them wait):
 """
 
 import logging
+import os
 import queue
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -95,7 +95,7 @@ class Service:
         clocks: Clocks | None = None,
         note_outputs: Callable[[Sequence[int]], None] = lambda pins: None,
     ) -> None:
-        self.boot = secrets.token_hex(4)
+        self.boot = os.urandom(4).hex()
         self._clocks = clocks or Clocks()
         self._watcher = watcher or LogWatcher()
         self._environ = environ

@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from gpiozero.pins.mock import MockFactory, MockPin
+from node.stand_ins import stand_ins
+
+with stand_ins("importlib.metadata"):
+    from gpiozero.pins.mock import MockFactory, MockPin
 
 OnLevel = Callable[[float, int, bool], None]
 """Called with (monotonic seconds, BCM pin, level) whenever an output changes."""

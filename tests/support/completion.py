@@ -1,7 +1,7 @@
 """The shells' completion, drawn by shtab from the commands as they are; committed, so that it costs a node nothing."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import shtab
@@ -10,7 +10,10 @@ from node.cli import init, main
 from node.config.declarations import choices
 from node.monitor.cli.parser import parser as monitor_parser
 
-PROGRAMS = {"alarm-node": main.parser, "alarm-monitor": monitor_parser}
+PROGRAMS: Mapping[str, Callable[[], argparse.ArgumentParser]] = {
+    "alarm-node": main.parser,
+    "alarm-monitor": monitor_parser,
+}
 
 
 NAMES = {"incident": "incidents", "node": "nodes", "id": "walk-tests", "target": "targets"}

@@ -26,14 +26,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from gpiozero import Factory
-
 from node.core.events import Event, LevelsRead, StopRequested
 from node.core.line import UNREADABLE_S
 from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPattern, Wave
 from node.errors import PanelError
 from node.io.panel.claims import CLAIM_EVERY_S, Claims
 from node.io.panel.devices import Line, LoopQueue, Output, after, said
+from node.io.panel.gpio import Factory
 from node.io.panel.lost_chip import silence
 from node.threads import new_thread
 

@@ -18,11 +18,10 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from gpiozero import Factory
-
 from node.config import files
 from node.errors import PanelError
 from node.io.panel.devices import Line, Output, said
+from node.io.panel.gpio import Factory
 from node.io.panel.pin_factory import unseen_chips
 
 CLAIM_EVERY_S = 5.0

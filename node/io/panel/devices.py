@@ -6,10 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from gpiozero import DigitalOutputDevice, Factory, InputDevice
-
 from node.core.events import EdgesDropped, EdgeSeen, EdgesLost, Event, OutputFailed, OutputRecovered
 from node.core.signals import Wave
+from node.io.panel.gpio import DigitalOutputDevice, Factory, InputDevice
 
 EDGES_MAX = 64
 """How many edges of a line may wait for the loop, as for links' messages (deploy/design/ARCHITECTURE.md 2, rule 1)."""

@@ -30,8 +30,8 @@ from typing import Any
 
 import gpiod
 from gpiod.line import Direction, Value
-from gpiozero import BoardInfo, Factory, GPIOPinInUse, PinInvalidPin
 
+from node.io.panel.gpio import BoardInfo, Factory, GPIOPinInUse, PinInvalidPin
 from node.io.panel.gpiod_pin import GPIODPin, board_of
 from node.threads import new_thread
 

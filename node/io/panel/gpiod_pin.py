@@ -7,7 +7,9 @@ from typing import Any
 
 import gpiod
 from gpiod.line import Bias, Direction, Edge, Value
-from gpiozero import (
+from gpiozero.pins.local import LocalPiPin
+
+from node.io.panel.gpio import (
     BoardInfo,
     HeaderInfo,
     PinFixedPull,
@@ -18,7 +20,6 @@ from gpiozero import (
     PinInvalidPull,
     PinSetInput,
 )
-from gpiozero.pins.local import LocalPiPin
 
 _BIASES = {"up": Bias.PULL_UP, "down": Bias.PULL_DOWN, "floating": Bias.DISABLED}
 _EDGES = {"both": Edge.BOTH, "rising": Edge.RISING, "falling": Edge.FALLING, "none": Edge.NONE}

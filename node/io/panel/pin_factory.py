@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gpiozero import Factory
-
 from node.config import Config
 from node.errors import PanelError
+from node.io.panel.gpio import Factory
 
 PI_LABELS = ("pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1")
 """The label of the chip with the header's pins: on a Pi 3 and older ones, on a Pi 4, on a Pi 5."""

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, field, structs
 
 from node.config import files
 from node.config.declarations import Table, be, toml
@@ -42,7 +42,7 @@ class _Node(Struct, frozen=True, kw_only=True):
 ROSTER_TABLES = (Table("node", _Node, most=20_000),)
 
 
-_AS_WRITTEN = tuple(replace(table, required=False) for table in ROSTER_TABLES)
+_AS_WRITTEN = tuple(structs.replace(table, required=False) for table in ROSTER_TABLES)
 """A building may have no node yet, or none any more."""
 
 

@@ -9,9 +9,9 @@
 4. A state directory that can't be read or written costs safe mode and nothing else.
 """
 
-import hashlib
 import logging
 import time
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -88,7 +88,7 @@ class CrashLog:
 
 def for_start(settings: config.Config, directory: Path) -> tuple[config.Config, CrashLog]:
     """The configuration to start with, simplified after repeated crashes; and the log in which this run is noted."""
-    of = hashlib.sha256(__version__.encode() + settings.content).hexdigest()
+    of = f"{zlib.crc32(__version__.encode() + settings.content):08x}"
     crash_log = CrashLog(directory, of)
     if crash_log.crashes < CRASHES:
         return settings, crash_log

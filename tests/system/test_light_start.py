@@ -1,0 +1,127 @@
+"""A node starts and lives as lightly as a script: counted in modules and bytes, which no busy machine changes.
+
+deploy/design/PERFORMANCE.md says what the numbers cost. Whoever adds to them looks there first.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import prepared
+from tests.support.broker import Broker
+from tests.support.desk import Desk
+from tests.support.node import SimulatedNode, write_config
+
+OURS_MOST = 119
+"""The modules of ``node`` in a running node."""
+
+OF_THE_CHECKOUT = {"__main__", "__editable___alarm_node_1_0_0_finder", "_distutils_hack", "systemd"}
+"""What only a development environment imports, and what a node without systemd lacks."""
+
+NOT_NEEDED = (
+    # what gpiozero and paho import for others (node/stand_ins.py), and what comes with it
+    "colorzero",
+    "csv",
+    "email",
+    "fractions",
+    "gpiozero.boards",
+    "gpiozero.internal_devices",
+    "gpiozero.spi_devices",
+    "hashlib",
+    "http",
+    "importlib.metadata",
+    "importlib.resources",
+    "inspect",
+    "ast",
+    "statistics",
+    "subprocess",
+    "tempfile",
+    "urllib.request",
+    "zipfile",
+    # records are msgspec's Structs: a dataclass takes fifty times as long to make
+    "dataclasses",
+    # what only other commands need
+    "node.cli.check",
+    "node.cli.init",
+    "node.demo",
+    "node.monitor",
+    "node.io.terminal.check_result",
+    # an event loop, and processes
+    "asyncio",
+    "concurrent",
+    "multiprocessing",
+)
+
+WRITTEN_MOST = 100_000
+"""Bytes that a node hands to the kernel until its first heartbeat (69 000): its record, its log, its messages."""
+
+_PROBE = """\
+import gc, signal, sys
+from node.cli.main import main
+
+def tell(*_):
+    print("modules", *sys.modules, file=sys.stderr)
+    print("searches", gc.isenabled(), "left out", gc.get_freeze_count(), file=sys.stderr, flush=True)
+
+signal.signal(signal.SIGUSR1, tell)
+sys.exit(main())
+"""
+"""Asks a running node: a signal makes it say what it has."""
+
+
+@pytest.fixture
+def asked(tmp_path: Path, broker: Broker, desk: Desk) -> SimulatedNode:
+    """A node that works, and that has told what it has."""
+    packaged = tmp_path / "packaged"  # the package has no typing_extensions, which msgspec would import
+    packaged.mkdir()
+    (packaged / "typing_extensions.py").write_text("raise ImportError\n", encoding="utf-8")
+    path = {"PYTHONPATH": f"{packaged}:{prepared.ROOT}"}
+    with SimulatedNode(write_config(tmp_path, broker.port), program=("-c", _PROBE), environ=path) as node:
+        desk.receive("heartbeat")
+        os.kill(node.pid, signal.SIGUSR1)
+        node.expect_log("^searches")
+    return node
+
+
+def modules_of(node: SimulatedNode) -> set[str]:
+    """What it has imported."""
+    return set(node.expect_log("^modules")[1].split()[1:])
+
+
+def test_a_node_has_no_module_that_it_never_needs(asked: SimulatedNode) -> None:
+    """Not even by a library that needs it for others."""
+    modules = modules_of(asked)
+
+    found = {name for name in modules for package in NOT_NEEDED if name == package or name.startswith(f"{package}.")}
+
+    assert found == set()
+    assert {"node.service.loop", "gpiozero.input_devices", "paho.mqtt.client", "sqlite3", "ssl"} <= modules
+
+
+def test_a_node_has_few_modules(asked: SimulatedNode) -> None:
+    """Each one costs a third of a millisecond on a Raspberry Pi, and memory for ever."""
+    packages = [name.partition(".")[0] for name in modules_of(asked)]
+
+    assert set(packages) - sys.stdlib_module_names - OF_THE_CHECKOUT == {"node", "gpiozero", "msgspec", "paho"}
+    assert packages.count("node") <= OURS_MOST
+
+
+def test_a_node_writes_little_at_its_start(tmp_path: Path, broker: Broker, desk: Desk) -> None:
+    """Memory cards wear out, and a node that crashes again and again starts often."""
+    with SimulatedNode(write_config(tmp_path, broker.port)) as node:
+        desk.receive("heartbeat")
+        said = Path(f"/proc/{node.pid}/io").read_text(encoding="ascii")
+
+    written = int(dict(line.split(": ") for line in said.splitlines())["wchar"])
+    assert 0 < written <= WRITTEN_MOST
+
+
+def test_no_search_for_garbage_looks_through_what_was_imported(asked: SimulatedNode) -> None:
+    """A press would wait for it. Searches go on all the same: what is made later may be garbage."""
+    _, searches, *_, left_out = asked.expect_log("^searches")[1].split()
+
+    assert searches == "True"
+    assert int(left_out) > 20_000
