@@ -14,8 +14,9 @@ from node.core.effects import MarkReceived, SendState
 from node.core.model import BROKER, EventKind, Key, Step
 from node.core.settings import Receipts
 from node.core.state import State
-from node.core.supervision import LinkState
+from node.core.supervision import FaultId, LinkState
 from node.core.turn import Turn
+from node.errors.faults import NO_MONITOR
 from node.errors.reason_codes import TOO_LARGE
 
 NOBODY_SUBSCRIBES = 0x10
@@ -215,9 +216,8 @@ def time_passed(turn: Turn) -> None:
 
     If no monitor is heard any more, the cause may be a session in which the broker delivers nothing. A canary shows it.
     """
-    heard = turn.state.supervision.no_monitor_since is None
     turn.change(supervision=supervision.forget_monitors(turn.state.supervision, turn.now))
-    if heard and turn.state.supervision.no_monitor_since is not None:
+    if _falls_silent(turn.state):
         canary.hurry(turn)
     for name in turn.state.settings.links:
         link = turn.state.supervision.link(name)
@@ -232,6 +232,13 @@ def time_passed(turn: Turn) -> None:
         _resend_birth(turn, name)
         _resend_alarm(turn, name)
         canary.send_if_due(turn, name)
+
+
+def _falls_silent(state: State) -> bool:
+    """Whether F014 begins now. Without receipts there is no such fault."""
+    since = state.supervision.no_monitor_since
+    is_due = since is not None and state.now >= since and state.settings.receipts is Receipts.REQUIRED
+    return is_due and FaultId(NO_MONITOR.code, "") not in state.faults
 
 
 def next_instant(state: State) -> float:

@@ -372,6 +372,18 @@ def test_when_the_last_monitor_falls_silent_a_canary_flies_at_once(stage: Stage)
     play.only(SendCanary, RenewLink) << []
 
 
+def test_a_canary_flies_when_no_monitor_was_heard_since_the_start(stage: Stage) -> None:
+    """The session may deliver nothing since a moment after it began."""
+    play = stage()
+
+    play.until(START + 19.999)
+    play.only(SendCanary) << []
+    play.until(START + 20.0)
+    play.only(SendCanary) << [SendCanary]
+    play.canary().until(START + 800.0)
+    play.only(SendCanary, RenewLink) << []
+
+
 def test_while_a_canary_is_awaited_another_one_flies_every_10_s(alone: Stage) -> None:
     """Who gives the right back needn't wait for a quarter hour; only one that comes back ends the fault."""
     play = alone(connected=False)
