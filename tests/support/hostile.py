@@ -17,9 +17,6 @@ from tests.support.rubbish import WHOLE
 
 KINDS = ("state", "alarm", "event", "heartbeat", "reply")
 MOST = 2**53
-HUGE = b"[" + b"9," * (5 * 2**19) + b"9]"
-"""5 MB; more than the broker passes on to who has said what it takes."""
-
 NEARLY = b'{"v":1,"node":"' + NODE.encode() + b'","x":"' + b"y" * 19_000 + b'"}'
 """More than a payload may have, and less than the broker is told to hold back."""
 

@@ -66,3 +66,22 @@ def test_a_monitor_that_hears_nothing_any_more_renews_its_session(tmp_path: Path
 
         node.expect(since=mark, ladder="told", timeout_s=HEARD_AGAIN_S)
         assert RENEWED in monitor.log
+
+
+def test_a_message_that_waits_among_many_and_is_too_large_keeps_no_alarm_back(tmp_path: Path) -> None:
+    """Mosquitto 2.0.21 delivers nothing behind it any more, however few there are; 2.0.11 leaves it out."""
+    options = ("max_inflight_messages 0", "max_queued_messages 0")
+    among = [Packet(f"{BRANCH}/event", b"{}")] * (3 * BOUNDS.window)
+    with (
+        Broker(tmp_path / "broker", options=options) as broker,
+        RunningMonitor(write_monitor(tmp_path / "monitor", broker.port)) as monitor,
+        SimulatedNode(write_config(tmp_path, broker.port)) as node,
+        Flood(broker.port) as flood,
+    ):
+        monitor.expect_status(NODE, "up")
+
+        flood.pour([*among, Packet(f"{BRANCH}/event", TOO_LARGE), *among])
+        mark = node.mark
+        node.tap()
+
+        node.expect(since=mark, ladder="told", timeout_s=HEARD_AGAIN_S)

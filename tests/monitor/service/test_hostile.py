@@ -15,7 +15,7 @@ from node.monitor.core.nodes.roster import NODES_LIMIT, STRANGERS_LIMIT
 from tests.support.broker import Broker
 from tests.support.examples import examples
 from tests.support.flood import Flood, Packet
-from tests.support.hostile import HUGE, KINDS, Hostile
+from tests.support.hostile import KINDS, Hostile
 from tests.support.monitor import MONITOR, RunningMonitor, write_monitor
 from tests.support.mqtt import Client
 from tests.support.node import NODE, SITE, SimulatedNode, write_config
@@ -107,7 +107,7 @@ def test_a_wall_is_answered_whatever_else_is_said(tmp_path: Path, broker: Broker
         rubbish = iter(Hostile(SEED, MONITOR, said, STRANGERS))
         flood = stack.enter_context(Flood(broker.port))
         for _ in range(bursts):
-            burst = [*itertools.islice(rubbish, BURST - 1), Packet(f"{branch}/event", HUGE)]
+            burst = list(itertools.islice(rubbish, BURST))
             pouring = threading.Thread(target=flood.pour, args=(burst,))
             pouring.start()
             wall.press()
