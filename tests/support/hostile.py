@@ -20,6 +20,9 @@ MOST = 2**53
 NEARLY = b'{"v":1,"node":"' + NODE.encode() + b'","x":"' + b"y" * 19_000 + b'"}'
 """More than a payload may have, and less than the broker is told to hold back."""
 
+_TAKEN = tuple(each for each in WHOLE if len(each) <= 20_000)
+"""A larger one isn't passed on. With mosquitto 2.0.21 it keeps back what waits behind it (test_deaf_session.py)."""
+
 _STAMP = "2026-11-25T08:00:00.000Z"
 _WRONG: tuple[Any, ...] = (
     None,
@@ -66,7 +69,7 @@ class Hostile:
     def __iter__(self) -> Iterator[Packet]:
         """Every second one is of a node that nobody knows."""
         for kind in KINDS:
-            for payload in WHOLE:
+            for payload in _TAKEN:
                 yield Packet(_topic(NODE, kind), payload)
         while True:
             yield self._stranger()
@@ -76,7 +79,7 @@ class Hostile:
         return Packet(self._any_topic(), self._random.randbytes(self._random.randrange(200)))
 
     def _whole(self) -> Packet:
-        return Packet(self._any_topic(), self._random.choice((*WHOLE, NEARLY)))
+        return Packet(self._any_topic(), self._random.choice((*_TAKEN, NEARLY)))
 
     def _spoilt(self) -> Packet:
         topic, message = self._random.choice(self._samples)
