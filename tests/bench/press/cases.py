@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench.press.contenders import Contender, Driven, Floor, Node, Program, Room, WakeUp, neighbours
+from tests.bench.press.contenders import Contender, Driven, Floor, Node, Program, Room, WakeUp, neighbour
 from tests.support.node import BUTTON
 from tests.vm.cache import Cache, user_cache
 
@@ -62,12 +62,12 @@ def _script(*, tls: bool = False, database: bool = False) -> Callable[[Room], Ab
     return make
 
 
-def _beside_neighbours(
+def _beside_neighbour(
     make: Callable[[Room], AbstractContextManager[Program]],
 ) -> Callable[[Room], AbstractContextManager[Contender]]:
     @contextmanager
     def made(room: Room) -> Iterator[Contender]:
-        with make(room) as contender, neighbours():
+        with make(room) as contender, neighbour():
             yield contender
 
     return made
@@ -79,14 +79,14 @@ _NODES = (
     Case("node-two", "alarm-node, two brokers", _node(second="live")),
     Case("node-silent", "alarm-node, two brokers, one frozen", _node(second="silent")),
     Case("node-stalled", "alarm-node, the disk stalls", _node(stalled=True)),
-    Case("node-beside", "alarm-node, busy processors", _beside_neighbours(_node()), starts=False),
+    Case("node-beside", "alarm-node, beside a busy process", _beside_neighbour(_node()), starts=False),
 )
 
 _SCRIPTS = (
     Case("script", "script", _script(), rests=True),
     Case("script-tls", "script, TLS", _script(tls=True)),
     Case("script-sqlite", "script, stores first", _script(database=True), rests=True),
-    Case("script-beside", "script, busy processors", _beside_neighbours(_script()), starts=False),
+    Case("script-beside", "script, beside a busy process", _beside_neighbour(_script()), starts=False),
 )
 
 _FLOORS = (

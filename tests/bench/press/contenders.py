@@ -5,7 +5,6 @@ the contender's own process, and the message's is by the subscriber.
 """
 
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -84,7 +83,7 @@ class Subscriber:
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n"
+        self._process.stdout.readline()  # "ready"
         self._reader = threading.Thread(target=self._lines.read, args=(self._process.stdout,), daemon=True)
         self._reader.start()
         return self
@@ -371,11 +370,10 @@ class WakeUp:
 
 
 @contextmanager
-def neighbours() -> Iterator[None]:
-    """Processes that do nothing but calculate, as many as there are processors."""
-    with ExitStack() as stack:
-        for _ in range(os.cpu_count() or 1):
-            process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-        yield
+def neighbour() -> Iterator[None]:
+    """A process that does nothing but calculate, at the same priority."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+        try:
+            yield
+        finally:
+            process.kill()
