@@ -4,17 +4,19 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from node import __version__
 from node.monitor.core.decisions.ledger import Moment
 from node.monitor.core.hub import Hub
 from node.monitor.core.model.catalogue import API_AWAY, BROKER_AWAY
 from node.monitor.core.nodes.node import HEARD
-from node.monitor.core.view.build import view
+from node.monitor.core.view.build import Building
 from node.monitor.core.view.view_types import NodeView, View
 
 VIEW_S = 0.5
+SLICE = 250
+"""How many nodes, buttons or findings are shown before messages are decided again: about 2 ms."""
 
 STOPPED = "stopped: nobody is notified"
 """The last line for ``systemctl status``: it stays there after the end."""
@@ -26,6 +28,7 @@ class CurrentView:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._made: tuple[float, View] | None = None
+        self._building: Building | None = None
 
     @property
     def newest(self) -> View:
@@ -39,13 +42,37 @@ class CurrentView:
         with self._lock:
             return math.inf if self._made is None else time.monotonic() - self._made[0]
 
-    def is_due(self, hub: Hub, at: float) -> bool:
-        """Whether to make another one. The time grows with the fleet: 10,000 nodes take a tenth of a second."""
-        return self._made is None or at - self._made[0] >= VIEW_S + len(hub.fleet.nodes) / 2000
+    @property
+    def is_begun(self) -> bool:
+        """Whether a view is being made."""
+        return self._building is not None
 
-    def make(self, hub: Hub, now: Moment, waiting: Mapping[str, tuple[int, int]]) -> View:
-        """Make the view of this moment. ``waiting``: by target, how many notices wait and how many it was told."""
-        made = view(hub, now, __version__, waiting)
+    def turn(self, hub: Hub, now: Moment, waiting: Callable[[], Mapping[str, tuple[int, int]]]) -> View | None:
+        """Begin a view if one is due, or go on with it by a slice; returns it once it is made.
+
+        The time in between grows with the fleet: a view of 10,000 nodes takes a tenth of a second altogether.
+        """
+        if self._building is None:
+            if self._made is not None and now.at - self._made[0] < VIEW_S + len(hub.fleet.nodes) / 2000:
+                return None
+            self._building = Building(hub, __version__)
+        return self._done(now, waiting) if self._building.go_on(now, SLICE) else None
+
+    def make(self, hub: Hub, now: Moment, waiting: Callable[[], Mapping[str, tuple[int, int]]]) -> View:
+        """Make the view of this moment at once."""
+        self._building = Building(hub, __version__)
+        while not self._building.go_on(now, SLICE):
+            pass
+        return self._done(now, waiting)
+
+    def drop(self) -> None:
+        """Don't go on with the view that is being made: the hub is another one from now on."""
+        self._building = None
+
+    def _done(self, now: Moment, waiting: Callable[[], Mapping[str, tuple[int, int]]]) -> View:
+        assert self._building is not None  # noqa: S101
+        made = self._building.done(now, waiting())
+        self._building = None
         with self._lock:
             self._made = (now.at, made)
         return made

@@ -19,6 +19,7 @@ serve; ``keep`` prunes the history, ``files`` looks at files (upkeep/); ``rememb
 """
 
 import logging
+import math
 import secrets
 import threading
 import time
@@ -107,7 +108,7 @@ class Service:
             log.error("the monitor begins without its history: %s", unusable)
             self._outbox.failing = True
             self._hub.self_check.history_failed(now, unusable)
-        self._make_view(now)
+        self._make_view(now, at_once=True)
 
     def stop(self, reason: str) -> None:
         """End soon. May be called from any thread and from a signal handler."""
@@ -167,7 +168,8 @@ class Service:
         return are_all
 
     def _turn(self) -> None:
-        wait_s = min(max(min(self._hub.next_due, self._links.beat_at) - time.monotonic(), 0.0), 0.5)
+        due = -math.inf if self.view.is_begun else min(self._hub.next_due, self._links.beat_at)
+        wait_s = min(max(due - time.monotonic(), 0.0), 0.5)
         waiting = STRANGERS_WAIT if self._hub.self_check.history_ok else STRANGERS_OUTAGE
         self._writer.look()
         calls, said = self._inbox.take(wait_s, MOST, strangers=self._writer.waiting < waiting)
@@ -273,6 +275,7 @@ class Service:
             self._requests.answer(Respond(number, Answer("unanswered", "the-monitor-began-anew")))
         self._links.close("history")
         self.boot = secrets.token_hex(4)
+        self.view.drop()
         now, before = _now(), self._hub
         self._hub = Hub(self.settings, now, memory, self.boot)
         self._hub.self_check.go_on(now, before.self_check.targets, before.ledger.open.values())
@@ -306,8 +309,8 @@ class Service:
             self._tell_hub(lambda hub, now: hub.self_check.configuration_seen(now, problem))
 
     def _make_view(self, now: Moment, *, at_once: bool = False) -> None:
-        if at_once or self.view.is_due(self._hub, now.at):
-            made = self.view.make(self._hub, now, self._teller.counts())
+        made = (self.view.make if at_once else self.view.turn)(self._hub, now, self._teller.counts)
+        if made is not None:
             dead = self._threads.problem
             self._notifier.status(f"ends soon, to be started anew: dead are {dead}" if dead else status_line(made))
 

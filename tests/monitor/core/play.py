@@ -28,7 +28,7 @@ from node.monitor.core.model.records import (
 )
 from node.monitor.core.model.requests import Answer, Request, Reset
 from node.monitor.core.nodes.events.sequence import merged
-from node.monitor.core.view.build import view
+from node.monitor.core.view.build import Building
 from node.monitor.core.view.view_types import NodeView, View
 from node.protocol.messages import Event
 from node.protocol.monitor_messages import ReceiptKind
@@ -160,7 +160,23 @@ class DrivenHub:
 
     def view(self, at: float | None = None, waiting: Mapping[str, tuple[int, int]] | None = None) -> View:
         """What is shown, now or at ``at``. ``waiting``: for each target how many messages wait and were told."""
-        return view(self._hub, self._moment(self.at if at is None else at), "1", waiting or {})
+        return self.go_on_with(self.begin_view(), self.at if at is None else at, 1_000, waiting)
+
+    def begin_view(self) -> Building:
+        """Begin to make what is shown."""
+        return Building(self._hub, "1")
+
+    def go_on_with(
+        self, building: Building, at: float, most: int, waiting: Mapping[str, tuple[int, int]] | None = None
+    ) -> View:
+        """Make what is shown at ``at``, in slices of so many parts."""
+        while not building.go_on(self._moment(at), most):
+            pass
+        return building.done(self._moment(at), waiting or {})
+
+    def make_slice(self, building: Building, at: float, most: int) -> bool:
+        """Make a slice of what is shown; whether none is left."""
+        return building.go_on(self._moment(at), most)
 
     def node(self, key: NodeKey = ROOM, at: float | None = None) -> NodeView:
         """What is shown of a node."""

@@ -1,6 +1,9 @@
 """Makes a View of the hub: what tools and people are shown. Runs on the deciding thread; pure."""
 
+from collections import Counter
 from collections.abc import Mapping
+from itertools import islice
+from operator import itemgetter
 
 from msgspec.structs import replace
 
@@ -11,7 +14,7 @@ from node.monitor.core.incidents.escalation import Open
 from node.monitor.core.model.catalogue import kind_of
 from node.monitor.core.model.monitor_settings import Target
 from node.monitor.core.model.next_steps import next_step
-from node.monitor.core.model.records import Finding, NodeKey, Status
+from node.monitor.core.model.records import Button, Finding, NodeKey, Status
 from node.monitor.core.nodes.node import HEARD, Tracked
 from node.monitor.core.view.view_types import (
     BrokerView,
@@ -28,30 +31,66 @@ from node.monitor.core.view.view_types import (
 PAGE = "OPERATIONS.md#"
 
 
-def view(hub: Hub, now: Moment, version: str, waiting: Mapping[str, tuple[int, int]]) -> View:
-    """How the building is now. ``waiting``: for each target how many messages wait, and how many were told."""
-    open_of: dict[NodeKey, int] = {}
-    for key in hub.incidents.open:
-        open_of[key.of] = open_of.get(key.of, 0) + 1
-    return View(
-        at=now.utc,
-        monitor=hub.settings.monitor,
-        version=version,
-        uptime_s=round(now.at - hub.started.at, 3),
-        blind=hub.fleet.blind,
-        history_ok=hub.self_check.history_ok,
-        nodes=tuple(_node(hub, each, now, open_of.get(each.key, 0)) for _, each in sorted(hub.fleet.nodes.items())),
-        incidents=tuple(_incident(hub, each, now) for each in hub.incidents.open.values()),
-        findings=tuple(sorted((_finding(hub, each) for each in hub.ledger.open.values()), key=_worst_first)),
-        buttons=_buttons(hub, now),
-        brokers=tuple(
-            BrokerView(name=each.name, connected=each.up, since=each.since.utc, problem=each.problem)
-            for each in hub.self_check.links.values()
-        ),
-        targets=tuple(_target(hub, each, *waiting.get(each.name, (0, 0))) for each in hub.settings.targets),
-        walk_tests=tuple(_walk_test(hub, each, now) for each in hub.button_tests.walks.values()),
-        counters=replace(hub.counts),
-    )
+class Building:
+    """A view that is being made, in slices: the deciding thread has other things to do in between.
+
+    Each node is shown as it was when its slice was made. What isn't there any more by then is left out, and what is new
+    by then is in the next view.
+    """
+
+    def __init__(self, hub: Hub, version: str) -> None:
+        self._hub = hub
+        self._version = version
+        self._incidents = Counter(key.of for key in hub.incidents.open)
+        self._nodes = iter(sorted(hub.fleet.nodes))
+        self._buttons = iter(sorted(hub.button_tests.buttons))
+        self._findings = iter(list(hub.ledger.open))
+        self._made_nodes: list[NodeView] = []
+        self._made_buttons: list[ButtonView] = []
+        self._made_findings: list[tuple[tuple[int, str, str, str, str], FindingView]] = []
+
+    def go_on(self, now: Moment, most: int) -> bool:
+        """Make up to ``most`` parts; whether none is left."""
+        hub, left = self._hub, most
+        for key in islice(self._nodes, left):
+            left -= 1
+            tracked = hub.fleet.nodes.get(key)
+            if tracked is not None:
+                self._made_nodes.append(_node(hub, tracked, now, self._incidents[key]))
+        for name in islice(self._buttons, left):
+            left -= 1
+            button = hub.button_tests.buttons.get(name)
+            if button is not None:
+                self._made_buttons.append(_button(hub, button, now))
+        for of in islice(self._findings, left):
+            left -= 1
+            finding = hub.ledger.open.get(of)
+            if finding is not None:
+                self._made_findings.append((_worst_first(finding), _finding(hub, finding)))
+        return left > 0
+
+    def done(self, now: Moment, waiting: Mapping[str, tuple[int, int]]) -> View:
+        """The view. ``waiting``: for each target how many messages wait, and how many were told."""
+        hub = self._hub
+        return View(
+            at=now.utc,
+            monitor=hub.settings.monitor,
+            version=self._version,
+            uptime_s=round(now.at - hub.started.at, 3),
+            blind=hub.fleet.blind,
+            history_ok=hub.self_check.history_ok,
+            nodes=tuple(self._made_nodes),
+            incidents=tuple(_incident(hub, each, now) for each in hub.incidents.open.values()),
+            findings=tuple(made for _, made in sorted(self._made_findings, key=itemgetter(0))),
+            buttons=tuple(self._made_buttons),
+            brokers=tuple(
+                BrokerView(name=each.name, connected=each.up, since=each.since.utc, problem=each.problem)
+                for each in hub.self_check.links.values()
+            ),
+            targets=tuple(_target(hub, each, *waiting.get(each.name, (0, 0))) for each in hub.settings.targets),
+            walk_tests=tuple(_walk_test(hub, each, now) for each in hub.button_tests.walks.values()),
+            counters=replace(hub.counts),
+        )
 
 
 def place_of(hub: Hub, node: NodeKey) -> str:
@@ -60,8 +99,9 @@ def place_of(hub: Hub, node: NodeKey) -> str:
     return "" if tracked is None or tracked.place is None else tracked.place.location
 
 
-def _worst_first(finding: FindingView) -> tuple[int, str, str, str, str]:
-    return (finding.severity.rank, finding.site, finding.node, finding.code, finding.subject)
+def _worst_first(finding: Finding) -> tuple[int, str, str, str, str]:
+    key = finding.key
+    return (finding.severity.rank, key.site, key.node, key.code, key.subject)
 
 
 def _node(hub: Hub, tracked: Tracked, now: Moment, incidents: int) -> NodeView:
@@ -123,22 +163,18 @@ def _finding(hub: Hub, finding: Finding) -> FindingView:
     )
 
 
-def _buttons(hub: Hub, now: Moment) -> tuple[ButtonView, ...]:
-    made = []
-    for (node, name), button in sorted(hub.button_tests.buttons.items()):
-        due = hub.button_tests.due_utc(button)
-        each = ButtonView(
-            site=node.site,
-            node=node.node,
-            input=name,
-            place=place_of(hub, node),
-            last_test=button.last_test_utc,
-            due=due,
-            overdue=now.utc >= due,
-            mistaken_calls=hub.incidents.false_alarms.count(node, name),
-        )
-        made.append(each)
-    return tuple(made)
+def _button(hub: Hub, button: Button, now: Moment) -> ButtonView:
+    due = hub.button_tests.due_utc(button)
+    return ButtonView(
+        site=button.node.site,
+        node=button.node.node,
+        input=button.input,
+        place=place_of(hub, button.node),
+        last_test=button.last_test_utc,
+        due=due,
+        overdue=now.utc >= due,
+        mistaken_calls=hub.incidents.false_alarms.count(button.node, button.input),
+    )
 
 
 def _target(hub: Hub, target: Target, waiting: int, told: int) -> TargetView:
