@@ -20,6 +20,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Container
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from node.monitor.core.decisions.monitor_codec import Heard
@@ -126,8 +127,12 @@ class Inbox:
                     turns.append(node)
                 else:
                     del self._lines[node]
-            while self._beats and len(taken) < most:
-                taken.append(self._beats.pop(next(iter(self._beats))))
+            room = most - len(taken)
+            if len(self._beats) <= room:
+                beats, self._beats = self._beats, {}
+                taken += beats.values()
+            else:
+                taken += [self._beats.pop(way) for way in list(islice(self._beats, room))]
             return calls, taken
 
     def lost(self) -> tuple[int, int]:

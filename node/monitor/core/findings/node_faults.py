@@ -29,7 +29,7 @@ NAMED = 3
 class _Said:
     """A node's faults that are findings. ``room``: how many more it could raise at ``at`` (monotonic).
 
-    ``owes``: some of its faults were left out.
+    ``owes``: some of its faults were left out. ``left_out_until``: when the finding about that ends; inf once it has.
     """
 
     reported: frozenset[FindingKey] = frozenset()
@@ -56,10 +56,13 @@ class NodeFaults:
 
     def heartbeat(self, now: Moment, node: NodeKey, message: HeartbeatMessage, *, is_new: bool) -> None:
         """Take a node's heartbeat. ``is_new``: its faults differ from those before."""
-        said = self._of.setdefault(node, _Said())
+        said = self._of.get(node)
+        if said is None:
+            said = self._of[node] = _Said()
         if is_new or said.owes:
             self._compare(now, node, said, message)
         if said.left_out_until <= now.at:
+            said.left_out_until = inf
             self._ledger.clear(now, _too_many(node))
 
     def _compare(self, now: Moment, node: NodeKey, said: _Said, message: HeartbeatMessage) -> None:

@@ -37,7 +37,10 @@ class _Life:
 
 @dataclass(slots=True)
 class _Voices:
-    """The newest boots of a node, in the order in which they were first heard. ``until``: when the finding ends."""
+    """The newest boots of a node, in the order in which they were first heard.
+
+    ``until``: when the finding ends; inf once it has ended.
+    """
 
     lives: dict[str, _Life] = field(default_factory=dict)
     until: float = -inf
@@ -54,17 +57,23 @@ class DuplicateIdentity:
 
     def heartbeat(self, now: Moment, node: NodeKey, message: HeartbeatMessage) -> None:
         """Take a node's heartbeat. ``now`` is when it came."""
-        voices = self._voices.setdefault(node, _Voices())
+        voices = self._voices.get(node)
+        if voices is None:
+            voices = self._voices[node] = _Voices()
         began = now.at - max(0.0, message.uptime_s)
-        life = voices.lives.setdefault(message.boot, _Life(began, now.at))
+        life = voices.lives.get(message.boot)
+        if life is None:
+            life = voices.lives[message.boot] = _Life(began, now.at)
         is_late = began > life.began + MARGIN_S
         life.began = min(life.began, began)
         if len(voices.lives) > BOOTS_KEPT:
             del voices.lives[next(iter(voices.lives))]
-        if not is_late and any(_overlaps(life, other, now.at) for other in voices.lives.values()):
+        others = voices.lives.values() if len(voices.lives) > 1 and not is_late else ()
+        if any(_overlaps(life, other, now.at) for other in others):
             voices.until = now.at + SHOWN_S
             self._ledger.raise_finding(now, _key(node))
         elif voices.until <= now.at:
+            voices.until = inf
             self._ledger.clear(now, _key(node))
 
     def forget(self, node: NodeKey) -> None:
