@@ -21,6 +21,7 @@ from typing import Any, Self
 import msgspec
 
 from node.core.model import EventKind
+from node.core.settings import AlarmClass
 from node.monitor.core.model.records import NodeKey
 from node.protocol.codec import rfc3339
 from node.protocol.messages import (
@@ -128,6 +129,20 @@ class Node:
         self.heartbeat(self.period_s)
         return said
 
+    def press(self) -> bytes:
+        """A call for help, of an incident of its own."""
+        self.seq += 1
+        call = Event(
+            kind=EventKind.PRESSED,
+            input="button",
+            alarm_class=AlarmClass.THREAT,
+            incident=f"{BOOT}-{self.seq}",
+            presses=1,
+            age_ms=0,
+            **self._header(),
+        )
+        return self._packet("event", call)
+
     def reply(self, command: bytes) -> bytes:
         """That this command is done."""
         asked = msgspec.json.decode(command, type=Command)
@@ -152,7 +167,8 @@ class Crowd:
         self.nodes = [Node(key, root) for key in keys]
         self.beats = self.accepted = self.born = self.hung_up = 0
         self.delays_s: list[float] = []
-        """How long each event waited for its receipt."""
+        """How long each event waited for its receipt *held*."""
+        self._pours = False
         self._port = port
         self._period_s = period_s
         self._began, self._done, self._next = time.monotonic(), 0, 0
@@ -168,6 +184,15 @@ class Crowd:
     def pace(self, period_s: float, event_s: float = 0.0) -> None:
         """Beat with this period, and have one node after the other say an event each ``event_s`` (0: none)."""
         self._do(lambda: self._pace(period_s, event_s))
+
+    def pour(self, count: int) -> None:
+        """Have so many nodes say an event each, and another one whenever one is held, until ``pace``."""
+        self._do(lambda: self._pour(count))
+
+    def press(self, number: int) -> float:
+        """Have a node call for help; when it did (monotonic)."""
+        self._do(lambda: self._send(self.nodes[number], self.nodes[number].press()))
+        return time.monotonic()
 
     def cut(self) -> tuple[float, float]:
         """End all connections as a power cut would: without a goodbye. When that began and when it was done."""
@@ -218,7 +243,19 @@ class Crowd:
         self._asked.append((what, done))
         assert done.wait(TIMEOUT_S), "the crowd has ended"
 
+    def _pour(self, count: int) -> None:
+        self._pours = True
+        for node in self.nodes[:count]:
+            self._say_event(node)
+
+    def _say_event(self, node: Node) -> None:
+        if node.socket is not None and not node.told_at:
+            said = node.event()
+            node.told_at = time.monotonic()
+            self._send(node, said)
+
     def _pace(self, period_s: float, event_s: float) -> None:
+        self._pours = False
         for node in self.nodes:
             node.heartbeat(period_s)
         # The ring goes on where it was: begun anew, some would wait longer than they have said.
@@ -283,10 +320,7 @@ class Crowd:
             self._event_at = now + self._event_s
             node = self.nodes[self._events * 7919 % len(self.nodes)]
             self._events += 1
-            if node.socket is not None and not node.told_at:
-                said = node.event()
-                node.told_at = time.monotonic()
-                self._send(node, said)
+            self._say_event(node)
 
     def _send(self, node: Node, packet: bytes) -> None:
         if node.socket is None:
@@ -345,6 +379,8 @@ class Crowd:
         elif node.told_at and msgspec.json.decode(payload, type=Receipt).event.seq == node.seq:
             self.delays_s.append(time.monotonic() - node.told_at)
             node.told_at = 0.0
+            if self._pours:
+                self._say_event(node)
 
     def _hang_up(self, node: Node) -> None:
         self.hung_up += 1

@@ -1,7 +1,10 @@
 """Whether commands reach the nodes: what a probe finds, and when one goes out."""
 
+from collections import Counter
+
 import pytest
 
+from node.monitor.core.commands import probes
 from node.monitor.core.commands.probes import ANSWER_S, AT_ONCE, PROBE_S, TRIES
 from node.monitor.core.model.records import NodeKey, Status
 from tests.monitor.core.node_messages import LATER_BOOT, ROOM, SITE, birth, heartbeat, reply, will
@@ -137,6 +140,19 @@ def test_nothing_is_missed_while_no_broker_is_reached() -> None:
     play.until(19.0)
 
     assert len(play.commands("probe")) == 1
+
+
+def test_a_large_fleet_is_looked_at_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few are looked at in a tick, each node has its turn, and is probed once."""
+    monkeypatch.setattr(probes, "LOOKED_AT", 7)
+    play = silent()
+    keys = {NodeKey(SITE, f"n-{number}") for number in range(4 * AT_ONCE)}
+    for key in keys:
+        play.hear(1.0, heartbeat(), key)
+
+    play.until(10.0)
+
+    assert Counter(each.node for each in play.commands("probe") if each.node in keys) == Counter(keys)
 
 
 def test_a_building_is_probed_little_by_little() -> None:

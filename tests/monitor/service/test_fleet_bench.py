@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench.fleet import House, Loss, Step, Used, named
+from tests.bench.fleet import GOAL, House, Kept, Loss, Step, Used, keep, missed, named
 from tests.support.receivers import Posted
 
 NODES = 3
@@ -89,6 +89,47 @@ def test_a_small_house_holds_its_rate_and_its_loss_is_told_once(house: House) ->
 def test_whoever_does_not_keep_up_is_named(changes: dict[str, Any], behind: str) -> None:
     """The first one from the source on, since what comes after it couldn't."""
     assert step(**changes).behind == behind
+
+
+def test_calls_are_told_and_events_are_held() -> None:
+    """Each call has its message, and each node says another event when the one before is held."""
+    kept = keep("SQLite", seconds=2.0, nodes=NODES)
+
+    assert len(kept.told_s) == NODES
+    assert min(kept.told_s) > 0.0
+    assert len(kept.delays_s) > 2 * NODES
+
+
+@pytest.mark.parametrize(
+    ("changes", "problems"),
+    [
+        ({}, []),
+        ({"wanted": GOAL / 2}, [f"{GOAL / 2:.0f} heartbeats a second are held, not {GOAL}"]),
+        ({"delays_s": [0.01] * 90 + [0.06] * 10}, [f"at {GOAL} a second a receipt takes 60 ms (p99)"]),
+        ({"wanted": 2.0 * GOAL, "sent": 2 * 10 * GOAL, "accepted": 300_000, "heard": 300_000, "delays_s": [0.06]}, []),
+    ],
+)
+def test_a_goal_that_a_rate_misses_is_a_problem(changes: dict[str, Any], problems: list[str]) -> None:
+    """Too few heartbeats, or receipts that are too late at a rate that is a goal."""
+    assert missed([step(**_at(GOAL) | changes)]) == problems
+
+
+def _at(rate: float) -> dict[str, Any]:
+    count = round(rate * 10)
+    return {"wanted": float(rate), "sent": count, "accepted": count, "heard": count}
+
+
+@pytest.mark.parametrize(
+    ("told_s", "count", "problems"),
+    [
+        ([0.04, 0.05, 9.0], 30_000, []),
+        ([0.04, 0.06, 0.07], 30_000, ["x: a call is told after 60 ms"]),
+        ([0.04], 19_000, ["x: 1900 events a second are held, not 2000"]),
+    ],
+)
+def test_a_goal_that_a_database_misses_is_a_problem(told_s: list[float], count: int, problems: list[str]) -> None:
+    """The median of the calls, and the events a second."""
+    assert Kept("x", told_s, 10.0, [0.1] * count, 1.0).problems == problems
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ commands without their expiry (a bridge that speaks MQTT 3.1.1 removes it). A no
 commands at all. In both cases nobody can end a call there from afar.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from node.monitor.core.decisions.ledger import Ledger, Moment
@@ -23,6 +23,9 @@ ANSWER_S = 15.0
 TRIES = 3
 AT_ONCE = 10
 """How many probes go out in a tick, besides those at births. A whole building takes minutes; nobody waits for that."""
+
+LOOKED_AT = 1_000
+"""How many nodes are looked at in a tick, one after the other in turns: all messages wait meanwhile."""
 
 _NO_EXPIRY = "no-expiry"
 
@@ -47,6 +50,7 @@ class Probes:
         self._send = send
         self._mine = mine
         self._probes: dict[NodeKey, _Way] = {}
+        self._round: Iterator[NodeKey] = iter(())
 
     def probe(self, now: Moment, node: NodeKey, boot: str) -> None:
         """Send a node a probe, and wait for its answer."""
@@ -71,13 +75,22 @@ class Probes:
         """Send the probes that are due, and find nodes that don't answer."""
         if not any(link.up for link in self._self_check.links.values()):
             return
-        sent = 0
-        for node, tracked in self._fleet.nodes.items():
-            if tracked.status is not Status.UP or not tracked.boot:
+        nodes = self._fleet.nodes
+        left, sent = min(len(nodes), LOOKED_AT), 0
+        while left > 0 and sent < AT_ONCE:
+            node = next(self._round, None)
+            if node is None:
+                self._round = iter(list(nodes))
+                continue
+            left -= 1
+            tracked = nodes.get(node)
+            if tracked is None or tracked.status is not Status.UP or not tracked.boot:
                 self._probes.pop(node, None)
                 continue
-            way = self._probes.setdefault(node, _Way(now.at))
-            if way.due > now.at or sent >= AT_ONCE:
+            way = self._probes.get(node)
+            if way is None:
+                way = self._probes[node] = _Way(now.at)
+            if way.due > now.at:
                 continue
             if way.unanswered >= TRIES:
                 self._ledger.raise_finding(now, self._key(COMMANDS_UNHEARD, node))
