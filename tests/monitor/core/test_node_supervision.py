@@ -139,6 +139,18 @@ def test_without_a_roster_all_nodes_are_bounded(monkeypatch: pytest.MonkeyPatch)
     assert [each and each.key.node for each in found] == ["n-1", "n-2", None, "n-1"]
 
 
+def test_a_roster_may_be_longer_than_what_is_kept_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its nodes are all there, and a stranger that calls for help is heard all the same."""
+    monkeypatch.setattr(roster, "NODES_LIMIT", 2)
+    play = Play(roster=[NodeKey("mitte", f"n-{number}") for number in range(5)])
+
+    stranger = play.fleet.find(NodeKey("mitte", "room-999"), moment(1.0))
+
+    assert len(play.fleet.nodes) == 6
+    assert stranger is not None
+    assert not stranger.known
+
+
 def test_whom_the_roster_lists_is_ours() -> None:
     """And nobody else, for however long he is heard."""
     play = Play(roster=[ROOM])

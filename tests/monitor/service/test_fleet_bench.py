@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.bench.fleet import GOAL, House, Kept, Loss, Step, Used, keep, missed, named
+from tests.bench.figures import GOAL, Kept, Loss, Step, Used, missed, named
+from tests.bench.fleet import keep
+from tests.bench.house import House
 from tests.support.receivers import Posted
 
 NODES = 3

@@ -3,18 +3,23 @@
 These numbers depend on no machine, and on nothing that runs beside. ``make fleet`` measures the time.
 """
 
+import gc
 import socket
+import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import msgspec
 import pytest
 
 from node.config.brokers import Broker
+from node.monitor.cli.commands.this_machine import SWITCH_S
 from node.monitor.core.decisions.monitor_codec import FromNode, MonitorWire
 from node.monitor.core.model.monitor_settings import Place
 from node.monitor.core.model.records import NodeKey
@@ -22,10 +27,12 @@ from node.monitor.service.inbox import Inbox, Said
 from node.monitor.service.links.broker_link import Link
 from node.monitor.service.links.link_reports import LinkReports
 from node.monitor.service.monitor_loop import MOST
+from node.protocol.messages import HeartbeatMessage
 from tests.bench.nodes import Node
-from tests.monitor.core.node_messages import BROKER, SITE, heartbeat
+from tests.monitor.core.node_messages import BROKER, ROOM, SITE, heartbeat
 from tests.monitor.core.play import DrivenHub
 from tests.support.loop import CONNACK, SUBACK, TIMEOUT_S, listener
+from tests.support.monitor import write_monitor
 
 BEATS = 1_000
 
@@ -168,3 +175,34 @@ def turn(hub: DrivenHub, inbox: Inbox, speaking: Sequence[Said], at: float) -> N
             hub.hear(at, each.message, each.node)
         hub.jump(at)
         hub.take()
+
+
+def test_a_heartbeat_is_nothing_that_a_search_for_garbage_looks_through() -> None:
+    """Each would be a dozen objects more, and with thousands of nodes a full search takes a tenth of a second."""
+    packet = Node(ROOM, "alarm/v1")
+    packet.heartbeat(10.0)
+    decoded = msgspec.json.decode(packet.beat[packet.beat.index(b"{") :], type=HeartbeatMessage)
+
+    parts = [decoded, decoded.inputs, *decoded.inputs.values(), decoded.links, *decoded.links.values(), decoded.health]
+
+    assert len(parts) == 8
+    assert not any(map(gc.is_tracked, parts))
+
+
+def test_the_service_leaves_imports_out_of_searches_and_switches_threads_quickly(tmp_path: Path) -> None:
+    """Both are set before it runs, in a process of its own."""
+    path = write_monitor(tmp_path, 1)
+    shown = subprocess.run([sys.executable, "-c", RUN, str(path)], capture_output=True, text=True, check=False)
+
+    frozen, switch_s = shown.stdout.split()
+    assert int(frozen) > 20_000
+    assert float(switch_s) == SWITCH_S
+
+
+RUN = """
+import gc, sys
+from node.monitor.cli.main import main
+from node.monitor.service.monitor_loop import Service
+Service.run = lambda _: print(gc.get_freeze_count(), sys.getswitchinterval())
+main(["--config", sys.argv[1], "run"])
+"""

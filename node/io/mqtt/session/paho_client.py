@@ -114,6 +114,19 @@ class PahoClient(Client):
             log.debug("link %s: %s", self._terms.name, problem)
             self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
         if answers and self._sock is not None:
+            self._answer(answers)
+
+    def _answer(self, answers: bytearray) -> None:
+        """Send these answers at once, if nothing waits before them: that saves two calls of the selector and a turn."""
+        try:
+            if not self._out_packet:
+                del answers[: self._sock_send(answers)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
+            return
+        if answers:
             self._packet_queue(_PUBACK, answers, 0, 0)
 
     def _leave_to_paho(self, packet: bytes) -> None:

@@ -13,6 +13,8 @@ from node.monitor.core.model.records import FindingKey, NodeKey, Status
 from node.monitor.core.nodes.node import PERIOD_S, Tracked
 
 NODES_LIMIT = 20_000
+"""How many nodes are kept where no roster lists them. A roster may be longer."""
+
 STRANGERS_LIMIT = 200
 """How many strangers (nodes that aren't in the roster) are kept. Further ones are only counted."""
 
@@ -47,8 +49,8 @@ class Roster:
 
     def admit(self, now: Moment, key: NodeKey) -> Tracked | None:
         """Add a node that wasn't known. None if too many strangers are known already."""
-        stranger = self._roster is not None and key not in self._roster
-        if len(self.nodes) >= NODES_LIMIT or (stranger and self._strangers >= STRANGERS_LIMIT):
+        is_full = len(self.nodes) >= NODES_LIMIT if self._roster is None else self._strangers >= STRANGERS_LIMIT
+        if is_full:
             return None
         return self._add(now, key)
 

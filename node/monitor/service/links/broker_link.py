@@ -33,7 +33,7 @@ QUEUED = 20_000
 """Enough for a building's births and their answers. A receipt without room is dropped: its node sends the event
 again."""
 
-BOUNDS = Bounds(window=1_000, backlog=QUEUED, queue=QUEUED, turn=100)
+BOUNDS = Bounds(window=1_000, backlog=QUEUED, queue=QUEUED, turn=500)
 """What is heard goes to the inbox at once. The inbox has its own limits."""
 
 log = logging.getLogger(__name__)
