@@ -58,7 +58,11 @@ Rounds = dict[str, dict[str, list[list[float]]]]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured. ``frozen_s``: how long a frozen broker is watched; ``look_s``: how long this machine is."""
+    """How much is measured, and for how long.
+
+    ``settle_s``: from a start to the time of rest; a node judges its machine's clock after a minute. ``frozen_s``: how
+    long a frozen broker is watched; ``look_s``: how long this machine is.
+    """
 
     rounds: int
     warm_up: int
@@ -70,7 +74,7 @@ class Size:
     look_s: float
 
 
-WHOLE = Size(rounds=5, warm_up=2, presses=100, starts=3, settle_s=10.0, rest_s=60.0, frozen_s=30.0, look_s=3.0)
+WHOLE = Size(rounds=5, warm_up=2, presses=100, starts=3, settle_s=75.0, rest_s=60.0, frozen_s=30.0, look_s=3.0)
 QUICK = Size(rounds=1, warm_up=0, presses=2, starts=1, settle_s=0.5, rest_s=1.0, frozen_s=8.0, look_s=0.5)
 
 

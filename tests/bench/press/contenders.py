@@ -33,6 +33,7 @@ DEBOUNCE_S = 0.020
 TAP_MS = 120
 BUZZER = 22
 DRIVER = Path(__file__).with_name("driver.py")
+MEMORY = Path("/dev/shm")  # noqa: S108 - a name by tempfile
 TIRELESS = {"chatter_presses": 10_000}
 """No finger presses so often: by the default this would be a contact that chatters."""
 
@@ -163,11 +164,14 @@ class Node(Program):
             secure = {"port": own.tls_port, "ca_file": str(self._room.ca_file)}
             brokers.append({"host": "127.0.0.1", **(secure if self._tls else {"port": own.port})})
             card = Card(directory) if self._stalled else None
+            # systemd gives a service its runtime directory in memory: what it writes there reaches no disk.
+            runtime = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None))
+            environ = {"RUNTIME_DIRECTORY": runtime, **({} if card is None else card.environ)}
             config = write_config(directory, brokers=brokers, panel=TIRELESS)
             self._desk = stack.enter_context(Desk(own.port, receipts=True))
             mark, begun = self._room.subscriber.mark, time.monotonic()
             # "env" has it started as anybody starts it: what the tests fork has imported everything already.
-            self._node = SimulatedNode(config, prefix=("env",), environ={} if card is None else card.environ)
+            self._node = SimulatedNode(config, prefix=("env",), environ=environ)
             stack.enter_context(self._node)
             self.to_armed_s = self._node.expect(timeout_s=TIMEOUT_S, output="lamp")["at"] - begun
             state = self._room.subscriber.expect("/state", lambda payload: '"online"' in payload, mark)
