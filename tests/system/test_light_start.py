@@ -53,6 +53,10 @@ NOT_NEEDED = (
     "asyncio",
     "concurrent",
     "multiprocessing",
+    # what argparse would ask for the width of a terminal
+    "bz2",
+    "lzma",
+    "shutil",
 )
 
 WRITTEN_MOST = 100_000

@@ -1,9 +1,12 @@
 """argparse, with usage and errors in people's own language."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any, NoReturn
 
 from node.sanitize import plain
@@ -14,6 +17,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *arguments: Any, say: Callable[[str], str] = str, **more: Any) -> None:
         self._say = say
+        more["formatter_class"] = partial(argparse.HelpFormatter, width=_columns() - 2)
         super().__init__(*arguments, **more)
 
     def add_argument(self, *names: Any, **more: Any) -> argparse.Action:
@@ -40,3 +44,13 @@ class Parser(argparse.ArgumentParser):
         for heading in ("usage:", "positional arguments:", "options:"):
             text = re.sub(rf"^{heading}", self._say(heading), text, count=1, flags=re.MULTILINE)
         return text
+
+
+def _columns() -> int:
+    """The terminal's width, as shutil tells it: argparse would import that, and bz2 and lzma with it, in each node."""
+    with suppress(KeyError, ValueError):
+        if (columns := int(os.environ["COLUMNS"])) > 0:
+            return columns
+    with suppress(OSError, ValueError, AttributeError):
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr] # None: see above
+    return 80
