@@ -124,7 +124,7 @@ def _ask(prompt: str) -> str:
 
 def _run(parsed: argparse.Namespace) -> int:
     systemd.outlast_hangups()
-    gc.disable()  # until _prepared: all that is imported stays, so a search for garbage is lost time
+    gc.disable()  # until the node is ready: all that is imported stays, so a search for garbage is lost time
     # Imported here, as below, so that `check` and `log` don't wait for imports that only the service needs.
     from node.io.panel import last_outputs, pin_factory  # noqa: PLC0415
     from node.service.loop import Service  # noqa: PLC0415
@@ -148,11 +148,14 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _prepared(service: "Service") -> None:
-    """SIGTERM and SIGINT stop the service, SIGHUP lets it read node.toml again; and nothing more is imported."""
+    """SIGTERM and SIGINT stop the service, SIGHUP lets it read node.toml again; and garbage is searched for again."""
     stop_on_signals(service.stop)
     reload_on_hangup(service.reload)
-    # Searches for garbage leave out what is there now. Each full one would look through all of it, for some 10 ms on a
-    # PC, and a press would wait meanwhile.
+    service.when_ready = _search_for_garbage
+
+
+def _search_for_garbage() -> None:
+    """From here on, but leave out what is there now: a full search would hold up a press for some 6 ms on a PC."""
     gc.freeze()
     gc.enable()
 

@@ -35,7 +35,7 @@ from node.core import (
 )
 from node.core import events as ev
 from node.core.chatter import Chatter
-from node.core.effects import Begin, CloseLinks, Effect, ReadClock, SendState, Spill
+from node.core.effects import Begin, CloseLinks, Connect, Effect, ReadClock, SendState, Spill
 from node.core.model import EventKind, Snapshot
 from node.core.settings import Receipts, Settings
 from node.core.state import State
@@ -146,6 +146,7 @@ def _begin(turn: Turn, **fields: Any) -> None:
     turn.change(begun=True)
     if not turn.state.stopping:
         turn.first.append(Begin())
+        turn.last.append(Connect())
 
 
 def _record_loaded(turn: Turn, event: ev.RecordLoaded) -> None:

@@ -111,7 +111,11 @@ class ReadBacklog(Struct, frozen=True):
 
 
 class Begin(Struct, frozen=True):
-    """Start to read the inputs and to connect to every broker: the record has answered, or is late."""
+    """Start to read the inputs: the record has answered, or is late."""
+
+
+class Connect(Struct, frozen=True):
+    """Start to connect to every broker. It comes last at the start: nothing else waits for what links need."""
 
 
 class ReadConfiguration(Struct, frozen=True):
@@ -290,6 +294,7 @@ Effect = (
     | ShowLadder
     | SampleAt
     | Begin
+    | Connect
     | HurryLinks
     | RenewLink
     | CloseLinks

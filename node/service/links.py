@@ -3,12 +3,15 @@
 import logging
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from node import config
 from node.core import events as ev
-from node.core.effects import HurryLinks, RenewLink
-from node.io.mqtt.link import Incoming, Link, Subscription
+from node.core.effects import Connect, HurryLinks, RenewLink
 from node.protocol import codec
+
+if TYPE_CHECKING:
+    from node.io.mqtt.link import Incoming, Link
 
 CLOSE_S = 2.0
 GOODBYE_S = 1.5
@@ -16,10 +19,11 @@ GOODBYE_S = 1.5
 log = logging.getLogger(__name__)
 
 
-class Links(dict[str, Link]):
+class Links(dict[str, "Link"]):
     """The links to these brokers. ``will`` makes topic and payload of a session's will; ``put`` takes what is heard.
 
     ``will`` and ``put`` are called on the links' threads, everything else by the loop. ``clock`` is monotonic seconds.
+    There is no link before ``start``: what a link needs is imported only then, when the inputs are read already.
     """
 
     def __init__(
@@ -38,13 +42,14 @@ class Links(dict[str, Link]):
         self._started = False
         self._leaving: dict[str, Link] = {}
         self._brokers = {broker.name: broker for broker in brokers}
-        super().__init__({name: self._link(broker) for name, broker in self._brokers.items()})
+        super().__init__()
 
     def start(self) -> None:
         """Begin to connect."""
         self._started = True
-        for link in self.values():
-            link.start()
+        for name, broker in self._brokers.items():
+            self[name] = self._link(broker)
+            self[name].start()
 
     def use(self, brokers: Iterable[config.Broker]) -> None:
         """Have a link to each of these brokers, and to no other. Links to unchanged brokers stay as they are.
@@ -53,6 +58,9 @@ class Links(dict[str, Link]):
         goes on at other brokers, and monitors that hear it there would take it for gone.
         """
         wanted = {broker.name: broker for broker in brokers}
+        if not self._started:
+            self._brokers = wanted
+            return
         for name, broker in self._brokers.items():
             if wanted.get(name) != broker:
                 self._leaving[name] = self.pop(name)
@@ -60,13 +68,14 @@ class Links(dict[str, Link]):
         for name, broker in wanted.items():
             if name not in self:
                 self[name] = self._link(broker, self._leaving.pop(name, None))
-                if self._started:
-                    self[name].start()
+                self[name].start()
         self._brokers = wanted
 
-    def perform(self, effect: HurryLinks | RenewLink) -> None:
-        """Let each link that waits before its next attempt try now, or one link begin a new session."""
+    def perform(self, effect: Connect | HurryLinks | RenewLink) -> None:
+        """Begin to connect, let each link that waits before its next attempt try now, or one begin a new session."""
         match effect:
+            case Connect():
+                self.start()
             case HurryLinks():
                 for link in self.values():
                     link.hurry()
@@ -83,7 +92,10 @@ class Links(dict[str, Link]):
             if not link.join(max(0.0, until - self._clock())):
                 log.warning("%s: the link doesn't end, and is left behind", link.name)
 
-    def _link(self, broker: config.Broker, predecessor: Link | None = None) -> Link:
+    def _link(self, broker: config.Broker, predecessor: "Link | None" = None) -> "Link":
+        # paho-mqtt and TLS are half of what the node imports, and the button shouldn't wait for them.
+        from node.io.mqtt.link import Link, Subscription  # noqa: PLC0415
+
         # retain_as_published: a retained command is refused at once, not only when it comes back at the next start.
         # MQTT's no-local isn't used: with it, a broker may withhold the retained alarm of our own client id.
         subscriptions = [
@@ -105,7 +117,7 @@ class Links(dict[str, Link]):
             predecessor=predecessor,
         )
 
-    def _read(self, link: str, message: Incoming) -> ev.Event | None:
+    def _read(self, link: str, message: "Incoming") -> ev.Event | None:
         return self._wire.read(
             link, message.topic, message.payload, retained=message.retained, expiry_s=message.expiry_s, at=message.at
         )

@@ -96,6 +96,7 @@ class Service:
         note_outputs: Callable[[Sequence[int]], None] = lambda pins: None,
     ) -> None:
         self.boot = os.urandom(4).hex()
+        self.when_ready: Callable[[], None] = lambda: None  # called once: from then on nothing more is imported
         self._clocks = clocks or Clocks()
         self._watcher = watcher or LogWatcher()
         self._environ = environ
@@ -250,6 +251,7 @@ class Service:
         self._notifier.status(status_text.status(self._state, ready=ready))
         if ready and not self._ready:
             self._configuration.ready()
+            self.when_ready()
         self._ready = ready
         if self._state.stopping:
             self._notifier.stopping()
@@ -296,7 +298,7 @@ class Service:
                 self._begin()
             case effects.ReadConfiguration() | effects.UseBrokers() | effects.TakeNextBroker():
                 self._configuration.perform(effect, self.links, self._health)
-            case effects.HurryLinks() | effects.RenewLink():
+            case effects.Connect() | effects.HurryLinks() | effects.RenewLink():
                 self.links.perform(effect)
             case effects.CloseLinks():
                 self._close_links()
@@ -319,7 +321,6 @@ class Service:
     def _begin(self) -> None:
         self._panel.start()
         self._configuration.files.drives(self._panel.driven)
-        self.links.start()
 
     def _close_links(self) -> None:
         self._notify_manager()

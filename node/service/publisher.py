@@ -3,14 +3,17 @@
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from node.core import effects
 from node.core.model import Key
-from node.io.mqtt.link import Link, Outgoing, Priority
+from node.io.mqtt.link_types import Outgoing, Priority
 from node.io.record.record import Record, Row
 from node.protocol import codec, record_codec
 from node.protocol.messages import CANARY_EXPIRY_S, PAYLOAD_LIMIT, Health
+
+if TYPE_CHECKING:
+    from node.io.mqtt.link import Link
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +28,7 @@ class Publisher:
         self,
         messages: codec.Wire,
         record: Record,
-        links: Mapping[str, Link],
+        links: "Mapping[str, Link]",
         kernel_boot: str,
         health: Callable[[], Health],
         clock: Callable[[], float],

@@ -18,9 +18,10 @@ from unittest.mock import patch
 from node.core import controller
 from node.core import events as ev
 from node.io import health
+from node.io.mqtt import link as mqtt_link
 from node.io.mqtt.link import Incoming, Outgoing, Subscription
 from node.protocol.messages import UNREAD, Health
-from node.service import links, loop
+from node.service import loop
 from node.service.loop import Service
 
 WAIT_LIMIT_S = 60.0
@@ -263,7 +264,7 @@ def in_place() -> Iterator[None]:
     link: Any = Link
     with (
         patch.object(loop, "Panel", panel),
-        patch.object(links, "Link", link),
+        patch.object(mqtt_link, "Link", link),
         patch.object(health, "HealthReader", HealthReader),
     ):
         yield

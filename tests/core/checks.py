@@ -9,6 +9,7 @@ from node.core.delivery import WaitingEvents
 from node.core.effects import (
     Append,
     Begin,
+    Connect,
     Effect,
     SampleAt,
     Send,
@@ -237,7 +238,9 @@ class Checks:
     @staticmethod
     def _check_stopping(before: State, effects: list[Effect]) -> None:
         if before.stopping:
-            assert not any(isinstance(each, Begin | SendState) for each in effects), "a node that stops comes to life"
+            assert not any(isinstance(each, Begin | Connect | SendState) for each in effects), (
+                "a node that stops comes to life"
+            )
 
     @staticmethod
     def _check_refused(event: Event, before: State, state: State, effects: list[Effect]) -> None:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from node.core.effects import (
     Append,
     Begin,
+    Connect,
     SendEvent,
     SetBuzzer,
     SetLamp,
@@ -39,6 +40,7 @@ def test_the_same_incident_is_open_after_a_restart(pressed: Playbook) -> None:
         SetBuzzer(BuzzerPattern.ALARM),
         SetLamp(LampPattern.CALLING),
         Logged("started"),
+        Connect(),
     ]
 
 

@@ -5,6 +5,7 @@ import pytest
 from node.core.effects import (
     Begin,
     CloseLinks,
+    Connect,
     SendAlarm,
     SendEvent,
     SendState,
@@ -34,7 +35,7 @@ def test_a_first_start_begins_with_its_first_event() -> None:
 
     play >> RecordLoaded(START, Restored())
 
-    play << [Begin(), SetLamp(LampPattern.READY), Logged("started", key=Key(BOOT, 1), previous=None)]
+    play << [Begin(), SetLamp(LampPattern.READY), Logged("started", key=Key(BOOT, 1), previous=None), Connect()]
 
 
 def test_the_first_event_names_the_newest_one_that_was_stored(pressed: Playbook) -> None:
@@ -157,4 +158,4 @@ def test_a_node_that_stops_before_it_began_does_not_begin() -> None:
 
     play.begin()
 
-    play.only(Begin, CloseLinks) << [CloseLinks()]
+    play.only(Begin, Connect, CloseLinks) << [CloseLinks()]

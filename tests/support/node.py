@@ -86,6 +86,14 @@ def _environment(directory: Path, more: Mapping[str, str] = MappingProxyType({})
     return {**kept, "PYTHONPATH": str(prepared.ROOT), "LG_WD": str(directory), **more}
 
 
+def as_packaged(directory: Path) -> dict[str, str]:
+    """An environment without typing_extensions: the package has none, and msgspec imports it where it is found."""
+    hiding = directory / "as-packaged"
+    hiding.mkdir(exist_ok=True)
+    (hiding / "typing_extensions.py").write_text("raise ImportError\n", encoding="utf-8")
+    return {"PYTHONPATH": f"{hiding}:{prepared.ROOT}"}
+
+
 def _state(pid: int) -> str:
     """The state of a process, as proc(5) has it; "Z" where there is none any more."""
     try:

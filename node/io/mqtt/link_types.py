@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from enum import IntEnum
 from math import inf
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from node.core.events import Event
 from node.core.model import Key
 from node.io.mqtt.addresses import Addresses
-from node.io.mqtt.login.credentials import Credentials
+
+if TYPE_CHECKING:
+    from node.io.mqtt.login.credentials import Credentials
 
 
 class Priority(IntEnum):
@@ -85,6 +88,6 @@ class Terms(Struct, frozen=True):
     decode: Callable[[Incoming], Event | None]
     keepalive_s: int
     clock: Callable[[], float]
-    credentials: Credentials
+    credentials: "Credentials"
     bounds: Bounds
     addresses: Addresses = field(default_factory=Addresses)

@@ -24,7 +24,7 @@ from tests.campaigns.card import Card, Fault
 from tests.support.broker import Broker
 from tests.support.desk import Desk
 from tests.support.flood import Flood, Packet
-from tests.support.node import BUTTON, SimulatedNode, wait_until, write_config
+from tests.support.node import BUTTON, SimulatedNode, as_packaged, wait_until, write_config
 from tests.support.node import Pages as Lines
 
 DEBOUNCE_S = 0.020
@@ -168,6 +168,7 @@ class Node(Program):
             runtime = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None))
             environ = {"RUNTIME_DIRECTORY": runtime, **({} if card is None else card.environ)}
             config = write_config(directory, brokers=brokers, panel=TIRELESS)
+            environ = {**as_packaged(directory), **({} if card is None else card.environ)}
             self._desk = stack.enter_context(Desk(own.port, receipts=True))
             mark, begun = self._room.subscriber.mark, time.monotonic()
             # "env" has it started as anybody starts it: what the tests fork has imported everything already.

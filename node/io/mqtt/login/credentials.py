@@ -13,15 +13,17 @@ import logging
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
-from paho.mqtt.client import Client
 
 from node.config.brokers import Login, Tls, is_secret_name, read_password
 from node.config.files import FileError, Kept, content
 from node.io.mqtt.login import x509
 from node.io.mqtt.login.tls import TlsContext
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import Client
 
 NODE, AUTHORITY, BROKER = "node", "authority", "broker"
 """The owners of certificates."""
@@ -76,7 +78,7 @@ class Credentials:
         """The broker has shown this certificate, as ``getpeercert`` returns it, and it was accepted."""
         self._broker = certificate
 
-    def apply_to(self, client: Client, handshake_s: float) -> None:
+    def apply_to(self, client: "Client", handshake_s: float) -> None:
         """Let this client, not yet connected, use what was read last; ``handshake_s`` limits the TLS handshake."""
         proof = self._kept.value
         if proof is None:
