@@ -43,8 +43,8 @@ BUILD = Path(__file__).parents[3] / "build"
 IDLE_SHARE = 0.9
 """Of the processors' time before and after a run; with less the machine is too busy to judge anything."""
 
-PAUSE_S = (0.03, 0.13)
-"""Between presses: longer than the debounce, and spread over mqtt-io's 100 ms between two looks."""
+PAUSE_S = (0.15, 0.25)
+"""Between presses: so long that mqtt-io, which looks every 100 ms by default, sees that the button was let go."""
 
 POLL_S = 0.005
 CALM_S = 1.0
