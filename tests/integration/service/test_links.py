@@ -58,6 +58,20 @@ def connected(at: Broker) -> Iterator[Connected]:
     made.links.close()
 
 
+def test_the_start_connects_to_the_brokers_that_are_wanted_by_then(at: Broker) -> None:
+    """A reload may come first; before the start there is no link."""
+    made = Connected(Broker(f"127.0.0.1:{brokers.free_port()}", "127.0.0.1", brokers.free_port()))
+
+    made.links.use([at])
+    before = dict(made.links)
+    made.links.start()
+
+    assert before == {}
+    assert made.expect(LinkUp, at.name) == 1
+    assert made.links.keys() == {at.name}
+    made.links.close()
+
+
 def test_a_broker_that_has_not_changed_keeps_its_session(connected: Connected, at: Broker) -> None:
     """Whatever happens to others."""
     before = connected.links[at.name]
