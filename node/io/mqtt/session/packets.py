@@ -10,7 +10,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 PUBLISH = 0x30
-READ_BYTES = 256 * 1024
+READ_BYTES = 64 * 1024
 _LENGTH_BYTES = 4
 _QOS = 0b0110
 _QOS_0_OR_1 = (0b0000, 0b0010)

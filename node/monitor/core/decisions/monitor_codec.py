@@ -29,9 +29,6 @@ UNKNOWN_CLASS = AlarmClass.THREAT
 """As what an unknown class counts. Guards go there and look. *Amok* would make everybody hide from what may be a person
 who only needs help; *assist* would call nobody who is ready for a threat."""
 
-SPEAKERS_ROOM = 200_000
-"""How many topics are kept with what they mean: two for each node of a fleet of 100,000."""
-
 Heard = State | Alarm | Event | HeartbeatMessage | ReplyMessage
 
 _TYPES: dict[str, type[Heard]] = {
@@ -46,14 +43,6 @@ _ANYTHING = msgspec.json.Decoder()
 _CLASSES = frozenset(AlarmClass)
 _OWN = msgspec.json.Decoder(MonitorMessage)
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
-
-
-class _Speaker(NamedTuple):
-    """The node of a topic, and the type of what it says there."""
-
-    node: NodeKey
-    kind: type[Heard]
-    decoder: msgspec.json.Decoder[Heard]
 
 
 class FromNode(NamedTuple):
@@ -81,7 +70,6 @@ class MonitorWire:
         self.sites = sites
         self._root = root
         self._prefix = f"{root}/"
-        self._speakers: dict[str, _Speaker] = {}
         self._own_states = frozenset(self.state_topic(site) for site in sites)
         self.own_heartbeats = frozenset(self.heartbeat_topic(site) for site in sites)
 
@@ -164,24 +152,16 @@ class MonitorWire:
         if topic in self._own_states:
             said: MonitorMessage = _decoded(_OWN, payload)
             return FromMonitor(said.boot, said.state)
-        speaker = self._speakers.get(topic) or self._speaker(topic)
-        message, unknown = _from_node(speaker.kind, speaker.decoder, payload)
-        if message.node != speaker.node.node:
-            raise ValueError("a node speaks on its own branch only")
-        return FromNode(speaker.node, message, unknown)
-
-    def _speaker(self, topic: str) -> "_Speaker":
-        """Who speaks on this topic, and how. Raises ValueError."""
         parts = topic.removeprefix(self._prefix).split("/")
         if len(parts) != 4 or parts[1] != "node" or parts[0] not in self.sites:
             raise ValueError("unknown topic")
         decoder = _DECODERS.get(parts[3])
         if decoder is None or not _ID.match(parts[2]):
             raise ValueError("unknown topic")
-        if len(self._speakers) >= SPEAKERS_ROOM:
-            self._speakers.clear()
-        speaker = self._speakers[topic] = _Speaker(NodeKey(parts[0], parts[2]), _TYPES[parts[3]], decoder)
-        return speaker
+        message, unknown = _from_node(_TYPES[parts[3]], decoder, payload)
+        if message.node != parts[2]:
+            raise ValueError("a node speaks on its own branch only")
+        return FromNode(NodeKey(parts[0], parts[2]), message, unknown)
 
 
 def _encoded(message: MonitorSays) -> bytes:
