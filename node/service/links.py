@@ -82,6 +82,11 @@ class Links(dict[str, "Link"]):
             case RenewLink(name, session):
                 self[name].renew(session)
 
+    def flush(self) -> None:
+        """Send what was handed over to the links."""
+        for link in self.values():
+            link.flush()
+
     def close(self) -> None:
         """Say goodbye everywhere, and wait a few seconds at most until that is done."""
         links = (*self.values(), *self._leaving.values())

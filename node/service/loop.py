@@ -5,8 +5,8 @@ Rules:
 1. One thread decides. GPIO, MQTT and disk threads only put events on one queue; a callback does nothing else and can't
    raise. Each link may have at most 64 undecided events on it; more are dropped and counted, so that a flood from the
    network can't delay a press.
-2. An alarm waits for nothing. The buzzer comes first. Then the network and the disk get the message at once, each on
-   its own thread; neither waits for the other.
+2. An alarm waits for nothing. The buzzer comes first. Then this thread sends the message itself, on sockets that don't
+   block. Then the disk gets it, on a thread of its own, and the log.
 3. An alarm is remembered in two places, on the disk here and in the retained topic at the broker; either alone brings
    it back.
 4. The record is append-only. A receipt marks an event as received; no event is removed because it was sent.
@@ -45,7 +45,6 @@ from msgspec import Struct
 from node import config
 from node.core import alarm, controller, effects
 from node.core import events as ev
-from node.core.model import Step
 from node.errors import StateDirectoryError
 from node.io import health, systemd
 from node.io.panel import Panel
@@ -142,7 +141,7 @@ class Service:
             limit_bytes=settings.record_mb * 2**20,
             awaits_monitor=settings.settings.receipts == "required",
         )
-        self._recorder = Recorder(self._wire, self._record, self._kernel_boot, self._clocks.wall)
+        self._recorder = Recorder(self._wire, self._record, self._watcher, self._kernel_boot, self._clocks.wall)
         where = status_file.directory(directory, environ)
         self._status = status_file.Writer(where, self._kernel_boot, self._clocks.monotonic)
         self.links = Links(
@@ -156,7 +155,7 @@ class Service:
             lasting=systemd.keeps_state(environ),
         )
         self._publisher = Publisher(
-            self._wire, self._record, self.links, self._kernel_boot, self._health.newest, self._clocks.monotonic
+            self._wire, self._recorder, self.links, self._kernel_boot, self._health.newest, self._clocks.monotonic
         )
         now = self._clocks.monotonic()
         self._state = controller.start(settings.settings, self.boot, now, self._clocks.wall() - now)
@@ -273,8 +272,12 @@ class Service:
             log.exception("a message from the network was not understood and is dropped")
             return
         self._state = state
-        for effect in asked:
-            self._perform(effect)
+        try:
+            for effect in asked:
+                self._perform(effect)
+        finally:
+            self.links.flush()
+            self._recorder.flush()
 
     def _perform(self, effect: effects.Effect) -> None:
         match effect:
@@ -282,12 +285,11 @@ class Service:
                 self._panel.set_buzzer(pattern)
             case effects.SetLamp(pattern):
                 self._panel.set_lamp(pattern)
-            case effects.ShowLadder():
-                self._show_ladder(effect)
             case effects.SampleAt(at):
                 self._panel.sample_at(at)
             case (
-                effects.Append()
+                effects.ShowLadder()
+                | effects.Append()
                 | effects.StoreSnapshot()
                 | effects.MarkReceived()
                 | effects.Spill()
@@ -338,11 +340,6 @@ class Service:
         listed = alarm.listed(self._state.incidents)
         calls = [status_file.Call(each.id, each.input, each.step, each.test) for each in listed]
         self._status.write(self._publisher.heartbeat(effect.heartbeat), calls)
-
-    def _show_ladder(self, effect: effects.ShowLadder) -> None:
-        self._watcher.ladder(effect.at, effect.input, effect.step)
-        if effect.step is not Step.PRESSED:  # the event itself already records "pressed"
-            self._record.note_step(effect.press, effect.step.value, effect.at)
 
     def _will(self, session: int) -> tuple[str, bytes]:
         state = self._state

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, assert_never
 from node.core import effects
 from node.core.model import Key
 from node.io.mqtt.link_types import Outgoing, Priority
-from node.io.record.record import Record, Row
+from node.io.record.record import Row
 from node.protocol import codec, record_codec
 from node.protocol.messages import CANARY_EXPIRY_S, PAYLOAD_LIMIT, Health
+from node.service.recorder import Recorder
 
 if TYPE_CHECKING:
     from node.io.mqtt.link import Link
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Publisher:
-    """Passes messages to the links, on the loop's thread; no link makes it wait.
+    """Passes messages to the links, on the loop's thread, which then lets the links send them; no link makes it wait.
 
     ``health`` returns the machine's health, ``clock`` monotonic seconds.
     """
@@ -27,14 +28,14 @@ class Publisher:
     def __init__(
         self,
         messages: codec.Wire,
-        record: Record,
+        recorder: Recorder,
         links: "Mapping[str, Link]",
         kernel_boot: str,
         health: Callable[[], Health],
         clock: Callable[[], float],
     ) -> None:
         self._wire = messages
-        self._record = record
+        self._recorder = recorder
         self._links = links
         self._kernel_boot = kernel_boot
         self._health = health
@@ -42,7 +43,7 @@ class Publisher:
 
     def heartbeat(self, heartbeat: effects.Heartbeat, most: int = PAYLOAD_LIMIT) -> bytes:
         """The payload of a heartbeat, at most ``most`` bytes."""
-        return self._wire.heartbeat(heartbeat, self._record.depth, self._health(), most)
+        return self._wire.heartbeat(heartbeat, self._recorder.depth, self._health(), most)
 
     def send(self, effect: effects.Send) -> None:
         """Publish this on its link."""
@@ -64,7 +65,7 @@ class Publisher:
 
     def _send_event(self, effect: effects.SendEvent) -> None:
         """Send an event; its age is computed at the moment of sending."""
-        row = self._record.row(effect.key)
+        row = self._recorder.row(effect.key)
         if row is None:
             log.error("event %s is to be sent, but its payload is gone", effect.key)
             return
@@ -126,4 +127,4 @@ class Publisher:
             expiry_s=expiry_s,
             shortened=shortened,
         )
-        self._links[effect.link].publish(message)
+        self._links[effect.link].hand_over(message)

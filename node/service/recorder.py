@@ -1,35 +1,77 @@
-"""Passes to the record what the core wants stored (events, snapshots, receipts), and writes events to the log."""
+"""Passes to the record what the core wants stored (events, snapshots, receipts); logs events and steps.
+
+It does so at ``flush``, after an alarm has gone to the network: a thread that is woken, the record's or the log's,
+takes the interpreter away from the thread that sends the alarm.
+"""
 
 import logging
 from collections.abc import Callable
 from typing import assert_never
 
 from node.core import effects
-from node.core.model import EventKind
+from node.core.model import EventKind, Key, Step
 from node.io.record.record import Record, Row
 from node.protocol import codec, record_codec
 from node.service import status_text
+from node.service.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Passes items to the record, on the loop's thread, which never waits for the record.
+    """Passes items to the record, on the loop's thread, which never waits for the record. ``watcher`` sees the steps.
 
     ``wall`` returns the seconds since 1970.
     """
 
-    def __init__(self, messages: codec.Wire, record: Record, kernel_boot: str, wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        messages: codec.Wire,
+        record: Record,
+        watcher: Watcher,
+        kernel_boot: str,
+        wall: Callable[[], float],
+    ) -> None:
         self._wire = messages
         self._record = record
+        self._watcher = watcher
         self._kernel_boot = kernel_boot
         self._wall = wall
+        self._waiting: list[effects.RecordEffect | effects.ShowLadder] = []
+        self._fresh: dict[Key, Row] = {}
 
-    def perform(self, effect: effects.RecordEffect) -> None:
-        """Pass this on to the record."""
+    def perform(self, effect: effects.RecordEffect | effects.ShowLadder) -> None:
+        """Pass this on to the record with the next ``flush``. An event can be sent before that (``row``)."""
+        if isinstance(effect, effects.Append):
+            self._fresh[effect.event.key] = self._row(effect.event)
+        self._waiting.append(effect)
+
+    def row(self, key: Key) -> Row | None:
+        """The event, to be sent; None after it was received or spilled."""
+        return self._fresh.get(key) or self._record.row(key)
+
+    @property
+    def depth(self) -> int:
+        """How many events and receipts wait to be written."""
+        return self._record.depth + len(self._fresh)
+
+    def flush(self) -> None:
+        """Pass on what waits, in its order."""
+        waiting, self._waiting = self._waiting, []
+        for effect in waiting:
+            self._pass_on(effect)
+        self._fresh.clear()
+
+    def _pass_on(self, effect: effects.RecordEffect | effects.ShowLadder) -> None:
         match effect:
-            case effects.Append():
-                self._append(effect)
+            case effects.ShowLadder(at, name, step, press):
+                self._watcher.ladder(at, name, step)
+                if step is not Step.PRESSED:  # the event itself already records "pressed"
+                    self._record.note_step(press, step.value, at)
+            case effects.Append(event, snapshot):
+                self._record.append(self._fresh[event.key], record_codec.encode_snapshot(snapshot))
+                level = logging.WARNING if event.kind is EventKind.FAULT_RAISED else logging.INFO
+                log.log(level, "%s", status_text.sentence(event), extra=status_text.fields(event))
             case effects.StoreSnapshot(snapshot):
                 self._record.remember(record_codec.encode_snapshot(snapshot))
             case effects.MarkReceived(key, by):
@@ -41,12 +83,8 @@ class Recorder:
             case _:
                 assert_never(effect)
 
-    def _append(self, effect: effects.Append) -> None:
-        """Store an event with what a restart must know after it, and log the event."""
-        event = effect.event
-        level = logging.WARNING if event.kind is EventKind.FAULT_RAISED else logging.INFO
-        log.log(level, "%s", status_text.sentence(event), extra=status_text.fields(event))
-        row = Row(
+    def _row(self, event: effects.LoggedEvent) -> Row:
+        return Row(
             key=event.key,
             alarm=event.is_alarm,
             at=event.at,
@@ -55,4 +93,3 @@ class Recorder:
             closes=event.incident if event.kind is EventKind.RESET else None,
             evicts=event.ranges,
         )
-        self._record.append(row, record_codec.encode_snapshot(effect.snapshot))

@@ -148,7 +148,7 @@ class Link:
         """The session ends."""
         self._put_event(ev.LinkDown(self._clock.now, self.name, self.session, "gone"))
 
-    def publish(self, message: Outgoing) -> None:
+    def hand_over(self, message: Outgoing) -> None:
         """Take it, answer, let the node hear what is its own, and confirm an event."""
         payload = message.payload() if callable(message.payload) else message.payload
         if message.session != self.session:
@@ -186,6 +186,9 @@ class Link:
     def decided(self) -> None:
         """One less."""
         self.undecided -= 1
+
+    def flush(self) -> None:
+        """It sends at once."""
 
     def hurry(self) -> None:
         """It never waits."""

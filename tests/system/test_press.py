@@ -1,5 +1,6 @@
 """From a contact to the building and back to the wall."""
 
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,8 @@ def test_a_press_climbs_the_whole_ladder(broker: Broker, config: Path) -> None:
         assert reply["outcome"] == "done"
         node.expect(output="buzzer", level=False, since=mark)
         node.expect(output="lamp", pattern="ready", since=mark)
-        assert [alarm["phase"] for alarm in desk.heard("alarm")] == [
+        # If the first list comes back after the press, the next one is published twice (PROTOCOL.md 5.4).
+        assert [phase for phase, _ in groupby(alarm["phase"] for alarm in desk.heard("alarm"))] == [
             "normal",
             "active",
             "received",

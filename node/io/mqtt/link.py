@@ -3,7 +3,8 @@
 Rules:
 
 1. Each link has one thread, which does everything from the name lookup to the goodbye. Other threads hand something
-   over, wake it, and go on: they never wait for it.
+   over and never wait for it. While it sleeps, they send by themselves (``flush``): the socket doesn't block, and an
+   alarm waits for no other thread to wake up.
 2. Each connection has its own paho client, and nothing is published before LinkUp or after the connection is lost. So
    paho never sends anything again by itself: unanswered events are sent again from the record.
 3. A session gets its number before CONNECT, because the will carries it. An attempt that finds no broker doesn't use up
@@ -50,10 +51,10 @@ class Link:
 
     ``subscriptions``: at least one. ``will`` makes topic and payload (retained, QoS 1) of a session's will; None where
     a link has none. ``decode`` makes an event of a message, or None to ignore it, and raises if the message is
-    unreadable. ``will``, ``decode`` and ``put`` are called on the link's thread. The caller must call ``decided()``
-    once for each event that was put; otherwise the link soon neither publishes nor connects. ``tls`` and ``login``:
-    None for plain text and for a broker without accounts. ``predecessor``: a link to the same broker that was closed;
-    its end is waited for, and its sessions are counted on.
+    unreadable. ``will`` and ``decode`` are called on the link's thread, ``put`` there and in ``flush``. The caller must
+    call ``decided()`` once for each event that was put; otherwise the link soon neither publishes nor connects. ``tls``
+    and ``login``: None for plain text and for a broker without accounts. ``predecessor``: a link to the same broker
+    that was closed; its end is waited for, and its sessions are counted on.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Link:
         self._predecessor = predecessor
         self.sessions = 0
         """How many sessions have ended."""
+        self._session: Session | None = None  # only under the queue's ``turn``
         self._told: dict[str, float] = {}
         self._is_silent = False
         self.thread = new_thread(f"link {name}", self._run)
@@ -100,7 +102,23 @@ class Link:
 
     def publish(self, message: Outgoing) -> None:
         """Send this message in its session, or drop it if that session isn't up. Never blocks."""
+        self.hand_over(message)
+        self.flush()
+
+    def hand_over(self, message: Outgoing) -> None:
+        """Have this message sent in its session by the next ``flush``, together with others. Never blocks."""
         self._queue.hand_over(message)
+
+    def flush(self) -> None:
+        """Send what was handed over: at once if the link's thread sleeps, otherwise on that thread. Never blocks."""
+        if not self._queue.turn.acquire(blocking=False):
+            self._queue.wake()
+            return
+        try:
+            if self._session is not None:
+                self._session.send()
+        finally:
+            self._queue.turn.release()
 
     def hurry(self) -> None:
         """End the wait before the next attempt, and make the following waits short again."""
@@ -152,12 +170,14 @@ class Link:
         """Connect, run the session until it ends, and report its end."""
         session = Session(self._terms, self._queue, self._timeouts, self.sessions + 1)
         session.told_at = logging.DEBUG if self._is_silent else logging.INFO
+        self._session = session
         try:
             session.run()
         except Exception as unexpected:
             log.exception("link %s: session %d met something unexpected", self.name, session.number)
             session.end(f"unexpected {type(unexpected).__name__}")
         finally:
+            self._session = None
             session.drop()
         if session.reached_broker:
             self.sessions = session.number

@@ -1,5 +1,9 @@
 """What a link's thread and the other threads share: outgoing messages, incoming events, and calls that wake the link.
 
+Whoever holds ``turn`` may use the session: the link's own thread at all times but while it sleeps in ``wait``. So a
+thread that has something to send sends it itself where the link's thread sleeps, and nobody waits for another thread to
+wake up.
+
 Of a node's 64 undecided events 40 may be messages, 20 answers, 2 a session's LinkUp and LinkDown, 2 MessagesDropped.
 The loop decides events in the order in which they were put, so a plain ``decided()`` says whose room is free again.
 While the queue to the broker is as long as ``Bounds.backlog``, no messages are taken in: a sender that asks faster than
@@ -56,6 +60,7 @@ class LinkQueue:
     ) -> None:
         self.closing_at: float | None = None
         self.deaf_session: int | None = None
+        self.turn = threading.Lock()
         self._name = name
         self._put = put
         self._clock = clock
@@ -80,7 +85,7 @@ class LinkQueue:
         self._woken = False
 
     def hand_over(self, message: Outgoing) -> None:
-        """Queue a message if its session is up; otherwise drop it."""
+        """Queue a message if its session is up; otherwise drop it. Who has the ``turn`` sends it."""
         with self._lock:
             if message.session != self._session:
                 return
@@ -88,14 +93,19 @@ class LinkQueue:
                 self._unsent += 1
             else:
                 heapq.heappush(self._outbox, (message.priority, next(self._order), message))
-                self._wake()
+
+    def wake(self) -> None:
+        """Wake the link's thread, which sends what was handed over."""
+        with self._lock:
+            self._wake()
 
     def hurry(self) -> None:
-        """End the wait before the next attempt, and make the following waits short."""
+        """End the wait before the next attempt, and make the following waits short. A session isn't disturbed."""
         with self._lock:
             self._attempts = 0
             self._hurried = True
-            self._wake()
+            if self._session is None:
+                self._wake()
 
     def renew(self, session: int) -> None:
         """End this session, because nothing is delivered in it any more."""
@@ -128,6 +138,7 @@ class LinkQueue:
         self.selector = selectors.DefaultSelector()
         self._bell, waker = socket.socketpair()
         self.selector.register(self._bell, selectors.EVENT_READ)
+        self.turn.acquire()
         with self._lock:
             self._waker = waker
 
@@ -138,12 +149,13 @@ class LinkQueue:
             waker.close()
         self._bell.close()
         self.selector.close()
+        self.turn.release()
 
     def wait(self, until: float) -> int:
         """Sleep until the broker's socket is ready, another thread calls, or ``until``; how the socket is ready."""
         self._report_dropped()
         readiness = 0
-        for key, mask in self.selector.select(max(0.0, min(until - self._clock(), TICK_S))):
+        for key, mask in self._sleep(max(0.0, min(until - self._clock(), TICK_S))):
             if key.fileobj is self._bell:
                 with self._lock:
                     self._bell.recv(1)
@@ -151,6 +163,13 @@ class LinkQueue:
             else:
                 readiness = mask
         return readiness
+
+    def _sleep(self, seconds: float) -> list[tuple[selectors.SelectorKey, int]]:
+        self.turn.release()
+        try:
+            return self.selector.select(seconds)
+        finally:
+            self.turn.acquire()
 
     def back_off(self) -> None:
         """Wait before the next attempt: with full jitter, and until there is room for its LinkUp and LinkDown."""

@@ -10,7 +10,7 @@ import pytest
 from node.core.events import Event, LinkUp, MessagesDropped, PublishAnswered
 from node.core.model import Key
 from node.io.mqtt import answer_timeout, link_queue
-from node.io.mqtt.link import UNSENDABLE, Priority, Subscription
+from node.io.mqtt.link import UNSENDABLE, Outgoing, Priority, Subscription
 from node.io.mqtt.link_types import NODE_BOUNDS
 from tests.support.broker import Broker
 from tests.support.loop import CONNACK, SUBACK, TIMEOUT_S, WINDOW, Heard, Loop, publish_packet, running, strange_broker
@@ -349,3 +349,38 @@ def test_a_subscription_that_the_broker_refuses_doesnt_keep_the_session_down(cap
 
     assert isinstance(event, LinkUp)
     assert "can't hear node/command: not authorised (0x87)" in caplog.text
+
+
+def test_a_message_is_sent_by_the_thread_that_has_it_while_the_links_thread_sleeps(broker: Broker) -> None:
+    """An alarm waits for no other thread to wake up. The link's thread wakes at times, and then may be the sender."""
+    senders: set[threading.Thread] = set()
+    with Client(broker.port, subscribe=["node/event"]) as client, running(Loop(broker.port)) as loop:
+        session = loop.expect(LinkUp).session
+        for number in range(10):
+            loop.link.publish(_alarm(session, number, senders))
+            client.expect(lambda message, number=number: message.payload == b"%d" % number)  # type: ignore[misc]
+            loop.expect(PublishAnswered)
+
+    assert threading.current_thread() in senders
+
+
+def test_a_message_waits_for_nobody_while_the_links_thread_is_busy(broker: Broker) -> None:
+    """It is handed over, and that thread sends it as soon as it can."""
+    senders: set[threading.Thread] = set()
+    with Client(broker.port, subscribe=["node/event"]) as client, running(Loop(broker.port)) as loop:
+        session = loop.expect(LinkUp).session
+        with loop.link._queue.turn:  # noqa: SLF001 - as if the link's thread had it
+            loop.link.publish(_alarm(session, 1, senders))
+        client.expect_topic("node/event")
+
+    assert senders == {loop.link.thread}
+
+
+def _alarm(session: int, number: int, senders: set[threading.Thread]) -> Outgoing:
+    """A message that notes which thread sends it."""
+
+    def payload() -> bytes:
+        senders.add(threading.current_thread())
+        return b"%d" % number
+
+    return Outgoing(session=session, topic="node/event", payload=payload, priority=Priority.ALARM)

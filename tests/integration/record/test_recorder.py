@@ -12,6 +12,7 @@ from node.core.model import Key, KeyRange, Snapshot
 from node.io.record.record import Record, read_log
 from node.protocol import record_codec
 from node.service.recorder import Recorder
+from node.service.watcher import LogWatcher
 from tests.support.sayings import BOOT, NOON, NOW, WIRE
 
 WAIT_LIMIT_S = 60.0
@@ -32,7 +33,7 @@ class Shelf:
             decode_snapshot=record_codec.decode_snapshot,
             is_event=record_codec.is_event,
         )
-        self._recorder = Recorder(WIRE, self._record, "kernel", wall=lambda: NOON)
+        self._recorder = Recorder(WIRE, self._record, LogWatcher(), "kernel", wall=lambda: NOON)
         self._record.start()
         self._wait_for(RecordLoaded)
 
@@ -52,6 +53,7 @@ class Shelf:
 
     def _perform(self, effect: effects.RecordEffect) -> None:
         self._recorder.perform(effect)
+        self._recorder.flush()
 
     def _wait_for(self, kind: type[Event]) -> None:
         while not isinstance(self._told.get(timeout=WAIT_LIMIT_S), kind):

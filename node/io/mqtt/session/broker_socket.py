@@ -15,12 +15,14 @@ class BrokerSocket:
     def __init__(self, selector: selectors.BaseSelector) -> None:
         self._selector = selector
         self.opened: socket.socket | None = None
+        self._watched = 0
         self.tls: TlsSocket | None = None
 
     def open(self, opened: socket.socket) -> None:
         """Watch this socket, which is connected."""
         self.opened = opened
-        self._selector.register(opened, selectors.EVENT_READ)
+        self._watched = selectors.EVENT_READ
+        self._selector.register(opened, self._watched)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_SILENT_MS)
         if isinstance(opened, TlsSocket):
@@ -28,7 +30,8 @@ class BrokerSocket:
 
     def watch(self, readiness: int) -> None:
         """Wait for this readiness (``selectors.EVENT_…``) from now on."""
-        if self.opened is not None:
+        if self.opened is not None and readiness != self._watched:
+            self._watched = readiness
             self._selector.modify(self.opened, readiness)
 
     def forget(self) -> socket.socket | None:

@@ -37,7 +37,7 @@ class _Sent(NamedTuple):
 
 
 class Publishing:
-    """Sends from the queue to ``client`` and brings answers back, for the session ``number`` and on its thread."""
+    """Sends from the queue to ``client`` and brings answers back, for session ``number``, under the queue's turn."""
 
     def __init__(
         self, terms: Terms, link_queue: LinkQueue, timeouts: AnswerTimeouts, number: int, client: Client

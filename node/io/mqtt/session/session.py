@@ -1,9 +1,9 @@
-"""One connection to the broker, from the name lookup to its end. Only the link's thread uses it.
+"""One connection to the broker, from the name lookup to its end. Only who has the queue's ``turn`` uses it.
 
     TCP --> TLS --> CONNECT --CONNACK--> SUBSCRIBE --SUBACK--> up --lost, silent, closed--> ended
 
-paho never writes from within a call to it. While it has something to write, it asks for the socket to be watched, and
-``loop_write`` is called from one place only. So a connection can end only inside ``_turn``.
+paho never writes from within a call to it: it says that it has something to write, and ``loop_write`` is called from
+one place only. So a connection can end only inside ``_turn`` and ``send``.
 """
 
 import logging
@@ -65,6 +65,7 @@ class Session:
         self._timeouts = timeouts
         self._clock = terms.clock
         self._awaited: str | None = CONNECT
+        self._has_to_write = False
         self._asked_at = terms.clock()
         self._look_at = terms.clock() + _LOOK_S
         self._socket = BrokerSocket(link_queue.selector)
@@ -85,8 +86,34 @@ class Session:
                 self._timeouts.lengthen()
             self.end(*connect_errors.told(failure))
         self._asked_at = self._clock()
+        self._write()
         while not self.reason:
             self._turn(self._wait())
+
+    def send(self) -> None:
+        """Send what waits, if the session is up. Doesn't block; whatever goes wrong ends the session."""
+        if self._awaited is not None or self.reason:
+            return
+        try:
+            if not self._publishing.send_waiting():
+                self.end("connection lost")
+            self._write()
+        except Exception as unexpected:
+            log.exception("link %s: session %d met something unexpected", self.name, self.number)
+            self.end(f"unexpected {type(unexpected).__name__}")
+        if self._has_ended:
+            self._queue.wake()
+
+    @property
+    def _has_ended(self) -> bool:
+        return bool(self.reason) or self._socket.opened is None
+
+    def _write(self) -> None:
+        """Write what paho has to write. If the socket takes no more, it is watched until it does."""
+        if self._has_to_write:
+            self._client.loop_write()
+        more = selectors.EVENT_WRITE if self._has_to_write else 0
+        self._socket.watch(selectors.EVENT_READ | more)
 
     def end(self, reason: str, problem: FaultKind | None = None) -> None:
         """End the session; if this is called more than once, the first reason counts."""
@@ -135,12 +162,11 @@ class Session:
         readable = readiness & selectors.EVENT_READ
         if readable:
             self._client.read(self._terms.bounds.turn)
-        if readiness & selectors.EVENT_WRITE:
-            self._client.loop_write()
         if self._awaited != CONNECT:  # before CONNACK paho gives up after one keepalive, which may be too soon
             self._client.loop_misc()
         if self._awaited is None and not self.reason and not self._publishing.send_waiting():
             self.end("connection lost")
+        self._write()
         if self._queue.deaf_session == self.number:
             self.end("our own messages don't come back any more")
         if self._clock() >= self._look_at:
@@ -198,11 +224,11 @@ class Session:
 
     @guarded
     def _writing_wanted(self, _client: Client, _data: object, _socket: object) -> None:
-        self._socket.watch(selectors.EVENT_READ | selectors.EVENT_WRITE)
+        self._has_to_write = True
 
     @guarded
     def _writing_done(self, _client: Client, _data: object, _socket: object) -> None:
-        self._socket.watch(selectors.EVENT_READ)
+        self._has_to_write = False
 
     @guarded
     def _connected(
