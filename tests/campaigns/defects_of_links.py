@@ -4,13 +4,13 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from node.core import delivery, link_events, reconcile
 from node.core.alarm import Happening
 from node.core.delivery import WaitingEvents
 from node.core.effects import Effect
-from node.core.model import BROKER, Key, Step
+from node.core.model import Key, Step
 from node.core.turn import Turn
 from node.io.mqtt.link_types import NODE_BOUNDS
 from node.io.mqtt.login import connect_errors
@@ -34,7 +34,7 @@ def mark_on_puback() -> None:
     def believing(advance_calls: Callable[..., None], turn: Turn, key: Key, happening: Happening, step: Step) -> None:
         advance_calls(turn, key, happening, step)
         if happening is Happening.ACCEPTED:
-            _of(link_events, "_stop_sending")(turn, key, BROKER)
+            _of(link_events, "_stop_sending")(turn, key, "desk")
 
     _wrap(link_events, "_advance_calls", believing)
 
@@ -59,7 +59,7 @@ def fifo_backlog() -> None:
 def unbounded_queue() -> None:
     """As much is in flight as there is, and as much waits for the loop as anybody sends."""
     delivery.WINDOW = 10**6
-    object.__setattr__(NODE_BOUNDS, "heard", 10**6)
+    force_setattr(NODE_BOUNDS, "heard", 10**6)
 
 
 def one_code_for_all() -> None:

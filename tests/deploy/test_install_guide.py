@@ -243,9 +243,10 @@ def test_a_press_arrives_where_the_guide_has_people_look(told: Path) -> None:
 
     (incident,) = {event["incident"] for event in events if event["kind"] == "pressed"}
     assert max(event.get("presses", 0) for event in events) >= 2
-    assert [(event["incident"], event.get("by")) for event in events if event["kind"] == "reset"] == [
+    # Until a monitor holds it, an event is sent again.
+    assert {(event["incident"], event.get("by")) for event in events if event["kind"] == "reset"} == {
         (incident, "door-desk")
-    ]
+    }
 
 
 def test_the_pins_are_off_without_a_program_on_every_board(told: Path) -> None:

@@ -25,6 +25,7 @@ def _incident(desk: Desk, node: SimulatedNode) -> str:
     desk.receive("alarm", phase="received")
     node.expect(since=mark, ladder="stored")
     node.expect(since=mark, output="lamp", pattern="received")
+    node.expect(since=mark, ladder="told")
     return incident
 
 

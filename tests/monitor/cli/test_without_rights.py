@@ -21,6 +21,7 @@ OTHER = 65534
 ACCOUNT = f"""
 import codecs, json, os, sys, traceback
 import tests.support.fork_server  # all that the programs import: the account may not read the interpreter's files
+import rich.console, rich.table
 from node.monitor.cli.main import main
 
 def ended(arguments):
