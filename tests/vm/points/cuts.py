@@ -44,6 +44,7 @@ cd /usr/lib/alarm-node/lib/python3*/site-packages/node/io/record
 sed -i 's/"synchronous", "FULL", 2/"synchronous", "NORMAL", 1/' record_file.py
 grep -q '"synchronous", "NORMAL", 1' record_file.py
 """
+_STATUS = "systemctl --no-pager --lines=30 status alarm-node || true"
 LOST = "stored presses are lost"
 
 
@@ -64,12 +65,14 @@ class Cuts:
         time.sleep(one.random.uniform(0.0, WINDOW_S))
         known = [*self._stored[1:]]
         with machine.stopped():
-            if row.done():
+            if row.done() and row.result() is not None:
                 known.append(row.result())
                 self.stored_at_cut += 1
             shutil.copy(machine.disks.data, copy)
         tap.result()
-        self._stored.append(row.result())
+        number = row.result()
+        assert number is not None, f"no press was stored within {ANSWER_S:g} s: {self._room.run('sh', '-c', _STATUS)}"
+        self._stored.append(number)
         left = _left(copy, one.directory)
         lost = [number for number in known if number not in left]
         assert not lost, f"{len(lost)} of {len(known)} {LOST}"
