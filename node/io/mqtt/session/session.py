@@ -99,6 +99,7 @@ class Session:
                 self.end("connection lost")
             self._write()
         except Exception as unexpected:
+            # It may run on the thread that reads the button: raised from here, it would end the node.
             log.exception("link %s: session %d met something unexpected", self.name, self.number)
             self.end(f"unexpected {type(unexpected).__name__}")
         if self._has_ended:
