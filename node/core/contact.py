@@ -83,6 +83,13 @@ def sample(
     return _decided(contact, lines, at, debounce_s, lines)
 
 
+def is_confirmed(contact: Contact, actuated: Sequence[bool | None]) -> bool:
+    """Whether a reading of these levels changes nothing, now and until another event of this input."""
+    if not all(line.is_confirmed(each, level) for each, level in zip(contact.lines, actuated, strict=True)):
+        return False
+    return contact.state is (ContactState.FAULT if _contradict(contact.lines) else contact.lines[0].state)
+
+
 def expire(contact: Contact, at: float) -> Contact:
     """The contact at ``at``: unknown if a line couldn't be read for too long. The same object if nothing changes."""
     lines = tuple(line.expire(each, at) for each in contact.lines)
@@ -92,7 +99,7 @@ def expire(contact: Contact, at: float) -> Contact:
 
 
 def next_sample(contact: Contact, at: float, debounce_s: float) -> float | None:
-    """When this input wants to be read next, besides the sampler's regular reading; None when it is decided."""
+    """When this input wants to be read next, besides the regular reading; None when it is decided."""
     wanted = [line.next_sample(each, at, debounce_s) for each in contact.lines]
     if contact.state is not ContactState.FAULT and _contradict(contact.lines):
         wanted.append(max(at, _changed_at(contact.lines) + debounce_s))

@@ -14,7 +14,6 @@ Rules:
 6. A chattering input reports only a press that begins an incident (chatter.py).
 """
 
-from collections.abc import Iterator
 from math import inf
 from typing import assert_never
 
@@ -25,20 +24,11 @@ from node.core.chatter import Chatter
 from node.core.contact import Contact
 from node.core.effects import SampleAt
 from node.core.events import EdgesDropped, EdgeSeen, LevelsRead
-from node.core.line import EDGE_GRACE_S, UNREADABLE_S, ContactState
+from node.core.line import ContactState
 from node.core.model import EventKind
 from node.core.settings import InputSettings, Role
 from node.core.state import State
 from node.core.turn import Turn
-from node.errors.faults import (
-    CASE_OPEN,
-    EDGES_LOST,
-    INPUT_CHATTERS,
-    INPUT_STUCK,
-    INPUT_UNREADABLE,
-    WIRE_FAULTY,
-    FaultKind,
-)
 
 KEY_SWITCH = "key-switch"
 """The name under which the key switch at the wall resets an incident."""
@@ -80,16 +70,25 @@ def levels_read(turn: Turn, event: LevelsRead) -> None:
         if not event.levels.keys() >= set(settings.lines):
             continue
         before = turn.state.contacts[settings.name]
-        actuated = [
-            None if (high := event.levels[name]) is None else settings.wiring.actuated(high, number)
-            for number, name in enumerate(settings.lines)
-        ]
+        actuated = _actuated(settings, event)
         after = contact.sample(before, actuated, event.at, turn.state.settings.debounce_s, event.until)
         if after is not before:
             _change_contact(turn, settings, after)
     if unknown:
         turn.refuse("level of an unknown line")
     _ask_for_sample(turn)
+
+
+def says_nothing_new(state: State, event: LevelsRead) -> bool:
+    """Whether this reading would change nothing at all, now or later: the controller needn't decide it."""
+    if event.at >= state.sample_at:
+        return False
+    for settings in state.settings.inputs:
+        if not event.levels.keys() >= set(settings.lines):
+            return False
+        if not contact.is_confirmed(state.contacts[settings.name], _actuated(settings, event)):
+            return False
+    return True
 
 
 def time_passed(turn: Turn) -> None:
@@ -113,41 +112,18 @@ def time_passed(turn: Turn) -> None:
 
 
 def next_instant(state: State) -> float:
-    """When an input needs a TimePassed; inf if none does. For unreadable inputs ``conditions`` says when."""
+    """When an input needs a TimePassed; inf if none does. For unreadable inputs input_conditions.py says when."""
     instants = [*state.held_due.values()]
     instants += [each.until for each in state.chatters.values() if each.until is not None]
     return min(instants, default=inf)
 
 
-def conditions(state: State) -> Iterator[tuple[FaultKind, str, float]]:
-    """What is wrong with inputs: (kind, subject, the instant from which it is a fault)."""
-    for settings in state.settings.inputs:
-        name = settings.name
-        known = state.contacts[name]
-        for each in known.lines:
-            if each.unread_since is not None:
-                yield INPUT_UNREADABLE, name, each.unread_since + UNREADABLE_S
-            if each.lost_since is not None:
-                yield EDGES_LOST, name, each.lost_since + EDGE_GRACE_S
-        chattering = state.chatters[name].until is not None
-        if chattering:
-            yield INPUT_CHATTERS, name, -inf
-        if inhibit.is_inhibited(state.inhibits, name):
-            continue
-        is_active = known.state is ContactState.ACTIVE
-        match settings.role:
-            case Role.TAMPER:
-                if chattering or is_active:
-                    yield CASE_OPEN, name, -inf
-            case Role.BUTTON | Role.RESET:
-                if is_active:
-                    yield INPUT_STUCK, name, known.changed_at + state.settings.stuck_s
-            case Role.DOOR_ALARM | Role.DOOR_HELD_OPEN | Role.DOOR_REPORT | Role.DOOR_INCIDENT_ONLY:
-                pass  # a door may stay open
-            case _:
-                assert_never(settings.role)
-        if known.state is ContactState.FAULT and not chattering:
-            yield WIRE_FAULTY, name, -inf
+def _actuated(settings: InputSettings, event: LevelsRead) -> list[bool | None]:
+    """What the reading says of each line of this input."""
+    return [
+        None if (high := event.levels[name]) is None else settings.wiring.actuated(high, number)
+        for number, name in enumerate(settings.lines)
+    ]
 
 
 def _input_of(turn: Turn, name: str) -> tuple[InputSettings, int] | None:
@@ -234,7 +210,7 @@ def _act_on_active(turn: Turn, settings: InputSettings, at: float) -> None:
         case Role.DOOR_INCIDENT_ONLY:
             _report_in_incident(turn, settings, at, EventKind.OPENED)
         case Role.TAMPER:
-            pass  # while it is active, ``conditions`` makes a fault of it
+            pass  # while it is active, input_conditions.py makes a fault of it
         case Role.RESET:
             _turn_key(turn, settings, at)
         case _:

@@ -134,6 +134,12 @@ def advance(line: Line, at: float, debounce_s: float) -> Line:
     return reached if reached.state is not line.state else line
 
 
+def is_confirmed(line: Line, actuated: bool | None) -> bool:
+    """Whether a reading of this level changes nothing, now and until another event of this line."""
+    is_decided = line.level is not None and line.state is _decided(line.level)
+    return is_decided and actuated is line.level and line.dissent_since is None and line.unread_since is None
+
+
 def expire(line: Line, at: float) -> Line:
     """The line at ``at``: unknown if it couldn't be read for 5 s."""
     if line.unread_since is None or at < max(line.unread_since, line.since) + UNREADABLE_S:
@@ -144,7 +150,7 @@ def expire(line: Line, at: float) -> Line:
 
 
 def next_sample(line: Line, at: float, debounce_s: float) -> float | None:
-    """When this line wants to be read next, besides the sampler's regular reading; None when it is decided."""
+    """When this line wants to be read next, besides the regular reading; None when it is decided."""
     if line.level is None or (line.dissent_since is None and line.state is _decided(line.level)):
         return None
     if line.unread_since is not None:

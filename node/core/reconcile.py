@@ -15,7 +15,7 @@ from node.core import (
     delivery,
     heartbeat,
     incident_events,
-    inputs,
+    input_conditions,
     lost_edges,
     signals,
     supervision,
@@ -75,7 +75,7 @@ def next_fault(state: State) -> float:
 
 
 def _conditions(state: State) -> Iterator[tuple[FaultKind, str, float]]:
-    yield from inputs.conditions(state)
+    yield from input_conditions.conditions(state)
     yield from lost_edges.conditions(state)
     yield from supervision.conditions(state.settings, state.supervision, state.inhibits)
     yield from certificates.conditions(state.supervision.links, state.now, state.utc_offset)

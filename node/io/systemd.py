@@ -6,14 +6,14 @@ If $NOTIFY_SOCKET, $WATCHDOG_USEC or $JOURNAL_STREAM is missing, nothing is sent
 
 Rules:
 
-1. The watchdog is fed on evidence only: after a call of ``sampled`` (the loop has decided a reading of the sampler),
-   and not before, the loop may feed it. Half of WATCHDOG_USEC lies between two feeds.
+1. The watchdog is fed on evidence only: after a call of ``sampled`` (the loop has read the levels), and not before, the
+   loop may feed it. Half of WATCHDOG_USEC lies between two feeds.
 2. The loop never waits for the service manager or for a reader of the log: each has its own thread, which may wait. A
    journal that hangs on a dead SD card delays no alarm and no feed.
 
     sampled   _|||||||||||||||||_______________________|||||||
     fed       _|_______|_______|________________________|_____
-                                 the sampler stands still: no feed, and systemd restarts the node
+                                 no level is read: no feed, and systemd restarts the node
 
 Threads:
 
@@ -127,7 +127,7 @@ class Feed:
         self._progress = False
 
     def sampled(self) -> None:
-        """The loop has decided a reading of the sampler, whatever that could read."""
+        """The loop has read the levels, whatever could be read."""
         self._progress = True
 
     @property

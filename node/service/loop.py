@@ -12,24 +12,13 @@ Rules:
 4. The record is append-only. A receipt marks an event as received; no event is removed because it was sent.
 5. An unknown effect is a bug in the program and raises. An unexpected event never raises: it changes nothing, and is
    recorded.
-6. The watchdog is fed here and nowhere else, and only if the loop and the level sampler have made progress since the
-   last feed. A stalled writer or link is a fault; at the end its thread is abandoned, never waited for.
-7. The level sampler reads the inputs besides the edges. A press whose edge was lost is still an alarm, and the lost
-   edge is a fault.
+6. The watchdog is fed here and nowhere else, and only if the loop has read the levels since the last feed. A stalled
+   writer or link is a fault; at the end its thread is abandoned, never waited for.
+7. The levels of the inputs are read besides the edges. A press whose edge was lost is still an alarm, and the lost edge
+   is a fault. A reading that changes nothing is decided no further: that is nearly all of them.
 8. No command from the network can hold back, delay or hide an alarm that is raised after it.
 
-Threads (and what may make them wait):
-
-    main         this loop: the controller, and every effect         nothing
-    gpio         the pin factory's or the simulated wall's: edges    the kernel
-    sampler      io/panel/: levels                                   the kernel
-    player       io/panel/: the waves of buzzer and lamp             the kernel
-    record       io/record/: SQLite                                  the disk
-    link NAME    io/mqtt/link.py, one for each broker                the network, the name server
-    status       status_file.py: the newest heartbeat for the doctor the disk or memory
-    health       io/health/: how the machine is                      the disk, the kernel
-    files        upkeep/:       node.toml and its last good copy     the disk
-    notify, log  io/systemd.py: messages to systemd and its journal  systemd, the log's reader
+The threads are listed in deploy/design/ARCHITECTURE.md 3.1.
 """
 
 import logging
@@ -43,7 +32,7 @@ from typing import Any, assert_never
 from msgspec import Struct
 
 from node import config
-from node.core import alarm, controller, effects
+from node.core import alarm, controller, effects, inputs
 from node.core import events as ev
 from node.errors import StateDirectoryError
 from node.io import health, systemd
@@ -211,17 +200,26 @@ class Service:
         return status_file.hold(self._directory)
 
     def _turn(self) -> None:
-        """Handle one due instant, then one event: neither can starve the other."""
+        """Handle one due instant, one due reading, and one event: none can starve another."""
         now = self._clocks.monotonic()
         if now >= controller.next_deadline(self._state):
             self._decide(ev.TimePassed(now))
+        if now >= self._panel.due:
+            self._read_levels(now)
         self._feed.turn(now)
-        left = min(controller.next_deadline(self._state), self._feed.due) - self._clocks.monotonic()
+        due = min(controller.next_deadline(self._state), self._feed.due, self._panel.due)
+        left = due - self._clocks.monotonic()
         try:
             event = self._queue.get(timeout=min(max(left, 0.0), LONGEST_WAIT_S))
         except queue.Empty:
             return
         self._decide(event)
+
+    def _read_levels(self, now: float) -> None:
+        reading = self._panel.read(now)
+        self._feed.sampled()
+        if reading is not None and not inputs.says_nothing_new(self._state, reading):
+            self._decide(reading)
 
     def _decide(self, event: ev.Event) -> None:
         now = self._clocks.monotonic()
@@ -233,11 +231,8 @@ class Service:
         self._handle(event)
         if link is not None:
             self.links[link].decided()
-        elif isinstance(event, ev.EdgeSeen):
-            self._panel.edge_decided(event.line)
-        elif isinstance(event, ev.LevelsRead):
-            self._panel.decided()
-            self._feed.sampled()
+        elif isinstance(event, ev.EdgeSeen | ev.EdgesDropped | ev.EdgesLost | ev.LevelsRead):
+            self._panel.decided(event)
         elif isinstance(event, ev.ConfigurationRead):
             self._configuration.decided(event)
         elif isinstance(event, ev.OutputRecovered):

@@ -5,7 +5,7 @@ thread on a real file, the status file. Rules:
 
 1. ``VirtualService._turn`` takes the place of the waiting: it moves the clock to whatever is due next.
 2. The disk isn't virtual: while an event isn't stored, the clock stands still.
-3. The sampler's own beat is left to the script, which has less of it than 20 a second.
+3. The levels are read when the controller or the script asks for it: fewer times than 20 a second.
 """
 
 import heapq
@@ -76,10 +76,7 @@ class Panel:
     def set_lamp(self, _pattern: object) -> None:
         """Nothing shines."""
 
-    def decided(self) -> None:
-        """Nobody counts."""
-
-    def edge_decided(self, _name: str) -> None:
+    def decided(self, _event: ev.Event) -> None:
         """Nobody counts."""
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from math import inf
 
 from msgspec.structs import replace
 
-from node.core import alarm, controller, delivery, signals
+from node.core import alarm, controller, delivery, inputs, signals
 from node.core.delivery import WaitingEvents
 from node.core.effects import (
     Append,
@@ -23,7 +23,7 @@ from node.core.effects import (
     StoreSnapshot,
     WriteStatus,
 )
-from node.core.events import AlarmHeard, CommandHeard, Event, ReceiptHeard, RecordLoaded, TimePassed
+from node.core.events import AlarmHeard, CommandHeard, Event, LevelsRead, ReceiptHeard, RecordLoaded, TimePassed
 from node.core.inputs import KEY_SWITCH
 from node.core.line import ContactState
 from node.core.model import PRESSES, Incident, ListedIncident, Restored, Snapshot, Step
@@ -54,6 +54,7 @@ class Checks:
         before, self._state = self._state, state
         assert state.now == max(before.now, event.at), "time goes back, or further than the event says"
         self._check_deadline(event, before, state)
+        self._check_nothing_new(event, before, state, effects)
         self._check_order(effects)
         self._check_numbers(before, state, effects)
         self._check_signals(state, effects)
@@ -72,6 +73,14 @@ class Checks:
     def _check_deadline(event: Event, before: State, state: State) -> None:
         if isinstance(event, TimePassed) and event.at == controller.next_deadline(before):
             assert controller.next_deadline(state) > state.now, "a busy loop: what was due is still due"
+
+    @staticmethod
+    def _check_nothing_new(event: Event, before: State, state: State, effects: list[Effect]) -> None:
+        """The loop doesn't even hand over such a reading, once all that is due is done."""
+        if isinstance(event, LevelsRead) and inputs.says_nothing_new(before, event):
+            nothing_is_due = event.at < controller.next_deadline(before)
+            unchanged = (replace(state, now=before.now), effects) == (before, [])
+            assert unchanged or not nothing_is_due, "a reading did say something new"
 
     @staticmethod
     def _check_order(effects: list[Effect]) -> None:

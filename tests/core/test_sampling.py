@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.core import controller, line
+from node.core import controller, inputs, line
 from node.core.effects import SampleAt
 from node.core.events import EdgeSeen, LevelsRead, TimePassed
 from node.core.line import ContactState, Line
@@ -105,6 +105,29 @@ def test_a_decided_input_asks_for_no_sample() -> None:
     quiet = Line(state=ContactState.NORMAL, level=False)
 
     assert line.next_sample(quiet, 1.0, 0.020) is None
+
+
+@pytest.mark.parametrize("wiring", Wiring)
+@pytest.mark.parametrize("actuated", [False, True], ids=["at rest", "held"])
+def test_a_reading_that_says_nothing_new_needs_no_decision(wiring: Wiring, *, actuated: bool) -> None:
+    """That is so once everything is decided; whatever differs is decided (tests/core/checks.py)."""
+    play = Playbook(make_settings(button(wiring=wiring), links=())).begin()
+
+    def reading(actuated: bool | None) -> LevelsRead:
+        lines = play.settings.inputs[0].lines
+        levels = {
+            name: None if actuated is None else wiring.actuated(actuated, number) for number, name in enumerate(lines)
+        }
+        return LevelsRead(play.now, levels)
+
+    play.edge("button", actuated)
+    assert inputs.says_nothing_new(play.state, reading(actuated)) is not actuated, "a press isn't decided by its edge"
+    play.wait(1.0).skip()
+
+    assert inputs.says_nothing_new(play.state, reading(actuated))
+    for other in (not actuated, None):
+        assert not inputs.says_nothing_new(play.state, reading(other))
+    assert not inputs.says_nothing_new(play.state, LevelsRead(play.now, {}))
 
 
 def test_an_undecided_input_that_cannot_be_read_does_not_make_the_sampler_spin() -> None:

@@ -16,7 +16,7 @@ def _own_name() -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "comm"), [("sampler", "sampler"), ("link broker-a.example.org:8883", "link broker-a.e")]
+    ("name", "comm"), [("player", "player"), ("link broker-a.example.org:8883", "link broker-a.e")]
 )
 def test_the_kernel_knows_a_thread_by_its_name(name: str, comm: str) -> None:
     """As far as it has room for it; Python knows the whole."""
@@ -38,6 +38,6 @@ def test_a_machine_without_proc_runs_the_thread_all_the_same(monkeypatch: pytest
     done = threading.Event()
     monkeypatch.setattr(threading, "get_native_id", lambda: 0)
 
-    new_thread("sampler", done.set).start()
+    new_thread("player", done.set).start()
 
     assert done.wait(WAIT_LIMIT_S)

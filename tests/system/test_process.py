@@ -7,8 +7,8 @@ from tests.support.desk import Desk
 from tests.support.node import SimulatedNode, wait_until
 
 REST_S = 2.0
-WAKES_A_SECOND = 400
-"""Several times what sampler, heartbeat and keepalives need. A thread that polls as lgpio's does takes 1,500."""
+WAKES_A_SECOND = 60
+"""Twice what 20 readings a second, heartbeats and keepalives need. A thread that polls as lgpio's does takes 1,500."""
 
 
 def _wakes(pid: int) -> int:
@@ -52,7 +52,7 @@ def test_a_node_starts_no_process(desk: Desk, node: SimulatedNode) -> None:
 
 def test_the_kernel_knows_each_thread_by_its_name(node: SimulatedNode) -> None:
     """`ps -T` and `top -H` show which part of a node works; the first thread has the program's name."""
-    threads = {"files", "health", "link 127.0.0.1:", "log", "player", "record", "sampler", "status", "wall"}
+    threads = {"files", "health", "link 127.0.0.1:", "log", "player", "record", "status", "wall"}
 
     wait_until(lambda: threads <= names(node.pid), what="all threads")
 

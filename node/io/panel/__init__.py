@@ -6,11 +6,11 @@ Threads:
   in lgpio a single exception there would silence every line without a message (HAZARDS.md H1). With gpiod the sampler
   calls it, too, for edges that still wait when it reads. At most ``EDGES_MAX`` edges of each line wait for the loop, so
   that a line with interference can't delay a press of another.
-- ``sampler`` reads every line at its regular beat and at each instant that ``sample_at`` asks for. After a stall it
-  reads once, not once for each missed beat. While ``UNDECIDED_MAX`` of its readings wait for the loop, it adds none,
-  and the lamp goes dark: a node whose loop is dead must not flash *ready*.
+- The loop's own thread reads every line: at its regular beat (``due``) and at each instant that ``sample_at`` asks for.
+  After a stall it reads once, not once for each missed beat.
 - ``player`` continues the waves of both outputs. The thread that asks for a wave sets its first level itself, so an
-  alarm waits for no other thread to wake up. A constant level costs no wake-up.
+  alarm waits for no other thread to wake up. A constant level costs no wake-up. If the loop hasn't read for ``DEAD_S``,
+  the player makes the lamp dark: a node whose loop is dead must not flash *ready*.
 
     set_buzzer(ALARM)  |            |set_buzzer(OFF)
     buzzer        _____|‾‾‾‾‾‾|__|‾‾|_________________
@@ -26,7 +26,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from node.core.events import Event, LevelsRead, StopRequested
+from node.core.events import EdgesDropped, EdgeSeen, EdgesLost, Event, LevelsRead, StopRequested
 from node.core.line import UNREADABLE_S
 from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPattern, Wave
 from node.errors import PanelError
@@ -36,8 +36,8 @@ from node.io.panel.gpio import Factory
 from node.io.panel.lost_chip import silence
 from node.threads import new_thread
 
-UNDECIDED_MAX = 100
-"""How many ``LevelsRead`` may wait for the loop: 5 s of regular readings."""
+DEAD_S = 5.0
+"""So long after the loop's last reading the lamp goes dark."""
 
 DEAF_S = UNREADABLE_S + 2.0
 """How long no input may be readable until the process ends: by then each input's fault (F001) was told."""
@@ -73,10 +73,6 @@ class Panel:
         on_output: Callable[[float, str, object], None] | None = None,
         directory: Path | None = None,
     ) -> None:
-        self.samples = 0
-        """Readings put on the loop's queue since the start: the sampler's progress."""
-        self.samples_skipped = 0
-        """Readings that were skipped because too many waited for the loop."""
         self._queue = LoopQueue(put)
         self._period = 1.0 / sample_hz
         self._clock = clock
@@ -84,18 +80,19 @@ class Panel:
         self._lines = {name: Line(name, pin, self._queue, clock) for name, pin in line_pins.items()}
         output_pins = {"lamp": lamp_pin} if buzzer_pin is None else {"buzzer": buzzer_pin, "lamp": lamp_pin}
         self._outputs = {name: Output(name, pin, self._queue, clock) for name, pin in output_pins.items()}
-        self._threads: list[threading.Thread] = []
+        self._player = new_thread("player", self._run_player)
         self._plays = False
         self._closing = False
         self._is_deaf = False
         self._deaf_since: float | None = None
         self._restarts = False
-        self._sampling = threading.Condition()  # guards _requests, _undecided
+        self._beat = self._claim_at = math.inf
         self._requests: list[float] = []
-        self._undecided = 0
+        self._read_at = 0.0
+        self._reading_waits = False
         self._lamp: LampPattern | None = None
         self._dark = False
-        self._playing = threading.Condition()  # guards _outputs, _plays
+        self._playing = threading.Condition()  # guards _outputs, _plays, _lamp, _dark
         self._claims = Claims(
             open_factory,
             list(self._outputs.values()),
@@ -120,8 +117,18 @@ class Panel:
         """The pins of the outputs that are claimed."""
         return tuple(each.number for each in self._outputs.values() if each.is_claimed)
 
+    @property
+    def due(self) -> float:
+        """When to call ``read`` next (monotonic): the first time at once. inf before the start and after the end.
+
+        Also inf while a reading waits for the loop.
+        """
+        if self._reading_waits:
+            return math.inf
+        return min(self._beat, self._requests[0]) if self._requests else self._beat
+
     def start(self) -> None:
-        """Claim the pins, outputs first and off; then listen, sample (the first time at once) and play.
+        """Claim the pins, outputs first and off; then listen and play.
 
         What can't be claimed is tried again; until then it is a fault (claims.py).
         """
@@ -129,10 +136,9 @@ class Panel:
             with self._playing:
                 self._plays = True
             self._claims.claim()
-            for name, work in (("sampler", self._run_sampler), ("player", self._run_player)):
-                thread = new_thread(name, work)
-                thread.start()
-                self._threads.append(thread)
+            self._beat = self._read_at = self._clock()
+            self._claim_at = self._beat + CLAIM_EVERY_S
+            self._player.start()
         except BaseException:
             self.close()
             raise
@@ -144,28 +150,49 @@ class Panel:
     def set_lamp(self, pattern: LampPattern) -> None:
         """Show this pattern from its beginning. Does nothing before the start and after the end."""
         at = self._clock()
-        self._lamp, self._dark = pattern, False
-        if self._play("lamp", LAMP_WAVES[pattern]) and self._on_output is not None:
+        with self._playing:
+            self._lamp, self._dark = pattern, False
+            plays = self._play("lamp", LAMP_WAVES[pattern])
+        if plays and self._on_output is not None:
             self._on_output(at, "lamp", pattern)
 
     def sample_at(self, at: float) -> None:
         """Also read every line at this instant, at once if it is past. Many instants may be requested."""
-        with self._sampling:
-            heapq.heappush(self._requests, at)
-            if self._requests[0] == at:
-                self._sampling.notify()
+        heapq.heappush(self._requests, at)
 
-    def decided(self) -> None:
-        """The loop has decided one ``LevelsRead``; must be called for each of them."""
-        with self._sampling:
-            self._undecided = max(0, self._undecided - 1)
-        if self._dark and self._lamp is not None:
-            self._dark = False
-            self._play("lamp", LAMP_WAVES[self._lamp])
+    def read(self, at: float) -> LevelsRead | None:
+        """Read every line, now that it is due; ``at`` is the present instant. Only the loop's thread may do so.
 
-    def edge_decided(self, name: str) -> None:
-        """The loop has decided one ``EdgeSeen`` of this line; must be called for each of them."""
-        self._lines[name].decided()
+        All edges until then are told before, and so is what was dropped: the reading confirms nothing that came before
+        a gap. While any of that waits for the loop, the reading is put behind it; then the answer is None.
+        """
+        if at >= self._beat:
+            self._beat = after(self._beat, self._period, at)
+        while self._requests and self._requests[0] <= at:
+            heapq.heappop(self._requests)
+        if at >= self._claim_at:
+            self._claim_at = at + CLAIM_EVERY_S
+            if not self._claims.are_complete:
+                self._claims.claim()
+        self._read_at = at
+        if self._dark:
+            self._light_up()
+        levels = self._levels()
+        self._look_if_deaf(at, levels)
+        reading = LevelsRead(at, levels, self._clock())
+        for each in self._lines.values():
+            each.report_dropped(at)
+        if not any(each.waits for each in self._lines.values()):
+            return reading
+        self._reading_waits = self._queue.put(reading)
+        return None
+
+    def decided(self, event: EdgeSeen | EdgesDropped | EdgesLost | LevelsRead) -> None:
+        """The loop has decided this event; must be called for each of them."""
+        if isinstance(event, LevelsRead):
+            self._reading_waits = False
+        else:
+            self._lines[event.line].decided()
 
     def close(self) -> None:
         """Switch the outputs off, end the threads, release the pins. A second call does nothing."""
@@ -174,10 +201,10 @@ class Panel:
             self._plays = False
             self._claims.release_outputs()
             self._playing.notify_all()
-        with self._sampling:
-            self._sampling.notify_all()
-        while self._threads:
-            self._threads.pop().join(_JOIN_S)
+        self._beat = math.inf
+        self._requests.clear()
+        if self._player.ident is not None:
+            self._player.join(_JOIN_S)
         self._claims.close()
 
     def _restart(self, reason: str) -> None:
@@ -185,72 +212,18 @@ class Panel:
         if not self._restarts:
             self._restarts = self._queue.put(StopRequested(self._clock(), reason, BACK_IN_S))
 
-    def _run_sampler(self) -> None:
-        beat = self._clock()
-        claim_at = beat + CLAIM_EVERY_S
-        while (at := self._wait_to_sample(beat)) is not None:
-            if at >= beat:
-                beat = after(beat, self._period, at)
-            if at >= claim_at:
-                claim_at = at + CLAIM_EVERY_S
-                if not self._claims.are_complete:
-                    self._claims.claim()
-            self._sample(at)
-
-    def _wait_to_sample(self, beat: float) -> float | None:
-        """Wait for the beat or the first request; returns the present instant, None when the panel is closed."""
-        with self._sampling:
-            while not self._closing:
-                now = self._clock()
-                due = min(beat, self._requests[0]) if self._requests else beat
-                if due <= now:
-                    while self._requests and self._requests[0] <= now:
-                        heapq.heappop(self._requests)
-                    return now
-                self._sampling.wait(due - now)
-        return None
-
-    def _sample(self, at: float) -> None:
-        with self._sampling:
-            full = self._undecided >= UNDECIDED_MAX
-            self._undecided += not full
-        if full:
-            self.samples_skipped += 1
-            if not self._dark:
-                self._dark = True
-                self._play("lamp", _DARK)
-            self._queue.warn_once(
-                "full", f"{UNDECIDED_MAX} samples wait to be decided: the sampler adds none meanwhile"
-            )
-            self._report_dropped(at)
-            return
-        reading = self._read(at)
-        self._report_dropped(at)  # first, so that the reading confirms nothing that came before the gap
-        if self._queue.put(reading):
-            self.samples += 1
-        else:
-            self.decided()
-
-    def _report_dropped(self, at: float) -> None:
-        for each in self._lines.values():
-            each.report_dropped(at)
-
-    def _read(self, at: float) -> LevelsRead:
-        """Read all lines. The clock is read before and after, because this thread may be held up at any line."""
+    def _levels(self) -> dict[str, bool | None]:
         read_together = getattr(self._claims.factory, "levels", None)
         if read_together is None:
-            levels = {name: each.level() for name, each in self._lines.items()}
-        else:
-            levels = self._read_together(read_together)
-        self._look_if_deaf(at, levels)
-        return LevelsRead(at, levels, self._clock())
+            return {name: each.level() for name, each in self._lines.items()}
+        return self._read_together(read_together)
 
     def _read_together(self, read: Callable[[], Mapping[int, bool]]) -> dict[str, bool | None]:
         """Read all lines by one call, where the factory has one."""
         try:
             found = read()
             self._is_deaf = False
-        except Exception as problem:  # noqa: BLE001 - whatever the factory does, the sampler goes on
+        except Exception as problem:  # noqa: BLE001 - whatever the factory does, the loop goes on
             if not self._is_deaf:
                 log.warning("the inputs can't be read (%s)", said(problem))
             self._is_deaf = True
@@ -280,11 +253,23 @@ class Panel:
             self._playing.notify()
         return True
 
+    def _light_up(self) -> None:
+        with self._playing:
+            if self._dark and self._lamp is not None:
+                self._play("lamp", LAMP_WAVES[self._lamp])
+            self._dark = False
+
     def _run_player(self) -> None:
         with self._playing:
             while not self._closing:
                 now = self._clock()
+                dead_at = self._read_at + DEAD_S
+                if now >= dead_at and not self._dark:
+                    self._dark = True
+                    self._outputs["lamp"].play(_DARK, now)
                 for output in self._outputs.values():
                     output.advance(now)
                 due = min(output.due for output in self._outputs.values())
+                if not self._dark:
+                    due = min(due, dead_at)
                 self._playing.wait(None if due == math.inf else max(0.0, due - self._clock()))

@@ -76,8 +76,9 @@ class Line:
         self._unreadable = False
         self._put = self._dropped = 0  # counted where callbacks are called
         self._decided = 0  # by the loop's thread
-        self._reporting = threading.Lock()  # guards the two below
+        self._reporting = threading.Lock()  # guards the next three
         self._reported = self._lost = 0
+        self._told = 0  # events about edges that were dropped
         self._device: InputDevice | None = None
 
     def claim(self, factory: Factory) -> None:
@@ -95,22 +96,27 @@ class Line:
         return None if self._device is None else self._device.pin
 
     def edge_seen(self, ticks: object, state: object) -> None:
-        """On a thread of the pin factory's, or the sampler's: the pin has changed to ``state`` at ``ticks``."""
+        """On a thread of the pin factory's, or the loop's: the pin has changed to ``state`` at ``ticks``."""
         now = self._clock()
         if isinstance(ticks, float) and -TICKS_PAST_S <= ticks - now <= TICKS_FUTURE_S:
             at = ticks
         else:
             at = now
             self._queue.warn_once("ticks", f"edges carry another clock's time ({ticks} at {now}): their arrival counts")
-        if self._put - self._decided >= EDGES_MAX:
+        if self._put + self._told - self._decided >= EDGES_MAX:
             self._dropped += 1
             return
         self.report_dropped(at)
         if self._queue.put(EdgeSeen(at, self.name, bool(state))):
             self._put += 1
 
+    @property
+    def waits(self) -> bool:
+        """Whether the loop hasn't decided yet all that was told of this line."""
+        return self._put + self._told != self._decided
+
     def decided(self) -> None:
-        """The loop has decided one ``EdgeSeen``."""
+        """The loop has decided one event of this line."""
         self._decided += 1
 
     def report_dropped(self, at: float) -> None:
@@ -119,9 +125,11 @@ class Line:
             count = self._dropped - self._reported
             if count and self._queue.put(EdgesDropped(at, self.name, count)):
                 self._reported += count
+                self._told += 1
             lost = getattr(self._pin, "edges_dropped", 0) - self._lost  # not every factory can tell
             if lost and self._queue.put(EdgesLost(at, self.name, lost)):
                 self._lost += lost
+                self._told += 1
 
     def level(self) -> bool | None:
         """The electrical level now; None if it can't be read."""

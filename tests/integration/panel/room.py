@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from node.core.events import EdgeSeen, Event
+from node.core.events import EdgeSeen, Event, LevelsRead
 from node.core.settings import Wiring
 from node.io.panel import Panel
 from tests.support.walls import wall_of
@@ -50,6 +50,15 @@ class Inbox:
         """The events of this kind among all that wait; then none waits."""
         events = [self.events.get() for _ in range(self.events.qsize())]
         return [event for event in events if isinstance(event, kind)]
+
+
+def sample(panel: Panel, inbox: Inbox, at: float | None = None) -> LevelsRead:
+    """What the panel reads now, or at this instant; where edges wait for the loop, it comes behind them."""
+    reading = panel.read(time.monotonic() if at is None else at)
+    if reading is None:
+        reading = inbox.wait(LevelsRead)
+        panel.decided(reading)
+    return reading
 
 
 class Room:

@@ -1,7 +1,6 @@
 """Pins that can't be claimed: each costs itself alone, is told once, and is tried again. When a new start is due."""
 
 import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from node.core.signals import BuzzerPattern, LampPattern
 from node.errors import PanelError
 from node.io.panel import BACK_IN_S, DEAF_S, Panel, claims, pin_factory
 from node.io.panel.claims import CLAIM_EVERY_S
-from tests.integration.panel.room import BUZZER, DESK, DOOR, INPUTS, LAMP, WAIT_LIMIT_S, Clock, Room, chip_gone
+from tests.integration.panel.room import BUZZER, DESK, DOOR, INPUTS, LAMP, Clock, Room, chip_gone, sample
 from tests.support.damage import NO_FILES, Damage
 
 NO_CHIP = PanelError("this machine has no GPIO", "run it on a Raspberry Pi")
@@ -28,33 +27,25 @@ class Stage:
         self.clock = Clock()
         self.panel: Panel | None = None
         self._stops: list[StopRequested] = []
-        self._has_sampled = threading.Event()
 
     def start(self, **changed: Any) -> Panel:
         """A started panel, after the end of the one before it. From its first reading on the clock may be moved."""
         if self.panel is not None:
             self.panel.close()
         self.panel = self.room.panel(clock=self.clock, put=self._put, **changed)
-        self._has_sampled.clear()
         self.panel.start()
-        assert self._has_sampled.wait(WAIT_LIMIT_S)
         return self.panel
 
     def sample(self, later_s: float = 0.0) -> LevelsRead:
         """The reading that comes so much later."""
         assert self.panel is not None
-        self.room.inbox.rest(LevelsRead)
         self.clock.missed_s += later_s
-        at = self.clock()
-        self.panel.sample_at(0.0)
-        return self.room.inbox.wait(LevelsRead, lambda event: event.at >= at)
+        return sample(self.panel, self.room.inbox, self.clock())
 
     def _put(self, event: Event) -> None:
         if isinstance(event, StopRequested):
             self._stops.append(event)
         self.room.inbox.put(event)
-        if isinstance(event, LevelsRead):
-            self._has_sampled.set()
 
     def stops(self) -> list[str]:
         """Why an end was asked for since the last look."""
@@ -166,9 +157,7 @@ def test_an_output_that_is_freed_is_told(stage: Stage) -> None:
     with DigitalOutputDevice(LAMP, pin_factory=stage.room.wall.factory):
         stage.start()
 
-    stage.clock.missed_s += CLAIM_EVERY_S
-    assert stage.panel is not None
-    stage.panel.sample_at(0.0)
+    stage.try_again()
 
     assert stage.room.inbox.wait(OutputRecovered).output == "lamp"
     stage.try_again()
@@ -283,10 +272,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
 def asked(stage: Stage) -> list[str]:
     """Why the panel has asked for a new process within the next two tries."""
     for _ in range(2):
-        stage.clock.missed_s += CLAIM_EVERY_S
-        assert stage.panel is not None
-        stage.panel.sample_at(0.0)
-        stage.sample()
+        stage.try_again()
     return stage.stops()
 
 
@@ -391,9 +377,7 @@ def test_a_panel_that_can_read_nothing_wants_a_new_start(stage: Stage, monkeypat
         stage.sample()
         stage.sample(DEAF_S - 0.5)
         assert stage.room.inbox.rest(StopRequested) == []
-        stage.clock.missed_s += 1.0
-        assert stage.panel is not None
-        stage.panel.sample_at(0.0)
+        stage.sample(1.0)
         stop = stage.room.inbox.wait(StopRequested)
         stage.sample(DEAF_S)
 

@@ -8,12 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from node.core.events import EdgesDropped, EdgeSeen, LevelsRead
+from node.core.events import EdgesDropped, EdgeSeen
 from node.io.panel.devices import EDGES_MAX
 from tests.integration.panel.room import (
     DESK,
     Room,
-    eventually,
 )
 
 
@@ -60,7 +59,7 @@ def test_a_line_that_hums_stands_before_nobody(room: Room) -> None:
     for number in range(edges):
         (room.wall.release if number % 2 else room.wall.press)("desk")
     room.wall.press("door")
-    panel.sample_at(0.0)
+    panel.read(time.monotonic())
 
     dropped = room.inbox.wait(EdgesDropped)
 
@@ -73,13 +72,15 @@ def test_an_edge_that_is_decided_makes_room_for_another(room: Room) -> None:
     panel = room.started()
     for number in range(EDGES_MAX + 1):
         (room.wall.release if number % 2 else room.wall.press)("desk")
-    panel.sample_at(0.0)
-    assert room.inbox.wait(EdgesDropped).count == 1
+    edge = room.inbox.wait(EdgeSeen)
+    panel.read(time.monotonic())
+    dropped = room.inbox.wait(EdgesDropped)
+    assert dropped.count == 1
 
-    panel.edge_decided("desk")
+    panel.decided(edge)
+    panel.decided(dropped)
     (room.wall.press if room.pin(DESK).state else room.wall.release)("desk")
-    panel.sample_at(0.0)
-    room.inbox.wait(LevelsRead)
+    panel.read(time.monotonic())
 
     assert len(room.inbox.seen_edges) == EDGES_MAX + 1
     assert room.inbox.rest(EdgesDropped) == []
@@ -107,8 +108,6 @@ def test_an_edge_with_another_clocks_time_counts_as_of_its_arrival(
     with caplog.at_level(logging.WARNING):
         seen(ticks_of(time.monotonic()), 0)
         seen(ticks_of(time.monotonic()), 1)
-        panel.sample_at(0.0)
-        eventually(lambda: bool(caplog.records))
 
     edges = [room.inbox.wait(EdgeSeen), room.inbox.wait(EdgeSeen)]
     assert [edge.high for edge in edges] == [False, True]

@@ -9,7 +9,7 @@ from node.core.events import EdgeSeen, EdgesLost, LevelsRead, OutputFailed, Stop
 from node.core.signals import BuzzerPattern, LampPattern
 from node.io.panel import DEAF_S, Panel
 from node.io.panel.gpiod_factory import EVENTS_MAX, GPIODFactory
-from tests.integration.panel.room import BUZZER, BY_REQUEST_ONLY, DESK, DOOR, INPUTS, LAMP, Clock, Inbox
+from tests.integration.panel.room import BUZZER, BY_REQUEST_ONLY, DESK, DOOR, INPUTS, LAMP, Clock, Inbox, sample
 from tests.support.gpio_kernel import FakeChip, standing_in
 
 CHIP = "/dev/gpiochip0"
@@ -35,8 +35,7 @@ class GpiodRoom:
 
     def sample(self) -> LevelsRead:
         """The next reading, which is asked for now."""
-        self.panel.sample_at(0.0)
-        return self.inbox.wait(LevelsRead)
+        return sample(self.panel, self.inbox, self.clock())
 
 
 @pytest.fixture
@@ -52,7 +51,7 @@ def room() -> Iterator[GpiodRoom]:
 def test_a_start_is_one_request_for_each_output_and_one_for_all_inputs(room: GpiodRoom) -> None:
     """Outputs first, and off."""
     room.panel.start()
-    room.inbox.wait(LevelsRead)
+    room.sample()
 
     assert [each.consumer for each in room.chip.asked] == [
         "alarm-node buzzer",
@@ -65,7 +64,7 @@ def test_a_start_is_one_request_for_each_output_and_one_for_all_inputs(room: Gpi
 def test_a_sample_is_one_read(room: GpiodRoom) -> None:
     """Of all inputs at one instant."""
     room.panel.start()
-    room.inbox.wait(LevelsRead)
+    room.sample()
     reads = room.chip.reads
 
     room.chip.drive(DOOR, False)
@@ -78,7 +77,7 @@ def test_a_sample_is_one_read(room: GpiodRoom) -> None:
 def test_an_edge_is_dated_by_the_kernel(room: GpiodRoom) -> None:
     """Not by its arrival."""
     room.panel.start()
-    at = room.inbox.wait(LevelsRead).at - 1.0
+    at = room.sample().at - 1.0
 
     room.chip.drive(DESK, False, at)
 
@@ -90,7 +89,7 @@ def test_an_edge_is_dated_by_the_kernel(room: GpiodRoom) -> None:
 def test_edges_that_the_kernel_dropped_are_told(room: GpiodRoom) -> None:
     """How many, once, and before the first one that was kept."""
     room.panel.start()
-    room.inbox.wait(LevelsRead)
+    room.sample()
     with room.chip.lock:  # nobody can read meanwhile
         for number in range(EVENTS_MAX + 5):
             room.chip.drive(DESK, number % 2 == 1)
@@ -107,7 +106,7 @@ def test_a_taken_pin_names_its_holder_in_the_log(room: GpiodRoom, caplog: pytest
 
     with caplog.at_level(logging.WARNING):
         room.panel.start()
-        levels = room.inbox.wait(LevelsRead).levels
+        levels = room.sample().levels
 
     assert levels == {"desk": True, "door": None}
     assert caplog.messages == [
@@ -124,13 +123,13 @@ def test_a_chip_that_goes_wants_a_new_start_and_is_told_in_a_few_lines(
     """However often its inputs are read and its outputs are driven."""
     room.chip.wakes_when_removed = wakes
     room.panel.start()
-    room.inbox.wait(LevelsRead)
+    room.sample()
 
     with caplog.at_level(logging.WARNING):
         room.chip.remove()
         samples = [room.sample() for _ in range(20)]
         room.clock.missed_s += DEAF_S
-        room.panel.sample_at(0.0)
+        room.sample()
         stop = room.inbox.wait(StopRequested)
         for _ in range(20):
             room.panel.set_buzzer(BuzzerPattern.ALARM)

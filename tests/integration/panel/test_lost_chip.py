@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from node.core.events import LevelsRead
 from node.io import panel as panel_module
 from node.io.panel.lost_chip import silence
-from tests.integration.panel.room import DESK, DOOR, Room, chip_gone
+from tests.integration.panel.room import DESK, DOOR, Room, chip_gone, sample
 
 
 @dataclass
@@ -88,11 +87,9 @@ def test_a_panel_that_can_read_nothing_silences_its_lines(
     line.give_up()
 
     monkeypatch.setattr(room.pin(DESK), "_get_state", chip_gone)
-    panel.sample_at(0.0)
-    room.inbox.wait(LevelsRead, lambda event: event.levels == {"desk": None, "door": True})
+    assert sample(panel, room.inbox).levels == {"desk": None, "door": True}
     assert line.news != []
     monkeypatch.setattr(room.pin(DOOR), "_get_state", chip_gone)
-    panel.sample_at(0.0)
-    room.inbox.wait(LevelsRead, lambda event: event.levels == {"desk": None, "door": None})
+    assert sample(panel, room.inbox).levels == {"desk": None, "door": None}
 
     assert line.news == []

@@ -6,24 +6,36 @@ import time
 
 import pytest
 
-from node.core.events import LevelsRead, OutputFailed, OutputRecovered
+from node.core.events import OutputFailed, OutputRecovered
 from node.core.signals import BUZZER_WAVES, LAMP_WAVES, BuzzerPattern, LampPattern
-from node.io.panel import UNDECIDED_MAX
-from tests.integration.panel.room import BUZZER, LAMP, WAIT_LIMIT_S, Clock, Room, chip_gone, eventually
+from node.io import panel as panel_module
+from node.io.panel import DEAD_S
+from tests.integration.panel.room import BUZZER, LAMP, WAIT_LIMIT_S, Clock, Room, chip_gone, eventually, sample
 
 
-def test_a_loop_that_decides_nothing_makes_the_lamp_dark(room: Room) -> None:
-    """A dark lamp is a dead node: it doesn't go on flashing by itself, and comes back with the loop."""
-    panel = room.started(sample_hz=2000.0)
+def test_a_loop_that_stands_still_makes_the_lamp_dark(room: Room) -> None:
+    """A dark lamp is a dead node: it doesn't go on shining by itself, and comes back with the loop."""
+    clock = Clock()
+    panel = room.started(clock=clock)
     panel.set_lamp(LampPattern.ACKNOWLEDGED)
     assert room.next_level(LAMP)[1] is True
 
+    clock.missed_s += DEAD_S
+    panel.set_buzzer(BuzzerPattern.OFF)  # wakes the player, which would have slept so long
     assert room.next_level(LAMP)[1] is False
-    assert len(room.inbox.rest(LevelsRead)) >= UNDECIDED_MAX
-    for _ in range(UNDECIDED_MAX):
-        panel.decided()
+    sample(panel, room.inbox, clock())
 
     assert room.next_level(LAMP)[1] is True
+
+
+def test_the_player_looks_by_itself_whether_the_loop_stands_still(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the lamp is steady and nobody wakes it."""
+    monkeypatch.setattr(panel_module, "DEAD_S", 0.3)
+    panel = room.started()
+    panel.set_lamp(LampPattern.ACKNOWLEDGED)
+
+    assert room.next_level(LAMP)[1] is True
+    assert room.next_level(LAMP)[1] is False
 
 
 # Outputs

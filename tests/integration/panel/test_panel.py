@@ -1,12 +1,13 @@
 """How a panel begins and ends."""
 
+import math
 import threading
 
 import pytest
 
-from node.core.events import EdgeSeen, LevelsRead
+from node.core.events import EdgeSeen
 from node.core.signals import BuzzerPattern, LampPattern
-from tests.integration.panel.room import BUZZER, DESK, LAMP, Room, chip_gone
+from tests.integration.panel.room import BUZZER, DESK, LAMP, Room, chip_gone, sample
 
 
 def test_nothing_is_driven_before_the_start(room: Room) -> None:
@@ -41,14 +42,15 @@ def test_the_end_leaves_everything_off_and_released(room: Room) -> None:
 
 
 def test_a_panel_at_rest_ends_too(room: Room) -> None:
-    """Threads that have nothing to do for a long time are woken to end."""
+    """A thread that has nothing to do for a long time is woken to end; nothing more is to be read."""
     threads = set(threading.enumerate())
     panel = room.started()
-    room.inbox.wait(LevelsRead)
+    sample(panel, room.inbox)
 
     panel.close()
 
     assert set(threading.enumerate()) <= threads
+    assert panel.due == math.inf
 
 
 def test_an_output_that_cannot_be_switched_off_leaves_the_other_off(

@@ -172,8 +172,8 @@ def test_a_stalled_writer_at_start_delays_ready_until_its_fault(node: Node) -> N
     assert fed
 
 
-def test_a_stalled_sampler_stops_the_feeding(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pin whose reading never returns ends the feeds, though the loop goes on; they come back with the sampler."""
+def test_a_pin_whose_reading_hangs_stops_the_feeding(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The feeds come back when it goes on."""
     pin: Any = node.wall.factory.pin(BUTTON)
     read = pin._get_state  # noqa: SLF001 - gpiozero's pins are read through it
     stalled, goes_on = threading.Event(), threading.Event()
@@ -188,11 +188,11 @@ def test_a_stalled_sampler_stops_the_feeding(node: Node, monkeypatch: pytest.Mon
     monkeypatch.setattr(pin, "_get_state", hang)
     assert stalled.wait(WAIT_LIMIT_S)
     node.manager.take()
-    node.wait_for_heartbeats(4)
-    told = node.manager.take()
+
+    silent = node.manager.is_silent(2 * WATCHDOG_S) or node.manager.is_silent(4 * WATCHDOG_S)  # one may be on its way
     goes_on.set()
 
-    assert told.count(FED) <= 1, "one feed may be due for readings from before"
+    assert silent
     assert node.manager.until(lambda message: message == FED)
 
 

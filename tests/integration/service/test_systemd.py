@@ -205,7 +205,7 @@ def test_the_first_feed_is_not_waited_for() -> None:
 
 
 def test_a_loop_without_readings_feeds_nothing() -> None:
-    """The loop turns on timers and messages, but the sampler stands still: no feed."""
+    """The loop turns on timers and messages, but reads no levels: no feed."""
     dog = Dog()
 
     dog.turns(until=60.0, sampled=lambda now: 12.0 <= now < 12.1)

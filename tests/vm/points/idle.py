@@ -8,8 +8,8 @@ from tests.vm.point import Point
 from tests.vm.room import Room
 
 MEASURED_S = 60.0
-WAKE_UPS_AT_MOST = 100.0
-"""A second, by the factory that waits for the kernel: the sampler's 20, as many of the loop, and some for the rest."""
+WAKE_UPS_AT_MOST = 30.0
+"""A second, by the factory that waits for the kernel: the 20 readings, and some for the rest."""
 
 TOLD = 1.0
 """Threads with fewer wake-ups a second aren't told."""
