@@ -87,11 +87,11 @@ def _environment(directory: Path, more: Mapping[str, str] = MappingProxyType({})
 
 
 def as_packaged(directory: Path) -> dict[str, str]:
-    """An environment without typing_extensions: the package has none, and msgspec imports it where it is found."""
+    """The unit's environment, without typing_extensions: the package has none, and msgspec imports it if it can."""
     hiding = directory / "as-packaged"
     hiding.mkdir(exist_ok=True)
     (hiding / "typing_extensions.py").write_text("raise ImportError\n", encoding="utf-8")
-    return {"PYTHONPATH": f"{hiding}:{prepared.ROOT}"}
+    return {"PYTHONPATH": f"{hiding}:{prepared.ROOT}", "MALLOC_ARENA_MAX": "1"}
 
 
 def _state(pid: int) -> str:

@@ -1,6 +1,5 @@
 """The kernel's boot id, and whether the clock is synchronised. Neither call blocks."""
 
-import ctypes
 import time
 from pathlib import Path
 
@@ -25,16 +24,23 @@ _AGED_S = 86_400.0
 def clock_synchronised(root: Path = Path("/")) -> bool | None:
     """Whether the wall clock is synchronised; None if that can't be told.
 
-    The kernel knows it, whoever steers the clock: adjtimex(2) in its reading mode (modes = 0) gives TIME_ERROR while
-    nobody does. The service mayn't ask: the same call can set the clock. There systemd-timesyncd tells it, by the file
-    that it touches at each synchronisation (systemd-timesyncd.service(8)).
+    systemd-timesyncd tells it by the file that it touches at each synchronisation (systemd-timesyncd.service(8)).
+    Without it the kernel knows, whoever steers the clock: adjtimex(2) in its reading mode (modes = 0) gives TIME_ERROR
+    while nobody does. A service mayn't ask unless it is allowed to: the same call can set the clock.
     """
+    told = _by_timesyncd(root)
+    return _by_kernel() if told is None else told
+
+
+def _by_kernel() -> bool | None:
+    import ctypes  # noqa: PLC0415 -- a Raspberry Pi has timesyncd, and a node is smaller without it
+
     timex = ctypes.create_string_buffer(TIMEX_ROOM)
     try:
         status: int = ctypes.CDLL(None).adjtimex(timex)
     except (OSError, AttributeError):
-        status = -1
-    return _by_timesyncd(root) if status < 0 else status != _TIME_ERROR
+        return None
+    return None if status < 0 else status != _TIME_ERROR
 
 
 def _by_timesyncd(root: Path) -> bool | None:

@@ -26,7 +26,9 @@ class Addresses:
         The address counts as failed until ``works`` is called.
         """
         self._used = None
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        # As bytes: Python would import all of Unicode's names (1 MB) to look whether a text is one for IDNA.
+        name = host.encode("ascii") if host.isascii() else host
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
         self._failed = {each[4]: self._failed[each[4]] for each in found if each[4] in self._failed}
         failure = OSError("no address")
         for family, kind, protocol, _, address in sorted(found, key=lambda each: self._failed.get(each[4], 0)):
