@@ -67,9 +67,9 @@ class Subscriber:
             return len(self._lines.lines)
 
     def expect(
-        self, topic: str, fits: Callable[[str], bool], since: int, timeout_s: float = TIMEOUT_S
+        self, topic: str | tuple[str, ...], fits: Callable[[str], bool], since: int, timeout_s: float = TIMEOUT_S
     ) -> tuple[float, str]:
-        """The first message of a topic that ends like this, from number ``since`` on: when it came, and its payload.
+        """The first message of a topic that ends so, or so, from number ``since`` on: when it came, and its payload.
 
         Raises LookupError where none comes.
         """
@@ -166,9 +166,8 @@ class Node(Program):
             card = Card(directory) if self._stalled else None
             # systemd gives a service its runtime directory in memory: what it writes there reaches no disk.
             runtime = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None))
-            environ = {"RUNTIME_DIRECTORY": runtime, **({} if card is None else card.environ)}
             config = write_config(directory, brokers=brokers, panel=TIRELESS)
-            environ = {**as_packaged(directory), **({} if card is None else card.environ)}
+            environ = {**as_packaged(directory), "RUNTIME_DIRECTORY": runtime, **({} if card is None else card.environ)}
             self._desk = stack.enter_context(Desk(own.port, receipts=True))
             mark, begun = self._room.subscriber.mark, time.monotonic()
             # "env" has it started as anybody starts it: what the tests fork has imported everything already.
@@ -190,11 +189,15 @@ class Node(Program):
         return self
 
     def tap(self) -> Press:
-        """Each is reset, so that the buzzer starts anew with the next."""
+        """Each is reset, so that the buzzer starts anew with the next. What says first who calls and where, counts."""
         mark, heard = self._node.mark, self._room.subscriber.mark
         pressed = self.press() + DEBOUNCE_S
         sounded = self._node.expect(since=mark, output="buzzer", level=True)["at"]
-        at, payload = self._room.subscriber.expect("/event", lambda payload: '"pressed"' in payload, heard)
+        calls = ('"kind":"pressed"', '"phase":"active"')
+        at, _ = self._room.subscriber.expect(
+            ("/event", "/alarm"), lambda payload: any(call in payload for call in calls), heard
+        )
+        _, payload = self._room.subscriber.expect("/event", lambda payload: calls[0] in payload, heard)
         self._node.expect(since=mark, pressed=False)
         self._room.subscriber.expect("/event", lambda payload: '"restored"' in payload, heard)
         reset = self._desk.order("reset", incident=json.loads(payload)["incident"])
