@@ -1,4 +1,4 @@
-"""Threads that `ps -T` and `top -H` show by their names: Python tells the kernel no name before 3.14."""
+"""What Python doesn't tell the kernel of threads: their names, for `ps -T` and `top -H`, and who must wake on time."""
 
 import threading
 from collections.abc import Callable
@@ -7,6 +7,16 @@ from pathlib import Path
 
 _NAME_BYTES = 15
 """What the kernel keeps of a name (TASK_COMM_LEN in proc_pid_comm(5), without its end)."""
+
+
+_SLACK_NS = 1_000
+"""The kernel wakes a thread up to 50,000 ns later than it asked for, to wake others with it (prctl(2))."""
+
+
+def wake_on_time() -> None:
+    """Have the calling thread woken when it asked for that, and not a little later, where the kernel lets it."""
+    with suppress(OSError):
+        Path(f"/proc/{threading.get_native_id()}/timerslack_ns").write_text(str(_SLACK_NS), encoding="ascii")
 
 
 def new_thread(name: str, work: Callable[..., object], *arguments: object) -> threading.Thread:

@@ -76,6 +76,11 @@ def handle(state: State, event: ev.Event) -> tuple[State, list[Effect]]:
     return reconcile.reconcile(turn)
 
 
+def foresee(state: State, at: float) -> list[Effect]:
+    """The effects of a reading at this instant, if no level changes until then."""
+    return handle(state, ev.LevelsRead(at, inputs.known_levels(state)))[1]
+
+
 def next_deadline(state: State) -> float:
     """The instant (monotonic) at which the controller wants a TimePassed, if no event comes before."""
     if not state.begun:

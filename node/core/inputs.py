@@ -91,6 +91,15 @@ def says_nothing_new(state: State, event: LevelsRead) -> bool:
     return True
 
 
+def known_levels(state: State) -> dict[str, bool | None]:
+    """The electrical level of each line by its newest edges and readings, None if it isn't known."""
+    return {  # ``actuated`` is its own inverse
+        name: None if known.level is None else settings.wiring.actuated(known.level, number)
+        for settings in state.settings.inputs
+        for number, (name, known) in enumerate(zip(settings.lines, state.contacts[settings.name].lines, strict=True))
+    }
+
+
 def time_passed(turn: Turn) -> None:
     """Do what is due: an unreadable input, a door held open, the end of chatter or of an inhibit."""
     for settings in turn.state.settings.inputs:

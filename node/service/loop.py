@@ -34,7 +34,6 @@ from msgspec import Struct
 from node import config
 from node.core import alarm, controller, effects, inputs
 from node.core import events as ev
-from node.errors import StateDirectoryError
 from node.io import health, systemd
 from node.io.panel import Panel
 from node.io.record.record import Record
@@ -44,7 +43,9 @@ from node.service.configuration import Configuration, is_networked
 from node.service.links import Links
 from node.service.publisher import Publisher
 from node.service.recorder import Recorder
+from node.service.rehearsal import Rehearsal
 from node.service.watcher import LogWatcher, Watcher
+from node.threads import wake_on_time
 
 CLOCK_STEP_S = 0.5
 """How far the wall clock may drift from the monotonic one before the offset for labels is read again."""
@@ -108,6 +109,7 @@ class Service:
         self._kernel_boot = health.kernel_boot()
         self._ended = False
         self._wire = codec.Wire(settings.root, settings.site, settings.node, self.boot)
+        self._rehearsal = Rehearsal(self._wire)
         self._panel = Panel(
             open_factory,
             settings.line_pins,
@@ -148,6 +150,7 @@ class Service:
         )
         now = self._clocks.monotonic()
         self._state = controller.start(settings.settings, self.boot, now, self._clocks.wall() - now)
+        self._deadline = controller.next_deadline(self._state)
 
     def stop(self, reason: str, back_in_s: float | None = None) -> None:
         """Ask the loop to end cleanly; any thread or signal handler may call it."""
@@ -162,7 +165,9 @@ class Service:
 
         Raises AlreadyRunningError, StateDirectoryError.
         """
-        lock = self._prepare()
+        status_file.make(self._directory)
+        lock = status_file.hold(self._directory)
+        wake_on_time()
         log.info("%s/%s starts, boot %s", self._config.site, self._config.node, self.boot)
         self._configuration.crash_log.begin()
         try:
@@ -187,27 +192,17 @@ class Service:
             status_file.release(lock)
         self._notifier.status(status_text.last_words(self._state))
 
-    def _prepare(self) -> int | None:
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
-            raise StateDirectoryError(
-                f"the state directory {self._directory} is a file",
-                "move the file away, or choose another state_directory in [node]",
-            ) from error
-        except OSError as error:
-            log.warning("no state directory %s: %s", self._directory, error.strerror)
-        return status_file.hold(self._directory)
-
     def _turn(self) -> None:
         """Handle one due instant, one due reading, and one event: none can starve another."""
         now = self._clocks.monotonic()
-        if now >= controller.next_deadline(self._state):
+        if now >= self._deadline:
             self._decide(ev.TimePassed(now))
+        if now >= self._rehearsal.due:
+            self._rehearsal.perform(self._state, now)
         if now >= self._panel.due:
             self._read_levels(now)
         self._feed.turn(now)
-        due = min(controller.next_deadline(self._state), self._feed.due, self._panel.due)
+        due = min(self._deadline, self._feed.due, self._panel.due, self._rehearsal.due)
         left = due - self._clocks.monotonic()
         try:
             event = self._queue.get(timeout=min(max(left, 0.0), LONGEST_WAIT_S))
@@ -272,7 +267,9 @@ class Service:
                 self._perform(effect)
         finally:
             self.links.flush()
+            self._panel.flush()
             self._recorder.flush()
+            self._deadline = controller.next_deadline(state)
 
     def _perform(self, effect: effects.Effect) -> None:
         match effect:
@@ -282,6 +279,7 @@ class Service:
                 self._panel.set_lamp(pattern)
             case effects.SampleAt(at):
                 self._panel.sample_at(at)
+                self._rehearsal.plan(at)
             case (
                 effects.ShowLadder()
                 | effects.Append()

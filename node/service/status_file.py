@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from node.config import files
 from node.core.model import Step
-from node.errors import AlreadyRunningError
+from node.errors import AlreadyRunningError, StateDirectoryError
 from node.threads import new_thread
 
 _LOCK = "alarm-node.lock"
@@ -69,6 +69,22 @@ def directory(state_directory: Path, environ: Mapping[str, str]) -> Path:
 def lock(state_directory: Path) -> Path:
     """The file that a service locks while it runs."""
     return state_directory / _LOCK
+
+
+def make(state_directory: Path) -> None:
+    """Make the state directory, as far as that works: a dead disk is a fault of the record.
+
+    Raises StateDirectoryError if it is a file.
+    """
+    try:
+        state_directory.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise StateDirectoryError(
+            f"the state directory {state_directory} is a file",
+            "move the file away, or choose another state_directory in [node]",
+        ) from error
+    except OSError as error:
+        log.warning("no state directory %s: %s", state_directory, error.strerror)
 
 
 def hold(state_directory: Path) -> int | None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.core import controller, inputs, line
-from node.core.effects import SampleAt
+from node.core.effects import Append, SampleAt
 from node.core.events import EdgeSeen, LevelsRead, TimePassed
 from node.core.line import ContactState, Line
 from node.core.settings import Wiring
@@ -128,6 +128,22 @@ def test_a_reading_that_says_nothing_new_needs_no_decision(wiring: Wiring, *, ac
     for other in (not actuated, None):
         assert not inputs.says_nothing_new(play.state, reading(other))
     assert not inputs.says_nothing_new(play.state, LevelsRead(play.now, {}))
+
+
+@pytest.mark.parametrize("wiring", Wiring)
+def test_what_a_reading_will_lead_to_can_be_foreseen(wiring: Wiring) -> None:
+    """If no level changes until then; the state stays what it is."""
+    play = Playbook(make_settings(button(wiring=wiring), links=())).begin().skip()
+    play.edge("button", True)
+    play.wait(0.010).skip()
+    before, due = play.state, play.state.sample_at
+
+    foreseen = controller.foresee(play.state, due)
+
+    assert any(isinstance(each, Append) and each.event.kind == "pressed" for each in foreseen)
+    assert play.state == before
+    play.until(due)
+    assert play.take(object) == [each for each in foreseen if not isinstance(each, SampleAt)]
 
 
 def test_an_undecided_input_that_cannot_be_read_does_not_make_the_sampler_spin() -> None:

@@ -89,7 +89,7 @@ class Panel:
         self._beat = self._claim_at = math.inf
         self._requests: list[float] = []
         self._read_at = 0.0
-        self._reading_waits = False
+        self._reading_waits = self._has_played = False
         self._lamp: LampPattern | None = None
         self._dark = False
         self._playing = threading.Condition()  # guards _outputs, _plays, _lamp, _dark
@@ -155,6 +155,13 @@ class Panel:
             plays = self._play("lamp", LAMP_WAVES[pattern])
         if plays and self._on_output is not None:
             self._on_output(at, "lamp", pattern)
+
+    def flush(self) -> None:
+        """Tell the player what was set. A thread that is woken takes the interpreter from one that sends an alarm."""
+        if self._has_played:
+            self._has_played = False
+            with self._playing:
+                self._playing.notify()
 
     def sample_at(self, at: float) -> None:
         """Also read every line at this instant, at once if it is past. Many instants may be requested."""
@@ -250,7 +257,7 @@ class Panel:
             if output is None or not self._plays:
                 return False
             output.play(wave, self._clock())
-            self._playing.notify()
+        self._has_played = True
         return True
 
     def _light_up(self) -> None:

@@ -12,6 +12,7 @@ from node.core.model import Key
 from node.io.mqtt import answer_timeout, link_queue
 from node.io.mqtt.link import UNSENDABLE, Outgoing, Priority, Subscription
 from node.io.mqtt.link_types import NODE_BOUNDS
+from node.io.mqtt.session.paho_client import PahoClient
 from tests.support.broker import Broker
 from tests.support.loop import CONNACK, SUBACK, TIMEOUT_S, WINDOW, Heard, Loop, publish_packet, running, strange_broker
 from tests.support.mqtt import Client
@@ -384,3 +385,26 @@ def _alarm(session: int, number: int, senders: set[threading.Thread]) -> Outgoin
         return b"%d" % number
 
     return Outgoing(session=session, topic="node/event", payload=payload, priority=Priority.ALARM)
+
+
+def test_messages_in_a_row_are_written_by_one_call(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the alarm and its event arrive together. Each is answered; what isn't a message is written as it was."""
+    written: list[bytes] = []
+    send = PahoClient._sock_send  # noqa: SLF001 - the place where paho writes
+
+    def noted(client: PahoClient, data: bytes) -> int:
+        written.append(bytes(data))
+        return send(client, data)
+
+    monkeypatch.setattr(PahoClient, "_sock_send", noted)
+    topics = ["node/alarm", "node/event", "node/event"]
+    with running(Loop(broker.port)) as loop:
+        session = loop.expect(LinkUp).session
+        before = len(written)
+        for topic in topics:
+            loop.link.hand_over(Outgoing(session=session, topic=topic, payload=b"x" * 1_000, priority=Priority.ALARM))
+        loop.link.flush()
+        answered = [loop.expect(PublishAnswered).topic for _ in topics]
+
+    assert answered == topics
+    assert len(written[before]) > 3_000

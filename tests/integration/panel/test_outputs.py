@@ -18,6 +18,7 @@ def test_a_loop_that_stands_still_makes_the_lamp_dark(room: Room) -> None:
     clock = Clock()
     panel = room.started(clock=clock)
     panel.set_lamp(LampPattern.ACKNOWLEDGED)
+    panel.flush()
     assert room.next_level(LAMP)[1] is True
 
     clock.missed_s += DEAD_S
@@ -33,6 +34,7 @@ def test_the_player_looks_by_itself_whether_the_loop_stands_still(room: Room, mo
     monkeypatch.setattr(panel_module, "DEAD_S", 0.3)
     panel = room.started()
     panel.set_lamp(LampPattern.ACKNOWLEDGED)
+    panel.flush()
 
     assert room.next_level(LAMP)[1] is True
     assert room.next_level(LAMP)[1] is False
@@ -65,6 +67,7 @@ def test_the_buzzer_plays_its_wave(room: Room) -> None:
     wave = BUZZER_WAVES[BuzzerPattern.NOBODY]
 
     panel.set_buzzer(BuzzerPattern.NOBODY)
+    panel.flush()
 
     changes = [room.next_level(BUZZER) for _ in range(5)]
     assert [level for _, level in changes] == [True, False, True, False, True]
@@ -78,8 +81,10 @@ def test_buzzer_and_lamp_play_side_by_side(room: Room) -> None:
 
     panel.set_buzzer(BuzzerPattern.NOBODY)
     panel.set_lamp(LampPattern.CALLING)
+    panel.flush()
     levels = [room.next_level(LAMP)[1] for _ in range(3)]
     panel.set_lamp(LampPattern.ACKNOWLEDGED)
+    panel.flush()
     buzzes = {room.next_level(BUZZER)[1] for _ in range(3)}
 
     assert levels == [True, False, True]
@@ -104,6 +109,7 @@ def test_off_is_final_in_the_midst_of_a_step(room: Room, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(room.pin(BUZZER), "_set_state", drive_slowly)
     panel.set_buzzer(BuzzerPattern.ALARM)
+    panel.flush()
     assert entered.wait(WAIT_LIMIT_S)
 
     off = threading.Thread(target=panel.set_buzzer, args=(BuzzerPattern.OFF,))
@@ -123,11 +129,13 @@ def test_off_is_final_whoever_hammers(room: Room, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setitem(waves, pattern, ((True, 0.00005), (False, 0.00005)))  # type: ignore[misc]
     panel = room.started()
     panel.set_lamp(LampPattern.CALLING)
+    panel.flush()
     patterns = (BuzzerPattern.ALARM, BuzzerPattern.NOBODY, BuzzerPattern.OFF)
 
     def hammer() -> None:
         for pattern in itertools.islice(itertools.cycle(patterns), 30):
             panel.set_buzzer(pattern)
+            panel.flush()
 
     for _ in range(30):
         hammers = [threading.Thread(target=hammer) for _ in range(3)]
@@ -137,6 +145,7 @@ def test_off_is_final_whoever_hammers(room: Room, monkeypatch: pytest.MonkeyPatc
             thread.join()
         panel.set_buzzer(BuzzerPattern.ALARM)
         panel.set_buzzer(BuzzerPattern.OFF)
+        panel.flush()
         changes = len(room.pin(BUZZER).states)
         passes = len(room.pin(LAMP).states)
         eventually(lambda passes=passes: len(room.pin(LAMP).states) > passes + 4)  # type: ignore[misc]
@@ -149,10 +158,12 @@ def test_a_stalled_wave_goes_on_from_now(room: Room) -> None:
     clock = Clock()
     panel = room.started(clock=clock)
     panel.set_buzzer(BuzzerPattern.NOBODY)
+    panel.flush()
     room.next_level(BUZZER)
 
     clock.missed_s = 1000.0
     panel.set_lamp(LampPattern.ACKNOWLEDGED)
+    panel.flush()
 
     changes = [room.next_level(BUZZER) for _ in range(4)]
     assert [level for _, level in changes] == [False, True, False, True]
@@ -173,6 +184,7 @@ def test_a_pin_that_fails_is_reported_once_and_tried_again(room: Room, monkeypat
         with monkeypatch.context() as broken:
             broken.setattr(room.pin(BUZZER), "_set_state", fail)
             panel.set_buzzer(BuzzerPattern.ALARM)
+            panel.flush()
             failed = room.inbox.wait(OutputFailed)
             tried = next(attempts)
             eventually(lambda tried=tried: next(attempts) > tried + 10)  # type: ignore[misc]
@@ -188,11 +200,13 @@ def test_a_held_level_that_fails_is_tried_again_too(room: Room, monkeypatch: pyt
     monkeypatch.setitem(BUZZER_WAVES, BuzzerPattern.OFF, ((False, 0.01),))
     panel = room.started()
     panel.set_buzzer(BuzzerPattern.ALARM)
+    panel.flush()
     room.next_level(BUZZER)
 
     with monkeypatch.context() as broken:
         broken.setattr(room.pin(BUZZER), "_set_state", chip_gone)
         panel.set_buzzer(BuzzerPattern.OFF)
+        panel.flush()
         room.inbox.wait(OutputFailed)
 
     assert room.next_level(BUZZER)[1] is False
@@ -206,6 +220,7 @@ def test_the_lamps_patterns_are_told(room: Room) -> None:
 
     panel.set_lamp(LampPattern.CALLING)
     panel.set_buzzer(BuzzerPattern.ALARM)
+    panel.flush()
 
     assert [(output, pattern) for _, output, pattern in told] == [("lamp", LampPattern.CALLING)]
     assert before <= told[0][0] <= time.monotonic()
@@ -217,6 +232,7 @@ def test_a_wall_without_a_buzzer_stays_silent(room: Room) -> None:
 
     panel.set_buzzer(BuzzerPattern.ALARM)
     panel.set_lamp(LampPattern.ACKNOWLEDGED)
+    panel.flush()
 
     assert room.pin(BUZZER).function == "input"
     assert room.pin(LAMP).state is True

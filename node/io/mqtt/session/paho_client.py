@@ -116,6 +116,15 @@ class PahoClient(Client):
         if answers and self._sock is not None:
             self._answer(answers)
 
+    def loop_write(self) -> MQTTErrorCode:
+        """Write what waits; several messages in a row by one call of the system, so that they arrive together."""
+        waiting = self._out_packet
+        if len(waiting) > 1 and all(each["command"] & 0xF0 == PUBLISH and each["qos"] > 0 for each in waiting):
+            joined = b"".join(each["packet"][each["pos"] :] for each in waiting)
+            waiting.clear()
+            self._packet_queue(PUBLISH, joined, 0, 1)
+        return super().loop_write()
+
     def _answer(self, answers: bytearray) -> None:
         """Send these answers at once, if nothing waits before them: that saves two calls of the selector and a turn."""
         try:
