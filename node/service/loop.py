@@ -43,7 +43,7 @@ from node.service.configuration import Configuration, is_networked
 from node.service.links import Links
 from node.service.publisher import Publisher
 from node.service.recorder import Recorder
-from node.service.rehearsal import Rehearsal
+from node.service.upkeep.rehearsal import Rehearsal
 from node.service.watcher import LogWatcher, Watcher
 from node.threads import wake_on_time
 

@@ -76,6 +76,9 @@ class Panel:
     def set_lamp(self, _pattern: object) -> None:
         """Nothing shines."""
 
+    def flush(self) -> None:
+        """Nobody is told."""
+
     def decided(self, _event: ev.Event) -> None:
         """Nobody counts."""
 

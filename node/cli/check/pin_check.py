@@ -1,38 +1,36 @@
 """The doctor at the pins: whether they are free and readable, and whether their levels are plausible."""
 
 import queue
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, assert_never
 
 from node import config
 from node.core import contact
-from node.core import events as ev
 from node.core.line import ContactState
 from node.core.settings import InputSettings, Role
 from node.errors import PanelError
 from node.errors.faults import INPUT_UNREADABLE, OUTPUT_FAILED, WIRE_FAULTY, FaultKind
 from node.io.panel import Panel, last_outputs, pin_factory
 from node.io.terminal.check_result import CheckResult
+from node.threads import new_thread
 
 LEVELS_S = 2.0
 
 
 def try_pins(settings: config.Config, make_factory: Callable[[config.Config], Any]) -> Iterator[CheckResult]:
     """Claim every pin as the service would, read the inputs once, and release all pins."""
-    heard: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
     panel = Panel(
         partial(make_factory, settings),
         settings.line_pins,
         settings.buzzer_pin,
         settings.lamp_pin,
-        put=heard.put,
+        put=lambda event: None,
         sample_hz=settings.sample_hz,
     )
     panel.start()
     try:
-        levels = _first_levels(heard)
+        levels = _levels(panel)
     finally:
         panel.close()
     if panel.unusable is not None:
@@ -123,13 +121,11 @@ def _active(role: Role) -> tuple[str, str]:
             assert_never(role)
 
 
-def _first_levels(heard: "queue.SimpleQueue[ev.Event]") -> Mapping[str, bool | None]:
-    until = time.monotonic() + LEVELS_S
-    while (left := until - time.monotonic()) > 0:
-        try:
-            event = heard.get(timeout=left)
-        except queue.Empty:
-            break
-        if isinstance(event, ev.LevelsRead):
-            return event.levels
-    return {}
+def _levels(panel: Panel) -> Mapping[str, bool | None]:
+    """What each line reads; nothing if a pin doesn't answer."""
+    answer: queue.SimpleQueue[Mapping[str, bool | None]] = queue.SimpleQueue()
+    new_thread("levels", lambda: answer.put(panel.levels())).start()
+    try:
+        return answer.get(timeout=LEVELS_S)
+    except queue.Empty:
+        return {}

@@ -184,7 +184,7 @@ class Panel:
         self._read_at = at
         if self._dark:
             self._light_up()
-        levels = self._levels()
+        levels = self.levels()
         self._look_if_deaf(at, levels)
         reading = LevelsRead(at, levels, self._clock())
         for each in self._lines.values():
@@ -219,7 +219,8 @@ class Panel:
         if not self._restarts:
             self._restarts = self._queue.put(StopRequested(self._clock(), reason, BACK_IN_S))
 
-    def _levels(self) -> dict[str, bool | None]:
+    def levels(self) -> dict[str, bool | None]:
+        """The electrical level of each line now, None if it can't be read. Edges until then are told before."""
         read_together = getattr(self._claims.factory, "levels", None)
         if read_together is None:
             return {name: each.level() for name, each in self._lines.items()}

@@ -1,1 +1,1 @@
-"""What of the files must be looked at or written while the node runs, and what a start learns of earlier ones."""
+"""What is done beside decisions: files are looked at and written, starts are counted, presses are rehearsed."""

@@ -2,6 +2,8 @@
 
 import errno
 import socket
+import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -245,9 +247,12 @@ def test_an_unreadable_input_is_a_finding(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_an_input_that_is_not_read_in_time_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pins that give no answer aren't waited for without end, and are not taken for normal."""
-    monkeypatch.setattr(pin_check, "LEVELS_S", 0.0)
+    room, answered = wall(), threading.Event()
+    monkeypatch.setattr(pin_check, "LEVELS_S", 0.1)
+    monkeypatch.setattr(room.factory.pin(BUTTON), "_get_state", partial(answered.wait, WAIT_LIMIT_S))
 
-    found = findings(write_config(tmp_path, free_port()))
+    found = findings(write_config(tmp_path, free_port()), room.factory)
+    answered.set()
 
     assert about(found, "button (pin 17)").ok is False
 

@@ -11,7 +11,7 @@ from node.core import controller
 from node.core.effects import LoggedEvent
 from node.core.state import State
 from node.protocol import codec
-from node.service.rehearsal import AHEAD_S, Rehearsal
+from node.service.upkeep.rehearsal import AHEAD_S, Rehearsal
 from tests.core.house import make_settings
 from tests.core.playbook import Playbook
 from tests.support.broker import Broker
