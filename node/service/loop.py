@@ -109,7 +109,7 @@ class Service:
         self._kernel_boot = health.kernel_boot()
         self._ended = False
         self._wire = codec.Wire(settings.root, settings.site, settings.node, self.boot)
-        self._rehearsal = Rehearsal(self._wire)
+        self._rehearsal = Rehearsal(self._wire, self._clocks.monotonic)
         self._panel = Panel(
             open_factory,
             settings.line_pins,
@@ -198,7 +198,8 @@ class Service:
         if now >= self._deadline:
             self._decide(ev.TimePassed(now))
         if now >= self._rehearsal.due:
-            self._rehearsal.perform(self._state, now)
+            self._rehearsal.perform(self._state)
+            now = self._clocks.monotonic()
         if now >= self._panel.due:
             self._read_levels(now)
         self._feed.turn(now)

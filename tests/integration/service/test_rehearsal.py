@@ -47,30 +47,74 @@ def pressed() -> State:
     return play.state
 
 
-def test_a_press_is_decided_and_encoded_for_trial(pressed: State) -> None:
-    """Once, and 2 ms before the levels are read."""
-    wire = Wire()
-    rehearsal = Rehearsal(wire)
+class Clock:
+    """Time passes with each look at it."""
+
+    def __init__(self, step_s: float) -> None:
+        self.now = 0.0
+        self.step_s = step_s
+
+    def __call__(self) -> float:
+        """The seconds now."""
+        self.now += self.step_s
+        return self.now
+
+
+def rehearsed(state: State, at: float, clock: Clock, rehearsal: Rehearsal) -> None:
+    """One that is begun when it is due."""
+    rehearsal.plan(at)
+    assert rehearsal.due == pytest.approx(at - AHEAD_S)
+    clock.now = rehearsal.due
+    rehearsal.perform(state)
     assert rehearsal.due == inf
 
-    rehearsal.plan(pressed.sample_at)
-    assert rehearsal.due == pytest.approx(pressed.sample_at - AHEAD_S)
-    rehearsal.perform(pressed, rehearsal.due)
 
-    assert wire.encoded == ["pressed", "alarm"]
+def test_a_press_is_decided_and_encoded_again_and_again_until_it_is_due(pressed: State) -> None:
+    """So it is decided without a pause."""
+    wire, clock = Wire(), Clock(0.0001)
+    rehearsal = Rehearsal(wire, clock)
     assert rehearsal.due == inf
+
+    rehearsed(pressed, pressed.sample_at, clock, rehearsal)
+
+    assert wire.encoded[:4] == ["pressed", "alarm"] * 2
+    assert pressed.sample_at <= clock.now < pressed.sample_at + AHEAD_S / 4
+
+
+def test_where_nothing_will_happen_there_is_one_rehearsal(pressed: State) -> None:
+    """A cable that hums makes the loop read every 10 ms: it must not be busy all the time."""
+    wire, clock = Wire(), Clock(0.0001)
+    early = pressed.sample_at - 0.005
+
+    rehearsed(pressed, early, clock, Rehearsal(wire, clock))
+
+    assert wire.encoded == []
+    assert clock.now < early - AHEAD_S / 2
 
 
 def test_a_rehearsal_that_would_hold_up_the_press_is_left_out(pressed: State) -> None:
     """The loop was busy until then."""
-    wire = Wire()
-    rehearsal = Rehearsal(wire)
+    wire, clock = Wire(), Clock(0.0)
+    rehearsal = Rehearsal(wire, clock)
 
     rehearsal.plan(pressed.sample_at)
-    rehearsal.perform(pressed, pressed.sample_at - 0.5 * AHEAD_S)
+    clock.now = pressed.sample_at + 0.0001
+    rehearsal.perform(pressed)
 
     assert wire.encoded == []
-    assert rehearsal.due == inf
+
+
+def test_a_slow_board_rehearses_once(pressed: State) -> None:
+    """Then it is known to take too long."""
+    wire, clock = Wire(), Clock(0.0)
+    rehearsal = Rehearsal(wire, clock)
+    clock.step_s = AHEAD_S * 0.3
+
+    for _ in range(3):
+        rehearsed(pressed, pressed.sample_at, clock, rehearsal)
+        clock.step_s = AHEAD_S * 0.6
+
+    assert wire.encoded == ["pressed", "alarm"]
 
 
 def test_a_rehearsal_that_fails_ends_nothing(
@@ -78,11 +122,10 @@ def test_a_rehearsal_that_fails_ends_nothing(
 ) -> None:
     """What comes may be something else."""
     monkeypatch.setattr(controller, "foresee", lambda *_: 1 / 0)
-    rehearsal = Rehearsal(Wire())
-    rehearsal.plan(pressed.sample_at)
+    clock = Clock(0.0001)
 
     with caplog.at_level(logging.ERROR):
-        rehearsal.perform(pressed, rehearsal.due)
+        rehearsed(pressed, pressed.sample_at, clock, Rehearsal(Wire(), clock))
 
     assert caplog.messages == ["a rehearsal failed"]
 
