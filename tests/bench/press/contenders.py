@@ -5,6 +5,7 @@ the contender's own process, and the message's is by the subscriber.
 """
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from tests.campaigns.card import Card, Fault
 from tests.support.broker import Broker
 from tests.support.desk import Desk
 from tests.support.flood import Flood, Packet
-from tests.support.node import BUTTON, SimulatedNode, as_packaged, wait_until, write_config
+from tests.support.node import BUTTON, as_packaged, wait_until, write_config
 from tests.support.node import Pages as Lines
 
 DEBOUNCE_S = 0.020
@@ -38,6 +39,8 @@ TIRELESS = {"chatter_presses": 10_000}
 """No finger presses so often: by the default this would be a contact that chatters."""
 
 BEAT_S = 5.0
+_PRESSED = '"kind":"pressed"'
+
 LOST_S = 5.0
 """A press of which nothing came until then is lost."""
 
@@ -136,87 +139,6 @@ class Program(ABC):
         """Press for ``TAP_MS``, and wait for nothing else; when the pin changed."""
 
 
-class Node(Program):
-    """This program, beside a monitor that confirms its events.
-
-    ``second``: it has another broker, which answers, or is frozen once both links are up. ``stalled``: its disk takes
-    nothing.
-    """
-
-    def __init__(
-        self,
-        room: Room,
-        *,
-        tls: bool = False,
-        second: Literal["", "live", "silent"] = "",
-        stalled: bool = False,
-    ) -> None:
-        self._room, self._tls, self._second, self._stalled = room, tls, second, stalled
-
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            directory = self._room.fresh()
-            brokers: list[Mapping[str, object]] = []
-            if self._second:
-                second = stack.enter_context(Broker(directory / "second"))
-                brokers.append({"host": "127.0.0.1", "port": second.port})
-            own = self._room.broker
-            secure = {"port": own.tls_port, "ca_file": str(self._room.ca_file)}
-            brokers.append({"host": "127.0.0.1", **(secure if self._tls else {"port": own.port})})
-            card = Card(directory) if self._stalled else None
-            # systemd gives a service its runtime directory in memory: what it writes there reaches no disk.
-            runtime = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None))
-            config = write_config(directory, brokers=brokers, panel=TIRELESS)
-            environ = {**as_packaged(directory), "RUNTIME_DIRECTORY": runtime, **({} if card is None else card.environ)}
-            self._desk = stack.enter_context(Desk(own.port, receipts=True))
-            mark, begun = self._room.subscriber.mark, time.monotonic()
-            # "env" has it started as anybody starts it: what the tests fork has imported everything already.
-            self._node = SimulatedNode(config, prefix=("env",), environ=environ)
-            stack.enter_context(self._node)
-            self.to_armed_s = self._node.expect(timeout_s=TIMEOUT_S, output="lamp")["at"] - begun
-            state = self._room.subscriber.expect("/state", lambda payload: '"online"' in payload, mark)
-            self.to_state_s = state[0] - begun
-            self.pid = self._node.pid
-            stack.enter_context(_beating(self._desk))
-            for each in brokers:
-                self._node.expect_log(f"127.0.0.1:{each['port']}: session .* is up")
-            if self._second == "silent":
-                second.freeze()
-            if card is not None:
-                card.set(Fault.STALLED)
-                stack.callback(card.set, Fault.WELL)
-            self._stack = stack.pop_all()
-        return self
-
-    def tap(self) -> Press:
-        """Each is reset, so that the buzzer starts anew with the next. What says first who calls and where, counts."""
-        mark, heard = self._node.mark, self._room.subscriber.mark
-        pressed = self.press() + DEBOUNCE_S
-        sounded = self._node.expect(since=mark, output="buzzer", level=True)["at"]
-        calls = ('"kind":"pressed"', '"phase":"active"')
-        at, _ = self._room.subscriber.expect(
-            ("/event", "/alarm"), lambda payload: any(call in payload for call in calls), heard
-        )
-        _, payload = self._room.subscriber.expect("/event", lambda payload: calls[0] in payload, heard)
-        self._node.expect(since=mark, pressed=False)
-        self._room.subscriber.expect("/event", lambda payload: '"restored"' in payload, heard)
-        reset = self._desk.order("reset", incident=json.loads(payload)["incident"])
-        assert reset["outcome"] == "done", reset
-        wait_until(lambda: not self._node.lines(since=mark, output="buzzer")[-1]["level"], what="a buzzer that is off")
-        return Press(at - pressed, sounded - pressed)
-
-    def press(self) -> float:
-        """As ``Program.press``."""
-        mark = self._node.mark
-        self._node.tell(f"button tap {TAP_MS}")
-        return float(self._node.expect(since=mark, pressed=True)["at"])
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._stack.close()
-
-
 @contextmanager
 def _beating(desk: Desk) -> Iterator[None]:
     """The desk is there as a monitor is: it says so every few seconds."""
@@ -241,8 +163,10 @@ class Driven(Program):
     """A program that ``driver`` runs. ``arguments`` are its own, behind ``python``.
 
     ``topics``: where it says that it is there, and that its button was pressed; ``words``: what it says there.
-    ``buzzes``: whether it has a buzzer.
+    ``buzzes``: whether it has a buzzer. ``debounce_s``: how long a press has to last for it.
     """
+
+    debounce_s = 0.0
 
     def __init__(
         self,
@@ -250,30 +174,38 @@ class Driven(Program):
         python: str | Path,
         arguments: Sequence[str | Path],
         *,
-        topics: tuple[str, str],
-        words: tuple[str, str],
+        topics: tuple[str, ...],
+        words: tuple[str, ...],
         buzzes: bool,
     ) -> None:
         self._room, self._topics, self._words, self._buzzes = room, topics, words, buzzes
         pins = (str(BUTTON["pin"]), str(BUZZER))
         self._command = [str(each) for each in (python, "-P", DRIVER, *pins, *arguments)]
+        self._environ: Mapping[str, str] = {}
 
     def __enter__(self) -> Self:
         directory = self._room.fresh()
+        self.log = directory / "log"
         mark, begun = self._room.subscriber.mark, time.monotonic()
-        with (directory / "log").open("wb") as log:
+        with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                self._command, cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+                self._command,
+                cwd=directory,
+                env={**os.environ, **self._environ},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
             )
         self.pid, self._lines = self._process.pid, Lines()
         self._reader = threading.Thread(target=self._lines.read, args=(self._process.stdout,), daemon=True)
         self._reader.start()
         try:
             self.to_armed_s = self._told("armed", 0)["armed"] - begun
-            state = self._room.subscriber.expect(self._topics[0], lambda payload: payload == self._words[0], mark)
+            state = self._room.subscriber.expect(self._topics[0], lambda payload: self._words[0] in payload, mark)
         except BaseException as failure:
             self.__exit__(None, None, None)
-            failure.add_note((directory / "log").read_text(encoding="utf-8")[-2_000:])
+            failure.add_note(self.log.read_text(encoding="utf-8")[-2_000:])
             raise
         self.to_state_s = state[0] - begun
         return self
@@ -281,17 +213,21 @@ class Driven(Program):
     def tap(self) -> Press:
         """It stands ready again once it is let go."""
         lines, heard = self._mark, self._room.subscriber.mark
-        pressed = self.press()
-        buzzer = self._told("pressed", lines)["buzzer"]
+        pressed = self.press() + self.debounce_s
+        buzzer = self._told("released", lines)["buzzer"]
         to_buzzer_s = buzzer - pressed if self._buzzes else None
         try:
-            at = self._room.subscriber.expect(
-                self._topics[1], lambda payload: self._words[1] in payload, heard, LOST_S
-            )[0]
+            at = self._room.subscriber.expect(self._topics[1:], self._tells, heard, LOST_S)[0]
         except LookupError:
             return Press(None, to_buzzer_s)
-        self._told("released", lines)
+        self._stand_ready(heard)
         return Press(at - pressed, to_buzzer_s)
+
+    def _tells(self, payload: str) -> bool:
+        return any(word in payload for word in self._words[1:])
+
+    def _stand_ready(self, heard: int) -> None:
+        """After a press that the subscriber heard from this message on."""
 
     def press(self) -> float:
         """As ``Program.press``."""
@@ -325,6 +261,78 @@ class Driven(Program):
             assert stream is not None
             with suppress(BrokenPipeError):
                 stream.close()
+
+
+class Node(Driven):
+    """This program, beside a monitor that confirms its events.
+
+    ``second``: it has another broker, which answers, or is frozen once both links are up. ``stalled``: its disk takes
+    nothing. The first message that says who calls and where counts: the list of open alarms, or the event.
+    """
+
+    debounce_s = DEBOUNCE_S
+
+    def __init__(
+        self, room: Room, *, tls: bool = False, second: Literal["", "live", "silent"] = "", stalled: bool = False
+    ) -> None:
+        self._directory = room.fresh()
+        self._tls, self._second, self._stalled = tls, second, stalled
+        super().__init__(
+            room,
+            sys.executable,
+            ["-m", "node", "run", "--config", self._directory / "node.toml"],
+            topics=("/state", "/alarm", "/event"),
+            words=('"online"', '"phase":"active"', _PRESSED),
+            buzzes=True,
+        )
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            brokers: list[Mapping[str, object]] = []
+            if self._second:
+                second = stack.enter_context(Broker(self._directory / "second"))
+                brokers.append({"host": "127.0.0.1", "port": second.port})
+            own = self._room.broker
+            secure = {"port": own.tls_port, "ca_file": str(self._room.ca_file)}
+            brokers.append({"host": "127.0.0.1", **(secure if self._tls else {"port": own.port})})
+            card = Card(self._directory) if self._stalled else None
+            # systemd gives a service its runtime directory in memory: what it writes there reaches no disk.
+            runtime = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None))
+            write_config(self._directory, brokers=brokers, panel=TIRELESS)
+            self._environ = {
+                **as_packaged(self._directory),
+                "RUNTIME_DIRECTORY": runtime,
+                **({} if card is None else card.environ),
+            }
+            self._desk = stack.enter_context(Desk(own.port, receipts=True))
+            super().__enter__()
+            stack.push(super().__exit__)
+            stack.enter_context(_beating(self._desk))
+            for each in brokers:
+                self._wait_for(f"127.0.0.1:{each['port']}: session 1 is up")
+            if self._second == "silent":
+                second.freeze()
+            if card is not None:
+                card.set(Fault.STALLED)
+                stack.callback(card.set, Fault.WELL)
+            self._stack = stack.pop_all()
+        return self
+
+    def _wait_for(self, logged: str) -> None:
+        wait_until(lambda: logged in self.log.read_text(encoding="utf-8"), what=logged)
+
+    def _stand_ready(self, heard: int) -> None:
+        """Each is reset, so that the buzzer starts anew with the next."""
+        expect = self._room.subscriber.expect
+        _, event = expect("/event", lambda payload: _PRESSED in payload, heard)
+        expect("/event", lambda payload: '"kind":"restored"' in payload, heard)
+        reset = self._desk.order("reset", incident=json.loads(event)["incident"])
+        assert reset["outcome"] == "done", reset
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
 
 
 class Floor:
