@@ -80,8 +80,11 @@ def levels_read(turn: Turn, event: LevelsRead) -> None:
 
 
 def says_nothing_new(state: State, event: LevelsRead) -> bool:
-    """Whether this reading would change nothing at all, now or later: the controller needn't decide it."""
-    if event.at >= state.sample_at:
+    """Whether this reading would change nothing, and no later one of the same levels as long as the state is the same.
+
+    One that was asked for always says something.
+    """
+    if state.sample_at < inf:
         return False
     for settings in state.settings.inputs:
         if not event.levels.keys() >= set(settings.lines):

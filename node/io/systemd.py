@@ -130,17 +130,16 @@ class Feed:
         """The loop has read the levels, whatever could be read."""
         self._progress = True
 
-    @property
-    def due(self) -> float:
-        """When the loop has to call ``turn`` (monotonic seconds); inf without progress, which wakes the loop anyway."""
-        return self._next if self._progress else math.inf
+    def turn(self, now: float) -> float:
+        """Feed, if it is time and there was progress since the last feed.
 
-    def turn(self, now: float) -> None:
-        """Feed, if it is time and there was progress since the last feed."""
-        if now >= self.due:
+        Returns when the loop has to call again (monotonic seconds); inf without progress, which wakes the loop anyway.
+        """
+        if self._progress and now >= self._next:
             self._progress = False
             self._next = now + self._every_s
             self._feed()
+        return self._next if self._progress else math.inf
 
 
 def outlast_hangups() -> None:

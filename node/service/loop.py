@@ -151,6 +151,8 @@ class Service:
         now = self._clocks.monotonic()
         self._state = controller.start(settings.settings, self.boot, now, self._clocks.wall() - now)
         self._deadline = controller.next_deadline(self._state)
+        self._quiet_state: object = None
+        self._quiet_levels: Mapping[str, bool | None] = {}
 
     def stop(self, reason: str, back_in_s: float | None = None) -> None:
         """Ask the loop to end cleanly; any thread or signal handler may call it."""
@@ -202,8 +204,7 @@ class Service:
             now = self._clocks.monotonic()
         if now >= self._panel.due:
             self._read_levels(now)
-        self._feed.turn(now)
-        due = min(self._deadline, self._feed.due, self._panel.due, self._rehearsal.due)
+        due = min(self._deadline, self._feed.turn(now), self._panel.due, self._rehearsal.due)
         left = due - self._clocks.monotonic()
         try:
             event = self._queue.get(timeout=min(max(left, 0.0), LONGEST_WAIT_S))
@@ -214,7 +215,11 @@ class Service:
     def _read_levels(self, now: float) -> None:
         reading = self._panel.read(now)
         self._feed.sampled()
-        if reading is not None and not inputs.says_nothing_new(self._state, reading):
+        if reading is None or (self._state is self._quiet_state and reading.levels == self._quiet_levels):
+            return
+        if inputs.says_nothing_new(self._state, reading):
+            self._quiet_state, self._quiet_levels = self._state, reading.levels
+        else:
             self._decide(reading)
 
     def _decide(self, event: ev.Event) -> None:

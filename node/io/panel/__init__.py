@@ -185,11 +185,12 @@ class Panel:
         if self._dark:
             self._light_up()
         levels = self.levels()
-        self._look_if_deaf(at, levels)
+        if None in levels.values():
+            self._look_if_deaf(at, levels)
+        else:
+            self._deaf_since = None
         reading = LevelsRead(at, levels, self._clock())
-        for each in self._lines.values():
-            each.report_dropped(at)
-        if not any(each.waits for each in self._lines.values()):
+        if True not in [each.report_dropped(at) for each in self._lines.values()]:
             return reading
         self._reading_waits = self._queue.put(reading)
         return None

@@ -80,20 +80,18 @@ class Line:
         self._reported = self._lost = 0
         self._told = 0  # events about edges that were dropped
         self._device: InputDevice | None = None
+        self._pin: Any = None
 
     def claim(self, factory: Factory) -> None:
         """Take the pin. Raises whatever the factory does if it can't be had, then or when it listens."""
         self._device = InputDevice(self.number, pull_up=True, pin_factory=factory)
+        self._pin = self._device.pin
 
     def listen(self) -> None:
         """From now on ``edge_seen`` is called for each edge."""
         self._pin.edges = "both"
         self._pin.when_changed = self.edge_seen
         self.is_claimed = True
-
-    @property
-    def _pin(self) -> Any:
-        return None if self._device is None else self._device.pin
 
     def edge_seen(self, ticks: object, state: object) -> None:
         """On a thread of the pin factory's, or the loop's: the pin has changed to ``state`` at ``ticks``."""
@@ -110,17 +108,15 @@ class Line:
         if self._queue.put(EdgeSeen(at, self.name, bool(state))):
             self._put += 1
 
-    @property
-    def waits(self) -> bool:
-        """Whether the loop hasn't decided yet all that was told of this line."""
-        return self._put + self._told != self._decided
-
     def decided(self) -> None:
         """The loop has decided one event of this line."""
         self._decided += 1
 
-    def report_dropped(self, at: float) -> None:
-        """Report how many edges were dropped, here for lack of room or by the kernel, before what comes after them."""
+    def report_dropped(self, at: float) -> bool:
+        """Report how many edges were dropped, here for lack of room or by the kernel, before what comes after them.
+
+        Returns whether anything that was told of this line waits to be decided.
+        """
         with self._reporting:
             count = self._dropped - self._reported
             if count and self._queue.put(EdgesDropped(at, self.name, count)):
@@ -130,6 +126,7 @@ class Line:
             if lost and self._queue.put(EdgesLost(at, self.name, lost)):
                 self._lost += lost
                 self._told += 1
+            return self._put + self._told != self._decided
 
     def level(self) -> bool | None:
         """The electrical level now; None if it can't be read."""
@@ -148,7 +145,7 @@ class Line:
     def close(self) -> None:
         """Stop listening, and release the pin, if there is one."""
         self.is_claimed = False
-        device, self._device = self._device, None
+        device, self._device, self._pin = self._device, None, None
         if device is None:
             return
         try:
