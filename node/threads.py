@@ -14,7 +14,10 @@ _SLACK_NS = 1_000
 
 
 def wake_on_time() -> None:
-    """Have the calling thread woken when it asked for that, and not a little later, where the kernel lets it."""
+    """Have the calling thread woken when it asked for that, and not a little later, where the kernel lets it.
+
+    The same holds for threads that it makes later (prctl(2)).
+    """
     with suppress(OSError):
         Path(f"/proc/{threading.get_native_id()}/timerslack_ns").write_text(str(_SLACK_NS), encoding="ascii")
 

@@ -17,8 +17,11 @@ from itertools import combinations
 from pathlib import Path
 from statistics import median
 
-GRAINS = {"RSS, KiB": 1_024.0, "objects": 100.0, "blocks": 300.0, "threads": 0.0, "files": 0.0}
-"""The grain of each measure. ``objects`` are those that Python's collector follows, ``blocks`` all small ones."""
+GRAINS = {"RSS, KiB": 2_048.0, "objects": 100.0, "blocks": 300.0, "threads": 0.0, "files": 0.0}
+"""The grain of each measure. ``objects`` are those that Python's collector follows, ``blocks`` all small ones.
+
+Python takes its memory in arenas of 1 MiB: one of them, and what the C library takes meanwhile, is no growth.
+"""
 
 BYTES_PER_EVENT = 2_048.0
 """The most that the record may grow by for each event that it stores."""

@@ -117,6 +117,7 @@ def test_a_guard_works_through_the_proxy_of_the_guide(
         incident = running.expect_incident()["id"]
         seen = guard.run("status")
         acknowledged = guard.run("acknowledge")
+        assert acknowledged.returncode == 0, acknowledged.stderr
         node.expect(ladder="acknowledged")
         refused = guard.run("pause", f"{SITE}/{NODE}", "--for", "1h", "--reason", "x")
         ended = guard.run("reset", NODE, "--reason", "drill")
