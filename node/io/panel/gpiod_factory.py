@@ -168,8 +168,9 @@ class GPIODFactory(Factory):  # type: ignore[misc] # gpiozero has no types
         """The request of all inputs, made anew if one isn't as it was when it was made; None if there are none."""
         if self._has_gone:
             raise OSError(errno.ENODEV, "the GPIO chip has gone")
-        now = self.ticks()
-        self._refused = {number: why for number, why in self._refused.items() if now < why[1]}
+        if self._refused:
+            now = self.ticks()
+            self._refused = {number: why for number, why in self._refused.items() if now < why[1]}
         wanted = self._wanted()
         if wanted == self._requested:
             return self._request

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import gpiod
@@ -44,13 +45,8 @@ class GPIODPin(LocalPiPin):  # type: ignore[misc] # gpiozero has no types
 
     @property
     def settings(self) -> gpiod.LineSettings:
-        """How the line is requested as an input."""
-        return gpiod.LineSettings(
-            direction=Direction.INPUT,
-            bias=_BIASES[self._pull],
-            edge_detection=_EDGES[self._edges],
-            debounce_period=timedelta(seconds=self._bounce_s or 0.0),
-        )
+        """How the line is requested as an input. As long as nothing changes it is the same object."""
+        return _settings(self._pull, self._edges, self._bounce_s)
 
     def close(self) -> None:
         """Release the line. Which level an output has then is up to the kernel (HAZARDS.md H40)."""
@@ -154,6 +150,17 @@ class GPIODPin(LocalPiPin):  # type: ignore[misc] # gpiozero has no types
 
     def _disable_event_detect(self) -> None:
         pass  # the kernel goes on telling edges, and nobody is called
+
+
+@cache
+def _settings(pull: str, edges: str, bounce_s: float | None) -> gpiod.LineSettings:
+    """At each reading they are compared with those of the request, 20 times a second."""
+    return gpiod.LineSettings(
+        direction=Direction.INPUT,
+        bias=_BIASES[pull],
+        edge_detection=_EDGES[edges],
+        debounce_period=timedelta(seconds=bounce_s or 0.0),
+    )
 
 
 def board_of(chip: gpiod.ChipInfo) -> BoardInfo:
