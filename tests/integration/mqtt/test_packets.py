@@ -8,7 +8,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from node.io.mqtt.session.packets import MalformedError, Packets, Publish, publish
+from node.io.mqtt.session.packets import MalformedError, Packets, Publish, puback, publish, to_publish
 from tests.support.flood import coded_length
 
 LARGEST = 20_480
@@ -119,3 +119,54 @@ def test_a_length_of_five_bytes_is_refused() -> None:
     """MQTT has at most four."""
     with pytest.raises(MalformedError):
         Packets(LARGEST).add(b"\x30\xff\xff\xff\xff\x01")
+
+
+@given(
+    st.text(st.characters(exclude_characters="+#", exclude_categories=["Cs"]), min_size=1, max_size=40),
+    st.binary(max_size=400),
+    st.integers(1, 65_535),
+    st.booleans(),
+    st.none() | st.integers(0, 2**32 - 1),
+)
+def test_a_message_is_made_as_it_is_read(
+    topic: str, payload: bytes, mid: int, retain: bool, expiry_s: int | None
+) -> None:
+    """As the broker reads it, byte for byte as paho would have made it."""
+    made = to_publish(topic, payload, mid, retain=retain, expiry_s=expiry_s)
+
+    flags = QOS_1 | (RETAINED if retain else 0)
+    assert made == packet(topic.encode(), payload, flags=flags, mid=mid, head=properties(expiry_s))
+    ((whole, body),) = cut(made, [])
+    read = publish(whole, body)
+    assert (read.topic, read.payload, read.retained) == (topic.encode(), payload, retain)
+    assert read.mid == mid.to_bytes(2, "big")
+    assert read.expiry_s == expiry_s
+
+
+@pytest.mark.parametrize("size", [0, 100, 115, 16_300, 16_400, 19_000])
+def test_a_message_has_a_length_of_as_many_bytes_as_it_needs(size: int) -> None:
+    """One, two or three: seven bits in each."""
+    made = to_publish("node/event", bytes(size), 7, retain=False, expiry_s=None)
+
+    assert made == packet(b"node/event", bytes(size))
+
+
+@pytest.mark.parametrize("topic", ["", "node/#", "node/+/event", "x" * 65_536, "\ud800"], ids=repr)
+def test_a_topic_that_no_message_may_have_is_refused(topic: str) -> None:
+    """The broker would end the session."""
+    with pytest.raises((ValueError, OverflowError)):
+        to_publish(topic, b"", 7, retain=False, expiry_s=None)
+
+
+@pytest.mark.parametrize(("said", "code"), [(b"", 0x00), (b"\x10", 0x10), (b"\x87\x00", 0x87)], ids=repr)
+def test_an_answer_is_read(said: bytes, code: int) -> None:
+    """Without a reason code it is a success."""
+    ((whole, body),) = cut(bytes([0x40, 2 + len(said)]) + b"\x01\x02" + said, [])
+
+    assert puback(whole, body) == (0x0102, code)
+
+
+def test_an_answer_that_ends_too_soon_is_malformed() -> None:
+    """Nothing after it could be read."""
+    with pytest.raises(MalformedError):
+        puback(b"\x40\x01\x07", 2)

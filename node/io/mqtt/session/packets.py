@@ -1,7 +1,8 @@
-"""Cuts what a socket brings into the packets of MQTT 5: one read of the socket may bring hundreds of them.
+"""Messages and their answers as packets of MQTT 5. One read of the socket may bring hundreds of them.
 
 paho reads each packet with three or four calls of the system, and decodes it step by step. At thousands of messages a
-second that is most of a monitor's work.
+second that is most of a monitor's work. What paho does for a message that is sent takes as long as the decision to send
+it: it keeps each one, to send it again by itself, which a link never wants (link.py, rule 2).
 """
 
 from typing import NamedTuple
@@ -9,10 +10,12 @@ from typing import NamedTuple
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-PUBLISH = 0x30
+PUBLISH, PUBACK = 0x30, 0x40
 READ_BYTES = 64 * 1024
 _LENGTH_BYTES = 4
 _QOS = 0b0110
+_QOS_1 = 0b0010
+_EXPIRY = b"\x05\x02"  # five bytes of properties: the message expiry
 _QOS_0_OR_1 = (0b0000, 0b0010)
 _RETAINED = 0b0001
 
@@ -105,6 +108,32 @@ def publish(packet: bytes, body: int) -> Publish:
         packet[topic_end:properties],
         packet[properties:payload] if size else b"",
     )
+
+
+def to_publish(topic: str, payload: bytes, mid: int, *, retain: bool, expiry_s: int | None) -> bytes:
+    """A PUBLISH at QoS 1 with the packet id ``mid``. Raises whatever is wrong with topic or payload."""
+    if not topic or "+" in topic or "#" in topic:
+        raise ValueError(f"no message has the topic {topic!r}")
+    named = topic.encode()
+    properties = b"\x00" if expiry_s is None else _EXPIRY + expiry_s.to_bytes(4, "big")
+    body = b"".join((len(named).to_bytes(2, "big"), named, mid.to_bytes(2, "big"), properties, payload))
+    return bytes((PUBLISH | _QOS_1 | retain,)) + _coded(len(body)) + body
+
+
+def puback(packet: bytes, body: int) -> tuple[int, int]:
+    """Read a PUBACK whose body begins there: the packet id, and the reason code. Raises MalformedError."""
+    if len(packet) < body + 2:
+        raise MalformedError("a PUBACK that ends too soon")
+    return int.from_bytes(packet[body : body + 2], "big"), packet[body + 2] if len(packet) > body + 2 else 0
+
+
+def _coded(number: int) -> bytes:
+    coded = bytearray()
+    while number >= 0x80:
+        coded.append(number & 0x7F | 0x80)
+        number >>= 7
+    coded.append(number)
+    return bytes(coded)
 
 
 def _number(held: bytes, at: int) -> tuple[int, int]:

@@ -6,8 +6,8 @@
 3. TLS, login, limits and keepalive are those of the link's ``Terms``.
 4. The link's thread alone calls the client, so all callbacks run on that thread. No callback raises (``guarded``), and
    none waits: it changes the session, or puts an event on the loop's queue.
-5. The socket is read in large pieces (``read``). Messages don't pass through paho, and all answers to the messages of
-   one piece are written together: both would take most of a monitor's time. paho reads all other packets.
+5. The socket is read in large pieces (``read``). Messages and their answers don't pass through paho (packets.py), and
+   all answers to the messages of one piece are written together. paho reads and makes all other packets.
 """
 
 import logging
@@ -25,12 +25,20 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from node.io.mqtt.link_types import Terms
 from node.io.mqtt.login import connect_errors
-from node.io.mqtt.session.packets import PUBLISH, READ_BYTES, MalformedError, Packets, Publish, publish
+from node.io.mqtt.session.packets import (
+    PUBACK,
+    PUBLISH,
+    READ_BYTES,
+    MalformedError,
+    Packets,
+    Publish,
+    puback,
+    publish,
+    to_publish,
+)
 
 LARGEST_PACKET = 20 * 1024
 """What we accept, and so what a broker should: a payload at PROTOCOL.md's limit, its topic, and what MQTT adds."""
-
-_PUBACK = 0x40
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +46,11 @@ log = logging.getLogger(__name__)
 class PahoClient(Client):
     """A client for one connection by these ``terms``. The caller sets the callbacks before it calls ``dial``.
 
-    ``hear`` takes each message; it must not raise (``guarded``).
+    ``hear`` takes each message, ``answered`` the packet id and the reason code of each answer to one of ours. They must
+    not raise (``guarded``).
     """
 
-    def __init__(self, terms: Terms, hear: Callable[[Publish], None]) -> None:
+    def __init__(self, terms: Terms, hear: Callable[[Publish], None], answered: Callable[[int, int], None]) -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2,
             terms.client_id,
@@ -50,6 +59,7 @@ class PahoClient(Client):
         )
         self._terms = terms
         self._hear = hear
+        self._answered = answered
         self._packets = Packets(LARGEST_PACKET)
         self._for_paho = b""
         self.connect_timeout = connect_errors.TCP_CONNECT_S
@@ -79,6 +89,12 @@ class PahoClient(Client):
         ]
         self.subscribe(options)
 
+    def send(self, topic: str, payload: bytes, *, retain: bool, expiry_s: int | None) -> int:
+        """Put a message at QoS 1 in the queue of packets to write; its packet id. Raises whatever is wrong with it."""
+        mid: int = self._mid_generate()
+        self._packet_queue(PUBLISH, to_publish(topic, payload, mid, retain=retain, expiry_s=expiry_s), mid, 1)
+        return mid
+
     @property
     def holds_unread(self) -> bool:
         """Whether ``read`` left a whole packet, which no selector can see."""
@@ -99,11 +115,14 @@ class PahoClient(Client):
             while most > 0 and self._packets.is_whole and self._sock is not None:
                 most -= 1
                 packet, body = self._packets.take()
-                if packet[0] & 0xF0 == PUBLISH:
+                kind = packet[0] & 0xF0
+                if kind == PUBLISH:
                     message = publish(packet, body)
                     self._hear(message)
                     if message.mid:
                         answers += b"\x40\x02" + message.mid
+                elif kind == PUBACK:
+                    self._answered(*puback(packet, body))
                 else:
                     self._leave_to_paho(packet)
         except BlockingIOError:
@@ -136,7 +155,7 @@ class PahoClient(Client):
             self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
             return
         if answers:
-            self._packet_queue(_PUBACK, answers, 0, 0)
+            self._packet_queue(PUBACK, answers, 0, 0)
 
     def _leave_to_paho(self, packet: bytes) -> None:
         self._for_paho = packet

@@ -2,16 +2,13 @@
 
 Heartbeats and telemetry leave some of these places free, so that an alarm finds one. A message that is larger than the
 broker takes is shortened if possible. Otherwise it isn't sent, because the broker would end the session; it is answered
-as the broker would have answered it. paho doesn't check this limit.
+as the broker would have answered it.
 """
 
 import logging
 import math
 from typing import NamedTuple
 
-from paho.mqtt.client import Client
-from paho.mqtt.enums import MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from node.core.events import PublishAnswered
@@ -19,7 +16,7 @@ from node.errors.reason_codes import TOO_LARGE
 from node.io.mqtt.answer_timeout import PUBLISH, AnswerTimeouts
 from node.io.mqtt.link_queue import Kind, LinkQueue
 from node.io.mqtt.link_types import Outgoing, Terms
-from node.io.mqtt.session.paho_client import LARGEST_PACKET
+from node.io.mqtt.session.paho_client import LARGEST_PACKET, PahoClient
 
 UNSENDABLE = 0x83
 """PublishAnswered's code for a message that couldn't be sent at all: MQTT's "implementation specific error"."""
@@ -40,7 +37,7 @@ class Publishing:
     """Sends from the queue to ``client`` and brings answers back, for session ``number``, under the queue's turn."""
 
     def __init__(
-        self, terms: Terms, link_queue: LinkQueue, timeouts: AnswerTimeouts, number: int, client: Client
+        self, terms: Terms, link_queue: LinkQueue, timeouts: AnswerTimeouts, number: int, client: PahoClient
     ) -> None:
         self._name = terms.name
         self._clock = terms.clock
@@ -72,22 +69,22 @@ class Publishing:
         """Whether no message is unanswered or waits to be sent."""
         return not self._in_flight and self._queue.is_empty()
 
-    def send_waiting(self) -> bool:
-        """Send as many messages as have a place; False if the connection turns out to be lost."""
+    def send_waiting(self) -> None:
+        """Send as many messages as have a place."""
         reserved = min(_RESERVED_PLACES, self._window // 2)
-        connected = True
-        while connected and (message := self._queue.take(self._free_places(), reserved)) is not None:
+        while (message := self._queue.take(self._free_places(), reserved)) is not None:
             try:
-                connected = self._send(message)
+                self._send(message)
             except Exception:
                 # A message that can't be sent must not block the alarm behind it.
                 log.exception("link %s: session %d: can't send to %s", self._name, self._number, message.topic)
                 self._answer(message, UNSENDABLE)
-        return connected
 
     def answered(self, mid: int, code: int) -> None:
-        """The broker answered the packet ``mid``."""
-        sent = self._in_flight.pop(mid)
+        """The broker answered the packet ``mid``. An answer to nothing is ignored."""
+        sent = self._in_flight.pop(mid, None)
+        if sent is None:
+            return
         self._timeouts.answered(PUBLISH, self._clock() - sent.at)
         if code == TOO_LARGE:
             self._shorten_to = min(self._shorten_to, sent.size / 2)
@@ -104,12 +101,8 @@ class Publishing:
             places = min(places, self._queue.room(Kind.ANSWER))
         return places - len(self._in_flight)
 
-    def _send(self, message: Outgoing) -> bool:
-        """Send a message; whether the connection is still there. Raises whatever is wrong with the message."""
-        properties = None
-        if message.expiry_s is not None:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            properties.MessageExpiryInterval = message.expiry_s
+    def _send(self, message: Outgoing) -> None:
+        """Send a message. Raises whatever is wrong with it."""
         payload = message.payload() if callable(message.payload) else message.payload
         room = self._largest_packet - len(message.topic.encode()) - _HEADER_SIZE
         if message.shortened is not None and len(payload) > min(room, self._shorten_to):
@@ -117,10 +110,9 @@ class Publishing:
         if len(payload) > room:
             self._say_too_large(message, len(payload))
             self._answer(message, TOO_LARGE)
-            return True
-        sent = self._client.publish(message.topic, payload, qos=1, retain=message.retain, properties=properties)
-        self._in_flight[sent.mid] = _Sent(message, len(payload), self._clock())
-        return sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+            return
+        mid = self._client.send(message.topic, payload, retain=message.retain, expiry_s=message.expiry_s)
+        self._in_flight[mid] = _Sent(message, len(payload), self._clock())
 
     def _say_too_large(self, message: Outgoing, size: int) -> None:
         if message.topic not in self._told:

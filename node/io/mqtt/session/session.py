@@ -95,8 +95,7 @@ class Session:
         if self._awaited is not None or self.reason:
             return
         try:
-            if not self._publishing.send_waiting():
-                self.end("connection lost")
+            self._publishing.send_waiting()
             self._write()
         except Exception as unexpected:
             # It may run on the thread that reads the button: raised from here, it would end the node.
@@ -130,14 +129,13 @@ class Session:
         return self._receiving.may_complain()
 
     def _new_client(self) -> PahoClient:
-        client = PahoClient(self._terms, self._heard)
+        client = PahoClient(self._terms, self._heard, self._answered)
         client.on_socket_open = self._socket_opened
         client.on_socket_close = self._socket_closing
         client.on_socket_register_write = self._writing_wanted
         client.on_socket_unregister_write = self._writing_done
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
-        client.on_publish = self._published
         client.on_disconnect = self._disconnected
         return client
 
@@ -165,8 +163,8 @@ class Session:
             self._client.read(self._terms.bounds.turn)
         if self._awaited != CONNECT:  # before CONNACK paho gives up after one keepalive, which may be too soon
             self._client.loop_misc()
-        if self._awaited is None and not self.reason and not self._publishing.send_waiting():
-            self.end("connection lost")
+        if self._awaited is None and not self.reason:
+            self._publishing.send_waiting()
         self._write()
         if self._queue.deaf_session == self.number:
             self.end("our own messages don't come back any more")
@@ -266,10 +264,8 @@ class Session:
         self._receiving.begin()
 
     @guarded
-    def _published(
-        self, _client: Client, _data: object, mid: int, code: ReasonCode, _properties: Properties | None
-    ) -> None:
-        self._publishing.answered(mid, code.value)
+    def _answered(self, mid: int, code: int) -> None:
+        self._publishing.answered(mid, code)
 
     @guarded
     def _heard(self, message: Publish) -> None:
