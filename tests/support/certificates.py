@@ -35,8 +35,11 @@ class Authority:
         self._name = _name(name)
         self._serial = 1
         builder = self._builder(self._name, self._key.public_key(), min(-1.0, days - 1.0), days)
-        certificate = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(
-            self._key, hashes.SHA256()
+        named = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        certificate = (
+            builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(named, critical=False)
+            .sign(self._key, hashes.SHA256())
         )
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(certificate.public_bytes(Encoding.PEM))
@@ -56,7 +59,9 @@ class Authority:
         """
         key = ec.generate_private_key(ec.SECP256R1())
         builder = self._builder(_name(name), key.public_key(), begins_days, days)
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        builder = builder.add_extension(signer, critical=False)  # Python 3.13 wants it, as RFC 5280 does
         if hosts:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName([_host(each) for each in hosts]), critical=False

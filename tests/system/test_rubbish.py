@@ -31,9 +31,9 @@ SOUND_S = 0.5
 """What a press may take until it sounds, be the node flooded or not: 20 ms of it are the debouncing."""
 
 TOLD_S = 5.0
-GROWTH_KIB = 1_536 + (CHUNKS - WARM) * CHUNK * 32 / 1024
-"""What the node may take once it is warm: what varies from run to run, and 32 bytes for each further message. A message
-that is kept takes several hundred."""
+GROWTH_KIB = 2_560 + (CHUNKS - WARM) * CHUNK * 32 / 1024
+"""What the node may take once it is warm: what varies from run to run (two of Python's arenas, and some), and 32 bytes
+for each further message. A message that is kept takes several hundred."""
 
 LARGEST = 20_000
 """A payload beyond this is in a packet of more than 20 KiB, which the node's broker keeps to itself."""
