@@ -27,10 +27,17 @@ _PORTS = range(20_000, 30_000)
 _CONNECT = b"\x10\x10\x00\x04MQTT\x04\x02\x00\x05\x00\x04wait"
 
 
+def _own_ports() -> range:
+    """Each worker of pytest has ports of its own: a broker that is away for a while finds its port free."""
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    return _PORTS[int(worker.removeprefix("gw")) :: int(workers)]
+
+
 def free_port() -> int:
     """A loopback port on which nothing listens."""
+    ports = _own_ports()
     while True:
-        port = random.SystemRandom().choice(_PORTS)
+        port = random.SystemRandom().choice(ports)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
