@@ -273,6 +273,7 @@ class Service:
                 self._perform(effect)
         finally:
             self.links.flush()
+            os.sched_yield()  # the network's work is done now, and not on a processor that waits for us
             self._panel.flush()
             self._recorder.flush()
             self._deadline = controller.next_deadline(state)
