@@ -27,11 +27,17 @@ class Pair:
 
 
 class Authority:
-    """Signs certificates. Its own is good until ``days`` from now, since a day at least; ``file`` holds it."""
+    """Signs certificates. Its own is good until ``days`` from now, since a day at least; ``file`` holds it.
 
-    def __init__(self, file: Path, name: str = "test authority", days: float = 3_650.0) -> None:
+    ``pretends``: what it signs names the key of this other authority.
+    """
+
+    def __init__(
+        self, file: Path, name: str = "test authority", days: float = 3_650.0, *, pretends: "Authority | None" = None
+    ) -> None:
         self.file = file
         self._key = ec.generate_private_key(ec.SECP256R1())
+        self._named: ec.EllipticCurvePublicKey = self._key.public_key() if pretends is None else pretends._named  # noqa: SLF001
         self._name = _name(name)
         self._serial = 1
         builder = self._builder(self._name, self._key.public_key(), min(-1.0, days - 1.0), days)
@@ -59,7 +65,7 @@ class Authority:
         """
         key = ec.generate_private_key(ec.SECP256R1())
         builder = self._builder(_name(name), key.public_key(), begins_days, days)
-        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._named)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(signer, critical=False)  # Python 3.13 wants it, as RFC 5280 does
         if hosts:

@@ -83,7 +83,7 @@ def _unknown_authority(stack: ExitStack, tmp_path: Path, authority: Authority) -
 
 
 def _forged_authority(stack: ExitStack, tmp_path: Path, authority: Authority) -> Loop:
-    forged = Authority(tmp_path / "forged.pem")
+    forged = Authority(tmp_path / "forged.pem", pretends=authority)
     return _with_certificate(authority, forged.issue("broker", tmp_path, LOOPBACK), stack, tmp_path)
 
 
