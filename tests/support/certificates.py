@@ -26,6 +26,13 @@ class Pair:
     key: Path
 
 
+_NOTHING = dict.fromkeys(
+    ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False
+)
+_SIGNS = x509.KeyUsage(key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False, **_NOTHING)
+"""What an authority's key is for."""
+
+
 class Authority:
     """Signs certificates. Its own is good until ``days`` from now, since a day at least; ``file`` holds it.
 
@@ -45,6 +52,7 @@ class Authority:
         certificate = (
             builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(named, critical=False)
+            .add_extension(_SIGNS, critical=True)
             .sign(self._key, hashes.SHA256())
         )
         file.parent.mkdir(parents=True, exist_ok=True)
