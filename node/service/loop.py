@@ -273,7 +273,7 @@ class Service:
                 self._perform(effect)
         finally:
             self.links.flush()
-            os.sched_yield()  # the network's work is done now, and not on a processor that waits for us
+            os.sched_yield()  # the kernel may have woken the receiver on this processor: it goes first
             self._panel.flush()
             self._recorder.flush()
             self._deadline = controller.next_deadline(state)

@@ -22,12 +22,20 @@ log = logging.getLogger(__name__)
 
 
 class Rehearsal:
-    """For the loop's thread only. ``due``: when to call ``perform`` (monotonic), inf while nothing is planned."""
+    """For the loop's thread only. ``due``: when to call ``perform`` (monotonic), inf while nothing is planned.
 
-    def __init__(self, messages: codec.Wire, clock: Callable[[], float] = time.monotonic) -> None:
+    ``work`` is how long this thread has worked, in seconds: other programs that hold it up make no board slow.
+    """
+
+    def __init__(
+        self,
+        messages: codec.Wire,
+        clock: Callable[[], float] = time.monotonic,
+        work: Callable[[], float] = time.thread_time,
+    ) -> None:
         self.due = inf
         self._wire = messages
-        self._clock = clock
+        self._clock, self._work = clock, work
         self._took_s = AHEAD_S / 4
 
     def plan(self, at: float) -> None:
@@ -37,9 +45,10 @@ class Rehearsal:
     def perform(self, state: State) -> None:
         """Rehearse until the instant, unless nothing happens then, or it is too near: a press never waits for this."""
         at, self.due = self.due + AHEAD_S, inf
-        while (began := self._clock()) + 2 * self._took_s < at:
+        while self._clock() + 2 * self._took_s < at:
+            began = self._work()
             happens = self._happens(state, at)
-            self._took_s = self._clock() - began
+            self._took_s = self._work() - began
             if not happens:
                 return
         while at - AHEAD_S < self._clock() < at:
