@@ -130,6 +130,16 @@ def test_a_reading_that_says_nothing_new_needs_no_decision(wiring: Wiring, *, ac
     assert not inputs.says_nothing_new(play.state, LevelsRead(play.now, {}))
 
 
+@pytest.mark.parametrize("open_question", ["dissent_since", "unread_since"])
+def test_a_line_with_an_open_question_is_not_confirmed_by_its_own_level(open_question: str) -> None:
+    """A reading that agrees ends the question, so it has to be decided."""
+    settled = Line(state=ContactState.NORMAL, level=False)
+    asked = Line(state=ContactState.NORMAL, level=False, **{open_question: 1.0})
+
+    assert line.is_confirmed(settled, False)
+    assert not line.is_confirmed(asked, False)
+
+
 @pytest.mark.parametrize("wiring", Wiring)
 def test_what_a_reading_will_lead_to_can_be_foreseen(wiring: Wiring) -> None:
     """If no level changes until then; the state stays what it is."""
