@@ -143,13 +143,22 @@ class House:
         return ended - began, crowd.delays_s[first:last]
 
     def lose_all(self, wait_limit_s: float = WAIT_LIMIT_S, later_s: float = LATER_S) -> Loss:
-        """Cut all connections, and see what becomes of it."""
+        """Cut all connections, and see what becomes of it. The broker learns of all at once: it stands still meanwhile.
+
+        A further message is waited for from the moment at which every node is recorded as down.
+        """
         began_utc = time.time()
+        self.broker.freeze()
         began, ended = self.crowd.cut()
+        self.broker.thaw()
         message = self.people.taken.wait(lambda items: items[:1], wait_limit_s)[0]
+        while True:
+            told = [flip for flip in self._flips() if flip["after"] == "down"]
+            downs = [flip for flip in told if _seconds(flip["at"]) >= began_utc]
+            if len(downs) >= len(self._keys) or time.monotonic() > began + wait_limit_s:
+                break
+            time.sleep(LOOK_S)
         time.sleep(later_s)
-        told = [flip for flip in self._flips() if flip["after"] == "down"]
-        downs = [flip for flip in told if _seconds(flip["at"]) >= began_utc]
         moments = sorted(_seconds(flip["at"]) - began_utc for flip in downs) or [0.0]
         of = Counter((flip["site"], flip["node"]) for flip in downs)
         return Loss(

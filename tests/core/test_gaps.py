@@ -34,6 +34,8 @@ Change = tuple[float, int]
 Stall = tuple[float, float]
 """The program stands still: from when to when, in seconds from now."""
 
+pytestmark = pytest.mark.no_cover  # so many steps take four times as long while coverage watches them
+
 
 def room(wiring: Wiring) -> Playbook:
     """A begun node with one button at rest and no broker."""

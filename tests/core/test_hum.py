@@ -14,6 +14,8 @@ PRESSED = 0.060
 FREQUENCIES_HZ = some([30, 40, 50, 60, 75, 100, 120, 150, 200, 250, 300, 400])
 DUTIES = [0.2, 0.35, 0.5, 0.65, 0.8]
 
+pytestmark = pytest.mark.no_cover  # so many steps take four times as long while coverage watches them
+
 
 def hum(hertz: float, duty: float, seconds: float) -> Wave:
     """A level that is low for this part of each period."""

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from base64 import b64encode
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ STOP_S = 10.0
 # broker is down must neither take its port nor, by chance, connect to itself.
 _PORTS = range(20_000, 30_000)
 
+_given: deque[int] = deque(maxlen=100)
+
 _CONNECT = b"\x10\x10\x00\x04MQTT\x04\x02\x00\x05\x00\x04wait"
 
 
@@ -34,16 +37,19 @@ def _own_ports() -> range:
 
 
 def free_port() -> int:
-    """A loopback port on which nothing listens."""
+    """A loopback port on which nothing listens, and that no recent call returned: who asked may not listen yet."""
     ports = _own_ports()
     while True:
         port = random.SystemRandom().choice(ports)
+        if port in _given:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            _given.append(port)
             return port
 
 

@@ -18,6 +18,8 @@ from tests.support.broker import Broker
 from tests.support.desk import Desk
 from tests.support.node import SimulatedNode, write_config
 
+MOST_PRESSES = 30
+
 
 class Wire(codec.Wire):
     """Notes what is encoded."""
@@ -141,18 +143,20 @@ def test_a_rehearsal_that_fails_ends_nothing(
     assert caplog.messages == ["a rehearsal failed"]
 
 
-def test_the_loop_rehearses_each_press_and_only_the_press_is_sent(tmp_path: Path, broker: Broker) -> None:
-    """On a whole node: one event of each press."""
+def test_the_loop_rehearses_a_press_and_only_the_press_is_sent(tmp_path: Path, broker: Broker) -> None:
+    """On a whole node: one event of each press. On a busy machine some presses are decided too late to be rehearsed."""
     config = write_config(tmp_path, broker.port)
     with Desk(broker.port) as desk, SimulatedNode(config, program=("-c", _COUNTS)) as node:
         desk.expect("heartbeat")
-        for presses in (1, 2):
+        presses = 0
+        while presses < MOST_PRESSES and (presses < 2 or "rehearsed pressed" not in node.log):
             node.tap()
+            presses += 1
             assert desk.expect("event", kind="pressed")["presses"] == presses
             desk.expect("event", kind="restored")
-        node.expect_log("rehearsed pressed")
 
-        assert [each["presses"] for each in desk.events if each["kind"] == "pressed"] == [1, 2]
+        assert "rehearsed pressed" in node.log
+        assert [each["presses"] for each in desk.events if each["kind"] == "pressed"] == list(range(1, presses + 1))
 
 
 _COUNTS = """

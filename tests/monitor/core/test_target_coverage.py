@@ -4,9 +4,9 @@ from node.core.settings import AlarmClass
 from node.errors.severity import Severity
 from node.monitor.core.decisions.batch import Remembered
 from node.monitor.core.findings.target_coverage import HEARD_S, of_roster, unreached
-from node.monitor.core.model.catalogue import UNREACHED
+from node.monitor.core.model.catalogue import ISOLATED, UNREACHED
 from node.monitor.core.model.monitor_settings import Place, Target
-from node.monitor.core.model.next_steps import next_step
+from node.monitor.core.model.next_steps import general_step, next_step
 from node.monitor.core.model.records import Finding, FindingKey, NodeKey
 from node.monitor.core.model.requests import IsolateTarget, RestoreTarget
 from tests.monitor.core.node_messages import ROOM, SITE, START, heartbeat
@@ -124,3 +124,11 @@ def test_another_monitors_finding_is_its_own() -> None:
     play.until(HEARD_S + 61.0)
 
     assert (play.found(), play.all.cleared) == ([], [])
+
+
+def test_a_step_for_any_place_names_what_is_to_be_filled_in() -> None:
+    """In capitals, as manuals do; that of one place names it."""
+    own = next_step(FindingKey(UNREACHED.code, SITE, "", f"{SITE}/assist"), "")
+
+    assert "{" not in general_step(UNREACHED) + own
+    assert "TARGET" in general_step(ISOLATED)
