@@ -52,6 +52,17 @@ UNWATCHED = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """End what pytest-cov has begun in a worker before it knew that this is one: it would watch whatever is unwatched.
+
+    pytest-cov 7.1.0 begins once more after this, and what it pauses for a test is the second one alone.
+    """
+    plugin = session.config.pluginmanager.getplugin("_cov")
+    if hasattr(session.config, "workerinput") and plugin is not None and plugin.cov_controller is not None:
+        plugin.cov_controller.cov.stop()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files of LONGEST first, in their order; all others stay in the random one.
