@@ -43,7 +43,7 @@ help: ## this list
 run: .venv/ready ## the demo: press a button and watch; without a terminal it plays the story by itself
 	@$(BIN)/alarm-node demo
 
-# Many tests wait for something rather than work: four at once for each processor. By its own choice xdist begins with
+# Many tests wait for something rather than work: three at once for each processor. By its own choice xdist begins with
 # files of many tests; tests/conftest.py begins with those that take longest.
 test: PACKAGES += $(TEST_PACKAGES)
 test: lint contracts ## everything that must hold: lint, types, import contracts, tests and their coverage
@@ -53,7 +53,7 @@ test: lint contracts ## everything that must hold: lint, types, import contracts
 	$(BIN)/mypy
 	wait
 	echo "Tests:"
-	$(BIN)/python -m pytest --numprocesses=$$(($$(nproc) * 4)) --dist=loadfile --no-loadscope-reorder --cov --cov-report=
+	$(BIN)/python -m pytest --numprocesses=$$(($$(nproc) * 3)) --dist=loadfile --no-loadscope-reorder --cov --cov-report=
 	echo "Coverage of what must be covered whole (pyproject.toml):"
 	$(BIN)/coverage report --fail-under=100
 

@@ -3,7 +3,7 @@
 Rules:
 
 1. One thread decides. GPIO, MQTT and disk threads only put events on one queue; a callback does nothing else and can't
-   raise. Each link may have at most 108 undecided events on it; more are dropped and counted, so that a flood from the
+   raise. Each link may have at most 64 undecided events on it; more are dropped and counted, so that a flood from the
    network can't delay a press.
 2. An alarm waits for nothing. The buzzer comes first. Then this thread sends the message itself, on sockets that don't
    block. Then the disk gets it, on a thread of its own, and the log.

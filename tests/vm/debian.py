@@ -3,6 +3,8 @@
 No mirror's name is written down here: apt says from where this machine has its packages, and with which options.
 """
 
+import hashlib
+import os
 import re
 import subprocess
 import time
@@ -83,13 +85,25 @@ class Archive:
         return run(["apt-config", "dump", "--no-empty", "Acquire"])
 
     def versions(self, packages: Sequence[str]) -> str:
-        """What would be installed for these, with the version of each; made for a key of the cache."""
-        told = self._apt_get("install", "--simulate", "--no-install-recommends", *packages)
-        return "\n".join(sorted(f"{name} {version}" for name, version in _CHOSEN.findall(told)))
+        """What would be installed for these, with the version of each; made for a key of the cache.
+
+        It is kept until the lists are fetched again: apt takes two seconds to answer.
+        """
+        command, fetched = self._apt()
+        asked = hashlib.sha256("\n".join(packages).encode()).hexdigest()[:16]
+        kept = fetched.with_name(f"versions-{asked}")
+        if not kept.exists() or kept.stat().st_mtime_ns <= fetched.stat().st_mtime_ns:
+            told = run([*command, "install", "--simulate", "--no-install-recommends", *packages])
+            found = sorted(f"{name} {version}" for name, version in _CHOSEN.findall(told))
+            new = kept.with_name(f"{kept.name}.{os.getpid()}")
+            new.write_text("\n".join(found), encoding="utf-8")
+            new.replace(kept)
+        return kept.read_text(encoding="utf-8")
 
     def plan(self, status: Path, *arguments: str) -> str:
         """What apt-get would do on a machine with this status file of dpkg, which has these lists. Changes nothing."""
-        return self._apt_get("-o", f"Dir::State::status={status}", "--simulate", *arguments)
+        command, _ = self._apt()
+        return run([*command, "-o", f"Dir::State::status={status}", "--simulate", *arguments])
 
     def unpack(self, into: Path, packages: Sequence[str], *, variant: str, options: Sequence[str | Path] = ()) -> None:
         """Make a root of these packages, by mmdebstrap. Variant "extract" only unpacks them; "minbase" is a Debian."""
@@ -102,8 +116,8 @@ class Archive:
         finally:
             conf.unlink()
 
-    def _apt_get(self, *arguments: str) -> str:
-        """Run apt-get with lists of its own, as if nothing was installed."""
+    def _apt(self) -> tuple[list[str], Path]:
+        """apt-get with lists of its own, as if nothing was installed; and the file that says when they were fetched."""
         home = self.cache.directory / f"lists-{self.name}"
         sources, status = home / "sources.list", home / "status"
         for each in ("lists/partial", "cache/archives/partial"):
@@ -132,4 +146,4 @@ class Archive:
             except UnavailableError:
                 if not known:
                     raise
-        return run([*command, *arguments])
+        return command, fetched

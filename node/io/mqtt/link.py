@@ -10,7 +10,7 @@ Rules:
 3. A session gets its number before CONNECT, because the will carries it. An attempt that finds no broker doesn't use up
    a number: its LinkDown names the number that the session would have had. LinkUp comes before any message that was
    heard in its session.
-4. A flood is limited: at most 108 events of a node's link are undecided, and while 64 messages wait to go to the broker
+4. A flood is limited: at most 64 events of a node's link are undecided, and while 64 messages wait to go to the broker
    no more are heard (link_types.Bounds). Messages beyond that are dropped and counted; publishing and connecting wait.
 5. Our own deadlines drop a silent path: 3 s, twice as long after each such drop, at most 24 s, until an answer of the
    same kind comes within 3 s again. Dropping shuts the socket down, so the broker publishes the will.

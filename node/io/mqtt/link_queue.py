@@ -4,7 +4,7 @@ Whoever holds ``turn`` may use the session: the link's own thread at all times b
 thread that has something to send sends it itself where the link's thread sleeps, and nobody waits for another thread to
 wake up.
 
-Of a node's 108 undecided events 84 may be messages, 20 answers, 2 a session's LinkUp and LinkDown, 2 MessagesDropped.
+Of a node's 64 undecided events 40 may be messages, 20 answers, 2 a session's LinkUp and LinkDown, 2 MessagesDropped.
 The loop decides events in the order in which they were put, so a plain ``decided()`` says whose room is free again.
 While the queue to the broker is as long as ``Bounds.backlog``, no messages are taken in: a sender that asks faster than
 the broker takes the answers must not fill the memory.

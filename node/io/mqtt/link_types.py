@@ -60,14 +60,13 @@ class Outgoing(Struct, frozen=True, kw_only=True):
 class Bounds(Struct, frozen=True):
     """How much a link holds at once; the defaults suit a node.
 
-    ``heard``: how many messages may be undecided. There is room for two receipts of two monitors for each event of a
-    whole window, as a node gets them that comes back with many calls, and for some heartbeats. ``window``: how many
-    messages may be unanswered on the way to the broker, and how many from it. ``backlog``: while so many wait to be
-    sent, no more messages are heard. ``queue``: how many may wait to be sent; further ones are dropped, except alarms.
-    ``turn``: how many packets are read before answers to them and our own messages are written.
+    ``heard``: how many messages may be undecided. ``window``: how many messages may be unanswered on the way to the
+    broker, and how many from it. ``backlog``: while so many wait to be sent, no more messages are heard. ``queue``: how
+    many may wait to be sent; further ones are dropped, except alarms. ``turn``: how many packets are read before
+    answers to them and our own messages are written.
     """
 
-    heard: int = 84
+    heard: int = 40
     window: int = 20
     backlog: int = 64
     queue: float = inf
