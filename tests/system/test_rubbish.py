@@ -222,10 +222,12 @@ def test_rubbish_changes_nothing_and_holds_up_no_press(tmp_path: Path) -> None:
             assert _decided(desk.events[heard:]) == {"pressed", "restored", "reset"}
             assert len({each["incident"] for each in desk.events[heard:] if each["kind"] == "reset"}) == len(presses)
             assert {line["ladder"] for line in node.lines(mark) if line.get("input") == "help"} == set()
-            assert node.lines(output="lamp")[-1]["pattern"] == "received"
+            wait_until(lambda: node.lines(output="lamp")[-1]["pattern"] == "received")
             assert reached >= CHUNKS * CHUNK * 0.9
             assert used.kib - warm.kib < GROWTH_KIB
-            assert (used.threads, used.files) == (warm.threads, warm.files)
+            # A file may be open just now, and no more: none of the messages has left one behind.
+            wait_until(lambda: Used.by(node.pid).files <= warm.files, what="the files from before")
+            assert used.threads == warm.threads
             assert max(sound_s for sound_s, _ in usual + presses) < SOUND_S
             assert max(told_s for _, told_s in usual + presses) < TOLD_S
             assert node.quit() == 0
