@@ -71,9 +71,10 @@ UNWATCHED = (
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """End what pytest-cov has begun in a worker before it knew that this is one: it would watch whatever is unwatched.
+    """Let coverage be measured once in a worker of xdist.
 
-    pytest-cov 7.1.0 begins once more after this, and what it pauses for a test is the second one alone.
+    pytest-cov 7.1.0 begins to measure when it is loaded, and again at the start of a session. For a test that is marked
+    no_cover it pauses the second measurement only, and the first one would go on. So the first one ends here.
     """
     plugin = session.config.pluginmanager.getplugin("_cov")
     if hasattr(session.config, "workerinput") and plugin is not None and plugin.cov_controller is not None:

@@ -170,7 +170,7 @@ class Crowd:
         """How long each event waited for its receipt *held*."""
         self._pours = False
         self._port = port
-        self._period_s = self._first_s = period_s
+        self._period_s = self._first_round_s = period_s
         self._began, self._done, self._next = time.monotonic(), 0, 0
         self._event_s, self._event_at, self._events = 0.0, 0.0, 0
         self._by_fd: dict[int, Node] = {}
@@ -260,8 +260,9 @@ class Crowd:
             node.heartbeat(period_s)
         # The ring goes on where it was: begun anew, some would wait longer than they have said.
         self._next = (self._next + self._done) % len(self.nodes)
-        # And before it turns more slowly, each one has said that it will: else it would be late by its own word.
-        self._first_s = min(period_s, self._period_s)
+        # Each node has promised its next heartbeat within the old period, and names the new one in it. So the first
+        # round takes no longer than the old period.
+        self._first_round_s = min(period_s, self._period_s)
         self._period_s, self._event_s = period_s, event_s
         self._began, self._done = time.monotonic(), 0
         self._event_at = self._began
@@ -311,8 +312,9 @@ class Crowd:
         if self.born < len(self.nodes):
             self._began = now
             return
-        first_round_s = min(now - self._began, self._first_s)
-        rounds = first_round_s / self._first_s + (now - self._began - first_round_s) / self._period_s
+        past_s = now - self._began
+        in_first_s = min(past_s, self._first_round_s)
+        rounds = in_first_s / self._first_round_s + (past_s - in_first_s) / self._period_s
         due = int(rounds * len(self.nodes))
         for number in range(self._done, min(due, self._done + 500)):
             node = self.nodes[(self._next + number) % len(self.nodes)]

@@ -20,7 +20,7 @@ from statistics import median
 GRAINS = {"RSS, KiB": 2_048.0, "objects": 300.0, "blocks": 300.0, "threads": 0.0, "files": 0.0}
 """The grain of each measure. ``objects`` are those that Python's collector follows, ``blocks`` all small ones.
 
-Of 63,000 objects about 100 come and go from look to look; a leak of one object an hour is over 2,000 in ninety days.
+Of 63,000 objects about 100 come and go from look to look. A leak of one object an hour is 2,160 of them in ninety days.
 
 Python takes its memory in arenas of 1 MiB: one of them, and what the C library takes meanwhile, is no growth.
 """
