@@ -13,6 +13,9 @@ from node.protocol import codec
 if TYPE_CHECKING:
     from node.io.mqtt.link import Incoming, Link
 
+COMMANDS = 20
+"""How many commands of one broker may be undecided: twice as many as are answered in a second (PROTOCOL.md 9.5)."""
+
 CLOSE_S = 2.0
 GOODBYE_S = 1.5
 
@@ -102,9 +105,11 @@ class Links(dict[str, "Link"]):
         from node.io.mqtt.link import Link, Subscription  # noqa: PLC0415
 
         # retain_as_published: a retained command is refused at once, not only when it comes back at the next start.
+        # Commands have room of their own: a flood of them must not cost a receipt, a canary or a monitor's heartbeat.
         # MQTT's no-local isn't used: with it, a broker may withhold the retained alarm of our own client id.
+        command = self._wire.command_topic
         subscriptions = [
-            Subscription(topic, retain_as_published=topic == self._wire.command_topic)
+            Subscription(topic, retain_as_published=True, room=COMMANDS) if topic == command else Subscription(topic)
             for topic in self._wire.subscriptions
         ]
         return Link(

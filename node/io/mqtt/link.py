@@ -10,8 +10,9 @@ Rules:
 3. A session gets its number before CONNECT, because the will carries it. An attempt that finds no broker doesn't use up
    a number: its LinkDown names the number that the session would have had. LinkUp comes before any message that was
    heard in its session.
-4. A flood is limited: at most 64 events of a node's link are undecided, and while 64 messages wait to go to the broker
-   no more are heard (link_types.Bounds). Messages beyond that are dropped and counted; publishing and connecting wait.
+4. A flood is limited: only so many events of a link are undecided, and while 64 messages wait to go to the broker no
+   more are heard (link_types.Bounds). Messages beyond that are dropped and counted; publishing and connecting wait. A
+   topic may have room of its own, so that a flood there takes none from others.
 5. Our own deadlines drop a silent path: 3 s, twice as long after each such drop, at most 24 s, until an answer of the
    same kind comes within 3 s again. Dropping shuts the socket down, so the broker publishes the will.
 6. One bad message blocks nothing: an unreadable message is dropped and counted, a message that can't be sent is
@@ -81,7 +82,8 @@ class Link:
             name, host, port, client_id, tuple(subscriptions), will, decode, keepalive_s, clock, credentials, bounds
         )
         self._clock = clock
-        self._queue = LinkQueue(name, put, clock, bounds)
+        rooms = {each.topic: each.room for each in subscriptions if each.room is not None}
+        self._queue = LinkQueue(name, put, clock, bounds, rooms)
         self._timeouts = AnswerTimeouts()
         self._predecessor = predecessor
         self.sessions = 0

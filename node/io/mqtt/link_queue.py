@@ -4,8 +4,10 @@ Whoever holds ``turn`` may use the session: the link's own thread at all times b
 thread that has something to send sends it itself where the link's thread sleeps, and nobody waits for another thread to
 wake up.
 
-Of a node's 64 undecided events 40 may be messages, 20 answers, 2 a session's LinkUp and LinkDown, 2 MessagesDropped.
-The loop decides events in the order in which they were put, so a plain ``decided()`` says whose room is free again.
+Of a node's undecided events 128 may be messages: what two monitors say at once about 20 calls and 20 other events that
+are in flight, and some more. 20 others may be commands, which have room of their own: a flood of them must not take
+that of a receipt. 20 may be answers, 2 a session's LinkUp and LinkDown, 2 MessagesDropped. The loop decides them in the
+order in which they were put, so a plain ``decided()`` says whose room is free again.
 While the queue to the broker is as long as ``Bounds.backlog``, no messages are taken in: a sender that asks faster than
 the broker takes the answers must not fill the memory.
 """
@@ -18,7 +20,7 @@ import selectors
 import socket
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 
 from node.core.back_off import BackOff
@@ -41,7 +43,7 @@ jitter = random.SystemRandom().uniform
 
 
 class Kind(Enum):
-    """What an event on the loop's queue is about; each kind has room of its own."""
+    """What an event on the loop's queue is about; each kind has room of its own, and so have some topics."""
 
     HEARD = auto()
     ANSWER = auto()
@@ -53,10 +55,18 @@ _SESSION_ROOM = 2
 
 
 class LinkQueue:
-    """Any thread may create it and call its first half; the link's thread enters it and calls the second half."""
+    """Any thread may create it and call its first half; the link's thread enters it and calls the second half.
+
+    ``rooms``: the topics that have room of their own, and how much.
+    """
 
     def __init__(
-        self, name: str, put: Callable[[Event], None], clock: Callable[[], float], bounds: Bounds = NODE_BOUNDS
+        self,
+        name: str,
+        put: Callable[[Event], None],
+        clock: Callable[[], float],
+        bounds: Bounds = NODE_BOUNDS,
+        rooms: Mapping[str, int] | None = None,
     ) -> None:
         self.closing_at: float | None = None
         self.deaf_session: int | None = None
@@ -68,14 +78,15 @@ class LinkQueue:
         self._session: int | None = None
         self._outbox: list[tuple[Priority, int, Outgoing]] = []
         self._order = itertools.count()
-        self._undecided: deque[Kind] = deque()
+        self._undecided: deque[Kind | str] = deque()
         self._bounds = bounds
-        self._room = {
+        self._room: dict[Kind | str, int] = {
             Kind.HEARD: bounds.heard,
             Kind.ANSWER: bounds.window,
             Kind.SESSION: _SESSION_ROOM,
             Kind.DROPPED: 2,
         }
+        self._room.update(rooms or {})
         self._unsent = 0
         self._dropped: Counter[str] = Counter()
         self._report_due: dict[str, float] = {}
@@ -196,13 +207,18 @@ class LinkQueue:
             if lasting:
                 self._attempts = 0
 
-    def room(self, kind: Kind) -> int:
+    def room_of(self, topic: str) -> "Kind | str":
+        """The room of a message that was heard on this topic: the topic itself if it has its own."""
+        return topic if topic in self._room else Kind.HEARD
+
+    def room(self, kind: Kind | str) -> int:
         """How many more events of this kind may be put."""
-        if kind is Kind.HEARD and len(self._outbox) >= self._bounds.backlog:
+        is_heard = kind is Kind.HEARD or isinstance(kind, str)
+        if is_heard and len(self._outbox) >= self._bounds.backlog:
             return 0
         return self._room[kind]
 
-    def put(self, kind: Kind, event: Event) -> None:
+    def put(self, kind: Kind | str, event: Event) -> None:
         """Put an event on the loop's queue. The caller must have checked that there is room."""
         with self._lock:
             self._undecided.append(kind)

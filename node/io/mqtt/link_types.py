@@ -25,10 +25,15 @@ class Priority(IntEnum):
 
 
 class Subscription(Struct, frozen=True):
-    """A topic filter. With ``retain_as_published`` a fresh message also shows whether its sender wanted it retained."""
+    """A topic filter. With ``retain_as_published`` a fresh message also shows whether its sender wanted it retained.
+
+    ``room``: how many messages of this topic may be undecided; they take no room from the others. None: they share
+    ``Bounds.heard``. Only for a topic without wildcards.
+    """
 
     topic: str
     retain_as_published: bool = False
+    room: int | None = None
 
 
 class Incoming(Struct, frozen=True):
@@ -60,13 +65,13 @@ class Outgoing(Struct, frozen=True, kw_only=True):
 class Bounds(Struct, frozen=True):
     """How much a link holds at once; the defaults suit a node.
 
-    ``heard``: how many messages may be undecided. ``window``: how many messages may be unanswered on the way to the
-    broker, and how many from it. ``backlog``: while so many wait to be sent, no more messages are heard. ``queue``: how
-    many may wait to be sent; further ones are dropped, except alarms. ``turn``: how many packets are read before
-    answers to them and our own messages are written.
+    ``heard``: how many messages may be undecided, besides those of topics with room of their own. ``window``: how many
+    messages may be unanswered on the way to the broker, and how many from it. ``backlog``: while so many wait to be
+    sent, no more messages are heard. ``queue``: how many may wait to be sent; further ones are dropped, except alarms.
+    ``turn``: how many packets are read before answers to them and our own messages are written.
     """
 
-    heard: int = 40
+    heard: int = 128
     window: int = 20
     backlog: int = 64
     queue: float = inf

@@ -1,6 +1,7 @@
 """What passes through a link that is up: heard, sent and answered, by a real mosquitto."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,8 @@ from node.io.mqtt.session.paho_client import PahoClient
 from tests.support.broker import Broker
 from tests.support.loop import CONNACK, SUBACK, TIMEOUT_S, WINDOW, Heard, Loop, publish_packet, running, strange_broker
 from tests.support.mqtt import Client
+
+RECEIPT = Subscription("node/receipt")
 
 
 def test_a_link_comes_up(broker: Broker) -> None:
@@ -223,7 +226,7 @@ def test_a_message_that_cant_be_sent_is_answered_as_refused(
 
 
 def test_a_flood_leaves_room_for_answers_and_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a loop that decides nothing at most 64 events wait, an answer is among them, and no message is forgotten."""
+    """If the loop decides nothing, only so many events wait; answers are among them, and no message is forgotten."""
     flood = 5_000
     monkeypatch.setattr(link_queue, "_REPORT_S", 0.0)
     with (
@@ -239,14 +242,32 @@ def test_a_flood_leaves_room_for_answers_and_is_counted(tmp_path: Path, monkeypa
         for _ in range(flood - 1):
             client.send("flood", b"x")
         client.publish("flood", b"x")
-        assert loop.wait_for(WINDOW + 40 + 1)
+        assert loop.wait_for(WINDOW + NODE_BOUNDS.heard + 1)
         events: list[Event] = []
         while _messages(events) < flood or _count(events, PublishAnswered) < 3 * WINDOW:
             events.append(loop.next())
 
-    assert loop.most_undecided <= 64
+    assert loop.most_undecided <= WINDOW + NODE_BOUNDS.heard + 4
     assert _messages(events) == flood
     assert {event.reason for event in events if isinstance(event, MessagesDropped)} == {"too many"}
+
+
+def test_a_flood_on_a_topic_with_room_of_its_own_costs_no_message_of_another_topic(broker: Broker) -> None:
+    """The loop decides nothing meanwhile."""
+    asked = 10 * NODE_BOUNDS.heard
+    with Client(broker.port) as client, running(Loop(broker.port, Subscription("flood", room=3), RECEIPT)) as loop:
+        loop.expect(LinkUp)
+        for _ in range(asked):
+            client.send("flood", b"x")
+        for _ in range(NODE_BOUNDS.heard):
+            client.publish(RECEIPT.topic, b"held")
+        assert loop.wait_for(3 + NODE_BOUNDS.heard)
+        events: list[Event] = []
+        while _messages(events) < asked + NODE_BOUNDS.heard:
+            events.append(loop.next())
+
+    came = Counter(event.message.topic for event in events if isinstance(event, Heard))
+    assert came == {"flood": 3, RECEIPT.topic: NODE_BOUNDS.heard}
 
 
 def test_while_too_much_waits_to_be_sent_nothing_more_is_heard(broker: Broker) -> None:

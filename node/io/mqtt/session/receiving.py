@@ -24,22 +24,24 @@ class Receiving:
         self._decode = terms.decode
         self._clock = terms.clock
         self._queue = link_queue
-        self._early: list[Event] | None = []
+        self._early: list[tuple[Kind | str, Event]] | None = []
         self._complaint_due = -math.inf
 
     def begin(self) -> None:
         """The session is up, and its LinkUp is put: hand over what came before."""
         early, self._early = self._early or (), None
-        for event in early:
-            self._queue.put(Kind.HEARD, event)
+        for kind, event in early:
+            self._queue.put(kind, event)
 
     def take(self, message: Publish) -> None:
         """Take a message. It is dropped and counted if there is no room, or if it can't be read."""
-        if self._queue.room(Kind.HEARD) <= len(self._early or ()):
-            self._queue.drop(TOO_MANY)
-            return
         try:
             topic = message.topic.decode()
+            kind = self._queue.room_of(topic)
+            waiting = sum(each == kind for each, _ in self._early) if self._early else 0
+            if self._queue.room(kind) <= waiting:
+                self._queue.drop(TOO_MANY)
+                return
             incoming = Incoming(topic, message.payload, message.retained, message.expiry_s, self._clock())
             event = self._decode(incoming)
         except Exception as unreadable:  # noqa: BLE001 - whatever is wrong with a message, the connection isn't
@@ -50,9 +52,9 @@ class Receiving:
         if event is None:
             return
         if self._early is None:
-            self._queue.put(Kind.HEARD, event)
+            self._queue.put(kind, event)
         else:
-            self._early.append(event)
+            self._early.append((kind, event))
 
     def may_complain(self) -> bool:
         """Whether a log line about other clients' messages is due: one a second."""
