@@ -2,9 +2,9 @@
 
 Rules:
 
-1. One thread decides. GPIO, MQTT and disk threads only put events on one queue; a callback does nothing else and can't
-   raise. Each link may have at most 64 undecided events on it; more are dropped and counted, so that a flood from the
-   network can't delay a press.
+1. One thread decides. GPIO, MQTT and disk threads only put events in its inbox; a callback does nothing else and can't
+   raise. Edges don't wait behind messages (inbox.py). Only so many events of a link may be undecided; more are dropped
+   and counted.
 2. An alarm waits for nothing. The buzzer comes first. Then this thread sends the message itself, on sockets that don't
    block. Then the disk gets it, on a thread of its own, and the log.
 3. An alarm is remembered in two places, on the disk here and in the retained topic at the broker; either alone brings
@@ -23,7 +23,6 @@ The threads are listed in deploy/design/ARCHITECTURE.md 3.1.
 
 import logging
 import os
-import queue
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -40,11 +39,12 @@ from node.io.record.record import Record
 from node.protocol import codec, record_codec
 from node.service import status_file, status_text
 from node.service.configuration import Configuration, is_networked
+from node.service.inbox import Inbox
 from node.service.links import Links
 from node.service.publisher import Publisher
 from node.service.recorder import Recorder
 from node.service.upkeep.rehearsal import Rehearsal
-from node.service.watcher import LogWatcher, Watcher
+from node.service.upkeep.watcher import LogWatcher, Watcher
 from node.threads import wake_on_time
 
 CLOCK_STEP_S = 0.5
@@ -92,12 +92,12 @@ class Service:
         self._notifier = notifier or systemd.Notifier()
         self._feed = systemd.Feed(self._notifier.fed, self._notifier.feed_every_s)
         self._ready = False
-        self._queue: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
+        self._inbox = Inbox()
         self._configuration = Configuration(
             settings,
             directory,
             environ=environ,
-            put=self._queue.put,
+            put=self._inbox.put,
             clock=self._clocks.monotonic,
             notifier=self._notifier,
             note_outputs=note_outputs,
@@ -115,7 +115,7 @@ class Service:
             settings.line_pins,
             settings.buzzer_pin,
             settings.lamp_pin,
-            put=self._queue.put,
+            put=self._inbox.put_of_panel,
             sample_hz=settings.sample_hz,
             clock=self._clocks.monotonic,
             on_output=lambda at, _name, pattern: self._watcher.lamp(at, pattern),
@@ -125,7 +125,7 @@ class Service:
             directory,
             boot=self.boot,
             kernel_boot=self._kernel_boot,
-            put=self._queue.put,
+            put=self._inbox.put,
             decode_snapshot=record_codec.decode_snapshot,
             is_event=record_codec.is_event,
             clock=self._clocks.monotonic,
@@ -136,11 +136,11 @@ class Service:
         where = status_file.directory(directory, environ)
         self._status = status_file.Writer(where, self._kernel_boot, self._clocks.monotonic)
         self.links = Links(
-            settings.brokers, self._wire, will=self._will, put=self._queue.put, clock=self._clocks.monotonic
+            settings.brokers, self._wire, will=self._will, put=self._inbox.put, clock=self._clocks.monotonic
         )
         self._health = health.HealthReader(
             directory,
-            put=self._queue.put,
+            put=self._inbox.put,
             clock=self._clocks.monotonic,
             networked=is_networked(settings.brokers),
             lasting=systemd.keeps_state(environ),
@@ -156,11 +156,11 @@ class Service:
 
     def stop(self, reason: str, back_in_s: float | None = None) -> None:
         """Ask the loop to end cleanly; any thread or signal handler may call it."""
-        self._queue.put(ev.StopRequested(self._clocks.monotonic(), reason, back_in_s))
+        self._inbox.put(ev.StopRequested(self._clocks.monotonic(), reason, back_in_s))
 
     def reload(self) -> None:
         """Ask the loop to read node.toml again; any thread or signal handler may call it."""
-        self._queue.put(ev.ReloadRequested(self._clocks.monotonic()))
+        self._inbox.put(ev.ReloadRequested(self._clocks.monotonic()))
 
     def run(self) -> None:
         """Run the node until ``stop``; on return the links have said goodbye, and every output is off.
@@ -206,11 +206,9 @@ class Service:
             self._read_levels(now)
         due = min(self._deadline, self._feed.turn(now), self._panel.due, self._rehearsal.due)
         left = due - self._clocks.monotonic()
-        try:
-            event = self._queue.get(timeout=min(max(left, 0.0), LONGEST_WAIT_S))
-        except queue.Empty:
-            return
-        self._decide(event)
+        event = self._inbox.get(min(max(left, 0.0), LONGEST_WAIT_S))
+        if event is not None:
+            self._decide(event)
 
     def _read_levels(self, now: float) -> None:
         reading = self._panel.read(now)
@@ -305,7 +303,7 @@ class Service:
             case effects.CloseLinks():
                 self._close_links()
             case effects.ReadClock():
-                self._queue.put(self._clock_read())
+                self._inbox.put(self._clock_read())
             case (
                 effects.SendEvent()
                 | effects.SendAlarm()
@@ -328,8 +326,8 @@ class Service:
         self._notify_manager()
         self.links.close()
         self._ended = True
-        while not self._queue.empty():
-            self._decide(self._queue.get())
+        while (event := self._inbox.get(0.0)) is not None:
+            self._decide(event)
 
     def _clock_read(self) -> ev.ClockRead:
         now = self._clocks.monotonic()

@@ -13,7 +13,7 @@ from node.core.model import EventKind, Key, Step
 from node.io.record.record import Record, Row
 from node.protocol import codec, record_codec
 from node.service import status_text
-from node.service.watcher import Watcher
+from node.service.upkeep.watcher import Watcher
 
 log = logging.getLogger(__name__)
 

@@ -237,11 +237,13 @@ class VirtualService(Service):
 
     def put(self, event: ev.Event) -> None:
         """Something happens."""
-        self._queue.put(event)
+        self._inbox.put(event)
 
     def _turn(self) -> None:
-        if not self._queue.empty() or self._state.supervision.unstored or not self._state.begun:
-            self._decide(self._queue.get(timeout=WAIT_LIMIT_S))
+        is_awaited = self._state.supervision.unstored or not self._state.begun
+        event = self._inbox.get(WAIT_LIMIT_S if is_awaited else 0.0)
+        if event is not None:
+            self._decide(event)
             return
         deadline = controller.next_deadline(self._state)
         sample = self.panel.requests[0] if self.panel.requests else deadline

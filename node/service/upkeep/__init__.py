@@ -1,1 +1,1 @@
-"""What is done beside decisions: files are looked at and written, starts are counted, presses are rehearsed."""
+"""What is done beside decisions: files are looked at, starts counted, presses rehearsed, calls shown in the log."""

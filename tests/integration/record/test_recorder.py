@@ -12,7 +12,7 @@ from node.core.model import Key, KeyRange, Snapshot
 from node.io.record.record import Record, read_log
 from node.protocol import record_codec
 from node.service.recorder import Recorder
-from node.service.watcher import LogWatcher
+from node.service.upkeep.watcher import LogWatcher
 from tests.support.sayings import BOOT, NOON, NOW, WIRE
 
 WAIT_LIMIT_S = 60.0

@@ -26,8 +26,8 @@ from tests.support.node import wait_until, write_config
 
 WAIT_LIMIT_S = 20.0
 
-QUIET_CALLS = 18
-"""From one reading to the next, while nothing happens (16). One that goes through the controller takes 197."""
+QUIET_CALLS = 19
+"""From one reading to the next, while nothing happens (17). One that goes through the controller takes 197."""
 
 PRESS_CALLS = 340
 """From the reading that decides a press until alarm and event are handed to the kernel (317; the first one 373)."""

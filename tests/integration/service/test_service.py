@@ -30,7 +30,7 @@ from node.io.record.record import read_log
 from node.protocol.messages import Health
 from node.service import status_file
 from node.service.loop import Clocks, Service
-from node.service.watcher import LogWatcher
+from node.service.upkeep.watcher import LogWatcher
 from node.simulate.wall import Wall
 from tests.support.broker import Broker, free_port
 from tests.support.desk import Desk

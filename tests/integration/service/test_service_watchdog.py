@@ -22,7 +22,7 @@ from node.io import systemd
 from node.io.record.record import read_log
 from node.io.systemd import notifying
 from node.service.loop import Service
-from node.service.watcher import LogWatcher
+from node.service.upkeep.watcher import LogWatcher
 from node.simulate.wall import Wall
 from tests.support.broker import free_port
 from tests.support.manager import Manager, watchdog_usec
