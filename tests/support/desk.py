@@ -3,7 +3,7 @@
 import itertools
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,16 +20,19 @@ _HEARD = ("state", "alarm", "event", "heartbeat", "reply")
 class Desk:
     """Connected from entering it as a context to leaving it. A node hears it once it has said ``beat``.
 
-    ``receipts``: of each event it says as it comes that it is held, and that people were told.
+    ``receipts``: of each event it says as it comes that it is held, and that people were told. ``hears``: the topics of
+    the node's branch that it subscribes.
     """
 
-    def __init__(self, port: int, *, name: str = "guard-desk", receipts: bool = False) -> None:
+    def __init__(
+        self, port: int, *, name: str = "guard-desk", receipts: bool = False, hears: Sequence[str] = _HEARD
+    ) -> None:
         self.boot = secrets.token_hex(4)
         self._name = name
         self._receipts = receipts
         self._ids = itertools.count(1)
         self.client = Client(
-            port, subscribe=[f"{BRANCH}/{each}" for each in _HEARD], on_received=self._confirm if receipts else None
+            port, subscribe=[f"{BRANCH}/{each}" for each in hears], on_received=self._confirm if receipts else None
         )
 
     @property

@@ -43,6 +43,9 @@ BUILD = Path(__file__).parents[3] / "build"
 IDLE_SHARE = 0.9
 """Of the processors' time before and after a run; with less the machine is too busy to judge anything."""
 
+QUIET = ["log_type none", "log_type error", "log_type warning", "log_type notice"]
+"""As mosquitto logs by default: a line for each packet would be part of the figures."""
+
 PAUSE_S = (0.15, 0.25)
 """Between presses: so long that mqtt-io, which looks every 100 ms by default, sees that the button was let go."""
 
@@ -156,7 +159,7 @@ def _room(stack: ExitStack, directory: Path) -> Room:
     directory.mkdir()
     authority = Authority(directory / "ca.pem")
     shown = brokers.Tls(authority.issue("broker", directory, "127.0.0.1"))
-    broker = stack.enter_context(Broker(directory / "broker", tls=shown))
+    broker = stack.enter_context(Broker(directory / "broker", options=QUIET, tls=shown))
     return Room(directory, broker, stack.enter_context(Subscriber(broker.port)), authority.file)
 
 

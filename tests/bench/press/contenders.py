@@ -264,10 +264,10 @@ class Driven(Program):
 
 
 class Node(Driven):
-    """This program, beside a monitor that confirms its events.
+    """This program; the subscriber confirms its events, as a monitor does.
 
     ``second``: it has another broker, which answers, or is frozen once both links are up. ``stalled``: its disk takes
-    nothing. The first message that says who calls and where counts: the list of open alarms, or the event.
+    nothing. The first message that says who calls and where counts: the event, or the list of open alarms.
     """
 
     debounce_s = DEBOUNCE_S
@@ -304,7 +304,7 @@ class Node(Driven):
                 "RUNTIME_DIRECTORY": runtime,
                 **({} if card is None else card.environ),
             }
-            self._desk = stack.enter_context(Desk(own.port, receipts=True))
+            self._desk = stack.enter_context(Desk(own.port, hears=("state", "reply")))
             super().__enter__()
             stack.push(super().__exit__)
             stack.enter_context(_beating(self._desk))

@@ -1,14 +1,19 @@
 """The one subscriber of the bench, in a process of its own: ``python -m tests.bench.press.subscriber PORT``.
 
 It subscribes to all topics at QoS 1, and prints a line for each message: the instant at which it had its bytes
-(monotonic seconds), the topic and the payload. The line ``ready`` comes first. It reads the socket itself, so that the
-figures hold as little of a client library as possible.
+(monotonic seconds), the topic and the payload. The line ``ready`` comes first. After that it says of each event of a
+node that it is held, and that people were told. It reads the socket itself, so that the figures hold as little of a
+client library as possible.
 """
 
+import json
 import socket
 import sys
 import time
 from collections.abc import Iterator
+
+from node.io.mqtt.session.packets import to_publish
+from tests.support.desk import RECEIPT_KINDS, receipt
 
 CONNECT = b"\x10\x17\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x0asubscriber"
 SUBSCRIBE = b"\x82\x07\x00\x01\x00\x00\x01#\x01"
@@ -56,14 +61,19 @@ def _length(coded: bytes, place: int) -> tuple[int, int]:
 
 
 def _told(at: float, kind: int, body: bytes) -> Iterator[bytes]:
-    """Print the message; its PUBACK where it wants one."""
+    """Print the message; its PUBACK where it wants one, and the receipts of an event."""
     place = 2 + int.from_bytes(body[:2], "big")
     topic = body[2:place].decode()
     if kind & 0x06:
         yield PUBACK + body[place : place + 2]
         place += 2
     size, place = _length(body, place)
-    print(f"{at:.6f}", topic, body[place + size :].decode(errors="replace"), flush=True)
+    payload = body[place + size :]
+    print(f"{at:.6f}", topic, payload.decode(errors="replace"), flush=True)
+    if topic.endswith("/event"):
+        for mid, each in enumerate(RECEIPT_KINDS, start=1):
+            said = json.dumps(receipt(json.loads(payload), each)).encode()
+            yield to_publish(topic.removesuffix("event") + "receipt", said, mid, retain=False, expiry_s=None)
 
 
 if __name__ == "__main__":
