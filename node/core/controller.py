@@ -76,9 +76,10 @@ def handle(state: State, event: ev.Event) -> tuple[State, list[Effect]]:
     return reconcile.reconcile(turn)
 
 
-def foresee(state: State, at: float) -> list[Effect]:
-    """The effects of a reading at this instant, if no level changes until then."""
-    return handle(state, ev.LevelsRead(at, inputs.known_levels(state)))[1]
+def foresee(state: State, at: float) -> tuple[ev.LevelsRead, State, list[Effect]]:
+    """A reading at this instant, if no level changes until then, and what ``handle`` makes of it."""
+    reading = ev.LevelsRead(at, inputs.known_levels(state))
+    return reading, *handle(state, reading)
 
 
 def next_deadline(state: State) -> float:

@@ -166,9 +166,10 @@ class SendEvent(_Published, frozen=True):
 
 
 class SendAlarm(_Published, frozen=True):
-    """Publish the retained list of open incidents, worst first; empty means normal."""
+    """Publish the retained list of open incidents as of ``at`` (monotonic), worst first; empty means normal."""
 
     incidents: tuple[ListedIncident, ...]
+    at: float
     seq: int
     at_utc: float
     synchronised: bool

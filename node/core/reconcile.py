@@ -1,7 +1,8 @@
 """After each event: compare the whole state with what was last shown and sent, and emit effects for the differences.
 
-Effects are put together in the order in which they are performed: buzzer and lamp, the record, the retained alarm,
-fresh alarm events, the birth and similar messages, waiting events, then the rest.
+Effects are put together in the order in which they are performed: buzzer and lamp, the record, fresh alarm events, the
+retained alarm, the birth and similar messages, waiting events, then the rest. A broker serves one message after the
+other, and also the node itself hears its list: so the call comes first.
 """
 
 from collections.abc import Iterator
@@ -61,8 +62,8 @@ def reconcile(turn: Turn) -> tuple[State, list[Effect]]:
         *shows,
         *turn.steps,
         *stored,
-        *alarms,
         *urgent,
+        *alarms,
         *turn.sends,
         *waiting,
         *turn.last,
@@ -139,7 +140,7 @@ def _send_retained_alarm(turn: Turn) -> list[Effect]:
         readable = bool(wanted) or link.retained_read or link.alarm_sent is not None
         told = link.alarm_sent is not None and alarm.as_readers_see(link.alarm_sent) == alarm.as_readers_see(wanted)
         if link.up and readable and not told:
-            sends.append(SendAlarm(link.name, link.session, wanted, *turn.stamp()))
+            sends.append(SendAlarm(link.name, link.session, wanted, turn.now, *turn.stamp()))
             turn.change_link(replace(link, alarm_sent=wanted, alarm_due=None))
     return sends
 

@@ -86,6 +86,9 @@ class Wire:
         self.receipt_topic = f"{branch}/receipt"
         self.monitor_topics = (f"{root}/{site}/monitor/+/state", f"{root}/{site}/monitor/+/heartbeat")
         self._monitors = f"{root}/{site}/monitor/"
+        # A press is encoded before it is decided, and its list once for all brokers. Only the loop's thread uses these.
+        self._newest_event: tuple[LoggedEvent | None, bytes] = None, b""
+        self._newest_alarm: tuple[object, bytes] = None, b""
         self._readers = {
             self.state_topic: decode.read_state,
             self.alarm_topic: decode.read_alarm,
@@ -117,6 +120,14 @@ class Wire:
         self, incidents: Iterable[ListedIncident], now: float, seq: int, at_utc: float, synchronised: bool
     ) -> bytes:
         """The payload of the retained list; ``now`` (monotonic) serves to compute what is left of each sound."""
+        asked = (tuple(incidents), now, seq, at_utc, synchronised)
+        if asked != self._newest_alarm[0]:
+            self._newest_alarm = asked, self._alarm(*asked)
+        return self._newest_alarm[1]
+
+    def _alarm(
+        self, incidents: Iterable[ListedIncident], now: float, seq: int, at_utc: float, synchronised: bool
+    ) -> bytes:
         listed = [_open_incident(each, now) for each in incidents][:INCIDENTS_LIMIT]
         worst = max(listed, key=lambda each: each.alarm_class.rank, default=None)
         phase: Phase = "normal" if worst is None else worst.phase
@@ -124,6 +135,11 @@ class Wire:
 
     def event(self, logged: LoggedEvent) -> bytes:
         """An event as it is stored: everything except its age."""
+        if logged is not self._newest_event[0]:
+            self._newest_event = logged, self._event(logged)
+        return self._newest_event[1]
+
+    def _event(self, logged: LoggedEvent) -> bytes:
         fields: dict[str, Any] = {
             name: getattr(logged, name)
             for name in ("input", "incident", "presses", "by", "reason", "command", "fault", "subject", "for_s", "test")

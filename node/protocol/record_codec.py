@@ -16,9 +16,8 @@ from node.protocol.messages import Event
 
 def with_age(body: bytes, age_s: float | None) -> bytes:
     """A stored event with its age; ``age_s`` is None if the kernel was booted since."""
-    event = msgspec.json.decode(body, type=Event)
-    age_ms = None if age_s is None else max(0, round(age_s * 1000))
-    return msgspec.json.encode(msgspec.structs.replace(event, age_ms=age_ms))
+    age_ms = b"null" if age_s is None else b"%d" % max(0, round(age_s * 1000))
+    return b'%b,"age_ms":%b}' % (body.removesuffix(b"}"), age_ms)
 
 
 def is_event(key: Key, body: bytes) -> bool:

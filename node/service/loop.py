@@ -257,7 +257,7 @@ class Service:
 
     def _handle(self, event: ev.Event) -> None:
         try:
-            state, asked = controller.handle(self._state, event)
+            state, asked = self._rehearsal.handle(self._state, event)
         except Exception:
             # An event from the network must not end the process that reads the button. The core is pure, so nothing
             # has changed. For all other events the process has to end, and systemd restarts it.

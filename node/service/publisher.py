@@ -73,7 +73,7 @@ class Publisher:
         self._hand_over(effect, self._wire.event_topic, partial(self._aged, row), priority, key=effect.key)
 
     def _send_alarm(self, effect: effects.SendAlarm) -> None:
-        payload = self._wire.alarm(effect.incidents, self._clock(), effect.seq, effect.at_utc, effect.synchronised)
+        payload = self._wire.alarm(effect.incidents, effect.at, effect.seq, effect.at_utc, effect.synchronised)
         self._hand_over(effect, self._wire.alarm_topic, payload, Priority.ALARM, retain=True)
 
     def _send_state(self, effect: effects.SendState) -> None:

@@ -33,8 +33,8 @@ def test_an_acknowledgement_shows_at_the_place_of_the_alarm(stage: Stage) -> Non
         SetLamp(LampPattern.ACKNOWLEDGED),
         ShowLadder(play.now, "button", Step.ACKNOWLEDGED, play.pressed),
         Logged("acknowledged", incident=play.incident, by="guard-desk"),
-        SendAlarm,
         SendEvent,
+        SendAlarm,
         SendReply,
     ]
 
@@ -97,8 +97,8 @@ def test_a_reset_ends_the_incident(stage: Stage) -> None:
         SetBuzzer(BuzzerPattern.OFF),
         SetLamp(LampPattern.READY),
         Logged("reset", incident=incident, by="guard-desk", reason="false-call"),
-        SendAlarm,
         SendEvent,
+        SendAlarm,
         SendReply,
     ]
 
@@ -164,8 +164,8 @@ def test_silence_ends_the_sound_and_changes_nothing_else(stage: Stage) -> None:
     play << [
         SetBuzzer(BuzzerPattern.OFF),
         Logged("silenced", incident=play.incident, by="guard-desk"),
-        SendAlarm,
         SendEvent,
+        SendAlarm,
         SendReply,
     ]
 

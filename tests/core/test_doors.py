@@ -55,8 +55,8 @@ def test_an_escape_door_that_opens_is_an_alarm_at_once(stage: Stage) -> None:
         SetLamp(LampPattern.CALLING),
         ShowLadder(play.now, "door", Step.PRESSED, key),
         Logged("opened", key=key, incident=str(key), alarm_class="threat", presses=1),
-        SendAlarm,
         SendEvent(LINK, 1, key, alarm=True),
+        SendAlarm,
         HurryLinks(),
     ]
 

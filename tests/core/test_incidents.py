@@ -22,7 +22,7 @@ AMOK = button("amok", alarm_class=AlarmClass.AMOK)
 
 
 def test_a_press_sounds_first_and_waits_for_nothing(stage: Stage) -> None:
-    """Buzzer, lamp and ladder; then the record; then every link is handed the list and the event at once."""
+    """Buzzer, lamp and ladder; then the record; then every link is handed the event and the list at once."""
     play = stage(links=("a", "b"))
     at = play.now + 0.020
     key = Key(BOOT, play.state.seq + 1)
@@ -40,10 +40,10 @@ def test_a_press_sounds_first_and_waits_for_nothing(stage: Stage) -> None:
         SetLamp(LampPattern.CALLING),
         ShowLadder(at, "button", Step.PRESSED, key),
         Logged("pressed", key=key, incident=str(key)),
-        SendAlarm,
-        SendAlarm,
         SendEvent("a", 1, key, alarm=True),
         SendEvent("b", 1, key, alarm=True),
+        SendAlarm,
+        SendAlarm,
         HurryLinks(),
     ]
 
@@ -111,8 +111,8 @@ def test_a_further_press_is_counted_and_starts_the_ladder_anew(stage: Stage) -> 
         SetLamp(LampPattern.CALLING),
         ShowLadder(play.now, "button", Step.PRESSED, play.pressed),
         Logged("pressed", incident=incident, presses=2),
-        SendAlarm,
         SendEvent(LINK, 1, play.pressed, alarm=True),
+        SendAlarm,
         HurryLinks(),
     ]
     play.stored().accepted().told()

@@ -56,7 +56,7 @@ def test_a_press_goes_out_while_the_record_fails(stage: Stage) -> None:
 
     play.press()
 
-    play.only(SendAlarm, SendEvent) << [SendAlarm, SendEvent(LINK, 1, play.pressed, alarm=True)]
+    play.only(SendAlarm, SendEvent) << [SendEvent(LINK, 1, play.pressed, alarm=True), SendAlarm]
 
 
 def test_a_record_that_recovers_has_all_that_it_ever_will(stage: Stage) -> None:

@@ -87,8 +87,8 @@ def test_held_and_not_told_in_time_is_nobody_has_it(stage: Stage) -> None:
         SetLamp(LampPattern.NOBODY),
         ShowLadder(play.now, "button", Step.NOBODY, play.pressed),
         Logged("nobody", incident=play.incident, presses=1, reason="nobody was told in time"),
-        SendAlarm,
         SendEvent(LINK, 1, play.newest("nobody"), alarm=True),
+        SendAlarm,
     ]
     assert play.state.incidents[0].press == play.pressed
 
@@ -119,8 +119,8 @@ def test_nobody_has_it_when_nobody_is_told_in_time(stage: Stage) -> None:
         SetLamp(LampPattern.NOBODY),
         ShowLadder(play.now, "button", Step.NOBODY, play.pressed),
         Logged("nobody", incident=play.incident, presses=1, reason="nobody was told in time"),
-        SendAlarm,
         SendEvent(LINK, 1, play.newest("nobody"), alarm=True),
+        SendAlarm,
         SendEvent(LINK, 1, play.pressed, alarm=True),
     ]
 
@@ -158,8 +158,8 @@ def test_nobody_subscribes_is_nobody_has_it_at_once(stage: Stage) -> None:
         ShowLadder(play.now, "button", Step.ACCEPTED, play.pressed),
         ShowLadder(play.now, "button", Step.NOBODY, play.pressed),
         Logged("nobody", incident=play.incident, reason="accepted, nobody subscribes"),
-        SendAlarm,
         SendEvent(LINK, 1, play.newest("nobody"), alarm=True),
+        SendAlarm,
     ]
 
 

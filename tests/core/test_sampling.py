@@ -148,12 +148,14 @@ def test_what_a_reading_will_lead_to_can_be_foreseen(wiring: Wiring) -> None:
     play.wait(0.010).skip()
     before, due = play.state, play.state.sample_at
 
-    foreseen = controller.foresee(play.state, due)
+    reading, after, foreseen = controller.foresee(play.state, due)
 
     assert any(isinstance(each, Append) and each.event.kind == "pressed" for each in foreseen)
     assert play.state == before
     play.until(due)
     assert play.take(object) == [each for each in foreseen if not isinstance(each, SampleAt)]
+    assert reading == LevelsRead(due, inputs.known_levels(before))
+    assert after == play.state
 
 
 def test_an_undecided_input_that_cannot_be_read_does_not_make_the_sampler_spin() -> None:

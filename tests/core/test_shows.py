@@ -24,7 +24,7 @@ def test_the_sound_ends_at_its_limit_and_the_alarm_does_not(stage: Stage) -> Non
 
     play.wait(0.001)
 
-    play << [SetBuzzer(BuzzerPattern.OFF), Logged("sound-ended", incident=play.incident), SendAlarm, SendEvent]
+    play << [SetBuzzer(BuzzerPattern.OFF), Logged("sound-ended", incident=play.incident), SendEvent, SendAlarm]
     assert play.step() is Step.TOLD
 
 

@@ -124,8 +124,8 @@ def test_an_alarm_is_still_an_alarm_while_the_node_stops(stage: Stage) -> None:
 
     play.only(SetBuzzer, SendAlarm, SendEvent) << [
         SetBuzzer(BuzzerPattern.ALARM),
-        SendAlarm,
         SendEvent(LINK, 1, play.pressed, alarm=True),
+        SendAlarm,
     ]
 
 

@@ -288,7 +288,7 @@ def say(effect: ef.Effect) -> object:
         case ef.StoreSnapshot():
             return encode_snapshot(effect.snapshot)
         case ef.SendAlarm():
-            return WIRE.alarm(effect.incidents, NOW, effect.seq, effect.at_utc, effect.synchronised)
+            return WIRE.alarm(effect.incidents, effect.at, effect.seq, effect.at_utc, effect.synchronised)
         case ef.SendReply():
             return WIRE.reply(effect.reply, effect.seq, effect.at_utc, effect.synchronised)
         case ef.SendHeartbeat() | ef.WriteStatus():

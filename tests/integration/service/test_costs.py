@@ -27,12 +27,13 @@ from tests.support.node import wait_until, write_config
 WAIT_LIMIT_S = 20.0
 
 QUIET_CALLS = 19
-"""From one reading to the next, while nothing happens (17). One that goes through the controller takes 197."""
+"""From one reading to the next, while nothing happens. One that goes through the controller takes 197."""
 
-PRESS_CALLS = 340
-"""From the reading that decides a press until alarm and event are handed to the kernel (317; the first one 373)."""
+PRESS_CALLS = 80
+"""From the reading that decides a press until event and alarm are handed to the kernel (74), if the press was decided
+ahead of that. Otherwise it takes 317: on a busy machine the loop may wake up too late."""
 
-PRESSES = 5
+PRESSES = 30
 READINGS = 20
 
 
@@ -87,7 +88,7 @@ def running(settings: config.Config, wall: Wall, costs: Costs) -> Iterator[None]
 def test_a_quiet_turn_and_a_press_cost_few_calls(
     tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of several the cheapest: in between others have to be decided, too, and the link's thread may send."""
+    """Of several the cheapest: others have to be decided, too, the link's thread may send, and the loop may be late."""
     settings = config.load(write_config(tmp_path, broker.port))
     wall, costs = Wall(settings.settings.inputs, settings.line_pins), Costs()
     costs.note(monkeypatch, Panel, "read", costs.readings)
@@ -97,14 +98,15 @@ def test_a_quiet_turn_and_a_press_cost_few_calls(
         begun = len(costs.readings)
         wait_until(lambda: len(costs.readings) > begun + READINGS, what="quiet readings")
         quiet = Counter(later - earlier for earlier, later in pairwise(costs.readings[begun:]))
-        of_presses = []
-        for presses in range(1, PRESSES + 1):
+        least, presses = sys.maxsize, 0
+        while least > PRESS_CALLS and presses < PRESSES:
+            presses += 1
             costs.sends.clear()
             wall.press("button")
             desk.expect("event", kind="pressed", presses=presses)
-            of_presses.append(costs.of_the_first_send())
+            least = min(least, costs.of_the_first_send() or sys.maxsize)
             wall.release("button")
             desk.expect("event", kind="restored", presses=presses)
 
     assert quiet.most_common(1)[0][0] <= QUIET_CALLS
-    assert min(each for each in of_presses if each is not None) <= PRESS_CALLS
+    assert least <= PRESS_CALLS

@@ -47,7 +47,7 @@ def test_an_alarm_is_written_to_the_socket_before_any_other_thread_is_woken(
         try:
             desk.expect("heartbeat")
             note(Panel, "set_buzzer", "buzzer")
-            note(PahoClient, "loop_write", "network")
+            note(PahoClient, "flush", "network")
             note(Panel, "flush", "player")
             note(Record, "append", "record")
             for presses in range(1, TRIES + 1):  # one at which the link's thread sleeps, so that the loop sends itself

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from node.core import controller
-from node.core.effects import LoggedEvent
+from node.core import controller, inputs
+from node.core.effects import Append, LoggedEvent
+from node.core.events import EdgeSeen, LevelsRead
 from node.core.state import State
 from node.protocol import codec
 from node.service.upkeep.rehearsal import AHEAD_S, Rehearsal
@@ -27,11 +28,16 @@ class Wire(codec.Wire):
     def __init__(self) -> None:
         super().__init__("alarm/v1", "mitte", "room-214", "0000000a")
         self.encoded: list[str] = []
+        self.made: list[LoggedEvent] = []
 
     def event(self, logged: LoggedEvent) -> bytes:
         """As it is."""
         self.encoded.append(logged.kind)
         return super().event(logged)
+
+    def _event(self, logged: LoggedEvent) -> bytes:
+        self.made.append(logged)
+        return super()._event(logged)
 
     def alarm(self, *arguments: Any) -> bytes:
         """As it is."""
@@ -106,17 +112,54 @@ def test_a_rehearsal_that_would_hold_up_the_press_is_left_out(pressed: State) ->
     assert wire.encoded == []
 
 
-def test_a_slow_board_rehearses_once(pressed: State) -> None:
-    """Then it is known to take too long."""
-    wire, clock = Wire(), Clock(0.0)
-    rehearsal = Rehearsal(wire, clock, clock)
-    clock.step_s = AHEAD_S * 0.3
+def test_a_slow_board_decides_once(pressed: State) -> None:
+    """It has no time for a second one, and the first is the press's own."""
+    wire, clock = Wire(), Clock(AHEAD_S * 0.3)
 
-    for _ in range(3):
-        rehearsed(pressed, pressed.sample_at, clock, rehearsal)
-        clock.step_s = AHEAD_S * 0.6
+    rehearsed(pressed, pressed.sample_at, clock, Rehearsal(wire, clock, clock))
 
     assert wire.encoded == ["pressed", "alarm"]
+
+
+def _reading(state: State, **levels: bool) -> LevelsRead:
+    at = state.sample_at + 0.0002
+    return LevelsRead(at, {**inputs.known_levels(state), **levels}, at + 0.00005)
+
+
+def test_a_press_that_was_decided_is_not_decided_again(pressed: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is as if it had been read at the instant for which it was planned."""
+    wire, clock = Wire(), Clock(0.0001)
+    rehearsal = Rehearsal(wire, clock, clock)
+    rehearsed(pressed, pressed.sample_at, clock, rehearsal)
+    expected = controller.foresee(pressed, pressed.sample_at)[1:]
+    with monkeypatch.context() as patched:
+        patched.setattr(controller, "handle", lambda *_: 1 / 0)
+
+        state, asked = rehearsal.handle(pressed, _reading(pressed))
+
+    assert (state, asked) == expected
+    encoded = len(wire.made)
+    (event,) = [each.event for each in asked if isinstance(each, Append)]
+    assert wire.event(event) == codec.Wire("alarm/v1", "mitte", "room-214", "0000000a").event(event)
+    assert len(wire.made) == encoded, "it was encoded once more"
+
+
+@pytest.mark.parametrize("changed", ["level", "state", "nothing, but it is the second reading"])
+def test_what_has_changed_is_decided_anew(pressed: State, changed: str) -> None:
+    """A contact that was let go at the last moment is no press."""
+    clock = Clock(0.0001)
+    rehearsal = Rehearsal(Wire(), clock, clock)
+    rehearsed(pressed, pressed.sample_at, clock, rehearsal)
+    state, reading = pressed, _reading(pressed)
+    if changed == "level":
+        reading = _reading(pressed, button=not reading.levels["button"])
+    elif changed == "state":
+        state, _ = controller.handle(pressed, EdgeSeen(pressed.sample_at - 0.0001, "button", high=True))
+    else:
+        state, _ = rehearsal.handle(state, reading)
+
+    assert rehearsal.handle(state, reading) == controller.handle(state, reading)
+    assert changed != "level" or not any(isinstance(each, Append) for each in controller.handle(state, reading)[1])
 
 
 def test_a_board_that_was_held_up_rehearses_again(pressed: State) -> None:
@@ -165,11 +208,11 @@ from node.core import controller
 from node.core.effects import Append
 foresee = controller.foresee
 def told(state, at):
-    asked = foresee(state, at)
-    for each in asked:
+    foreseen = foresee(state, at)
+    for each in foreseen[2]:
         if isinstance(each, Append):
             logging.getLogger("node").warning("rehearsed %s", each.event.kind)
-    return asked
+    return foreseen
 controller.foresee = told
 from node.cli.main import main
 sys.argv[0] = "alarm-node"

@@ -62,6 +62,7 @@ class PahoClient(Client):
         self._answered = answered
         self._packets = Packets(LARGEST_PACKET)
         self._for_paho = b""
+        self._messages = bytearray()
         self.connect_timeout = connect_errors.TCP_CONNECT_S
         self.max_inflight_messages_set(0)
 
@@ -90,9 +91,9 @@ class PahoClient(Client):
         self.subscribe(options)
 
     def send(self, topic: str, payload: bytes, *, retain: bool, expiry_s: int | None) -> int:
-        """Put a message at QoS 1 in the queue of packets to write; its packet id. Raises whatever is wrong with it."""
+        """Have ``flush`` send a message at QoS 1; its packet id. Raises whatever is wrong with it."""
         mid: int = self._mid_generate()
-        self._packet_queue(PUBLISH, to_publish(topic, payload, mid, retain=retain, expiry_s=expiry_s), mid, 1)
+        self._messages += to_publish(topic, payload, mid, retain=retain, expiry_s=expiry_s)
         return mid
 
     @property
@@ -133,29 +134,31 @@ class PahoClient(Client):
             log.debug("link %s: %s", self._terms.name, problem)
             self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
         if answers and self._sock is not None:
-            self._answer(answers)
+            self._write(PUBACK, answers)
 
-    def loop_write(self) -> MQTTErrorCode:
-        """Write what waits; several messages in a row by one call of the system, so that they arrive together."""
-        waiting = self._out_packet
-        if len(waiting) > 1 and all(each["command"] & 0xF0 == PUBLISH and each["qos"] > 0 for each in waiting):
-            joined = b"".join(each["packet"][each["pos"] :] for each in waiting)
-            waiting.clear()
-            self._packet_queue(PUBLISH, joined, 0, 1)
-        return super().loop_write()
+    def flush(self) -> None:
+        """Write the messages of ``send`` by one call of the system, so that they arrive together.
 
-    def _answer(self, answers: bytearray) -> None:
-        """Send these answers at once, if nothing waits before them: that saves two calls of the selector and a turn."""
+        What the socket doesn't take waits with paho's packets.
+        """
+        if self._messages:
+            messages, self._messages = self._messages, bytearray()
+            self._write(PUBLISH, messages)
+
+    def _write(self, kind: int, packets: bytearray) -> None:
+        """Send these packets at once if nothing waits before them: that saves a turn, and what paho does for each."""
         try:
             if not self._out_packet:
-                del answers[: self._sock_send(answers)]
+                del packets[: self._sock_send(packets)]
+                with self._msgtime_mutex:
+                    self._last_msg_out = time.monotonic()
         except BlockingIOError:
             pass
         except OSError:
             self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
             return
-        if answers:
-            self._packet_queue(PUBACK, answers, 0, 0)
+        if packets:
+            self._packet_queue(kind, packets, 0, 1)
 
     def _leave_to_paho(self, packet: bytes) -> None:
         self._for_paho = packet

@@ -109,7 +109,8 @@ class Session:
         return bool(self.reason) or self._socket.opened is None
 
     def _write(self) -> None:
-        """Write what paho has to write. If the socket takes no more, it is watched until it does."""
+        """Write our messages, and what paho has to write. If the socket takes no more, it is watched until it does."""
+        self._client.flush()
         if self._has_to_write:
             self._client.loop_write()
         more = selectors.EVENT_WRITE if self._has_to_write else 0

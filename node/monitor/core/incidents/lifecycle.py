@@ -11,8 +11,8 @@ Rules:
    over. If nobody has acknowledged, everybody who was called is told of the further press at once, and the next group
    is called at the time that was planned. The node's list counts as much as the event, which perhaps only another
    monitor heard.
-5. A list that says *acknowledged* comes just before the event that says by whom. While that event is awaited, no
-   further group is called. The list counts all presses that the acknowledgement covers, however late their events come.
+5. A list that says *acknowledged* may come before the event that says by whom. While that event is awaited, no further
+   group is called. The list counts all presses that the acknowledgement covers, however late their events come.
    A list from before the newest press is ignored: a broker that the node doesn't reach may have retained it.
 6. When an event is heard again, everything that follows from it is decided again: the history may have refused it the
    first time.

@@ -7,7 +7,7 @@ from node.monitor.core.model.records import IncidentKey, NodeKey
 from node.protocol.messages import OpenIncident
 
 LISTED_S = 10.0
-"""How long a listed incident may lack its event: the event was sent just after the list."""
+"""How long a listed incident may lack its event: the event was sent together with the list."""
 
 
 class UnheardIncidents:
