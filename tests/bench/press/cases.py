@@ -129,6 +129,7 @@ class _MqttIo:
             topics=(f"{self.prefix}/status", f"{self.prefix}/input/button"),
             words=("running", "ON"),
             buzzes=False,
+            polls="interrupt" not in self.keys,
         )
 
 

@@ -5,7 +5,9 @@
 
 The module ``node`` gets its mock pins where it would open the kernel's, and gpiozero as it imports it.
 
-``tap MS`` on standard input connects the pin BUTTON to ground for so long. JSON lines on standard output, with instants
+``tap MS DEBOUNCE_MS`` on standard input connects the pin BUTTON to ground for so long. The program is told of the press
+after the debounce, as lgpio's thread tells a program that asked for one; 0 for a program that does this itself. JSON
+lines on standard output, with instants
 in monotonic seconds: ``{"armed":at}`` once the program listens to the button, and of each tap ``{"pressed":at}`` and
 ``{"released":at,"buzzer":at}``: when the buzzer was first switched on since the press, null if it wasn't. Nothing is
 written in between, so that nobody is woken while the program is busy with the press. What the program itself prints
@@ -59,10 +61,14 @@ def tell(**instants: float | None) -> None:
 def drive(button: Any, buzzer: Any) -> None:
     """Carry out one line after the other."""
     for line in sys.stdin:
+        tap_s, debounce_s = (int(each) / 1000 for each in line.split()[1:])
         buzzer.high_at = None
+        began = time.monotonic()
+        if debounce_s:
+            time.sleep(debounce_s)
         button.drive_low()
-        pressed = button.changed_at
-        time.sleep(int(line.split()[1]) / 1000)
+        pressed = began if debounce_s else button.changed_at
+        time.sleep(tap_s)
         tell(pressed=pressed)
         button.drive_high()
         tell(released=button.changed_at, buzzer=buzzer.high_at)
