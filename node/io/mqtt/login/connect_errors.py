@@ -2,9 +2,9 @@
 
 import errno
 import socket
-import ssl
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Protocol, runtime_checkable
 
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
@@ -22,7 +22,6 @@ from node.errors.faults import (
     FaultKind,
 )
 from node.errors.reason_codes import REFUSALS
-from node.io.mqtt.login.tls import HandshakeCutError, HandshakeSilentError
 
 TCP_CONNECT_S = 5.0
 
@@ -52,6 +51,30 @@ _LOGIN_CODES = frozenset({0x85, 0x86, 0x87, 0x8A, 0x8C})
 """CONNACK: client id not valid, bad user name or password, not authorised, banned, bad authentication method."""
 
 
+class HandshakeSilentError(OSError):
+    """The broker accepted the connection and sent no TLS answer."""
+
+
+class HandshakeCutError(OSError):
+    """The broker accepted the connection and closed it without any TLS message."""
+
+
+@runtime_checkable
+class TlsError(Protocol):
+    """An ``ssl.SSLError``. A node without TLS doesn't import ssl."""
+
+    library: str
+    reason: str
+
+
+@runtime_checkable
+class CertificateError(TlsError, Protocol):
+    """An ``ssl.SSLCertVerificationError``."""
+
+    verify_code: int
+    verify_message: str
+
+
 def told(failure: OSError | ValueError) -> tuple[str, FaultKind | None]:
     """Why no connection could be made."""
     match failure:
@@ -61,10 +84,10 @@ def told(failure: OSError | ValueError) -> tuple[str, FaultKind | None]:
             return str(failure), TLS_REFUSED
         case TimeoutError():
             return f"no connection within {TCP_CONNECT_S:g} s", None
-        case ssl.SSLCertVerificationError():
+        case CertificateError():
             words = f"the broker's certificate isn't accepted: {failure.verify_message}"
             return words, _VERIFY.get(failure.verify_code, BROKER_UNTRUSTED)
-        case ssl.SSLError():
+        case TlsError():
             return broken(failure)
         case socket.gaierror() | UnicodeError():
             return f"name not found: {getattr(failure, 'strerror', None) or failure}".lower(), NAME_NOT_FOUND
@@ -73,7 +96,7 @@ def told(failure: OSError | ValueError) -> tuple[str, FaultKind | None]:
     return _words(failure), None
 
 
-def broken(failure: ssl.SSLError) -> tuple[str, FaultKind]:
+def broken(failure: TlsError) -> tuple[str, FaultKind]:
     """Why TLS ended before a session was up."""
     reason = failure.reason or "unknown"
     words = f"TLS: {reason.lower().replace('_', ' ')}"

@@ -10,7 +10,6 @@ The node and the monitor use the same.
 """
 
 import logging
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from node.config.brokers import Login, Tls, is_secret_name, read_password
-from node.config.files import FileError, Kept, content
-from node.io.mqtt.login import x509
-from node.io.mqtt.login.tls import TlsContext
+from node.config.files import Kept
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
+
+    from node.io.mqtt.login.tls import TlsContext
 
 NODE, AUTHORITY, BROKER = "node", "authority", "broker"
 """The owners of certificates."""
@@ -38,7 +37,7 @@ class _Proof(Struct, frozen=True):
     """What the files held: files that belong together are read together."""
 
     password: bytes | None
-    context: TlsContext | None
+    context: "TlsContext | None"
     authorities: list[Mapping[str, Any]]
     own_ends: float | None
 
@@ -93,7 +92,8 @@ class Credentials:
         """What is known now, if it differs from what the last call returned; otherwise None."""
         proof = self._kept.value
         own_ends = None if proof is None else proof.own_ends
-        ends = {NODE: own_ends, AUTHORITY: self._authority_ends(proof), BROKER: _ends(self._broker)}
+        broker_ends = None if self._broker is None else _ends(self._broker)
+        ends = {NODE: own_ends, AUTHORITY: self._authority_ends(proof), BROKER: broker_ends}
         seen = {whose: end for whose, end in ends.items() if end is not None}, not self.problem
         if (seen, self.problem) == self._told:
             return None
@@ -118,13 +118,13 @@ class Credentials:
     def _read(self) -> _Proof:
         """Read all files, or raise for any of them."""
         password = None if self._password_file is None else read_password(self._password_file)
-        context, own_ends = None, None
-        if self._tls is not None:
-            context = TlsContext()
-            _trust(context, self._tls.ca_file, content(self._tls.ca_file))
-            if self._tls.certificate_file is not None and self._tls.key_file is not None:
-                own_ends = _show(context, self._tls.certificate_file, self._tls.key_file)
-        return _Proof(password, context, [] if context is None else _authorities(context), own_ends)
+        if self._tls is None:
+            return _Proof(password, None, [], None)
+        # ssl takes 5 ms of the start and 4 MB, which a node without TLS saves.
+        from node.io.mqtt.login import tls_files  # noqa: PLC0415
+
+        context, own_ends = tls_files.context(self._tls)
+        return _Proof(password, context, tls_files.authorities(context), own_ends)
 
     def _authority_ends(self, proof: _Proof | None) -> float | None:
         """When the authority expires that signed the broker's certificate.
@@ -140,40 +140,8 @@ class Credentials:
         return max((end for end in ends if end is not None), default=None)
 
 
-def _authorities(context: TlsContext) -> list[Mapping[str, Any]]:
-    try:
-        return list(context.get_ca_certs())
-    except (ssl.SSLError, ValueError):
-        return []  # the dates are only information: connect without them
+def _ends(certificate: Mapping[str, Any]) -> float | None:
+    """When a certificate expires that TLS has shown: seconds since 1970, None if that can't be read."""
+    from node.io.mqtt.login import tls_files  # noqa: PLC0415 - who has such a certificate has it already
 
-
-def _ends(certificate: Mapping[str, Any] | None) -> float | None:
-    try:
-        return None if certificate is None else ssl.cert_time_to_seconds(certificate["notAfter"])
-    except ValueError:
-        return None
-
-
-def _trust(context: TlsContext, path: Path, pem: bytes) -> None:
-    try:
-        context.load_verify_locations(cadata=pem.decode("ascii", "ignore"))
-    except (ssl.SSLError, ValueError) as failure:
-        raise FileError(path, "holds no certificate in PEM, or one that isn't whole") from failure
-
-
-def _show(context: TlsContext, certificate: Path, key: Path) -> float | None:
-    """Let the context show this certificate to the broker; returns when it expires (wall clock, seconds)."""
-    pem, secret = content(certificate), content(key)
-    _trust(TlsContext(), certificate, pem)  # for a pair, OpenSSL doesn't say which file is unreadable
-    if b"ENCRYPTED" in secret:
-        raise FileError(key, "is encrypted, and nobody is there to type its passphrase: store it without one")
-    try:
-        # Without a password OpenSSL would ask for one at the terminal, and wait.
-        context.load_cert_chain(certificate, key, password="")
-    except ssl.SSLError as failure:
-        if failure.reason == "KEY_VALUES_MISMATCH":
-            raise FileError(key, f"isn't the key of {certificate}") from failure
-        raise FileError(key, f"holds no whole key in PEM that OpenSSL takes with {certificate}") from failure
-    except (OSError, ValueError) as failure:
-        raise FileError(key, f"and {certificate} can't be read") from failure
-    return x509.ends_utc(pem.decode("ascii", "ignore"))
+    return tls_files.ends(certificate)

@@ -1,20 +1,22 @@
-"""TLS by OpenSSL, with two additions for a link: a deadline of its own, and why a broker ended a session."""
+"""TLS by OpenSSL, with two additions for a link: a deadline of its own, and why a broker ended a session.
+
+Only a link with TLS imports this. paho-mqtt has a stand-in for ssl until then (node/io/mqtt/session).
+"""
 
 import ssl
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
+from paho.mqtt import client
+
+from node.io.mqtt.login.connect_errors import HandshakeCutError, HandshakeSilentError
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
-class HandshakeSilentError(OSError):
-    """The broker accepted the connection and sent no TLS answer."""
-
-
-class HandshakeCutError(OSError):
-    """The broker accepted the connection and closed it without any TLS message."""
+vars(client)["ssl"] = ssl
 
 
 class TlsSocket(ssl.SSLSocket):
@@ -46,11 +48,11 @@ class TlsSocket(ssl.SSLSocket):
         self.handshake_took_s = time.monotonic() - begun
 
     def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
-        """As any socket's."""
+        """As any socket's: what it would have to wait for is BlockingIOError."""
         try:
             return super().send(data, flags)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            raise
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as wanted:
+            raise BlockingIOError from wanted
         except OSError:
             # The broker has closed the connection; its reason may still be unread.
             with suppress(OSError):
@@ -58,11 +60,11 @@ class TlsSocket(ssl.SSLSocket):
             raise
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        """As any socket's."""
+        """As any socket's: what it would have to wait for is BlockingIOError."""
         try:
             return super().recv(buflen, flags)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            raise
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as wanted:
+            raise BlockingIOError from wanted
         except ssl.SSLError as failure:
             self.broken = failure
             raise

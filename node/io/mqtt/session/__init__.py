@@ -4,5 +4,6 @@ from importlib import import_module
 
 from node.stand_ins import stand_ins
 
-with stand_ins("hashlib", "urllib.request"):  # paho has them for WebSockets and for proxies, which no link uses
+# paho has them for WebSockets and for proxies, which no link uses; and for TLS, where login/tls.py gives it ssl.
+with stand_ins("hashlib", "urllib.request", "ssl"):
     import_module("paho.mqtt.client")

@@ -3,8 +3,10 @@
 import selectors
 import socket
 from contextlib import suppress
+from typing import TYPE_CHECKING, cast
 
-from node.io.mqtt.login.tls import TlsSocket
+if TYPE_CHECKING:
+    from node.io.mqtt.login.tls import TlsSocket
 
 _TCP_SILENT_MS = 10_000
 
@@ -25,8 +27,8 @@ class BrokerSocket:
         self._selector.register(opened, self._watched)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_SILENT_MS)
-        if isinstance(opened, TlsSocket):
-            self.tls = opened
+        if hasattr(opened, "handshake_took_s"):
+            self.tls = cast("TlsSocket", opened)
 
     def watch(self, readiness: int) -> None:
         """Wait for this readiness (``selectors.EVENT_…``) from now on."""

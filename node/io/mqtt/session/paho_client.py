@@ -15,7 +15,7 @@ import socket
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -106,7 +106,7 @@ class PahoClient(Client):
         answers = bytearray()
         try:
             if not self._packets.is_whole:
-                came = super()._sock_recv(READ_BYTES)
+                came = self._opened().recv(READ_BYTES)
                 if not came:
                     self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
                     return
@@ -172,6 +172,19 @@ class PahoClient(Client):
         if not read:
             raise BlockingIOError
         return read
+
+    def _sock_send(self, buf: bytes | bytearray) -> int:
+        """As paho's, which looks for errors of ssl here, and so would need that."""
+        try:
+            return self._opened().send(buf)
+        except BlockingIOError:
+            self._call_socket_register_write()
+            raise
+
+    def _opened(self) -> socket.socket:
+        if self._sock is None:
+            raise ConnectionError("there is no socket any more")
+        return cast(socket.socket, self._sock)
 
     def _create_socket_connection(self) -> socket.socket:
         """Connect to the address that is to be tried next, where paho would begin with the first of them each time."""

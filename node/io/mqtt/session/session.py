@@ -22,7 +22,6 @@ from node.io.mqtt.answer_timeout import CONNECT, HANDSHAKE, PUBLISH, SUBSCRIBE, 
 from node.io.mqtt.link_queue import Kind, LinkQueue
 from node.io.mqtt.link_types import Terms
 from node.io.mqtt.login import connect_errors
-from node.io.mqtt.login.tls import HandshakeSilentError
 from node.io.mqtt.session.broker_socket import BrokerSocket
 from node.io.mqtt.session.goodbye import say_goodbye
 from node.io.mqtt.session.packets import Publish
@@ -82,7 +81,7 @@ class Session:
         try:
             self._client.dial(self.number, self._timeouts.limit_s(HANDSHAKE))
         except (OSError, UnicodeError) as failure:
-            if isinstance(failure, HandshakeSilentError):
+            if isinstance(failure, connect_errors.HandshakeSilentError):
                 self._timeouts.lengthen()
             self.end(*connect_errors.told(failure))
         self._asked_at = self._clock()
