@@ -41,7 +41,7 @@ def test_every_contender_that_can_run_gives_its_figures(tmp_path: Path) -> None:
     assert "frozen_s" in figures["node"]
     bars = Xml.parse(tmp_path / "bench.svg").findall("{http://www.w3.org/2000/svg}rect")  # noqa: S314 - ours
     assert len(bars) == 2 * len(figures)
-    assert "seed 7;" in done.stdout
+    assert "seed 7\n" in done.stdout
     assert (done.returncode == 2) is not told["judged"]
     assert (done.returncode == 1) is (told["judged"] and bool(told["missed"]))
 

@@ -1,1 +1,1 @@
-"""What is done beside decisions: files are looked at, starts counted, presses rehearsed, calls shown in the log."""
+"""What is done beside decisions: files are looked at, starts counted, presses decided ahead, calls shown in the log."""

@@ -129,7 +129,7 @@ class _MqttIo:
             topics=(f"{self.prefix}/status", f"{self.prefix}/input/button"),
             words=("running", "ON"),
             buzzes=False,
-            polls="interrupt" not in self.keys,
+            debounce_s=0.0,  # its module for gpiozero ignores ``bouncetime``
         )
 
 

@@ -29,7 +29,7 @@ from tests.support.node import BUTTON, as_packaged, wait_until, write_config
 from tests.support.node import Pages as Lines
 
 DEBOUNCE_S = 0.020
-"""The node's own, and what the others ask gpiozero for. On a Raspberry Pi lgpio waits so long (lgpio's
+"""The node's own, and what the script asks gpiozero for. On a Raspberry Pi lgpio waits so long (lgpio's
 gpio_set_debounce_micros). A mock pin ignores it, so the driver waits."""
 
 TAP_MS = 120
@@ -164,8 +164,8 @@ class Driven(Program):
     """A program that ``driver`` runs. ``arguments`` are its own, behind ``python``.
 
     ``topics``: where it says that it is there, and that its button was pressed; ``words``: what it says there.
-    ``buzzes``: whether it has a buzzer. ``debounces``: whether it does that itself. ``polls``: whether it only looks at
-    the level, without any debounce.
+    ``buzzes``: whether it has a buzzer. ``debounce_s``: how long a press has to last; ``debounces``: whether it
+    sees to that itself.
     """
 
     debounces = False
@@ -179,10 +179,10 @@ class Driven(Program):
         topics: tuple[str, ...],
         words: tuple[str, ...],
         buzzes: bool,
-        polls: bool = False,
+        debounce_s: float = DEBOUNCE_S,
     ) -> None:
         self._room, self._topics, self._words, self._buzzes = room, topics, words, buzzes
-        self._debounce_s = 0.0 if polls else DEBOUNCE_S
+        self._debounce_s = debounce_s
         pins = (str(BUTTON["pin"]), str(BUZZER))
         self._command = [str(each) for each in (python, "-P", DRIVER, *pins, *arguments)]
         self._environ: Mapping[str, str] = {}

@@ -71,6 +71,9 @@ class Goal:
         return f"{self.times:g} x {self.most}" if self.times != 1.0 else self.most
 
 
+_FAR = 50.0
+"""Times the quickest: whose median is so long doesn't make the scale."""
+
 _SUBSCRIBER = ("subscriber_median_ms", "subscriber_p99_ms")
 _BUZZER = ("buzzer_median_ms", "buzzer_p99_ms")
 
@@ -116,10 +119,14 @@ def verdicts(figures: Figures, names: Mapping[str, str]) -> Table:
 
 
 def draw(figures: Figures, names: Mapping[str, str], path: Path) -> None:
-    """An SVG of the times from a press to the subscriber: a bar to the median, a thin one to the 99th percentile."""
+    """An SVG of the times from a press to the subscriber: a bar to the median, a thin one to the 99th percentile.
+
+    What is far slower than the rest ends at the edge, and its number says by how much.
+    """
     median, nearly_all = _SUBSCRIBER
     drawn = {case: found for case, found in figures.items() if median in found}
-    longest = max((found[nearly_all] for found in drawn.values()), default=1.0)
+    quickest = min((found[median] for found in drawn.values()), default=1.0)
+    longest = max((found[nearly_all] for found in drawn.values() if found[median] < _FAR * quickest), default=1.0)
     height = (_BAR + _GAP) * (len(drawn) + 1) + _GAP
     root = Xml.Element("svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {_WIDTH} {height}")
     style = {"font-family": "sans-serif", "font-size": "13"}
@@ -129,7 +136,7 @@ def draw(figures: Figures, names: Mapping[str, str], path: Path) -> None:
     for case, found in drawn.items():
         top = place + _GAP
         place = top + _BAR
-        wide, line = (found[each] / longest * (_WIDTH - _LEFT - 110) for each in (median, nearly_all))
+        wide, line = (min(1.0, found[each] / longest) * (_WIDTH - _LEFT - 110) for each in (median, nearly_all))
         colour = "#1f6f43" if case.startswith("node") else "#8a8f98"
         Xml.SubElement(root, "text", {"x": "0", "y": f"{place - 5}", **style}).text = names[case]
         _rectangle(root, top, _BAR, wide, colour)
