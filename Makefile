@@ -12,8 +12,8 @@ BUILD_PACKAGES := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-d
 PACKAGES := $(BUILD_PACKAGES) mosquitto systemd
 
 # What the tests need beside that: Debians that are booted with the packages, a file system for one, Debian's check of
-# these, the shells that complete, a database for the monitor with a pool before it, and promtool.
-TEST_PACKAGES := mmdebstrap systemd-container e2fsprogs fish zsh postgresql pgbouncer prometheus lintian nginx
+# these, the shells that complete, a database for the monitor with a pool before it, promtool, and what counts calls.
+TEST_PACKAGES := mmdebstrap systemd-container e2fsprogs fish zsh postgresql pgbouncer prometheus lintian nginx strace
 
 # `make install` installs the package that `make deb` builds for this machine. DESTDIR: only unpack it there.
 DESTDIR ?=

@@ -123,5 +123,5 @@ def test_an_eviction_that_found_no_disk_is_proposed_again(desk: Desk) -> None:
     (desk.directory / "elsewhere").rename(desk.path)
 
     assert first.ranges
-    assert failed.reason == "No such file or directory"
+    assert failed.reason in {"No such file or directory", "unable to open database file"}  # by what looks first
     assert [key for key in before if any(each.holds(key) for each in first.ranges)]
