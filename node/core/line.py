@@ -205,10 +205,10 @@ def _advance(line: Line, to: float, debounce_s: float) -> Line:
     span = max(0.0, to - line.since)
     if line.level:
         missing = debounce_s - line.integral
-        integral = min(debounce_s, line.integral + span)
+        integral = line.integral + span
     else:
         missing = line.integral / _leak(line)
-        integral = max(0.0, line.integral - span * _leak(line))
+        integral = line.integral - span * _leak(line)
     if span < missing - _EPSILON:
         return replace(line, integral=integral, since=max(to, line.since))
     crossing = line.since + missing

@@ -46,6 +46,7 @@ def test_a_press_whose_release_edge_is_lost_is_released_when_it_is_read_as_press
     known = _edges((0.000, True))
     for at in (0.002, 0.012, 0.030):
         known = line.sample(known, False, at, DEBOUNCE_S)
+        assert (known.lost_since is None) is (at < 0.022), "an edge is missing once samples dissent for the debounce"
     assert known.level, "only the release edge may say how long the press was"
 
     again = line.sample(known, True, 0.040, DEBOUNCE_S)
