@@ -66,11 +66,12 @@ class Rehearsal:
         """As ``controller.handle``; but what was decided already isn't decided again.
 
         Such a reading is dated to the instant for which it was planned. Its levels were read soon after that, and no
-        edge came in between.
+        edge came in between. One that was read before had to wait behind an edge: the next edge may say that the
+        contact was let go before the debounce was over.
         """
         if self._foreseen is not None and isinstance(event, LevelsRead):
             (before, expected, after, asked), self._foreseen = self._foreseen, None
-            if before is state and expected.levels == event.levels:
+            if before is state and event.at >= expected.at and event.levels == expected.levels:
                 return after, asked
         return controller.handle(state, event)
 

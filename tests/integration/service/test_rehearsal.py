@@ -144,22 +144,26 @@ def test_a_press_that_was_decided_is_not_decided_again(pressed: State, monkeypat
     assert len(wire.made) == encoded, "it was encoded once more"
 
 
-@pytest.mark.parametrize("changed", ["level", "state", "nothing, but it is the second reading"])
+@pytest.mark.parametrize("changed", ["level", "state", "instant", "nothing, but it is the second reading"])
 def test_what_has_changed_is_decided_anew(pressed: State, changed: str) -> None:
-    """A contact that was let go at the last moment is no press."""
+    """A contact that was let go at the last moment is no press, and none is decided by a reading from before."""
     clock = Clock(0.0001)
     rehearsal = Rehearsal(Wire(), clock, clock)
     rehearsed(pressed, pressed.sample_at, clock, rehearsal)
     state, reading = pressed, _reading(pressed)
     if changed == "level":
         reading = _reading(pressed, button=not reading.levels["button"])
+    elif changed == "instant":
+        reading = LevelsRead(pressed.sample_at - 0.0001, reading.levels)
     elif changed == "state":
         state, _ = controller.handle(pressed, EdgeSeen(pressed.sample_at - 0.0001, "button", high=True))
     else:
         state, _ = rehearsal.handle(state, reading)
 
     assert rehearsal.handle(state, reading) == controller.handle(state, reading)
-    assert changed != "level" or not any(isinstance(each, Append) for each in controller.handle(state, reading)[1])
+    assert changed not in {"level", "instant"} or not any(
+        isinstance(each, Append) for each in controller.handle(state, reading)[1]
+    )
 
 
 def test_a_board_that_was_held_up_rehearses_again(pressed: State) -> None:
