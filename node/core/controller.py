@@ -99,6 +99,7 @@ def next_deadline(state: State) -> float:
         supervision.next_silence(state.supervision),
         disk_stall.next_instant(state.supervision.stall),
         reconcile.next_fault(state),
+        reconcile.next_snapshot(state),
     )
 
 

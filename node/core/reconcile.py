@@ -184,7 +184,8 @@ def _record(turn: Turn) -> list[Effect]:
         pressed_at=tuple(turn.state.pressed_at.items()),
     )
     known = turn.state.stored_snapshot
-    changed = known is None or _with_present_instants(known, snapshot) != snapshot or _is_outdated(known, turn.now)
+    is_due = turn.now >= next_snapshot(turn.state)
+    changed = known is None or is_due or _with_present_instants(known, snapshot) != snapshot
     if turn.events:
         turn.change(stored_snapshot=snapshot)
         return [Append(event, snapshot) for event in turn.events]
@@ -202,7 +203,13 @@ def _with_present_instants(known: Snapshot, snapshot: Snapshot) -> Snapshot:
     return replace(known, at=snapshot.at, pressed_at=snapshot.pressed_at)
 
 
-def _is_outdated(snapshot: Snapshot, now: float) -> bool:
-    """Whether a remaining time must be written again. Otherwise daily power cuts would extend an inhibit for ever."""
-    running = snapshot.inhibits or any(incident.sounding_until is not None for incident in snapshot.incidents)
-    return bool(running) and now >= snapshot.at + REMEMBER_S
+def next_snapshot(state: State) -> float:
+    """When a remaining time must be written again; inf if none runs.
+
+    Otherwise daily power cuts would extend an inhibit for ever.
+    """
+    known = state.stored_snapshot
+    if known is None:
+        return inf
+    runs = known.inhibits or any(incident.sounding_until is not None for incident in known.incidents)
+    return known.at + REMEMBER_S if runs else inf

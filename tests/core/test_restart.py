@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from node.core import controller, reconcile
 from node.core.effects import (
     Append,
     Begin,
@@ -255,3 +256,16 @@ def test_no_memory_starts_a_sound_while_a_silent_incident_is_open(stage: Stage, 
 
     assert {each.input for each in play.state.incidents} == {"loud", "silent"}
     play.only(SetBuzzer) << []
+
+
+def test_what_is_left_of_a_sound_is_written_each_minute(stage: Stage) -> None:
+    """Also if nothing else happens: a power cut makes it at most that much longer."""
+    play = stage(heartbeat_s=300.0)
+    play.press().wait(30.0).skip()
+    due = reconcile.next_snapshot(play.state)
+    assert due <= play.now + reconcile.REMEMBER_S
+
+    play.until(due)
+
+    play.only(StoreSnapshot) << [StoreSnapshot]
+    assert controller.next_deadline(play.state) > due
