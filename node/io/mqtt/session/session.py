@@ -2,8 +2,8 @@
 
     TCP --> TLS --> CONNECT --CONNACK--> SUBSCRIBE --SUBACK--> up --lost, silent, closed--> ended
 
-paho never writes from within a call to it: it says that it has something to write, and ``loop_write`` is called from
-one place only. So a connection can end only inside ``_turn`` and ``send``.
+paho never writes from within a call to it: it says that it has something to write. ``flush`` and ``loop_write`` are
+called from one place only. So a connection can end only inside ``_turn`` and ``send``.
 """
 
 import logging
